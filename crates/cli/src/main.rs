@@ -1,0 +1,2 @@
+//! The `oikos` command.
+fn main() {}

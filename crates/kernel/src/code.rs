@@ -1,0 +1,176 @@
+//! What passes between the kernel and whatever interprets code. The kernel asks by a [`CodeCall`]
+//! and goes on when it is answered; it never calls an interpreter itself.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::time::Time;
+
+/// One run of code that the kernel asks for.
+#[derive(Clone, Debug)]
+pub struct CodeCall {
+    /// The source text, at most [`crate::limits::CODE_BYTES_MAX`] bytes.
+    pub source: Arc<str>,
+    /// The name that error reports show for the source: the artifact's id, or `<run>`.
+    pub file: Arc<str>,
+    /// Where to begin.
+    pub entry: Entry,
+    /// The positional arguments of the entry point.
+    pub args: Vec<Value>,
+    /// The global `me`: the id under whose authority the code runs.
+    pub me: Arc<str>,
+    /// The global `call`.
+    pub call: CallInfo,
+    /// The action's clock; `now()`, `time` and `datetime` show it.
+    pub now: Time,
+    /// The seed of `random` for this run.
+    pub seed: u64,
+    /// What this run may use.
+    pub limits: CodeLimits,
+}
+
+/// Where code begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// The whole text, as a `run` op has it; its result is the value of a last expression, else null.
+    Snippet,
+    /// A function of that name, called with the arguments.
+    Method(Arc<str>),
+    /// `check_permission(caller, action, target, context, ledger)`: four arguments are given, `ledger`
+    /// is an object whose methods are host calls named `ledger.get_scrip` and so on.
+    Check,
+    /// `step(observation)` of a mind.
+    Step,
+}
+
+impl Entry {
+    /// The name of the function, or `None` for a snippet.
+    #[must_use]
+    pub fn function(&self) -> Option<&str> {
+        match self {
+            Self::Snippet => None,
+            Self::Method(name) => Some(name),
+            Self::Check => Some("check_permission"),
+            Self::Step => Some("step"),
+        }
+    }
+}
+
+/// The mapping `call` that code sees (`DESIGN.md §5`).
+#[derive(Clone, Debug, Default)]
+pub struct CallInfo {
+    /// The immediate caller.
+    pub caller: Option<Arc<str>>,
+    /// The principal whose action started the chain.
+    pub origin: Option<Arc<str>>,
+    /// Scrip that was sent along.
+    pub paid: i64,
+    /// Artifacts that were sent along.
+    pub given: Vec<Arc<str>>,
+}
+
+/// What one run may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeLimits {
+    /// Blocks of [`crate::limits::INSTRUCTIONS_PER_POLL`] instructions in all, counted from the start of the run.
+    pub polls: u64,
+    /// Wall time while the code runs (not while it is suspended), in milliseconds.
+    pub wall_ms: u64,
+    /// Memory of the run, in bytes.
+    pub memory_bytes: u64,
+    /// Depth of function calls.
+    pub recursion: u32,
+    /// Bytes printed and logged.
+    pub output_bytes: usize,
+}
+
+/// What a run has used since its start; it only grows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Meter {
+    /// Completed blocks of [`crate::limits::INSTRUCTIONS_PER_POLL`] instructions; deterministic.
+    pub polls: u64,
+    /// Measured CPU time, in nanoseconds.
+    pub cpu_ns: u64,
+    /// Peak memory, in bytes, as far as it is known.
+    pub memory_bytes: u64,
+}
+
+/// How far a run came.
+#[derive(Clone, Debug)]
+pub enum CodeAnswer {
+    /// The code is suspended at a call of a host function.
+    Call {
+        /// The call.
+        call: HostCall,
+        /// Used so far.
+        meter: Meter,
+    },
+    /// The code has ended.
+    Done {
+        /// Its result as JSON, or why there is none.
+        result: Result<Value, CodeFailure>,
+        /// Used in all.
+        meter: Meter,
+        /// What it printed and logged.
+        output: String,
+    },
+}
+
+/// A call of a host function: an op of `DESIGN.md §5` or one of the few functions beside them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostCall {
+    /// The function's name.
+    pub name: String,
+    /// Positional arguments.
+    pub args: Vec<Value>,
+    /// Keyword arguments.
+    pub kwargs: Map<String, Value>,
+}
+
+/// What the kernel answers to a [`HostCall`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum HostAnswer {
+    /// The call's value.
+    Value(Value),
+    /// Raise an exception with this text, which code can catch as `Exception`.
+    Raise(String),
+}
+
+/// Why code has no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeFailure {
+    /// What kind of failure.
+    pub kind: FailureKind,
+    /// One line as Python would print it, such as `ValueError: bad price`, with a hint when the dialect lacks something.
+    pub message: String,
+    /// The bare text of the exception that was not caught, if one was.
+    pub exception: Option<String>,
+    /// The traceback in Python's layout, naming the agent's own lines; may be empty.
+    pub traceback: String,
+}
+
+/// The kinds of [`CodeFailure`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The source is not in the dialect.
+    Invalid,
+    /// The entry point is not defined.
+    NoEntry,
+    /// An exception was not caught.
+    Raised,
+    /// The instruction budget (`limits.polls`) ran out.
+    Instructions,
+    /// The wall limit passed.
+    Wall,
+    /// The memory limit passed.
+    Memory,
+    /// Calls nested too deep.
+    Recursion,
+    /// It printed too much.
+    Output,
+    /// The result is not JSON, or is too large or too deep.
+    NotJson,
+    /// The interpreter itself died.
+    Died,
+}

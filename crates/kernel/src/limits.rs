@@ -1,0 +1,76 @@
+//! Every limit of the kernel, named once, with its reason.
+
+/// Characters of an artifact id: long enough for a path of names, short enough to index.
+pub const ID_CHARS_MAX: usize = 128;
+/// Characters of a method name.
+pub const METHOD_CHARS_MAX: usize = 64;
+/// Bytes of the JSON of an invocation's arguments: a message, not a data set.
+pub const ARGS_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of an artifact's content.
+pub const CONTENT_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of an artifact's code: a longer expression can overflow the parser's stack.
+pub const CODE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of an artifact's interface.
+pub const INTERFACE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of an artifact's metadata.
+pub const METADATA_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a storage key.
+pub const STORAGE_KEY_BYTES_MAX: usize = 256;
+/// Bytes of the JSON of one storage value.
+pub const STORAGE_VALUE_BYTES_MAX: usize = 64 * 1024;
+/// Characters of a client's action id.
+pub const ACTION_ID_CHARS_MAX: usize = 128;
+/// How many action ids a world remembers; beyond it the oldest is forgotten.
+pub const ACTION_IDS_MAX: usize = 65_536;
+/// How deep invocations nest.
+pub const INVOKE_DEPTH_MAX: u32 = 5;
+/// How deep permission checks nest.
+pub const PERMISSION_DEPTH_MAX: u32 = 10;
+/// How long a chain of `depends_on` may be.
+pub const DEPENDS_ON_DEPTH_MAX: u32 = 10;
+/// How many artifacts one artifact may name in `depends_on`.
+pub const DEPENDS_ON_MAX: usize = 64;
+/// How many artifacts an invocation may give.
+pub const GIVE_MAX: usize = 64;
+/// Ops one action may execute, nested ones included.
+pub const OPS_PER_ACTION_MAX: u32 = 10_000;
+/// Events one query reads.
+pub const EVENTS_PER_QUERY_MAX: usize = 100;
+/// Events a world keeps at hand for queries; older ones are in the journal.
+pub const EVENTS_KEPT_MAX: usize = 4_096;
+/// Events an observation shows; the number of those left out is told.
+pub const EVENTS_PER_OBSERVATION_MAX: usize = 20;
+/// Rows one query by an agent returns; an observer's has no such limit.
+pub const QUERY_ROWS_MAX: usize = 10_000;
+/// Depth of JSON that crosses any edge.
+pub const JSON_DEPTH_MAX: usize = 128;
+/// Bytes of the JSON of a result: the largest content with its code and interface, escaped.
+pub const RESULT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of one line of a session.
+pub const LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Interpreter instructions between two looks at the budget.
+pub const INSTRUCTIONS_PER_POLL: u64 = 256;
+/// Polls one invocation may use: about 25 million instructions, far below the wall limit.
+pub const POLLS_PER_INVOCATION_MAX: u64 = 100_000;
+/// Wall time of one invocation, in milliseconds: a net below the instruction limit.
+pub const CODE_WALL_MS_MAX: u64 = 5_000;
+/// Wall time of one contract check, in milliseconds.
+pub const CONTRACT_WALL_MS_MAX: u64 = 30_000;
+/// Memory of one invocation, in bytes.
+pub const CODE_MEMORY_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Depth of function calls within one invocation.
+pub const CODE_RECURSION_MAX: u32 = 400;
+/// Bytes that one invocation may print or log.
+pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
+/// Rows of one copy-on-write page.
+pub const PAGE_ROWS: usize = 64;
+
+const _: () = {
+    assert!(CODE_BYTES_MAX <= CONTENT_BYTES_MAX);
+    assert!(STORAGE_VALUE_BYTES_MAX <= CONTENT_BYTES_MAX);
+    assert!(CONTENT_BYTES_MAX < LINE_BYTES_MAX);
+    assert!(EVENTS_PER_OBSERVATION_MAX <= EVENTS_PER_QUERY_MAX);
+    assert!(EVENTS_PER_QUERY_MAX <= EVENTS_KEPT_MAX);
+    assert!(INVOKE_DEPTH_MAX <= PERMISSION_DEPTH_MAX);
+    assert!(ID_CHARS_MAX <= STORAGE_KEY_BYTES_MAX);
+};

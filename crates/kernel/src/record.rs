@@ -1,0 +1,346 @@
+//! What the journal stores: one [`Record`] per action, thought or turn of the clock. These types are
+//! the journal's format: a change of them is a change of [`FORMAT`].
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    founding::Pays,
+    json::Json,
+    op::OpKind,
+    refusal::Refusal,
+    rules::{ResourceId, Rules},
+    time::Time,
+};
+
+/// The version of the journal's format.
+pub const FORMAT: u32 = 1;
+
+/// An artifact's dense number: artifacts are numbered from 0 as they are created, and never again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Handle(pub u32);
+
+/// One entry of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its number; the first is 1, and none is left out.
+    pub seq: u64,
+    /// When it happened; never earlier than the record before.
+    pub time: Time,
+    /// What made it happen.
+    pub cause: Cause,
+    /// What was consumed; stands even when the action failed.
+    pub charges: Vec<Charge>,
+    /// What changed; empty when the action failed.
+    pub effects: Vec<Effect>,
+    /// What is worth telling others.
+    pub events: Vec<Event>,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// What made a record happen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Cause {
+    /// The founding of the world.
+    Genesis {
+        /// The rules.
+        rules: Box<Rules>,
+        /// BLAKE3 of the world file with all it refers to.
+        source: [u8; 32],
+    },
+    /// The beginning of a tick.
+    Tick {
+        /// Its number, counted from 0.
+        number: u64,
+    },
+    /// The clock was moved.
+    Clock,
+    /// A principal acted from outside: a session, `act`.
+    Act {
+        /// The submitter.
+        actor: Handle,
+        /// What it submitted.
+        action: Json,
+        /// The client's id of the action.
+        action_id: Option<String>,
+        /// What its code printed.
+        output: String,
+    },
+    /// An agent's step.
+    Step {
+        /// The agent.
+        agent: Handle,
+        /// The tick in which it stepped.
+        tick: u64,
+        /// What came of thinking.
+        thought: Thought,
+        /// What the action's code printed.
+        output: String,
+    },
+}
+
+/// What came of one act of thinking.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Thought {
+    /// What the mind returned; null is nothing.
+    pub action: Json,
+    /// CPU it used, in microseconds; part of the record's charges.
+    pub cpu_us: i64,
+    /// What it printed and logged.
+    pub output: String,
+}
+
+/// How an action ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// There was nothing to do.
+    Nothing,
+    /// It succeeded with this result.
+    Done(Json),
+    /// It was refused or failed; only its charges remain.
+    Refused(Box<Refusal>),
+}
+
+/// A consumption of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charge {
+    /// Who bears it.
+    pub principal: Handle,
+    /// What was used.
+    pub resource: ResourceId,
+    /// How much, in base units.
+    pub amount: i64,
+}
+
+/// A change of the world, as a delta with a guard where it can be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Effect {
+    /// Scrip moves, if `from` has it: conserved by construction.
+    Pay {
+        /// Who pays.
+        from: Handle,
+        /// Who is paid.
+        to: Handle,
+        /// How much scrip, at least 1.
+        amount: i64,
+        /// For what.
+        why: Why,
+    },
+    /// Scrip comes into being; in the first record only.
+    Endow {
+        /// Who receives it.
+        to: Handle,
+        /// How much scrip.
+        amount: i64,
+    },
+    /// A balance, rate or quota comes into being; in the first record only.
+    Allot {
+        /// Who receives it.
+        to: Handle,
+        /// Of what.
+        resource: ResourceId,
+        /// How much, in base units.
+        amount: i64,
+    },
+    /// A balance, rate or quota moves, if `from` has it free.
+    Move {
+        /// Who gives.
+        from: Handle,
+        /// Who receives.
+        to: Handle,
+        /// Of what.
+        resource: ResourceId,
+        /// How much, in base units, at least 1.
+        amount: i64,
+    },
+    /// An artifact comes into being under the next handle.
+    Create(Box<Creation>),
+    /// Fields of an artifact change.
+    Change {
+        /// Which artifact.
+        artifact: Handle,
+        /// The version the change was made on.
+        version: u32,
+        /// The new values.
+        change: Box<Change>,
+    },
+    /// An artifact changes hands.
+    Own {
+        /// Which artifact.
+        artifact: Handle,
+        /// Whose it was.
+        from: Handle,
+        /// Whose it is now.
+        to: Handle,
+    },
+    /// An artifact becomes a tombstone.
+    Delete {
+        /// Which artifact.
+        artifact: Handle,
+    },
+    /// A key of an artifact's storage is set, or removed.
+    Store {
+        /// Whose storage.
+        artifact: Handle,
+        /// The key.
+        key: String,
+        /// The value; `None` removes.
+        value: Option<Json>,
+    },
+}
+
+/// What a payment was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// A `transfer`.
+    Transfer,
+    /// Sent along with an invocation.
+    Pay,
+    /// The price of an invocation.
+    Price,
+    /// What a contract asked for its permission.
+    ContractCost,
+}
+
+impl Why {
+    /// The word for it in receipts.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transfer => "transfer",
+            Self::Pay => "pay",
+            Self::Price => "price",
+            Self::ContractCost => "contract_cost",
+        }
+    }
+}
+
+/// A new artifact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields of DESIGN.md §4")]
+pub struct Creation {
+    pub id: String,
+    pub kind: String,
+    pub content: Json,
+    pub code: Option<String>,
+    pub interface: Json,
+    pub owner: Handle,
+    pub creator: Handle,
+    pub access_contract: Handle,
+    pub price: i64,
+    pub pays: Pays,
+    pub has_standing: bool,
+    pub has_loop: bool,
+    pub memory_artifact: Option<Handle>,
+    pub depends_on: Vec<Handle>,
+    pub metadata: Json,
+}
+
+/// New values of the fields of an artifact; what is `None` stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields of DESIGN.md §4")]
+pub struct Change {
+    pub content: Option<Json>,
+    /// `Some(None)` removes the code.
+    pub code: Option<Option<String>>,
+    pub interface: Option<Json>,
+    pub access_contract: Option<Handle>,
+    pub price: Option<i64>,
+    pub pays: Option<Pays>,
+    /// `Some(None)` unlinks the memory.
+    pub memory_artifact: Option<Option<Handle>>,
+    pub depends_on: Option<Vec<Handle>>,
+    pub metadata: Option<Json>,
+}
+
+/// The types of events: the ops that change something, and what happens beside them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// An op succeeded.
+    Op(OpKind),
+    /// An agent came into being.
+    Spawn,
+    /// An artifact's contract does not exist.
+    MissingContract,
+    /// A contract failed while it decided, and so denied.
+    ContractError,
+    /// The mind of an agent failed.
+    MindError,
+}
+
+impl EventKind {
+    /// The word for it in `type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Op(op) => op.as_str(),
+            Self::Spawn => "spawn",
+            Self::MissingContract => "missing_contract",
+            Self::ContractError => "contract_error",
+            Self::MindError => "mind_error",
+        }
+    }
+}
+
+/// Something worth telling others; its sequence number and time are its record's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its type.
+    pub kind: EventKind,
+    /// Who did it: the immediate caller.
+    pub actor: Handle,
+    /// What it was done to.
+    pub artifact: Option<Handle>,
+    /// Who received something by it.
+    pub to: Option<Handle>,
+    /// How much was moved, in base units.
+    pub amount: Option<i64>,
+    /// Of which resource; none is scrip.
+    pub resource: Option<ResourceId>,
+    /// The method, the storage key or the reason.
+    pub detail: Option<String>,
+}
+
+/// Why bytes are no record.
+#[derive(Debug, thiserror::Error)]
+#[error("the record can't be read: {0}")]
+pub struct DecodeError(#[from] postcard::Error);
+
+impl Record {
+    /// The canonical bytes of the record.
+    ///
+    /// # Errors
+    /// Never for records that the kernel made; the encoder's own error otherwise.
+    pub fn encode(&self) -> Result<Vec<u8>, DecodeError> {
+        Ok(postcard::to_stdvec(self)?)
+    }
+
+    /// Reads a record from its canonical bytes.
+    ///
+    /// # Errors
+    /// When the bytes are no record, or more than one.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let (record, rest) = postcard::take_from_bytes(bytes)?;
+        if rest.is_empty() { Ok(record) } else { Err(DecodeError(postcard::Error::DeserializeBadEncoding)) }
+    }
+}
+
+impl Outcome {
+    /// Whether nothing went wrong.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        !matches!(self, Self::Refused(_))
+    }
+
+    /// The `result` of a receipt.
+    #[must_use]
+    pub fn result(&self) -> Value {
+        match self {
+            Self::Done(result) => result.to_value(),
+            Self::Nothing | Self::Refused(_) => Value::Null,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Refusals: outcomes that an agent reads and can act on. A refusal is data, never a fault.
+
+use serde::{Deserialize, Serialize};
+
+/// The stable codes of `DESIGN.md §16.2`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each name is the code itself")]
+pub enum Code {
+    NotFound,
+    AlreadyExists,
+    InvalidArgument,
+    InvalidCode,
+    PermissionDenied,
+    InsufficientScrip,
+    InsufficientResource,
+    QuotaExceeded,
+    RateLimited,
+    BudgetExhausted,
+    CodeError,
+    CodeTimeout,
+    MemoryExceeded,
+    DepthExceeded,
+    LimitExceeded,
+    WorkerDied,
+    Conflict,
+    Unsupported,
+}
+
+impl Code {
+    /// Every code, in the order of the documentation.
+    pub const ALL: [Self; 18] = [
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::InvalidArgument,
+        Self::InvalidCode,
+        Self::PermissionDenied,
+        Self::InsufficientScrip,
+        Self::InsufficientResource,
+        Self::QuotaExceeded,
+        Self::RateLimited,
+        Self::BudgetExhausted,
+        Self::CodeError,
+        Self::CodeTimeout,
+        Self::MemoryExceeded,
+        Self::DepthExceeded,
+        Self::LimitExceeded,
+        Self::WorkerDied,
+        Self::Conflict,
+        Self::Unsupported,
+    ];
+
+    /// The code as it is written on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::AlreadyExists => "already_exists",
+            Self::InvalidArgument => "invalid_argument",
+            Self::InvalidCode => "invalid_code",
+            Self::PermissionDenied => "permission_denied",
+            Self::InsufficientScrip => "insufficient_scrip",
+            Self::InsufficientResource => "insufficient_resource",
+            Self::QuotaExceeded => "quota_exceeded",
+            Self::RateLimited => "rate_limited",
+            Self::BudgetExhausted => "budget_exhausted",
+            Self::CodeError => "code_error",
+            Self::CodeTimeout => "code_timeout",
+            Self::MemoryExceeded => "memory_exceeded",
+            Self::DepthExceeded => "depth_exceeded",
+            Self::LimitExceeded => "limit_exceeded",
+            Self::WorkerDied => "worker_died",
+            Self::Conflict => "conflict",
+            Self::Unsupported => "unsupported",
+        }
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why an op was refused or failed: a stable code, a sentence, the numbers, and what to do next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The stable code.
+    pub code: Code,
+    /// A lower-case sentence without a full stop; names in backticks.
+    pub message: String,
+    /// What it would have taken, in base units.
+    pub need: Option<i64>,
+    /// What there was, in base units.
+    pub have: Option<i64>,
+    /// What to try next.
+    pub hint: Option<String>,
+    /// Which op of a list failed, counted from 0.
+    pub index: Option<u32>,
+}
+
+impl Refusal {
+    /// A refusal with a sentence and no numbers.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), need: None, have: None, hint: None, index: None }
+    }
+
+    /// A field that is missing, of a wrong type or out of range.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Code::InvalidArgument, message)
+    }
+
+    /// Adds the two numbers that decided.
+    #[must_use]
+    pub fn numbers(mut self, need: i64, have: i64) -> Self {
+        self.need = Some(need);
+        self.have = Some(have);
+        self
+    }
+
+    /// Adds what to try next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The text of the exception that code sees: the code first, then the sentence and the hint.
+    #[must_use]
+    pub fn exception_text(&self) -> String {
+        let mut text = format!("{}: {}", self.code, self.message);
+        if let (Some(need), Some(have)) = (self.need, self.have) {
+            text.push_str(&format!(" (need {need}, have {have})"));
+        }
+        if let Some(hint) = &self.hint {
+            text.push_str("; ");
+            text.push_str(hint);
+        }
+        text
+    }
+
+    /// The `error` object of a receipt.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut map = serde_json::Map::new();
+        map.insert("code".into(), self.code.as_str().into());
+        map.insert("message".into(), self.message.clone().into());
+        if let Some(need) = self.need {
+            map.insert("need".into(), need.into());
+        }
+        if let Some(have) = self.have {
+            map.insert("have".into(), have.into());
+        }
+        if let Some(hint) = &self.hint {
+            map.insert("hint".into(), hint.clone().into());
+        }
+        if let Some(index) = self.index {
+            map.insert("index".into(), index.into());
+        }
+        serde_json::Value::Object(map)
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.exception_text())
+    }
+}

@@ -1,0 +1,176 @@
+//! The rules of a world: what its world file fixed once and for all.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{op::OpKind, time::Time};
+
+/// A resource's place in [`Rules::resources`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ResourceId(pub u16);
+
+impl ResourceId {
+    /// `cpu`, in microseconds.
+    pub const CPU: Self = Self(0);
+    /// `memory`, in bytes.
+    pub const MEMORY: Self = Self(1);
+    /// `disk`, in bytes.
+    pub const DISK: Self = Self(2);
+    /// The names that every world has, in the order of their ids.
+    pub const BUILT_IN: [&'static str; 3] = ["cpu", "memory", "disk"];
+}
+
+/// How a resource is scarce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceKind {
+    /// A rate per window.
+    Renewable {
+        /// The window, in milliseconds, at least 1.
+        window_ms: i64,
+    },
+    /// A balance that only falls by use.
+    Depletable,
+    /// A quota that is in use or free.
+    Allocatable,
+    /// Metered and reported; limits nobody.
+    Metered,
+}
+
+impl ResourceKind {
+    /// The word for it in queries and world files.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Renewable { .. } => "renewable",
+            Self::Depletable => "depletable",
+            Self::Allocatable => "allocatable",
+            Self::Metered => "metered",
+        }
+    }
+}
+
+/// One resource of a world.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceRule {
+    /// Its name, such as `cpu` or `actions`.
+    pub name: String,
+    /// How it is scarce.
+    pub kind: ResourceKind,
+}
+
+/// When renewable resources come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Renewal {
+    /// Each use comes back one window after it was made.
+    Rolling,
+    /// All use comes back at every multiple of the tick, counted from the start of the world.
+    Tick {
+        /// The tick, in milliseconds, at least 1.
+        ms: i64,
+    },
+}
+
+/// What a missing access contract means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// As `genesis_contract_freeware` would decide.
+    Freeware,
+    /// Nobody may do anything.
+    Deny,
+}
+
+/// How CPU is charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CpuMeter {
+    /// By instructions: deterministic, for the virtual clock.
+    Instructions,
+    /// By measured CPU time, for the wall clock.
+    Measured,
+}
+
+/// The rules of a world. They are part of its first record and never change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// The world's name.
+    pub name: String,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// The first instant.
+    pub start: Time,
+    /// Every resource; the first three are [`ResourceId::BUILT_IN`].
+    pub resources: Vec<ResourceRule>,
+    /// What each kind of op consumes: `(op, resource, amount)`, amounts at least 1.
+    pub costs: Vec<(OpKind, ResourceId, i64)>,
+    /// When renewable resources come back.
+    pub renewal: Renewal,
+    /// What a missing contract means.
+    pub missing: Missing,
+    /// How CPU is charged.
+    pub cpu_meter: CpuMeter,
+    /// CPU of one block of 256 instructions, in nanoseconds, at least 1.
+    pub cpu_ns_per_poll: u64,
+    /// CPU an agent must have before it thinks, in microseconds.
+    pub step_reserve_us: i64,
+    /// Artifacts that may `mint`.
+    pub mint_authorities: Vec<String>,
+}
+
+impl Rules {
+    /// The rules of a world in which nothing is limited.
+    #[must_use]
+    pub fn unlimited(name: &str, seed: u64, start: Time) -> Self {
+        let resources = ResourceId::BUILT_IN
+            .iter()
+            .map(|name| ResourceRule { name: (*name).into(), kind: ResourceKind::Metered })
+            .collect();
+        Self {
+            name: name.into(),
+            seed,
+            start,
+            resources,
+            costs: Vec::new(),
+            renewal: Renewal::Rolling,
+            missing: Missing::Freeware,
+            cpu_meter: CpuMeter::Instructions,
+            cpu_ns_per_poll: 3_000,
+            step_reserve_us: 1_000,
+            mint_authorities: Vec::new(),
+        }
+    }
+
+    /// The resource of that name.
+    #[must_use]
+    pub fn resource(&self, name: &str) -> Option<ResourceId> {
+        let at = self.resources.iter().position(|rule| rule.name == name)?;
+        u16::try_from(at).ok().map(ResourceId)
+    }
+
+    /// The rule of a resource; ids come from this table, so an unknown one is metered only.
+    #[must_use]
+    pub fn kind(&self, resource: ResourceId) -> ResourceKind {
+        self.resources.get(usize::from(resource.0)).map_or(ResourceKind::Metered, |rule| rule.kind)
+    }
+
+    /// The name of a resource.
+    #[must_use]
+    pub fn resource_name(&self, resource: ResourceId) -> &str {
+        self.resources.get(usize::from(resource.0)).map_or("unknown", |rule| &rule.name)
+    }
+
+    /// Microseconds of CPU for a number of polls: rounded up, at least 1.
+    #[must_use]
+    pub fn cpu_us(&self, polls: u64) -> i64 {
+        let ns = u128::from(polls) * u128::from(self.cpu_ns_per_poll);
+        i64::try_from(ns.div_ceil(1_000)).unwrap_or(i64::MAX).max(1)
+    }
+
+    /// How many polls `us` microseconds of CPU pay for.
+    #[must_use]
+    pub fn polls_for(&self, us: i64) -> u64 {
+        let ns = u128::try_from(us).unwrap_or(0) * 1_000;
+        u64::try_from(ns / u128::from(self.cpu_ns_per_poll.max(1))).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,1 @@
+//! Runs agent-written code.
