@@ -4,13 +4,25 @@
 //! floats for money or resources, and never calls an interpreter or a network: what it needs from
 //! outside it asks for, and is resumed with the answer.
 
+mod artifact;
+mod cell;
 pub mod code;
+pub mod contract;
 pub mod founding;
+pub mod id;
+mod image;
+mod inbox;
 pub mod json;
 pub mod limits;
+mod observe;
 pub mod op;
+mod pages;
+pub mod receipt;
 pub mod record;
 pub mod refusal;
 pub mod rules;
+pub mod seed;
+mod state;
 pub mod time;
+pub mod transaction;
 pub mod world;

@@ -1,55 +1,547 @@
-//! The state of a world (interface).
-use crate::{record::Record, time::Time};
-/// A world.
-#[derive(Clone, Debug, Default)]
-pub struct World { seq: u64, now: Time }
-/// Why a record does not fit.
+//! The state of a world: a value that records change and everyone else reads.
+//!
+//! A clone shares its pages with the original, so a snapshot or a fork costs a pointer per page.
+//! The only way to change a world is [`World::apply`].
+
+use std::sync::Arc;
+
+use imbl::{OrdMap, Vector};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    artifact::Artifact,
+    cell::Cell,
+    inbox::Inbox,
+    limits,
+    pages::{Index, Pages},
+    receipt::Receipt,
+    record::{Cause, Charge, Event, EventKind, FORMAT, Handle, Record},
+    rules::{ResourceId, ResourceKind, Rules},
+    state::{self, Account, Guard, State},
+    time::Time,
+};
+
+/// A world between two records.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct World {
+    format: u32,
+    rules: Arc<Rules>,
+    source: [u8; 32],
+    seq: u64,
+    now: Time,
+    tick: Option<Tick>,
+    #[serde(skip)]
+    index: Index,
+    artifacts: Pages<Arc<Artifact>>,
+    refs: Pages<u32>,
+    accounts: Pages<Account>,
+    /// Whose account it is, by number.
+    holders: Pages<Handle>,
+    /// Cells of all accounts, each account's resources side by side.
+    cells: Pages<Cell>,
+    agents: Pages<Agent>,
+    events: Vector<Arc<EventRow>>,
+    receipts: OrdMap<(Handle, Arc<str>), Arc<Receipt>>,
+    receipts_order: Vector<(Handle, Arc<str>)>,
+    supply: i64,
+    allotted: Vec<i64>,
+}
+
+/// The tick that is under way, or was last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tick {
+    /// Its number, counted from 0.
+    pub number: u64,
+    /// The sequence number of the record that began it.
+    pub seq: u64,
+    /// The time of all its actions.
+    pub time: Time,
+}
+
+/// What a world knows of an agent's loop.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Agent {
+    /// The agent.
+    pub handle: Handle,
+    /// Steps it has taken.
+    pub steps: u64,
+    /// The tick of its last step.
+    pub last_tick: Option<u64>,
+    /// CPU that its last step used, in microseconds, thinking and acting.
+    pub last_cpu_us: i64,
+    /// What came of its last step, if it did anything.
+    pub last: Option<Arc<Receipt>>,
+    /// What concerned it since.
+    pub(crate) inbox: Arc<Inbox>,
+}
+
+/// An event with its place in the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRow {
+    /// The record's number.
+    pub seq: u64,
+    /// The record's time.
+    pub time: Time,
+    /// The event.
+    pub event: Event,
+}
+
+/// Why a record does not fit the world: the journal is corrupt.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("record {seq} does not fit the world: {problem}")]
 pub struct ApplyError {
-    /// seq
+    /// The record's number.
     pub seq: u64,
-    /// what
-    pub problem: String }
-/// Why books do not balance.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{0}")]
-pub struct AuditError(pub String);
-/// Why an image is none.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct ImageError(pub String);
+    /// Which guard failed.
+    pub problem: String,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
 impl World {
     /// A world before its first record.
     #[must_use]
-    pub fn empty() -> Self { Self::default() }
-    /// Applies the next record; on an error the world must be thrown away.
+    pub fn empty() -> Self {
+        Self {
+            format: FORMAT,
+            rules: Arc::new(Rules::unlimited("", 0, Time::default())),
+            source: [0; 32],
+            seq: 0,
+            now: Time::default(),
+            tick: None,
+            index: Index::default(),
+            artifacts: Pages::default(),
+            refs: Pages::default(),
+            accounts: Pages::default(),
+            holders: Pages::default(),
+            cells: Pages::default(),
+            agents: Pages::default(),
+            events: Vector::new(),
+            receipts: OrdMap::new(),
+            receipts_order: Vector::new(),
+            supply: 0,
+            allotted: Vec::new(),
+        }
+    }
+
+    /// Applies the next record. On an error the world is half changed and must be thrown away.
+    ///
     /// # Errors
     /// When a guard of the record fails: the journal is corrupt.
     pub fn apply(&mut self, record: &Record) -> Result<(), ApplyError> {
-        if record.seq != self.seq + 1 { return Err(ApplyError { seq: record.seq, problem: format!("expected {}", self.seq + 1) }); }
-        self.seq = record.seq; self.now = record.time; Ok(()) }
+        self.take(record).map_err(|problem| ApplyError { seq: record.seq, problem })
+    }
+
+    fn take(&mut self, record: &Record) -> Result<(), String> {
+        if record.seq != self.seq + 1 {
+            return Err(format!("expected record {}", self.seq + 1));
+        }
+        let genesis = matches!(record.cause, Cause::Genesis { .. });
+        if genesis != (self.seq == 0) {
+            return Err("the founding is the first record, and only the first".into());
+        }
+        if let Cause::Genesis { rules, source } = &record.cause {
+            self.rules = Arc::new(Rules::clone(rules));
+            self.source = *source;
+            self.allotted = vec![0; self.rules.resources.len()];
+        } else if record.time < self.now {
+            return Err(format!("its time {} is before {}", record.time, self.now));
+        }
+        self.seq = record.seq;
+        self.now = record.time;
+        if let Cause::Tick { number } = record.cause {
+            self.tick = Some(Tick { number, seq: record.seq, time: record.time });
+        }
+        for charge in &record.charges {
+            self.charge(*charge)?;
+        }
+        for effect in &record.effects {
+            state::apply(self, effect).map_err(|guard| self.explain(&guard))?;
+        }
+        if genesis {
+            for at in 0..self.artifacts.len() {
+                let handle = Handle(u32::try_from(at).map_err(|_| "too many artifacts")?);
+                state::settle_founder(self, handle).map_err(|guard| self.explain(&guard))?;
+            }
+        }
+        self.remember(record);
+        Ok(())
+    }
+
+    fn charge(&mut self, charge: Charge) -> Result<(), String> {
+        let Charge { principal, resource, amount } = charge;
+        let account = self.get(principal).and_then(|artifact| artifact.account);
+        let number = account.ok_or_else(|| format!("artifact number {} can't be charged", principal.0))?;
+        let kind = self.rules.kind(resource);
+        let (rules, now) = (Arc::clone(&self.rules), self.now);
+        let cell = self.cell_mut(number, resource).ok_or("no such resource")?;
+        if amount < 1 || cell.limit_left(kind, now) < amount {
+            return Err(format!("`{}` can't be charged {amount}", self.name(principal)));
+        }
+        cell.consume(&rules, kind, now, amount);
+        Ok(())
+    }
+
+    /// Keeps what observations and queries show of a record.
+    fn remember(&mut self, record: &Record) {
+        let tick_seq = self.tick.map_or(0, |tick| tick.seq);
+        for event in &record.events {
+            let row = Arc::new(EventRow { seq: record.seq, time: record.time, event: event.clone() });
+            self.deliver(&row, tick_seq);
+            self.events.push_back(row);
+            if self.events.len() > limits::EVENTS_KEPT_MAX {
+                self.events.pop_front();
+            }
+        }
+        match &record.cause {
+            Cause::Step { agent, tick, thought, .. } => {
+                let cpu_us: i64 = record
+                    .charges
+                    .iter()
+                    .filter(|charge| charge.principal == *agent && charge.resource == ResourceId::CPU)
+                    .map(|charge| charge.amount)
+                    .sum();
+                let acted = !thought.action.value().is_null() || !record.outcome.is_ok();
+                let last = acted.then(|| Arc::new(Receipt::of(record)));
+                let number = self.get(*agent).and_then(|artifact| artifact.agent);
+                if let Some(row) = number.and_then(|number| self.agents.get_mut(number as usize)) {
+                    row.steps += 1;
+                    row.last_tick = Some(*tick);
+                    row.last_cpu_us = cpu_us;
+                    row.last = last;
+                    Arc::make_mut(&mut row.inbox).forget_until(tick_seq);
+                }
+            }
+            Cause::Act { actor, action_id: Some(id), .. } => {
+                let key = (*actor, Arc::<str>::from(id.as_str()));
+                self.receipts.insert(key.clone(), Arc::new(Receipt::of(record)));
+                self.receipts_order.push_back(key);
+                if self.receipts_order.len() > limits::ACTION_IDS_MAX
+                    && let Some(oldest) = self.receipts_order.pop_front()
+                {
+                    self.receipts.remove(&oldest);
+                }
+            }
+            Cause::Genesis { .. } | Cause::Tick { .. } | Cause::Clock | Cause::Act { .. } => {}
+        }
+    }
+
+    /// Puts an event into the inboxes of the agents it concerns, but for the one who did it.
+    fn deliver(&mut self, row: &Arc<EventRow>, tick_seq: u64) {
+        let event = &row.event;
+        let owner = event.artifact.and_then(|artifact| self.get(artifact)).map(|artifact| artifact.owner);
+        let concerned = [event.to, event.artifact, owner];
+        for (at, handle) in concerned.iter().enumerate() {
+            let seen = concerned.iter().take(at).any(|other| other == handle);
+            let Some(handle) = handle.filter(|handle| *handle != event.actor && !seen) else {
+                continue;
+            };
+            let number = self.get(handle).and_then(|artifact| artifact.agent);
+            if let Some(agent) = number.and_then(|number| self.agents.get_mut(number as usize)) {
+                Arc::make_mut(&mut agent.inbox).push(Arc::clone(row), tick_seq);
+            }
+        }
+    }
+
+    pub(crate) fn explain(&self, guard: &Guard) -> String {
+        match guard {
+            Guard::Scrip { who, need, have } => {
+                format!("`{}` has {have} scrip and needs {need}", self.name(*who))
+            }
+            Guard::Free { who, resource, need, have } => format!(
+                "`{}` has {have} of `{}` free and needs {need}",
+                self.name(*who),
+                self.rules.resource_name(*resource)
+            ),
+            Guard::Overflow { who } => format!("`{}` can't hold so much", self.name(*who)),
+            Guard::Standing { who } => format!("`{}` has no standing", self.name(*who)),
+            Guard::Broken(problem) => problem.clone(),
+        }
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// BLAKE3 of the world file with all it refers to.
+    #[must_use]
+    pub fn source(&self) -> [u8; 32] {
+        self.source
+    }
+
     /// The last applied record's number; 0 before the first.
     #[must_use]
-    pub fn seq(&self) -> u64 { self.seq }
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
     /// The last applied record's time.
     #[must_use]
-    pub fn now(&self) -> Time { self.now }
-    /// BLAKE3 of the canonical state.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// The tick that is under way, or was last.
     #[must_use]
-    pub fn digest(&self) -> [u8; 32] { *blake3::hash(&self.seq.to_le_bytes()).as_bytes() }
-    /// Conservation of scrip and resources, quotas, sizes: the books against the artifacts.
-    /// # Errors
-    /// The first thing that does not add up.
-    pub fn audit(&self) -> Result<(), AuditError> { Ok(()) }
-    /// The state as bytes.
+    pub fn tick(&self) -> Option<Tick> {
+        self.tick
+    }
+
+    /// All the scrip there is.
     #[must_use]
-    pub fn to_image(&self) -> Vec<u8> { let mut b = self.seq.to_le_bytes().to_vec(); b.extend(self.now.ms().to_le_bytes()); b }
-    /// The state from bytes.
-    /// # Errors
-    /// When the bytes are no image of this format.
-    pub fn from_image(bytes: &[u8]) -> Result<Self, ImageError> {
-        let seq = bytes.get(..8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes).ok_or_else(|| ImageError("short".into()))?;
-        let ms = bytes.get(8..16).and_then(|b| b.try_into().ok()).map(i64::from_le_bytes).ok_or_else(|| ImageError("short".into()))?;
-        Ok(Self { seq, now: Time::from_ms(ms).ok_or_else(|| ImageError("time".into()))? }) }
+    pub fn supply(&self) -> i64 {
+        self.supply
+    }
+
+    pub(crate) fn allotted(&self) -> &[i64] {
+        &self.allotted
+    }
+
+    pub(crate) fn format(&self) -> u32 {
+        self.format
+    }
+
+    /// Finds the id again after the world was read from bytes.
+    pub(crate) fn reindex(&mut self) -> Result<(), String> {
+        self.index = Index::default();
+        for at in 0..self.artifacts.len() {
+            let handle = u32::try_from(at).map_err(|_| "too many artifacts")?;
+            let id = self.artifacts.get(at).map(|artifact| Arc::clone(&artifact.id)).ok_or("a hole")?;
+            if self.lookup(&id).is_some() {
+                return Err(format!("id `{id}` stands twice"));
+            }
+            let artifacts = &self.artifacts;
+            self.index.insert(&id, handle, |row| artifacts.get(row as usize).map(|row| &*row.id));
+        }
+        Ok(())
+    }
+
+    /// The handle of an id, of a tombstone too.
+    #[must_use]
+    pub fn lookup(&self, id: &str) -> Option<Handle> {
+        let id_of = |row: u32| self.artifacts.get(row as usize).map(|artifact| &*artifact.id);
+        self.index.find(id, id_of).map(Handle)
+    }
+
+    /// The artifact of a handle, a tombstone too.
+    #[must_use]
+    pub fn get(&self, handle: Handle) -> Option<&Artifact> {
+        self.artifacts.get(handle.0 as usize).map(AsRef::as_ref)
+    }
+
+    /// The id of a handle.
+    #[must_use]
+    pub fn name(&self, handle: Handle) -> &str {
+        self.get(handle).map_or("?", |artifact| &artifact.id)
+    }
+
+    /// Every artifact with its handle, in the order of creation, tombstones too.
+    pub fn artifacts(&self) -> impl Iterator<Item = (Handle, &Artifact)> {
+        (0..).map(Handle).zip(self.artifacts.iter().map(AsRef::as_ref))
+    }
+
+    /// Every principal that was ever there, in the order of creation.
+    pub fn principals(&self) -> impl Iterator<Item = (Handle, &Artifact)> {
+        self.holders.iter().filter_map(|handle| Some((*handle, self.get(*handle)?)))
+    }
+
+    /// Every agent that was ever there, in the order of creation.
+    pub fn agents(&self) -> impl Iterator<Item = &Agent> {
+        self.agents.iter()
+    }
+
+    /// The loop of an agent.
+    #[must_use]
+    pub fn agent(&self, handle: Handle) -> Option<&Agent> {
+        self.agents.get(self.get(handle)?.agent? as usize)
+    }
+
+    pub(crate) fn agent_at(&self, number: usize) -> Option<&Agent> {
+        self.agents.get(number)
+    }
+
+    pub(crate) fn agents_len(&self) -> usize {
+        self.agents.len()
+    }
+
+    pub(crate) fn accounts_len(&self) -> usize {
+        self.accounts.len()
+    }
+
+    /// Scrip of a principal; 0 for what has no standing.
+    #[must_use]
+    pub fn scrip(&self, handle: Handle) -> i64 {
+        let number = self.get(handle).and_then(|artifact| artifact.account);
+        number.and_then(|number| self.accounts.get(number as usize)).map_or(0, |account| account.scrip)
+    }
+
+    /// What a principal has used of a resource in all (of an allocatable one, what is in use).
+    #[must_use]
+    pub fn used(&self, handle: Handle, resource: ResourceId) -> i64 {
+        let number = self.get(handle).and_then(|artifact| artifact.account);
+        number.and_then(|number| State::cell(self, number, resource)).map_or(0, |cell| cell.used)
+    }
+
+    /// Rate, balance or quota of a principal.
+    #[must_use]
+    pub fn limit(&self, handle: Handle, resource: ResourceId) -> i64 {
+        let number = self.get(handle).and_then(|artifact| artifact.account);
+        number.and_then(|number| State::cell(self, number, resource)).map_or(0, |cell| cell.limit)
+    }
+
+    /// How much of a resource a principal could use at `now`.
+    #[must_use]
+    pub fn capacity(&self, handle: Handle, resource: ResourceId, now: Time) -> i64 {
+        let number = self.get(handle).and_then(|artifact| artifact.account);
+        let cell = number.and_then(|number| State::cell(self, number, resource));
+        cell.map_or(0, |cell| cell.free(self.rules.kind(resource), now))
+    }
+
+    /// Sets an amount aside so that nobody else's action uses it; not journaled, and gone with the process.
+    pub fn hold(&mut self, handle: Handle, resource: ResourceId, amount: i64) {
+        let number = self.get(handle).and_then(|artifact| artifact.account);
+        if let Some(cell) = number.and_then(|number| self.cell_mut(number, resource)) {
+            cell.held = amount;
+        }
+    }
+
+    /// Recent events, oldest first.
+    pub fn events(&self) -> impl DoubleEndedIterator<Item = &Arc<EventRow>> {
+        self.events.iter()
+    }
+
+    /// The receipt of an earlier action of that principal and action id.
+    #[must_use]
+    pub fn receipt(&self, actor: Handle, action_id: &str) -> Option<&Arc<Receipt>> {
+        self.receipts.get(&(actor, Arc::from(action_id)))
+    }
+}
+
+impl Cell {
+    /// What is there for a charge: what is held was held for it.
+    fn limit_left(&self, kind: ResourceKind, now: Time) -> i64 {
+        self.free(kind, now).saturating_add(self.held)
+    }
+}
+
+impl State for World {
+    fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    fn now(&self) -> Time {
+        self.now
+    }
+
+    fn len(&self) -> u32 {
+        u32::try_from(self.artifacts.len()).unwrap_or(u32::MAX)
+    }
+
+    fn find(&self, id: &str) -> Option<Handle> {
+        self.lookup(id)
+    }
+
+    fn artifact(&self, handle: Handle) -> Option<&Artifact> {
+        self.get(handle)
+    }
+
+    fn artifact_mut(&mut self, handle: Handle) -> Option<&mut Artifact> {
+        self.artifacts.get_mut(handle.0 as usize).map(Arc::make_mut)
+    }
+
+    fn account(&self, number: u32) -> Account {
+        self.accounts.get(number as usize).copied().unwrap_or_default()
+    }
+
+    fn set_account(&mut self, number: u32, account: Account) {
+        if let Some(row) = self.accounts.get_mut(number as usize) {
+            *row = account;
+        }
+    }
+
+    fn cell(&self, number: u32, resource: ResourceId) -> Option<&Cell> {
+        self.cells.get(number as usize * self.rules.resources.len() + usize::from(resource.0))
+    }
+
+    fn cell_mut(&mut self, number: u32, resource: ResourceId) -> Option<&mut Cell> {
+        self.cells.get_mut(number as usize * self.rules.resources.len() + usize::from(resource.0))
+    }
+
+    fn free(&self, number: u32, resource: ResourceId) -> i64 {
+        State::cell(self, number, resource).map_or(0, |cell| cell.free(self.rules.kind(resource), self.now))
+    }
+
+    fn refs(&self, contract: Handle) -> u32 {
+        self.refs.get(contract.0 as usize).copied().unwrap_or(0)
+    }
+
+    fn set_refs(&mut self, contract: Handle, refs: u32) {
+        // The founding may name a contract that comes later.
+        while self.refs.len() <= contract.0 as usize {
+            self.refs.push(0);
+        }
+        if let Some(row) = self.refs.get_mut(contract.0 as usize) {
+            *row = refs;
+        }
+    }
+
+    fn push(&mut self, artifact: Artifact) {
+        let handle = State::len(self);
+        let id = Arc::clone(&artifact.id);
+        self.artifacts.push(Arc::new(artifact));
+        let artifacts = &self.artifacts;
+        self.index.insert(&id, handle, |row| artifacts.get(row as usize).map(|row| &*row.id));
+    }
+
+    fn open_account(&mut self, owner: Handle) -> u32 {
+        let number = u32::try_from(self.accounts.len()).unwrap_or(u32::MAX);
+        self.accounts.push(Account::default());
+        self.holders.push(owner);
+        for _ in 0..self.rules.resources.len() {
+            self.cells.push(Cell::default());
+        }
+        number
+    }
+
+    fn open_loop(&mut self, agent: Handle) -> u32 {
+        let number = u32::try_from(self.agents.len()).unwrap_or(u32::MAX);
+        self.agents.push(Agent {
+            handle: agent,
+            steps: 0,
+            last_tick: None,
+            last_cpu_us: 0,
+            last: None,
+            inbox: Arc::default(),
+        });
+        number
+    }
+
+    fn found(&mut self, resource: Option<ResourceId>, amount: i64) -> Result<(), Guard> {
+        if self.seq != 1 {
+            return Err(Guard::Broken("nothing comes from nothing after the founding".into()));
+        }
+        let total = match resource {
+            None => &mut self.supply,
+            Some(resource) => {
+                let total = self.allotted.get_mut(usize::from(resource.0));
+                total.ok_or_else(|| Guard::Broken("no such resource".into()))?
+            }
+        };
+        *total = total.checked_add(amount).ok_or_else(|| Guard::Broken("too much of everything".into()))?;
+        Ok(())
+    }
+}
+
+impl EventRow {
+    /// The type as a word.
+    #[must_use]
+    pub fn kind(&self) -> EventKind {
+        self.event.kind
+    }
 }

@@ -1,0 +1,166 @@
+//! Artifacts: every persistent, addressable thing of a world.
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    founding::Pays,
+    json::Json,
+    record::{Change, Handle},
+    time::Time,
+};
+
+/// An artifact as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Artifact {
+    pub(crate) id: Arc<str>,
+    pub(crate) kind: Arc<str>,
+    pub(crate) content: Json,
+    pub(crate) code: Option<Arc<str>>,
+    pub(crate) interface: Json,
+    pub(crate) owner: Handle,
+    pub(crate) creator: Handle,
+    pub(crate) access_contract: Handle,
+    pub(crate) price: i64,
+    pub(crate) pays: Pays,
+    pub(crate) has_loop: bool,
+    /// The number of its account; it has standing if there is one.
+    pub(crate) account: Option<u32>,
+    /// The number of its loop, if it has one.
+    pub(crate) agent: Option<u32>,
+    pub(crate) memory_artifact: Option<Handle>,
+    pub(crate) depends_on: Vec<Handle>,
+    pub(crate) metadata: Json,
+    pub(crate) version: u32,
+    pub(crate) created_at: Time,
+    pub(crate) updated_at: Time,
+    pub(crate) storage: OrdMap<Arc<str>, Json>,
+    pub(crate) storage_bytes: i64,
+    /// Bytes of its fields, storage apart.
+    pub(crate) field_bytes: i64,
+    pub(crate) deleted: bool,
+}
+
+fn bytes(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Bytes that a key with its value counts for.
+pub(crate) fn stored_bytes(key: &str, value: &Json) -> i64 {
+    bytes(key.len()) + bytes(crate::json::text_bytes(value.value()))
+}
+
+impl Artifact {
+    /// The id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The kind.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The content.
+    #[must_use]
+    pub fn content(&self) -> &Value {
+        self.content.value()
+    }
+
+    /// The code, if it can execute.
+    #[must_use]
+    pub fn code(&self) -> Option<&Arc<str>> {
+        self.code.as_ref()
+    }
+
+    /// Whether it is a principal.
+    #[must_use]
+    pub fn has_standing(&self) -> bool {
+        self.account.is_some()
+    }
+
+    /// Whether it acts by itself.
+    #[must_use]
+    pub fn has_loop(&self) -> bool {
+        self.has_loop
+    }
+
+    /// Whether it was deleted.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.deleted
+    }
+
+    /// The owner.
+    #[must_use]
+    pub fn owner(&self) -> Handle {
+        self.owner
+    }
+
+    /// The number of changes since creation, plus one.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Bytes it counts for on its owner's disk.
+    #[must_use]
+    pub fn size(&self) -> i64 {
+        self.field_bytes + self.storage_bytes
+    }
+
+    pub(crate) fn measure(&mut self) {
+        let code = self.code.as_ref().map_or(0, |code| code.len());
+        let json = [&self.content, &self.interface, &self.metadata];
+        self.field_bytes = bytes(code + json.map(Json::size_bytes).iter().sum::<usize>());
+    }
+
+    pub(crate) fn set(&mut self, change: &Change) {
+        fn put<T: Clone>(field: &mut T, value: &Option<T>) {
+            if let Some(value) = value {
+                field.clone_from(value);
+            }
+        }
+        put(&mut self.content, &change.content);
+        put(&mut self.interface, &change.interface);
+        put(&mut self.access_contract, &change.access_contract);
+        put(&mut self.price, &change.price);
+        put(&mut self.pays, &change.pays);
+        put(&mut self.memory_artifact, &change.memory_artifact);
+        put(&mut self.depends_on, &change.depends_on);
+        put(&mut self.metadata, &change.metadata);
+        if let Some(code) = &change.code {
+            self.code = code.as_deref().map(Arc::from);
+        }
+        self.measure();
+    }
+
+    /// The metadata that a query shows; `name` gives the id of a handle.
+    pub(crate) fn metadata(&self, name: impl Fn(Handle) -> Value) -> Value {
+        json!({
+            "id": &*self.id,
+            "kind": &*self.kind,
+            "owner": name(self.owner),
+            "creator": name(self.creator),
+            "access_contract": name(self.access_contract),
+            "price": self.price,
+            "pays": self.pays.as_str(),
+            "has_standing": self.has_standing(),
+            "can_execute": self.code.is_some(),
+            "has_loop": self.has_loop,
+            "memory_artifact": self.memory_artifact.map(&name),
+            "depends_on": self.depends_on.iter().map(|on| name(*on)).collect::<Vec<_>>(),
+            "interface": self.interface.value(),
+            "metadata": self.metadata.value(),
+            "version": self.version,
+            "created_at": self.created_at.to_string(),
+            "updated_at": self.updated_at.to_string(),
+            "size": self.size(),
+        })
+    }
+}

@@ -1,0 +1,158 @@
+//! One principal's account of one resource, and the exact rolling window of the renewable ones.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    rules::{Renewal, ResourceKind, Rules},
+    time::Time,
+};
+
+/// A balance, a rate or a quota, and what was used of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Cell {
+    /// Renewable: the rate. Depletable: the balance. Allocatable: the quota.
+    pub(crate) limit: i64,
+    /// Allocatable: what is in use now. All else: what was used in all.
+    pub(crate) used: i64,
+    /// Set aside for something under way; never written to the journal.
+    #[serde(skip)]
+    pub(crate) held: i64,
+    /// Renewable: what was used and has not come back.
+    pub(crate) window: Option<Arc<Window>>,
+}
+
+/// Uses that have not come back yet, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Window {
+    /// `(the instant it comes back in milliseconds, amount)`, one entry per instant.
+    entries: VecDeque<(i64, i64)>,
+    /// The sum of all entries.
+    sum: i64,
+}
+
+impl Window {
+    fn expired(&self, now: Time) -> i64 {
+        self.entries.iter().take_while(|(back, _)| *back <= now.ms()).map(|(_, amount)| amount).sum()
+    }
+
+    fn live(&self, now: Time) -> i64 {
+        self.sum - self.expired(now)
+    }
+
+    fn push(&mut self, now: Time, back_ms: i64, amount: i64) {
+        while let Some((back, gone)) = self.entries.front().copied() {
+            if back > now.ms() {
+                break;
+            }
+            self.entries.pop_front();
+            self.sum -= gone;
+        }
+        match self.entries.back_mut() {
+            Some((back, sum)) if *back == back_ms => *sum += amount,
+            _ => self.entries.push_back((back_ms, amount)),
+        }
+        self.sum += amount;
+    }
+}
+
+/// The instant at which a use made `now` comes back (`DESIGN.md §9`): it counts while earlier than that.
+fn back_ms(rules: &Rules, window_ms: i64, now: Time) -> i64 {
+    match rules.renewal {
+        Renewal::Rolling => now.ms().saturating_add(window_ms),
+        Renewal::Tick { ms } => {
+            let since = now.ms() - rules.start.ms();
+            rules.start.ms().saturating_add((since.div_euclid(ms) + 1).saturating_mul(ms))
+        }
+    }
+}
+
+impl Cell {
+    /// How much could be used now.
+    pub(crate) fn free(&self, kind: ResourceKind, now: Time) -> i64 {
+        let free = match kind {
+            ResourceKind::Renewable { .. } => self.limit - self.live(now),
+            ResourceKind::Depletable => self.limit,
+            ResourceKind::Allocatable => self.limit - self.used,
+            ResourceKind::Metered => return i64::MAX,
+        };
+        free - self.held
+    }
+
+    /// What was used of a renewable resource and has not come back.
+    pub(crate) fn live(&self, now: Time) -> i64 {
+        self.window.as_ref().map_or(0, |window| window.live(now))
+    }
+
+    /// Uses `amount`, which must be free.
+    pub(crate) fn consume(&mut self, rules: &Rules, kind: ResourceKind, now: Time, amount: i64) {
+        self.used = self.used.saturating_add(amount);
+        match kind {
+            ResourceKind::Renewable { window_ms } => {
+                let window = Arc::make_mut(self.window.get_or_insert_default());
+                window.push(now, back_ms(rules, window_ms, now), amount);
+            }
+            ResourceKind::Depletable => self.limit -= amount,
+            ResourceKind::Allocatable | ResourceKind::Metered => {}
+        }
+    }
+
+    /// The first instant at which `amount` is free if nothing else is used: `None` if never.
+    pub(crate) fn free_at(&self, kind: ResourceKind, now: Time, amount: i64) -> Option<Time> {
+        let mut free = self.free(kind, now);
+        if free >= amount {
+            return Some(now);
+        }
+        let window = self.window.as_ref()?;
+        for (back, gone) in window.entries.iter().filter(|(back, _)| *back > now.ms()) {
+            free += gone;
+            if free >= amount {
+                return Time::from_ms(*back);
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Time {
+        Time::from_ms(ms).unwrap()
+    }
+
+    #[test]
+    fn a_use_counts_until_its_window_has_passed() {
+        let kind = ResourceKind::Renewable { window_ms: 100 };
+        let mut rules = Rules::unlimited("w", 1, at(0));
+        for (renewal, free) in
+            [(Renewal::Rolling, [5, 2, 2, 1, 1, 4, 5]), (Renewal::Tick { ms: 100 }, [5, 2, 2, 1, 5, 5, 5])]
+        {
+            rules.renewal = renewal;
+            let mut cell = Cell { limit: 5, ..Cell::default() };
+            let mut seen = vec![cell.free(kind, at(0))];
+            cell.consume(&rules, kind, at(10), 3);
+            seen.push(cell.free(kind, at(10)));
+            seen.push(cell.free(kind, at(59)));
+            cell.consume(&rules, kind, at(60), 1);
+            seen.extend([60, 109, 110, 160].map(|ms| cell.free(kind, at(ms))));
+            // At 100 the tick refills what the rolling window still holds.
+            assert_eq!(seen, free, "{renewal:?}");
+        }
+    }
+
+    #[test]
+    fn waiting_time_is_exact() {
+        let kind = ResourceKind::Renewable { window_ms: 100 };
+        let rules = Rules::unlimited("w", 1, at(0));
+        let mut cell = Cell { limit: 5, ..Cell::default() };
+        cell.consume(&rules, kind, at(10), 3);
+        cell.consume(&rules, kind, at(20), 2);
+        assert_eq!(cell.free_at(kind, at(30), 1), Some(at(110)));
+        assert_eq!(cell.free_at(kind, at(30), 4), Some(at(120)));
+        assert_eq!(cell.free_at(kind, at(30), 6), None);
+        assert_eq!(cell.free_at(kind, at(110), 3), Some(at(110)));
+    }
+}

@@ -1,0 +1,70 @@
+//! Ids of artifacts: one namespace, one grammar.
+
+use std::sync::Arc;
+
+use crate::{limits, refusal::Refusal};
+
+/// The prefix that only the founding of a world may use.
+pub const RESERVED_PREFIX: &str = "genesis_";
+
+/// A well-formed id; whether such an artifact exists is another question.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(Arc<str>);
+
+impl Id {
+    /// Checks the grammar: 1 to 128 of `[A-Za-z0-9_.:-]`, beginning with a letter or digit.
+    ///
+    /// # Errors
+    /// A sentence that names the problem.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        if text.is_empty() {
+            return Err(Refusal::invalid("an id can't be empty"));
+        }
+        let chars = text.chars().count();
+        if chars > limits::ID_CHARS_MAX {
+            return Err(Refusal::invalid(format!(
+                "an id of {chars} characters is too long; the most is {}",
+                limits::ID_CHARS_MAX
+            )));
+        }
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-');
+        if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
+            return Err(Refusal::invalid(format!(
+                "an id can't hold {bad:?}; use letters, digits and `_ . : -`"
+            )));
+        }
+        if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+            return Err(Refusal::invalid(format!("id `{text}` must begin with a letter or digit")));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The shared text.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<str> {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Id {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The candidate nearest to `word`, if one is near enough to be meant.
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1 + candidate.len().max(word.len()) / 4)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,88 @@
+//! What an agent sees before it thinks (`DESIGN.md §11`).
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    receipt::event_json,
+    record::Handle,
+    rules::{ResourceId, ResourceKind},
+    state::State,
+    time::{Time, format_duration_ms},
+    world::World,
+};
+
+/// Storage keys an observation names; `storage_list` has all.
+const STORAGE_KEYS_MAX: usize = 100;
+
+impl World {
+    /// The observation of an agent on this snapshot, which holds `population` agents.
+    #[must_use]
+    pub fn observation(&self, agent: Handle, now: Time, population: usize) -> Value {
+        let Some(artifact) = self.get(agent) else {
+            return Value::Null;
+        };
+        let row = self.agent(agent);
+        let events: Vec<Value> = row
+            .into_iter()
+            .flat_map(|row| row.inbox.events())
+            .map(|event| event_json(self, event.seq, event.time, &event.event))
+            .collect();
+        let keys: Vec<&str> = artifact.storage.keys().take(STORAGE_KEYS_MAX).map(AsRef::as_ref).collect();
+        json!({
+            "now": now.to_string(),
+            "tick": self.tick().map(|tick| tick.number),
+            "self": {
+                "id": artifact.id(),
+                "owner": self.name(artifact.owner),
+                "scrip": self.scrip(agent),
+                "resources": self.observed_resources(agent, now),
+                "content": artifact.content(),
+                "storage_keys": keys,
+            },
+            "last": row.and_then(|row| row.last.as_ref()).map(|receipt| receipt.to_json(self)),
+            "events": events,
+            "events_missed": row.map_or(0, |row| row.inbox.missed()),
+            "population": population,
+        })
+    }
+
+    /// How many agents there are.
+    #[must_use]
+    pub fn population(&self) -> usize {
+        self.agents()
+            .filter(|agent| self.get(agent.handle).is_some_and(|artifact| !artifact.is_deleted()))
+            .count()
+    }
+
+    fn observed_resources(&self, agent: Handle, now: Time) -> Value {
+        let rules = self.rules();
+        let number = self.get(agent).and_then(|artifact| artifact.account);
+        let elapsed_ms = (now.ms() - rules.start.ms()).max(1);
+        let mut all = Map::new();
+        for (at, rule) in rules.resources.iter().enumerate() {
+            let resource = ResourceId(u16::try_from(at).unwrap_or(u16::MAX));
+            let Some(cell) = number.and_then(|number| State::cell(self, number, resource)) else {
+                continue;
+            };
+            let free = cell.free(rule.kind, now);
+            let per_minute = |used: i64, ms: i64| {
+                i64::try_from(i128::from(used) * 60_000 / i128::from(ms.max(1))).unwrap_or(i64::MAX)
+            };
+            all.insert(rule.name.clone(), match rule.kind {
+                ResourceKind::Renewable { window_ms } => json!({
+                    "kind": "renewable", "rate": cell.limit, "window": format_duration_ms(window_ms),
+                    "capacity": free, "burn_per_minute": per_minute(cell.live(now), window_ms),
+                }),
+                ResourceKind::Depletable => json!({
+                    "kind": "depletable", "capacity": free,
+                    "burn_per_minute": per_minute(cell.used, elapsed_ms),
+                }),
+                ResourceKind::Allocatable => {
+                    json!({ "kind": "allocatable", "quota": cell.limit, "capacity": free, "used": cell.used })
+                }
+                ResourceKind::Metered => continue,
+            });
+        }
+        Value::Object(all)
+    }
+}

@@ -1,0 +1,351 @@
+//! Operations: the one vocabulary of agents, code and clients (`DESIGN.md §5`).
+//!
+//! One table says every op with its fields. From it come the types, the reading of JSON and of calls
+//! in code, the nearest-name hints, the JSON Schema and the op reference of the handbook.
+
+mod action;
+mod field;
+mod schema;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub(crate) use self::action::argument;
+use self::field::Fields;
+pub use self::{
+    action::{Action, Planned},
+    field::{
+        ActionId, Amount, Args, Content, Data, Duration, Field, FieldType, Ids, Interface, Keep, Key, Method,
+        Natural, Object, Part, Permission, Source, Stored, Text, What, Word, bounded,
+    },
+    schema::{reference, schema},
+};
+use crate::{founding::Pays, id::Id, limits, refusal::Refusal, time::Time};
+
+/// What the table says of one op.
+#[derive(Debug)]
+pub struct OpSpec {
+    /// The op.
+    pub kind: OpKind,
+    /// What it does.
+    pub doc: &'static str,
+    /// How many of its fields, from the first, a call in code may give by position.
+    pub positional: usize,
+    /// Its fields, in order.
+    pub fields: &'static [FieldSpec],
+}
+
+/// What the table says of one field.
+pub struct FieldSpec {
+    /// Its name.
+    pub name: &'static str,
+    /// What it means.
+    pub doc: &'static str,
+    /// Whether it must be given.
+    pub required: bool,
+    /// Its JSON Schema.
+    pub schema: fn() -> Value,
+}
+
+impl std::fmt::Debug for FieldSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FieldSpec").field("name", &self.name).field("required", &self.required).finish()
+    }
+}
+
+macro_rules! ops {
+    ($(
+        $(#[doc = $doc:literal])+
+        $Kind:ident $word:literal $positional:literal {
+            $( $(#[doc = $fdoc:literal])+ $field:ident $key:literal : $ty:ty, )*
+        }
+    )+) => {
+        $(
+            $(#[doc = $doc])+
+            #[derive(Clone, Debug, PartialEq)]
+            pub struct $Kind { $( $(#[doc = $fdoc])+ pub $field: $ty, )* }
+
+            impl $Kind {
+                #[allow(unused_variables, reason = "an op may have no fields")]
+                fn take(fields: &mut Fields) -> Result<Self, Refusal> {
+                    Ok(Self { $( $field: fields.take($key)?, )* })
+                }
+            }
+        )+
+
+        /// An op with its fields.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Op { $( $(#[doc = $doc])+ $Kind($Kind), )+ }
+
+        impl Op {
+            /// Which op it is.
+            #[must_use]
+            pub const fn kind(&self) -> OpKind {
+                match self { $( Self::$Kind(_) => OpKind::$Kind, )+ }
+            }
+
+            fn take(kind: OpKind, fields: &mut Fields) -> Result<Option<Self>, Refusal> {
+                match kind {
+                    $( OpKind::$Kind => $Kind::take(fields).map(|op| Some(Self::$Kind(op))), )+
+                    OpKind::Sleep | OpKind::Mint | OpKind::Charge => Ok(None),
+                }
+            }
+        }
+
+        /// The table of ops.
+        pub const SPECS: &[OpSpec] = &[ $( OpSpec {
+            kind: OpKind::$Kind,
+            doc: concat!($($doc),+),
+            positional: $positional,
+            fields: &[ $( FieldSpec {
+                name: $key,
+                doc: concat!($($fdoc),+),
+                required: <$ty as FieldType>::REQUIRED,
+                schema: <$ty as FieldType>::schema,
+            }, )* ],
+        }, )+ ];
+    };
+}
+
+ops! {
+    /// Does nothing.
+    Noop "noop" 0 {}
+
+    /// Shows an artifact's content, and its code and interface if asked.
+    Read "read" 2 {
+        /// The artifact to read.
+        artifact "artifact": Id,
+        /// Whether to show code and interface too; default false.
+        code "code": Option<bool>,
+    }
+
+    /// Creates an artifact, or replaces the named fields of one that exists.
+    Write "write" 2 {
+        /// The artifact to create or change.
+        artifact "artifact": Id,
+        /// Text or JSON.
+        content "content": Keep<Content>,
+        /// A word for what it is, fixed at creation; default `data`.
+        kind "kind": Option<Word<64>>,
+        /// Python code, which makes it executable; null removes it.
+        code "code": Keep<Source>,
+        /// MCP-style list of tools; null removes it.
+        interface "interface": Keep<Interface>,
+        /// Scrip that an invocation costs; goes to the owner.
+        price "price": Option<Natural>,
+        /// The artifact that decides who may do what to this one.
+        access_contract "access_contract": Option<Id>,
+        /// Who bears the resources its code uses: `self` or `caller`.
+        pays "pays": Option<Pays>,
+        /// Whether it can own and hold things; fixed at creation.
+        has_standing "has_standing": Option<bool>,
+        /// Whether it acts by itself, which makes it an agent; fixed at creation.
+        has_loop "has_loop": Option<bool>,
+        /// The artifact that is its memory; null unlinks it.
+        memory_artifact "memory_artifact": Keep<Id>,
+        /// Artifacts it builds on.
+        depends_on "depends_on": Option<Ids<{ limits::DEPENDS_ON_MAX }>>,
+        /// A free-form JSON object; null clears it.
+        metadata "metadata": Keep<Object>,
+    }
+
+    /// Replaces the one exact occurrence of a string in an artifact's content or code.
+    Edit "edit" 4 {
+        /// The artifact to change.
+        artifact "artifact": Id,
+        /// Which text: `content` or `code`.
+        field "field": Field,
+        /// The string to replace; it must occur exactly once.
+        old "old": Text,
+        /// What to put in its place.
+        new "new": Text,
+    }
+
+    /// Makes an artifact a tombstone; its id is never used again.
+    Delete "delete" 1 {
+        /// The artifact to delete.
+        artifact "artifact": Id,
+    }
+
+    /// Calls a method of an artifact's code.
+    Invoke "invoke" 1 {
+        /// The artifact to call.
+        artifact "artifact": Id,
+        /// The function of its code; default `run`.
+        method "method": Option<Method>,
+        /// Positional arguments, any JSON.
+        args "args": Option<Args>,
+        /// Scrip to send along; goes to the artifact itself.
+        pay "pay": Option<Natural>,
+        /// Artifacts to send along; the artifact becomes their owner.
+        give "give": Option<Ids<{ limits::GIVE_MAX }>>,
+    }
+
+    /// Runs a Python snippet as the caller: many ops in one atomic action.
+    Run "run" 1 {
+        /// The snippet.
+        code "code": Source,
+    }
+
+    /// Moves own scrip, or own resource balance, rate or quota, to a principal.
+    Transfer "transfer" 4 {
+        /// Who receives it.
+        to "to": Id,
+        /// How much, in base units.
+        amount "amount": Amount,
+        /// Which resource; default is scrip.
+        resource "resource": Option<Word<64>>,
+        /// Which part of the resource; default is the one its kind has.
+        part "part": Option<Part>,
+    }
+
+    /// Changes the owner of an artifact.
+    TransferOwnership "transfer_ownership" 2 {
+        /// The artifact to hand over.
+        artifact "artifact": Id,
+        /// The new owner, a principal.
+        to "to": Id,
+    }
+
+    /// Changes the access contract of an artifact.
+    SetContract "set_contract" 2 {
+        /// The artifact to put under another contract.
+        artifact "artifact": Id,
+        /// The artifact that decides from now on.
+        contract "contract": Id,
+    }
+
+    /// Sets or removes a key of the caller's own storage.
+    Store "store" 2 {
+        /// The key.
+        key "key": Key,
+        /// Any JSON; null removes the key.
+        value "value": Keep<Stored>,
+    }
+
+    /// Reads kernel facts; changes nothing.
+    Query "query" 1 {
+        /// What to look up.
+        what "what": What,
+        /// The principal or owner it is about; default is the caller.
+        of "of": Option<Id>,
+        /// The artifact it is about.
+        artifact "artifact": Option<Id>,
+        /// The resource it is about.
+        resource "resource": Option<Word<64>>,
+        /// An amount in base units.
+        amount "amount": Option<Amount>,
+        /// Words to search for.
+        text "text": Option<Word<256>>,
+        /// Only events after this sequence number.
+        since "since": Option<Natural>,
+        /// Only this kind of artifact or type of event.
+        kind "type": Option<Word<64>>,
+        /// At most so many rows.
+        limit "limit": Option<Natural>,
+        /// So many others, drawn by the seed.
+        sample "sample": Option<Natural>,
+        /// Who would act.
+        principal "as": Option<Id>,
+        /// What would be done: read, write, invoke, delete or transfer.
+        action "action": Option<Permission>,
+        /// The artifact it would be done to.
+        target "target": Option<Id>,
+    }
+}
+
+/// The kinds of ops, those that this version refuses as `unsupported` too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each name is the op itself")]
+pub enum OpKind {
+    Noop,
+    Read,
+    Write,
+    Edit,
+    Delete,
+    Invoke,
+    Run,
+    Transfer,
+    TransferOwnership,
+    SetContract,
+    Store,
+    Query,
+    Sleep,
+    Mint,
+    Charge,
+}
+
+impl OpKind {
+    /// Every kind.
+    pub const ALL: [Self; 15] = [
+        Self::Noop,
+        Self::Read,
+        Self::Write,
+        Self::Edit,
+        Self::Delete,
+        Self::Invoke,
+        Self::Run,
+        Self::Transfer,
+        Self::TransferOwnership,
+        Self::SetContract,
+        Self::Store,
+        Self::Query,
+        Self::Sleep,
+        Self::Mint,
+        Self::Charge,
+    ];
+
+    /// The op as it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Noop => "noop",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Edit => "edit",
+            Self::Delete => "delete",
+            Self::Invoke => "invoke",
+            Self::Run => "run",
+            Self::Transfer => "transfer",
+            Self::TransferOwnership => "transfer_ownership",
+            Self::SetContract => "set_contract",
+            Self::Store => "store",
+            Self::Query => "query",
+            Self::Sleep => "sleep",
+            Self::Mint => "mint",
+            Self::Charge => "charge",
+        }
+    }
+
+    /// The op of that name.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// Its row in the table; `None` for the ops that this version lacks.
+    #[must_use]
+    pub fn spec(self) -> Option<&'static OpSpec> {
+        SPECS.iter().find(|spec| spec.kind == self)
+    }
+}
+
+impl Op {
+    /// An invocation of `run` with nothing sent along.
+    #[must_use]
+    pub fn invoke(artifact: Id, method: Option<Method>, args: Vec<Value>) -> Self {
+        Self::Invoke(Invoke { artifact, method, args: Some(Args(args)), pay: None, give: None })
+    }
+}
+
+impl Invoke {
+    /// The function to call.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.method.as_ref().map_or("run", |method| &method.0)
+    }
+}
+
+// The types that no op of this version uses yet belong to `sleep`, which `Time` and `Duration` serve.
+const _: fn(&str, Option<Value>) -> Result<Option<Time>, Refusal> = <Option<Time> as FieldType>::take;

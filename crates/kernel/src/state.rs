@@ -1,0 +1,385 @@
+//! How one effect changes a state, and the guards that refuse it.
+//!
+//! The same code runs an action on its draft and applies the journal to the world, so that what was
+//! executed and what is replayed cannot drift apart.
+
+use std::sync::Arc;
+
+use crate::{
+    artifact::{Artifact, stored_bytes},
+    cell::Cell,
+    id::RESERVED_PREFIX,
+    record::{Change, Creation, Effect, Handle},
+    rules::{ResourceId, ResourceKind, Rules},
+    time::Time,
+};
+
+/// What a principal holds beside its resources.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Account {
+    /// Scrip, never negative.
+    pub(crate) scrip: i64,
+    /// How many artifacts it owns, itself included.
+    pub(crate) owned: u32,
+}
+
+/// Why an effect does not fit the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// Not enough scrip.
+    Scrip { who: Handle, need: i64, have: i64 },
+    /// Not enough of a resource free.
+    Free { who: Handle, resource: ResourceId, need: i64, have: i64 },
+    /// An amount beyond `i64`.
+    Overflow { who: Handle },
+    /// Someone without standing would hold something.
+    Standing { who: Handle },
+    /// Something that a well-made action never asks for.
+    Broken(String),
+}
+
+/// A state that effects change: the world, or the draft of an action.
+pub(crate) trait State {
+    fn rules(&self) -> &Rules;
+    fn now(&self) -> Time;
+    /// How many artifacts there have been: the next handle.
+    fn len(&self) -> u32;
+    fn find(&self, id: &str) -> Option<Handle>;
+    fn artifact(&self, handle: Handle) -> Option<&Artifact>;
+    fn artifact_mut(&mut self, handle: Handle) -> Option<&mut Artifact>;
+    fn account(&self, number: u32) -> Account;
+    fn set_account(&mut self, number: u32, account: Account);
+    fn cell(&self, number: u32, resource: ResourceId) -> Option<&Cell>;
+    fn cell_mut(&mut self, number: u32, resource: ResourceId) -> Option<&mut Cell>;
+    /// How much of a resource could be moved away, or newly occupied, now.
+    fn free(&self, number: u32, resource: ResourceId) -> i64;
+    /// How many other artifacts are under this contract.
+    fn refs(&self, contract: Handle) -> u32;
+    fn set_refs(&mut self, contract: Handle, refs: u32);
+    /// Adds an artifact under the next handle.
+    fn push(&mut self, artifact: Artifact);
+    /// The next account, open and empty.
+    fn open_account(&mut self, owner: Handle) -> u32;
+    /// The next loop.
+    fn open_loop(&mut self, agent: Handle) -> u32;
+    /// Scrip or a resource (`Some`) comes into being; only a world being founded allows it.
+    fn found(&mut self, resource: Option<ResourceId>, amount: i64) -> Result<(), Guard>;
+}
+
+/// Changes the state by one effect.
+///
+/// # Errors
+/// The guard that failed; the state is then as it was.
+pub(crate) fn apply<S: State>(state: &mut S, effect: &Effect) -> Result<(), Guard> {
+    match effect {
+        Effect::Pay { from, to, amount, .. } => pay(state, *from, *to, *amount),
+        Effect::Endow { to, amount } => endow(state, *to, *amount),
+        Effect::Allot { to, resource, amount } => allot(state, *to, *resource, *amount),
+        Effect::Move { from, to, resource, amount } => shift(state, *from, *to, *resource, *amount),
+        Effect::Create(creation) => create(state, creation),
+        Effect::Change { artifact, version, change: fields } => change(state, *artifact, *version, fields),
+        Effect::Own { artifact, from, to } => own(state, *artifact, *from, *to),
+        Effect::Delete { artifact } => delete(state, *artifact),
+        Effect::Store { artifact, key, value } => store(state, *artifact, key, value.as_ref()),
+    }
+}
+
+fn live<S: State>(state: &S, handle: Handle) -> Result<&Artifact, Guard> {
+    match state.artifact(handle) {
+        Some(artifact) if !artifact.deleted => Ok(artifact),
+        _ => Err(Guard::Broken(format!("artifact number {} does not exist", handle.0))),
+    }
+}
+
+fn live_mut<S: State>(state: &mut S, handle: Handle) -> Result<&mut Artifact, Guard> {
+    live(state, handle)?;
+    state.artifact_mut(handle).ok_or_else(|| Guard::Broken("the artifact vanished".into()))
+}
+
+fn account_of<S: State>(state: &S, who: Handle) -> Result<u32, Guard> {
+    live(state, who)?.account.ok_or(Guard::Standing { who })
+}
+
+fn positive(amount: i64) -> Result<(), Guard> {
+    if amount >= 1 { Ok(()) } else { Err(Guard::Broken(format!("an amount of {amount}"))) }
+}
+
+fn pay<S: State>(state: &mut S, from: Handle, to: Handle, amount: i64) -> Result<(), Guard> {
+    positive(amount)?;
+    let (payer, payee) = (account_of(state, from)?, account_of(state, to)?);
+    let mut purse = state.account(payer);
+    if purse.scrip < amount {
+        return Err(Guard::Scrip { who: from, need: amount, have: purse.scrip });
+    }
+    if payer == payee {
+        return Ok(());
+    }
+    let mut other = state.account(payee);
+    other.scrip = other.scrip.checked_add(amount).ok_or(Guard::Overflow { who: to })?;
+    purse.scrip -= amount;
+    state.set_account(payer, purse);
+    state.set_account(payee, other);
+    Ok(())
+}
+
+fn endow<S: State>(state: &mut S, to: Handle, amount: i64) -> Result<(), Guard> {
+    positive(amount)?;
+    let number = account_of(state, to)?;
+    let mut account = state.account(number);
+    account.scrip = account.scrip.checked_add(amount).ok_or(Guard::Overflow { who: to })?;
+    state.found(None, amount)?;
+    state.set_account(number, account);
+    Ok(())
+}
+
+fn cell_of<S: State>(state: &mut S, number: u32, resource: ResourceId) -> Result<&mut Cell, Guard> {
+    state.cell_mut(number, resource).ok_or_else(|| Guard::Broken("no such resource".into()))
+}
+
+fn allot<S: State>(state: &mut S, to: Handle, resource: ResourceId, amount: i64) -> Result<(), Guard> {
+    positive(amount)?;
+    let number = account_of(state, to)?;
+    let limit = cell_of(state, number, resource)?.limit;
+    let limit = limit.checked_add(amount).ok_or(Guard::Overflow { who: to })?;
+    state.found(Some(resource), amount)?;
+    cell_of(state, number, resource)?.limit = limit;
+    Ok(())
+}
+
+fn shift<S: State>(
+    state: &mut S,
+    from: Handle,
+    to: Handle,
+    resource: ResourceId,
+    amount: i64,
+) -> Result<(), Guard> {
+    positive(amount)?;
+    let (giver, taker) = (account_of(state, from)?, account_of(state, to)?);
+    if state.rules().kind(resource) == ResourceKind::Metered {
+        return Err(Guard::Broken("a resource without limit can't move".into()));
+    }
+    let have = state.free(giver, resource);
+    if have < amount {
+        return Err(Guard::Free { who: from, resource, need: amount, have });
+    }
+    if giver == taker {
+        return Ok(());
+    }
+    let limit = cell_of(state, taker, resource)?.limit;
+    let limit = limit.checked_add(amount).ok_or(Guard::Overflow { who: to })?;
+    cell_of(state, giver, resource)?.limit -= amount;
+    cell_of(state, taker, resource)?.limit = limit;
+    Ok(())
+}
+
+/// Occupies (or frees) bytes of the owner's disk.
+fn occupy<S: State>(state: &mut S, owner: Handle, delta: i64) -> Result<(), Guard> {
+    // Genesis artifacts without standing own themselves and have no account to count on.
+    let Some(number) = state.artifact(owner).and_then(|owner| owner.account) else {
+        return Ok(());
+    };
+    if delta > 0 && state.rules().kind(ResourceId::DISK) != ResourceKind::Metered {
+        let have = state.free(number, ResourceId::DISK);
+        if have < delta {
+            return Err(Guard::Free { who: owner, resource: ResourceId::DISK, need: delta, have });
+        }
+    }
+    let cell = cell_of(state, number, ResourceId::DISK)?;
+    cell.used = cell.used.checked_add(delta).ok_or(Guard::Overflow { who: owner })?;
+    Ok(())
+}
+
+fn count_owned<S: State>(state: &mut S, owner: Handle, more: bool) {
+    let Some(number) = state.artifact(owner).and_then(|owner| owner.account) else {
+        return;
+    };
+    let mut account = state.account(number);
+    account.owned = if more { account.owned.saturating_add(1) } else { account.owned.saturating_sub(1) };
+    state.set_account(number, account);
+}
+
+fn count_ref<S: State>(state: &mut S, of: Handle, contract: Handle, more: bool) {
+    if of == contract {
+        return;
+    }
+    let refs = state.refs(contract);
+    state.set_refs(contract, if more { refs.saturating_add(1) } else { refs.saturating_sub(1) });
+}
+
+fn create<S: State>(state: &mut S, new: &Creation) -> Result<(), Guard> {
+    if state.find(&new.id).is_some() {
+        return Err(Guard::Broken(format!("id `{}` is taken", new.id)));
+    }
+    let handle = Handle(state.len());
+    let standing = new.has_standing || new.has_loop;
+    let homeless = new.id.starts_with(RESERVED_PREFIX) && new.owner == handle;
+    if new.owner == handle {
+        if !standing && !homeless {
+            return Err(Guard::Standing { who: new.owner });
+        }
+    } else {
+        account_of(state, new.owner)?;
+    }
+    let now = state.now();
+    let mut artifact = Artifact {
+        id: new.id.as_str().into(),
+        kind: new.kind.as_str().into(),
+        content: new.content.clone(),
+        code: new.code.as_deref().map(Arc::from),
+        interface: new.interface.clone(),
+        owner: new.owner,
+        creator: new.creator,
+        access_contract: new.access_contract,
+        price: new.price,
+        pays: new.pays,
+        has_loop: new.has_loop,
+        account: None,
+        agent: None,
+        memory_artifact: new.memory_artifact,
+        depends_on: new.depends_on.clone(),
+        metadata: new.metadata.clone(),
+        version: 1,
+        created_at: now,
+        updated_at: now,
+        storage: imbl::OrdMap::new(),
+        storage_bytes: 0,
+        field_bytes: 0,
+        deleted: false,
+    };
+    artifact.measure();
+    let size = artifact.size();
+    // The owner's quota decides before anything is changed; an owner that is the artifact itself
+    // has no account yet, and is checked once it has one.
+    if new.owner != handle {
+        occupy(state, new.owner, size)?;
+    }
+    artifact.account = standing.then(|| state.open_account(handle));
+    artifact.agent = new.has_loop.then(|| state.open_loop(handle));
+    state.push(artifact);
+    count_owned(state, new.owner, true);
+    count_ref(state, handle, new.access_contract, true);
+    Ok(())
+}
+
+/// Bytes of an artifact that owns itself are counted once its quota is there.
+pub(crate) fn settle_founder<S: State>(state: &mut S, handle: Handle) -> Result<(), Guard> {
+    let artifact = live(state, handle)?;
+    let size = artifact.size();
+    if artifact.owner == handle { occupy(state, handle, size) } else { Ok(()) }
+}
+
+fn change<S: State>(state: &mut S, handle: Handle, version: u32, fields: &Change) -> Result<(), Guard> {
+    let now = state.now();
+    let artifact = live(state, handle)?;
+    if artifact.version != version {
+        return Err(Guard::Broken(format!(
+            "`{}` is at version {}, not {version}",
+            artifact.id, artifact.version
+        )));
+    }
+    let mut next = artifact.clone();
+    next.set(fields);
+    next.version = version.checked_add(1).ok_or_else(|| Guard::Broken("too many versions".into()))?;
+    next.updated_at = now;
+    let (owner, before, after) = (artifact.owner, artifact.access_contract, next.access_contract);
+    let delta = next.size() - artifact.size();
+    occupy(state, owner, delta)?;
+    *live_mut(state, handle)? = next;
+    if before != after {
+        count_ref(state, handle, before, false);
+        count_ref(state, handle, after, true);
+    }
+    Ok(())
+}
+
+fn own<S: State>(state: &mut S, handle: Handle, from: Handle, to: Handle) -> Result<(), Guard> {
+    let artifact = live(state, handle)?;
+    if artifact.owner != from {
+        return Err(Guard::Broken(format!("`{}` has another owner", artifact.id)));
+    }
+    let size = artifact.size();
+    account_of(state, to)?;
+    if from == to {
+        return Ok(());
+    }
+    occupy(state, to, size)?;
+    occupy(state, from, -size)?;
+    count_owned(state, from, false);
+    count_owned(state, to, true);
+    let now = state.now();
+    let artifact = live_mut(state, handle)?;
+    artifact.owner = to;
+    artifact.updated_at = now;
+    Ok(())
+}
+
+fn delete<S: State>(state: &mut S, handle: Handle) -> Result<(), Guard> {
+    let now = state.now();
+    let artifact = live(state, handle)?;
+    if let Some(held) = still_held(state, handle) {
+        return Err(Guard::Broken(format!("`{}` still {held}", artifact.id)));
+    }
+    let (owner, size, contract) = (artifact.owner, artifact.size(), artifact.access_contract);
+    occupy(state, owner, -size)?;
+    count_owned(state, owner, false);
+    count_ref(state, handle, contract, false);
+    let artifact = live_mut(state, handle)?;
+    artifact.deleted = true;
+    artifact.content = crate::json::Json::default();
+    artifact.interface = crate::json::Json::default();
+    artifact.metadata = crate::json::Json::default();
+    artifact.code = None;
+    artifact.storage = imbl::OrdMap::new();
+    artifact.storage_bytes = 0;
+    artifact.field_bytes = 0;
+    artifact.depends_on = Vec::new();
+    artifact.memory_artifact = None;
+    artifact.updated_at = now;
+    Ok(())
+}
+
+/// Why an artifact can't be deleted, in words; `None` when it can.
+pub(crate) fn still_held<S: State>(state: &S, handle: Handle) -> Option<String> {
+    let artifact = state.artifact(handle)?;
+    let refs = state.refs(handle);
+    if refs > 0 {
+        return Some(format!("is the access contract of {refs} other artifacts"));
+    }
+    let number = artifact.account?;
+    let account = state.account(number);
+    if account.scrip > 0 {
+        return Some(format!("holds {} scrip", account.scrip));
+    }
+    let itself = u32::from(artifact.owner == handle);
+    if account.owned > itself {
+        return Some(format!("owns {} other artifacts", account.owned - itself));
+    }
+    for (at, rule) in state.rules().resources.iter().enumerate() {
+        let resource = ResourceId(u16::try_from(at).unwrap_or(u16::MAX));
+        let limit = state.cell(number, resource).map_or(0, |cell| cell.limit);
+        if rule.kind != ResourceKind::Metered && limit > 0 {
+            return Some(format!("holds {limit} of `{}`", rule.name));
+        }
+    }
+    None
+}
+
+fn store<S: State>(
+    state: &mut S,
+    handle: Handle,
+    key: &str,
+    value: Option<&crate::json::Json>,
+) -> Result<(), Guard> {
+    let artifact = live(state, handle)?;
+    let owner = artifact.owner;
+    let before = artifact.storage.get(key).map_or(0, |old| stored_bytes(key, old));
+    let after = value.map_or(0, |new| stored_bytes(key, new));
+    occupy(state, owner, after - before)?;
+    let artifact = live_mut(state, handle)?;
+    artifact.storage_bytes += after - before;
+    match value {
+        Some(value) => artifact.storage.insert(key.into(), value.clone()),
+        None => artifact.storage.remove(key),
+    };
+    Ok(())
+}

@@ -1,0 +1,284 @@
+//! The draft of an action: what it would change, over a world that stays as it is.
+//!
+//! Effects can be taken back to a savepoint; charges cannot.
+
+use rustc_hash::FxHashMap;
+
+use crate::{
+    artifact::Artifact,
+    cell::Cell,
+    record::{Charge, Effect, Event, Handle},
+    rules::{ResourceId, ResourceKind, Rules},
+    state::{self, Account, Guard, State},
+    time::Time,
+    world::World,
+};
+
+pub(super) struct Draft<'w> {
+    world: &'w World,
+    now: Time,
+    len: u32,
+    accounts_len: u32,
+    agents_len: u32,
+    ids: FxHashMap<String, Handle>,
+    artifacts: FxHashMap<Handle, Box<Artifact>>,
+    accounts: FxHashMap<u32, Account>,
+    cells: FxHashMap<(u32, ResourceId), Cell>,
+    refs: FxHashMap<Handle, u32>,
+    undo: Vec<Undo>,
+    pub(super) effects: Vec<Effect>,
+    pub(super) events: Vec<Event>,
+    /// Events that stand though the action fails.
+    pub(super) notices: Vec<Event>,
+    charges: Vec<Charge>,
+    /// Sum of the charges by account, and the least that was free of it at any time, charges apart.
+    spent: FxHashMap<(u32, ResourceId), i64>,
+    least: FxHashMap<(u32, ResourceId), i64>,
+}
+
+/// How to take one change back.
+enum Undo {
+    Created { id: String, account: bool, agent: bool },
+    Artifact(Handle, Option<Box<Artifact>>),
+    Account(u32, Option<Account>),
+    Cell(u32, ResourceId, Option<Cell>),
+    Refs(Handle, Option<u32>),
+}
+
+/// A point to go back to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Savepoint {
+    undo: usize,
+    effects: usize,
+    events: usize,
+}
+
+impl<'w> Draft<'w> {
+    pub(super) fn new(world: &'w World, now: Time) -> Self {
+        Self {
+            world,
+            now,
+            len: State::len(world),
+            accounts_len: u32::try_from(world.accounts_len()).unwrap_or(u32::MAX),
+            agents_len: u32::try_from(world.agents_len()).unwrap_or(u32::MAX),
+            ids: FxHashMap::default(),
+            artifacts: FxHashMap::default(),
+            accounts: FxHashMap::default(),
+            cells: FxHashMap::default(),
+            refs: FxHashMap::default(),
+            undo: Vec::new(),
+            effects: Vec::new(),
+            events: Vec::new(),
+            notices: Vec::new(),
+            charges: Vec::new(),
+            spent: FxHashMap::default(),
+            least: FxHashMap::default(),
+        }
+    }
+
+    pub(super) fn world(&self) -> &'w World {
+        self.world
+    }
+
+    pub(super) fn savepoint(&self) -> Savepoint {
+        Savepoint { undo: self.undo.len(), effects: self.effects.len(), events: self.events.len() }
+    }
+
+    pub(super) fn rollback(&mut self, to: Savepoint) {
+        self.effects.truncate(to.effects);
+        self.events.truncate(to.events);
+        fn put<K: std::hash::Hash + Eq, V>(map: &mut FxHashMap<K, V>, key: K, old: Option<V>) {
+            match old {
+                Some(old) => map.insert(key, old),
+                None => map.remove(&key),
+            };
+        }
+        while self.undo.len() > to.undo {
+            match self.undo.pop() {
+                Some(Undo::Created { id, account, agent }) => {
+                    self.ids.remove(&id);
+                    self.len -= 1;
+                    self.artifacts.remove(&Handle(self.len));
+                    self.accounts_len -= u32::from(account);
+                    self.agents_len -= u32::from(agent);
+                }
+                Some(Undo::Artifact(handle, old)) => put(&mut self.artifacts, handle, old),
+                Some(Undo::Account(number, old)) => put(&mut self.accounts, number, old),
+                Some(Undo::Cell(number, resource, old)) => put(&mut self.cells, (number, resource), old),
+                Some(Undo::Refs(contract, old)) => put(&mut self.refs, contract, old),
+                None => break,
+            }
+        }
+    }
+
+    /// Adds an effect to the draft.
+    pub(super) fn put(&mut self, effect: Effect) -> Result<(), Guard> {
+        state::apply(self, &effect)?;
+        if let Effect::Move { from, resource, .. } = &effect {
+            let account = self.artifact(*from).and_then(|artifact| artifact.account);
+            if let Some(number) = account {
+                let free = self.free_apart(number, *resource);
+                let least = self.least.entry((number, *resource)).or_insert(free);
+                *least = free.min(*least);
+            }
+        }
+        self.effects.push(effect);
+        Ok(())
+    }
+
+    /// What is free over the draft, charges apart.
+    fn free_apart(&self, number: u32, resource: ResourceId) -> i64 {
+        let kind = self.world.rules().kind(resource);
+        State::cell(self, number, resource).map_or(0, |cell| cell.free(kind, self.now))
+    }
+
+    /// How much a principal could be charged now. What came to it within the action doesn't count:
+    /// the action may fail and take it back, and its charges stay.
+    pub(super) fn chargeable(&self, principal: Handle, resource: ResourceId) -> i64 {
+        let Some(number) = self.artifact(principal).and_then(|artifact| artifact.account) else {
+            return 0;
+        };
+        let kind = self.world.rules().kind(resource);
+        if kind == ResourceKind::Metered {
+            return i64::MAX;
+        }
+        let base = State::cell(self.world, number, resource).map_or(0, |cell| cell.free(kind, self.now));
+        let least = self.least.get(&(number, resource)).copied().unwrap_or(i64::MAX);
+        let spent = self.spent.get(&(number, resource)).copied().unwrap_or(0);
+        base.min(least).min(self.free_apart(number, resource)) - spent
+    }
+
+    /// Charges what is known to be [`Self::chargeable`].
+    pub(super) fn charge(&mut self, principal: Handle, resource: ResourceId, amount: i64) {
+        let Some(number) = self.artifact(principal).and_then(|artifact| artifact.account) else {
+            return;
+        };
+        *self.spent.entry((number, resource)).or_insert(0) += amount;
+        let same = |charge: &&mut Charge| charge.principal == principal && charge.resource == resource;
+        match self.charges.iter_mut().find(same) {
+            Some(charge) => charge.amount += amount,
+            None => self.charges.push(Charge { principal, resource, amount }),
+        }
+    }
+
+    /// Undoes all effects and leaves what stands: charges and notices.
+    pub(super) fn finish(self) -> (Vec<Charge>, Vec<Effect>, Vec<Event>) {
+        let mut events = self.notices;
+        events.extend(self.events);
+        (self.charges, self.effects, events)
+    }
+
+    /// Who bears charges may have been created by the action itself; such charges can't outlive it.
+    pub(super) fn exists_before(&self, handle: Handle) -> bool {
+        self.world.get(handle).is_some()
+    }
+}
+
+impl State for Draft<'_> {
+    fn rules(&self) -> &Rules {
+        self.world.rules()
+    }
+
+    fn now(&self) -> Time {
+        self.now
+    }
+
+    fn len(&self) -> u32 {
+        self.len
+    }
+
+    fn find(&self, id: &str) -> Option<Handle> {
+        self.world.lookup(id).or_else(|| self.ids.get(id).copied())
+    }
+
+    fn artifact(&self, handle: Handle) -> Option<&Artifact> {
+        self.artifacts.get(&handle).map(AsRef::as_ref).or_else(|| self.world.get(handle))
+    }
+
+    fn artifact_mut(&mut self, handle: Handle) -> Option<&mut Artifact> {
+        let old = self.artifacts.get(&handle).cloned();
+        let next = match &old {
+            Some(old) => Box::clone(old),
+            None => Box::new(self.world.get(handle)?.clone()),
+        };
+        self.undo.push(Undo::Artifact(handle, old));
+        self.artifacts.insert(handle, next);
+        self.artifacts.get_mut(&handle).map(AsMut::as_mut)
+    }
+
+    fn account(&self, number: u32) -> Account {
+        self.accounts.get(&number).copied().unwrap_or_else(|| State::account(self.world, number))
+    }
+
+    fn set_account(&mut self, number: u32, account: Account) {
+        let old = self.accounts.insert(number, account);
+        self.undo.push(Undo::Account(number, old));
+    }
+
+    fn cell(&self, number: u32, resource: ResourceId) -> Option<&Cell> {
+        let draft = self.cells.get(&(number, resource));
+        draft.or_else(|| State::cell(self.world, number, resource))
+    }
+
+    fn cell_mut(&mut self, number: u32, resource: ResourceId) -> Option<&mut Cell> {
+        if usize::from(resource.0) >= self.world.rules().resources.len() {
+            return None;
+        }
+        let old = self.cells.get(&(number, resource)).cloned();
+        let next = old.clone().or_else(|| State::cell(self.world, number, resource).cloned());
+        self.undo.push(Undo::Cell(number, resource, old));
+        self.cells.insert((number, resource), next.unwrap_or_default());
+        self.cells.get_mut(&(number, resource))
+    }
+
+    fn free(&self, number: u32, resource: ResourceId) -> i64 {
+        let spent = self.spent.get(&(number, resource)).copied().unwrap_or(0);
+        self.free_apart(number, resource).saturating_sub(spent)
+    }
+
+    fn refs(&self, contract: Handle) -> u32 {
+        self.refs.get(&contract).copied().unwrap_or_else(|| self.world.refs(contract))
+    }
+
+    fn set_refs(&mut self, contract: Handle, refs: u32) {
+        let old = self.refs.insert(contract, refs);
+        self.undo.push(Undo::Refs(contract, old));
+    }
+
+    fn push(&mut self, artifact: Artifact) {
+        let id = artifact.id().to_owned();
+        let (account, agent) = (artifact.account.is_some(), artifact.agent.is_some());
+        self.undo.push(Undo::Created { id: id.clone(), account, agent });
+        self.ids.insert(id, Handle(self.len));
+        self.artifacts.insert(Handle(self.len), Box::new(artifact));
+        self.len += 1;
+    }
+
+    fn open_account(&mut self, _owner: Handle) -> u32 {
+        // `push` follows at once, and its undo closes the account again.
+        self.accounts_len += 1;
+        self.accounts_len - 1
+    }
+
+    fn open_loop(&mut self, _agent: Handle) -> u32 {
+        self.agents_len += 1;
+        self.agents_len - 1
+    }
+
+    fn found(&mut self, _resource: Option<ResourceId>, _amount: i64) -> Result<(), Guard> {
+        Err(Guard::Broken("an action can't make something of nothing".into()))
+    }
+}
+
+impl Savepoint {
+    /// Before the first effect.
+    pub(super) const START: Self = Self { undo: 0, effects: 0, events: 0 };
+}
+
+impl Draft<'_> {
+    /// What a principal was charged so far.
+    pub(super) fn spent_of(&self, principal: Handle, resource: ResourceId) -> i64 {
+        let number = self.artifact(principal).and_then(|artifact| artifact.account);
+        number.and_then(|number| self.spent.get(&(number, resource)).copied()).unwrap_or(0)
+    }
+}

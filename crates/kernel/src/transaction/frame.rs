@@ -1,0 +1,417 @@
+//! Running code within a transaction: its budget, what it is charged, what becomes of its result.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Actor, Mode, Need, Next, Task, Told, Transaction, ask::Ask};
+use crate::{
+    code::{CallInfo, CodeCall, CodeFailure, CodeLimits, Entry, FailureKind, HostAnswer, Meter},
+    contract::Verdict,
+    founding::Pays,
+    limits,
+    op::{Invoke, Op, OpKind},
+    record::{Effect, EventKind, Handle, Why},
+    refusal::{Code, Refusal},
+    rules::{CpuMeter, ResourceId, ResourceKind},
+    state::State,
+};
+
+/// Code under way, suspended at a host call or running.
+pub(super) struct CodeTask {
+    pub(super) actor: Actor,
+    purpose: Purpose,
+    file: Arc<str>,
+    /// CPU charged so far, in microseconds.
+    charged_us: i64,
+    polls: u64,
+    /// Whether its budget is what the payer's CPU allows, rather than the limit of every run.
+    cpu_bound: bool,
+    /// Refusals that were raised in it, latest last, to know one again that was not caught.
+    raised: Vec<Refusal>,
+    /// Whether the call under way is an `attempt`.
+    pub(super) attempt: bool,
+}
+
+/// Why code runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose {
+    /// For the op below it.
+    Op,
+    /// To answer a question about the op below it.
+    Check { ask: Ask, contract: Handle },
+    /// To think or to measure; there is nothing below it.
+    Alone,
+}
+
+/// Refusals remembered per run; more than this are raised only by code that catches them.
+const RAISED_MAX: usize = 16;
+
+impl Transaction<'_> {
+    /// Asks for code to be run within its budget.
+    pub(super) fn start_code(
+        &mut self,
+        actor: Actor,
+        source: Arc<str>,
+        entry: Entry,
+        args: Vec<Value>,
+        call: CallInfo,
+        purpose: Purpose,
+    ) -> Result<Need, Refusal> {
+        let (polls, cpu_bound) = self.polls(actor.payer, 0)?;
+        let memory = self.memory_max(actor.payer);
+        let me = self.shared_name(actor.me).unwrap_or_else(|| Arc::from(""));
+        let file = if entry == Entry::Snippet { Arc::from("<run>") } else { Arc::clone(&me) };
+        let wall_ms = match purpose {
+            Purpose::Check { .. } => limits::CONTRACT_WALL_MS_MAX,
+            Purpose::Op | Purpose::Alone => limits::CODE_WALL_MS_MAX,
+        };
+        self.runs += 1;
+        let task = CodeTask {
+            actor,
+            purpose,
+            file: Arc::clone(&file),
+            charged_us: 0,
+            polls: 0,
+            cpu_bound,
+            raised: Vec::new(),
+            attempt: false,
+        };
+        self.stack.push(Task::Code(Box::new(task)));
+        Ok(Need::Start(Box::new(CodeCall {
+            source,
+            file,
+            entry,
+            args,
+            me,
+            call,
+            now: self.now,
+            seed: crate::seed::mix(self.seed ^ 0x0069_6b6f_7300, self.runs),
+            limits: CodeLimits {
+                polls,
+                wall_ms,
+                memory_bytes: memory,
+                recursion: limits::CODE_RECURSION_MAX,
+                output_bytes: limits::OUTPUT_BYTES_MAX,
+            },
+        })))
+    }
+
+    /// The budget of a run that has used `so_far` polls, and whether CPU is what bounds it.
+    fn polls(&self, payer: Option<Handle>, so_far: u64) -> Result<(u64, bool), Refusal> {
+        let most = limits::POLLS_PER_INVOCATION_MAX;
+        let Some(payer) = payer else {
+            return Ok((most, false));
+        };
+        let free_us = self.draft.chargeable(payer, ResourceId::CPU);
+        if free_us < 1 && so_far == 0 {
+            return Err(self.shortage(payer, ResourceId::CPU, 1));
+        }
+        let affordable = so_far.saturating_add(self.draft.world().rules().polls_for(free_us));
+        Ok((affordable.min(most), affordable < most))
+    }
+
+    fn memory_max(&self, payer: Option<Handle>) -> u64 {
+        let rules = self.draft.world().rules();
+        let most = limits::CODE_MEMORY_BYTES_MAX;
+        match payer {
+            Some(payer) if rules.kind(ResourceId::MEMORY) != ResourceKind::Metered => {
+                let quota = self.draft.chargeable(payer, ResourceId::MEMORY);
+                most.min(u64::try_from(quota).unwrap_or(0))
+            }
+            _ => most,
+        }
+    }
+
+    pub(super) fn top_code(&mut self) -> Option<&mut CodeTask> {
+        match self.stack.last_mut() {
+            Some(Task::Code(task)) => Some(task),
+            _ => None,
+        }
+    }
+
+    /// Charges the code on top for what it has used since the last time.
+    pub(super) fn charge_code(&mut self, meter: Meter, ended: bool) {
+        let world = self.draft.world();
+        let Some(task) = self.top_code() else { return };
+        let rules = world.rules();
+        let total_us = match rules.cpu_meter {
+            CpuMeter::Instructions => rules.cpu_us(meter.polls),
+            CpuMeter::Measured => i64::try_from(meter.cpu_ns.div_ceil(1_000)).unwrap_or(i64::MAX).max(1),
+        };
+        task.polls = meter.polls;
+        // The microsecond that every run costs at least is charged when it ends.
+        let due = if ended || meter.polls > 0 { total_us - task.charged_us } else { 0 };
+        let (payer, charged) = (task.actor.payer, task.charged_us);
+        let Some(payer) = payer else { return };
+        let due = due.min(self.draft.chargeable(payer, ResourceId::CPU));
+        if due > 0 {
+            self.draft.charge(payer, ResourceId::CPU, due);
+            if let Some(task) = self.top_code() {
+                task.charged_us = charged + due;
+            }
+        }
+    }
+
+    /// Answers the code on top: a value, or an exception.
+    pub(super) fn answer(&mut self, result: Result<Value, Refusal>) -> Next {
+        let Some(task) = self.top_code() else {
+            return Next::Root;
+        };
+        let attempt = std::mem::take(&mut task.attempt);
+        let (payer, so_far) = (task.actor.payer, task.polls);
+        let answer = match result {
+            Ok(value) if attempt => {
+                HostAnswer::Value(serde_json::json!({ "ok": true, "result": value, "error": null }))
+            }
+            Ok(value) => HostAnswer::Value(value),
+            Err(refusal) if attempt => {
+                let error = refusal.to_json();
+                HostAnswer::Value(serde_json::json!({ "ok": false, "result": null, "error": error }))
+            }
+            Err(refusal) => {
+                let text = refusal.exception_text();
+                if task.raised.len() == RAISED_MAX {
+                    task.raised.remove(0);
+                }
+                task.raised.push(refusal);
+                HostAnswer::Raise(text)
+            }
+        };
+        let (polls_max, cpu_bound) = self.polls(payer, so_far.max(1)).unwrap_or((so_far, true));
+        if let Some(task) = self.top_code() {
+            task.cpu_bound = cpu_bound;
+        }
+        Next::Need(Need::Resume { answer, polls_max })
+    }
+
+    /// Goes on when the code on top has ended.
+    pub(super) fn code_done(
+        &mut self,
+        result: Result<Value, CodeFailure>,
+        meter: Meter,
+        output: &str,
+    ) -> Next {
+        self.charge_code(meter, true);
+        let Some(Task::Code(task)) = self.stack.pop() else {
+            return Next::Root;
+        };
+        let room = limits::OUTPUT_BYTES_MAX.saturating_sub(self.output.len());
+        self.output.push_str(output.get(..output.floor_char_boundary(room)).unwrap_or(""));
+        let detail = result.as_ref().err().map(|failure| failure_text(failure).to_owned());
+        let result = result.map_err(|failure| self.failure(&task, &failure));
+        match task.purpose {
+            Purpose::Alone => {
+                if let (Err(refusal), Mode::Look, Some(me)) = (&result, task.actor.mode, task.actor.me) {
+                    let detail = refusal.message.chars().take(2_000).collect();
+                    self.notice(task.actor, EventKind::MindError, me, detail);
+                }
+                self.outcome = Some(result);
+                Next::Root
+            }
+            Purpose::Op => self.op_code_done(result),
+            Purpose::Check { ask, contract } => self.check_done(&task, ask, contract, result, detail),
+        }
+    }
+
+    fn check_done(
+        &mut self,
+        task: &CodeTask,
+        ask: Ask,
+        contract: Handle,
+        result: Result<Value, Refusal>,
+        detail: Option<String>,
+    ) -> Next {
+        let Some(below) = self.top_op() else {
+            return Next::Root;
+        };
+        let (actor, op) = (below.actor, Arc::clone(&below.op));
+        let verdict = match result {
+            Ok(value) => Verdict::parse(&value),
+            // The asker's CPU ran out: that is a shortage of the asker's, told as such.
+            Err(refusal) if refusal.code == Code::RateLimited && task.cpu_bound => {
+                return self.end_op(Err(refusal));
+            }
+            Err(refusal) => Err(detail.unwrap_or(refusal.message)),
+        };
+        let verdict = verdict.unwrap_or_else(|problem| self.contract_failed(actor, contract, &problem));
+        self.verdict(actor, &op, ask, Some(contract), verdict)
+    }
+
+    /// A failure of code, as whoever ran it is told.
+    fn failure(&self, task: &CodeTask, failure: &CodeFailure) -> Refusal {
+        let file = &task.file;
+        let uncaught = failure.exception.as_ref();
+        if let Some(text) = uncaught.filter(|_| failure.kind == FailureKind::Raised)
+            && let Some(refusal) = task.raised.iter().rev().find(|refusal| refusal.exception_text() == **text)
+        {
+            // A refusal that the code let through keeps its code and numbers.
+            return refusal.clone();
+        }
+        let code = match failure.kind {
+            FailureKind::Invalid => Code::InvalidCode,
+            FailureKind::NoEntry => Code::NotFound,
+            FailureKind::Raised | FailureKind::Recursion | FailureKind::NotJson => Code::CodeError,
+            FailureKind::Instructions if task.cpu_bound => {
+                let payer = task.actor.payer;
+                let refusal = payer.map(|payer| self.shortage(payer, ResourceId::CPU, 1));
+                return refusal.unwrap_or_else(|| Refusal::new(Code::CodeTimeout, "the code ran too long"));
+            }
+            FailureKind::Instructions | FailureKind::Wall => Code::CodeTimeout,
+            FailureKind::Memory => Code::MemoryExceeded,
+            FailureKind::Output => Code::LimitExceeded,
+            FailureKind::Died => Code::WorkerDied,
+        };
+        let trace = failure_text(failure);
+        Refusal::new(code, format!("in `{file}`: {trace}"))
+    }
+
+    /// Runs the code of an invocation or a snippet for the op on top.
+    pub(super) fn invoke(&mut self, actor: Actor, op: &Invoke) -> Result<Next, Refusal> {
+        let handle = self.target(&op.artifact)?;
+        let Some(artifact) = self.draft.artifact(handle) else {
+            return Ok(Next::Root);
+        };
+        let Some(source) = artifact.code.clone() else {
+            return Err(Refusal::invalid(format!("`{}` has no code to invoke", op.artifact))
+                .hint("`read` shows what it holds"));
+        };
+        let (price, owner, pays, standing) =
+            (artifact.price, artifact.owner, artifact.pays, artifact.account.is_some());
+        let depth = actor.invoke_depth + 1;
+        if depth > limits::INVOKE_DEPTH_MAX {
+            let most = limits::INVOKE_DEPTH_MAX;
+            return Err(Refusal::new(Code::DepthExceeded, format!("invocations nest to {most}"))
+                .numbers(i64::from(depth), i64::from(most)));
+        }
+        if let Some(payer) = actor.payer.filter(|payer| price > 0 && *payer != owner) {
+            self.consent(payer, price)?;
+            self.put(Effect::Pay { from: payer, to: owner, amount: price, why: Why::Price })?;
+        }
+        let paid = op.pay.map_or(0, |pay| pay.0);
+        let given = self.send_along(actor, handle, standing, paid, op)?;
+        let payer = match pays {
+            Pays::Itself if standing && self.draft.exists_before(handle) => Some(handle),
+            Pays::Itself | Pays::Caller => actor.payer,
+        };
+        let inner = Actor {
+            me: Some(handle),
+            // An observer's look is charged to nobody, whoever pays otherwise.
+            payer: actor.payer.and(payer),
+            origin: actor.origin,
+            invoke_depth: depth,
+            check_depth: actor.check_depth,
+            mode: actor.mode,
+        };
+        let caller = self.shared_name(actor.me);
+        let call = CallInfo { caller, origin: self.shared_name(actor.origin), paid, given };
+        let args = op.args.as_ref().map_or_else(Vec::new, |args| args.0.clone());
+        let entry = Entry::Method(op.method().into());
+        self.start_code(inner, source, entry, args, call, Purpose::Op).map(Next::Need)
+    }
+
+    /// Moves what an invocation sends along; all of it comes back if the invocation fails.
+    fn send_along(
+        &mut self,
+        actor: Actor,
+        to: Handle,
+        standing: bool,
+        paid: i64,
+        op: &Invoke,
+    ) -> Result<Vec<Arc<str>>, Refusal> {
+        let give = op.give.as_ref().map_or(&[][..], |give| give.0.as_slice());
+        if paid == 0 && give.is_empty() {
+            return Ok(Vec::new());
+        }
+        let field = if paid > 0 { "pay" } else { "give" };
+        let Some(from) = actor.me.filter(|_| standing && actor.mode == Mode::Act) else {
+            return Err(Refusal::invalid(format!(
+                "`{field}`: `{}` has no standing to receive anything",
+                op.artifact
+            )));
+        };
+        if paid > 0 {
+            self.put(Effect::Pay { from, to, amount: paid, why: Why::Pay })?;
+        }
+        let mut given = Vec::with_capacity(give.len());
+        for id in give {
+            let artifact = self.target(id)?;
+            let owner = self.draft.artifact(artifact).map_or(to, |artifact| artifact.owner);
+            self.put(Effect::Own { artifact, from: owner, to })?;
+            self.tell(
+                actor,
+                OpKind::TransferOwnership,
+                Told { artifact: Some(artifact), to: Some(to), ..Told::default() },
+            );
+            given.push(Arc::clone(id.shared()));
+        }
+        Ok(given)
+    }
+
+    /// Ends the op on top whose code has ended.
+    fn op_code_done(&mut self, result: Result<Value, Refusal>) -> Next {
+        let Some(task) = self.top_op() else {
+            return Next::Root;
+        };
+        let (actor, op) = (task.actor, Arc::clone(&task.op));
+        if result.is_ok() && actor.mode == Mode::Act {
+            match &*op {
+                Op::Invoke(op) => {
+                    let artifact = self.draft.find(op.artifact.as_str());
+                    let amount = op.pay.map(|pay| pay.0).filter(|pay| *pay > 0);
+                    let detail = Some(op.method().to_owned());
+                    self.tell(actor, OpKind::Invoke, Told { artifact, amount, detail, ..Told::default() });
+                }
+                _ => self.tell(actor, OpKind::Run, Told::default()),
+            }
+        }
+        self.end_op(result)
+    }
+
+    /// Prepares an agent's thought; [`super::Answer::Begin`] starts it.
+    pub(super) fn start_thought(&mut self, agent: Handle, observation: Value) {
+        let source = self.draft.artifact(agent).and_then(|artifact| artifact.code.clone());
+        let Some(source) = source else {
+            let refusal = Refusal::invalid(format!("`{}` has no code to think with", self.name(agent)));
+            self.outcome = Some(Err(refusal));
+            return;
+        };
+        self.prepare(source, Entry::Step, vec![observation]);
+    }
+
+    /// Prepares a measure; [`super::Answer::Begin`] starts it.
+    pub(super) fn start_measure(&mut self, artifact: Handle, method: &str) {
+        let found = self.draft.artifact(artifact).filter(|artifact| !artifact.deleted);
+        let Some(source) = found.and_then(|artifact| artifact.code.clone()) else {
+            let refusal = Refusal::new(
+                Code::NotFound,
+                format!("`{}` has no code to measure with", self.name(artifact)),
+            );
+            self.outcome = Some(Err(refusal));
+            return;
+        };
+        self.actor.me = Some(artifact);
+        self.prepare(source, Entry::Method(method.into()), Vec::new());
+    }
+
+    fn prepare(&mut self, source: Arc<str>, entry: Entry, args: Vec<Value>) {
+        self.alone = Some((source, entry, args));
+    }
+
+    /// Starts the code of a thought or a measure.
+    pub(super) fn begin_alone(&mut self) -> Option<Next> {
+        let (source, entry, args) = self.alone.take()?;
+        let call = CallInfo::default();
+        Some(match self.start_code(self.actor, source, entry, args, call, Purpose::Alone) {
+            Ok(need) => Next::Need(need),
+            Err(refusal) => {
+                self.outcome = Some(Err(refusal));
+                Next::Root
+            }
+        })
+    }
+}
+
+fn failure_text(failure: &CodeFailure) -> &str {
+    if failure.traceback.is_empty() { &failure.message } else { &failure.traceback }
+}

@@ -1,0 +1,613 @@
+//! One action as one atomic transaction: a state machine over an immutable world.
+//!
+//! [`Transaction::step`] runs until it needs an interpreter, says so by a [`Need`], and goes on when
+//! it is given the [`Answer`]. It never waits, and it never changes the world: at the end it yields
+//! what would change, as a [`Finished`].
+
+mod ask;
+mod draft;
+mod frame;
+mod host;
+mod ops;
+mod query;
+
+use std::{collections::VecDeque, sync::Arc};
+
+use serde_json::Value;
+
+use self::{
+    ask::Ask,
+    draft::{Draft, Savepoint},
+    frame::CodeTask,
+};
+use crate::{
+    code::{CodeAnswer, CodeCall, CodeFailure, Entry, HostAnswer},
+    limits,
+    op::{Action, Op, OpKind, Planned, Query},
+    record::{Charge, Effect, Event, EventKind, Handle, Outcome},
+    refusal::{Code, Refusal},
+    rules::{ResourceId, ResourceKind},
+    state::{Guard, State},
+    time::{Time, format_duration_ms},
+    world::World,
+};
+
+/// What a transaction needs before it can go on.
+#[derive(Debug)]
+pub enum Need {
+    /// Start this code; it runs above whatever is suspended.
+    Start(Box<CodeCall>),
+    /// Resume the code that made the last host call.
+    Resume {
+        /// The call's answer.
+        answer: HostAnswer,
+        /// The code's budget in polls, counted from its start.
+        polls_max: u64,
+    },
+    /// Say whether this source is in the dialect.
+    Check {
+        /// The source.
+        source: Arc<str>,
+        /// Its name in error reports.
+        file: Arc<str>,
+    },
+    /// Nothing: the transaction has ended.
+    Done(Box<Finished>),
+}
+
+/// What answers a [`Need`].
+#[derive(Debug)]
+pub enum Answer {
+    /// The first call.
+    Begin,
+    /// To [`Need::Start`] and [`Need::Resume`].
+    Code(CodeAnswer),
+    /// To [`Need::Check`].
+    Checked(Result<(), CodeFailure>),
+}
+
+/// What became of a transaction; the material of a record.
+#[derive(Debug)]
+pub struct Finished {
+    /// What was consumed; stands even when the action failed.
+    pub charges: Vec<Charge>,
+    /// What would change; empty when the action failed.
+    pub effects: Vec<Effect>,
+    /// What is worth telling.
+    pub events: Vec<Event>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What the code printed.
+    pub output: String,
+}
+
+/// What authority something acts with, and who bears what it costs.
+#[derive(Clone, Copy, Debug)]
+struct Actor {
+    /// Who acts; nobody when an observer looks.
+    me: Option<Handle>,
+    /// Who bears charges and prices; nobody when it is free.
+    payer: Option<Handle>,
+    /// The principal whose action started the chain.
+    origin: Option<Handle>,
+    invoke_depth: u32,
+    check_depth: u32,
+    mode: Mode,
+}
+
+/// What may be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Anything.
+    Act,
+    /// Contracts and measures: read, and invoke what only reads.
+    Decide,
+    /// Minds and observers: look only, free of `[costs]`.
+    Look,
+}
+
+/// One level of the transaction's stack.
+enum Task {
+    Op(Box<OpTask>),
+    Code(Box<CodeTask>),
+}
+
+/// An op under way.
+struct OpTask {
+    actor: Actor,
+    op: Arc<Op>,
+    /// The most that prices may take from the payer, and what they took.
+    bound: i64,
+    spent: i64,
+    savepoint: Savepoint,
+    prices_from: usize,
+    /// Permissions still to be asked, last first.
+    asks: Vec<Ask>,
+    compiled: bool,
+    by_code: bool,
+}
+
+/// What the state machine does next.
+enum Next {
+    Need(Need),
+    /// Go on with the op on top.
+    Advance,
+    /// Take the next submitted op, or end.
+    Root,
+}
+
+/// One action under way.
+pub struct Transaction<'w> {
+    draft: Draft<'w>,
+    actor: Actor,
+    now: Time,
+    seed: u64,
+    stack: Vec<Task>,
+    queue: VecDeque<Planned>,
+    is_list: bool,
+    index: u32,
+    results: Vec<Value>,
+    ops_left: u32,
+    draws: u64,
+    runs: u64,
+    /// Prices paid so far: who paid, how much.
+    prices: Vec<(Handle, i64)>,
+    output: String,
+    outcome: Option<Result<Value, Refusal>>,
+    /// The code of a thought or a measure, until it is started.
+    alone: Option<(Arc<str>, Entry, Vec<Value>)>,
+}
+
+impl std::fmt::Debug for Transaction<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Transaction").field("depth", &self.stack.len()).finish_non_exhaustive()
+    }
+}
+
+impl<'w> Transaction<'w> {
+    fn new(world: &'w World, now: Time, seed: u64, actor: Actor) -> Self {
+        Self {
+            draft: Draft::new(world, now),
+            actor,
+            now,
+            seed,
+            stack: Vec::new(),
+            queue: VecDeque::new(),
+            is_list: false,
+            index: 0,
+            results: Vec::new(),
+            ops_left: limits::OPS_PER_ACTION_MAX,
+            draws: 0,
+            runs: 0,
+            prices: Vec::new(),
+            output: String::new(),
+            outcome: None,
+            alone: None,
+        }
+    }
+
+    /// A principal's action at time `now`; `seed` decides what is random in it.
+    ///
+    /// # Errors
+    /// A refusal at admission, which consumes nothing: the payer can't afford the ops' `[costs]`.
+    pub fn act(
+        world: &'w World,
+        actor: Handle,
+        action: Action,
+        now: Time,
+        seed: u64,
+    ) -> Result<Self, Refusal> {
+        Self::act_after(world, actor, action, now, seed, 0)
+    }
+
+    /// As [`Self::act`], after the actor used `thought_us` microseconds of CPU on thinking, which
+    /// are charged first.
+    ///
+    /// # Errors
+    /// As [`Self::act`].
+    pub fn act_after(
+        world: &'w World,
+        actor: Handle,
+        action: Action,
+        now: Time,
+        seed: u64,
+        thought_us: i64,
+    ) -> Result<Self, Refusal> {
+        let mut this = Self::new(world, now, seed, Actor::principal(actor, Mode::Act));
+        if thought_us > 0 {
+            this.draft.charge(actor, ResourceId::CPU, thought_us);
+        }
+        this.admit(actor, &action)?;
+        this.is_list = action.is_list;
+        this.queue = action.ops.into();
+        Ok(this)
+    }
+
+    /// Runs an agent's `step(observation)`: it may look, and is charged, but changes nothing.
+    #[must_use]
+    pub fn think(world: &'w World, agent: Handle, observation: Value, now: Time, seed: u64) -> Self {
+        let mut this = Self::new(world, now, seed, Actor::principal(agent, Mode::Look));
+        this.start_thought(agent, observation);
+        this
+    }
+
+    /// Answers a query as an observer who may see all.
+    #[must_use]
+    pub fn observe(world: &'w World, query: Query, now: Time, seed: u64) -> Self {
+        let mut this = Self::new(world, now, seed, Actor::observer(Mode::Look));
+        this.queue.push_back(Planned { op: Op::Query(query), max_spend: None });
+        this
+    }
+
+    /// Calls a method read-only, charged to nobody: for measures.
+    #[must_use]
+    pub fn measure(world: &'w World, artifact: Handle, method: &str, now: Time, seed: u64) -> Self {
+        let mut this = Self::new(world, now, seed, Actor::observer(Mode::Decide));
+        this.start_measure(artifact, method);
+        this
+    }
+
+    /// Refuses, before anything is consumed, an action whose ops' costs can't be borne.
+    fn admit(&self, actor: Handle, action: &Action) -> Result<(), Refusal> {
+        let mut sums: Vec<(ResourceId, i64)> = Vec::new();
+        for planned in &action.ops {
+            for (_, resource, amount) in self.costs(planned.op.kind()) {
+                match sums.iter_mut().find(|(of, _)| of == resource) {
+                    Some((_, sum)) => *sum = sum.saturating_add(*amount),
+                    None => sums.push((*resource, *amount)),
+                }
+            }
+        }
+        for (resource, amount) in sums {
+            if self.draft.chargeable(actor, resource) < amount {
+                return Err(self.shortage(actor, resource, amount));
+            }
+        }
+        Ok(())
+    }
+
+    fn costs(&self, kind: OpKind) -> impl Iterator<Item = &(OpKind, ResourceId, i64)> {
+        self.draft.world().rules().costs.iter().filter(move |(of, _, _)| *of == kind)
+    }
+
+    /// Goes on with the answer to the last need; [`Answer::Begin`] first.
+    pub fn step(&mut self, answer: Answer) -> Need {
+        let mut next = match answer {
+            Answer::Begin => self.begin_alone().unwrap_or(Next::Root),
+            Answer::Code(CodeAnswer::Call { call, meter }) => self.host_call(call, meter),
+            Answer::Code(CodeAnswer::Done { result, meter, output }) => {
+                self.code_done(result, meter, &output)
+            }
+            Answer::Checked(result) => self.checked(result),
+        };
+        loop {
+            next = match next {
+                Next::Need(need) => return need,
+                Next::Advance => self.advance(),
+                Next::Root => self.root(),
+            };
+        }
+    }
+
+    fn root(&mut self) -> Next {
+        if self.outcome.is_none()
+            && let Some(planned) = self.queue.pop_front()
+        {
+            return self.begin(self.actor, planned, false);
+        }
+        let outcome = self.outcome.take().unwrap_or_else(|| {
+            let last = self.results.pop().unwrap_or_default();
+            Ok(if self.is_list {
+                self.results.push(last);
+                Value::Array(std::mem::take(&mut self.results))
+            } else {
+                last
+            })
+        });
+        Next::Need(Need::Done(Box::new(self.finish(outcome))))
+    }
+
+    fn finish(&mut self, outcome: Result<Value, Refusal>) -> Finished {
+        let (world, now) = (self.draft.world(), self.now);
+        let draft = std::mem::replace(&mut self.draft, Draft::new(world, now));
+        let (charges, effects, events) = draft.finish();
+        let output = std::mem::take(&mut self.output);
+        let outcome = match outcome {
+            Ok(value) => Outcome::Done(value.into()),
+            Err(refusal) => Outcome::Refused(Box::new(refusal)),
+        };
+        Finished { charges, effects, events, outcome, output }
+    }
+
+    /// Begins an op: counts it, charges its costs, finds what must be asked.
+    fn begin(&mut self, actor: Actor, planned: Planned, by_code: bool) -> Next {
+        let task = OpTask {
+            actor,
+            bound: planned.max_spend.unwrap_or_else(|| self.default_bound(&planned.op)),
+            spent: 0,
+            op: Arc::new(planned.op),
+            savepoint: self.draft.savepoint(),
+            prices_from: self.prices.len(),
+            asks: Vec::new(),
+            compiled: false,
+            by_code,
+        };
+        let op = Arc::clone(&task.op);
+        self.stack.push(Task::Op(Box::new(task)));
+        let asks = self.count_op(actor, &op).and_then(|()| self.asks(&op));
+        match asks {
+            Ok(mut asks) => {
+                asks.reverse();
+                if let Some(task) = self.top_op() {
+                    task.asks = asks;
+                }
+                Next::Advance
+            }
+            Err(refusal) => self.end_op(Err(refusal)),
+        }
+    }
+
+    /// The posted price of an invocation; nothing else costs scrip unless it is said.
+    fn default_bound(&self, op: &Op) -> i64 {
+        match op {
+            Op::Invoke(invoke) => {
+                let artifact = self.draft.find(invoke.artifact.as_str());
+                artifact.and_then(|handle| self.draft.artifact(handle)).map_or(0, |artifact| artifact.price)
+            }
+            _ => 0,
+        }
+    }
+
+    fn count_op(&mut self, actor: Actor, op: &Op) -> Result<(), Refusal> {
+        let most = limits::OPS_PER_ACTION_MAX;
+        self.ops_left = self.ops_left.checked_sub(1).ok_or_else(|| {
+            Refusal::new(Code::LimitExceeded, format!("an action may execute {most} ops"))
+                .numbers(i64::from(most) + 1, i64::from(most))
+        })?;
+        let kind = op.kind();
+        let allowed = match actor.mode {
+            Mode::Act => true,
+            Mode::Decide => matches!(kind, OpKind::Noop | OpKind::Read | OpKind::Query | OpKind::Invoke),
+            Mode::Look => kind == OpKind::Query,
+        };
+        if !allowed {
+            return Err(Refusal::new(
+                Code::PermissionDenied,
+                format!("`{kind}` changes the world; this code only reads"),
+            )
+            .hint("return what should be done, or do it from a method that is invoked"));
+        }
+        if actor.mode == Mode::Look {
+            return Ok(());
+        }
+        let Some(payer) = actor.payer else {
+            return Ok(());
+        };
+        let costs: Vec<(ResourceId, i64)> =
+            self.costs(kind).map(|(_, resource, amount)| (*resource, *amount)).collect();
+        for (resource, amount) in &costs {
+            if self.draft.chargeable(payer, *resource) < *amount {
+                return Err(self.shortage(payer, *resource, *amount));
+            }
+        }
+        for (resource, amount) in costs {
+            self.draft.charge(payer, resource, amount);
+        }
+        Ok(())
+    }
+
+    /// Asks what is still to be asked of the op on top, then performs it.
+    fn advance(&mut self) -> Next {
+        let Some(task) = self.top_op() else {
+            return Next::Root;
+        };
+        let actor = task.actor;
+        let (op, ask) = (Arc::clone(&task.op), task.asks.pop());
+        match ask {
+            Some(ask) => self.judge(actor, &op, ask),
+            None => self.perform(actor, &op),
+        }
+    }
+
+    fn top_op(&mut self) -> Option<&mut OpTask> {
+        match self.stack.last_mut() {
+            Some(Task::Op(task)) => Some(task),
+            _ => None,
+        }
+    }
+
+    /// Ends the op on top and tells whoever asked for it.
+    fn end_op(&mut self, result: Result<Value, Refusal>) -> Next {
+        let Some(Task::Op(task)) = self.stack.pop() else {
+            return Next::Root;
+        };
+        if result.is_err() {
+            self.draft.rollback(task.savepoint);
+            self.refund(task.prices_from);
+        }
+        if !self.stack.is_empty() {
+            return self.answer(result);
+        }
+        match result {
+            Ok(value) => self.results.push(value),
+            Err(mut refusal) => {
+                refusal.index = self.is_list.then_some(self.index);
+                self.draft.rollback(Savepoint::START);
+                self.outcome = Some(Err(refusal));
+            }
+        }
+        self.index += 1;
+        Next::Root
+    }
+
+    /// Counts a price against every bound it falls under (`DESIGN.md §7`, consent).
+    fn consent(&mut self, payer: Handle, amount: i64) -> Result<(), Refusal> {
+        let mut ops: Vec<&mut OpTask> = Vec::new();
+        for task in &mut self.stack {
+            if let Task::Op(task) = task
+                && task.actor.payer == Some(payer)
+            {
+                ops.push(task);
+            }
+        }
+        for task in &ops {
+            let total = task.spent.saturating_add(amount);
+            if total > task.bound {
+                let op = task.op.kind();
+                return Err(Refusal::new(
+                    Code::LimitExceeded,
+                    format!("prices would take {total} scrip, and this `{op}` may spend {}", task.bound),
+                )
+                .numbers(total, task.bound)
+                .hint(format!("name `max_spend`, at least {total}, on the `{op}` to allow it")));
+            }
+        }
+        for task in ops {
+            task.spent = task.spent.saturating_add(amount);
+        }
+        self.prices.push((payer, amount));
+        Ok(())
+    }
+
+    /// Takes back the prices of an op that failed from the bounds above it.
+    fn refund(&mut self, from: usize) {
+        while self.prices.len() > from {
+            let Some((payer, amount)) = self.prices.pop() else {
+                break;
+            };
+            for task in &mut self.stack {
+                if let Task::Op(task) = task
+                    && task.actor.payer == Some(payer)
+                {
+                    task.spent -= amount;
+                }
+            }
+        }
+    }
+
+    fn put(&mut self, effect: Effect) -> Result<(), Refusal> {
+        self.draft.put(effect).map_err(|guard| self.refusal(guard))
+    }
+
+    /// A guard that failed, as the one who acted is told.
+    fn refusal(&self, guard: Guard) -> Refusal {
+        match guard {
+            Guard::Scrip { who, need, have } => Refusal::new(
+                Code::InsufficientScrip,
+                format!("`{}` has {have} scrip and needs {need}", self.name(who)),
+            )
+            .numbers(need, have)
+            .hint("earn or borrow scrip, or ask for less"),
+            Guard::Free { who, resource, need, have } => {
+                let rules = self.draft.world().rules();
+                let name = rules.resource_name(resource);
+                let code = match rules.kind(resource) {
+                    ResourceKind::Allocatable => Code::QuotaExceeded,
+                    _ => Code::InsufficientResource,
+                };
+                let sentence = format!("`{}` has {have} of `{name}` free and needs {need}", self.name(who));
+                let hint = match code {
+                    Code::QuotaExceeded => {
+                        format!("free some `{name}`, or get quota by `transfer`")
+                    }
+                    _ => format!("get some `{name}` by `transfer`"),
+                };
+                Refusal::new(code, sentence).numbers(need, have).hint(hint)
+            }
+            Guard::Overflow { who } => Refusal::invalid(format!("`{}` can't hold so much", self.name(who))),
+            Guard::Standing { who } => Refusal::invalid(format!(
+                "`{}` has no standing: it can't own or hold anything",
+                self.name(who)
+            )),
+            Guard::Broken(problem) => Refusal::invalid(problem),
+        }
+    }
+
+    /// A resource that does not suffice for use (not for a transfer).
+    fn shortage(&self, who: Handle, resource: ResourceId, need: i64) -> Refusal {
+        let rules = self.draft.world().rules();
+        let (name, kind) = (rules.resource_name(resource), rules.kind(resource));
+        let have = self.draft.chargeable(who, resource).max(0);
+        let sentence = format!("`{}` may use {have} of `{name}` now and needs {need}", self.name(who));
+        let number = self.draft.artifact(who).and_then(|artifact| artifact.account);
+        let cell = number.and_then(|number| State::cell(&self.draft, number, resource));
+        let (code, hint) = match kind {
+            ResourceKind::Renewable { .. } => {
+                let spent = number.map_or(0, |_| self.draft.spent_of(who, resource));
+                let back = cell.and_then(|cell| cell.free_at(kind, self.now, need.saturating_add(spent)));
+                let hint = match back {
+                    Some(back) if back > self.now => {
+                        format!("wait {}, until {back}", format_duration_ms(back.ms() - self.now.ms()))
+                    }
+                    _ => {
+                        format!("its rate never allows so much; get rate of `{name}` by `transfer`")
+                    }
+                };
+                (Code::RateLimited, hint)
+            }
+            ResourceKind::Allocatable => (Code::QuotaExceeded, format!("free some `{name}`")),
+            ResourceKind::Depletable | ResourceKind::Metered => {
+                (Code::InsufficientResource, format!("get some `{name}` by `transfer`"))
+            }
+        };
+        Refusal::new(code, sentence).numbers(need, have).hint(hint)
+    }
+
+    fn name(&self, handle: Handle) -> &str {
+        self.draft.artifact(handle).map_or("?", |artifact| &artifact.id)
+    }
+
+    fn shared_name(&self, handle: Option<Handle>) -> Option<Arc<str>> {
+        self.draft.artifact(handle?).map(|artifact| Arc::clone(&artifact.id))
+    }
+
+    /// Tells of something that happened; it vanishes if the op fails.
+    fn tell(&mut self, actor: Actor, kind: OpKind, event: Told) {
+        if let Some(actor) = actor.me {
+            let Told { artifact, to, amount, resource, detail } = event;
+            let kind = EventKind::Op(kind);
+            self.draft.events.push(Event { kind, actor, artifact, to, amount, resource, detail });
+        }
+    }
+
+    /// Tells of something that happened though the action may fail.
+    fn notice(&mut self, actor: Actor, kind: EventKind, artifact: Handle, detail: String) {
+        // What the action itself created may not outlive it, so nothing that stays can name it.
+        let Some(actor) = actor.me.filter(|handle| self.draft.exists_before(*handle)) else {
+            return;
+        };
+        if self.draft.exists_before(artifact) {
+            let artifact = Some(artifact);
+            let event =
+                Event { kind, actor, artifact, to: None, amount: None, resource: None, detail: Some(detail) };
+            self.draft.notices.push(event);
+        }
+    }
+
+    /// The next number of this action's own random sequence.
+    fn draw(&mut self) -> u64 {
+        self.draws += 1;
+        crate::seed::mix(self.seed, self.draws)
+    }
+}
+
+/// The fields of an event that an op may fill.
+#[derive(Default)]
+struct Told {
+    artifact: Option<Handle>,
+    to: Option<Handle>,
+    amount: Option<i64>,
+    resource: Option<ResourceId>,
+    detail: Option<String>,
+}
+
+impl Actor {
+    fn principal(handle: Handle, mode: Mode) -> Self {
+        let me = Some(handle);
+        Self { me, payer: me, origin: me, invoke_depth: 0, check_depth: 0, mode }
+    }
+
+    fn observer(mode: Mode) -> Self {
+        Self { me: None, payer: None, origin: None, invoke_depth: 0, check_depth: 0, mode }
+    }
+}

@@ -1,0 +1,445 @@
+//! What each op does once it is allowed.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Actor, Need, Next, OpTask, Task, Told, Transaction, frame::Purpose};
+use crate::{
+    artifact::Artifact,
+    code::{CallInfo, CodeFailure, Entry},
+    contract::Native,
+    founding::Pays,
+    id::{Id, RESERVED_PREFIX},
+    json::Json,
+    limits,
+    op::{
+        Delete, Edit, Field, Keep, Op, OpKind, Part, Read, SetContract, Store, Transfer, TransferOwnership,
+        Write,
+    },
+    record::{Change, Creation, Effect, Handle, Why},
+    refusal::{Code, Refusal},
+    rules::ResourceKind,
+    state::{State, still_held},
+};
+
+impl Transaction<'_> {
+    /// Performs the op on top, all of whose questions are answered.
+    pub(super) fn perform(&mut self, actor: Actor, op: &Arc<Op>) -> Next {
+        if let Some(need) = self.check_source(op) {
+            return Next::Need(need);
+        }
+        let result = match &**op {
+            Op::Invoke(invoke) => {
+                return self.invoke(actor, invoke).unwrap_or_else(|refusal| self.end_op(Err(refusal)));
+            }
+            Op::Run(run) => {
+                let origin = self.shared_name(actor.origin);
+                let call = CallInfo { caller: self.shared_name(actor.me), origin, ..CallInfo::default() };
+                let source = Arc::clone(&run.code.0);
+                return match self.start_code(actor, source, Entry::Snippet, Vec::new(), call, Purpose::Op) {
+                    Ok(need) => Next::Need(need),
+                    Err(refusal) => self.end_op(Err(refusal)),
+                };
+            }
+            Op::Query(query) => return self.query(actor, op, query),
+            Op::Noop(_) => Ok(Value::Null),
+            Op::Read(op) => self.read(op),
+            Op::Write(op) => self.write(actor, op),
+            Op::Edit(op) => self.edit(actor, op),
+            Op::Delete(op) => self.delete(actor, op),
+            Op::Transfer(op) => self.transfer(actor, op),
+            Op::TransferOwnership(op) => self.transfer_ownership(actor, op),
+            Op::SetContract(op) => self.set_contract(actor, op),
+            Op::Store(op) => self.store(actor, op),
+        };
+        self.end_op(result)
+    }
+
+    /// New code is looked at before it is stored.
+    fn check_source(&mut self, op: &Op) -> Option<Need> {
+        let task = self.top_op()?;
+        if std::mem::replace(&mut task.compiled, true) {
+            return None;
+        }
+        match op {
+            Op::Write(op) => match &op.code {
+                Keep::Set(Some(source)) => Some(Need::Check {
+                    source: Arc::clone(&source.0),
+                    file: Arc::clone(op.artifact.shared()),
+                }),
+                Keep::Keep | Keep::Set(None) => None,
+            },
+            Op::Edit(op) if op.field == Field::Code => {
+                // An edit that can't be made is refused by the edit itself.
+                let source = self.edited(op).ok()?;
+                Some(Need::Check { source: source.into(), file: Arc::clone(op.artifact.shared()) })
+            }
+            _ => None,
+        }
+    }
+
+    /// Goes on when new code has been looked at.
+    pub(super) fn checked(&mut self, result: Result<(), CodeFailure>) -> Next {
+        match result {
+            Ok(()) => Next::Advance,
+            Err(failure) => {
+                let text = if failure.traceback.is_empty() { failure.message } else { failure.traceback };
+                self.end_op(Err(Refusal::new(Code::InvalidCode, text)))
+            }
+        }
+    }
+
+    fn artifact(&self, id: &Id) -> Result<(Handle, &Artifact), Refusal> {
+        let handle = self.target(id)?;
+        let artifact = self.draft.artifact(handle);
+        artifact
+            .map(|artifact| (handle, artifact))
+            .ok_or_else(|| Refusal::invalid(format!("`{id}` vanished")))
+    }
+
+    fn read(&self, op: &Read) -> Result<Value, Refusal> {
+        let (_, artifact) = self.artifact(&op.artifact)?;
+        let mut result = json!({
+            "artifact": artifact.id(),
+            "kind": artifact.kind(),
+            "version": artifact.version,
+            "content": artifact.content(),
+        });
+        if let (true, Value::Object(map)) = (op.code == Some(true), &mut result) {
+            map.insert("code".into(), artifact.code.as_deref().map_or(Value::Null, Value::from));
+            map.insert("interface".into(), artifact.interface.to_value());
+        }
+        Ok(result)
+    }
+
+    fn write(&mut self, actor: Actor, op: &Write) -> Result<Value, Refusal> {
+        let handle = match self.draft.find(op.artifact.as_str()) {
+            Some(handle) => self.rewrite(handle, op)?,
+            None => self.create(actor, op)?,
+        };
+        self.tell(actor, OpKind::Write, Told { artifact: Some(handle), ..Told::default() });
+        let created = self.draft.artifact(handle).is_some_and(|artifact| artifact.version == 1);
+        if created && self.draft.artifact(handle).is_some_and(Artifact::has_loop) {
+            self.tell_spawn(actor, handle);
+        }
+        let (version, size) =
+            self.draft.artifact(handle).map_or((0, 0), |artifact| (artifact.version, artifact.size()));
+        Ok(json!({ "artifact": op.artifact.as_str(), "created": created, "version": version, "size": size }))
+    }
+
+    fn tell_spawn(&mut self, actor: Actor, agent: Handle) {
+        self.tell(actor, OpKind::Write, Told { artifact: Some(agent), ..Told::default() });
+        if let Some(event) = self.draft.events.last_mut() {
+            event.kind = crate::record::EventKind::Spawn;
+        }
+    }
+
+    fn create(&mut self, actor: Actor, op: &Write) -> Result<Handle, Refusal> {
+        if op.artifact.as_str().starts_with(RESERVED_PREFIX) {
+            return Err(Refusal::invalid(format!("ids that begin with `{RESERVED_PREFIX}` are reserved")));
+        }
+        let owner = self.own(actor)?;
+        let next = Handle(State::len(&self.draft));
+        let has_loop = op.has_loop == Some(true);
+        if has_loop && op.has_standing == Some(false) {
+            return Err(Refusal::invalid("`has_standing`: an artifact with a loop has standing"));
+        }
+        let has_standing = has_loop || op.has_standing == Some(true);
+        let pays = op.pays.unwrap_or(Self::default_pays(has_loop));
+        check_pays(pays, has_standing)?;
+        let access_contract = match &op.access_contract {
+            Some(id) => {
+                self.contract(id, &op.artifact, matches!(op.code, Keep::Set(Some(_))))?.unwrap_or(next)
+            }
+            None => Native::Freeware.handle(),
+        };
+        let creation = Creation {
+            id: op.artifact.as_str().into(),
+            kind: op.kind.as_ref().map_or_else(|| "data".into(), |kind| kind.0.as_ref().into()),
+            content: set_json(&op.content, |data| &data.0),
+            code: match &op.code {
+                Keep::Set(Some(source)) => Some(source.0.as_ref().into()),
+                Keep::Keep | Keep::Set(None) => None,
+            },
+            interface: set_json(&op.interface, |data| &data.0),
+            owner,
+            creator: owner,
+            access_contract,
+            price: op.price.map_or(0, |price| price.0),
+            pays,
+            has_standing,
+            has_loop,
+            memory_artifact: match &op.memory_artifact {
+                Keep::Set(Some(id)) => Some(self.target(id)?),
+                Keep::Keep | Keep::Set(None) => None,
+            },
+            depends_on: self.dependencies(next, op)?.unwrap_or_default(),
+            metadata: set_json(&op.metadata, |data| &data.0),
+        };
+        self.put(Effect::Create(Box::new(creation)))?;
+        Ok(next)
+    }
+
+    fn rewrite(&mut self, handle: Handle, op: &Write) -> Result<Handle, Refusal> {
+        let (_, artifact) = self.artifact(&op.artifact)?;
+        let fixed = [
+            ("kind", op.kind.as_ref().is_some_and(|kind| *kind.0 != *artifact.kind)),
+            ("has_standing", op.has_standing.is_some_and(|given| given != artifact.has_standing())),
+            ("has_loop", op.has_loop.is_some_and(|given| given != artifact.has_loop)),
+        ];
+        if let Some((field, _)) = fixed.into_iter().find(|(_, changed)| *changed) {
+            return Err(Refusal::invalid(format!("`{field}` is fixed at creation")));
+        }
+        if let Some(pays) = op.pays {
+            check_pays(pays, artifact.has_standing())?;
+        }
+        let will_execute = match &op.code {
+            Keep::Keep => artifact.code.is_some(),
+            Keep::Set(code) => code.is_some(),
+        };
+        let version = artifact.version;
+        let access_contract = match &op.access_contract {
+            Some(id) => Some(self.contract(id, &op.artifact, will_execute)?.unwrap_or(handle)),
+            None => None,
+        };
+        let change = Change {
+            content: changed_json(&op.content, |data| &data.0),
+            code: match &op.code {
+                Keep::Keep => None,
+                Keep::Set(code) => Some(code.as_ref().map(|source| source.0.as_ref().into())),
+            },
+            interface: changed_json(&op.interface, |data| &data.0),
+            access_contract,
+            price: op.price.map(|price| price.0),
+            pays: op.pays,
+            memory_artifact: match &op.memory_artifact {
+                Keep::Keep => None,
+                Keep::Set(None) => Some(None),
+                Keep::Set(Some(id)) => Some(Some(self.target(id)?)),
+            },
+            depends_on: self.dependencies(handle, op)?,
+            metadata: changed_json(&op.metadata, |data| &data.0),
+        };
+        self.put(Effect::Change { artifact: handle, version, change: Box::new(change) })?;
+        Ok(handle)
+    }
+
+    /// The handle of a contract that an artifact is put under; `None` is the artifact itself.
+    fn contract(&self, id: &Id, of: &Id, of_executes: bool) -> Result<Option<Handle>, Refusal> {
+        let no_code = || {
+            Refusal::invalid(format!(
+                "`{id}` can't be a contract: it has no code that could define check_permission"
+            ))
+        };
+        if id == of {
+            return if of_executes { Ok(None) } else { Err(no_code()) };
+        }
+        let (handle, artifact) = self.artifact(id)?;
+        if artifact.code.is_some() { Ok(Some(handle)) } else { Err(no_code()) }
+    }
+
+    /// The artifacts that one builds on: they exist, without circles, to a limited depth.
+    fn dependencies(&self, of: Handle, op: &Write) -> Result<Option<Vec<Handle>>, Refusal> {
+        let Some(ids) = &op.depends_on else {
+            return Ok(None);
+        };
+        let handles: Vec<Handle> = ids.0.iter().map(|id| self.target(id)).collect::<Result<_, _>>()?;
+        let most = limits::DEPENDS_ON_DEPTH_MAX;
+        let mut level = handles.clone();
+        for depth in 1.. {
+            if level.contains(&of) {
+                return Err(Refusal::invalid(format!(
+                    "`depends_on`: `{}` would depend on itself",
+                    op.artifact
+                )));
+            }
+            if level.is_empty() {
+                break;
+            }
+            if depth > most {
+                return Err(Refusal::new(Code::LimitExceeded, format!("`depends_on` may be {most} deep"))
+                    .numbers(i64::from(depth), i64::from(most)));
+            }
+            let deeper = level.iter().filter_map(|handle| self.draft.artifact(*handle));
+            let mut next: Vec<Handle> =
+                deeper.flat_map(|artifact| artifact.depends_on.iter().copied()).collect();
+            next.sort_unstable();
+            next.dedup();
+            level = next;
+        }
+        Ok(Some(handles))
+    }
+
+    /// The text after an edit.
+    fn edited(&self, op: &Edit) -> Result<String, Refusal> {
+        let (_, artifact) = self.artifact(&op.artifact)?;
+        let field = op.field.as_str();
+        let text = match op.field {
+            Field::Content => artifact.content.value().as_str(),
+            Field::Code => artifact.code.as_deref(),
+        };
+        let text =
+            text.ok_or_else(|| Refusal::invalid(format!("`{}` has no text in `{field}`", op.artifact)))?;
+        if op.old.0.is_empty() {
+            return Err(Refusal::invalid("`old` can't be empty"));
+        }
+        let count = text.matches(&op.old.0).count();
+        if count != 1 {
+            return Err(Refusal::invalid(format!(
+                "`old` occurs {count} times in the {field} of `{}`",
+                op.artifact
+            ))
+            .hint("give a longer piece that occurs exactly once"));
+        }
+        let text = text.replacen(&op.old.0, &op.new.0, 1);
+        let most = match op.field {
+            Field::Content => limits::CONTENT_BYTES_MAX,
+            Field::Code => limits::CODE_BYTES_MAX,
+        };
+        if text.len() > most {
+            return Err(Refusal::new(Code::LimitExceeded, format!("the {field} would be too large"))
+                .numbers(
+                    i64::try_from(text.len()).unwrap_or(i64::MAX),
+                    i64::try_from(most).unwrap_or(i64::MAX),
+                ));
+        }
+        Ok(text)
+    }
+
+    fn edit(&mut self, actor: Actor, op: &Edit) -> Result<Value, Refusal> {
+        let text = self.edited(op)?;
+        let (artifact, row) = self.artifact(&op.artifact)?;
+        let version = row.version;
+        let change = match op.field {
+            Field::Content => Change { content: Some(Json::from(Value::String(text))), ..Change::default() },
+            Field::Code => Change { code: Some(Some(text)), ..Change::default() },
+        };
+        self.put(Effect::Change { artifact, version, change: Box::new(change) })?;
+        let detail = Some(op.field.as_str().to_owned());
+        self.tell(actor, OpKind::Edit, Told { artifact: Some(artifact), detail, ..Told::default() });
+        Ok(json!({ "artifact": op.artifact.as_str(), "version": version + 1 }))
+    }
+
+    fn delete(&mut self, actor: Actor, op: &Delete) -> Result<Value, Refusal> {
+        let (artifact, row) = self.artifact(&op.artifact)?;
+        let freed = row.size();
+        if let Some(held) = still_held(&self.draft, artifact) {
+            return Err(Refusal::invalid(format!("`{}` can't be deleted: it still {held}", op.artifact))
+                .hint("move what it holds away first"));
+        }
+        self.put(Effect::Delete { artifact })?;
+        self.tell(actor, OpKind::Delete, Told { artifact: Some(artifact), ..Told::default() });
+        Ok(json!({ "artifact": op.artifact.as_str(), "freed": freed }))
+    }
+
+    /// A principal that receives something.
+    fn recipient(&self, id: &Id) -> Result<Handle, Refusal> {
+        let (handle, artifact) = self.artifact(id)?;
+        if artifact.has_standing() {
+            return Ok(handle);
+        }
+        Err(Refusal::invalid(format!("`to`: `{id}` has no standing: it can't own or hold anything")))
+    }
+
+    fn transfer(&mut self, actor: Actor, op: &Transfer) -> Result<Value, Refusal> {
+        let (from, to, amount) = (self.own(actor)?, self.recipient(&op.to)?, op.amount.0);
+        let Some(name) = &op.resource else {
+            if op.part.is_some() {
+                return Err(Refusal::invalid("`part` goes with `resource`"));
+            }
+            self.put(Effect::Pay { from, to, amount, why: Why::Transfer })?;
+            self.tell(
+                actor,
+                OpKind::Transfer,
+                Told { to: Some(to), amount: Some(amount), ..Told::default() },
+            );
+            return Ok(json!({ "balance": self.scrip(from) }));
+        };
+        let resource = self.resource(&name.0)?;
+        let own_part = match self.draft.world().rules().kind(resource) {
+            ResourceKind::Renewable { .. } => Part::Rate,
+            ResourceKind::Depletable => Part::Balance,
+            ResourceKind::Allocatable => Part::Quota,
+            ResourceKind::Metered => {
+                let sentence =
+                    format!("`{}` is unlimited in this world, so there is nothing to transfer", name.0);
+                return Err(Refusal::invalid(sentence));
+            }
+        };
+        if let Some(part) = op.part.filter(|part| *part != own_part) {
+            let (part, own) = (part.as_str(), own_part.as_str());
+            return Err(Refusal::invalid(format!("`part`: `{}` has no {part}; it has a {own}", name.0)));
+        }
+        self.put(Effect::Move { from, to, resource, amount })?;
+        let told = Told { to: Some(to), amount: Some(amount), resource: Some(resource), ..Told::default() };
+        self.tell(actor, OpKind::Transfer, told);
+        Ok(json!({ own_part.as_str(): self.free_of(from, resource) }))
+    }
+
+    fn transfer_ownership(&mut self, actor: Actor, op: &TransferOwnership) -> Result<Value, Refusal> {
+        let (artifact, row) = self.artifact(&op.artifact)?;
+        let (from, to) = (row.owner, self.recipient(&op.to)?);
+        self.put(Effect::Own { artifact, from, to })?;
+        let told = Told { artifact: Some(artifact), to: Some(to), ..Told::default() };
+        self.tell(actor, OpKind::TransferOwnership, told);
+        Ok(json!({ "artifact": op.artifact.as_str(), "owner": op.to.as_str() }))
+    }
+
+    fn set_contract(&mut self, actor: Actor, op: &SetContract) -> Result<Value, Refusal> {
+        let (artifact, row) = self.artifact(&op.artifact)?;
+        let (version, executes) = (row.version, row.code.is_some());
+        let contract = self.contract(&op.contract, &op.artifact, executes)?.unwrap_or(artifact);
+        let change = Change { access_contract: Some(contract), ..Change::default() };
+        self.put(Effect::Change { artifact, version, change: Box::new(change) })?;
+        let detail = Some(op.contract.as_str().to_owned());
+        self.tell(actor, OpKind::SetContract, Told { artifact: Some(artifact), detail, ..Told::default() });
+        Ok(json!({ "artifact": op.artifact.as_str(), "access_contract": op.contract.as_str() }))
+    }
+
+    fn store(&mut self, actor: Actor, op: &Store) -> Result<Value, Refusal> {
+        let artifact = self.own(actor)?;
+        if op.key.0.len() > limits::STORAGE_KEY_BYTES_MAX {
+            return Err(Refusal::new(Code::LimitExceeded, "`key` is too long"));
+        }
+        let value = match &op.value {
+            Keep::Keep => {
+                return Err(Refusal::invalid("`value` is missing").hint("null removes the key"));
+            }
+            Keep::Set(None) => None,
+            Keep::Set(Some(value)) => Some(value.0.clone()),
+        };
+        self.put(Effect::Store { artifact, key: op.key.0.as_ref().into(), value })?;
+        // What code keeps for itself is its own affair; what was submitted is told.
+        if matches!(self.stack.last(), Some(Task::Op(task)) if !OpTask::is_by_code(task)) {
+            let detail = Some(op.key.0.as_ref().to_owned());
+            self.tell(actor, OpKind::Store, Told { artifact: Some(artifact), detail, ..Told::default() });
+        }
+        Ok(Value::Null)
+    }
+}
+
+impl OpTask {
+    fn is_by_code(&self) -> bool {
+        self.by_code
+    }
+}
+
+fn check_pays(pays: Pays, has_standing: bool) -> Result<(), Refusal> {
+    if pays == Pays::Itself && !has_standing {
+        return Err(Refusal::invalid("`pays`: only an artifact with standing can pay for itself"));
+    }
+    Ok(())
+}
+
+fn set_json<T>(value: &Keep<T>, json: impl Fn(&T) -> &Json) -> Json {
+    changed_json(value, json).unwrap_or_default()
+}
+
+fn changed_json<T>(value: &Keep<T>, json: impl Fn(&T) -> &Json) -> Option<Json> {
+    match value {
+        Keep::Keep => None,
+        Keep::Set(None) => Some(Json::default()),
+        Keep::Set(Some(value)) => Some(json(value).clone()),
+    }
+}
