@@ -1,1 +1,54 @@
-//! Runs agent-written code.
+//! Runs agent-written code: a Python dialect, metered and limited.
+//!
+//! It knows no world: what code may do arrives as the answer to a host call. It opens no file, no
+//! connection and no clock of the machine but the CPU meter, and it never blocks a thread while a
+//! host call waits: suspended code is a value.
+
+mod convert;
+mod host;
+mod imports;
+mod program;
+mod report;
+mod run;
+
+use std::sync::Arc;
+
+use oikos_kernel::code::{CodeAnswer, CodeCall, CodeFailure, HostAnswer};
+
+pub use self::run::ThreadSandbox;
+
+/// Stack that the thread of a sandbox needs: the parser recurses as deep as an expression nests.
+pub const STACK_BYTES: usize = 64 * 1024 * 1024;
+
+/// Something that runs code. Thread isolation runs it in the caller's thread; process isolation will
+/// run it in a worker, behind this same trait.
+pub trait Sandbox: Send {
+    /// Says whether a source is in the dialect.
+    ///
+    /// # Errors
+    /// What is not, with its line and what to write instead.
+    fn check(&mut self, source: &Arc<str>, file: &str) -> Result<(), CodeFailure>;
+
+    /// Runs code up to its first host call or its end.
+    fn start(&mut self, call: &CodeCall) -> Progress;
+}
+
+/// Code that waits for the answer to a host call.
+pub trait Suspended: Send {
+    /// Goes on with the answer. `polls_max` is the budget in polls, counted from the start of the run.
+    fn resume(self: Box<Self>, answer: HostAnswer, polls_max: u64) -> Progress;
+}
+
+/// How far code came.
+pub struct Progress {
+    /// What it did.
+    pub answer: CodeAnswer,
+    /// Itself, when it waits for the answer to a host call.
+    pub suspended: Option<Box<dyn Suspended>>,
+}
+
+impl std::fmt::Debug for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Progress").field("answer", &self.answer).finish_non_exhaustive()
+    }
+}

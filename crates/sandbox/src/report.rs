@@ -1,0 +1,118 @@
+//! Failures as the author of the code is told: as Python prints them, with the lines of its own code,
+//! and what to write instead of what the dialect lacks.
+
+use std::fmt::Write as _;
+
+use monty_types::{ExcType, MontyException};
+use oikos_kernel::code::{CodeFailure, FailureKind};
+
+use crate::program::Lines;
+
+/// Frames shown of a traceback: the outermost and the innermost.
+const FRAMES_EACH_END: usize = 5;
+
+/// What the interpreter says (a part of it), and what to write instead.
+const HINTS: &[(&str, &str)] = &[
+    ("the 'del' statement", "`del d[k]` is not in this dialect; use `d.pop(k)`, or `xs.pop(i)` for a list"),
+    ("pattern matching", "`match` is not in this dialect; use `if` and `elif`"),
+    ("yield", "generators are not in this dialect; build a list, or use a generator expression"),
+    (
+        "class inheritance",
+        "inheritance is not in this dialect; hold the other object in an attribute, or use functions",
+    ),
+    (
+        "method decorators",
+        "`@property`, `@classmethod` and `@staticmethod` are not in this dialect; use a plain method or function",
+    ),
+    (
+        "invalid unpacking target",
+        "only names can stand left of `=` in an unpacking; swap through a third name: `t = xs[i]; xs[i] = xs[j]; xs[j] = t`",
+    ),
+    ("unsupported operand type(s) for %: 'str'", "`%` formatting is not in this dialect; use an f-string"),
+    (
+        "unsupported operand type(s) for |: 'dict'",
+        "`a | b` of dicts is not in this dialect; use `{**a, **b}`",
+    ),
+    (
+        "No module named",
+        "the modules are math, json, re, random, datetime, time, statistics, itertools, collections, functools, string, copy, heapq, hashlib, uuid, typing, dataclasses; files, network and processes are out of reach",
+    ),
+    ("name 'eval'", "`eval` is out of reach; use the op `run`, or json.loads"),
+    ("name 'exec'", "`exec` is out of reach; use the op `run`"),
+    ("name 'callable'", "`callable` is not in this dialect; try the call and catch the exception"),
+    ("name 'issubclass'", "`issubclass` is not in this dialect"),
+    ("name 'vars'", "`vars` is not in this dialect; name the attributes"),
+    ("name 'exit'", "code can't exit; `return` from the function"),
+    ("name 'quit'", "code can't exit; `return` from the function"),
+    ("name '__import__'", "use a plain `import` statement"),
+    ("name 'input'", "nobody answers `input`; take arguments"),
+];
+
+/// A failure with a sentence and no traceback.
+pub(crate) fn plain(kind: FailureKind, message: impl Into<String>) -> CodeFailure {
+    CodeFailure { kind, message: message.into(), exception: None, traceback: String::new() }
+}
+
+/// A source that did not compile.
+pub(crate) fn invalid(error: &MontyException, lines: Lines) -> CodeFailure {
+    let mut failure = told(error, lines, FailureKind::Invalid);
+    failure.exception = None;
+    failure
+}
+
+/// An exception that was not caught, or a limit that the interpreter itself met.
+pub(crate) fn raised(error: &MontyException, lines: Lines) -> CodeFailure {
+    let message = error.message().unwrap_or_default();
+    let kind = match error.exc_type() {
+        ExcType::MemoryError if message.starts_with("memory limit exceeded") => FailureKind::Memory,
+        ExcType::TimeoutError if message.starts_with("time limit exceeded") => FailureKind::Wall,
+        ExcType::RecursionError => FailureKind::Recursion,
+        _ => FailureKind::Raised,
+    };
+    told(error, lines, kind)
+}
+
+fn told(error: &MontyException, lines: Lines, kind: FailureKind) -> CodeFailure {
+    let mut message = match kind {
+        // The numbers of these limits are measured, so they differ from run to run.
+        FailureKind::Memory => "MemoryError: the code used more memory than it may".to_owned(),
+        FailureKind::Wall => "TimeoutError: the code ran longer than it may".to_owned(),
+        _ => error.summary(),
+    };
+    message = message.replace("The monty syntax parser does not yet support", "this dialect does not have");
+    if let Some((_, hint)) = HINTS.iter().find(|(sign, _)| error.summary().contains(sign)) {
+        let _ = write!(message, " ({hint})");
+    }
+    let traceback = traceback(error, lines, &message);
+    let exception = error.message().map(str::to_owned);
+    CodeFailure { kind, message, exception, traceback }
+}
+
+/// The traceback in Python's layout, of the agent's own lines only.
+fn traceback(error: &MontyException, lines: Lines, message: &str) -> String {
+    let own = error.traceback().iter().filter_map(|frame| {
+        let line =
+            frame.start.line.checked_sub(lines.before).filter(|line| (1..=lines.own).contains(line))?;
+        let mut frame = frame.clone();
+        frame.end.line = line + (frame.end.line - frame.start.line);
+        frame.start.line = line;
+        Some(frame.to_string())
+    });
+    let frames: Vec<String> = own.collect();
+    if frames.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("Traceback (most recent call last):\n");
+    let hidden = frames.len().saturating_sub(2 * FRAMES_EACH_END);
+    for (at, frame) in frames.iter().enumerate() {
+        if hidden > 0 && (FRAMES_EACH_END..FRAMES_EACH_END + hidden).contains(&at) {
+            if at == FRAMES_EACH_END {
+                let _ = writeln!(text, "  [{hidden} calls left out]");
+            }
+            continue;
+        }
+        text.push_str(frame);
+    }
+    text.push_str(message);
+    text
+}
