@@ -1,1 +1,48 @@
-//! Placeholder.
+//! Minds: what decides for an agent.
+//!
+//! A mind sees an observation and returns what should be done; it never acts. This version has the
+//! `script` mind, the `step(observation)` of the agent's own code; the runner lends it an interpreter.
+
+use oikos_kernel::{op::Action, refusal::Refusal};
+use serde_json::Value;
+
+/// What a mind returned.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// To do nothing.
+    Nothing,
+    /// To act.
+    Act(Action),
+    /// Something that is no action: the agent is told so in its next observation.
+    Malformed(Refusal),
+}
+
+/// Reads what `step` returned: `None`, one op, or a list of ops that succeed or fail together.
+#[must_use]
+pub fn decide(returned: &Value) -> Decision {
+    match returned {
+        Value::Null => Decision::Nothing,
+        Value::Array(ops) if ops.is_empty() => Decision::Nothing,
+        other => match Action::parse(other.clone()) {
+            Ok(action) => Decision::Act(action),
+            Err(refusal) => Decision::Malformed(refusal),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_mind_returns_nothing_one_op_or_a_list() {
+        assert_eq!(decide(&Value::Null), Decision::Nothing);
+        assert_eq!(decide(&json!([])), Decision::Nothing);
+        assert!(matches!(decide(&json!({"op": "noop"})), Decision::Act(action) if !action.is_list));
+        assert!(matches!(decide(&json!([{"op": "noop"}])), Decision::Act(action) if action.is_list));
+        for bad in [json!(5), json!("noop"), json!({"op": "nop"}), json!([5])] {
+            assert!(matches!(decide(&bad), Decision::Malformed(_)), "{bad}");
+        }
+    }
+}

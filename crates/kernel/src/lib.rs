@@ -10,7 +10,7 @@ pub mod code;
 pub mod contract;
 pub mod founding;
 pub mod id;
-mod image;
+pub mod image;
 mod inbox;
 pub mod json;
 pub mod limits;

@@ -1,0 +1,293 @@
+//! `[[artifacts]]` and `[[agents]]`: what the world file adds to the library.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+};
+
+use oikos_kernel::{
+    contract::Native,
+    founding::{Founder, Pays},
+    id::{Id, RESERVED_PREFIX},
+    limits,
+    rules::Rules,
+};
+use serde_json::Value;
+
+use super::{
+    Files,
+    reader::{Read, Reader, amount},
+    split::Shares,
+    tree::{Document, Node, Table, Tree},
+};
+
+/// The most agents of one world file.
+const AGENTS_MAX: i64 = 1_000_000;
+
+/// What reading artifacts needs of the rest of the file.
+pub(super) struct Parts<'a> {
+    pub(super) document: &'a Document<'a>,
+    pub(super) root: &'a Table,
+    pub(super) rules: &'a Rules,
+    pub(super) scrip_start: i64,
+}
+
+/// A founder with the place of each reference it makes.
+struct Placed {
+    founder: Founder,
+    span: Range<usize>,
+    references: Vec<(String, Range<usize>)>,
+}
+
+/// Reads all artifacts and agents, and deals out the resources.
+pub(super) fn read(parts: &Parts<'_>, files: Files<'_>, library: &[Founder], shares: &mut Shares) -> Read<Vec<Founder>> {
+    let mut artifacts: Vec<Placed> = Vec::new();
+    for node in list(parts, "artifacts")? {
+        artifacts.push(one(parts, "artifacts", node, files, shares, 1)?);
+    }
+    let mut agents: Vec<Placed> = Vec::new();
+    for node in list(parts, "agents")? {
+        let section = Reader::new(parts.document, "agents", node)?;
+        let count = section.integer("count", 1)?;
+        if let (Some(node), true) = (section.node("count"), count > Some(AGENTS_MAX)) {
+            return Err(parts.document.error(&node.span, format!("a world file may have {AGENTS_MAX} agents")));
+        }
+        let placed = one(parts, "agents", node, files, shares, count.unwrap_or(1))?;
+        expand(parts.document, placed, count, &mut agents)?;
+    }
+    check_ids(parts.document, library, artifacts.iter().chain(&agents))?;
+    check_references(parts.document, library, &artifacts, &agents)?;
+    let own = |placed: &Placed| (placed.founder.id.clone(), placed.founder.resources.clone());
+    let mut dealt: Vec<_> = agents.iter().map(own).collect();
+    let mut others: Vec<_> =
+        artifacts.iter().filter(|placed| placed.founder.has_standing).map(own).collect();
+    shares.deal(parts.document, &mut dealt, &mut others)?;
+    let mut resources: HashMap<String, BTreeMap<String, i64>> = dealt.into_iter().chain(others).collect();
+    let founders = artifacts.into_iter().chain(agents).map(|placed| {
+        let mut founder = placed.founder;
+        if let Some(dealt) = resources.remove(&founder.id) {
+            founder.resources = dealt;
+        }
+        founder
+    });
+    Ok(founders.collect())
+}
+
+fn list<'a>(parts: &Parts<'a>, name: &str) -> Read<&'a [Node]> {
+    match parts.root.get(name) {
+        None => Ok(&[]),
+        Some(Node { value: Tree::List(items), .. }) => Ok(items),
+        Some(node) => Err(parts.document.error(&node.span, format!("write `[[{name}]]`, with two brackets"))),
+    }
+}
+
+/// Reads one entry; `count` founders will be made of it.
+fn one(
+    parts: &Parts<'_>,
+    section: &'static str,
+    node: &Node,
+    files: Files<'_>,
+    shares: &mut Shares,
+    count: i64,
+) -> Read<Placed> {
+    let is_agent = section == "agents";
+    let section = Reader::new(parts.document, section, node)?;
+    let Some(id) = section.id("id")? else { return section.missing("id") };
+    let id_span = section.node("id").map_or_else(|| node.span.clone(), |node| node.span.clone());
+    if id.starts_with(RESERVED_PREFIX) {
+        let message = format!("ids that begin with `{RESERVED_PREFIX}` are reserved");
+        return Err(parts.document.error(&id_span, message));
+    }
+    let mut founder = Founder::new(&id);
+    founder.kind = section.text("kind")?.unwrap_or(if is_agent { "agent" } else { "data" }).to_owned();
+    founder.code = text_or_file(&section, "code", "code_file", files)?;
+    founder.content = match section.json("content")? {
+        Some(content) => {
+            if let Some(node) = section.node("content_file") {
+                return Err(parts.document.error(&node.span, "give `content` or `content_file`, not both"));
+            }
+            content
+        }
+        None => read_file(&section, "content_file", files)?.map_or(Value::Null, Value::String),
+    };
+    founder.interface = section.json("interface")?.unwrap_or_default();
+    founder.metadata = section.json("metadata")?.unwrap_or_default();
+    founder.price = section.integer("price", 0)?.unwrap_or(0);
+    founder.owner = section.id("owner")?.filter(|owner| *owner != id);
+    founder.access_contract = section.id("access_contract")?;
+    founder.memory_artifact = section.id("memory_artifact")?;
+    founder.depends_on = section.ids("depends_on")?;
+    if is_agent {
+        mind(&section)?;
+        founder.has_loop = true;
+        founder.has_standing = true;
+        founder.scrip = section.integer("scrip", 0)?.unwrap_or(parts.scrip_start);
+        if founder.code.is_none() {
+            let error = parts.document.error(&id_span, format!("agent `{id}` has no code"));
+            return Err(error.help("give `code_file` with a function step(observation)"));
+        }
+    } else {
+        founder.has_standing = section.flag("has_standing")?.unwrap_or(false);
+        founder.pays = section.word("pays", &[("self", Pays::Itself), ("caller", Pays::Caller)])?;
+        founder.scrip = section.integer("scrip", 0)?.unwrap_or(0);
+        check_standing(&section, &founder, &id_span)?;
+    }
+    founder.resources = named_resources(parts, &section, shares, count)?;
+    let references = references(&section, &founder);
+    Ok(Placed { founder, span: id_span, references })
+}
+
+fn mind(section: &Reader<'_>) -> Read<()> {
+    let minds = [("script", true), ("llm", false), ("tape", false), ("external", false)];
+    if section.word("mind", &minds)? == Some(false) {
+        let span = section.node("mind").map_or(0..0, |node| node.span.clone());
+        let error = section.document.error(&span, "this version has only the `script` mind");
+        return Err(error.help("use mind = \"script\""));
+    }
+    Ok(())
+}
+
+fn check_standing(section: &Reader<'_>, founder: &Founder, id_span: &Range<usize>) -> Read<()> {
+    if founder.has_standing {
+        return Ok(());
+    }
+    for key in ["scrip", "resources"] {
+        if let Some(node) = section.node(key) {
+            let message = format!("`{key}`: only an artifact with has_standing = true can hold anything");
+            return Err(section.document.error(&node.span, message));
+        }
+    }
+    if let (Some(node), Some(Pays::Itself)) = (section.node("pays"), founder.pays) {
+        let message = "`pays`: only an artifact with has_standing = true can pay for itself";
+        return Err(section.document.error(&node.span, message));
+    }
+    if founder.owner.is_none() {
+        let error = section.document.error(id_span, format!("artifact `{}` has no owner", founder.id));
+        return Err(error.help("name an `owner`, or give it has_standing = true so that it owns itself"));
+    }
+    Ok(())
+}
+
+fn named_resources(
+    parts: &Parts<'_>,
+    section: &Reader<'_>,
+    shares: &mut Shares,
+    count: i64,
+) -> Read<BTreeMap<String, i64>> {
+    let mut resources = BTreeMap::new();
+    for (name, node) in section.amounts("resources")? {
+        if parts.rules.resource(name).is_none() || !shares.names().any(|known| known == name) {
+            let error = parts.document.error(&node.span, format!("this world does not limit `{name}`"));
+            return Err(match oikos_kernel::id::nearest(name, shares.names()) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error.help(format!("declare it in [resources.{name}]")),
+            });
+        }
+        let value = amount(parts.document, name, node)?;
+        let all = value.checked_mul(count).unwrap_or(i64::MAX);
+        if let Err(left) = shares.take(name, all) {
+            let total = parts.document.error(&shares.span(name), "").place.map_or(0, |place| place.line);
+            let message = format!("{all} of `{name}` are named here, but only {left} of its total are left");
+            return Err(parts.document.error(&node.span, message).help(format!("raise the total in line {total}")));
+        }
+        resources.insert(name.to_owned(), value);
+    }
+    Ok(resources)
+}
+
+fn text_or_file(section: &Reader<'_>, key: &str, file_key: &str, files: Files<'_>) -> Read<Option<String>> {
+    match (section.text(key)?, section.node(file_key)) {
+        (Some(_), Some(node)) => {
+            Err(section.document.error(&node.span, format!("give `{key}` or `{file_key}`, not both")))
+        }
+        (Some(text), None) => Ok(Some(text.to_owned())),
+        (None, _) => read_file(section, file_key, files),
+    }
+}
+
+fn read_file(section: &Reader<'_>, key: &str, files: Files<'_>) -> Read<Option<String>> {
+    let (Some(name), Some(node)) = (section.text(key)?, section.node(key)) else { return Ok(None) };
+    match files(name) {
+        Ok(text) if text.len() <= limits::CONTENT_BYTES_MAX => Ok(Some(text)),
+        Ok(text) => {
+            let message = format!("`{name}` has {} bytes; the most is {}", text.len(), limits::CONTENT_BYTES_MAX);
+            Err(section.document.error(&node.span, message))
+        }
+        Err(problem) => {
+            let error = section.document.error(&node.span, format!("`{name}` can't be read: {problem}"));
+            Err(error.help("paths are relative to the world file"))
+        }
+    }
+}
+
+fn references(section: &Reader<'_>, founder: &Founder) -> Vec<(String, Range<usize>)> {
+    let span = |key: &str| section.node(key).map_or(0..0, |node| node.span.clone());
+    let single = [
+        ("owner", &founder.owner),
+        ("access_contract", &founder.access_contract),
+        ("memory_artifact", &founder.memory_artifact),
+    ];
+    let named = single.into_iter().filter_map(|(key, id)| Some((id.clone()?, span(key))));
+    named.chain(founder.depends_on.iter().map(|id| (id.clone(), span("depends_on")))).collect()
+}
+
+/// Makes `count` agents of one entry, numbered with as many digits as the count has.
+fn expand(document: &Document<'_>, placed: Placed, count: Option<i64>, agents: &mut Vec<Placed>) -> Read<()> {
+    let Some(count) = count else {
+        agents.push(placed);
+        return Ok(());
+    };
+    let digits = count.to_string().len();
+    for number in 1..=count {
+        let id = format!("{}_{number:0digits$}", placed.founder.id);
+        if let Err(refusal) = Id::parse(&id) {
+            return Err(document.error(&placed.span, refusal.message));
+        }
+        let founder = Founder { id, ..placed.founder.clone() };
+        agents.push(Placed { founder, span: placed.span.clone(), references: placed.references.clone() });
+    }
+    Ok(())
+}
+
+fn check_ids<'a>(
+    document: &Document<'_>,
+    library: &[Founder],
+    placed: impl Iterator<Item = &'a Placed>,
+) -> Read<()> {
+    let mut seen: HashMap<&str, Option<&Range<usize>>> =
+        library.iter().map(|founder| (founder.id.as_str(), None)).collect();
+    for one in placed {
+        let id = one.founder.id.as_str();
+        if let Some(before) = seen.insert(id, Some(&one.span)) {
+            let error = document.error(&one.span, format!("the id `{id}` stands twice"));
+            let line = before.and_then(|span| document.error(span, "").place).map(|place| place.line);
+            return Err(match line {
+                Some(line) => error.help(format!("it is in line {line} too")),
+                None => error,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_references(document: &Document<'_>, library: &[Founder], artifacts: &[Placed], agents: &[Placed]) -> Read<()> {
+    let founders = || library.iter().chain(artifacts.iter().chain(agents).map(|placed| &placed.founder));
+    let standing: HashMap<&str, bool> = founders().map(|founder| (founder.id.as_str(), founder.has_standing)).collect();
+    let native = |id: &str| Native::ALL.iter().any(|native| native.id() == id);
+    for placed in artifacts.iter().chain(agents) {
+        for (id, span) in &placed.references {
+            if !standing.contains_key(id.as_str()) && !native(id) {
+                let error = document.error(span, format!("there is no artifact `{id}`"));
+                return Err(match oikos_kernel::id::nearest(id, standing.keys().copied()) {
+                    Some(near) => error.help(format!("did you mean `{near}`?")),
+                    None => error,
+                });
+            }
+        }
+        let owner = placed.founder.owner.as_deref().map(|owner| (owner, standing.get(owner) == Some(&true)));
+        if let (Some((owner, false)), Some((_, span))) = (owner, placed.references.first()) {
+            return Err(document.error(span, format!("`{owner}` has no standing, so it can't own anything")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,245 @@
+//! Every key of a world file: the one table behind the parser's checks, `oikos schema world` and the
+//! reference in `docs/world-file.md`.
+
+use serde_json::{Map, Value, json};
+
+/// One key.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    /// The type, as the reference says it.
+    pub(super) kind: &'static str,
+    pub(super) default: &'static str,
+    pub(super) doc: &'static str,
+}
+
+/// One section with its keys; `open` sections take other names too.
+#[derive(Debug)]
+pub(super) struct Section {
+    pub(super) name: &'static str,
+    pub(super) doc: &'static str,
+    pub(super) open: bool,
+    pub(super) keys: &'static [Key],
+}
+
+const fn key(name: &'static str, kind: &'static str, default: &'static str, doc: &'static str) -> Key {
+    Key { name, kind, default, doc }
+}
+
+const ARTIFACT_KEYS: [Key; 17] = [
+    key("id", "id", "required", "its id"),
+    key("owner", "id", "itself", "the principal that owns it; an artifact without standing must name one"),
+    key("kind", "string", "\"data\"", "a word for what it is"),
+    key("code", "string", "none", "its Python code"),
+    key("code_file", "path", "none", "a file with its code, relative to the world file"),
+    key("content", "any", "null", "text or JSON"),
+    key("content_file", "path", "none", "a file with its content as text"),
+    key("interface", "array", "none", "MCP-style list of tools, each with a name"),
+    key("price", "integer", "0", "scrip that an invocation costs"),
+    key("pays", "\"self\" or \"caller\"", "\"caller\"", "who bears the resources that its code uses"),
+    key("access_contract", "id", "\"genesis_contract_freeware\"", "the artifact that decides who may do what to it"),
+    key("memory_artifact", "id", "none", "the artifact that is its memory"),
+    key("depends_on", "array of ids", "[]", "artifacts that it builds on"),
+    key("metadata", "table", "{}", "free-form"),
+    key("has_standing", "boolean", "false", "whether it can own and hold things"),
+    key("scrip", "integer", "0", "scrip it starts with; needs standing"),
+    key("resources", "table of amounts", "{}", "rates, balances and quotas it starts with; needs standing"),
+];
+
+const AGENT_KEYS: [Key; 17] = [
+    key("id", "id", "required", "its id; with `count` the beginning of it"),
+    key("count", "integer", "none", "so many agents: `trader` becomes `trader_001` … `trader_100`"),
+    key("mind", "\"script\"", "\"script\"", "what decides for it: the `step(observation)` of its code"),
+    key("owner", "id", "itself", "the principal that owns it"),
+    key("kind", "string", "\"agent\"", "a word for what it is"),
+    key("code", "string", "none", "its Python code"),
+    key("code_file", "path", "none", "a file with its code, relative to the world file"),
+    key("content", "any", "null", "its own configuration"),
+    key("content_file", "path", "none", "a file with its content as text"),
+    key("interface", "array", "none", "MCP-style list of tools, each with a name"),
+    key("price", "integer", "0", "scrip that an invocation of it costs"),
+    key("access_contract", "id", "\"genesis_contract_self_owned\"", "the artifact that decides who may do what to it"),
+    key("memory_artifact", "id", "none", "the artifact that is its memory"),
+    key("depends_on", "array of ids", "[]", "artifacts that it builds on"),
+    key("metadata", "table", "{}", "free-form"),
+    key("scrip", "integer", "`[scrip] start`", "scrip it starts with"),
+    key("resources", "table of amounts", "the world's shares", "rates, balances and quotas it starts with"),
+];
+
+/// Every section, in the order of the reference.
+pub(super) const SECTIONS: &[Section] = &[
+    Section {
+        name: "world",
+        doc: "The world itself.",
+        open: false,
+        keys: &[
+            key("name", "string", "the file's name", "its name; the database is `NAME.oikos`"),
+            key("seed", "integer", "0", "the seed of everything random"),
+            key("clock", "\"virtual\" or \"wall\"", "\"virtual\"", "whether time jumps to the next event or passes"),
+            key("start", "time", "2026-01-01T00:00:00Z", "where virtual time begins; RFC 3339"),
+        ],
+    },
+    Section {
+        name: "execution",
+        doc: "How the agents are run.",
+        open: false,
+        keys: &[
+            key("mode", "\"tick\"", "\"tick\"", "the scheduler; `autonomous` is not in this version"),
+            key("ticks", "integer", "100", "how many ticks"),
+            key("tick_duration", "duration", "\"60s\"", "how far a tick moves the clock"),
+            key("duration", "duration", "\"1h\"", "for the autonomous scheduler: how long"),
+            key("isolation", "\"thread\"", "\"thread\"", "where code runs; `process` is not in this version"),
+            key("on_exhaustion", "\"block\" or \"skip\"", "\"block\"", "what an agent does that lacks CPU; ticks sit out either way"),
+            key("pace", "duration", "\"1s\"", "for the autonomous scheduler: from one step to the next"),
+            key("step_reserve", "duration", "\"1ms\"", "CPU that an agent must have before it thinks"),
+            key("cpu_per_256_instructions", "duration", "\"3us\"", "what code costs under the virtual clock"),
+        ],
+    },
+    Section {
+        name: "permissions",
+        doc: "Who decides who may do what.",
+        open: false,
+        keys: &[
+            key("mode", "\"contracts\"", "\"contracts\"", "`policy` is not in this version"),
+            key("missing", "\"freeware\" or \"deny\"", "\"freeware\"", "what a missing contract means"),
+        ],
+    },
+    Section {
+        name: "scrip",
+        doc: "The internal money.",
+        open: false,
+        keys: &[key("start", "integer", "0", "scrip of each agent that names none")],
+    },
+    Section {
+        name: "resources",
+        doc: "`renewal`, and a table `[resources.NAME]` for each resource that is limited.",
+        open: true,
+        keys: &[key("renewal", "\"rolling\" or \"tick\"", "\"rolling\"", "when renewable resources come back")],
+    },
+    Section {
+        name: "resources.NAME",
+        doc: "One resource. `cpu` is renewable, `disk` and `memory` are allocatable; any other name is yours.",
+        open: false,
+        keys: &[
+            key("kind", "\"renewable\", \"depletable\" or \"allocatable\"", "required", "how it is scarce"),
+            key("rate", "amount", "required if renewable", "what each agent may use in a window"),
+            key("window", "duration", "\"60s\"", "the window of a renewable resource"),
+            key("total", "amount", "required unless renewable", "what all agents together start with"),
+            key("split", "\"equal\", \"none\" or a table id = amount", "\"equal\"", "how the total is shared"),
+        ],
+    },
+    Section {
+        name: "costs",
+        doc: "What ops consume: `op = { resource = amount }`; `\"*\"` stands for every op that is not named.",
+        open: true,
+        keys: &[],
+    },
+    Section {
+        name: "measures",
+        doc: "`name = \"function(of)\"`, one of gini, share_zero, mean, sum over scrip or a resource of the agents, \
+              or `name = \"artifact.method\"`, run read-only.",
+        open: true,
+        keys: &[key("every", "duration", "the end only", "how often they are taken")],
+    },
+    Section {
+        name: "mint",
+        doc: "Who may create scrip.",
+        open: false,
+        keys: &[key("authorities", "array of ids", "[]", "artifacts that may mint")],
+    },
+    Section {
+        name: "genesis",
+        doc: "The library of artifacts that every world starts with.",
+        open: false,
+        keys: &[key("resources", "table of amounts", "{ disk = \"10 MB\" }", "what each of them starts with")],
+    },
+    Section { name: "artifacts", doc: "`[[artifacts]]`, one each.", open: false, keys: &ARTIFACT_KEYS },
+    Section { name: "agents", doc: "`[[agents]]`, one each, or many with `count`.", open: false, keys: &AGENT_KEYS },
+];
+
+/// The names of the top level.
+pub(super) const TOP: &[&str] = &[
+    "world",
+    "execution",
+    "permissions",
+    "scrip",
+    "resources",
+    "costs",
+    "measures",
+    "mint",
+    "genesis",
+    "artifacts",
+    "agents",
+];
+
+/// The keys of a section.
+pub(super) fn section(name: &str) -> &'static Section {
+    const NONE: Section = Section { name: "", doc: "", open: false, keys: &[] };
+    SECTIONS.iter().find(|section| section.name == name).unwrap_or(&NONE)
+}
+
+/// The JSON Schema of the world file.
+pub(super) fn schema() -> Value {
+    let mut properties = Map::new();
+    for section in SECTIONS.iter().filter(|section| TOP.contains(&section.name)) {
+        let object = match section.name {
+            "resources" => {
+                let mut object = object(section);
+                object["additionalProperties"] = self::object(self::section("resources.NAME"));
+                object
+            }
+            "artifacts" | "agents" => json!({ "type": "array", "items": object(section) }),
+            _ => object(section),
+        };
+        properties.insert(section.name.into(), object);
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Oikos world file",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
+fn object(section: &Section) -> Value {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for key in section.keys {
+        let text = format!("{}; {}; default: {}", key.doc, key.kind, key.default);
+        let mut schema = json!({ "description": text });
+        let kind = match key.kind {
+            "string" | "id" | "path" | "duration" | "time" => "string",
+            "integer" => "integer",
+            "boolean" => "boolean",
+            kind if kind.starts_with("array") => "array",
+            kind if kind.starts_with("table") => "object",
+            _ => "",
+        };
+        if !kind.is_empty() {
+            schema["type"] = kind.into();
+        }
+        properties.insert(key.name.into(), schema);
+        if key.default == "required" {
+            required.push(key.name);
+        }
+    }
+    let (doc, open) = (section.doc, section.open);
+    json!({ "description": doc, "type": "object", "properties": properties, "required": required,
+            "additionalProperties": open })
+}
+
+/// The reference of every key as Markdown.
+pub(super) fn reference() -> String {
+    let mut text = String::new();
+    for section in SECTIONS {
+        text.push_str(&format!("\n## `{}`\n\n{}\n", section.name, section.doc));
+        if !section.keys.is_empty() {
+            text.push_str("\n| key | type | default | meaning |\n|---|---|---|---|\n");
+        }
+        for key in section.keys {
+            text.push_str(&format!("| `{}` | {} | {} | {} |\n", key.name, key.kind, key.default, key.doc));
+        }
+    }
+    text
+}

@@ -1,0 +1,482 @@
+//! The world file: TOML that describes a world before it starts (`DESIGN.md §16.1`).
+//!
+//! Every error names the file, the line and what to write instead. The same text always makes the
+//! same founding.
+
+mod artifacts;
+mod keys;
+mod reader;
+mod source;
+mod split;
+mod tree;
+
+use std::{collections::BTreeMap, path::Path};
+
+use oikos_kernel::{
+    founding::{Founder, Founding},
+    op::OpKind,
+    rules::{CpuMeter, Missing, Renewal, ResourceId, ResourceKind, ResourceRule, Rules},
+    time::Time,
+};
+use serde_json::Value;
+
+pub use self::{
+    source::Source,
+    tree::{ConfigError, Place},
+};
+use self::{
+    reader::{Read, Reader, amount},
+    split::Shares,
+    tree::{Document, Node, Table, Tree},
+};
+
+/// The largest world file, in bytes.
+const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What the command line changes of a world file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--seed`.
+    pub seed: Option<u64>,
+    /// `--set key=value`, keys with dots.
+    pub set: Vec<(String, String)>,
+}
+
+/// A world file as it was read.
+#[derive(Clone, Debug)]
+pub struct WorldFile {
+    /// How the world is run.
+    pub plan: Plan,
+    /// What the world starts with.
+    pub founding: Founding,
+    /// What is measured.
+    pub measures: Vec<Measure>,
+    /// What it was read from.
+    pub source: Source,
+}
+
+/// How a world is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The world's name.
+    pub name: String,
+    /// How many ticks.
+    pub ticks: u64,
+    /// How far a tick moves the clock, in milliseconds.
+    pub tick_ms: i64,
+    /// Which clock.
+    pub clock: ClockKind,
+}
+
+/// The clock of a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockKind {
+    /// Time jumps to the next event.
+    Virtual,
+    /// Time passes.
+    Wall,
+}
+
+/// Something that is measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measure {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub what: MeasureKind,
+}
+
+/// What a measure is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MeasureKind {
+    /// A function over what the agents hold.
+    Statistic {
+        /// Which.
+        function: Statistic,
+        /// Of which resource; none is scrip.
+        resource: Option<ResourceId>,
+    },
+    /// A method of an artifact that returns a number.
+    Method {
+        /// The artifact.
+        artifact: String,
+        /// The method.
+        method: String,
+    },
+}
+
+/// A function over a distribution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statistic {
+    /// The Gini coefficient: 0 when all have the same, near 1 when one has all.
+    Gini,
+    /// The share of those who have nothing.
+    ShareZero,
+    /// The mean.
+    Mean,
+    /// The sum.
+    Sum,
+}
+
+/// Reads a world file from disk. `library` are the artifacts that come before its own.
+///
+/// # Errors
+/// The first thing that is wrong, with its place.
+pub fn load(path: &Path, overrides: &Overrides, library: Vec<Founder>) -> Read<WorldFile> {
+    let file = path.display().to_string();
+    let plain = |message: String| Box::new(ConfigError { file: file.clone(), place: None, message, help: None });
+    let bytes = std::fs::read(path).map_err(|error| plain(format!("the world file can't be read: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|_| plain("the world file is not UTF-8 text".into()))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut files = |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|error| error.to_string());
+    parse(&file, text, &mut files, overrides, library)
+}
+
+/// Reads a world file again from what a database recorded.
+///
+/// # Errors
+/// As [`load`]; a recorded source that was ever loaded is fine.
+pub fn reload(source: &Source, library: Vec<Founder>) -> Read<WorldFile> {
+    let overrides = Overrides { seed: source.seed, set: source.set.clone() };
+    let mut files = |name: &str| source.files.get(name).cloned().ok_or_else(|| "it was not recorded".to_owned());
+    parse(&source.file, source.text.clone(), &mut files, &overrides, library)
+}
+
+/// Where the files come from that a world file refers to.
+type Files<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
+
+/// Reads the text of a world file.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(file: &str, text: String, files: Files<'_>, overrides: &Overrides, library: Vec<Founder>) -> Read<WorldFile> {
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+    let mut document = Document { file, text: &text, options: Vec::new() };
+    if text.len() > FILE_BYTES_MAX {
+        return Err(document.error(&(0..0), format!("the world file is larger than {FILE_BYTES_MAX} bytes")));
+    }
+    let mut root = document.parse()?;
+    apply_options(&mut document, &mut root, overrides)?;
+    check_top(&document, &root)?;
+    let mut files_read = BTreeMap::new();
+    let mut world = build(&document, &root, overrides, library, &mut |name: &str| {
+        let text = files(name)?;
+        files_read.insert(name.to_owned(), text.clone());
+        Ok(text)
+    })?;
+    let set = overrides.set.clone();
+    world.source = Source { file: file.into(), text: text.clone(), files: files_read, seed: overrides.seed, set };
+    world.founding.source = world.source.digest();
+    Ok(world)
+}
+
+/// The JSON Schema of the world file.
+#[must_use]
+pub fn schema() -> Value {
+    keys::schema()
+}
+
+/// The reference of every key, as `docs/world-file.md` has it.
+#[must_use]
+pub fn reference() -> String {
+    keys::reference()
+}
+
+fn apply_options(document: &mut Document<'_>, root: &mut Table, overrides: &Overrides) -> Read<()> {
+    for (key, value) in &overrides.set {
+        let span = document.option_span(format!("--set {key}={value}"));
+        let path: Vec<&str> = key.split('.').map(str::trim).collect();
+        if path.iter().any(|part| part.is_empty()) {
+            return Err(document.error(&span, format!("`{key}` is no key; write it as execution.ticks")));
+        }
+        // A bare word that is no TOML value is meant as text.
+        let line = format!("value = {value}");
+        let inner = Document { file: "", text: &line, options: Vec::new() };
+        let parsed = inner.parse().ok().and_then(|table| table.get("value").map(|node| node.value.clone()));
+        let node = Node { span: span.clone(), value: parsed.unwrap_or_else(|| Tree::Str(value.clone())) };
+        root.set(&path, node).map_err(|problem| document.error(&span, problem))?;
+    }
+    Ok(())
+}
+
+fn check_top(document: &Document<'_>, root: &Table) -> Read<()> {
+    for (key, span, _) in &root.0 {
+        if keys::TOP.contains(&key.as_str()) {
+            continue;
+        }
+        let error = document.error(span, format!("unknown section `{key}`"));
+        return Err(match oikos_kernel::id::nearest(key, keys::TOP.iter().copied()) {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error.help(format!("the sections are {}", keys::TOP.join(", "))),
+        });
+    }
+    Ok(())
+}
+
+fn build(
+    document: &Document<'_>,
+    root: &Table,
+    overrides: &Overrides,
+    library: Vec<Founder>,
+    files: Files<'_>,
+) -> Read<WorldFile> {
+    let empty = Node { span: 0..0, value: Tree::Table(Table::default()) };
+    let section = |name: &'static str| Reader::new(document, name, root.get(name).unwrap_or(&empty));
+    let world = section("world")?;
+    let stem = Path::new(document.file).file_stem().map_or("world".into(), |stem| stem.to_string_lossy().into_owned());
+    let name = world.text("name")?.map_or(stem, str::to_owned);
+    if oikos_kernel::id::Id::parse(&name).is_err() {
+        return world.node("name").map_or_else(
+            || world.missing("name"),
+            |node| world.wrong(node, "name", "letters, digits and `_ . : -`, as in an id"),
+        );
+    }
+    let clock = world.word("clock", &[("virtual", ClockKind::Virtual), ("wall", ClockKind::Wall)])?;
+    let clock = clock.unwrap_or(ClockKind::Virtual);
+    let seed = match world.integer("seed", 0)? {
+        Some(seed) => u64::try_from(seed).unwrap_or(0),
+        None => 0,
+    };
+    let start = world.time("start")?.or_else(|| Time::parse("2026-01-01T00:00:00Z")).unwrap_or_default();
+    let mut rules = Rules::unlimited(&name, overrides.seed.unwrap_or(seed), start);
+    if clock == ClockKind::Wall {
+        rules.cpu_meter = CpuMeter::Measured;
+    }
+    let plan = execution(&section("execution")?, name, clock, &mut rules)?;
+    permissions(&section("permissions")?, &mut rules)?;
+    let mut shares = resources(&section("resources")?, &plan, &mut rules)?;
+    costs(&section("costs")?, &mut rules)?;
+    rules.mint_authorities = section("mint")?.ids("authorities")?;
+    let scrip_start = section("scrip")?.integer("start", 0)?.unwrap_or(0);
+    let mut founders = library_with(&section("genesis")?, library, &rules)?;
+    let parts = artifacts::Parts { document, root, rules: &rules, scrip_start };
+    let own = artifacts::read(&parts, files, &founders, &mut shares)?;
+    founders.extend(own);
+    let measures = measures(&section("measures")?, &rules, &founders)?;
+    for id in &rules.mint_authorities {
+        if !founders.iter().any(|founder| founder.id == *id) {
+            let mint = section("mint")?;
+            let span = mint.node("authorities").map_or(0..0, |node| node.span.clone());
+            return Err(document.error(&span, format!("there is no artifact `{id}`")));
+        }
+    }
+    let founding = Founding { rules, source: [0; 32], founders };
+    Ok(WorldFile { plan, founding, measures, source: Source::default() })
+}
+
+fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut Rules) -> Read<Plan> {
+    let unsupported = |key: &str, what: &str| -> Read<Plan> {
+        let span = section.node(key).map_or_else(|| section.span.clone(), |node| node.span.clone());
+        Err(section.document.error(&span, format!("{what} is not in this version")))
+    };
+    if section.word("mode", &[("tick", true), ("autonomous", false)])? == Some(false) {
+        return unsupported("mode", "the autonomous scheduler").map_err(|error| error.help("use mode = \"tick\""));
+    }
+    if section.word("isolation", &[("thread", true), ("process", false)])? == Some(false) {
+        return unsupported("isolation", "process isolation")
+            .map_err(|error| error.help("use isolation = \"thread\" for code that you trust, or leave it out"));
+    }
+    section.word("on_exhaustion", &[("block", ()), ("skip", ())])?;
+    section.duration_ms("duration", 1)?;
+    section.duration_ms("pace", 1)?;
+    if let Some(us) = section.duration_us("step_reserve")? {
+        rules.step_reserve_us = us;
+    }
+    if let Some(ns) = cpu_rate_ns(section)? {
+        rules.cpu_ns_per_poll = ns;
+    }
+    Ok(Plan {
+        name,
+        ticks: section.integer("ticks", 0)?.map_or(100, i64::unsigned_abs),
+        tick_ms: section.duration_ms("tick_duration", 1)?.unwrap_or(60_000),
+        clock,
+    })
+}
+
+fn cpu_rate_ns(section: &Reader<'_>) -> Read<Option<u64>> {
+    let key = "cpu_per_256_instructions";
+    let Some(text) = section.text(key)? else { return Ok(None) };
+    let span: Option<jiff::SignedDuration> = text.trim().parse().ok();
+    let ns = span.and_then(|span| u64::try_from(span.as_nanos()).ok()).filter(|ns| (1..=1_000_000_000).contains(ns));
+    match (ns, section.node(key)) {
+        (None, Some(node)) => section.wrong(node, key, "a duration from 1ns to 1s, such as \"3us\""),
+        (ns, _) => Ok(ns),
+    }
+}
+
+fn permissions(section: &Reader<'_>, rules: &mut Rules) -> Read<()> {
+    if section.word("mode", &[("contracts", true), ("policy", false)])? == Some(false) {
+        let span = section.node("mode").map_or(0..0, |node| node.span.clone());
+        let error = section.document.error(&span, "the legacy policy mode is not in this version");
+        return Err(error.help("use mode = \"contracts\""));
+    }
+    let missing = section.word("missing", &[("freeware", Missing::Freeware), ("deny", Missing::Deny)])?;
+    rules.missing = missing.unwrap_or(Missing::Freeware);
+    Ok(())
+}
+
+/// The kinds of resources, before their windows are known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scarcity {
+    Renewable,
+    Depletable,
+    Allocatable,
+}
+
+fn resources(section: &Reader<'_>, plan: &Plan, rules: &mut Rules) -> Read<Shares> {
+    if section.word("renewal", &[("rolling", false), ("tick", true)])? == Some(true) {
+        rules.renewal = Renewal::Tick { ms: plan.tick_ms };
+    }
+    let mut shares = Shares::default();
+    for (name, span, node) in &section.table.0 {
+        if name == "renewal" {
+            continue;
+        }
+        let one = Reader::new(section.document, "resources.NAME", node)?;
+        let kinds = [
+            ("renewable", Scarcity::Renewable),
+            ("depletable", Scarcity::Depletable),
+            ("allocatable", Scarcity::Allocatable),
+        ];
+        let Some(scarcity) = one.word("kind", &kinds)? else { return one.missing("kind") };
+        let wanted = match name.as_str() {
+            "cpu" => Some((Scarcity::Renewable, "renewable")),
+            "disk" | "memory" => Some((Scarcity::Allocatable, "allocatable")),
+            _ => None,
+        };
+        if let Some((_, word)) = wanted.filter(|(wanted, _)| *wanted != scarcity) {
+            return Err(section.document.error(span, format!("`{name}` can only be {word}")));
+        }
+        let window_ms = one.duration_ms("window", 1)?.unwrap_or(60_000);
+        let kind = match scarcity {
+            Scarcity::Renewable => ResourceKind::Renewable { window_ms },
+            Scarcity::Depletable => ResourceKind::Depletable,
+            Scarcity::Allocatable => ResourceKind::Allocatable,
+        };
+        for key in if scarcity == Scarcity::Renewable { &["total", "split"][..] } else { &["rate", "window"] } {
+            if let Some(node) = one.node(key) {
+                let message = format!("`{key}` does not go with a resource of this kind");
+                return Err(section.document.error(&node.span, message));
+            }
+        }
+        match rules.resources.iter_mut().find(|rule| rule.name == *name) {
+            Some(rule) => rule.kind = kind,
+            None => rules.resources.push(ResourceRule { name: name.clone(), kind }),
+        }
+        shares.add(name, scarcity == Scarcity::Renewable, &one)?;
+    }
+    // Beyond the built-in ones the order of the names decides, not that of the file.
+    if let Some(named) = rules.resources.get_mut(ResourceId::BUILT_IN.len()..) {
+        named.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    Ok(shares)
+}
+
+fn costs(section: &Reader<'_>, rules: &mut Rules) -> Read<()> {
+    let document = section.document;
+    let mut costs: BTreeMap<OpKind, Vec<(ResourceId, i64)>> = BTreeMap::new();
+    let mut rest: Vec<(ResourceId, i64)> = Vec::new();
+    for (name, span, node) in &section.table.0 {
+        let Tree::Table(table) = &node.value else {
+            return section.wrong(node, name, "a table such as { actions = 1 }");
+        };
+        let mut list = Vec::new();
+        for (resource, span, node) in &table.0 {
+            let Some(id) = rules.resource(resource) else {
+                let names = rules.resources.iter().map(|rule| rule.name.as_str());
+                let error = document.error(span, format!("this world has no resource `{resource}`"));
+                return Err(match oikos_kernel::id::nearest(resource, names) {
+                    Some(near) => error.help(format!("did you mean `{near}`?")),
+                    None => error.help(format!("declare it in [resources.{resource}]")),
+                });
+            };
+            if rules.kind(id) == ResourceKind::Allocatable {
+                return Err(document.error(span, format!("`{resource}` is allocatable: an op can't consume it")));
+            }
+            let value = amount(document, resource, node)?;
+            if value > 0 {
+                list.push((id, value));
+            }
+        }
+        if name == "*" {
+            rest = list;
+        } else if let Some(kind) = OpKind::from_word(name) {
+            costs.insert(kind, list);
+        } else {
+            let names = OpKind::ALL.iter().map(|kind| kind.as_str());
+            let error = document.error(span, format!("there is no op `{name}`"));
+            return Err(match oikos_kernel::id::nearest(name, names) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error,
+            });
+        }
+    }
+    for kind in OpKind::ALL {
+        let list = costs.get(&kind).unwrap_or(&rest);
+        rules.costs.extend(list.iter().map(|(resource, amount)| (kind, *resource, *amount)));
+    }
+    Ok(())
+}
+
+/// The library with what the world file allots to each of its artifacts.
+fn library_with(section: &Reader<'_>, mut library: Vec<Founder>, rules: &Rules) -> Read<Vec<Founder>> {
+    let mut given: BTreeMap<String, i64> = BTreeMap::from([("disk".into(), 10_000_000)]);
+    for (name, node) in section.amounts("resources")? {
+        if rules.resource(name).is_none() {
+            return Err(section.document.error(&node.span, format!("this world has no resource `{name}`")));
+        }
+        given.insert(name.to_owned(), amount(section.document, name, node)?);
+    }
+    for founder in library.iter_mut().filter(|founder| founder.has_standing) {
+        founder.resources.extend(given.clone());
+    }
+    Ok(library)
+}
+
+fn measures(section: &Reader<'_>, rules: &Rules, founders: &[Founder]) -> Read<Vec<Measure>> {
+    section.duration_ms("every", 1)?;
+    let mut measures = Vec::new();
+    for (name, _, node) in section.table.0.iter().filter(|(name, _, _)| name != "every") {
+        let Tree::Str(text) = &node.value else {
+            return section.wrong(node, name, "text such as \"gini(scrip)\" or \"market.efficiency\"");
+        };
+        let what = match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
+            Some((function, of)) => statistic(section, node, function.trim(), of.trim(), rules)?,
+            None => method(section, node, text, founders)?,
+        };
+        measures.push(Measure { name: name.clone(), what });
+    }
+    Ok(measures)
+}
+
+fn statistic(section: &Reader<'_>, node: &Node, function: &str, of: &str, rules: &Rules) -> Read<MeasureKind> {
+    let functions = [
+        ("gini", Statistic::Gini),
+        ("share_zero", Statistic::ShareZero),
+        ("mean", Statistic::Mean),
+        ("sum", Statistic::Sum),
+    ];
+    let Some((_, function)) = functions.iter().find(|(name, _)| *name == function) else {
+        let error = section.document.error(&node.span, format!("there is no measure `{function}`"));
+        return Err(error.help("the built-in ones are gini, share_zero, mean and sum"));
+    };
+    let resource = match of {
+        "scrip" => None,
+        name => match rules.resource(name) {
+            Some(resource) => Some(resource),
+            None => return Err(section.document.error(&node.span, format!("this world has no resource `{name}`"))),
+        },
+    };
+    Ok(MeasureKind::Statistic { function: *function, resource })
+}
+
+fn method(section: &Reader<'_>, node: &Node, text: &str, founders: &[Founder]) -> Read<MeasureKind> {
+    let Some((artifact, method)) = text.rsplit_once('.') else {
+        let error = section.document.error(&node.span, format!("{text:?} is no measure"));
+        return Err(error.help("write \"gini(scrip)\" or \"artifact.method\""));
+    };
+    if !founders.iter().any(|founder| founder.id == artifact) {
+        return Err(section.document.error(&node.span, format!("there is no artifact `{artifact}`")));
+    }
+    Ok(MeasureKind::Method { artifact: artifact.into(), method: method.into() })
+}

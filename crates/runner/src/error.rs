@@ -1,0 +1,63 @@
+//! Faults of a running world. Refusals are not among them: those are in receipts.
+
+use oikos_journal::JournalError;
+use oikos_kernel::{
+    founding::FoundingError,
+    image::AuditError,
+    world::ApplyError,
+};
+
+use crate::config::ConfigError;
+
+/// Why a world can't be opened or can't go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The world file is wrong.
+    #[error(transparent)]
+    Config(#[from] Box<ConfigError>),
+    /// The world can't be founded.
+    #[error("the world can't be founded: {0}")]
+    Founding(#[from] FoundingError),
+    /// The code of an artifact of the world file is not in the dialect.
+    #[error("the code of `{id}` is not in the dialect:\n{problem}")]
+    Code {
+        /// The artifact.
+        id: String,
+        /// The report.
+        problem: String,
+    },
+    /// The world file differs from the one that the database records.
+    #[error("the world file is not the one that `{db}` was made from:\n{}", differences.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n"))]
+    Differs {
+        /// The database.
+        db: String,
+        /// What differs.
+        differences: Vec<String>,
+    },
+    /// Something asked for that this version does not have.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The journal failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The kernel made a record that does not fit its world.
+    #[error("internal error: {0}")]
+    Apply(#[from] ApplyError),
+    /// The books of the world do not add up.
+    #[error("internal error: {0}")]
+    Audit(#[from] AuditError),
+    /// Printing or reading failed.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl RunError {
+    /// Whether the user's files or arguments are to blame, rather than the machine or us.
+    #[must_use]
+    pub fn is_config(&self) -> bool {
+        matches!(
+            self,
+            Self::Config(_) | Self::Founding(_) | Self::Code { .. } | Self::Differs { .. } | Self::Unsupported(_)
+        )
+    }
+}

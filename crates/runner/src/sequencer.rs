@@ -1,0 +1,216 @@
+//! The sequencer: the only writer of a world. Every change is executed on the world as it stands,
+//! becomes a record, is applied, and goes to the journal in batches.
+
+use std::time::{Duration, Instant};
+
+use oikos_journal::{Head, Journal};
+use oikos_kernel::{
+    json::Json,
+    op::{Action, Query},
+    receipt::Receipt,
+    record::{Cause, Handle, Outcome, Record},
+    refusal::{Code, Refusal},
+    seed::derive,
+    time::Time,
+    transaction::{Finished, Transaction},
+    world::World,
+};
+use oikos_sandbox::Sandbox;
+use serde_json::Value;
+
+use crate::{drive::drive, error::RunError};
+
+/// Records that wait for one commit.
+const PENDING_MAX: usize = 4_096;
+/// How long a record waits for a commit while more are coming; nothing that waits was acknowledged.
+const PENDING_AGE_MAX: Duration = Duration::from_millis(100);
+/// Records between two snapshots.
+const SNAPSHOT_RECORDS: u64 = 50_000;
+
+/// A world with its journal and what runs its code.
+pub struct Sequencer {
+    world: World,
+    journal: Journal,
+    pub(crate) sandbox: Box<dyn Sandbox>,
+    /// The clock as far as it has come; the next record bears it.
+    now: Time,
+    pending: Vec<Record>,
+    committed_at: Instant,
+    snapshot_seq: u64,
+}
+
+impl std::fmt::Debug for Sequencer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sequencer").field("seq", &self.world.seq()).finish_non_exhaustive()
+    }
+}
+
+impl Sequencer {
+    /// Goes on with a world whose journal ends where it stands.
+    pub fn new(world: World, journal: Journal, sandbox: Box<dyn Sandbox>, now: Time) -> Self {
+        let snapshot_seq = world.seq();
+        let now = now.max(world.now());
+        Self { world, journal, sandbox, now, pending: Vec::new(), committed_at: Instant::now(), snapshot_seq }
+    }
+
+    /// The world as it stands, committed or not.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    pub(crate) fn world_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+
+    /// The world to execute on, and what runs its code.
+    pub(crate) fn parts(&mut self) -> (&World, &mut dyn Sandbox) {
+        (&self.world, &mut *self.sandbox)
+    }
+
+    /// Where the journal ends; call [`Self::commit`] first to have all of it.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.journal.head()
+    }
+
+    /// The journal.
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Moves the clock, never back, without leaving a record: the next record will bear it.
+    pub(crate) fn set_now(&mut self, now: Time) {
+        self.now = self.now.max(now);
+    }
+
+    /// Lets a principal act from outside. A refusal at admission leaves no record.
+    ///
+    /// # Errors
+    /// Only faults: the journal can't be written, or the kernel contradicts itself.
+    pub fn act(&mut self, principal: &str, action: Value) -> Result<Receipt, RunError> {
+        let actor = match self.principal(principal) {
+            Ok(actor) => actor,
+            Err(refusal) => return Ok(Receipt::refused(self.now, refusal)),
+        };
+        let recorded = Json::from(action.clone());
+        let action = match Action::parse(action) {
+            Ok(action) => action,
+            Err(refusal) => return Ok(Receipt::refused(self.now, refusal)),
+        };
+        let action_id = action.action_id.clone();
+        if let Some(first) = action_id.as_deref().and_then(|id| self.world.receipt(actor, id)) {
+            return Ok(Receipt::clone(first));
+        }
+        let seed = derive(self.world.rules().seed, "act", principal, self.world.seq() + 1);
+        let finished = match Transaction::act(&self.world, actor, action, self.now, seed) {
+            Ok(mut transaction) => drive(&mut transaction, &mut *self.sandbox),
+            Err(refusal) => return Ok(Receipt::refused(self.now, refusal)),
+        };
+        let output = finished.output.clone();
+        let cause = Cause::Act { actor, action: recorded, action_id, output };
+        self.record(cause, finished)
+    }
+
+    fn principal(&self, id: &str) -> Result<Handle, Refusal> {
+        let handle = self.world.lookup(id);
+        let found = handle.and_then(|handle| Some((handle, self.world.get(handle)?)));
+        match found {
+            Some((handle, artifact)) if artifact.has_standing() && !artifact.is_deleted() => Ok(handle),
+            Some((_, artifact)) if artifact.is_deleted() => {
+                Err(Refusal::new(Code::NotFound, format!("`as`: `{id}` was deleted")))
+            }
+            Some(_) => Err(Refusal::invalid(format!("`as`: `{id}` has no standing, so it can't act"))),
+            None => {
+                let shown: String = id.chars().take(128).collect();
+                Err(Refusal::new(Code::NotFound, format!("`as`: there is no principal {shown:?}"))
+                    .hint("`oikos inspect WORLD principals` lists them"))
+            }
+        }
+    }
+
+    /// Answers a query as an observer; it leaves no record.
+    pub fn observe(&mut self, query: Query) -> Result<Value, Refusal> {
+        let seed = derive(self.world.rules().seed, "observe", "", self.world.seq());
+        let mut transaction = Transaction::observe(&self.world, query, self.now, seed);
+        answer(drive(&mut transaction, &mut *self.sandbox))
+    }
+
+    /// Calls a method read-only, for a measure; it leaves no record.
+    pub fn measure(&mut self, artifact: Handle, method: &str) -> Result<Value, Refusal> {
+        let seed = derive(self.world.rules().seed, "measure", method, self.world.seq());
+        let mut transaction = Transaction::measure(&self.world, artifact, method, self.now, seed);
+        answer(drive(&mut transaction, &mut *self.sandbox))
+    }
+
+    /// Makes the record of a cause, applies it and queues it for the journal.
+    pub(crate) fn record(&mut self, cause: Cause, finished: Finished) -> Result<Receipt, RunError> {
+        let Finished { charges, effects, events, outcome, .. } = finished;
+        let (seq, time) = (self.world.seq() + 1, self.now);
+        let record = Record { seq, time, cause, charges, effects, events, outcome };
+        self.world.apply(&record)?;
+        let receipt = Receipt::of(&record);
+        self.pending.push(record);
+        if self.pending.len() >= PENDING_MAX
+            || (self.pending.len().is_multiple_of(64) && self.committed_at.elapsed() > PENDING_AGE_MAX)
+        {
+            self.commit()?;
+        }
+        Ok(receipt)
+    }
+
+    /// A record of something that happens to nobody: a tick, the clock.
+    pub(crate) fn mark(&mut self, cause: Cause) -> Result<(), RunError> {
+        let finished = Finished {
+            charges: Vec::new(),
+            effects: Vec::new(),
+            events: Vec::new(),
+            outcome: Outcome::Nothing,
+            output: String::new(),
+        };
+        self.record(cause, finished).map(|_| ())
+    }
+
+    /// Writes what is pending; when this returns, every receipt so far may leave the process.
+    ///
+    /// # Errors
+    /// When the journal can't be written; nothing more is accepted then.
+    pub fn commit(&mut self) -> Result<(), RunError> {
+        if !self.pending.is_empty() {
+            self.journal.append(&self.pending, &[])?;
+            self.pending.clear();
+        }
+        self.committed_at = Instant::now();
+        if cfg!(debug_assertions) && self.world.seq().is_multiple_of(64) {
+            self.world.audit()?;
+        }
+        Ok(())
+    }
+
+    /// Stores a snapshot if the last is far behind. Only the beginning of a tick is a good place:
+    /// from there a tick that was cut short is thought again.
+    pub(crate) fn snapshot_if_due(&mut self) -> Result<(), RunError> {
+        if self.world.seq() < self.snapshot_seq + SNAPSHOT_RECORDS {
+            return Ok(());
+        }
+        self.commit()?;
+        self.journal.put_snapshot(&self.world)?;
+        self.snapshot_seq = self.world.seq();
+        Ok(())
+    }
+}
+
+fn answer(finished: Finished) -> Result<Value, Refusal> {
+    match finished.outcome {
+        Outcome::Done(value) => Ok(value.to_value()),
+        Outcome::Nothing => Ok(Value::Null),
+        Outcome::Refused(refusal) => Err(*refusal),
+    }
+}
