@@ -15,6 +15,9 @@ use crate::{
     world::World,
 };
 
+/// The beginning of the ids of the agents' manual, which owns itself as the genesis library does.
+const HANDBOOK_PREFIX: &str = "handbook_";
+
 /// Who bears the cost of running an artifact's code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -281,7 +284,8 @@ fn creation(founder: &Founder, handles: &HashMap<&str, Handle>) -> Result<(Creat
     }
     let handle = resolve("id", &founder.id)?;
     let owner = founder.owner.as_deref().map_or(Ok(handle), |owner| resolve("owner", owner))?;
-    if owner == handle && !standing && !founder.id.starts_with(RESERVED_PREFIX) {
+    let library = founder.id.starts_with(RESERVED_PREFIX) || founder.id.starts_with(HANDBOOK_PREFIX);
+    if owner == handle && !standing && !library {
         return wrong("owner", "name an owner, or give it standing so that it owns itself".into());
     }
     let default = if founder.has_loop { Native::SelfOwned } else { Native::Freeware };

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use crate::{
     artifact::{Artifact, stored_bytes},
     cell::Cell,
-    id::RESERVED_PREFIX,
     record::{Change, Creation, Effect, Handle},
     rules::{ResourceId, ResourceKind, Rules},
     time::Time,
@@ -62,6 +61,8 @@ pub(crate) trait State {
     fn open_account(&mut self, owner: Handle) -> u32;
     /// The next loop.
     fn open_loop(&mut self, agent: Handle) -> u32;
+    /// Whether the world is being founded: only then can something without standing own itself.
+    fn is_founding(&self) -> bool;
     /// Scrip or a resource (`Some`) comes into being; only a world being founded allows it.
     fn found(&mut self, resource: Option<ResourceId>, amount: i64) -> Result<(), Guard>;
 }
@@ -212,9 +213,8 @@ fn create<S: State>(state: &mut S, new: &Creation) -> Result<(), Guard> {
     }
     let handle = Handle(state.len());
     let standing = new.has_standing || new.has_loop;
-    let homeless = new.id.starts_with(RESERVED_PREFIX) && new.owner == handle;
     if new.owner == handle {
-        if !standing && !homeless {
+        if !standing && !state.is_founding() {
             return Err(Guard::Standing { who: new.owner });
         }
     } else {

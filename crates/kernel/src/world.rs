@@ -522,8 +522,12 @@ impl State for World {
         number
     }
 
+    fn is_founding(&self) -> bool {
+        self.seq == 1
+    }
+
     fn found(&mut self, resource: Option<ResourceId>, amount: i64) -> Result<(), Guard> {
-        if self.seq != 1 {
+        if !self.is_founding() {
             return Err(Guard::Broken("nothing comes from nothing after the founding".into()));
         }
         let total = match resource {

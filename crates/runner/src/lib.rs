@@ -6,11 +6,22 @@
 pub mod config;
 mod drive;
 mod error;
+pub mod library;
+mod live;
+pub mod measure;
 mod sequencer;
+pub mod session;
+mod summary;
 mod tick;
+
+pub use oikos_journal::{Head, Journal, JournalError, Verified, verify};
+/// Stack that the thread of a live world needs.
+pub use oikos_sandbox::STACK_BYTES;
 
 pub use self::{
     error::RunError,
+    live::{Live, Stopped, recorded},
     sequencer::Sequencer,
+    summary::{Calls, Summary},
     tick::{Stop, TickScheduler, wall_now},
 };

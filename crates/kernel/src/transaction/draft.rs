@@ -265,6 +265,10 @@ impl State for Draft<'_> {
         self.agents_len - 1
     }
 
+    fn is_founding(&self) -> bool {
+        false
+    }
+
     fn found(&mut self, _resource: Option<ResourceId>, _amount: i64) -> Result<(), Guard> {
         Err(Guard::Broken("an action can't make something of nothing".into()))
     }
