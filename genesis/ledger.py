@@ -42,4 +42,4 @@ def _hand_over(artifact, to):
     # A method of the same name hides the op, so it is called through `attempt`.
     done = attempt("transfer_ownership", artifact, to)
     if not done["ok"]:
-        raise ValueError(artifact + ": " + done["error"]["message"])
+        raise ValueError(f"{artifact}: {done['error']['code']}: {done['error']['message']}")
