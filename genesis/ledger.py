@@ -1,0 +1,45 @@
+"""genesis_ledger: balances for everyone to see, and transfers for code that only knows how to invoke.
+
+It holds nothing of its own between calls. A transfer forwards the scrip that was sent along with
+the call, so the ledger never reaches into anybody's purse:
+
+    invoke("genesis_ledger", "bob", method="transfer", pay=5)
+"""
+
+
+def balance(of=None):
+    """The scrip of a principal; of the caller if none is named."""
+    who = of if of is not None else call["caller"]
+    return query("balance", of=who)
+
+
+def all_balances():
+    """The scrip of every principal, as {id: scrip}."""
+    return query("balances")
+
+
+def transfer(to):
+    """Forwards the scrip sent along (`pay`) to the principal `to`."""
+    amount = call["paid"]
+    if amount < 1:
+        raise ValueError("nothing was sent: name the amount as `pay` of the invocation")
+    pay(to, amount)
+    return {"from": call["caller"], "to": to, "amount": amount}
+
+
+def transfer_ownership(to):
+    """Hands the artifacts sent along (`give`) to the principal `to`."""
+    given = call["given"]
+    if not given:
+        raise ValueError("nothing was sent: name the artifacts as `give` of the invocation")
+    # The ledger owns them at this moment, and only until the next line is done.
+    for artifact in given:
+        _hand_over(artifact, to)
+    return {"from": call["caller"], "to": to, "artifacts": given}
+
+
+def _hand_over(artifact, to):
+    # A method of the same name hides the op, so it is called through `attempt`.
+    done = attempt("transfer_ownership", artifact, to)
+    if not done["ok"]:
+        raise ValueError(f"{artifact}: {done['error']['code']}: {done['error']['message']}")
