@@ -1,11 +1,7 @@
 //! Faults of a running world. Refusals are not among them: those are in receipts.
 
 use oikos_journal::JournalError;
-use oikos_kernel::{
-    founding::FoundingError,
-    image::AuditError,
-    world::ApplyError,
-};
+use oikos_kernel::{founding::FoundingError, image::AuditError, world::ApplyError};
 
 use crate::config::ConfigError;
 
@@ -57,7 +53,11 @@ impl RunError {
     pub fn is_config(&self) -> bool {
         matches!(
             self,
-            Self::Config(_) | Self::Founding(_) | Self::Code { .. } | Self::Differs { .. } | Self::Unsupported(_)
+            Self::Config(_)
+                | Self::Founding(_)
+                | Self::Code { .. }
+                | Self::Differs { .. }
+                | Self::Unsupported(_)
         )
     }
 }

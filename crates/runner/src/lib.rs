@@ -6,21 +6,25 @@
 pub mod config;
 mod drive;
 mod error;
+mod json;
 pub mod library;
 mod live;
 pub mod measure;
+pub mod report;
 mod sequencer;
 pub mod session;
 mod summary;
 mod tick;
 
 pub use oikos_journal::{Head, Journal, JournalError, Verified, verify};
+/// The allocator with which the memory limit of code binds; the binary makes it its global one.
+pub use oikos_sandbox::CountingAllocator;
 /// Stack that the thread of a live world needs.
 pub use oikos_sandbox::STACK_BYTES;
 
 pub use self::{
     error::RunError,
-    live::{Live, Stopped, recorded},
+    live::{Live, Stopped, recorded, state},
     sequencer::Sequencer,
     summary::{Calls, Summary},
     tick::{Stop, TickScheduler, wall_now},

@@ -140,7 +140,8 @@ impl TickScheduler {
 
     /// Who still has to act in a tick: alive, with CPU to think, and not yet done.
     fn left(&self, snapshot: &World, world: &World, tick: Tick) -> Vec<Handle> {
-        let alive = |world: &World, agent: Handle| world.get(agent).is_some_and(|artifact| !artifact.is_deleted());
+        let alive =
+            |world: &World, agent: Handle| world.get(agent).is_some_and(|artifact| !artifact.is_deleted());
         snapshot
             .agents()
             .filter(|agent| alive(snapshot, agent.handle) && alive(world, agent.handle))
@@ -218,7 +219,13 @@ fn can_think(world: &World, agent: Handle, last_cpu_us: i64, now: Time) -> bool 
     world.capacity(agent, ResourceId::CPU, now) >= needs
 }
 
-fn think(snapshot: &World, sequencer: &mut Sequencer, agent: Handle, tick: Tick, population: usize) -> Pending {
+fn think(
+    snapshot: &World,
+    sequencer: &mut Sequencer,
+    agent: Handle,
+    tick: Tick,
+    population: usize,
+) -> Pending {
     let observation = snapshot.observation(agent, tick.time, population);
     let seed = derive(snapshot.rules().seed, "think", snapshot.name(agent), tick.number);
     let mut transaction = Transaction::think(snapshot, agent, observation, tick.time, seed);
@@ -250,7 +257,8 @@ fn act(sequencer: &mut Sequencer, pending: Pending, tick: Tick) -> Result<(), Ru
             Outcome::Nothing | Outcome::Done(_) => execute(sequencer, agent, returned.value(), tick, cpu_us),
         }
     } else {
-        let refusal = Refusal::new(Code::Conflict, "the mind was changed while it thought, so its action is void");
+        let refusal =
+            Refusal::new(Code::Conflict, "the mind was changed while it thought, so its action is void");
         nothing_done(Outcome::Refused(Box::new(refusal)))
     };
     if finished.charges.is_empty() && cpu_us > 0 {

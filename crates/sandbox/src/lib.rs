@@ -15,6 +15,10 @@ use std::sync::Arc;
 
 use oikos_kernel::code::{CodeAnswer, CodeCall, CodeFailure, HostAnswer};
 
+/// Counts what the process has allocated. Code's memory limit binds only in a process whose global
+/// allocator this is.
+pub use monty_alloc::LimitedAllocator as CountingAllocator;
+
 pub use self::run::ThreadSandbox;
 
 /// Stack that the thread of a sandbox needs: the parser recurses as deep as an expression nests.

@@ -40,7 +40,12 @@ struct Placed {
 }
 
 /// Reads all artifacts and agents, and deals out the resources.
-pub(super) fn read(parts: &Parts<'_>, files: Files<'_>, library: &[Founder], shares: &mut Shares) -> Read<Vec<Founder>> {
+pub(super) fn read(
+    parts: &Parts<'_>,
+    files: Files<'_>,
+    library: &[Founder],
+    shares: &mut Shares,
+) -> Read<Vec<Founder>> {
     let mut artifacts: Vec<Placed> = Vec::new();
     for node in list(parts, "artifacts")? {
         artifacts.push(one(parts, "artifacts", node, files, shares, 1)?);
@@ -50,7 +55,9 @@ pub(super) fn read(parts: &Parts<'_>, files: Files<'_>, library: &[Founder], sha
         let section = Reader::new(parts.document, "agents", node)?;
         let count = section.integer("count", 1)?;
         if let (Some(node), true) = (section.node("count"), count > Some(AGENTS_MAX)) {
-            return Err(parts.document.error(&node.span, format!("a world file may have {AGENTS_MAX} agents")));
+            return Err(parts
+                .document
+                .error(&node.span, format!("a world file may have {AGENTS_MAX} agents")));
         }
         let placed = one(parts, "agents", node, files, shares, count.unwrap_or(1))?;
         expand(parts.document, placed, count, &mut agents)?;
@@ -59,8 +66,7 @@ pub(super) fn read(parts: &Parts<'_>, files: Files<'_>, library: &[Founder], sha
     check_references(parts.document, library, &artifacts, &agents)?;
     let own = |placed: &Placed| (placed.founder.id.clone(), placed.founder.resources.clone());
     let mut dealt: Vec<_> = agents.iter().map(own).collect();
-    let mut others: Vec<_> =
-        artifacts.iter().filter(|placed| placed.founder.has_standing).map(own).collect();
+    let mut others: Vec<_> = artifacts.iter().filter(|placed| placed.founder.has_standing).map(own).collect();
     shares.deal(parts.document, &mut dealt, &mut others)?;
     let mut resources: HashMap<String, BTreeMap<String, i64>> = dealt.into_iter().chain(others).collect();
     let founders = artifacts.into_iter().chain(agents).map(|placed| {
@@ -188,7 +194,10 @@ fn named_resources(
         if let Err(left) = shares.take(name, all) {
             let total = parts.document.error(&shares.span(name), "").place.map_or(0, |place| place.line);
             let message = format!("{all} of `{name}` are named here, but only {left} of its total are left");
-            return Err(parts.document.error(&node.span, message).help(format!("raise the total in line {total}")));
+            return Err(parts
+                .document
+                .error(&node.span, message)
+                .help(format!("raise the total in line {total}")));
         }
         resources.insert(name.to_owned(), value);
     }
@@ -210,7 +219,8 @@ fn read_file(section: &Reader<'_>, key: &str, files: Files<'_>) -> Read<Option<S
     match files(name) {
         Ok(text) if text.len() <= limits::CONTENT_BYTES_MAX => Ok(Some(text)),
         Ok(text) => {
-            let message = format!("`{name}` has {} bytes; the most is {}", text.len(), limits::CONTENT_BYTES_MAX);
+            let message =
+                format!("`{name}` has {} bytes; the most is {}", text.len(), limits::CONTENT_BYTES_MAX);
             Err(section.document.error(&node.span, message))
         }
         Err(problem) => {
@@ -270,9 +280,15 @@ fn check_ids<'a>(
     Ok(())
 }
 
-fn check_references(document: &Document<'_>, library: &[Founder], artifacts: &[Placed], agents: &[Placed]) -> Read<()> {
+fn check_references(
+    document: &Document<'_>,
+    library: &[Founder],
+    artifacts: &[Placed],
+    agents: &[Placed],
+) -> Read<()> {
     let founders = || library.iter().chain(artifacts.iter().chain(agents).map(|placed| &placed.founder));
-    let standing: HashMap<&str, bool> = founders().map(|founder| (founder.id.as_str(), founder.has_standing)).collect();
+    let standing: HashMap<&str, bool> =
+        founders().map(|founder| (founder.id.as_str(), founder.has_standing)).collect();
     let native = |id: &str| Native::ALL.iter().any(|native| native.id() == id);
     for placed in artifacts.iter().chain(agents) {
         for (id, span) in &placed.references {

@@ -37,7 +37,12 @@ const ARTIFACT_KEYS: [Key; 17] = [
     key("interface", "array", "none", "MCP-style list of tools, each with a name"),
     key("price", "integer", "0", "scrip that an invocation costs"),
     key("pays", "\"self\" or \"caller\"", "\"caller\"", "who bears the resources that its code uses"),
-    key("access_contract", "id", "\"genesis_contract_freeware\"", "the artifact that decides who may do what to it"),
+    key(
+        "access_contract",
+        "id",
+        "\"genesis_contract_freeware\"",
+        "the artifact that decides who may do what to it",
+    ),
     key("memory_artifact", "id", "none", "the artifact that is its memory"),
     key("depends_on", "array of ids", "[]", "artifacts that it builds on"),
     key("metadata", "table", "{}", "free-form"),
@@ -58,7 +63,12 @@ const AGENT_KEYS: [Key; 17] = [
     key("content_file", "path", "none", "a file with its content as text"),
     key("interface", "array", "none", "MCP-style list of tools, each with a name"),
     key("price", "integer", "0", "scrip that an invocation of it costs"),
-    key("access_contract", "id", "\"genesis_contract_self_owned\"", "the artifact that decides who may do what to it"),
+    key(
+        "access_contract",
+        "id",
+        "\"genesis_contract_self_owned\"",
+        "the artifact that decides who may do what to it",
+    ),
     key("memory_artifact", "id", "none", "the artifact that is its memory"),
     key("depends_on", "array of ids", "[]", "artifacts that it builds on"),
     key("metadata", "table", "{}", "free-form"),
@@ -75,7 +85,12 @@ pub(super) const SECTIONS: &[Section] = &[
         keys: &[
             key("name", "string", "the file's name", "its name; the database is `NAME.oikos`"),
             key("seed", "integer", "0", "the seed of everything random"),
-            key("clock", "\"virtual\" or \"wall\"", "\"virtual\"", "whether time jumps to the next event or passes"),
+            key(
+                "clock",
+                "\"virtual\" or \"wall\"",
+                "\"virtual\"",
+                "whether time jumps to the next event or passes",
+            ),
             key("start", "time", "2026-01-01T00:00:00Z", "where virtual time begins; RFC 3339"),
         ],
     },
@@ -89,7 +104,12 @@ pub(super) const SECTIONS: &[Section] = &[
             key("tick_duration", "duration", "\"60s\"", "how far a tick moves the clock"),
             key("duration", "duration", "\"1h\"", "for the autonomous scheduler: how long"),
             key("isolation", "\"thread\"", "\"thread\"", "where code runs; `process` is not in this version"),
-            key("on_exhaustion", "\"block\" or \"skip\"", "\"block\"", "what an agent does that lacks CPU; ticks sit out either way"),
+            key(
+                "on_exhaustion",
+                "\"block\" or \"skip\"",
+                "\"block\"",
+                "what an agent does that lacks CPU; ticks sit out either way",
+            ),
             key("pace", "duration", "\"1s\"", "for the autonomous scheduler: from one step to the next"),
             key("step_reserve", "duration", "\"1ms\"", "CPU that an agent must have before it thinks"),
             key("cpu_per_256_instructions", "duration", "\"3us\"", "what code costs under the virtual clock"),
@@ -114,7 +134,12 @@ pub(super) const SECTIONS: &[Section] = &[
         name: "resources",
         doc: "`renewal`, and a table `[resources.NAME]` for each resource that is limited.",
         open: true,
-        keys: &[key("renewal", "\"rolling\" or \"tick\"", "\"rolling\"", "when renewable resources come back")],
+        keys: &[key(
+            "renewal",
+            "\"rolling\" or \"tick\"",
+            "\"rolling\"",
+            "when renewable resources come back",
+        )],
     },
     Section {
         name: "resources.NAME",
@@ -125,7 +150,12 @@ pub(super) const SECTIONS: &[Section] = &[
             key("rate", "amount", "required if renewable", "what each agent may use in a window"),
             key("window", "duration", "\"60s\"", "the window of a renewable resource"),
             key("total", "amount", "required unless renewable", "what all agents together start with"),
-            key("split", "\"equal\", \"none\" or a table id = amount", "\"equal\"", "how the total is shared"),
+            key(
+                "split",
+                "\"equal\", \"none\" or a table id = amount",
+                "\"equal\"",
+                "how the total is shared",
+            ),
         ],
     },
     Section {
@@ -151,10 +181,20 @@ pub(super) const SECTIONS: &[Section] = &[
         name: "genesis",
         doc: "The library of artifacts that every world starts with.",
         open: false,
-        keys: &[key("resources", "table of amounts", "{ disk = \"10 MB\" }", "what each of them starts with")],
+        keys: &[key(
+            "resources",
+            "table of amounts",
+            "{ disk = \"10 MB\" }",
+            "what each of them starts with",
+        )],
     },
     Section { name: "artifacts", doc: "`[[artifacts]]`, one each.", open: false, keys: &ARTIFACT_KEYS },
-    Section { name: "agents", doc: "`[[agents]]`, one each, or many with `count`.", open: false, keys: &AGENT_KEYS },
+    Section {
+        name: "agents",
+        doc: "`[[agents]]`, one each, or many with `count`.",
+        open: false,
+        keys: &AGENT_KEYS,
+    },
 ];
 
 /// The names of the top level.
@@ -185,7 +225,9 @@ pub(super) fn schema() -> Value {
         let object = match section.name {
             "resources" => {
                 let mut object = object(section);
-                object["additionalProperties"] = self::object(self::section("resources.NAME"));
+                if let Value::Object(map) = &mut object {
+                    map.insert("additionalProperties".into(), self::object(self::section("resources.NAME")));
+                }
                 object
             }
             "artifacts" | "agents" => json!({ "type": "array", "items": object(section) }),
@@ -207,7 +249,7 @@ fn object(section: &Section) -> Value {
     let mut required = Vec::new();
     for key in section.keys {
         let text = format!("{}; {}; default: {}", key.doc, key.kind, key.default);
-        let mut schema = json!({ "description": text });
+        let mut schema = Map::from_iter([("description".to_owned(), Value::from(text))]);
         let kind = match key.kind {
             "string" | "id" | "path" | "duration" | "time" => "string",
             "integer" => "integer",
@@ -217,9 +259,9 @@ fn object(section: &Section) -> Value {
             _ => "",
         };
         if !kind.is_empty() {
-            schema["type"] = kind.into();
+            schema.insert("type".into(), kind.into());
         }
-        properties.insert(key.name.into(), schema);
+        properties.insert(key.name.into(), Value::Object(schema));
         if key.default == "required" {
             required.push(key.name);
         }

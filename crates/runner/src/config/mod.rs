@@ -20,14 +20,14 @@ use oikos_kernel::{
 };
 use serde_json::Value;
 
-pub use self::{
-    source::Source,
-    tree::{ConfigError, Place},
-};
 use self::{
     reader::{Read, Reader, amount},
     split::Shares,
     tree::{Document, Node, Table, Tree},
+};
+pub use self::{
+    source::Source,
+    tree::{ConfigError, Place},
 };
 
 /// The largest world file, in bytes.
@@ -124,11 +124,14 @@ pub enum Statistic {
 /// The first thing that is wrong, with its place.
 pub fn load(path: &Path, overrides: &Overrides, library: Vec<Founder>) -> Read<WorldFile> {
     let file = path.display().to_string();
-    let plain = |message: String| Box::new(ConfigError { file: file.clone(), place: None, message, help: None });
-    let bytes = std::fs::read(path).map_err(|error| plain(format!("the world file can't be read: {error}")))?;
+    let plain =
+        |message: String| Box::new(ConfigError { file: file.clone(), place: None, message, help: None });
+    let bytes =
+        std::fs::read(path).map_err(|error| plain(format!("the world file can't be read: {error}")))?;
     let text = String::from_utf8(bytes).map_err(|_| plain("the world file is not UTF-8 text".into()))?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut files = |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|error| error.to_string());
+    let mut files =
+        |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|error| error.to_string());
     parse(&file, text, &mut files, overrides, library)
 }
 
@@ -138,7 +141,8 @@ pub fn load(path: &Path, overrides: &Overrides, library: Vec<Founder>) -> Read<W
 /// As [`load`]; a recorded source that was ever loaded is fine.
 pub fn reload(source: &Source, library: Vec<Founder>) -> Read<WorldFile> {
     let overrides = Overrides { seed: source.seed, set: source.set.clone() };
-    let mut files = |name: &str| source.files.get(name).cloned().ok_or_else(|| "it was not recorded".to_owned());
+    let mut files =
+        |name: &str| source.files.get(name).cloned().ok_or_else(|| "it was not recorded".to_owned());
     parse(&source.file, source.text.clone(), &mut files, &overrides, library)
 }
 
@@ -149,7 +153,13 @@ type Files<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
 ///
 /// # Errors
 /// As [`load`].
-pub fn parse(file: &str, text: String, files: Files<'_>, overrides: &Overrides, library: Vec<Founder>) -> Read<WorldFile> {
+pub fn parse(
+    file: &str,
+    text: String,
+    files: Files<'_>,
+    overrides: &Overrides,
+    library: Vec<Founder>,
+) -> Read<WorldFile> {
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     let mut document = Document { file, text: &text, options: Vec::new() };
     if text.len() > FILE_BYTES_MAX {
@@ -165,7 +175,8 @@ pub fn parse(file: &str, text: String, files: Files<'_>, overrides: &Overrides, 
         Ok(text)
     })?;
     let set = overrides.set.clone();
-    world.source = Source { file: file.into(), text: text.clone(), files: files_read, seed: overrides.seed, set };
+    world.source =
+        Source { file: file.into(), text: text.clone(), files: files_read, seed: overrides.seed, set };
     world.founding.source = world.source.digest();
     Ok(world)
 }
@@ -223,7 +234,9 @@ fn build(
     let empty = Node { span: 0..0, value: Tree::Table(Table::default()) };
     let section = |name: &'static str| Reader::new(document, name, root.get(name).unwrap_or(&empty));
     let world = section("world")?;
-    let stem = Path::new(document.file).file_stem().map_or("world".into(), |stem| stem.to_string_lossy().into_owned());
+    let stem = Path::new(document.file)
+        .file_stem()
+        .map_or("world".into(), |stem| stem.to_string_lossy().into_owned());
     let name = world.text("name")?.map_or(stem, str::to_owned);
     if oikos_kernel::id::Id::parse(&name).is_err() {
         return world.node("name").map_or_else(
@@ -270,11 +283,13 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
         Err(section.document.error(&span, format!("{what} is not in this version")))
     };
     if section.word("mode", &[("tick", true), ("autonomous", false)])? == Some(false) {
-        return unsupported("mode", "the autonomous scheduler").map_err(|error| error.help("use mode = \"tick\""));
+        return unsupported("mode", "the autonomous scheduler")
+            .map_err(|error| error.help("use mode = \"tick\""));
     }
     if section.word("isolation", &[("thread", true), ("process", false)])? == Some(false) {
-        return unsupported("isolation", "process isolation")
-            .map_err(|error| error.help("use isolation = \"thread\" for code that you trust, or leave it out"));
+        return unsupported("isolation", "process isolation").map_err(|error| {
+            error.help("use isolation = \"thread\" for code that you trust, or leave it out")
+        });
     }
     section.word("on_exhaustion", &[("block", ()), ("skip", ())])?;
     section.duration_ms("duration", 1)?;
@@ -297,7 +312,9 @@ fn cpu_rate_ns(section: &Reader<'_>) -> Read<Option<u64>> {
     let key = "cpu_per_256_instructions";
     let Some(text) = section.text(key)? else { return Ok(None) };
     let span: Option<jiff::SignedDuration> = text.trim().parse().ok();
-    let ns = span.and_then(|span| u64::try_from(span.as_nanos()).ok()).filter(|ns| (1..=1_000_000_000).contains(ns));
+    let ns = span
+        .and_then(|span| u64::try_from(span.as_nanos()).ok())
+        .filter(|ns| (1..=1_000_000_000).contains(ns));
     match (ns, section.node(key)) {
         (None, Some(node)) => section.wrong(node, key, "a duration from 1ns to 1s, such as \"3us\""),
         (ns, _) => Ok(ns),
@@ -353,7 +370,8 @@ fn resources(section: &Reader<'_>, plan: &Plan, rules: &mut Rules) -> Read<Share
             Scarcity::Depletable => ResourceKind::Depletable,
             Scarcity::Allocatable => ResourceKind::Allocatable,
         };
-        for key in if scarcity == Scarcity::Renewable { &["total", "split"][..] } else { &["rate", "window"] } {
+        for key in if scarcity == Scarcity::Renewable { &["total", "split"][..] } else { &["rate", "window"] }
+        {
             if let Some(node) = one.node(key) {
                 let message = format!("`{key}` does not go with a resource of this kind");
                 return Err(section.document.error(&node.span, message));
@@ -391,7 +409,9 @@ fn costs(section: &Reader<'_>, rules: &mut Rules) -> Read<()> {
                 });
             };
             if rules.kind(id) == ResourceKind::Allocatable {
-                return Err(document.error(span, format!("`{resource}` is allocatable: an op can't consume it")));
+                return Err(
+                    document.error(span, format!("`{resource}` is allocatable: an op can't consume it"))
+                );
             }
             let value = amount(document, resource, node)?;
             if value > 0 {
@@ -449,7 +469,13 @@ fn measures(section: &Reader<'_>, rules: &Rules, founders: &[Founder]) -> Read<V
     Ok(measures)
 }
 
-fn statistic(section: &Reader<'_>, node: &Node, function: &str, of: &str, rules: &Rules) -> Read<MeasureKind> {
+fn statistic(
+    section: &Reader<'_>,
+    node: &Node,
+    function: &str,
+    of: &str,
+    rules: &Rules,
+) -> Read<MeasureKind> {
     let functions = [
         ("gini", Statistic::Gini),
         ("share_zero", Statistic::ShareZero),
@@ -464,7 +490,11 @@ fn statistic(section: &Reader<'_>, node: &Node, function: &str, of: &str, rules:
         "scrip" => None,
         name => match rules.resource(name) {
             Some(resource) => Some(resource),
-            None => return Err(section.document.error(&node.span, format!("this world has no resource `{name}`"))),
+            None => {
+                return Err(section
+                    .document
+                    .error(&node.span, format!("this world has no resource `{name}`")));
+            }
         },
     };
     Ok(MeasureKind::Statistic { function: *function, resource })

@@ -146,7 +146,9 @@ impl<'a> Reader<'a> {
     pub(super) fn id(&self, key: &str) -> Read<Option<String>> {
         let Some(text) = self.text(key)? else { return Ok(None) };
         match (Id::parse(text), self.node(key)) {
-            (Err(refusal), Some(node)) => Err(self.document.error(&node.span, format!("`{key}`: {}", refusal.message))),
+            (Err(refusal), Some(node)) => {
+                Err(self.document.error(&node.span, format!("`{key}`: {}", refusal.message)))
+            }
             _ => Ok(Some(text.to_owned())),
         }
     }
@@ -242,7 +244,12 @@ fn bytes(text: &str) -> Option<i64> {
 fn decimal(text: &str, size: i64) -> Option<i64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !digits(whole) || !digits(part) || part.len() > 12 || (part.is_empty() && text.contains('.')) {
+    if whole.is_empty()
+        || !digits(whole)
+        || !digits(part)
+        || part.len() > 12
+        || (part.is_empty() && text.contains('.'))
+    {
         return None;
     }
     let scale = 10_i128.checked_pow(u32::try_from(part.len()).ok()?)?;

@@ -35,7 +35,8 @@ impl Source {
         if let Some(line) = first_difference(&lasting(&self.text), &lasting(&recorded.text)) {
             differences.push(format!("`{}` differs, first at line {line}", self.file));
         }
-        let names: std::collections::BTreeSet<&String> = self.files.keys().chain(recorded.files.keys()).collect();
+        let names: std::collections::BTreeSet<&String> =
+            self.files.keys().chain(recorded.files.keys()).collect();
         for name in names {
             match (self.files.get(name), recorded.files.get(name)) {
                 (Some(ours), Some(theirs)) => {
@@ -49,10 +50,17 @@ impl Source {
         }
         if self.seed != recorded.seed {
             let said = |seed: Option<u64>| seed.map_or("none".into(), |seed| seed.to_string());
-            differences.push(format!("--seed is {}, the database records {}", said(self.seed), said(recorded.seed)));
+            differences.push(format!(
+                "--seed is {}, the database records {}",
+                said(self.seed),
+                said(recorded.seed)
+            ));
         }
         let kept = |set: &[(String, String)]| -> Vec<(String, String)> {
-            set.iter().filter(|(key, _)| !matches!(key.as_str(), "execution.ticks" | "execution.duration")).cloned().collect()
+            set.iter()
+                .filter(|(key, _)| !matches!(key.as_str(), "execution.ticks" | "execution.duration"))
+                .cloned()
+                .collect()
         };
         let said = |set: &[(String, String)]| {
             let words: Vec<String> = set.iter().map(|(key, value)| format!("{key}={value}")).collect();

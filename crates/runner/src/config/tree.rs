@@ -97,7 +97,11 @@ impl Document<'_> {
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let line_text = self.text.get(start..).unwrap_or("").lines().next().unwrap_or("");
         let column = before.get(start..).unwrap_or("").chars().count() + 1;
-        let wrong = self.text.get(span.clone()).and_then(|text| text.lines().next()).map_or(1, |text| text.chars().count());
+        let wrong = self
+            .text
+            .get(span.clone())
+            .and_then(|text| text.lines().next())
+            .map_or(1, |text| text.chars().count());
         let room = line_text.chars().count().saturating_sub(column - 1);
         let place = Place {
             line: before.matches('\n').count() + 1,
@@ -188,7 +192,9 @@ impl Tree {
                 number.map(Value::Number).ok_or_else(|| format!("JSON can't hold {text}"))?
             }
             Self::Bool(value) => Value::Bool(*value),
-            Self::List(items) => items.iter().map(|item| item.value.to_json()).collect::<Result<Value, _>>()?,
+            Self::List(items) => {
+                items.iter().map(|item| item.value.to_json()).collect::<Result<Value, _>>()?
+            }
             Self::Table(table) => {
                 let entries = table.0.iter().map(|(key, _, node)| Ok((key.clone(), node.value.to_json()?)));
                 Value::Object(entries.collect::<Result<_, String>>()?)

@@ -1,0 +1,120 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Economies of autonomous agents under real scarcity.
+#[derive(Debug, Parser)]
+#[command(name = "oikos", version, about, propagate_version = true)]
+pub(crate) struct Args {
+    /// Print JSON for programs instead of text for people.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the world of a world file, or go on with it where it was left.
+    Run {
+        /// The world file, such as worlds/bazaar.toml.
+        file: PathBuf,
+        /// The world database [default: ./NAME.oikos].
+        #[arg(long)]
+        db: Option<PathBuf>,
+        /// Start over; the old database is moved aside.
+        #[arg(long)]
+        fresh: bool,
+        #[command(flatten)]
+        overrides: OverrideArgs,
+    },
+    /// Write a small world file with one agent, to begin with.
+    Init {
+        /// The world's name.
+        #[arg(default_value = "world")]
+        name: String,
+    },
+    /// Say whether a world file is fine.
+    Validate {
+        /// The world file.
+        file: PathBuf,
+        #[command(flatten)]
+        overrides: OverrideArgs,
+    },
+    /// Show principals, agents, artifacts, balances, or one artifact of a world.
+    Inspect {
+        /// The world database.
+        world: PathBuf,
+        /// `principals`, `agents`, `artifacts`, `balances`, or the id of an artifact.
+        #[arg(default_value = "principals")]
+        what: String,
+    },
+    /// Print what happened in a world.
+    Log {
+        /// The world database.
+        world: PathBuf,
+        /// Only after this sequence number.
+        #[arg(long, default_value_t = 0)]
+        since: u64,
+        /// Only the first so many lines.
+        #[arg(long)]
+        limit: Option<u64>,
+        /// Only this type of event, such as `transfer`.
+        #[arg(long = "type")]
+        kind: Option<String>,
+        /// Only what this artifact did or had done to it.
+        #[arg(long)]
+        of: Option<String>,
+    },
+    /// Re-apply a world's journal from its first record and check everything against it.
+    Verify {
+        /// The world database.
+        world: PathBuf,
+    },
+    /// Let a principal act once.
+    Act {
+        /// The world database.
+        world: PathBuf,
+        /// Who acts.
+        #[arg(long = "as", value_name = "ID")]
+        principal: String,
+        /// The op as JSON, such as '{"op": "transfer", "to": "bob", "amount": 5}'.
+        action: String,
+    },
+    /// Serve a world on standard input and output, one JSON object a line.
+    Session {
+        /// A world database, or a world file for a fresh world.
+        world: PathBuf,
+        /// With a world file: keep the world in this database instead of in memory.
+        #[arg(long)]
+        db: Option<PathBuf>,
+        #[command(flatten)]
+        overrides: OverrideArgs,
+    },
+    /// Print a JSON Schema.
+    Schema {
+        /// Of what.
+        of: SchemaOf,
+    },
+}
+
+/// What a world file can be overridden with.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct OverrideArgs {
+    /// Another seed than the world file's.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Another value for a key of the world file, such as execution.ticks=50.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// An op, as agents and clients write it.
+    Op,
+    /// A world file.
+    World,
+}

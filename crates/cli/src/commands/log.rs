@@ -1,0 +1,125 @@
+//! `oikos log`.
+
+use std::path::Path;
+
+use anyhow::Result;
+use oikos_kernel::{
+    receipt::event_json,
+    record::{Cause, Handle, Outcome, Record},
+    world::World,
+};
+use oikos_runner::{Journal, JournalError, RunError};
+use serde_json::{Value, json};
+
+use crate::print;
+
+/// Which lines are wanted.
+pub(super) struct Wanted {
+    pub(super) since: u64,
+    pub(super) limit: Option<u64>,
+    pub(super) kind: Option<String>,
+    pub(super) of: Option<String>,
+}
+
+/// Ends the reading of a journal before its end.
+enum Enough {
+    Yes,
+    Failed(JournalError),
+}
+
+impl From<JournalError> for Enough {
+    fn from(error: JournalError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+pub(super) fn log(path: &Path, wanted: &Wanted, json: bool) -> Result<bool> {
+    let journal = Journal::open_read_only(path).map_err(RunError::from)?;
+    let (world, _) = oikos_runner::state(&journal)?;
+    let mut left = wanted.limit.unwrap_or(u64::MAX);
+    let result = journal.records(wanted.since + 1, |record| {
+        for line in lines(&world, &record) {
+            if !fits(&line, wanted) {
+                continue;
+            }
+            if left == 0 {
+                return Err(Enough::Yes);
+            }
+            left -= 1;
+            if json { print::json(&line) } else { print::line(&text(&line)) }
+        }
+        Ok(())
+    });
+    match result {
+        Ok(()) | Err(Enough::Yes) => Ok(true),
+        Err(Enough::Failed(error)) => Err(RunError::from(error).into()),
+    }
+}
+
+/// What a record tells: its events, and that its action failed.
+fn lines(world: &World, record: &Record) -> Vec<Value> {
+    let (seq, time) = (record.seq, record.time);
+    let mut lines: Vec<Value> =
+        record.events.iter().map(|event| event_json(world, seq, time, event)).collect();
+    match &record.cause {
+        Cause::Tick { number } => {
+            lines.push(
+                json!({ "seq": seq, "time": time.to_string(), "type": "tick", "detail": number.to_string() }),
+            );
+        }
+        Cause::Act { actor, action, .. } => lines.extend(failure(world, record, *actor, action.value())),
+        Cause::Step { agent, thought, .. } => {
+            lines.extend(failure(world, record, *agent, thought.action.value()));
+        }
+        Cause::Genesis { .. } | Cause::Clock => {}
+    }
+    lines
+}
+
+fn failure(world: &World, record: &Record, actor: Handle, action: &Value) -> Option<Value> {
+    let Outcome::Refused(refusal) = &record.outcome else { return None };
+    let at = refusal.index.and_then(|index| action.get(usize::try_from(index).ok()?));
+    let op = at.unwrap_or(action);
+    let kind = op.get("op").or(op.get("action_type")).and_then(Value::as_str).unwrap_or("thought");
+    Some(json!({
+        "seq": record.seq, "time": record.time.to_string(), "type": kind, "actor": world.name(actor),
+        "artifact": op.get("artifact"), "to": op.get("to"), "error": refusal.to_json(),
+    }))
+}
+
+fn fits(line: &Value, wanted: &Wanted) -> bool {
+    let field = |name: &str| line.get(name).and_then(Value::as_str);
+    wanted.kind.as_deref().is_none_or(|kind| field("type") == Some(kind))
+        && wanted
+            .of
+            .as_deref()
+            .is_none_or(|of| ["actor", "artifact", "to"].iter().any(|name| field(name) == Some(of)))
+}
+
+/// A line for people.
+fn text(line: &Value) -> String {
+    let field = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
+    let seq = line.get("seq").and_then(Value::as_u64).unwrap_or(0);
+    let mut text = format!("{seq:>7}  {}  {} {}", field("time"), field("actor"), field("type"));
+    if field("type") == "tick" {
+        return format!("{seq:>7}  {}  tick {}", field("time"), field("detail"));
+    }
+    for (word, name) in [("", "artifact"), ("to ", "to")] {
+        if !field(name).is_empty() {
+            text.push_str(&format!(" {word}{}", field(name)));
+        }
+    }
+    if let Some(amount) = line.get("amount").and_then(Value::as_i64) {
+        let of = if field("resource").is_empty() { "scrip" } else { field("resource") };
+        text.push_str(&format!(" {amount} {of}"));
+    }
+    if let Some(error) = line.get("error").filter(|error| error.is_object()) {
+        let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+        let message = part("message").lines().last().unwrap_or_default().to_owned();
+        text.push_str(&format!(" refused: {}: {message}", part("code")));
+    } else if !field("detail").is_empty() {
+        let detail = field("detail").lines().last().unwrap_or_default();
+        text.push_str(&format!(" ({detail})"));
+    }
+    text
+}

@@ -1,0 +1,87 @@
+//! `oikos init` and `oikos validate`.
+
+use std::{io::Write as _, path::Path};
+
+use anyhow::{Context as _, Result, bail};
+use oikos_kernel::id::Id;
+use oikos_runner::{Journal, Live, RunError};
+use serde_json::json;
+
+use super::{Usage, world_file};
+use crate::{args::OverrideArgs, print};
+
+const WORLD: &str = r#"# A world of ten agents who give each other scrip. Change it, then: oikos run NAME.toml
+
+[world]
+name = "NAME"
+seed = 1
+
+[execution]
+ticks         = 20
+tick_duration = "60s"
+
+[scrip]
+start = 10
+
+[measures]
+gini = "gini(scrip)"
+
+[[agents]]
+id        = "agent"
+count     = 10
+code_file = "NAME/agent.py"
+"#;
+
+const AGENT: &str = r#"import random
+
+
+def step(observation):
+    """Thinks on what is seen, and returns what to do: one op, a list of ops, or None."""
+    if observation["self"]["scrip"] == 0:
+        return None
+    other = query("agents", sample=1)[0]["id"]
+    return {"op": "transfer", "to": other, "amount": random.randint(1, observation["self"]["scrip"])}
+"#;
+
+pub(super) fn init(name: &str) -> Result<bool> {
+    if let Err(refusal) = Id::parse(name) {
+        bail!(Usage(refusal.message));
+    }
+    let (world, folder) = (format!("{name}.toml"), Path::new(name));
+    let agent = folder.join("agent.py");
+    for path in [Path::new(&world), &agent] {
+        if path.exists() {
+            bail!(Usage(format!("`{}` is there already", path.display())));
+        }
+    }
+    std::fs::create_dir_all(folder).with_context(|| format!("`{name}` can't be made"))?;
+    write(&agent, AGENT)?;
+    write(Path::new(&world), &WORLD.replace("NAME", name))?;
+    print::line(&format!("wrote {world} and {}; next: oikos run {world}", agent.display()));
+    Ok(true)
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    let file = std::fs::File::options().write(true).create_new(true).open(path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("`{}` can't be written", path.display()))
+}
+
+pub(super) fn validate(path: &Path, overrides: &OverrideArgs, json: bool) -> Result<bool> {
+    let file = world_file(path, overrides)?;
+    let live = Live::found(file, Journal::in_memory().map_err(RunError::from)?)?;
+    let world = live.world();
+    let (agents, artifacts) = (world.population(), world.artifacts().count());
+    let (name, ticks, supply) = (&live.file.plan.name, live.file.plan.ticks, world.supply());
+    if json {
+        print::json(
+            &json!({ "ok": true, "name": name, "agents": agents, "artifacts": artifacts, "ticks": ticks,
+                             "supply": supply }),
+        );
+    } else {
+        print::line(&format!(
+            "{name} is fine: {agents} agents, {artifacts} artifacts, {supply} scrip, {ticks} ticks"
+        ));
+    }
+    Ok(true)
+}

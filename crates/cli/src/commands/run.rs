@@ -1,0 +1,99 @@
+//! `oikos run`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use oikos_runner::{Live, RunError, Stopped, Summary, config::ClockKind, measure, report};
+use serde_json::{Map, Value};
+
+use super::{stop_on_interrupt, world_file};
+use crate::{args::OverrideArgs, print, summary};
+
+pub(super) fn run(
+    path: &Path,
+    db: Option<PathBuf>,
+    fresh: bool,
+    overrides: &OverrideArgs,
+    json: bool,
+) -> Result<bool> {
+    let file = world_file(path, overrides)?;
+    let db = db.unwrap_or_else(|| PathBuf::from(format!("{}.oikos", file.plan.name)));
+    if fresh && let Some(aside) = move_aside(&db)? {
+        print::note(&format!("the old world is now {}", aside.display()));
+    }
+    let mut live = Live::open_or_found(file, &db).map_err(|error| match error {
+        RunError::Differs { .. } => {
+            let again = format!("oikos run {} --db {} --fresh", path.display(), db.display());
+            anyhow::Error::from(error).context(format!("to start over and keep the old world aside: {again}"))
+        }
+        other => other.into(),
+    })?;
+    let ticks = live.file.plan.ticks;
+    let before = live.ticks_done();
+    if before > 0 && before < ticks {
+        print::note(&format!("going on with {} at tick {before} of {ticks}", db.display()));
+    }
+    let stop = stop_on_interrupt();
+    let bar = summary::progress(ticks, "ticks", json);
+    bar.set_position(before);
+    let stopped = live.run_until(ticks, &stop, |live| bar.set_position(live.ticks_done()));
+    bar.finish_and_clear();
+    let stopped = stopped?;
+    finish(&mut live, &db, stopped, json)?;
+    Ok(true)
+}
+
+fn finish(live: &mut Live, db: &Path, stopped: Stopped, json: bool) -> Result<()> {
+    let measures: Vec<_> = live.file.measures.clone();
+    let taken: Vec<(String, Result<f64, String>)> = measures
+        .iter()
+        .map(|measure| (measure.name.clone(), measure::take(&mut live.sequencer, measure)))
+        .collect();
+    for (name, problem) in taken.iter().filter_map(|(name, value)| Some((name, value.as_ref().err()?))) {
+        print::note(&format!("note: the measure `{name}` has no value: {problem}"));
+    }
+    let head = live.sequencer.head();
+    if json {
+        let mut report = report::state(live.world(), &head.journal_hash);
+        if let Value::Object(map) = &mut report {
+            let numbers: Map<String, Value> = taken
+                .into_iter()
+                .map(|(name, value)| (name, value.map_or(Value::Null, Value::from)))
+                .collect();
+            map.insert("measures".into(), Value::Object(numbers));
+            map.insert("ticks".into(), live.ticks_done().into());
+            map.insert("finished".into(), (stopped == Stopped::Done).into());
+        }
+        print::json(&report);
+        return Ok(());
+    }
+    let totals = Summary::read(live.sequencer.journal(), live.world()).map_err(RunError::from)?;
+    print::line(&summary::text(live, &totals, &taken, db));
+    if stopped == Stopped::Interrupted {
+        let when = if live.file.plan.clock == ClockKind::Wall { "as soon as" } else { "when" };
+        print::note(&format!("stopped; the same command goes on from here {when} you run it again"));
+    }
+    Ok(())
+}
+
+/// Moves a world's files to the first free name beside it.
+fn move_aside(db: &Path) -> Result<Option<PathBuf>> {
+    if !db.exists() {
+        return Ok(None);
+    }
+    let with = |suffix: &str| {
+        let mut name = db.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let free = (1..).find(|number| !with(&format!(".{number}")).exists()).unwrap_or(0);
+    // SQLite's companions keep their suffix behind the new name, so that the old world still opens.
+    for suffix in ["-wal", "-shm", ""] {
+        let (from, to) = (with(suffix), with(&format!(".{free}{suffix}")));
+        if from.exists() {
+            std::fs::rename(&from, &to)
+                .with_context(|| format!("`{}` can't be moved aside", from.display()))?;
+        }
+    }
+    Ok(Some(with(&format!(".{free}"))))
+}

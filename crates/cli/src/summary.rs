@@ -1,0 +1,143 @@
+//! The summary that a person reads at the end of a run, and the progress bar on the way.
+
+use std::path::Path;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use oikos_kernel::{record::Handle, rules::ResourceId, time::format_duration_ms};
+use oikos_runner::{Live, Summary, report};
+
+use crate::print::{number, table};
+
+/// Rows of each list.
+const ROWS: usize = 5;
+
+/// A bar on standard error, when that is a terminal and the output is for people.
+pub(crate) fn progress(length: u64, unit: &str, json: bool) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
+    if json {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    let template = format!("{{bar:40}} {{pos}}/{{len}} {unit}  {{elapsed}} (left {{eta}})");
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// The summary as text.
+pub(crate) fn text(
+    live: &Live,
+    totals: &Summary,
+    measures: &[(String, Result<f64, String>)],
+    db: &Path,
+) -> String {
+    let world = live.world();
+    let (done, ticks) = (live.ticks_done(), live.file.plan.ticks);
+    let span_ms = live.sequencer.now().ms() - world.rules().start.ms();
+    let mut parts = vec![format!(
+        "{}: {} of {} ticks, {} of world time, {} agents\n{} actions, {} refused, {} artifacts built, {} scrip in the world",
+        live.file.plan.name,
+        number(done.try_into().unwrap_or(i64::MAX)),
+        number(ticks.try_into().unwrap_or(i64::MAX)),
+        format_duration_ms(span_ms),
+        number(world.population().try_into().unwrap_or(i64::MAX)),
+        number(totals.actions.try_into().unwrap_or(i64::MAX)),
+        number(totals.failures.try_into().unwrap_or(i64::MAX)),
+        number(totals.built.len().try_into().unwrap_or(i64::MAX)),
+        number(world.supply()),
+    )];
+    if !measures.is_empty() {
+        let rows = measures.iter().map(|(name, value)| {
+            vec![name.clone(), value.as_ref().map_or("no value".into(), |value| format!("{value:.4}"))]
+        });
+        parts.push(table(&["Measures", "#"], rows.collect()));
+    }
+    parts.extend(richest(live));
+    parts.extend(most_called(live, totals));
+    parts.extend(refused(totals));
+    parts.extend(costs(live, totals));
+    let world_hashes = format!(
+        "state    {}\njournal  {}",
+        report::hex(&world.digest()),
+        report::hex(&live.sequencer.head().journal_hash)
+    );
+    parts.push(format!(
+        "{world_hashes}\nworld    {0}   (oikos inspect {0} agents · oikos log {0} · oikos verify {0})",
+        db.display()
+    ));
+    parts.join("\n\n")
+}
+
+fn richest(live: &Live) -> Option<String> {
+    let world = live.world();
+    let mut agents: Vec<(i64, Handle)> = world
+        .agents()
+        .filter(|agent| world.get(agent.handle).is_some_and(|artifact| !artifact.is_deleted()))
+        .map(|agent| (world.scrip(agent.handle), agent.handle))
+        .collect();
+    agents.sort_by_key(|(scrip, handle)| (std::cmp::Reverse(*scrip), *handle));
+    if agents.iter().all(|(scrip, _)| *scrip == 0) {
+        return None;
+    }
+    let rows =
+        agents.iter().take(ROWS).map(|(scrip, handle)| vec![world.name(*handle).into(), number(*scrip)]);
+    Some(table(&["Richest", "scrip#"], rows.collect()))
+}
+
+fn most_called(live: &Live, totals: &Summary) -> Option<String> {
+    let world = live.world();
+    let mut calls: Vec<_> = totals.calls.iter().collect();
+    calls.sort_by_key(|(handle, calls)| (std::cmp::Reverse(calls.count), **handle));
+    if calls.is_empty() {
+        return None;
+    }
+    let rows = calls.iter().take(ROWS).map(|(handle, calls)| {
+        let owner = world.get(**handle).map_or("", |artifact| world.name(artifact.owner()));
+        let count = |count: u64| number(count.try_into().unwrap_or(i64::MAX));
+        vec![world.name(**handle).into(), owner.into(), count(calls.count), count(calls.by_others)]
+    });
+    Some(table(&["Most called", "owner", "calls#", "by others#"], rows.collect()))
+}
+
+fn refused(totals: &Summary) -> Option<String> {
+    if totals.reasons.is_empty() {
+        return None;
+    }
+    let mut reasons: Vec<_> = totals.reasons.iter().collect();
+    reasons.sort_by_key(|(code, (count, _))| (std::cmp::Reverse(*count), **code));
+    let rows = reasons.iter().map(|(code, (count, example))| {
+        // The last line of a traceback says what happened.
+        let line = example.lines().last().unwrap_or_default();
+        let short: String = line.chars().take(90).collect();
+        let short = if short.len() < line.len() { format!("{short}…") } else { short };
+        vec![code.to_string(), number((*count).try_into().unwrap_or(i64::MAX)), short]
+    });
+    Some(table(&["Refused", "times#", "the first"], rows.collect()))
+}
+
+fn costs(live: &Live, totals: &Summary) -> Option<String> {
+    let rules = live.world().rules();
+    let mut rows: Vec<Vec<String>> = totals
+        .consumed
+        .iter()
+        .map(|(resource, amount)| {
+            let name = rules.resource_name(*resource);
+            let value = if *resource == ResourceId::CPU { micros(*amount) } else { number(*amount) };
+            vec![name.to_owned(), value, String::new()]
+        })
+        .collect();
+    for (why, (count, volume)) in &totals.paid {
+        let count = number((*count).try_into().unwrap_or(i64::MAX));
+        rows.push(vec![
+            format!("scrip ({})", why.replace('_', " ")),
+            number(*volume),
+            format!("in {count} payments"),
+        ]);
+    }
+    (!rows.is_empty()).then(|| table(&["What it cost", "#", ""], rows))
+}
+
+/// Microseconds as milliseconds with three digits.
+fn micros(us: i64) -> String {
+    format!("{}.{:03} ms", number(us / 1_000), us % 1_000)
+}

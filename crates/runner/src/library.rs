@@ -1,0 +1,65 @@
+//! The genesis library: ordinary artifacts that every world starts with, from `genesis/`.
+
+use oikos_kernel::{founding::Founder, op};
+use serde_json::Value;
+
+/// Services: id, code, interface as JSON.
+const SERVICES: &[(&str, &str, &str)] = &[
+    (
+        "genesis_ledger",
+        include_str!("../../../genesis/ledger.py"),
+        include_str!("../../../genesis/ledger.json"),
+    ),
+    (
+        "genesis_event_log",
+        include_str!("../../../genesis/event_log.py"),
+        include_str!("../../../genesis/event_log.json"),
+    ),
+];
+
+/// Pages of the handbook that are written by hand; `handbook_ops` is made from the table of ops.
+const HANDBOOK: &[(&str, &str)] = &[
+    ("handbook_start", include_str!("../../../genesis/handbook/start.md")),
+    ("handbook_trade", include_str!("../../../genesis/handbook/trade.md")),
+    ("handbook_contracts", include_str!("../../../genesis/handbook/contracts.md")),
+    ("handbook_code", include_str!("../../../genesis/handbook/code.md")),
+    ("handbook_resources", include_str!("../../../genesis/handbook/resources.md")),
+];
+
+/// The library, in the order in which it is founded.
+#[must_use]
+pub fn founders() -> Vec<Founder> {
+    let services = SERVICES.iter().map(|(id, code, interface)| Founder {
+        kind: "service".into(),
+        code: Some((*code).into()),
+        interface: serde_json::from_str(interface).unwrap_or_default(),
+        has_standing: true,
+        ..Founder::new(id)
+    });
+    let page = |id: &str, text: String| Founder {
+        kind: "handbook".into(),
+        content: Value::String(text),
+        ..Founder::new(id)
+    };
+    let written = HANDBOOK.iter().map(|(id, text)| page(id, (*text).to_owned()));
+    let ops = std::iter::once(page("handbook_ops", op::reference()));
+    services.chain(written).chain(ops).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_service_has_its_interface() {
+        for founder in founders().iter().filter(|founder| founder.code.is_some()) {
+            let tools = founder.interface.as_array().expect("an array of tools");
+            assert!(!tools.is_empty(), "{}", founder.id);
+            for tool in tools {
+                let name = tool["name"].as_str().expect("a name");
+                let code = founder.code.as_deref().unwrap_or_default();
+                assert!(code.contains(&format!("def {name}(")), "{} lacks {name}", founder.id);
+            }
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! The session protocol (`DESIGN.md §16.2`): one JSON object a line, one line back, in order.
+
+use std::{
+    io::{BufRead, Write},
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+};
+
+use oikos_kernel::{
+    id::nearest,
+    limits,
+    op::{Action, Op},
+    receipt::Receipt,
+    refusal::{Code, Refusal},
+    time::parse_duration_ms,
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    error::RunError,
+    json::{Parsed, lone_surrogate, parse},
+    live::{Live, Stopped},
+    report::verified,
+    tick::Stop,
+};
+
+/// Requests whose answers wait for one commit.
+const PIPELINE_MAX: usize = 4_096;
+
+/// One line as it was read.
+enum Line {
+    Text(Vec<u8>),
+    TooLong,
+}
+
+/// A line, or why there are no more.
+type Incoming = std::io::Result<Line>;
+
+/// Answers every line of `input` on `output` until it ends. An answer is written only when what it
+/// tells is on disk; requests that have arrived meanwhile share a commit.
+///
+/// # Errors
+/// Only faults; the world can be opened again.
+pub fn serve(
+    live: &mut Live,
+    input: impl BufRead + Send + 'static,
+    mut output: impl Write,
+    stop: &Stop,
+) -> Result<(), RunError> {
+    let (sender, lines) = sync_channel(PIPELINE_MAX);
+    // Nobody waits for the reader: when the session is asked to stop, its input may stay open.
+    std::thread::spawn(move || read_lines(input, &sender));
+    let mut answers = Vec::new();
+    while let Some(first) = next(&lines, stop) {
+        answers.clear();
+        answer(live, first?, stop, &mut answers)?;
+        for line in lines.try_iter().take(PIPELINE_MAX) {
+            answer(live, line?, stop, &mut answers)?;
+        }
+        live.sequencer.commit()?;
+        output.write_all(&answers)?;
+        output.flush()?;
+    }
+    live.sequencer.commit()
+}
+
+fn next(lines: &Receiver<Incoming>, stop: &Stop) -> Option<Incoming> {
+    loop {
+        match lines.recv_timeout(std::time::Duration::from_millis(200)) {
+            Ok(line) => return Some(line),
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) if !stop.is_asked() => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Reads lines, the last one with or without its end; one that is too long is read and let go.
+fn read_lines(mut input: impl BufRead, lines: &SyncSender<Incoming>) {
+    loop {
+        match read_line(&mut input) {
+            Ok(Some(line)) => {
+                if lines.send(Ok(line)).is_err() {
+                    return;
+                }
+            }
+            Ok(None) => return,
+            Err(error) => {
+                // Nobody listens any more if this fails, which is fine.
+                let _ = lines.send(Err(error));
+                return;
+            }
+        }
+    }
+}
+
+fn read_line(input: &mut impl BufRead) -> std::io::Result<Option<Line>> {
+    let mut line = Vec::new();
+    let (mut too_long, mut empty) = (false, true);
+    loop {
+        let buffer = input.fill_buf()?;
+        if buffer.is_empty() && empty {
+            return Ok(None);
+        }
+        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let piece = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or_default();
+        too_long = too_long || line.len() + piece.len() > limits::LINE_BYTES_MAX;
+        if too_long {
+            line = Vec::new();
+        } else {
+            line.extend_from_slice(piece);
+        }
+        let used = piece.len() + usize::from(end.is_some());
+        let ended = end.is_some() || buffer.is_empty();
+        empty = false;
+        input.consume(used);
+        if ended {
+            return Ok(Some(if too_long { Line::TooLong } else { Line::Text(line) }));
+        }
+    }
+}
+
+fn answer(live: &mut Live, line: Line, stop: &Stop, answers: &mut Vec<u8>) -> Result<(), RunError> {
+    let value = match line {
+        Line::Text(bytes) => respond(live, &bytes, stop)?,
+        Line::TooLong => {
+            let most = limits::LINE_BYTES_MAX;
+            failed(Value::Null, &Refusal::new(Code::LimitExceeded, format!("a line may have {most} bytes")))
+        }
+    };
+    serde_json::to_writer(&mut *answers, &value).map_err(std::io::Error::from)?;
+    answers.push(b'\n');
+    Ok(())
+}
+
+/// Answers one line.
+///
+/// # Errors
+/// Only faults.
+pub fn respond(live: &mut Live, line: &[u8], stop: &Stop) -> Result<Value, RunError> {
+    let text = match std::str::from_utf8(line) {
+        Ok(text) => text.trim(),
+        Err(_) => return Ok(failed(Value::Null, &Refusal::invalid("the line is not UTF-8"))),
+    };
+    if text.is_empty() {
+        return Ok(failed(Value::Null, &Refusal::invalid("the line is empty; a request is a JSON object")));
+    }
+    let (request, broken_text) = match parse(text) {
+        Ok(Parsed { value: Value::Object(map), broken_text }) => (map, broken_text),
+        Ok(_) => return Ok(failed(Value::Null, &Refusal::invalid("a request is a JSON object"))),
+        Err(problem) => {
+            return Ok(failed(Value::Null, &Refusal::invalid(format!("the line is not JSON: {problem}"))));
+        }
+    };
+    live.tell_time();
+    dispatch(live, request, broken_text, stop)
+}
+
+const REQUESTS: [&str; 6] = ["act", "batch", "query", "advance", "run", "verify"];
+
+fn dispatch(
+    live: &mut Live,
+    mut request: Map<String, Value>,
+    broken_text: bool,
+    stop: &Stop,
+) -> Result<Value, RunError> {
+    let mut id = request.remove("id").unwrap_or_default();
+    if broken_text && lone_surrogate(&id) {
+        id = Value::Null;
+    }
+    let stray = check_keys(&request);
+    if let Some(act) = request.remove("act") {
+        let receipt = match stray {
+            Some(refusal) => Receipt::refused(live.sequencer.now(), refusal),
+            None => act_on(live, act, broken_text)?,
+        };
+        return Ok(json!({ "id": id, "receipt": receipt.to_json(live.world()) }));
+    }
+    let stray = stray.or_else(|| (broken_text).then(|| surrogate_in(&request)).flatten());
+    if let Some(refusal) = stray {
+        return Ok(failed(id, &refusal));
+    }
+    let Some((kind, body)) = request.into_iter().next() else {
+        let refusal =
+            Refusal::invalid("the request is missing").hint(format!("name one of {}", REQUESTS.join(", ")));
+        return Ok(failed(id, &refusal));
+    };
+    let result = match kind.as_str() {
+        "batch" => return batch(live, id, body, broken_text),
+        "query" => query(live, body).map(|result| json!({ "id": id, "result": result })),
+        "advance" => advance(live, &body)?.map(|()| json!({ "id": id, "now": live.sequencer.now().to_string() })),
+        "run" => run(live, &body, stop)?.map(|stopped| {
+            json!({ "id": id, "now": live.sequencer.now().to_string(), "seq": live.world().seq(), "stopped": stopped })
+        }),
+        _ => verify(live, &body)?.map(|result| json!({ "id": id, "result": result })),
+    };
+    Ok(result.unwrap_or_else(|refusal| failed(id, &refusal)))
+}
+
+fn failed(id: Value, refusal: &Refusal) -> Value {
+    json!({ "id": id, "error": refusal.to_json() })
+}
+
+fn check_keys(request: &Map<String, Value>) -> Option<Refusal> {
+    if let Some(key) = request.keys().find(|key| !REQUESTS.contains(&key.as_str())) {
+        let shown: String = key.chars().take(64).collect();
+        let refusal = Refusal::invalid(format!("there is no request {shown:?}"));
+        return Some(match nearest(key, REQUESTS) {
+            Some(near) => refusal.hint(format!("did you mean `{near}`?")),
+            None => refusal.hint(format!("the requests are {}", REQUESTS.join(", "))),
+        });
+    }
+    let names: Vec<&str> = request.keys().map(String::as_str).collect();
+    (names.len() > 1).then(|| Refusal::invalid(format!("one request at a time, not {}", names.join(" and "))))
+}
+
+/// The first field that holds half of a surrogate pair.
+fn surrogate_in(map: &Map<String, Value>) -> Option<Refusal> {
+    let field =
+        map.iter().find(|(key, value)| lone_surrogate(value) || lone_surrogate(&Value::from(key.as_str())));
+    field.map(|(key, _)| {
+        let name = if lone_surrogate(&Value::from(key.as_str())) { "a field's name" } else { key };
+        Refusal::invalid(format!("`{name}` holds a lone surrogate, which is no text"))
+            .hint("write characters beyond U+FFFF as a pair, or as themselves")
+    })
+}
+
+/// An action from outside: `as`, and an op or a list `ops`.
+fn act_on(live: &mut Live, act: Value, broken_text: bool) -> Result<Receipt, RunError> {
+    let now = live.sequencer.now();
+    let refused = |refusal| Ok(Receipt::refused(now, refusal));
+    let Value::Object(mut act) = act else {
+        return refused(Refusal::invalid("`act` must be an object with `as` and `op`"));
+    };
+    if let Some(refusal) = broken_text.then(|| surrogate_in(&act)).flatten() {
+        return refused(refusal);
+    }
+    let principal = match act.remove("as") {
+        Some(Value::String(principal)) => principal,
+        Some(_) => return refused(Refusal::invalid("`as` must be a string")),
+        None => return refused(Refusal::invalid("`as` is missing").hint("name the principal that acts")),
+    };
+    let action = match act.remove("ops") {
+        None => Value::Object(act),
+        Some(ops) if act.is_empty() && ops.is_array() => ops,
+        Some(_) if act.is_empty() => return refused(Refusal::invalid("`ops` must be an array of ops")),
+        Some(_) => return refused(Refusal::invalid("give an `op` with its fields, or `ops`, not both")),
+    };
+    live.sequencer.act(&principal, action)
+}
+
+fn batch(live: &mut Live, id: Value, body: Value, broken_text: bool) -> Result<Value, RunError> {
+    let Value::Array(acts) = body else {
+        return Ok(failed(id, &Refusal::invalid("`batch` must be an array of actions")));
+    };
+    let mut receipts = Vec::with_capacity(acts.len());
+    for act in acts {
+        let receipt = act_on(live, act, broken_text)?;
+        receipts.push(receipt.to_json(live.world()));
+    }
+    Ok(json!({ "id": id, "receipts": receipts }))
+}
+
+/// A query as an observer.
+fn query(live: &mut Live, body: Value) -> Result<Value, Refusal> {
+    let Value::Object(mut query) = body else {
+        return Err(Refusal::invalid("`query` must be an object with `what`"));
+    };
+    for field in ["op", "max_spend", "action_id"] {
+        if query.contains_key(field) {
+            return Err(Refusal::invalid(format!("`query` has no field `{field}`")));
+        }
+    }
+    query.insert("op".into(), "query".into());
+    match Action::parse(Value::Object(query))?.ops.pop().map(|planned| planned.op) {
+        Some(Op::Query(query)) => live.sequencer.observe(query),
+        _ => Err(Refusal::invalid("`query` must be a query")),
+    }
+}
+
+fn advance(live: &mut Live, body: &Value) -> Result<Result<(), Refusal>, RunError> {
+    let Some(ms) = body.as_str().and_then(parse_duration_ms) else {
+        return Ok(Err(Refusal::invalid(
+            "`advance` must be a duration such as \"60s\", in whole milliseconds",
+        )));
+    };
+    Ok(live.advance(ms)?.map_err(|problem| Refusal::new(Code::InvalidArgument, problem)))
+}
+
+/// Runs the scheduler: so many ticks, or as many as begin within a duration.
+fn run(live: &mut Live, body: &Value, stop: &Stop) -> Result<Result<&'static str, Refusal>, RunError> {
+    let wrong = || Refusal::invalid("`run` must be {\"ticks\": 3} or {\"for\": \"10m\"}");
+    let fields = body.as_object().filter(|fields| fields.len() == 1);
+    let Some((kind, value)) = fields.and_then(|fields| fields.iter().next()) else { return Ok(Err(wrong())) };
+    let (ticks, word) = match kind.as_str() {
+        "ticks" => (value.as_u64(), "ticks"),
+        "for" => {
+            let ms = value.as_str().and_then(parse_duration_ms);
+            let tick_ms = live.file.plan.tick_ms.max(1);
+            let ticks = ms.map(|ms| ms / tick_ms + i64::from(ms % tick_ms != 0));
+            (ticks.map(i64::unsigned_abs), "for")
+        }
+        _ => (None, ""),
+    };
+    let Some(ticks) = ticks else { return Ok(Err(wrong())) };
+    let Some(until) = live.ticks_done().checked_add(ticks) else { return Ok(Err(wrong())) };
+    Ok(Ok(match live.run_until(until, stop, |_| ())? {
+        Stopped::Done => word,
+        Stopped::Interrupted => "interrupted",
+    }))
+}
+
+fn verify(live: &mut Live, body: &Value) -> Result<Result<Value, Refusal>, RunError> {
+    if *body != Value::Bool(true) {
+        return Ok(Err(Refusal::invalid("`verify` must be true")));
+    }
+    live.sequencer.commit()?;
+    Ok(Ok(match oikos_journal::verify(live.sequencer.journal(), |_| ()) {
+        Ok(found) => verified(&found),
+        Err(error) => json!({ "ok": false, "problem": error.to_string() }),
+    }))
+}
