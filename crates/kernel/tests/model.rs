@@ -26,6 +26,7 @@ use oikos_kernel::{
     receipt::Receipt,
     record::{Handle, Outcome, Record},
     rules::{ResourceId, ResourceKind},
+    time::Time,
     world::World,
 };
 use proptest::{collection::vec, prelude::*, test_runner::Config};
@@ -140,6 +141,7 @@ fn compare_receipt(world: &World, model: &Model, receipt: &Receipt, told: &str) 
 fn compare_worlds(world: &World, model: &Model, told: &str) {
     let names: Vec<&str> = world.artifacts().map(|(_, artifact)| artifact.id()).collect();
     assert_eq!(names.len(), model.state.arts.len(), "which artifacts there are: {told}");
+    let now = Time::from_ms(model.now).unwrap();
     for (handle, artifact) in world.artifacts() {
         let (id, expected) = (artifact.id(), model.get(artifact.id()));
         let told = format!("`{id}`: {told}");
@@ -174,7 +176,7 @@ fn compare_worlds(world: &World, model: &Model, told: &str) {
             assert_eq!(world.used(handle, resource), used, "use of `{}` of {told}", rule.name);
             if matches!(rule.kind, ResourceKind::Renewable { .. }) {
                 let free = limit - model.live_uses(&model.state, id, at, model.now);
-                assert_eq!(world.capacity(handle, resource, world.now()), free, "{told}");
+                assert_eq!(world.capacity(handle, resource, now), free, "free `{}` of {told}", rule.name);
             }
         }
     }
