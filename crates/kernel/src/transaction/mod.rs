@@ -524,13 +524,9 @@ impl<'w> Transaction<'w> {
         let (name, kind) = (rules.resource_name(resource), rules.kind(resource));
         let have = self.draft.chargeable(who, resource).max(0);
         let sentence = format!("`{}` may use {have} of `{name}` now and needs {need}", self.name(who));
-        let number = self.draft.artifact(who).and_then(|artifact| artifact.account);
-        let cell = number.and_then(|number| State::cell(&self.draft, number, resource));
         let (code, hint) = match kind {
             ResourceKind::Renewable { .. } => {
-                let spent = number.map_or(0, |_| self.draft.spent_of(who, resource));
-                let back = cell.and_then(|cell| cell.free_at(kind, self.now, need.saturating_add(spent)));
-                let hint = match back {
+                let hint = match self.free_at(who, resource, need) {
                     Some(back) if back > self.now => {
                         format!("wait {}, until {back}", format_duration_ms(back.ms() - self.now.ms()))
                     }

@@ -344,7 +344,7 @@ impl Model {
         let result =
             json!({ "artifact": id, "created": created, "version": art.version, "size": art.size() });
         if created {
-            if self.get(&actor.me).deleted {
+            if !self.can_hold(&actor.me) {
                 return fail("invalid_argument");
             }
             self.room(&actor.me, art.size())?;
@@ -434,11 +434,15 @@ impl Model {
             ResourceKind::Depletable => "balance",
             ResourceKind::Allocatable => "quota",
         };
-        if fields.get("part").is_some_and(|given| *given != part) || self.get(&actor.me).deleted {
+        if fields.get("part").is_some_and(|given| *given != part) || !self.can_hold(&actor.me) {
             return fail("invalid_argument");
         }
         self.shift(&actor.me, &to, resource, amount)?;
         Ok(json!({ part: self.free(&actor.me, resource) }))
+    }
+
+    fn can_hold(&self, id: &str) -> bool {
+        self.live(id).is_ok_and(|art| art.standing)
     }
 
     fn resource(&self, name: &str) -> Result<usize, Fail> {
