@@ -446,8 +446,9 @@ impl<'w> Transaction<'w> {
             }
         }
         for task in &ops {
-            let total = task.spent.saturating_add(amount);
-            if total > task.bound {
+            // A sum beyond `i64` is beyond every bound.
+            if task.spent.checked_add(amount).is_none_or(|total| total > task.bound) {
+                let total = task.spent.saturating_add(amount);
                 let op = task.op.kind();
                 return Err(Refusal::new(
                     Code::LimitExceeded,
@@ -458,7 +459,7 @@ impl<'w> Transaction<'w> {
             }
         }
         for task in ops {
-            task.spent = task.spent.saturating_add(amount);
+            task.spent += amount;
         }
         self.prices.push((payer, amount));
         Ok(())

@@ -72,19 +72,14 @@ impl Model {
         if !self.state.arts.get(who).is_some_and(|art| art.standing && !art.deleted) {
             return fail("not_found");
         }
-        let mut sums = vec![0_i64; self.rules.resources.len()];
         for op in ops_of(action) {
-            let fields = op.as_object().unwrap();
-            check_fields(op["op"].as_str().unwrap(), fields)?;
+            check_fields(op["op"].as_str().unwrap(), op.as_object().unwrap())?;
         }
-        for op in ops_of(action) {
-            for (resource, amount) in self.costs(op["op"].as_str().unwrap()) {
-                sums[resource] = sums[resource].saturating_add(amount);
-            }
-        }
-        // The kernel sums in the order of the costs; one resource at most is short in these worlds.
-        for (resource, sum) in sums.into_iter().enumerate() {
-            if sum > 0 && self.chargeable(who, resource) < sum {
+        let costs = || ops_of(action).iter().flat_map(|op| self.costs(op["op"].as_str().unwrap()));
+        for (resource, _) in costs() {
+            let same = costs().filter(|(other, _)| *other == resource);
+            let sum = same.fold(0_i64, |sum, (_, amount)| sum.saturating_add(amount));
+            if self.chargeable(who, resource) < sum {
                 return Err(self.shortage(who, resource, sum));
             }
         }
