@@ -252,8 +252,10 @@ impl Transaction<'_> {
             FailureKind::NoEntry => Code::NotFound,
             FailureKind::Raised | FailureKind::Recursion | FailureKind::NotJson => Code::CodeError,
             FailureKind::Instructions if task.cpu_bound => {
+                // It stopped for want of one more block of instructions.
+                let block_us = self.draft.world().rules().cpu_us(1);
                 let payer = task.actor.payer;
-                let refusal = payer.map(|payer| self.shortage(payer, ResourceId::CPU, 1));
+                let refusal = payer.map(|payer| self.shortage(payer, ResourceId::CPU, block_us));
                 return refusal.unwrap_or_else(|| Refusal::new(Code::CodeTimeout, "the code ran too long"));
             }
             FailureKind::Instructions | FailureKind::Wall => Code::CodeTimeout,
