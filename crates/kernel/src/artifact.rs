@@ -102,6 +102,11 @@ impl Artifact {
         self.owner
     }
 
+    /// The private storage, by key.
+    pub fn storage(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.storage.iter().map(|(key, value)| (&**key, value.value()))
+    }
+
     /// The number of changes since creation, plus one.
     #[must_use]
     pub fn version(&self) -> u32 {

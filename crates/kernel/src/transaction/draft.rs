@@ -153,10 +153,12 @@ impl<'w> Draft<'w> {
         let Some(number) = self.artifact(principal).and_then(|artifact| artifact.account) else {
             return;
         };
-        *self.spent.entry((number, resource)).or_insert(0) += amount;
+        // Only what is merely metered can come near the end of `i64`: its sum stays there.
+        let spent = self.spent.entry((number, resource)).or_insert(0);
+        *spent = spent.saturating_add(amount);
         let same = |charge: &&mut Charge| charge.principal == principal && charge.resource == resource;
         match self.charges.iter_mut().find(same) {
-            Some(charge) => charge.amount += amount,
+            Some(charge) => charge.amount = charge.amount.saturating_add(amount),
             None => self.charges.push(Charge { principal, resource, amount }),
         }
     }

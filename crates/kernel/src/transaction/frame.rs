@@ -199,6 +199,8 @@ impl Transaction<'_> {
         let room = limits::OUTPUT_BYTES_MAX.saturating_sub(self.output.len());
         self.output.push_str(output.get(..output.floor_char_boundary(room)).unwrap_or(""));
         let detail = result.as_ref().err().map(|failure| failure_text(failure).to_owned());
+        let out_of_cpu = task.cpu_bound
+            && result.as_ref().is_err_and(|failure| failure.kind == FailureKind::Instructions);
         let result = result.map_err(|failure| self.failure(&task, &failure));
         match task.purpose {
             Purpose::Alone => {
@@ -210,13 +212,14 @@ impl Transaction<'_> {
                 Next::Root
             }
             Purpose::Op => self.op_code_done(result),
-            Purpose::Check { ask, contract } => self.check_done(&task, ask, contract, result, detail),
+            // The asker's CPU ran out: that is a shortage of the asker's, told as such.
+            Purpose::Check { .. } if out_of_cpu => self.end_op(result),
+            Purpose::Check { ask, contract } => self.check_done(ask, contract, result, detail),
         }
     }
 
     fn check_done(
         &mut self,
-        task: &CodeTask,
         ask: Ask,
         contract: Handle,
         result: Result<Value, Refusal>,
@@ -228,10 +231,6 @@ impl Transaction<'_> {
         let (actor, op) = (below.actor, Arc::clone(&below.op));
         let verdict = match result {
             Ok(value) => Verdict::parse(&value),
-            // The asker's CPU ran out: that is a shortage of the asker's, told as such.
-            Err(refusal) if refusal.code == Code::RateLimited && task.cpu_bound => {
-                return self.end_op(Err(refusal));
-            }
             Err(refusal) => Err(detail.unwrap_or(refusal.message)),
         };
         let verdict = verdict.unwrap_or_else(|problem| self.contract_failed(actor, contract, &problem));
@@ -253,8 +252,10 @@ impl Transaction<'_> {
             FailureKind::NoEntry => Code::NotFound,
             FailureKind::Raised | FailureKind::Recursion | FailureKind::NotJson => Code::CodeError,
             FailureKind::Instructions if task.cpu_bound => {
+                // It stopped for want of one more block of instructions.
+                let block_us = self.draft.world().rules().cpu_us(1);
                 let payer = task.actor.payer;
-                let refusal = payer.map(|payer| self.shortage(payer, ResourceId::CPU, 1));
+                let refusal = payer.map(|payer| self.shortage(payer, ResourceId::CPU, block_us));
                 return refusal.unwrap_or_else(|| Refusal::new(Code::CodeTimeout, "the code ran too long"));
             }
             FailureKind::Instructions | FailureKind::Wall => Code::CodeTimeout,

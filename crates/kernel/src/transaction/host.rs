@@ -12,6 +12,7 @@ use crate::{
     refusal::{Code, Refusal},
     rules::ResourceId,
     state::State,
+    time::Time,
 };
 
 impl Transaction<'_> {
@@ -136,6 +137,19 @@ impl Transaction<'_> {
         let cell = number.and_then(|number| State::cell(&self.draft, number, resource));
         let free = cell.map_or(0, |cell| cell.free(kind, self.now));
         free.saturating_sub(self.draft.spent_of(who, resource))
+    }
+
+    /// When an amount is free if nothing else is used; `None` if never.
+    pub(super) fn free_at(&self, who: Handle, resource: ResourceId, amount: i64) -> Option<Time> {
+        let rules = self.draft.world().rules();
+        let (kind, spent) = (rules.kind(resource), self.draft.spent_of(who, resource));
+        let number = self.draft.artifact(who).and_then(|artifact| artifact.account)?;
+        let mut cell = State::cell(&self.draft, number, resource).cloned().unwrap_or_default();
+        if spent > 0 {
+            // What the action itself was charged comes back too.
+            cell.consume(rules, kind, self.now, spent);
+        }
+        cell.free_at(kind, self.now, amount)
     }
 
     pub(super) fn scrip(&self, who: Handle) -> i64 {

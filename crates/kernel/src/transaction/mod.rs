@@ -296,13 +296,8 @@ impl<'w> Transaction<'w> {
             return self.begin(self.actor, planned, false);
         }
         let outcome = self.outcome.take().unwrap_or_else(|| {
-            let last = self.results.pop().unwrap_or_default();
-            Ok(if self.is_list {
-                self.results.push(last);
-                Value::Array(std::mem::take(&mut self.results))
-            } else {
-                last
-            })
+            let mut results = std::mem::take(&mut self.results);
+            Ok(if self.is_list { results.into() } else { results.pop().unwrap_or_default() })
         });
         Next::Need(Need::Done(Box::new(self.finish(outcome))))
     }
@@ -451,8 +446,9 @@ impl<'w> Transaction<'w> {
             }
         }
         for task in &ops {
-            let total = task.spent.saturating_add(amount);
-            if total > task.bound {
+            // A sum beyond `i64` is beyond every bound.
+            if task.spent.checked_add(amount).is_none_or(|total| total > task.bound) {
+                let total = task.spent.saturating_add(amount);
                 let op = task.op.kind();
                 return Err(Refusal::new(
                     Code::LimitExceeded,
@@ -463,7 +459,7 @@ impl<'w> Transaction<'w> {
             }
         }
         for task in ops {
-            task.spent = task.spent.saturating_add(amount);
+            task.spent += amount;
         }
         self.prices.push((payer, amount));
         Ok(())
@@ -529,13 +525,9 @@ impl<'w> Transaction<'w> {
         let (name, kind) = (rules.resource_name(resource), rules.kind(resource));
         let have = self.draft.chargeable(who, resource).max(0);
         let sentence = format!("`{}` may use {have} of `{name}` now and needs {need}", self.name(who));
-        let number = self.draft.artifact(who).and_then(|artifact| artifact.account);
-        let cell = number.and_then(|number| State::cell(&self.draft, number, resource));
         let (code, hint) = match kind {
             ResourceKind::Renewable { .. } => {
-                let spent = number.map_or(0, |_| self.draft.spent_of(who, resource));
-                let back = cell.and_then(|cell| cell.free_at(kind, self.now, need.saturating_add(spent)));
-                let hint = match back {
+                let hint = match self.free_at(who, resource, need) {
                     Some(back) if back > self.now => {
                         format!("wait {}, until {back}", format_duration_ms(back.ms() - self.now.ms()))
                     }

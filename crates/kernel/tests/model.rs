@@ -1,0 +1,183 @@
+//! The kernel against a naive model of the same rules: random actions, random windows, random JSON.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "model/generate.rs"]
+mod generate;
+#[path = "model/naive.rs"]
+mod naive;
+#[path = "model/naive_ops.rs"]
+mod naive_ops;
+#[path = "model/parse.rs"]
+mod parse;
+mod support;
+#[path = "model/windows.rs"]
+mod windows;
+
+use std::collections::BTreeMap;
+
+use oikos_kernel::{
+    receipt::Receipt,
+    record::{Handle, Outcome, Record},
+    rules::{ResourceId, ResourceKind},
+    time::Time,
+    world::World,
+};
+use proptest::{collection::vec, prelude::*, test_runner::Config};
+use serde_json::Value;
+
+use self::{
+    generate::{Tape, founding},
+    naive::{Fail, Model},
+    support::Toy,
+};
+
+/// A failing case is printed with all it takes to repeat it; no file is kept.
+pub(crate) fn config(cases: u32) -> Config {
+    Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() }
+}
+
+proptest! {
+    #![proptest_config(config(10_000))]
+
+    #[test]
+    fn the_kernel_does_what_the_naive_model_does(
+        kind in 0_u8..4,
+        tapes in vec(vec(any::<u16>(), 0..60), 5..25),
+    ) {
+        check(kind, &tapes);
+    }
+}
+
+/// Acts in both, and compares all there is to see after every action.
+fn check(kind: u8, tapes: &[Vec<u16>]) {
+    let founding = founding(kind);
+    let mut model = Model::new(&founding.rules, &founding.founders);
+    let (mut world, genesis) = founding.found().unwrap();
+    let (supply, mut toy) = (world.supply(), Toy::new(&world));
+    for tape in tapes {
+        let (who, wait_ms, action) = Tape::new(tape).step();
+        toy.wait_ms(wait_ms);
+        model.now = toy.now.ms();
+        let receipt = toy.act(&mut world, who, action.clone());
+        let ended = model.act(who, &action);
+        let told = format!("{who}: {action}\nkernel: {receipt:?}\nmodel: {:?}", ended.result);
+        assert_eq!(receipt.seq.is_some(), ended.admitted, "admission: {told}");
+        compare_outcome(&receipt, &ended.result, &told);
+        compare_receipt(&world, &model, &receipt, &told);
+        compare_worlds(&world, &model, &told);
+        world.audit().unwrap_or_else(|error| panic!("{error}: {told}"));
+        assert_eq!(world.supply(), supply, "{told}");
+    }
+    let digest = world.digest();
+    assert_eq!(replayed(&genesis, &toy.records).digest(), digest, "a replay gives the same world");
+    let image = World::from_image(&world.to_image()).unwrap();
+    assert_eq!(image.digest(), digest, "an image gives the same world");
+    image.audit().unwrap();
+}
+
+/// A second world from the same records, as the journal keeps them.
+fn replayed(genesis: &Record, records: &[Record]) -> World {
+    let mut world = World::empty();
+    for record in std::iter::once(genesis).chain(records) {
+        let read = Record::decode(&record.encode().unwrap()).unwrap();
+        world.apply(&read).unwrap();
+    }
+    world
+}
+
+fn compare_outcome(receipt: &Receipt, expected: &Result<Value, Fail>, told: &str) {
+    match (&receipt.outcome, expected) {
+        (Outcome::Done(result), Ok(expected)) => {
+            assert_eq!(comparable(result.value()), comparable(expected), "result: {told}");
+        }
+        (Outcome::Refused(refusal), Err(expected)) => {
+            assert_eq!(refusal.code.as_str(), expected.code, "code: {told}");
+            // Refusals in words only, and those at the edge of a field, have no numbers to compare.
+            if let Some((need, have)) = expected.numbers {
+                assert_eq!((refusal.need, refusal.have), (Some(need), Some(have)), "numbers: {told}");
+                assert!(need > have || need == i64::MAX, "a shortage is short of something: {told}");
+            }
+        }
+        _ => panic!("one went well and the other did not: {told}"),
+    }
+}
+
+/// A result without its sentences, which the model doesn't write.
+fn comparable(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(comparable).collect(),
+        Value::Object(map) => {
+            let kept = map.iter().filter(|(key, _)| *key != "reason" && *key != "time_until");
+            kept.map(|(key, value)| (key.clone(), comparable(value))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+fn compare_receipt(world: &World, model: &Model, receipt: &Receipt, told: &str) {
+    let name = |handle: Handle| world.name(handle).to_owned();
+    let charges: BTreeMap<(String, usize), i64> = receipt
+        .charges
+        .iter()
+        .map(|charge| ((name(charge.principal), usize::from(charge.resource.0)), charge.amount))
+        .collect();
+    assert_eq!(charges, model.charges, "charges: {told}");
+    let payments: Vec<(String, String, i64, &str)> = receipt
+        .payments
+        .iter()
+        .map(|paid| (name(paid.from), name(paid.to), paid.amount, paid.why.as_str()))
+        .collect();
+    let expected = if receipt.outcome.is_ok() { model.state.payments.clone() } else { Vec::new() };
+    assert_eq!(payments, expected, "payments: {told}");
+}
+
+fn compare_worlds(world: &World, model: &Model, told: &str) {
+    let names: Vec<&str> = world.artifacts().map(|(_, artifact)| artifact.id()).collect();
+    assert_eq!(names.len(), model.state.arts.len(), "which artifacts there are: {told}");
+    let now = Time::from_ms(model.now).unwrap();
+    for (handle, artifact) in world.artifacts() {
+        let (id, expected) = (artifact.id(), model.get(artifact.id()));
+        let told = format!("`{id}`: {told}");
+        assert_eq!(artifact.is_deleted(), expected.deleted, "deleted {told}");
+        assert_eq!(world.scrip(handle), expected.scrip, "scrip of {told}");
+        assert_eq!(world.name(artifact.owner()), expected.owner, "owner of {told}");
+        assert_eq!(artifact.has_standing(), expected.standing, "standing of {told}");
+        assert_eq!(artifact.has_loop(), expected.has_loop, "loop of {told}");
+        assert_eq!(artifact.kind(), expected.kind, "kind of {told}");
+        if !expected.deleted {
+            assert_eq!(i64::from(artifact.version()), expected.version, "version of {told}");
+        }
+        assert_eq!(artifact.size(), if expected.deleted { 0 } else { expected.size() }, "size of {told}");
+        assert_eq!(artifact.content(), &expected.content, "content of {told}");
+        assert_eq!(artifact.code().map(AsRef::as_ref), expected.code.as_deref(), "code of {told}");
+        let storage: BTreeMap<String, Value> =
+            artifact.storage().map(|(key, value)| (key.to_owned(), value.clone())).collect();
+        assert_eq!(storage, expected.storage, "storage of {told}");
+        if !expected.standing {
+            continue;
+        }
+        for (at, rule) in world.rules().resources.iter().enumerate() {
+            let resource = ResourceId(u16::try_from(at).unwrap());
+            let metered = rule.kind == ResourceKind::Metered;
+            let limit = if metered { 0 } else { expected.limits[at] };
+            assert_eq!(world.limit(handle, resource), limit, "limit of `{}` of {told}", rule.name);
+            let used = match rule.kind {
+                _ if at == model.disk() => model.bytes_of(&model.state, id),
+                ResourceKind::Depletable => continue,
+                _ => expected.uses[at].iter().fold(0, |sum: i64, (_, more)| sum.saturating_add(*more)),
+            };
+            assert_eq!(world.used(handle, resource), used, "use of `{}` of {told}", rule.name);
+            if matches!(rule.kind, ResourceKind::Renewable { .. }) {
+                let free = limit - model.live_uses(&model.state, id, at, model.now);
+                assert_eq!(world.capacity(handle, resource, now), free, "free `{}` of {told}", rule.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The naive model's books: plain maps that are copied whole for every savepoint, uses in a plain list
+//! that is summed anew for every question, disk counted by visiting every artifact.
+//!
+//! Written from `DESIGN.md`, without a look at how the kernel does it; only the order in which several
+//! things that are wrong at once are noticed follows the kernel, because the design leaves it open.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
+
+use oikos_kernel::{
+    contract::Native,
+    founding::{Founder, Pays},
+    rules::{Renewal, ResourceKind, Rules},
+};
+use serde_json::Value;
+
+/// A refusal: its code, and the numbers where it has some.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Fail {
+    pub(crate) code: &'static str,
+    pub(crate) numbers: Option<(i64, i64)>,
+}
+
+pub(crate) fn fail<T>(code: &'static str) -> Result<T, Fail> {
+    Err(Fail { code, numbers: None })
+}
+
+pub(crate) fn short<T>(code: &'static str, need: i64, have: i64) -> Result<T, Fail> {
+    Err(Fail { code, numbers: Some((need, have)) })
+}
+
+/// An artifact with its account, if it has standing.
+#[derive(Clone, Debug)]
+pub(crate) struct Art {
+    pub(crate) kind: String,
+    pub(crate) content: Value,
+    pub(crate) code: Option<String>,
+    pub(crate) owner: String,
+    pub(crate) contract: String,
+    pub(crate) price: i64,
+    pub(crate) pays_itself: bool,
+    pub(crate) standing: bool,
+    pub(crate) has_loop: bool,
+    pub(crate) version: i64,
+    pub(crate) deleted: bool,
+    pub(crate) storage: BTreeMap<String, Value>,
+    pub(crate) scrip: i64,
+    /// By resource: rate, balance or quota.
+    pub(crate) limits: Vec<i64>,
+    /// By resource: every use ever, `(when, how much)`.
+    pub(crate) uses: Vec<Vec<(i64, i64)>>,
+}
+
+impl Art {
+    pub(crate) fn size(&self) -> i64 {
+        let content = match &self.content {
+            Value::Null => 0,
+            Value::String(text) => text.len(),
+            other => other.to_string().len(),
+        };
+        let stored: usize =
+            self.storage.iter().map(|(key, value)| key.len() + value.to_string().len()).sum();
+        i64::try_from(content + self.code.as_ref().map_or(0, String::len) + stored).unwrap()
+    }
+}
+
+/// What prices may take from the payer of an op under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
+    pub(crate) payer: String,
+    pub(crate) most: i64,
+    pub(crate) taken: i128,
+}
+
+/// All that a failing op takes back.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct State {
+    pub(crate) arts: BTreeMap<String, Rc<Art>>,
+    /// `(from, to, amount, why)`.
+    pub(crate) payments: Vec<(String, String, i64, &'static str)>,
+    /// The least that was free of a resource after any move that still stands.
+    pub(crate) least: HashMap<(String, usize), i64>,
+    pub(crate) bounds: Vec<Bound>,
+}
+
+pub(crate) struct Model {
+    pub(crate) rules: Rules,
+    pub(crate) now: i64,
+    pub(crate) state: State,
+    /// As it was before the action: what the action itself brings in can't be charged.
+    pub(crate) base: State,
+    pub(crate) charges: BTreeMap<(String, usize), i64>,
+    pub(crate) ops_left: u32,
+}
+
+impl Model {
+    pub(crate) fn new(rules: &Rules, founders: &[Founder]) -> Self {
+        let mut state = State::default();
+        for native in Native::ALL {
+            let mut art = blank(native.id(), rules.resources.len());
+            art.kind = "contract".into();
+            art.code = Some(native.source().into());
+            state.arts.insert(native.id().into(), Rc::new(art));
+        }
+        for founder in founders {
+            let mut art = blank(founder.owner.as_ref().unwrap_or(&founder.id), rules.resources.len());
+            art.kind.clone_from(&founder.kind);
+            art.content = founder.content.clone();
+            art.code.clone_from(&founder.code);
+            let default = if founder.has_loop { Native::SelfOwned } else { Native::Freeware };
+            art.contract = founder.access_contract.clone().unwrap_or_else(|| default.id().into());
+            art.price = founder.price;
+            art.has_loop = founder.has_loop;
+            art.standing = founder.has_standing || founder.has_loop;
+            art.pays_itself = founder.pays.map_or(founder.has_loop, |pays| pays == Pays::Itself);
+            art.scrip = founder.scrip;
+            for (at, rule) in rules.resources.iter().enumerate() {
+                art.limits[at] = founder.resources.get(&rule.name).copied().unwrap_or(0);
+            }
+            state.arts.insert(founder.id.clone(), Rc::new(art));
+        }
+        Self {
+            now: rules.start.ms(),
+            rules: rules.clone(),
+            base: state.clone(),
+            state,
+            charges: BTreeMap::new(),
+            ops_left: 0,
+        }
+    }
+
+    pub(crate) fn blank(&self, owner: &str) -> Art {
+        blank(owner, self.rules.resources.len())
+    }
+
+    pub(crate) fn live(&self, id: &str) -> Result<&Rc<Art>, Fail> {
+        match self.state.arts.get(id) {
+            Some(art) if !art.deleted => Ok(art),
+            _ => fail("not_found"),
+        }
+    }
+
+    pub(crate) fn get(&self, id: &str) -> &Art {
+        &self.state.arts[id]
+    }
+
+    pub(crate) fn get_mut(&mut self, id: &str) -> &mut Art {
+        Rc::make_mut(self.state.arts.get_mut(id).unwrap())
+    }
+
+    pub(crate) fn kind(&self, resource: usize) -> ResourceKind {
+        self.rules.resources[resource].kind
+    }
+
+    pub(crate) fn disk(&self) -> usize {
+        2
+    }
+
+    /// Uses of a renewable that still count at an instant.
+    pub(crate) fn live_uses(&self, state: &State, who: &str, resource: usize, at: i64) -> i64 {
+        let ResourceKind::Renewable { window_ms } = self.kind(resource) else { return 0 };
+        let start = self.rules.start.ms();
+        let counts = |when: i64| match self.rules.renewal {
+            Renewal::Rolling => at < when + window_ms,
+            Renewal::Tick { ms } => (when - start).div_euclid(ms) == (at - start).div_euclid(ms),
+        };
+        let art = &state.arts[who];
+        art.uses[resource].iter().filter(|(when, _)| counts(*when)).map(|(_, amount)| amount).sum()
+    }
+
+    /// Bytes that count on an owner's quota.
+    pub(crate) fn bytes_of(&self, state: &State, owner: &str) -> i64 {
+        state.arts.values().filter(|art| !art.deleted && art.owner == owner).map(|art| art.size()).sum()
+    }
+
+    fn free_in(&self, state: &State, who: &str, resource: usize) -> i64 {
+        let Some(art) = state.arts.get(who).filter(|art| art.standing) else { return 0 };
+        match self.kind(resource) {
+            ResourceKind::Metered => i64::MAX,
+            ResourceKind::Depletable => art.limits[resource],
+            ResourceKind::Renewable { .. } => {
+                art.limits[resource] - self.live_uses(state, who, resource, self.now)
+            }
+            ResourceKind::Allocatable if resource == self.disk() => {
+                art.limits[resource] - self.bytes_of(state, who)
+            }
+            ResourceKind::Allocatable => art.limits[resource],
+        }
+    }
+
+    fn charged(&self, who: &str, resource: usize) -> i64 {
+        self.charges.get(&(who.to_owned(), resource)).copied().unwrap_or(0)
+    }
+
+    /// What is free now, and may be moved away.
+    pub(crate) fn free(&self, who: &str, resource: usize) -> i64 {
+        self.free_in(&self.state, who, resource).saturating_sub(self.charged(who, resource))
+    }
+
+    /// What may be charged: it must fit whether the action succeeds or fails.
+    pub(crate) fn chargeable(&self, who: &str, resource: usize) -> i64 {
+        if self.kind(resource) == ResourceKind::Metered {
+            return i64::MAX;
+        }
+        let least = self.state.least.get(&(who.to_owned(), resource)).copied().unwrap_or(i64::MAX);
+        let before = self.free_in(&self.base, who, resource);
+        let now = self.free_in(&self.state, who, resource);
+        before.min(least).min(now) - self.charged(who, resource)
+    }
+
+    pub(crate) fn charge(&mut self, who: &str, resource: usize, amount: i64) {
+        let sum = self.charges.entry((who.to_owned(), resource)).or_insert(0);
+        *sum = sum.saturating_add(amount);
+    }
+
+    pub(crate) fn shortage(&self, who: &str, resource: usize, need: i64) -> Fail {
+        let code = match self.kind(resource) {
+            ResourceKind::Renewable { .. } => "rate_limited",
+            _ => "insufficient_resource",
+        };
+        Fail { code, numbers: Some((need, self.chargeable(who, resource).max(0))) }
+    }
+
+    /// The first instant at which an amount is free if nothing else is used, as a wait.
+    pub(crate) fn wait(&self, who: &str, resource: usize, amount: i64) -> Option<i64> {
+        if self.free(who, resource) >= amount {
+            return Some(0);
+        }
+        let ResourceKind::Renewable { window_ms } = self.kind(resource) else { return None };
+        let mut state = self.state.clone();
+        let art = Rc::make_mut(state.arts.get_mut(who).unwrap());
+        art.uses[resource].push((self.now, self.charged(who, resource)));
+        let uses = art.uses[resource].clone();
+        let limit = art.limits[resource];
+        let start = self.rules.start.ms();
+        let back = |when: i64| match self.rules.renewal {
+            Renewal::Rolling => when + window_ms,
+            Renewal::Tick { ms } => start + ((when - start).div_euclid(ms) + 1) * ms,
+        };
+        let mut instants: Vec<i64> = uses.iter().map(|(when, _)| back(*when)).collect();
+        instants.sort_unstable();
+        let fits = |at: &i64| *at > self.now && limit - self.live_uses(&state, who, resource, *at) >= amount;
+        instants.into_iter().find(fits).map(|at| at - self.now)
+    }
+
+    pub(crate) fn pay(&mut self, from: &str, to: &str, amount: i64, why: &'static str) -> Result<(), Fail> {
+        for who in [from, to] {
+            let standing = self.state.arts.get(who).is_some_and(|art| art.standing && !art.deleted);
+            if !standing {
+                return fail("invalid_argument");
+            }
+        }
+        let have = self.get(from).scrip;
+        if have < amount {
+            return short("insufficient_scrip", amount, have);
+        }
+        if from != to {
+            if self.get(to).scrip.checked_add(amount).is_none() {
+                return fail("invalid_argument");
+            }
+            self.get_mut(from).scrip -= amount;
+            self.get_mut(to).scrip += amount;
+        }
+        self.state.payments.push((from.into(), to.into(), amount, why));
+        Ok(())
+    }
+
+    pub(crate) fn shift(&mut self, from: &str, to: &str, resource: usize, amount: i64) -> Result<(), Fail> {
+        let have = self.free(from, resource);
+        if have < amount {
+            let code = match self.kind(resource) {
+                ResourceKind::Allocatable => "quota_exceeded",
+                _ => "insufficient_resource",
+            };
+            return short(code, amount, have);
+        }
+        if from != to {
+            if self.get(to).limits[resource].checked_add(amount).is_none() {
+                return fail("invalid_argument");
+            }
+            self.get_mut(from).limits[resource] -= amount;
+            self.get_mut(to).limits[resource] += amount;
+        }
+        let free = self.free_in(&self.state, from, resource);
+        let least = self.state.least.entry((from.to_owned(), resource)).or_insert(free);
+        *least = free.min(*least);
+        Ok(())
+    }
+
+    /// Refuses a growth that the owner's quota doesn't have room for.
+    pub(crate) fn room(&self, owner: &str, growth: i64) -> Result<(), Fail> {
+        let have = self.free_in(&self.state, owner, self.disk());
+        if growth > 0 && self.get(owner).standing && have < growth {
+            return short("quota_exceeded", growth, have);
+        }
+        Ok(())
+    }
+
+    /// Puts a changed artifact in its place if its owner has room for it.
+    pub(crate) fn replace(&mut self, id: &str, art: Art) -> Result<(), Fail> {
+        self.room(&art.owner, art.size() - self.get(id).size())?;
+        self.state.arts.insert(id.into(), Rc::new(art));
+        Ok(())
+    }
+
+    /// Counts a price against the bound of every op under way that the payer pays for.
+    pub(crate) fn consent(&mut self, payer: &str, amount: i64) -> Result<(), Fail> {
+        let over = |bound: &&Bound| {
+            bound.payer == payer && bound.taken + i128::from(amount) > i128::from(bound.most)
+        };
+        if let Some(bound) = self.state.bounds.iter().find(over) {
+            let total = i64::try_from(bound.taken + i128::from(amount)).unwrap_or(i64::MAX);
+            return short("limit_exceeded", total, bound.most);
+        }
+        for bound in self.state.bounds.iter_mut().filter(|bound| bound.payer == payer) {
+            bound.taken += i128::from(amount);
+        }
+        Ok(())
+    }
+
+    /// Ends an action: charges stand, the rest only if it succeeded.
+    pub(crate) fn settle(&mut self, ok: bool) {
+        if !ok {
+            self.state = self.base.clone();
+        }
+        let charges = self.charges.clone();
+        for ((who, resource), amount) in &charges {
+            let (kind, now) = (self.kind(*resource), self.now);
+            let art = self.get_mut(who);
+            match kind {
+                ResourceKind::Depletable => art.limits[*resource] -= amount,
+                _ => art.uses[*resource].push((now, *amount)),
+            }
+        }
+    }
+}
+
+fn blank(owner: &str, resources: usize) -> Art {
+    Art {
+        kind: "data".into(),
+        content: Value::Null,
+        code: None,
+        owner: owner.into(),
+        contract: Native::Freeware.id().into(),
+        price: 0,
+        pays_itself: false,
+        standing: false,
+        has_loop: false,
+        version: 1,
+        deleted: false,
+        storage: BTreeMap::new(),
+        scrip: 0,
+        limits: vec![0; resources],
+        uses: vec![Vec::new(); resources],
+    }
+}

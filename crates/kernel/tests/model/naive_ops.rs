@@ -1,0 +1,701 @@
+//! The naive model's ops and its recursive interpreter of the toy language.
+
+use oikos_kernel::{limits, op::OpKind, rules::ResourceKind};
+use serde_json::{Map, Value, json};
+
+use super::{
+    naive::{Art, Bound, Fail, Model, State, fail, short},
+    support::program::{decide, first_word},
+};
+
+/// Who acts, and who bears what it costs.
+#[derive(Clone, Debug)]
+struct Actor {
+    me: String,
+    payer: String,
+    origin: String,
+    depth: u32,
+    checks: u32,
+    decides: bool,
+}
+
+/// What is known about a call by the code that is called.
+struct Call {
+    args: Vec<Value>,
+    caller: String,
+    paid: i64,
+    given: Vec<Value>,
+}
+
+/// How a block of instructions ended, when not by running to its end.
+enum Stop {
+    Return(Value),
+    Raised(String),
+    Refused(Fail),
+    /// The budget ran out; no `try` catches that.
+    Exhausted,
+}
+
+/// A run of code under way.
+struct Run {
+    actor: Actor,
+    call: Call,
+    polls: u64,
+    polls_max: u64,
+    charged: i64,
+    log: Vec<Value>,
+}
+
+type Fields = Map<String, Value>;
+
+/// What became of an action.
+pub(crate) struct Ended {
+    pub(crate) result: Result<Value, Fail>,
+    /// Whether it left a record.
+    pub(crate) admitted: bool,
+}
+
+impl Model {
+    pub(crate) fn act(&mut self, who: &str, action: &Value) -> Ended {
+        self.base = self.state.clone();
+        self.state = State { arts: self.base.arts.clone(), ..State::default() };
+        self.charges.clear();
+        self.ops_left = limits::OPS_PER_ACTION_MAX;
+        let admitted = self.admit(who, action);
+        let is_admitted = admitted.is_ok();
+        let result = admitted.and_then(|()| self.submitted(who, action));
+        self.settle(result.is_ok());
+        Ended { result, admitted: is_admitted }
+    }
+
+    fn admit(&self, who: &str, action: &Value) -> Result<(), Fail> {
+        if !self.state.arts.get(who).is_some_and(|art| art.standing && !art.deleted) {
+            return fail("not_found");
+        }
+        for op in ops_of(action) {
+            check_fields(op["op"].as_str().unwrap(), op.as_object().unwrap())?;
+        }
+        let costs = || ops_of(action).iter().flat_map(|op| self.costs(op["op"].as_str().unwrap()));
+        for (resource, _) in costs() {
+            let same = costs().filter(|(other, _)| *other == resource);
+            let sum = same.fold(0_i64, |sum, (_, amount)| sum.saturating_add(amount));
+            if self.chargeable(who, resource) < sum {
+                return Err(self.shortage(who, resource, sum));
+            }
+        }
+        Ok(())
+    }
+
+    fn costs(&self, name: &str) -> Vec<(usize, i64)> {
+        let kind = OpKind::from_word(name).unwrap();
+        let costs = self.rules.costs.iter().filter(|(of, _, _)| *of == kind);
+        costs.map(|(_, resource, amount)| (usize::from(resource.0), *amount)).collect()
+    }
+
+    fn submitted(&mut self, who: &str, action: &Value) -> Result<Value, Fail> {
+        let actor = Actor {
+            me: who.into(),
+            payer: who.into(),
+            origin: who.into(),
+            depth: 0,
+            checks: 0,
+            decides: false,
+        };
+        let mut results = Vec::new();
+        for op in ops_of(action) {
+            let mut fields = op.as_object().unwrap().clone();
+            fields.remove("op");
+            results.push(self.op(&actor, op["op"].as_str().unwrap(), &fields)?);
+        }
+        Ok(if action.is_array() { results.into() } else { results.pop().unwrap() })
+    }
+
+    /// One op: all of it happens, or nothing but what it consumed.
+    fn op(&mut self, actor: &Actor, name: &str, fields: &Fields) -> Result<Value, Fail> {
+        check_fields(name, fields)?;
+        let saved = self.state.clone();
+        let posted = match name {
+            "invoke" => self.state.arts.get(text(fields, "artifact")).map_or(0, |art| art.price),
+            _ => 0,
+        };
+        let most = fields.get("max_spend").and_then(Value::as_i64).unwrap_or(posted);
+        self.state.bounds.push(Bound { payer: actor.payer.clone(), most, taken: 0 });
+        let result = self.attempt(actor, name, fields);
+        if result.is_err() {
+            self.state = saved;
+        } else if name == "query" {
+            // A question changes nothing, whatever answering it took.
+            self.state = saved;
+        } else {
+            self.state.bounds.pop();
+        }
+        result
+    }
+
+    fn attempt(&mut self, actor: &Actor, name: &str, fields: &Fields) -> Result<Value, Fail> {
+        self.ops_left = match self.ops_left.checked_sub(1) {
+            Some(left) => left,
+            None => {
+                let most = i64::from(limits::OPS_PER_ACTION_MAX);
+                return short("limit_exceeded", most + 1, most);
+            }
+        };
+        if actor.decides && !["noop", "read", "query", "invoke"].contains(&name) {
+            return fail("permission_denied");
+        }
+        let costs = self.costs(name);
+        for (resource, amount) in &costs {
+            if self.chargeable(&actor.payer, *resource) < *amount {
+                return Err(self.shortage(&actor.payer, *resource, *amount));
+            }
+        }
+        for (resource, amount) in costs {
+            self.charge(&actor.payer, resource, amount);
+        }
+        for (action, target) in self.asks(name, fields)? {
+            self.ask(actor, name, action, &target)?;
+        }
+        self.perform(actor, name, fields)
+    }
+
+    fn asks(&self, name: &str, fields: &Fields) -> Result<Vec<(&'static str, String)>, Fail> {
+        let id = text(fields, "artifact").to_owned();
+        let action = match name {
+            "read" => "read",
+            "write" => match self.state.arts.get(&id) {
+                None => return Ok(Vec::new()),
+                Some(art) if art.deleted => return fail("already_exists"),
+                Some(_) => "write",
+            },
+            "edit" | "set_contract" => "write",
+            "delete" => "delete",
+            "invoke" => "invoke",
+            "transfer_ownership" => "transfer",
+            _ => return Ok(Vec::new()),
+        };
+        self.live(&id)?;
+        let mut asks = vec![(action, id)];
+        for given in fields.get("give").and_then(Value::as_array).into_iter().flatten() {
+            let given = given.as_str().unwrap();
+            self.live(given)?;
+            asks.push(("transfer", given.into()));
+        }
+        Ok(asks)
+    }
+
+    /// Asks the target's contract and takes what it costs.
+    fn ask(&mut self, actor: &Actor, _op: &str, action: &str, target: &str) -> Result<(), Fail> {
+        let contract = self.get(target).contract.clone();
+        let verdict = self.verdict(actor, &actor.me, action, target)?;
+        if verdict["allowed"] != true {
+            return fail("permission_denied");
+        }
+        let cost = verdict["cost"].as_i64().unwrap_or(0);
+        if cost > 0 {
+            let to = match verdict["recipient"].as_str() {
+                Some(id) => self.live(id).map(|_| id.to_owned())?,
+                None => self.get(target).owner.clone(),
+            };
+            if to != actor.payer {
+                self.consent(&actor.payer, cost)?;
+                self.pay(&actor.payer, &to, cost, "contract_cost")?;
+            }
+        }
+        for (key, value) in verdict["state_updates"].as_object().into_iter().flatten() {
+            self.store(&contract, key, value)?;
+        }
+        Ok(())
+    }
+
+    fn verdict(&mut self, actor: &Actor, who: &str, action: &str, target: &str) -> Result<Value, Fail> {
+        let art = self.get(target);
+        let (contract, is_owner) = (art.contract.clone(), art.owner == who);
+        let open = action == "read" || action == "invoke";
+        let native = match contract.as_str() {
+            "genesis_contract_freeware" => Some(open || is_owner),
+            "genesis_contract_self_owned" => Some(is_owner || who == target),
+            "genesis_contract_private" => Some(is_owner),
+            "genesis_contract_public" => Some(true),
+            _ => None,
+        };
+        if let Some(allowed) = native {
+            return Ok(json!({ "allowed": allowed, "cost": 0 }));
+        }
+        let denied = json!({ "allowed": false, "cost": 0 });
+        let Some(code) = self.get(&contract).code.clone() else {
+            return Ok(denied);
+        };
+        if actor.checks >= limits::PERMISSION_DEPTH_MAX {
+            return Ok(denied);
+        }
+        let inner = Actor { me: contract, checks: actor.checks + 1, decides: true, ..actor.clone() };
+        let args = vec![who.into(), action.into(), target.into(), Value::Null];
+        let call = Call { args, caller: who.into(), paid: 0, given: Vec::new() };
+        match self.run(inner, &code, "check_permission", call)? {
+            Ok(verdict) if verdict["allowed"].is_boolean() => Ok(json!({
+                "allowed": verdict["allowed"], "cost": verdict["cost"].as_i64().unwrap_or(0),
+                "recipient": verdict["recipient"], "state_updates": verdict["state_updates"],
+            })),
+            _ => Ok(denied),
+        }
+    }
+
+    fn perform(&mut self, actor: &Actor, name: &str, fields: &Fields) -> Result<Value, Fail> {
+        let id = text(fields, "artifact");
+        match name {
+            "noop" => Ok(Value::Null),
+            "read" => {
+                let art = self.get(id);
+                let mut shown = json!({
+                    "artifact": id, "kind": art.kind, "version": art.version, "content": art.content,
+                });
+                if fields.get("code") == Some(&json!(true)) {
+                    shown["code"] = art.code.clone().into();
+                    shown["interface"] = Value::Null;
+                }
+                Ok(shown)
+            }
+            "write" => self.write(actor, id, fields),
+            "edit" => self.edit(id, fields),
+            "delete" => self.delete(id),
+            "invoke" => self.invoke(actor, id, fields),
+            "run" => {
+                let call =
+                    Call { args: Vec::new(), caller: actor.me.clone(), paid: 0, given: Vec::new() };
+                self.run(actor.clone(), text(fields, "code"), "main", call)?
+            }
+            "transfer" => self.transfer(actor, fields),
+            "transfer_ownership" => {
+                let to = self.recipient(fields)?;
+                self.own(id, &to)?;
+                Ok(json!({ "artifact": id, "owner": to }))
+            }
+            "set_contract" => {
+                let contract = text(fields, "contract");
+                self.contract(contract, id, self.get(id).code.is_some())?;
+                let mut art = self.get(id).clone();
+                art.contract = contract.into();
+                art.version += 1;
+                self.replace(id, art)?;
+                Ok(json!({ "artifact": id, "access_contract": contract }))
+            }
+            "store" => {
+                self.store(&actor.me, text(fields, "key"), &fields["value"])?;
+                Ok(Value::Null)
+            }
+            "query" => self.query(actor, fields),
+            other => panic!("the model doesn't know {other}"),
+        }
+    }
+
+    fn contract(&self, contract: &str, of: &str, of_executes: bool) -> Result<(), Fail> {
+        let executes = if contract == of { of_executes } else { self.live(contract)?.code.is_some() };
+        if executes { Ok(()) } else { fail("invalid_argument") }
+    }
+
+    fn write(&mut self, actor: &Actor, id: &str, fields: &Fields) -> Result<Value, Fail> {
+        let created = !self.state.arts.contains_key(id);
+        if created && id.starts_with("genesis_") {
+            return fail("invalid_argument");
+        }
+        let flag = |name: &str| fields.get(name).and_then(Value::as_bool);
+        let mut art = if created { self.blank(&actor.me) } else { Art::clone(self.get(id)) };
+        if created {
+            if flag("has_loop") == Some(true) && flag("has_standing") == Some(false) {
+                return fail("invalid_argument");
+            }
+            art.has_loop = flag("has_loop") == Some(true);
+            art.standing = art.has_loop || flag("has_standing") == Some(true);
+            art.pays_itself = art.has_loop;
+            art.kind = fields.get("kind").and_then(Value::as_str).unwrap_or("data").into();
+        } else {
+            let fixed = fields.get("kind").is_some_and(|kind| *kind != art.kind.as_str())
+                || flag("has_loop").is_some_and(|given| given != art.has_loop)
+                || flag("has_standing").is_some_and(|given| given != art.standing);
+            if fixed {
+                return fail("invalid_argument");
+            }
+            art.version += 1;
+        }
+        if let Some(pays) = fields.get("pays") {
+            art.pays_itself = *pays == "self";
+            if art.pays_itself && !art.standing {
+                return fail("invalid_argument");
+            }
+        }
+        if let Some(code) = fields.get("code") {
+            art.code = code.as_str().map(Into::into);
+        }
+        if let Some(contract) = fields.get("access_contract").and_then(Value::as_str) {
+            self.contract(contract, id, art.code.is_some())?;
+            art.contract = contract.into();
+        }
+        if let Some(content) = fields.get("content") {
+            art.content = content.clone();
+        }
+        if let Some(price) = fields.get("price").and_then(Value::as_i64) {
+            art.price = price;
+        }
+        let result =
+            json!({ "artifact": id, "created": created, "version": art.version, "size": art.size() });
+        if created {
+            if !self.can_hold(&actor.me) {
+                return fail("invalid_argument");
+            }
+            self.room(&actor.me, art.size())?;
+            self.state.arts.insert(id.into(), art.into());
+        } else {
+            self.replace(id, art)?;
+        }
+        Ok(result)
+    }
+
+    fn edit(&mut self, id: &str, fields: &Fields) -> Result<Value, Fail> {
+        let mut art = Art::clone(self.get(id));
+        let in_code = text(fields, "field") == "code";
+        let before = if in_code { art.code.clone() } else { art.content.as_str().map(Into::into) };
+        let (old, new) = (text(fields, "old"), text(fields, "new"));
+        let Some(before) = before.filter(|before| !old.is_empty() && before.matches(old).count() == 1)
+        else {
+            return fail("invalid_argument");
+        };
+        let after = before.replace(old, new);
+        if in_code {
+            art.code = Some(after);
+        } else {
+            art.content = after.into();
+        }
+        art.version += 1;
+        let version = art.version;
+        self.replace(id, art)?;
+        Ok(json!({ "artifact": id, "version": version }))
+    }
+
+    fn delete(&mut self, id: &str) -> Result<Value, Fail> {
+        let art = self.get(id);
+        let others = || self.state.arts.iter().filter(|(other, art)| !art.deleted && *other != id);
+        let holds = art.scrip > 0
+            || (0..art.limits.len()).any(|resource| {
+                let spent = match self.kind(resource) {
+                    ResourceKind::Depletable => self.charges.get(&(id.to_owned(), resource)),
+                    _ => None,
+                };
+                self.kind(resource) != ResourceKind::Metered
+                    && art.limits[resource] > spent.copied().unwrap_or(0)
+            });
+        let owns = others().any(|(_, other)| other.owner == id);
+        let governs = others().any(|(_, other)| other.contract == id);
+        if governs || (art.standing && (holds || owns)) {
+            return fail("invalid_argument");
+        }
+        let mut art = art.clone();
+        let freed = art.size();
+        art.deleted = true;
+        art.storage.clear();
+        art.content = Value::Null;
+        art.code = None;
+        self.state.arts.insert(id.into(), art.into());
+        Ok(json!({ "artifact": id, "freed": freed }))
+    }
+
+    fn recipient(&self, fields: &Fields) -> Result<String, Fail> {
+        let to = text(fields, "to");
+        if self.live(to)?.standing { Ok(to.into()) } else { fail("invalid_argument") }
+    }
+
+    fn own(&mut self, id: &str, to: &str) -> Result<(), Fail> {
+        let mut art = Art::clone(self.live(id)?);
+        if art.owner != to {
+            self.room(to, art.size())?;
+            art.owner = to.into();
+            self.state.arts.insert(id.into(), art.into());
+        }
+        Ok(())
+    }
+
+    fn transfer(&mut self, actor: &Actor, fields: &Fields) -> Result<Value, Fail> {
+        let (to, amount) = (self.recipient(fields)?, fields["amount"].as_i64().unwrap());
+        let Some(name) = fields.get("resource").and_then(Value::as_str) else {
+            if fields.contains_key("part") {
+                return fail("invalid_argument");
+            }
+            self.pay(&actor.me, &to, amount, "transfer")?;
+            return Ok(json!({ "balance": self.get(&actor.me).scrip }));
+        };
+        let resource = self.resource(name)?;
+        let part = match self.kind(resource) {
+            ResourceKind::Metered => return fail("invalid_argument"),
+            ResourceKind::Renewable { .. } => "rate",
+            ResourceKind::Depletable => "balance",
+            ResourceKind::Allocatable => "quota",
+        };
+        if fields.get("part").is_some_and(|given| *given != part) || !self.can_hold(&actor.me) {
+            return fail("invalid_argument");
+        }
+        self.shift(&actor.me, &to, resource, amount)?;
+        Ok(json!({ part: self.free(&actor.me, resource) }))
+    }
+
+    fn can_hold(&self, id: &str) -> bool {
+        self.live(id).is_ok_and(|art| art.standing)
+    }
+
+    fn resource(&self, name: &str) -> Result<usize, Fail> {
+        match self.rules.resources.iter().position(|rule| rule.name == name) {
+            Some(resource) => Ok(resource),
+            None => fail("invalid_argument"),
+        }
+    }
+
+    fn store(&mut self, id: &str, key: &str, value: &Value) -> Result<(), Fail> {
+        let mut art = self.get(id).clone();
+        if art.deleted {
+            return fail("invalid_argument");
+        }
+        if value.is_null() {
+            art.storage.remove(key);
+        } else {
+            art.storage.insert(key.into(), value.clone());
+        }
+        self.replace(id, art)
+    }
+
+    fn query(&mut self, actor: &Actor, fields: &Fields) -> Result<Value, Fail> {
+        let of = fields.get("of").and_then(Value::as_str).unwrap_or(&actor.me).to_owned();
+        let holder = |model: &Self| match model.live(&of)?.standing {
+            true => Ok(()),
+            false => fail("invalid_argument"),
+        };
+        match text(fields, "what") {
+            "balance" => holder(self).map(|()| self.get(&of).scrip.into()),
+            "balances" => {
+                let holders = self.state.arts.iter().filter(|(_, art)| art.standing && !art.deleted);
+                Ok(holders.map(|(id, art)| (id.clone(), Value::from(art.scrip))).collect())
+            }
+            "supply" => {
+                let sum: i128 = self.state.arts.values().map(|art| i128::from(art.scrip)).sum();
+                Ok(i64::try_from(sum).unwrap().into())
+            }
+            "price" => Ok(self.live(text(fields, "artifact"))?.price.into()),
+            "capacity" => {
+                holder(self)?;
+                let resource = self.resource(text(fields, "resource"))?;
+                let amount = fields.get("amount").and_then(Value::as_i64).unwrap_or(1);
+                let free = self.free(&of, resource);
+                let metered = self.kind(resource) == ResourceKind::Metered;
+                Ok(json!({
+                    "has": free >= amount, "capacity": if metered { Value::Null } else { free.into() },
+                    "time_until_ms": self.wait(&of, resource, amount),
+                }))
+            }
+            "permission" => {
+                let (who, target) = (text(fields, "as").to_owned(), text(fields, "target").to_owned());
+                self.live(&who)?;
+                self.live(&target)?;
+                let contract = self.get(&target).contract.clone();
+                let verdict = self.verdict(actor, &who, text(fields, "action"), &target)?;
+                Ok(json!({
+                    "allowed": verdict["allowed"], "cost": verdict["cost"], "contract": contract,
+                }))
+            }
+            other => panic!("the model doesn't know query {other}"),
+        }
+    }
+
+    fn invoke(&mut self, actor: &Actor, id: &str, fields: &Fields) -> Result<Value, Fail> {
+        let art = Art::clone(self.live(id)?);
+        let Some(code) = art.code else {
+            return fail("invalid_argument");
+        };
+        let depth = actor.depth + 1;
+        if depth > limits::INVOKE_DEPTH_MAX {
+            return short("depth_exceeded", depth.into(), limits::INVOKE_DEPTH_MAX.into());
+        }
+        if art.price > 0 && actor.payer != art.owner {
+            self.consent(&actor.payer, art.price)?;
+            self.pay(&actor.payer, &art.owner, art.price, "price")?;
+        }
+        let paid = fields.get("pay").and_then(Value::as_i64).unwrap_or(0);
+        let given = fields.get("give").and_then(Value::as_array).cloned().unwrap_or_default();
+        if (paid > 0 || !given.is_empty()) && (!art.standing || actor.decides) {
+            return fail("invalid_argument");
+        }
+        if paid > 0 {
+            self.pay(&actor.me, id, paid, "pay")?;
+        }
+        for given in &given {
+            self.own(given.as_str().unwrap(), id)?;
+        }
+        // What the action itself created can't bear charges: they would outlive it if it fails.
+        let pays_itself = art.pays_itself && self.base.arts.contains_key(id);
+        let inner = Actor {
+            me: id.into(),
+            payer: if pays_itself { id.into() } else { actor.payer.clone() },
+            depth,
+            ..actor.clone()
+        };
+        let args = fields.get("args").and_then(Value::as_array).cloned().unwrap_or_default();
+        let method = fields.get("method").and_then(Value::as_str).unwrap_or("run");
+        self.run(inner, &code, method, Call { args, caller: actor.me.clone(), paid, given })?
+    }
+
+    /// Runs code. The outer error is a shortage of whoever pays for it; the inner one is the code's.
+    fn run(
+        &mut self,
+        actor: Actor,
+        source: &str,
+        entry: &str,
+        call: Call,
+    ) -> Result<Result<Value, Fail>, Fail> {
+        let payer = actor.payer.clone();
+        if self.chargeable(&payer, 0) < 1 {
+            return Err(self.shortage(&payer, 0, 1));
+        }
+        let mut run = Run { actor, call, polls: 0, polls_max: 0, charged: 0, log: Vec::new() };
+        self.budget(&mut run);
+        let program = serde_json::from_str::<Value>(source).unwrap_or_default();
+        let stop = match &program {
+            Value::Array(block) => self.block(&mut run, block),
+            Value::Object(entries) => match entries.get(entry).and_then(Value::as_array) {
+                Some(block) => self.block(&mut run, block),
+                None => Err(Stop::Refused(Fail { code: "not_found", numbers: None })),
+            },
+            _ => Err(Stop::Refused(Fail { code: "invalid_code", numbers: None })),
+        };
+        self.meter(&mut run, 1);
+        match stop {
+            Ok(()) => Ok(Ok(run.log.into())),
+            Err(Stop::Return(value)) => Ok(Ok(value)),
+            Err(Stop::Raised(_)) => Ok(fail("code_error")),
+            Err(Stop::Refused(refusal)) => Ok(Err(refusal)),
+            Err(Stop::Exhausted) if self.kind(0) == ResourceKind::Metered => Ok(fail("code_timeout")),
+            Err(Stop::Exhausted) => Err(self.shortage(&payer, 0, self.cpu_us(1))),
+        }
+    }
+
+    /// The price of polls: rounded up to whole microseconds.
+    fn cpu_us(&self, polls: u64) -> i64 {
+        i64::try_from((polls * self.rules.cpu_ns_per_poll).div_ceil(1_000)).unwrap()
+    }
+
+    /// The most polls that the payer can afford, those it has used included.
+    fn budget(&self, run: &mut Run) {
+        let free = self.chargeable(&run.actor.payer, 0);
+        let most = limits::POLLS_PER_INVOCATION_MAX;
+        let fits = |polls: &u64| self.cpu_us(*polls) <= run.charged.saturating_add(free);
+        // Polls cost whole microseconds in these worlds, so what fits is found by division.
+        let affordable = if free == i64::MAX {
+            most
+        } else {
+            u64::try_from(run.charged + free).unwrap() * 1_000 / self.rules.cpu_ns_per_poll
+        };
+        run.polls_max = affordable.min(most);
+        assert!(run.polls_max == 0 || fits(&run.polls_max));
+    }
+
+    fn meter(&mut self, run: &mut Run, least: i64) {
+        let due = self.cpu_us(run.polls).max(least) - run.charged;
+        let due = due.min(self.chargeable(&run.actor.payer, 0));
+        if due > 0 {
+            self.charge(&run.actor.payer, 0, due);
+            run.charged += due;
+        }
+    }
+
+    fn block(&mut self, run: &mut Run, block: &[Value]) -> Result<(), Stop> {
+        for step in block {
+            let name = step[0].as_str().unwrap_or("");
+            let polls = if name == "burn" { step[1].as_u64().unwrap_or(0) } else { 1 };
+            if run.polls + polls > run.polls_max {
+                run.polls = run.polls.max(run.polls_max);
+                return Err(Stop::Exhausted);
+            }
+            run.polls += polls;
+            match name {
+                "burn" => {}
+                "call" | "attempt" => {
+                    self.meter(run, 0);
+                    let actor = run.actor.clone();
+                    let result = self.host(&actor, step[1].as_str().unwrap_or(""), step[3].as_object());
+                    self.budget(run);
+                    let logged = match result {
+                        Ok(value) if name == "attempt" => json!({ "ok": true, "result": value }),
+                        Ok(value) => value,
+                        Err(Fail { code, numbers }) if name == "attempt" => json!({
+                            "ok": false, "code": code,
+                            "need": numbers.map(|numbers| numbers.0), "have": numbers.map(|numbers| numbers.1),
+                        }),
+                        Err(refusal) => return Err(Stop::Refused(refusal)),
+                    };
+                    run.log.push(logged);
+                }
+                "try" => {
+                    let caught = match self.block(run, step[1].as_array().map_or(&[][..], Vec::as_slice)) {
+                        Err(Stop::Raised(text)) => first_word(&text).to_owned(),
+                        Err(Stop::Refused(refusal)) => refusal.code.to_owned(),
+                        other => {
+                            other?;
+                            continue;
+                        }
+                    };
+                    run.log.push(json!({ "caught": caught }));
+                }
+                "raise" => return Err(Stop::Raised(step[1].as_str().unwrap_or("").into())),
+                "return" => return Err(Stop::Return(step[1].clone())),
+                "return_arg" => {
+                    let at = usize::try_from(step[1].as_u64().unwrap_or(0)).unwrap();
+                    return Err(Stop::Return(run.call.args.get(at).cloned().unwrap_or_default()));
+                }
+                "return_call" => {
+                    return Err(Stop::Return(json!({
+                        "me": run.actor.me, "caller": run.call.caller, "origin": run.actor.origin,
+                        "paid": run.call.paid, "given": run.call.given,
+                    })));
+                }
+                "decide" => return Err(Stop::Return(decide(&step[1], &run.call.args))),
+                other => panic!("the model doesn't know the instruction {other}"),
+            }
+        }
+        Ok(())
+    }
+
+    fn host(&mut self, actor: &Actor, name: &str, fields: Option<&Fields>) -> Result<Value, Fail> {
+        let fields = fields.cloned().unwrap_or_default();
+        match name {
+            "pay" => self.op(actor, "transfer", &fields),
+            "storage_set" => self.op(actor, "store", &fields),
+            "storage_get" => {
+                let stored = self.get(&actor.me).storage.get(text(&fields, "key")).cloned();
+                Ok(stored.unwrap_or_default())
+            }
+            "get_balance" => {
+                let of = fields.get("of").and_then(Value::as_str).unwrap_or(&actor.me);
+                let holder = self.live(of)?;
+                if holder.standing { Ok(holder.scrip.into()) } else { fail("invalid_argument") }
+            }
+            op => self.op(actor, op, &fields),
+        }
+    }
+}
+
+fn text<'a>(fields: &'a Fields, name: &str) -> &'a str {
+    fields.get(name).and_then(Value::as_str).unwrap_or("")
+}
+
+fn ops_of(action: &Value) -> &[Value] {
+    match action {
+        Value::Array(ops) => ops,
+        op => std::slice::from_ref(op),
+    }
+}
+
+/// What a well-formed op may still get wrong in these tests: the size of an amount, and giving twice.
+fn check_fields(name: &str, fields: &Fields) -> Result<(), Fail> {
+    let amount = fields.get("amount").and_then(Value::as_i64);
+    if amount.is_some_and(|amount| amount < 1) && ["transfer", "query"].contains(&name) {
+        return fail("invalid_argument");
+    }
+    let given = fields.get("give").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let twice = given.iter().enumerate().any(|(at, id)| given[..at].contains(id));
+    if twice { fail("invalid_argument") } else { Ok(()) }
+}

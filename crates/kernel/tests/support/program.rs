@@ -1,0 +1,202 @@
+//! The toy language: a program is the text of a JSON array of instructions, each an array that
+//! begins with its name. An object of such arrays has one program per entry point.
+//!
+//! | instruction | what it does |
+//! |---|---|
+//! | `["call", name, args, kwargs]` | calls a host function and logs its value |
+//! | `["attempt", name, args, kwargs]` | the same by `attempt`; logs `{"ok", "result"}` or `{"ok", "code", "need", "have"}` |
+//! | `["try", [...]]` | runs instructions; logs `{"caught": code}` if one raises |
+//! | `["raise", text]` | raises |
+//! | `["return", value]` | ends with that value |
+//! | `["return_arg", index]` | ends with an argument |
+//! | `["return_call"]` | ends with the mapping `call` and `me` |
+//! | `["decide", {...}]` | ends with a contract's answer: see [`decide`] |
+//! | `["burn", polls]` | uses so many polls more |
+//!
+//! Every instruction uses one poll. A program that ends without `return` has its log as its result.
+
+use oikos_kernel::code::{
+    CodeAnswer, CodeCall, CodeFailure, FailureKind, HostAnswer, HostCall, Meter,
+};
+use serde_json::{Map, Value, json};
+
+/// One run of a program.
+pub(crate) struct Machine {
+    args: Vec<Value>,
+    call: Value,
+    frames: Vec<Frame>,
+    log: Vec<Value>,
+    attempt: bool,
+    polls: u64,
+    /// The budget, which the kernel sets anew at every answer.
+    pub(crate) polls_max: u64,
+}
+
+/// Instructions under way: the program, or the inside of a `try`.
+struct Frame {
+    instructions: Vec<Value>,
+    at: usize,
+    catches: bool,
+}
+
+impl Machine {
+    /// Reads the program of a call; the answer is the failure if there is none.
+    pub(crate) fn start(call: &CodeCall) -> Result<Self, CodeAnswer> {
+        let done = |kind, message: String| CodeAnswer::Done {
+            result: Err(CodeFailure { kind, message, exception: None, traceback: String::new() }),
+            meter: Meter::default(),
+            output: String::new(),
+        };
+        let program: Value = serde_json::from_str(&call.source)
+            .map_err(|error| done(FailureKind::Invalid, format!("SyntaxError: {error}")))?;
+        let entry = call.entry.function().unwrap_or("main");
+        let instructions = match program {
+            Value::Array(instructions) => instructions,
+            Value::Object(mut entries) => match entries.remove(entry) {
+                Some(Value::Array(instructions)) => instructions,
+                _ => return Err(done(FailureKind::NoEntry, format!("`{entry}` is not defined"))),
+            },
+            _ => return Err(done(FailureKind::Invalid, "SyntaxError: no program".into())),
+        };
+        let info = &call.call;
+        let given: Vec<&str> = info.given.iter().map(AsRef::as_ref).collect();
+        Ok(Self {
+            args: call.args.clone(),
+            call: json!({
+                "me": &*call.me, "caller": info.caller.as_deref(), "origin": info.origin.as_deref(),
+                "paid": info.paid, "given": given,
+            }),
+            frames: vec![Frame { instructions, at: 0, catches: false }],
+            log: Vec::new(),
+            attempt: false,
+            polls: 0,
+            polls_max: call.limits.polls,
+        })
+    }
+
+    /// Runs on, with the answer to the last host call, until the next one or the end.
+    pub(crate) fn go(&mut self, answer: Option<HostAnswer>) -> CodeAnswer {
+        match answer {
+            Some(HostAnswer::Value(value)) => {
+                let value = if self.attempt { attempted(&value) } else { value };
+                self.log.push(value);
+            }
+            Some(HostAnswer::Raise(text)) => {
+                if let Some(done) = self.throw(text) {
+                    return done;
+                }
+            }
+            None => {}
+        }
+        loop {
+            let Some(frame) = self.frames.last_mut() else {
+                let log = std::mem::take(&mut self.log);
+                return self.done(Ok(log.into()));
+            };
+            let Some(instruction) = frame.instructions.get(frame.at).cloned() else {
+                self.frames.pop();
+                continue;
+            };
+            frame.at += 1;
+            if let Some(answer) = self.perform(&instruction) {
+                return answer;
+            }
+        }
+    }
+
+    fn perform(&mut self, instruction: &Value) -> Option<CodeAnswer> {
+        let name = instruction[0].as_str().unwrap_or("");
+        let polls = if name == "burn" { instruction[1].as_u64().unwrap_or(0) } else { 1 };
+        if self.polls + polls > self.polls_max {
+            self.polls = self.polls.max(self.polls_max);
+            return Some(self.fail(FailureKind::Instructions, "the budget ran out".into(), None));
+        }
+        self.polls += polls;
+        match name {
+            "burn" => None,
+            "call" | "attempt" => {
+                self.attempt = name == "attempt";
+                let word = instruction[1].as_str().unwrap_or("").to_owned();
+                let mut args = instruction[2].as_array().cloned().unwrap_or_default();
+                let kwargs = instruction[3].as_object().cloned().unwrap_or_else(Map::new);
+                let call = if self.attempt {
+                    args.insert(0, word.into());
+                    HostCall { name: "attempt".into(), args, kwargs }
+                } else {
+                    HostCall { name: word, args, kwargs }
+                };
+                Some(CodeAnswer::Call { call, meter: self.meter() })
+            }
+            "try" => {
+                let instructions = instruction[1].as_array().cloned().unwrap_or_default();
+                self.frames.push(Frame { instructions, at: 0, catches: true });
+                None
+            }
+            "raise" => self.throw(instruction[1].as_str().unwrap_or("").to_owned()),
+            "return" => Some(self.done(Ok(instruction[1].clone()))),
+            "return_arg" => {
+                let at = usize::try_from(instruction[1].as_u64().unwrap_or(0)).unwrap_or(0);
+                let value = self.args.get(at).cloned().unwrap_or_default();
+                Some(self.done(Ok(value)))
+            }
+            "return_call" => {
+                let call = self.call.clone();
+                Some(self.done(Ok(call)))
+            }
+            "decide" => {
+                let verdict = decide(&instruction[1], &self.args);
+                Some(self.done(Ok(verdict)))
+            }
+            other => self.throw(format!("there is no instruction {other}")),
+        }
+    }
+
+    /// Raises: goes on after the innermost `try`, or ends.
+    fn throw(&mut self, text: String) -> Option<CodeAnswer> {
+        while let Some(frame) = self.frames.pop() {
+            if frame.catches {
+                self.log.push(json!({ "caught": first_word(&text) }));
+                return None;
+            }
+        }
+        Some(self.fail(FailureKind::Raised, format!("Exception: {text}"), Some(text)))
+    }
+
+    fn fail(&self, kind: FailureKind, message: String, exception: Option<String>) -> CodeAnswer {
+        self.done(Err(CodeFailure { kind, message, exception, traceback: String::new() }))
+    }
+
+    fn done(&self, result: Result<Value, CodeFailure>) -> CodeAnswer {
+        CodeAnswer::Done { result, meter: self.meter(), output: String::new() }
+    }
+
+    fn meter(&self) -> Meter {
+        Meter { polls: self.polls, ..Meter::default() }
+    }
+}
+
+/// The code of a refusal's exception text, or the text of any other exception.
+pub(crate) fn first_word(text: &str) -> &str {
+    text.split(':').next().unwrap_or(text)
+}
+
+fn attempted(value: &Value) -> Value {
+    if value["ok"] == true {
+        return json!({ "ok": true, "result": value["result"] });
+    }
+    let error = &value["error"];
+    json!({ "ok": false, "code": error["code"], "need": error["need"], "have": error["have"] })
+}
+
+/// What `check_permission(caller, action, …)` answers by a rule `{"deny": [actions], "only": [callers]}`;
+/// the rule's `cost`, `recipient` and `state_updates` are passed on.
+pub(crate) fn decide(rule: &Value, args: &[Value]) -> Value {
+    let holds = |list: &Value, at: usize| {
+        list.as_array().zip(args.get(at)).is_some_and(|(list, value)| list.contains(value))
+    };
+    let allowed = !holds(&rule["deny"], 1) && (rule["only"].is_null() || holds(&rule["only"], 0));
+    json!({
+        "allowed": allowed, "reason": "the rule says so", "cost": rule["cost"],
+        "recipient": rule["recipient"], "state_updates": rule["state_updates"],
+    })
+}
