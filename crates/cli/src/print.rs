@@ -36,7 +36,7 @@ pub(crate) fn pretty(value: &Value) {
 /// Rows under a heading; columns whose heading ends in `#` are numbers, aligned right.
 pub(crate) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(heading.iter().map(|name| name.trim_end_matches('#')));
     for row in rows {
         table.add_row(row);

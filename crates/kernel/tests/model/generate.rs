@@ -20,13 +20,33 @@ pub(crate) struct Tape<'a> {
 const PRINCIPALS: &[&str] = &["alice", "bob", "carol", "till"];
 /// What exists at first, and last the ids that actions create, delete and try again.
 const TARGETS: &[&str] = &[
-    "tool", "till", "gate", "vault", "alice", "bob", "carol", "toll", "n0", "n1", "n2", "nobody",
-    "genesis_contract_public", "genesis_x",
+    "tool",
+    "till",
+    "gate",
+    "vault",
+    "alice",
+    "bob",
+    "carol",
+    "toll",
+    "n0",
+    "n1",
+    "n2",
+    "nobody",
+    "genesis_contract_public",
+    "genesis_x",
 ];
 const FRESH: &[&str] = &["n0", "n1", "n2", "vault"];
 const CONTRACTS: &[&str] = &[
-    "genesis_contract_freeware", "genesis_contract_public", "gate", "toll", "genesis_contract_private",
-    "genesis_contract_self_owned", "n0", "n1", "vault", "maze",
+    "genesis_contract_freeware",
+    "genesis_contract_public",
+    "gate",
+    "toll",
+    "genesis_contract_private",
+    "genesis_contract_self_owned",
+    "n0",
+    "n1",
+    "vault",
+    "maze",
 ];
 const AMOUNTS: &[i64] = &[1, 2, 5, 0, 3, 10, 40, 100, 1 << 62, i64::MAX, i64::MAX - 1, (1 << 62) - 1];
 const RESOURCES: &[&str] = &["actions", "fuel", "disk", "cpu", "memory"];

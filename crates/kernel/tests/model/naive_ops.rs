@@ -260,8 +260,7 @@ impl Model {
             "delete" => self.delete(id),
             "invoke" => self.invoke(actor, id, fields),
             "run" => {
-                let call =
-                    Call { args: Vec::new(), caller: actor.me.clone(), paid: 0, given: Vec::new() };
+                let call = Call { args: Vec::new(), caller: actor.me.clone(), paid: 0, given: Vec::new() };
                 self.run(actor.clone(), text(fields, "code"), "main", call)?
             }
             "transfer" => self.transfer(actor, fields),
@@ -355,8 +354,7 @@ impl Model {
         let in_code = text(fields, "field") == "code";
         let before = if in_code { art.code.clone() } else { art.content.as_str().map(Into::into) };
         let (old, new) = (text(fields, "old"), text(fields, "new"));
-        let Some(before) = before.filter(|before| !old.is_empty() && before.matches(old).count() == 1)
-        else {
+        let Some(before) = before.filter(|before| !old.is_empty() && before.matches(old).count() == 1) else {
             return fail("invalid_argument");
         };
         let after = before.replace(old, new);

@@ -15,9 +15,7 @@
 //!
 //! Every instruction uses one poll. A program that ends without `return` has its log as its result.
 
-use oikos_kernel::code::{
-    CodeAnswer, CodeCall, CodeFailure, FailureKind, HostAnswer, HostCall, Meter,
-};
+use oikos_kernel::code::{CodeAnswer, CodeCall, CodeFailure, FailureKind, HostAnswer, HostCall, Meter};
 use serde_json::{Map, Value, json};
 
 /// One run of a program.
