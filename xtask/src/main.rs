@@ -1,2 +1,74 @@
-//! Checks.
-fn main() {}
+//! The checks that run before anything lands: `cargo xtask ci` runs all of them.
+
+mod layers;
+mod tidy;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+/// One check: its name, and what it does.
+type Check = (&'static str, fn(&Path) -> Result<()>);
+
+const CHECKS: &[Check] = &[
+    ("format", |root| cargo(root, &["fmt", "--all", "--check"], &[])),
+    ("layers", |root| layers::check(root)),
+    ("tidy", |root| tidy::check(root)),
+    ("clippy", |root| {
+        cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], &[])
+    }),
+    ("test", |root| cargo(root, &["test", "--workspace", "--locked"], &[])),
+    ("doc", |root| {
+        cargo(root, &["doc", "--workspace", "--no-deps", "--locked"], &[("RUSTDOCFLAGS", "-D warnings")])
+    }),
+];
+
+fn main() -> ExitCode {
+    let wanted = std::env::args().nth(1).unwrap_or_default();
+    match run(&wanted) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(wanted: &str) -> Result<()> {
+    let root = root()?;
+    let chosen: Vec<&Check> = CHECKS.iter().filter(|(name, _)| wanted == "ci" || wanted == *name).collect();
+    if chosen.is_empty() {
+        let names: Vec<&str> = CHECKS.iter().map(|(name, _)| *name).collect();
+        bail!("usage: cargo xtask ci, or one of {}", names.join(", "));
+    }
+    let begun = Instant::now();
+    for (name, check) in chosen {
+        eprintln!("== {name}");
+        let started = Instant::now();
+        check(&root).with_context(|| format!("{name} failed"))?;
+        eprintln!("== {name} passed in {} s", started.elapsed().as_secs());
+    }
+    eprintln!("== all passed in {} s", begun.elapsed().as_secs());
+    Ok(())
+}
+
+/// The workspace's folder.
+fn root() -> Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map(Path::to_path_buf).context("xtask stands outside of a workspace")
+}
+
+fn cargo(root: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.current_dir(root).args(arguments).envs(variables.iter().copied());
+    let status = command.status().with_context(|| format!("cargo {} can't be run", arguments.join(" ")))?;
+    if !status.success() {
+        bail!("cargo {} said no", arguments.join(" "));
+    }
+    Ok(())
+}

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use oikos_kernel::{record::Handle, rules::ResourceId, time::format_duration_ms};
+use oikos_runner::kernel::{record::Handle, rules::ResourceId, time::format_duration_ms};
 use oikos_runner::{Live, Summary, report};
 
 use crate::print::{number, table};

@@ -17,6 +17,8 @@ mod summary;
 mod tick;
 
 pub use oikos_journal::{Head, Journal, JournalError, Verified, verify};
+/// The kernel, whose read-only views the command line prints.
+pub use oikos_kernel as kernel;
 /// The allocator with which the memory limit of code binds; the binary makes it its global one.
 pub use oikos_sandbox::CountingAllocator;
 /// Stack that the thread of a live world needs.

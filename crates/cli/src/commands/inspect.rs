@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use oikos_kernel::{
+use oikos_runner::kernel::{
     op::{Action, Op},
     record::Handle,
     rules::{ResourceId, ResourceKind},

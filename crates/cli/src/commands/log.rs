@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use oikos_kernel::{
+use oikos_runner::kernel::{
     receipt::event_json,
     record::{Cause, Handle, Outcome, Record},
     world::World,

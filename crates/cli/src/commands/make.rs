@@ -3,7 +3,7 @@
 use std::{io::Write as _, path::Path};
 
 use anyhow::{Context as _, Result, bail};
-use oikos_kernel::id::Id;
+use oikos_runner::kernel::id::Id;
 use oikos_runner::{Journal, Live, RunError};
 use serde_json::json;
 

@@ -8,7 +8,7 @@ mod run;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use oikos_kernel::op;
+use oikos_runner::kernel::op;
 use oikos_runner::{
     Journal, Live, RunError, Stop,
     config::{self, Overrides, WorldFile},
