@@ -241,13 +241,16 @@ fn references(section: &Reader<'_>, founder: &Founder) -> Vec<(String, Range<usi
     named.chain(founder.depends_on.iter().map(|id| (id.clone(), span("depends_on")))).collect()
 }
 
-/// Makes `count` agents of one entry, numbered with as many digits as the count has.
+/// Digits of the number of an agent, at least.
+const DIGITS_MIN: usize = 3;
+
+/// Makes `count` agents of one entry, numbered with as many digits as the count has, or more.
 fn expand(document: &Document<'_>, placed: Placed, count: Option<i64>, agents: &mut Vec<Placed>) -> Read<()> {
     let Some(count) = count else {
         agents.push(placed);
         return Ok(());
     };
-    let digits = count.to_string().len();
+    let digits = count.to_string().len().max(DIGITS_MIN);
     for number in 1..=count {
         let id = format!("{}_{number:0digits$}", placed.founder.id);
         if let Err(refusal) = Id::parse(&id) {
