@@ -37,11 +37,15 @@ pub enum Stopped {
 }
 
 impl Live {
-    /// Founds the world of a world file.
+    /// Founds the world of a world file. `journal` begins its journal; it is called when nothing but
+    /// the disk can fail any more, so that a world file with a mistake leaves no database behind.
     ///
     /// # Errors
     /// When its code is not in the dialect, it can't be founded, or the journal can't be written.
-    pub fn found(mut file: WorldFile, mut journal: Journal) -> Result<Self, RunError> {
+    pub fn found(
+        mut file: WorldFile,
+        journal: impl FnOnce() -> Result<Journal, JournalError>,
+    ) -> Result<Self, RunError> {
         let mut sandbox: Box<dyn Sandbox> = Box::new(ThreadSandbox::new());
         let mut checked: Vec<&str> = Vec::new();
         for founder in &file.founding.founders {
@@ -59,6 +63,7 @@ impl Live {
             file.founding.rules.start = wall_now();
         }
         let (world, record) = file.founding.clone().found()?;
+        let mut journal = journal()?;
         journal.append(&[record], &[(SOURCE, &encode(&file.source))])?;
         let now = world.now();
         let mut sequencer = Sequencer::new(world, journal, sandbox, now);
@@ -97,7 +102,7 @@ impl Live {
     /// As [`Self::found`] and [`Self::open`], and when the database was made from something else.
     pub fn open_or_found(file: WorldFile, db: &Path) -> Result<Self, RunError> {
         if !Journal::holds_world(db)? {
-            return Self::found(file, Journal::create(db)?);
+            return Self::found(file, || Journal::create(db));
         }
         let mut journal = Journal::open(db)?;
         let before = recorded(&journal)?;

@@ -69,7 +69,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 pub(super) fn validate(path: &Path, overrides: &OverrideArgs, json: bool) -> Result<bool> {
     let file = world_file(path, overrides)?;
-    let live = Live::found(file, Journal::in_memory().map_err(RunError::from)?)?;
+    let live = Live::found(file, Journal::in_memory)?;
     let world = live.world();
     let (agents, artifacts) = (world.population(), world.artifacts().count());
     let (name, ticks, supply) = (&live.file.plan.name, live.file.plan.ticks, world.supply());

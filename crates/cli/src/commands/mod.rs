@@ -159,7 +159,7 @@ fn serve(world: &Path, db: Option<&Path>, overrides: &OverrideArgs) -> Result<bo
         let file = world_file(world, overrides)?;
         match db {
             Some(db) => Live::open_or_found(file, db)?,
-            None => Live::found(file, Journal::in_memory().map_err(RunError::from)?)?,
+            None => Live::found(file, Journal::in_memory)?,
         }
     } else {
         if db.is_some() || overrides.seed.is_some() || !overrides.set.is_empty() {

@@ -53,7 +53,12 @@ const ARTIFACT_KEYS: [Key; 17] = [
 
 const AGENT_KEYS: [Key; 17] = [
     key("id", "id", "required", "its id; with `count` the beginning of it"),
-    key("count", "integer", "none", "so many agents: `trader` becomes `trader_001` … `trader_100`, three digits or more"),
+    key(
+        "count",
+        "integer",
+        "none",
+        "so many agents: `trader` becomes `trader_001` … `trader_100`, three digits or more",
+    ),
     key("mind", "\"script\"", "\"script\"", "what decides for it: the `step(observation)` of its code"),
     key("owner", "id", "itself", "the principal that owns it"),
     key("kind", "string", "\"agent\"", "a word for what it is"),
