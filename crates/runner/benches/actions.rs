@@ -3,6 +3,8 @@
 //! In memory nothing is written; durable, every thousand actions share a commit that is on disk
 //! before the next thousand begins.
 
+#![expect(clippy::expect_used, reason = "a benchmark that can't be set up has nothing to say")]
+
 use divan::{Bencher, counter::ItemsCount};
 use oikos_runner::{Journal, Live, config, library};
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use std::{io::Write as _, path::Path};
 
 use anyhow::{Context as _, Result, bail};
 use oikos_runner::kernel::id::Id;
-use oikos_runner::{Journal, Live, RunError};
+use oikos_runner::{Journal, Live};
 use serde_json::json;
 
 use super::{Usage, world_file};
