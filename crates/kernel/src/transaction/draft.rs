@@ -116,7 +116,12 @@ impl<'w> Draft<'w> {
     /// Adds an effect to the draft.
     pub(super) fn put(&mut self, effect: Effect) -> Result<(), Guard> {
         state::apply(self, &effect)?;
-        if let Effect::Move { from, resource, .. } = &effect {
+        if let Effect::Move { from, to, resource, .. } = &effect {
+            // What moves nowhere changes nothing. In the record its guard could fail: there the
+            // charges come first, also those that the action makes later.
+            if from == to {
+                return Ok(());
+            }
             let account = self.artifact(*from).and_then(|artifact| artifact.account);
             if let Some(number) = account {
                 let key = (number, *resource);
