@@ -199,8 +199,8 @@ impl Transaction<'_> {
         let room = limits::OUTPUT_BYTES_MAX.saturating_sub(self.output.len());
         self.output.push_str(output.get(..output.floor_char_boundary(room)).unwrap_or(""));
         let detail = result.as_ref().err().map(|failure| failure_text(failure).to_owned());
-        let out_of_cpu = task.cpu_bound
-            && result.as_ref().is_err_and(|failure| failure.kind == FailureKind::Instructions);
+        let out_of_cpu =
+            task.cpu_bound && result.as_ref().is_err_and(|failure| failure.kind == FailureKind::Instructions);
         let result = result.map_err(|failure| self.failure(&task, &failure));
         match task.purpose {
             Purpose::Alone => {
