@@ -8,8 +8,12 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "model/bytes.rs"]
+mod bytes;
 #[path = "model/generate.rs"]
 mod generate;
+#[path = "model/interpret.rs"]
+mod interpret;
 #[path = "model/naive.rs"]
 mod naive;
 #[path = "model/naive_ops.rs"]
@@ -38,9 +42,11 @@ use self::{
     support::Toy,
 };
 
-/// A failing case is printed with all it takes to repeat it; no file is kept.
+/// At least so many cases; `PROPTEST_CASES` may ask for more. A failing case is printed with all it
+/// takes to repeat it, and no file is kept.
 pub(crate) fn config(cases: u32) -> Config {
-    Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() }
+    let default = Config::default();
+    Config { cases: default.cases.max(cases), failure_persistence: None, max_shrink_iters: 20_000, ..default }
 }
 
 proptest! {
@@ -49,7 +55,7 @@ proptest! {
     #[test]
     fn the_kernel_does_what_the_naive_model_does(
         kind in 0_u8..4,
-        tapes in vec(vec(any::<u16>(), 0..60), 5..25),
+        tapes in vec(vec(any::<u16>(), 0..120), 5..25),
     ) {
         check(kind, &tapes);
     }

@@ -60,8 +60,7 @@ impl Art {
             Value::String(text) => text.len(),
             other => other.to_string().len(),
         };
-        let stored: usize =
-            self.storage.iter().map(|(key, value)| key.len() + value.to_string().len()).sum();
+        let stored: usize = self.storage.iter().map(|(key, value)| key.len() + value.to_string().len()).sum();
         i64::try_from(content + self.code.as_ref().map_or(0, String::len) + stored).unwrap()
     }
 }

@@ -1,52 +1,25 @@
-//! The naive model's ops and its recursive interpreter of the toy language.
+//! The naive model's ops, and the one question that is put to contracts before them.
 
 use oikos_kernel::{limits, op::OpKind, rules::ResourceKind};
 use serde_json::{Map, Value, json};
 
 use super::{
+    interpret::Call,
     naive::{Art, Bound, Fail, Model, State, fail, short},
-    support::program::{decide, first_word},
 };
 
 /// Who acts, and who bears what it costs.
 #[derive(Clone, Debug)]
-struct Actor {
-    me: String,
-    payer: String,
-    origin: String,
-    depth: u32,
-    checks: u32,
-    decides: bool,
+pub(crate) struct Actor {
+    pub(crate) me: String,
+    pub(crate) payer: String,
+    pub(crate) origin: String,
+    pub(crate) depth: u32,
+    pub(crate) checks: u32,
+    pub(crate) decides: bool,
 }
 
-/// What is known about a call by the code that is called.
-struct Call {
-    args: Vec<Value>,
-    caller: String,
-    paid: i64,
-    given: Vec<Value>,
-}
-
-/// How a block of instructions ended, when not by running to its end.
-enum Stop {
-    Return(Value),
-    Raised(String),
-    Refused(Fail),
-    /// The budget ran out; no `try` catches that.
-    Exhausted,
-}
-
-/// A run of code under way.
-struct Run {
-    actor: Actor,
-    call: Call,
-    polls: u64,
-    polls_max: u64,
-    charged: i64,
-    log: Vec<Value>,
-}
-
-type Fields = Map<String, Value>;
+pub(crate) type Fields = Map<String, Value>;
 
 /// What became of an action.
 pub(crate) struct Ended {
@@ -111,7 +84,7 @@ impl Model {
     }
 
     /// One op: all of it happens, or nothing but what it consumed.
-    fn op(&mut self, actor: &Actor, name: &str, fields: &Fields) -> Result<Value, Fail> {
+    pub(crate) fn op(&mut self, actor: &Actor, name: &str, fields: &Fields) -> Result<Value, Fail> {
         check_fields(name, fields)?;
         let saved = self.state.clone();
         let posted = match name {
@@ -153,7 +126,7 @@ impl Model {
             self.charge(&actor.payer, resource, amount);
         }
         for (action, target) in self.asks(name, fields)? {
-            self.ask(actor, name, action, &target)?;
+            self.ask(actor, action, &target)?;
         }
         self.perform(actor, name, fields)
     }
@@ -184,7 +157,7 @@ impl Model {
     }
 
     /// Asks the target's contract and takes what it costs.
-    fn ask(&mut self, actor: &Actor, _op: &str, action: &str, target: &str) -> Result<(), Fail> {
+    fn ask(&mut self, actor: &Actor, action: &str, target: &str) -> Result<(), Fail> {
         let contract = self.get(target).contract.clone();
         let verdict = self.verdict(actor, &actor.me, action, target)?;
         if verdict["allowed"] != true {
@@ -260,8 +233,7 @@ impl Model {
             "delete" => self.delete(id),
             "invoke" => self.invoke(actor, id, fields),
             "run" => {
-                let call =
-                    Call { args: Vec::new(), caller: actor.me.clone(), paid: 0, given: Vec::new() };
+                let call = Call { args: Vec::new(), caller: actor.me.clone(), paid: 0, given: Vec::new() };
                 self.run(actor.clone(), text(fields, "code"), "main", call)?
             }
             "transfer" => self.transfer(actor, fields),
@@ -355,8 +327,7 @@ impl Model {
         let in_code = text(fields, "field") == "code";
         let before = if in_code { art.code.clone() } else { art.content.as_str().map(Into::into) };
         let (old, new) = (text(fields, "old"), text(fields, "new"));
-        let Some(before) = before.filter(|before| !old.is_empty() && before.matches(old).count() == 1)
-        else {
+        let Some(before) = before.filter(|before| !old.is_empty() && before.matches(old).count() == 1) else {
             return fail("invalid_argument");
         };
         let after = before.replace(old, new);
@@ -374,15 +345,10 @@ impl Model {
     fn delete(&mut self, id: &str) -> Result<Value, Fail> {
         let art = self.get(id);
         let others = || self.state.arts.iter().filter(|(other, art)| !art.deleted && *other != id);
+        // What was charged within the action is still held until it ends.
         let holds = art.scrip > 0
-            || (0..art.limits.len()).any(|resource| {
-                let spent = match self.kind(resource) {
-                    ResourceKind::Depletable => self.charges.get(&(id.to_owned(), resource)),
-                    _ => None,
-                };
-                self.kind(resource) != ResourceKind::Metered
-                    && art.limits[resource] > spent.copied().unwrap_or(0)
-            });
+            || (0..art.limits.len())
+                .any(|resource| self.kind(resource) != ResourceKind::Metered && art.limits[resource] > 0);
         let owns = others().any(|(_, other)| other.owner == id);
         let governs = others().any(|(_, other)| other.contract == id);
         if governs || (art.standing && (holds || owns)) {
@@ -403,7 +369,7 @@ impl Model {
         if self.live(to)?.standing { Ok(to.into()) } else { fail("invalid_argument") }
     }
 
-    fn own(&mut self, id: &str, to: &str) -> Result<(), Fail> {
+    pub(crate) fn own(&mut self, id: &str, to: &str) -> Result<(), Fail> {
         let mut art = Art::clone(self.live(id)?);
         if art.owner != to {
             self.room(to, art.size())?;
@@ -501,184 +467,9 @@ impl Model {
             other => panic!("the model doesn't know query {other}"),
         }
     }
-
-    fn invoke(&mut self, actor: &Actor, id: &str, fields: &Fields) -> Result<Value, Fail> {
-        let art = Art::clone(self.live(id)?);
-        let Some(code) = art.code else {
-            return fail("invalid_argument");
-        };
-        let depth = actor.depth + 1;
-        if depth > limits::INVOKE_DEPTH_MAX {
-            return short("depth_exceeded", depth.into(), limits::INVOKE_DEPTH_MAX.into());
-        }
-        if art.price > 0 && actor.payer != art.owner {
-            self.consent(&actor.payer, art.price)?;
-            self.pay(&actor.payer, &art.owner, art.price, "price")?;
-        }
-        let paid = fields.get("pay").and_then(Value::as_i64).unwrap_or(0);
-        let given = fields.get("give").and_then(Value::as_array).cloned().unwrap_or_default();
-        if (paid > 0 || !given.is_empty()) && (!art.standing || actor.decides) {
-            return fail("invalid_argument");
-        }
-        if paid > 0 {
-            self.pay(&actor.me, id, paid, "pay")?;
-        }
-        for given in &given {
-            self.own(given.as_str().unwrap(), id)?;
-        }
-        // What the action itself created can't bear charges: they would outlive it if it fails.
-        let pays_itself = art.pays_itself && self.base.arts.contains_key(id);
-        let inner = Actor {
-            me: id.into(),
-            payer: if pays_itself { id.into() } else { actor.payer.clone() },
-            depth,
-            ..actor.clone()
-        };
-        let args = fields.get("args").and_then(Value::as_array).cloned().unwrap_or_default();
-        let method = fields.get("method").and_then(Value::as_str).unwrap_or("run");
-        self.run(inner, &code, method, Call { args, caller: actor.me.clone(), paid, given })?
-    }
-
-    /// Runs code. The outer error is a shortage of whoever pays for it; the inner one is the code's.
-    fn run(
-        &mut self,
-        actor: Actor,
-        source: &str,
-        entry: &str,
-        call: Call,
-    ) -> Result<Result<Value, Fail>, Fail> {
-        let payer = actor.payer.clone();
-        if self.chargeable(&payer, 0) < 1 {
-            return Err(self.shortage(&payer, 0, 1));
-        }
-        let mut run = Run { actor, call, polls: 0, polls_max: 0, charged: 0, log: Vec::new() };
-        self.budget(&mut run);
-        let program = serde_json::from_str::<Value>(source).unwrap_or_default();
-        let stop = match &program {
-            Value::Array(block) => self.block(&mut run, block),
-            Value::Object(entries) => match entries.get(entry).and_then(Value::as_array) {
-                Some(block) => self.block(&mut run, block),
-                None => Err(Stop::Refused(Fail { code: "not_found", numbers: None })),
-            },
-            _ => Err(Stop::Refused(Fail { code: "invalid_code", numbers: None })),
-        };
-        self.meter(&mut run, 1);
-        match stop {
-            Ok(()) => Ok(Ok(run.log.into())),
-            Err(Stop::Return(value)) => Ok(Ok(value)),
-            Err(Stop::Raised(_)) => Ok(fail("code_error")),
-            Err(Stop::Refused(refusal)) => Ok(Err(refusal)),
-            Err(Stop::Exhausted) if self.kind(0) == ResourceKind::Metered => Ok(fail("code_timeout")),
-            Err(Stop::Exhausted) => Err(self.shortage(&payer, 0, self.cpu_us(1))),
-        }
-    }
-
-    /// The price of polls: rounded up to whole microseconds.
-    fn cpu_us(&self, polls: u64) -> i64 {
-        i64::try_from((polls * self.rules.cpu_ns_per_poll).div_ceil(1_000)).unwrap()
-    }
-
-    /// The most polls that the payer can afford, those it has used included.
-    fn budget(&self, run: &mut Run) {
-        let free = self.chargeable(&run.actor.payer, 0);
-        let most = limits::POLLS_PER_INVOCATION_MAX;
-        let fits = |polls: &u64| self.cpu_us(*polls) <= run.charged.saturating_add(free);
-        // Polls cost whole microseconds in these worlds, so what fits is found by division.
-        let affordable = if free == i64::MAX {
-            most
-        } else {
-            u64::try_from(run.charged + free).unwrap() * 1_000 / self.rules.cpu_ns_per_poll
-        };
-        run.polls_max = affordable.min(most);
-        assert!(run.polls_max == 0 || fits(&run.polls_max));
-    }
-
-    fn meter(&mut self, run: &mut Run, least: i64) {
-        let due = self.cpu_us(run.polls).max(least) - run.charged;
-        let due = due.min(self.chargeable(&run.actor.payer, 0));
-        if due > 0 {
-            self.charge(&run.actor.payer, 0, due);
-            run.charged += due;
-        }
-    }
-
-    fn block(&mut self, run: &mut Run, block: &[Value]) -> Result<(), Stop> {
-        for step in block {
-            let name = step[0].as_str().unwrap_or("");
-            let polls = if name == "burn" { step[1].as_u64().unwrap_or(0) } else { 1 };
-            if run.polls + polls > run.polls_max {
-                run.polls = run.polls.max(run.polls_max);
-                return Err(Stop::Exhausted);
-            }
-            run.polls += polls;
-            match name {
-                "burn" => {}
-                "call" | "attempt" => {
-                    self.meter(run, 0);
-                    let actor = run.actor.clone();
-                    let result = self.host(&actor, step[1].as_str().unwrap_or(""), step[3].as_object());
-                    self.budget(run);
-                    let logged = match result {
-                        Ok(value) if name == "attempt" => json!({ "ok": true, "result": value }),
-                        Ok(value) => value,
-                        Err(Fail { code, numbers }) if name == "attempt" => json!({
-                            "ok": false, "code": code,
-                            "need": numbers.map(|numbers| numbers.0), "have": numbers.map(|numbers| numbers.1),
-                        }),
-                        Err(refusal) => return Err(Stop::Refused(refusal)),
-                    };
-                    run.log.push(logged);
-                }
-                "try" => {
-                    let caught = match self.block(run, step[1].as_array().map_or(&[][..], Vec::as_slice)) {
-                        Err(Stop::Raised(text)) => first_word(&text).to_owned(),
-                        Err(Stop::Refused(refusal)) => refusal.code.to_owned(),
-                        other => {
-                            other?;
-                            continue;
-                        }
-                    };
-                    run.log.push(json!({ "caught": caught }));
-                }
-                "raise" => return Err(Stop::Raised(step[1].as_str().unwrap_or("").into())),
-                "return" => return Err(Stop::Return(step[1].clone())),
-                "return_arg" => {
-                    let at = usize::try_from(step[1].as_u64().unwrap_or(0)).unwrap();
-                    return Err(Stop::Return(run.call.args.get(at).cloned().unwrap_or_default()));
-                }
-                "return_call" => {
-                    return Err(Stop::Return(json!({
-                        "me": run.actor.me, "caller": run.call.caller, "origin": run.actor.origin,
-                        "paid": run.call.paid, "given": run.call.given,
-                    })));
-                }
-                "decide" => return Err(Stop::Return(decide(&step[1], &run.call.args))),
-                other => panic!("the model doesn't know the instruction {other}"),
-            }
-        }
-        Ok(())
-    }
-
-    fn host(&mut self, actor: &Actor, name: &str, fields: Option<&Fields>) -> Result<Value, Fail> {
-        let fields = fields.cloned().unwrap_or_default();
-        match name {
-            "pay" => self.op(actor, "transfer", &fields),
-            "storage_set" => self.op(actor, "store", &fields),
-            "storage_get" => {
-                let stored = self.get(&actor.me).storage.get(text(&fields, "key")).cloned();
-                Ok(stored.unwrap_or_default())
-            }
-            "get_balance" => {
-                let of = fields.get("of").and_then(Value::as_str).unwrap_or(&actor.me);
-                let holder = self.live(of)?;
-                if holder.standing { Ok(holder.scrip.into()) } else { fail("invalid_argument") }
-            }
-            op => self.op(actor, op, &fields),
-        }
-    }
 }
 
-fn text<'a>(fields: &'a Fields, name: &str) -> &'a str {
+pub(crate) fn text<'a>(fields: &'a Fields, name: &str) -> &'a str {
     fields.get(name).and_then(Value::as_str).unwrap_or("")
 }
 
