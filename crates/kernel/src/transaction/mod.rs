@@ -573,6 +573,8 @@ impl<'w> Transaction<'w> {
 
     /// Tells of something that happened though the action may fail.
     fn notice(&mut self, actor: Actor, kind: EventKind, artifact: Handle, detail: String) {
+        // Who is asked about in a query has done nothing: it is the one who asks.
+        let actor = self.top_op().map_or(actor, |task| task.actor);
         // What the action itself created may not outlive it, so nothing that stays can name it.
         let Some(actor) = actor.me.filter(|handle| self.draft.exists_before(*handle)) else {
             return;
