@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 
 use oikos_kernel::{
     receipt::Receipt,
-    record::{Handle, Outcome, Record},
+    record::{Event, EventKind, Handle, Outcome, Record},
     rules::{ResourceId, ResourceKind},
     time::Time,
     world::World,
@@ -38,7 +38,7 @@ use serde_json::Value;
 
 use self::{
     generate::{Tape, founding},
-    naive::{Fail, Model},
+    naive::{Fail, Model, Told},
     support::Toy,
 };
 
@@ -142,6 +142,25 @@ fn compare_receipt(world: &World, model: &Model, receipt: &Receipt, told: &str) 
         .collect();
     let expected = if receipt.outcome.is_ok() { model.state.payments.clone() } else { Vec::new() };
     assert_eq!(payments, expected, "payments: {told}");
+    let events: Vec<Told> = receipt.events.iter().map(|event| told_of(world, event)).collect();
+    let mut expected = model.notices.clone();
+    if receipt.outcome.is_ok() {
+        expected.extend(model.state.events.iter().cloned());
+    }
+    assert_eq!(events, expected, "events: {told}");
+}
+
+fn told_of(world: &World, event: &Event) -> Told {
+    let name = |handle: Handle| world.name(handle).to_owned();
+    Told {
+        kind: event.kind.as_str().into(),
+        actor: name(event.actor),
+        artifact: event.artifact.map(name),
+        to: event.to.map(name),
+        amount: event.amount,
+        resource: event.resource.map(|resource| world.rules().resource_name(resource).into()),
+        detail: event.detail.clone().filter(|_| event.kind != EventKind::ContractError),
+    }
 }
 
 fn compare_worlds(world: &World, model: &Model, told: &str) {

@@ -42,6 +42,7 @@ const TARGETS: &[&str] = &[
     "bob",
     "desk",
     "clerk",
+    "wing",
     "nobody",
     "genesis_contract_public",
     "genesis_x",
@@ -184,7 +185,8 @@ impl<'a> Tape<'a> {
                 "amount": self.pick(&[1, 2, 4, 5, 9, 10, 20, 400]),
             }),
             _ => json!({
-                "what": "permission", "as": self.pick(TARGETS), "target": self.pick(TARGETS),
+                "what": "permission", "as": self.pick(TARGETS),
+                "target": self.pick(&["tool", "vault", "wing", "road", "desk", "gate", "n0", "maze", "nobody"]),
                 "action": self.pick(&["read", "write", "invoke", "delete", "transfer"]),
             }),
         }
@@ -195,6 +197,8 @@ impl<'a> Tape<'a> {
         let mut fields = json!({ "artifact": artifact, "content": self.value() });
         if !self.one_in(3) {
             fields["code"] = self.code(depth - 1).into();
+        } else if self.one_in(3) {
+            fields["code"] = Value::Null;
         }
         if self.one_in(3) {
             fields["price"] = self.pick(AMOUNTS).into();
@@ -405,6 +409,9 @@ fn founders(kind: u8) -> Vec<Founder> {
             owner: Some("bob".into()),
             ..Founder::new("pad")
         },
+        Founder { owner: Some("alice".into()), ..Founder::new("husk") },
+        // A contract without code decides nothing.
+        Founder { access_contract: Some("husk".into()), ..made("wing", "alice", json!([["return_call"]])) },
         made("gate", "bob", gate),
         made("clerk", "bob", clerk),
         Founder { access_contract: Some("toll".into()), ..made("road", "alice", json!([["return_call"]])) },

@@ -4,7 +4,7 @@ use oikos_kernel::{limits, rules::ResourceKind};
 use serde_json::{Value, json};
 
 use super::{
-    naive::{Art, Fail, Model, fail, short},
+    naive::{Art, Fail, Model, Told, fail, short},
     naive_ops::{Actor, Fields, text},
     support::program::{decide, first_word},
 };
@@ -60,6 +60,8 @@ impl Model {
         }
         for given in &given {
             self.own(given.as_str().unwrap(), id)?;
+            let (artifact, to) = (given.as_str().map(Into::into), Some(id.into()));
+            self.tell(actor, "transfer_ownership", Told { artifact, to, ..Told::default() });
         }
         // What the action itself created can't bear charges: they would outlive it if it fails.
         let pays_itself = art.pays_itself && self.base.arts.contains_key(id);

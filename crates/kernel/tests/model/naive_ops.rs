@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     interpret::Call,
-    naive::{Art, Bound, Fail, Model, State, fail, short},
+    naive::{Art, Bound, Fail, Model, State, Told, fail, short},
 };
 
 /// Who acts, and who bears what it costs.
@@ -33,6 +33,7 @@ impl Model {
         self.base = self.state.clone();
         self.state = State { arts: self.base.arts.clone(), ..State::default() };
         self.charges.clear();
+        self.notices.clear();
         self.ops_left = limits::OPS_PER_ACTION_MAX;
         let admitted = self.admit(who, action);
         let is_admitted = admitted.is_ok();
@@ -78,7 +79,14 @@ impl Model {
         for op in ops_of(action) {
             let mut fields = op.as_object().unwrap().clone();
             fields.remove("op");
-            results.push(self.op(&actor, op["op"].as_str().unwrap(), &fields)?);
+            let name = op["op"].as_str().unwrap();
+            results.push(self.op(&actor, name, &fields)?);
+            if name == "store" {
+                // What code stores is its own affair; what was submitted is told.
+                let detail = Some(text(&fields, "key").into());
+                let artifact = Some(who.into());
+                self.tell(&actor, "store", Told { artifact, detail, ..Told::default() });
+            }
         }
         Ok(if action.is_array() { results.into() } else { results.pop().unwrap() })
     }
@@ -94,6 +102,9 @@ impl Model {
         let most = fields.get("max_spend").and_then(Value::as_i64).unwrap_or(posted);
         self.state.bounds.push(Bound { payer: actor.payer.clone(), most, taken: 0 });
         let result = self.attempt(actor, name, fields);
+        if let Ok(result) = &result {
+            self.tell_of(actor, name, fields, result);
+        }
         if result.is_err() {
             self.state = saved;
         } else if name == "query" {
@@ -129,6 +140,37 @@ impl Model {
             self.ask(actor, action, &target)?;
         }
         self.perform(actor, name, fields)
+    }
+
+    pub(crate) fn tell(&mut self, actor: &Actor, kind: &str, told: Told) {
+        self.state.events.push(Told { kind: kind.into(), actor: actor.me.clone(), ..told });
+    }
+
+    fn tell_of(&mut self, actor: &Actor, name: &str, fields: &Fields, result: &Value) {
+        let given = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
+        let artifact = given("artifact");
+        let detail = match name {
+            "write" | "delete" | "transfer" | "transfer_ownership" | "run" => None,
+            "edit" => given("field"),
+            "set_contract" => given("contract"),
+            "invoke" if !actor.decides => given("method").or_else(|| Some("run".into())),
+            _ => return,
+        };
+        let amount = fields.get(if name == "invoke" { "pay" } else { "amount" }).and_then(Value::as_i64);
+        let told = Told {
+            artifact: artifact.clone(),
+            to: given("to"),
+            amount: amount.filter(|amount| *amount > 0),
+            resource: given("resource"),
+            detail,
+            ..Told::default()
+        };
+        self.tell(actor, name, told);
+        let spawned =
+            name == "write" && result["created"] == true && self.get(text(fields, "artifact")).has_loop;
+        if spawned {
+            self.tell(actor, "spawn", Told { artifact, ..Told::default() });
+        }
     }
 
     fn asks(&self, name: &str, fields: &Fields) -> Result<Vec<(&'static str, String)>, Fail> {
@@ -196,12 +238,13 @@ impl Model {
         }
         let denied = json!({ "allowed": false, "cost": 0 });
         let Some(code) = self.get(&contract).code.clone() else {
+            self.notice(actor, &contract);
             return Ok(denied);
         };
         if actor.checks >= limits::PERMISSION_DEPTH_MAX {
             return Ok(denied);
         }
-        let inner = Actor { me: contract, checks: actor.checks + 1, decides: true, ..actor.clone() };
+        let inner = Actor { me: contract.clone(), checks: actor.checks + 1, decides: true, ..actor.clone() };
         let args = vec![who.into(), action.into(), target.into(), Value::Null];
         let call = Call { args, caller: who.into(), paid: 0, given: Vec::new() };
         match self.run(inner, &code, "check_permission", call)? {
@@ -209,7 +252,22 @@ impl Model {
                 "allowed": verdict["allowed"], "cost": verdict["cost"].as_i64().unwrap_or(0),
                 "recipient": verdict["recipient"], "state_updates": verdict["state_updates"],
             })),
-            _ => Ok(denied),
+            _ => {
+                self.notice(actor, &contract);
+                Ok(denied)
+            }
+        }
+    }
+
+    /// A contract failed. What the action created may not outlive it, and so is not named.
+    fn notice(&mut self, actor: &Actor, contract: &str) {
+        if self.base.arts.contains_key(&actor.me) && self.base.arts.contains_key(contract) {
+            self.notices.push(Told {
+                kind: "contract_error".into(),
+                actor: actor.me.clone(),
+                artifact: Some(contract.into()),
+                ..Told::default()
+            });
         }
     }
 
