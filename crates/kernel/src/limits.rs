@@ -42,8 +42,9 @@ pub const EVENTS_KEPT_MAX: usize = 4_096;
 pub const EVENTS_PER_OBSERVATION_MAX: usize = 20;
 /// Rows one query by an agent returns; an observer's has no such limit.
 pub const QUERY_ROWS_MAX: usize = 10_000;
-/// Depth of JSON that crosses any edge.
-pub const JSON_DEPTH_MAX: usize = 128;
+/// Depth of JSON that crosses any edge. The reader of the journal's JSON goes 127 deep, and actions
+/// and results wrap what crossed an edge a few times.
+pub const JSON_DEPTH_MAX: usize = 100;
 /// Bytes of the JSON of a result: the largest content with its code and interface, escaped.
 pub const RESULT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of one line of a session.

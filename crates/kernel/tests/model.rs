@@ -8,8 +8,12 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "model/bytes.rs"]
+mod bytes;
 #[path = "model/generate.rs"]
 mod generate;
+#[path = "model/interpret.rs"]
+mod interpret;
 #[path = "model/naive.rs"]
 mod naive;
 #[path = "model/naive_ops.rs"]
@@ -24,7 +28,7 @@ use std::collections::BTreeMap;
 
 use oikos_kernel::{
     receipt::Receipt,
-    record::{Handle, Outcome, Record},
+    record::{Event, EventKind, Handle, Outcome, Record},
     rules::{ResourceId, ResourceKind},
     time::Time,
     world::World,
@@ -34,13 +38,15 @@ use serde_json::Value;
 
 use self::{
     generate::{Tape, founding},
-    naive::{Fail, Model},
+    naive::{Fail, Model, Told},
     support::Toy,
 };
 
-/// A failing case is printed with all it takes to repeat it; no file is kept.
+/// At least so many cases; `PROPTEST_CASES` may ask for more. A failing case is printed with all it
+/// takes to repeat it, and no file is kept.
 pub(crate) fn config(cases: u32) -> Config {
-    Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() }
+    let default = Config::default();
+    Config { cases: default.cases.max(cases), failure_persistence: None, max_shrink_iters: 20_000, ..default }
 }
 
 proptest! {
@@ -49,7 +55,7 @@ proptest! {
     #[test]
     fn the_kernel_does_what_the_naive_model_does(
         kind in 0_u8..4,
-        tapes in vec(vec(any::<u16>(), 0..60), 5..25),
+        tapes in vec(vec(any::<u16>(), 0..120), 5..25),
     ) {
         check(kind, &tapes);
     }
@@ -136,6 +142,25 @@ fn compare_receipt(world: &World, model: &Model, receipt: &Receipt, told: &str) 
         .collect();
     let expected = if receipt.outcome.is_ok() { model.state.payments.clone() } else { Vec::new() };
     assert_eq!(payments, expected, "payments: {told}");
+    let events: Vec<Told> = receipt.events.iter().map(|event| told_of(world, event)).collect();
+    let mut expected = model.notices.clone();
+    if receipt.outcome.is_ok() {
+        expected.extend(model.state.events.iter().cloned());
+    }
+    assert_eq!(events, expected, "events: {told}");
+}
+
+fn told_of(world: &World, event: &Event) -> Told {
+    let name = |handle: Handle| world.name(handle).to_owned();
+    Told {
+        kind: event.kind.as_str().into(),
+        actor: name(event.actor),
+        artifact: event.artifact.map(name),
+        to: event.to.map(name),
+        amount: event.amount,
+        resource: event.resource.map(|resource| world.rules().resource_name(resource).into()),
+        detail: event.detail.clone().filter(|_| event.kind != EventKind::ContractError),
+    }
 }
 
 fn compare_worlds(world: &World, model: &Model, told: &str) {

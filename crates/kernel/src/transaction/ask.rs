@@ -159,6 +159,7 @@ impl Transaction<'_> {
         verdict: Verdict,
     ) -> Next {
         if let Op::Query(_) = op {
+            self.undo_top();
             let contract = self.draft.artifact(ask.target).map(|target| target.access_contract);
             let contract = contract.map_or(Value::Null, |contract| self.name(contract).into());
             let (allowed, reason, cost) = (verdict.allowed, verdict.reason, verdict.cost);

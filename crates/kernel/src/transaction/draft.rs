@@ -43,6 +43,7 @@ enum Undo {
     Account(u32, Option<Account>),
     Cell(u32, ResourceId, Option<Cell>),
     Refs(Handle, Option<u32>),
+    Least((u32, ResourceId), Option<i64>),
 }
 
 /// A point to go back to.
@@ -106,6 +107,7 @@ impl<'w> Draft<'w> {
                 Some(Undo::Account(number, old)) => put(&mut self.accounts, number, old),
                 Some(Undo::Cell(number, resource, old)) => put(&mut self.cells, (number, resource), old),
                 Some(Undo::Refs(contract, old)) => put(&mut self.refs, contract, old),
+                Some(Undo::Least(key, old)) => put(&mut self.least, key, old),
                 None => break,
             }
         }
@@ -114,12 +116,19 @@ impl<'w> Draft<'w> {
     /// Adds an effect to the draft.
     pub(super) fn put(&mut self, effect: Effect) -> Result<(), Guard> {
         state::apply(self, &effect)?;
-        if let Effect::Move { from, resource, .. } = &effect {
+        if let Effect::Move { from, to, resource, .. } = &effect {
+            // What moves nowhere changes nothing. In the record its guard could fail: there the
+            // charges come first, also those that the action makes later.
+            if from == to {
+                return Ok(());
+            }
             let account = self.artifact(*from).and_then(|artifact| artifact.account);
             if let Some(number) = account {
+                let key = (number, *resource);
                 let free = self.free_apart(number, *resource);
-                let least = self.least.entry((number, *resource)).or_insert(free);
-                *least = free.min(*least);
+                let old = self.least.get(&key).copied();
+                self.least.insert(key, old.map_or(free, |least| least.min(free)));
+                self.undo.push(Undo::Least(key, old));
             }
         }
         self.effects.push(effect);

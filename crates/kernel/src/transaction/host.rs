@@ -10,7 +10,7 @@ use crate::{
     op::{Key, OpKind, Planned, Word, argument},
     record::Handle,
     refusal::{Code, Refusal},
-    rules::ResourceId,
+    rules::{ResourceId, ResourceKind},
     state::State,
     time::Time,
 };
@@ -133,6 +133,9 @@ impl Transaction<'_> {
 
     pub(super) fn free_of(&self, who: Handle, resource: ResourceId) -> i64 {
         let kind = self.draft.world().rules().kind(resource);
+        if kind == ResourceKind::Metered {
+            return i64::MAX;
+        }
         let number = self.draft.artifact(who).and_then(|artifact| artifact.account);
         let cell = number.and_then(|number| State::cell(&self.draft, number, resource));
         let free = cell.map_or(0, |cell| cell.free(kind, self.now));

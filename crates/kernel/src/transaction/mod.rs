@@ -435,6 +435,15 @@ impl<'w> Transaction<'w> {
         Next::Root
     }
 
+    /// Takes back what the op on top has done: a question may have led a contract to invoke what has
+    /// a price, and a question changes nothing.
+    fn undo_top(&mut self) {
+        if let Some((savepoint, prices_from)) = self.top_op().map(|task| (task.savepoint, task.prices_from)) {
+            self.draft.rollback(savepoint);
+            self.refund(prices_from);
+        }
+    }
+
     /// Counts a price against every bound it falls under (`DESIGN.md §7`, consent).
     fn consent(&mut self, payer: Handle, amount: i64) -> Result<(), Refusal> {
         let mut ops: Vec<&mut OpTask> = Vec::new();
@@ -564,6 +573,8 @@ impl<'w> Transaction<'w> {
 
     /// Tells of something that happened though the action may fail.
     fn notice(&mut self, actor: Actor, kind: EventKind, artifact: Handle, detail: String) {
+        // Who is asked about in a query has done nothing: it is the one who asks.
+        let actor = self.top_op().map_or(actor, |task| task.actor);
         // What the action itself created may not outlive it, so nothing that stays can name it.
         let Some(actor) = actor.me.filter(|handle| self.draft.exists_before(*handle)) else {
             return;

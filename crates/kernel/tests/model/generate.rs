@@ -4,7 +4,7 @@
 //! zeros, and the first choice is always the simplest, so that a shorter tape is a simpler case.
 
 use oikos_kernel::{
-    founding::{Founder, Founding},
+    founding::{Founder, Founding, Pays},
     op::OpKind,
     rules::{Renewal, ResourceId, ResourceKind, ResourceRule, Rules},
     time::Time,
@@ -17,39 +17,56 @@ pub(crate) struct Tape<'a> {
     at: usize,
 }
 
-const PRINCIPALS: &[&str] = &["alice", "bob", "carol", "till"];
-/// What exists at first, and last the ids that actions create, delete and try again.
+const PRINCIPALS: &[&str] = &["alice", "bob", "carol", "till", "wild"];
+/// What exists at first, and the ids that actions create, delete and try again.
 const TARGETS: &[&str] = &[
     "tool",
-    "till",
-    "gate",
-    "vault",
-    "alice",
-    "bob",
-    "carol",
-    "toll",
+    "wild",
     "n0",
+    "pad",
+    "till",
+    "desk",
     "n1",
+    "wild",
+    "vault",
+    "carol",
+    "pad",
+    "tool",
+    "gate",
+    "alice",
+    "n0",
+    "road",
     "n2",
+    "road",
+    "toll",
+    "bob",
+    "desk",
+    "clerk",
+    "wing",
     "nobody",
     "genesis_contract_public",
     "genesis_x",
+    "maze",
 ];
-const FRESH: &[&str] = &["n0", "n1", "n2", "vault"];
+const FRESH: &[&str] = &["n0", "n1", "n0", "n2", "pad", "wild"];
 const CONTRACTS: &[&str] = &[
-    "genesis_contract_freeware",
     "genesis_contract_public",
+    "genesis_contract_freeware",
     "gate",
     "toll",
+    "clerk",
     "genesis_contract_private",
+    "genesis_contract_public",
     "genesis_contract_self_owned",
     "n0",
     "n1",
     "vault",
     "maze",
+    "wild",
 ];
-const AMOUNTS: &[i64] = &[1, 2, 5, 0, 3, 10, 40, 100, 1 << 62, i64::MAX, i64::MAX - 1, (1 << 62) - 1];
-const RESOURCES: &[&str] = &["actions", "fuel", "disk", "cpu", "memory"];
+const AMOUNTS: &[i64] = &[1, 2, 5, 0, 3, 10, 4, 40, 6, 1 << 62, i64::MAX, i64::MAX - 1, 20, (1 << 62) - 1];
+const SHARES: &[i64] = &[1, 2, 3, 5, 8, 4, 90, 9, 300, i64::MAX];
+const RESOURCES: &[&str] = &["actions", "fuel", "disk", "actions", "cpu", "memory"];
 
 impl<'a> Tape<'a> {
     pub(crate) fn new(numbers: &'a [u16]) -> Self {
@@ -72,8 +89,11 @@ impl<'a> Tape<'a> {
 
     /// Who acts, after how many milliseconds, and what.
     pub(crate) fn step(&mut self) -> (&'static str, i64, Value) {
-        let who = self.pick(&["alice", "bob", "carol", "alice", "bob", "till", "n0", "tool"]);
-        let wait = self.pick(&[0, 0, 1, 7, 99, 100, 101, 250, 1_000]);
+        let who = self.pick(&[
+            "alice", "bob", "carol", "alice", "bob", "till", "wild", "alice", "bob", "wild", "n0", "alice",
+            "tool", "n1",
+        ]);
+        let wait = self.pick(&[0, 0, 1, 0, 7, 0, 30, 99, 0, 100, 20, 101, 0, 250]);
         let action = if self.one_in(4) {
             let count = self.below(4);
             (0..count).map(|_| self.submitted()).collect()
@@ -91,7 +111,7 @@ impl<'a> Tape<'a> {
 
     /// An op by name with its fields; code within it nests to `depth`.
     fn op(&mut self, depth: usize) -> (&'static str, Value) {
-        let kind = self.below(if depth == 0 { 11 } else { 20 });
+        let kind = self.below(if depth == 0 { 11 } else { 24 });
         let artifact = self.pick(TARGETS);
         let (name, mut fields) = match kind {
             0 => ("noop", json!({})),
@@ -99,7 +119,7 @@ impl<'a> Tape<'a> {
             3 => {
                 let to = if self.one_in(6) { artifact } else { self.pick(PRINCIPALS) };
                 let resource = self.pick(RESOURCES);
-                let mut fields = json!({ "to": to, "amount": self.pick(AMOUNTS), "resource": resource });
+                let mut fields = json!({ "to": to, "amount": self.pick(SHARES), "resource": resource });
                 if self.one_in(6) {
                     fields["part"] = self.pick(&["rate", "quota", "balance"]).into();
                 }
@@ -115,16 +135,19 @@ impl<'a> Tape<'a> {
             8 => ("set_contract", json!({ "artifact": artifact, "contract": self.pick(CONTRACTS) })),
             9 => ("query", self.query()),
             10 => {
-                let (old, new) = (self.pick(&["a", "", "bc", "zz"]), self.pick(&["", "abc", "xyz"]));
-                let field = self.pick(&["content", "code"]);
+                let (field, old, new) = if self.one_in(3) {
+                    ("code", "[[", self.pick(&["[[\"burn\",2],[", "", "[[\"raise\",\"x\"],["]))
+                } else {
+                    ("content", self.pick(&["a", "", "bc", "zz"]), self.pick(&["", "abc", "xyz"]))
+                };
                 ("edit", json!({ "artifact": artifact, "field": field, "old": old, "new": new }))
             }
             11..=13 => ("write", self.write(depth)),
-            14 => ("run", json!({ "code": self.program(depth).to_string() })),
+            14..=17 => ("run", json!({ "code": self.program(depth).to_string() })),
             _ => ("invoke", self.invoke(artifact)),
         };
-        if self.one_in(3) {
-            fields["max_spend"] = self.pick(AMOUNTS).into();
+        if self.one_in(2) {
+            fields["max_spend"] = self.pick(&[10, 3, 40, 5, 0, 2, 100, i64::MAX, 1, 1 << 62]).into();
         }
         (name, fields)
     }
@@ -139,7 +162,7 @@ impl<'a> Tape<'a> {
         match self.below(7) {
             0 => Value::Null,
             1 => self.below(1_000).into(),
-            2 => "abc".repeat(self.below(60)).into(),
+            2 => "abc".repeat(self.below(120)).into(),
             3 => json!({ "b": [1, null, true], "a": "é\n" }),
             4 => {
                 let bits = (0..4).fold(0_u64, |bits, _| bits << 16 | self.below(1 << 16) as u64);
@@ -162,7 +185,8 @@ impl<'a> Tape<'a> {
                 "amount": self.pick(&[1, 2, 4, 5, 9, 10, 20, 400]),
             }),
             _ => json!({
-                "what": "permission", "as": self.pick(TARGETS), "target": self.pick(TARGETS),
+                "what": "permission", "as": self.pick(TARGETS),
+                "target": self.pick(&["tool", "vault", "wing", "road", "desk", "gate", "n0", "maze", "nobody"]),
                 "action": self.pick(&["read", "write", "invoke", "delete", "transfer"]),
             }),
         }
@@ -173,6 +197,8 @@ impl<'a> Tape<'a> {
         let mut fields = json!({ "artifact": artifact, "content": self.value() });
         if !self.one_in(3) {
             fields["code"] = self.code(depth - 1).into();
+        } else if self.one_in(3) {
+            fields["code"] = Value::Null;
         }
         if self.one_in(3) {
             fields["price"] = self.pick(AMOUNTS).into();
@@ -322,7 +348,7 @@ fn founders(kind: u8) -> Vec<Founder> {
     let call = |name: &str, fields: Value| json!(["call", name, [], fields]);
     let principal = |id: &str, scrip: i64| {
         let mut founder = Founder { has_standing: true, scrip, ..Founder::new(id) };
-        let shares = [("cpu", 300), ("memory", 1_000), ("disk", 700), ("actions", 10), ("fuel", 5)];
+        let shares = [("cpu", 120), ("memory", 1_000), ("disk", 700), ("actions", 9), ("fuel", 5)];
         for (name, amount) in shares {
             let amount = if big && name == "fuel" { i64::MAX / 5 } else { amount };
             founder.resources.insert(name.into(), amount);
@@ -339,7 +365,7 @@ fn founders(kind: u8) -> Vec<Founder> {
         ["attempt", "transfer", [], { "to": "alice", "amount": if big { 1_i64 << 62 } else { 1 } }],
         ["return_call"],
     ]);
-    let tool = json!([["attempt", "invoke", [], { "artifact": "tool" }], ["return_arg", 0]]);
+    let tool = json!([["attempt", "invoke", [], { "artifact": "tool", "max_spend": 20 }], ["burn", 1]]);
     let till = json!({
         "run": [call("pay", json!({ "to": "bob", "amount": 2 })), call("storage_set", json!({
             "key": "k", "value": "paid" })), ["return_call"]],
@@ -349,6 +375,9 @@ fn founders(kind: u8) -> Vec<Founder> {
     let toll = json!([["decide", { "cost": 3, "recipient": "bob", "state_updates": { "seen": 1 } }]]);
     // Asking it asks it again, until the limit of depth.
     let maze = json!([call("read", json!({ "artifact": "maze" })), ["decide", {}]]);
+    // A contract that pays for what it asks, if whoever asks it allows.
+    let clerk = json!([["attempt", "invoke", [], { "artifact": "tool", "max_spend": 9 }], ["decide", {}]]);
+    let public = Some("genesis_contract_public".to_owned());
     let carol = Founder {
         has_loop: true,
         code: Some(carol.to_string()),
@@ -367,7 +396,26 @@ fn founders(kind: u8) -> Vec<Founder> {
             access_contract: Some("genesis_contract_freeware".into()),
             ..principal("till", 6)
         },
+        Founder {
+            code: Some(json!([["return_call"]]).to_string()),
+            access_contract: public.clone(),
+            price: 1,
+            pays: Some(Pays::Itself),
+            ..principal("wild", 9)
+        },
+        Founder {
+            access_contract: public,
+            content: "a zz".into(),
+            owner: Some("bob".into()),
+            ..Founder::new("pad")
+        },
+        Founder { owner: Some("alice".into()), ..Founder::new("husk") },
+        // A contract without code decides nothing.
+        Founder { access_contract: Some("husk".into()), ..made("wing", "alice", json!([["return_call"]])) },
         made("gate", "bob", gate),
+        made("clerk", "bob", clerk),
+        Founder { access_contract: Some("toll".into()), ..made("road", "alice", json!([["return_call"]])) },
+        Founder { access_contract: Some("clerk".into()), ..made("desk", "bob", json!([["return_call"]])) },
         made("toll", "bob", toll),
         Founder { access_contract: Some("maze".into()), ..made("maze", "bob", maze) },
         Founder {

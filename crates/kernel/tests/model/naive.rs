@@ -82,6 +82,20 @@ pub(crate) struct State {
     /// The least that was free of a resource after any move that still stands.
     pub(crate) least: HashMap<(String, usize), i64>,
     pub(crate) bounds: Vec<Bound>,
+    pub(crate) events: Vec<Told>,
+}
+
+/// An event, by names.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Told {
+    pub(crate) kind: String,
+    pub(crate) actor: String,
+    pub(crate) artifact: Option<String>,
+    pub(crate) to: Option<String>,
+    pub(crate) amount: Option<i64>,
+    pub(crate) resource: Option<String>,
+    /// Left out where it is a sentence.
+    pub(crate) detail: Option<String>,
 }
 
 pub(crate) struct Model {
@@ -91,6 +105,8 @@ pub(crate) struct Model {
     /// As it was before the action: what the action itself brings in can't be charged.
     pub(crate) base: State,
     pub(crate) charges: BTreeMap<(String, usize), i64>,
+    /// Events that stand though the action fails.
+    pub(crate) notices: Vec<Told>,
     pub(crate) ops_left: u32,
 }
 
@@ -126,6 +142,7 @@ impl Model {
             base: state.clone(),
             state,
             charges: BTreeMap::new(),
+            notices: Vec::new(),
             ops_left: 0,
         }
     }
@@ -195,7 +212,10 @@ impl Model {
 
     /// What is free now, and may be moved away.
     pub(crate) fn free(&self, who: &str, resource: usize) -> i64 {
-        self.free_in(&self.state, who, resource).saturating_sub(self.charged(who, resource))
+        match self.kind(resource) {
+            ResourceKind::Metered => i64::MAX,
+            _ => self.free_in(&self.state, who, resource) - self.charged(who, resource),
+        }
     }
 
     /// What may be charged: it must fit whether the action succeeds or fails.

@@ -1,52 +1,25 @@
-//! The naive model's ops and its recursive interpreter of the toy language.
+//! The naive model's ops, and the one question that is put to contracts before them.
 
 use oikos_kernel::{limits, op::OpKind, rules::ResourceKind};
 use serde_json::{Map, Value, json};
 
 use super::{
-    naive::{Art, Bound, Fail, Model, State, fail, short},
-    support::program::{decide, first_word},
+    interpret::Call,
+    naive::{Art, Bound, Fail, Model, State, Told, fail, short},
 };
 
 /// Who acts, and who bears what it costs.
 #[derive(Clone, Debug)]
-struct Actor {
-    me: String,
-    payer: String,
-    origin: String,
-    depth: u32,
-    checks: u32,
-    decides: bool,
+pub(crate) struct Actor {
+    pub(crate) me: String,
+    pub(crate) payer: String,
+    pub(crate) origin: String,
+    pub(crate) depth: u32,
+    pub(crate) checks: u32,
+    pub(crate) decides: bool,
 }
 
-/// What is known about a call by the code that is called.
-struct Call {
-    args: Vec<Value>,
-    caller: String,
-    paid: i64,
-    given: Vec<Value>,
-}
-
-/// How a block of instructions ended, when not by running to its end.
-enum Stop {
-    Return(Value),
-    Raised(String),
-    Refused(Fail),
-    /// The budget ran out; no `try` catches that.
-    Exhausted,
-}
-
-/// A run of code under way.
-struct Run {
-    actor: Actor,
-    call: Call,
-    polls: u64,
-    polls_max: u64,
-    charged: i64,
-    log: Vec<Value>,
-}
-
-type Fields = Map<String, Value>;
+pub(crate) type Fields = Map<String, Value>;
 
 /// What became of an action.
 pub(crate) struct Ended {
@@ -60,6 +33,7 @@ impl Model {
         self.base = self.state.clone();
         self.state = State { arts: self.base.arts.clone(), ..State::default() };
         self.charges.clear();
+        self.notices.clear();
         self.ops_left = limits::OPS_PER_ACTION_MAX;
         let admitted = self.admit(who, action);
         let is_admitted = admitted.is_ok();
@@ -105,13 +79,20 @@ impl Model {
         for op in ops_of(action) {
             let mut fields = op.as_object().unwrap().clone();
             fields.remove("op");
-            results.push(self.op(&actor, op["op"].as_str().unwrap(), &fields)?);
+            let name = op["op"].as_str().unwrap();
+            results.push(self.op(&actor, name, &fields)?);
+            if name == "store" {
+                // What code stores is its own affair; what was submitted is told.
+                let detail = Some(text(&fields, "key").into());
+                let artifact = Some(who.into());
+                self.tell(&actor, "store", Told { artifact, detail, ..Told::default() });
+            }
         }
         Ok(if action.is_array() { results.into() } else { results.pop().unwrap() })
     }
 
     /// One op: all of it happens, or nothing but what it consumed.
-    fn op(&mut self, actor: &Actor, name: &str, fields: &Fields) -> Result<Value, Fail> {
+    pub(crate) fn op(&mut self, actor: &Actor, name: &str, fields: &Fields) -> Result<Value, Fail> {
         check_fields(name, fields)?;
         let saved = self.state.clone();
         let posted = match name {
@@ -121,6 +102,9 @@ impl Model {
         let most = fields.get("max_spend").and_then(Value::as_i64).unwrap_or(posted);
         self.state.bounds.push(Bound { payer: actor.payer.clone(), most, taken: 0 });
         let result = self.attempt(actor, name, fields);
+        if let Ok(result) = &result {
+            self.tell_of(actor, name, fields, result);
+        }
         if result.is_err() {
             self.state = saved;
         } else if name == "query" {
@@ -153,9 +137,40 @@ impl Model {
             self.charge(&actor.payer, resource, amount);
         }
         for (action, target) in self.asks(name, fields)? {
-            self.ask(actor, name, action, &target)?;
+            self.ask(actor, action, &target)?;
         }
         self.perform(actor, name, fields)
+    }
+
+    pub(crate) fn tell(&mut self, actor: &Actor, kind: &str, told: Told) {
+        self.state.events.push(Told { kind: kind.into(), actor: actor.me.clone(), ..told });
+    }
+
+    fn tell_of(&mut self, actor: &Actor, name: &str, fields: &Fields, result: &Value) {
+        let given = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
+        let artifact = given("artifact");
+        let detail = match name {
+            "write" | "delete" | "transfer" | "transfer_ownership" | "run" => None,
+            "edit" => given("field"),
+            "set_contract" => given("contract"),
+            "invoke" if !actor.decides => given("method").or_else(|| Some("run".into())),
+            _ => return,
+        };
+        let amount = fields.get(if name == "invoke" { "pay" } else { "amount" }).and_then(Value::as_i64);
+        let told = Told {
+            artifact: artifact.clone(),
+            to: given("to"),
+            amount: amount.filter(|amount| *amount > 0),
+            resource: given("resource"),
+            detail,
+            ..Told::default()
+        };
+        self.tell(actor, name, told);
+        let spawned =
+            name == "write" && result["created"] == true && self.get(text(fields, "artifact")).has_loop;
+        if spawned {
+            self.tell(actor, "spawn", Told { artifact, ..Told::default() });
+        }
     }
 
     fn asks(&self, name: &str, fields: &Fields) -> Result<Vec<(&'static str, String)>, Fail> {
@@ -184,7 +199,7 @@ impl Model {
     }
 
     /// Asks the target's contract and takes what it costs.
-    fn ask(&mut self, actor: &Actor, _op: &str, action: &str, target: &str) -> Result<(), Fail> {
+    fn ask(&mut self, actor: &Actor, action: &str, target: &str) -> Result<(), Fail> {
         let contract = self.get(target).contract.clone();
         let verdict = self.verdict(actor, &actor.me, action, target)?;
         if verdict["allowed"] != true {
@@ -223,12 +238,13 @@ impl Model {
         }
         let denied = json!({ "allowed": false, "cost": 0 });
         let Some(code) = self.get(&contract).code.clone() else {
+            self.notice(actor, &contract);
             return Ok(denied);
         };
         if actor.checks >= limits::PERMISSION_DEPTH_MAX {
             return Ok(denied);
         }
-        let inner = Actor { me: contract, checks: actor.checks + 1, decides: true, ..actor.clone() };
+        let inner = Actor { me: contract.clone(), checks: actor.checks + 1, decides: true, ..actor.clone() };
         let args = vec![who.into(), action.into(), target.into(), Value::Null];
         let call = Call { args, caller: who.into(), paid: 0, given: Vec::new() };
         match self.run(inner, &code, "check_permission", call)? {
@@ -236,7 +252,22 @@ impl Model {
                 "allowed": verdict["allowed"], "cost": verdict["cost"].as_i64().unwrap_or(0),
                 "recipient": verdict["recipient"], "state_updates": verdict["state_updates"],
             })),
-            _ => Ok(denied),
+            _ => {
+                self.notice(actor, &contract);
+                Ok(denied)
+            }
+        }
+    }
+
+    /// A contract failed. What the action created may not outlive it, and so is not named.
+    fn notice(&mut self, actor: &Actor, contract: &str) {
+        if self.base.arts.contains_key(&actor.me) && self.base.arts.contains_key(contract) {
+            self.notices.push(Told {
+                kind: "contract_error".into(),
+                actor: actor.me.clone(),
+                artifact: Some(contract.into()),
+                ..Told::default()
+            });
         }
     }
 
@@ -372,15 +403,10 @@ impl Model {
     fn delete(&mut self, id: &str) -> Result<Value, Fail> {
         let art = self.get(id);
         let others = || self.state.arts.iter().filter(|(other, art)| !art.deleted && *other != id);
+        // What was charged within the action is still held until it ends.
         let holds = art.scrip > 0
-            || (0..art.limits.len()).any(|resource| {
-                let spent = match self.kind(resource) {
-                    ResourceKind::Depletable => self.charges.get(&(id.to_owned(), resource)),
-                    _ => None,
-                };
-                self.kind(resource) != ResourceKind::Metered
-                    && art.limits[resource] > spent.copied().unwrap_or(0)
-            });
+            || (0..art.limits.len())
+                .any(|resource| self.kind(resource) != ResourceKind::Metered && art.limits[resource] > 0);
         let owns = others().any(|(_, other)| other.owner == id);
         let governs = others().any(|(_, other)| other.contract == id);
         if governs || (art.standing && (holds || owns)) {
@@ -401,7 +427,7 @@ impl Model {
         if self.live(to)?.standing { Ok(to.into()) } else { fail("invalid_argument") }
     }
 
-    fn own(&mut self, id: &str, to: &str) -> Result<(), Fail> {
+    pub(crate) fn own(&mut self, id: &str, to: &str) -> Result<(), Fail> {
         let mut art = Art::clone(self.live(id)?);
         if art.owner != to {
             self.room(to, art.size())?;
@@ -499,184 +525,9 @@ impl Model {
             other => panic!("the model doesn't know query {other}"),
         }
     }
-
-    fn invoke(&mut self, actor: &Actor, id: &str, fields: &Fields) -> Result<Value, Fail> {
-        let art = Art::clone(self.live(id)?);
-        let Some(code) = art.code else {
-            return fail("invalid_argument");
-        };
-        let depth = actor.depth + 1;
-        if depth > limits::INVOKE_DEPTH_MAX {
-            return short("depth_exceeded", depth.into(), limits::INVOKE_DEPTH_MAX.into());
-        }
-        if art.price > 0 && actor.payer != art.owner {
-            self.consent(&actor.payer, art.price)?;
-            self.pay(&actor.payer, &art.owner, art.price, "price")?;
-        }
-        let paid = fields.get("pay").and_then(Value::as_i64).unwrap_or(0);
-        let given = fields.get("give").and_then(Value::as_array).cloned().unwrap_or_default();
-        if (paid > 0 || !given.is_empty()) && (!art.standing || actor.decides) {
-            return fail("invalid_argument");
-        }
-        if paid > 0 {
-            self.pay(&actor.me, id, paid, "pay")?;
-        }
-        for given in &given {
-            self.own(given.as_str().unwrap(), id)?;
-        }
-        // What the action itself created can't bear charges: they would outlive it if it fails.
-        let pays_itself = art.pays_itself && self.base.arts.contains_key(id);
-        let inner = Actor {
-            me: id.into(),
-            payer: if pays_itself { id.into() } else { actor.payer.clone() },
-            depth,
-            ..actor.clone()
-        };
-        let args = fields.get("args").and_then(Value::as_array).cloned().unwrap_or_default();
-        let method = fields.get("method").and_then(Value::as_str).unwrap_or("run");
-        self.run(inner, &code, method, Call { args, caller: actor.me.clone(), paid, given })?
-    }
-
-    /// Runs code. The outer error is a shortage of whoever pays for it; the inner one is the code's.
-    fn run(
-        &mut self,
-        actor: Actor,
-        source: &str,
-        entry: &str,
-        call: Call,
-    ) -> Result<Result<Value, Fail>, Fail> {
-        let payer = actor.payer.clone();
-        if self.chargeable(&payer, 0) < 1 {
-            return Err(self.shortage(&payer, 0, 1));
-        }
-        let mut run = Run { actor, call, polls: 0, polls_max: 0, charged: 0, log: Vec::new() };
-        self.budget(&mut run);
-        let program = serde_json::from_str::<Value>(source).unwrap_or_default();
-        let stop = match &program {
-            Value::Array(block) => self.block(&mut run, block),
-            Value::Object(entries) => match entries.get(entry).and_then(Value::as_array) {
-                Some(block) => self.block(&mut run, block),
-                None => Err(Stop::Refused(Fail { code: "not_found", numbers: None })),
-            },
-            _ => Err(Stop::Refused(Fail { code: "invalid_code", numbers: None })),
-        };
-        self.meter(&mut run, 1);
-        match stop {
-            Ok(()) => Ok(Ok(run.log.into())),
-            Err(Stop::Return(value)) => Ok(Ok(value)),
-            Err(Stop::Raised(_)) => Ok(fail("code_error")),
-            Err(Stop::Refused(refusal)) => Ok(Err(refusal)),
-            Err(Stop::Exhausted) if self.kind(0) == ResourceKind::Metered => Ok(fail("code_timeout")),
-            Err(Stop::Exhausted) => Err(self.shortage(&payer, 0, self.cpu_us(1))),
-        }
-    }
-
-    /// The price of polls: rounded up to whole microseconds.
-    fn cpu_us(&self, polls: u64) -> i64 {
-        i64::try_from((polls * self.rules.cpu_ns_per_poll).div_ceil(1_000)).unwrap()
-    }
-
-    /// The most polls that the payer can afford, those it has used included.
-    fn budget(&self, run: &mut Run) {
-        let free = self.chargeable(&run.actor.payer, 0);
-        let most = limits::POLLS_PER_INVOCATION_MAX;
-        let fits = |polls: &u64| self.cpu_us(*polls) <= run.charged.saturating_add(free);
-        // Polls cost whole microseconds in these worlds, so what fits is found by division.
-        let affordable = if free == i64::MAX {
-            most
-        } else {
-            u64::try_from(run.charged + free).unwrap() * 1_000 / self.rules.cpu_ns_per_poll
-        };
-        run.polls_max = affordable.min(most);
-        assert!(run.polls_max == 0 || fits(&run.polls_max));
-    }
-
-    fn meter(&mut self, run: &mut Run, least: i64) {
-        let due = self.cpu_us(run.polls).max(least) - run.charged;
-        let due = due.min(self.chargeable(&run.actor.payer, 0));
-        if due > 0 {
-            self.charge(&run.actor.payer, 0, due);
-            run.charged += due;
-        }
-    }
-
-    fn block(&mut self, run: &mut Run, block: &[Value]) -> Result<(), Stop> {
-        for step in block {
-            let name = step[0].as_str().unwrap_or("");
-            let polls = if name == "burn" { step[1].as_u64().unwrap_or(0) } else { 1 };
-            if run.polls + polls > run.polls_max {
-                run.polls = run.polls.max(run.polls_max);
-                return Err(Stop::Exhausted);
-            }
-            run.polls += polls;
-            match name {
-                "burn" => {}
-                "call" | "attempt" => {
-                    self.meter(run, 0);
-                    let actor = run.actor.clone();
-                    let result = self.host(&actor, step[1].as_str().unwrap_or(""), step[3].as_object());
-                    self.budget(run);
-                    let logged = match result {
-                        Ok(value) if name == "attempt" => json!({ "ok": true, "result": value }),
-                        Ok(value) => value,
-                        Err(Fail { code, numbers }) if name == "attempt" => json!({
-                            "ok": false, "code": code,
-                            "need": numbers.map(|numbers| numbers.0), "have": numbers.map(|numbers| numbers.1),
-                        }),
-                        Err(refusal) => return Err(Stop::Refused(refusal)),
-                    };
-                    run.log.push(logged);
-                }
-                "try" => {
-                    let caught = match self.block(run, step[1].as_array().map_or(&[][..], Vec::as_slice)) {
-                        Err(Stop::Raised(text)) => first_word(&text).to_owned(),
-                        Err(Stop::Refused(refusal)) => refusal.code.to_owned(),
-                        other => {
-                            other?;
-                            continue;
-                        }
-                    };
-                    run.log.push(json!({ "caught": caught }));
-                }
-                "raise" => return Err(Stop::Raised(step[1].as_str().unwrap_or("").into())),
-                "return" => return Err(Stop::Return(step[1].clone())),
-                "return_arg" => {
-                    let at = usize::try_from(step[1].as_u64().unwrap_or(0)).unwrap();
-                    return Err(Stop::Return(run.call.args.get(at).cloned().unwrap_or_default()));
-                }
-                "return_call" => {
-                    return Err(Stop::Return(json!({
-                        "me": run.actor.me, "caller": run.call.caller, "origin": run.actor.origin,
-                        "paid": run.call.paid, "given": run.call.given,
-                    })));
-                }
-                "decide" => return Err(Stop::Return(decide(&step[1], &run.call.args))),
-                other => panic!("the model doesn't know the instruction {other}"),
-            }
-        }
-        Ok(())
-    }
-
-    fn host(&mut self, actor: &Actor, name: &str, fields: Option<&Fields>) -> Result<Value, Fail> {
-        let fields = fields.cloned().unwrap_or_default();
-        match name {
-            "pay" => self.op(actor, "transfer", &fields),
-            "storage_set" => self.op(actor, "store", &fields),
-            "storage_get" => {
-                let stored = self.get(&actor.me).storage.get(text(&fields, "key")).cloned();
-                Ok(stored.unwrap_or_default())
-            }
-            "get_balance" => {
-                let of = fields.get("of").and_then(Value::as_str).unwrap_or(&actor.me);
-                let holder = self.live(of)?;
-                if holder.standing { Ok(holder.scrip.into()) } else { fail("invalid_argument") }
-            }
-            op => self.op(actor, op, &fields),
-        }
-    }
 }
 
-fn text<'a>(fields: &'a Fields, name: &str) -> &'a str {
+pub(crate) fn text<'a>(fields: &'a Fields, name: &str) -> &'a str {
     fields.get(name).and_then(Value::as_str).unwrap_or("")
 }
 

@@ -45,7 +45,9 @@ impl Toy {
     pub(crate) fn act(&mut self, world: &mut World, as_id: &str, action: Value) -> Receipt {
         match self.submit(world, as_id, action) {
             Ok(record) => {
-                world.apply(&record).expect("a record of the kernel's own making fits");
+                if let Err(error) = world.apply(&record) {
+                    panic!("a record of the kernel's own making does not fit: {error}: {record:?}");
+                }
                 let receipt = Receipt::of(&record);
                 self.records.push(record);
                 receipt
@@ -91,7 +93,7 @@ pub(crate) fn finish(mut transaction: Transaction<'_>) -> Finished {
                     suspended.push(machine);
                     go(&mut suspended, None)
                 }
-                Err(done) => Answer::Code(done),
+                Err(done) => Answer::Code(*done),
             },
             Need::Resume { answer, polls_max } => {
                 suspended.last_mut().expect("code waits for this").polls_max = polls_max;

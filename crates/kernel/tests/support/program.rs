@@ -39,11 +39,13 @@ struct Frame {
 
 impl Machine {
     /// Reads the program of a call; the answer is the failure if there is none.
-    pub(crate) fn start(call: &CodeCall) -> Result<Self, CodeAnswer> {
-        let done = |kind, message: String| CodeAnswer::Done {
-            result: Err(CodeFailure { kind, message, exception: None, traceback: String::new() }),
-            meter: Meter::default(),
-            output: String::new(),
+    pub(crate) fn start(call: &CodeCall) -> Result<Self, Box<CodeAnswer>> {
+        let done = |kind, message: String| {
+            Box::new(CodeAnswer::Done {
+                result: Err(CodeFailure { kind, message, exception: None, traceback: String::new() }),
+                meter: Meter::default(),
+                output: String::new(),
+            })
         };
         let program: Value = serde_json::from_str(&call.source)
             .map_err(|error| done(FailureKind::Invalid, format!("SyntaxError: {error}")))?;
