@@ -296,12 +296,10 @@ impl<'w> Transaction<'w> {
             return self.begin(self.actor, planned, false);
         }
         let outcome = self.outcome.take().unwrap_or_else(|| {
-            let last = self.results.pop().unwrap_or_default();
             Ok(if self.is_list {
-                self.results.push(last);
                 Value::Array(std::mem::take(&mut self.results))
             } else {
-                last
+                self.results.pop().unwrap_or_default()
             })
         });
         Next::Need(Need::Done(Box::new(self.finish(outcome))))
