@@ -532,7 +532,7 @@ impl<'w> Transaction<'w> {
         let (code, hint) = match kind {
             ResourceKind::Renewable { .. } => {
                 let spent = number.map_or(0, |_| self.draft.spent_of(who, resource));
-                let back = cell.and_then(|cell| cell.free_at(kind, self.now, need.saturating_add(spent)));
+                let back = cell.and_then(|cell| cell.free_at(rules, kind, self.now, spent, need));
                 let hint = match back {
                     Some(back) if back > self.now => {
                         format!("wait {}, until {back}", format_duration_ms(back.ms() - self.now.ms()))

@@ -147,11 +147,12 @@ impl Transaction<'_> {
         let resource = self.resource(&name.0)?;
         let amount = query.amount.map_or(1, |amount| amount.0);
         let free = self.free_of(who, resource);
-        let kind = self.draft.world().rules().kind(resource);
+        let rules = self.draft.world().rules();
+        let kind = rules.kind(resource);
         let number = self.draft.artifact(who).and_then(|artifact| artifact.account);
         let cell = number.and_then(|number| State::cell(&self.draft, number, resource));
         let spent = self.draft.spent_of(who, resource);
-        let at = cell.and_then(|cell| cell.free_at(kind, self.now, amount.saturating_add(spent)));
+        let at = cell.and_then(|cell| cell.free_at(rules, kind, self.now, spent, amount));
         let wait_ms = if free >= amount { Some(0) } else { at.map(|at| at.ms() - self.now.ms()) };
         Ok(json!({
             "has": free >= amount,
