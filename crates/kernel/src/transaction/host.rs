@@ -138,6 +138,12 @@ impl Transaction<'_> {
         free.saturating_sub(self.draft.spent_of(who, resource))
     }
 
+    pub(super) fn limit_of(&self, who: Handle, resource: ResourceId) -> i64 {
+        let number = self.draft.artifact(who).and_then(|artifact| artifact.account);
+        let cell = number.and_then(|number| State::cell(&self.draft, number, resource));
+        cell.map_or(0, |cell| cell.limit)
+    }
+
     pub(super) fn scrip(&self, who: Handle) -> i64 {
         let number = self.draft.artifact(who).and_then(|artifact| artifact.account);
         number.map_or(0, |number| State::account(&self.draft, number).scrip)

@@ -374,7 +374,12 @@ impl Transaction<'_> {
         self.put(Effect::Move { from, to, resource, amount })?;
         let told = Told { to: Some(to), amount: Some(amount), resource: Some(resource), ..Told::default() };
         self.tell(actor, OpKind::Transfer, told);
-        Ok(json!({ own_part.as_str(): self.free_of(from, resource) }))
+        // A balance falls by what the action used so far; a rate or a quota stays what it is.
+        let held = match own_part {
+            Part::Balance => self.free_of(from, resource),
+            Part::Rate | Part::Quota => self.limit_of(from, resource),
+        };
+        Ok(json!({ own_part.as_str(): held }))
     }
 
     fn transfer_ownership(&mut self, actor: Actor, op: &TransferOwnership) -> Result<Value, Refusal> {
