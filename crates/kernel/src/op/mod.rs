@@ -345,6 +345,14 @@ impl Invoke {
     pub fn method(&self) -> &str {
         self.method.as_ref().map_or("run", |method| &method.0)
     }
+
+    /// The field by which it sends something along, if it does.
+    #[must_use]
+    pub fn sent(&self) -> Option<&'static str> {
+        let pays = self.pay.is_some_and(|pay| pay.0 > 0);
+        let gives = self.give.as_ref().is_some_and(|give| !give.0.is_empty());
+        if pays { Some("pay") } else { gives.then_some("give") }
+    }
 }
 
 // The types that no op of this version uses yet belong to `sleep`, which `Time` and `Duration` serve.

@@ -368,10 +368,14 @@ impl<'w> Transaction<'w> {
             Mode::Decide => matches!(kind, OpKind::Noop | OpKind::Read | OpKind::Query | OpKind::Invoke),
             Mode::Look => kind == OpKind::Query,
         };
-        if !allowed {
+        let sent = match op {
+            Op::Invoke(invoke) if actor.mode != Mode::Act => invoke.sent(),
+            _ => None,
+        };
+        if let Some(changes) = sent.or((!allowed).then_some(kind.as_str())) {
             return Err(Refusal::new(
                 Code::PermissionDenied,
-                format!("`{kind}` changes the world; this code only reads"),
+                format!("`{changes}` changes the world; this code only reads"),
             )
             .hint("return what should be done, or do it from a method that is invoked"));
         }
