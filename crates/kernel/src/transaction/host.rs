@@ -169,7 +169,7 @@ impl Transaction<'_> {
         let rules = self.draft.world().rules();
         rules.resource(name).ok_or_else(|| {
             let names = rules.resources.iter().map(|rule| rule.name.as_str());
-            let refusal = Refusal::invalid(format!("this world has no resource {name:?}"));
+            let refusal = Refusal::invalid(format!("this world has no resource `{}`", name.escape_debug()));
             match crate::id::nearest(name, names.clone()) {
                 Some(near) => refusal.hint(format!("did you mean `{near}`?")),
                 None => refusal.hint(format!("it has {}", names.collect::<Vec<_>>().join(", "))),
