@@ -165,7 +165,15 @@ impl Transaction<'_> {
 
     /// The artifact as which the caller acts.
     pub(super) fn own(&self, actor: Actor) -> Result<Handle, Refusal> {
-        actor.me.ok_or_else(|| Refusal::invalid("an observer has nothing of its own; name whom it is about"))
+        let nobody = "an observer has nothing of its own; name whom it is about";
+        let me = actor.me.ok_or_else(|| Refusal::invalid(nobody))?;
+        // An action may delete the one who acts.
+        match self.draft.artifact(me) {
+            Some(artifact) if artifact.deleted => {
+                Err(Refusal::new(Code::NotFound, format!("`{}` was deleted", artifact.id)))
+            }
+            _ => Ok(me),
+        }
     }
 
     /// Whom a lookup is about: who was named, or the caller.
