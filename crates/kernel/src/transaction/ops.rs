@@ -23,6 +23,9 @@ use crate::{
     state::{State, still_held},
 };
 
+/// How many artifacts a hint names.
+const NAMED_MAX: usize = 3;
+
 impl Transaction<'_> {
     /// Performs the op on top, all of whose questions are answered.
     pub(super) fn perform(&mut self, actor: Actor, op: &Arc<Op>) -> Next {
@@ -326,11 +329,34 @@ impl Transaction<'_> {
         let freed = row.size();
         if let Some(held) = still_held(&self.draft, artifact) {
             return Err(Refusal::invalid(format!("`{}` can't be deleted: it still {held}", op.artifact))
-                .hint("move what it holds away first"));
+                .hint(self.how_to_free(artifact)));
         }
         self.put(Effect::Delete { artifact })?;
         self.tell(actor, OpKind::Delete, Told { artifact: Some(artifact), ..Told::default() });
         Ok(json!({ "artifact": op.artifact.as_str(), "freed": freed }))
+    }
+
+    /// What to do so that an artifact can be deleted, naming the first of those that stand in the way.
+    fn how_to_free(&self, handle: Handle) -> String {
+        let first_of = |fits: &dyn Fn(&Artifact) -> bool| {
+            let all = (0..State::len(&self.draft)).map(Handle).filter(|other| *other != handle);
+            let found = all.filter_map(|other| self.draft.artifact(other));
+            let found = found.filter(|artifact| !artifact.deleted && fits(artifact)).take(NAMED_MAX);
+            found.map(|artifact| format!("`{}`", artifact.id)).collect::<Vec<_>>().join(", ")
+        };
+        let under = first_of(&|artifact| artifact.access_contract == handle);
+        if !under.is_empty() {
+            return format!("put {under} under another contract by `set_contract`");
+        }
+        let number = self.draft.artifact(handle).and_then(|artifact| artifact.account);
+        if number.is_some_and(|number| State::account(&self.draft, number).scrip > 0) {
+            return "move the scrip away by `transfer`".into();
+        }
+        let owned = first_of(&|artifact| artifact.owner == handle);
+        if owned.is_empty() {
+            return "move it away by `transfer`".into();
+        }
+        format!("delete {owned}, or hand over by `transfer_ownership`")
     }
 
     /// A principal that receives something.
