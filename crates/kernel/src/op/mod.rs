@@ -16,7 +16,7 @@ pub use self::{
     action::{Action, Planned},
     field::{
         ActionId, Amount, Args, Content, Data, Duration, Field, FieldType, Ids, Interface, Keep, Key, Method,
-        Natural, Object, Part, Permission, Source, Stored, Text, What, Word, bounded,
+        Natural, Object, OrNull, Part, Permission, Source, Stored, Text, What, Word, bounded,
     },
     schema::{reference, schema},
 };
@@ -220,7 +220,7 @@ ops! {
         /// The key.
         key "key": Key,
         /// Any JSON; null removes the key.
-        value "value": Keep<Stored>,
+        value "value": OrNull<Stored>,
     }
 
     /// Reads kernel facts; changes nothing.

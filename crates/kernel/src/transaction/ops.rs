@@ -430,16 +430,13 @@ impl Transaction<'_> {
 
     fn store(&mut self, actor: Actor, op: &Store) -> Result<Value, Refusal> {
         let artifact = self.own(actor)?;
-        if op.key.0.len() > limits::STORAGE_KEY_BYTES_MAX {
-            return Err(Refusal::new(Code::LimitExceeded, "`key` is too long"));
+        let (bytes, most) = (op.key.0.len(), limits::STORAGE_KEY_BYTES_MAX);
+        if bytes > most {
+            let sentence = format!("`key` is too large: the most is {most} bytes");
+            return Err(Refusal::new(Code::LimitExceeded, sentence)
+                .numbers(i64::try_from(bytes).unwrap_or(i64::MAX), i64::try_from(most).unwrap_or(i64::MAX)));
         }
-        let value = match &op.value {
-            Keep::Keep => {
-                return Err(Refusal::invalid("`value` is missing").hint("null removes the key"));
-            }
-            Keep::Set(None) => None,
-            Keep::Set(Some(value)) => Some(value.0.clone()),
-        };
+        let value = op.value.0.as_ref().map(|value| value.0.clone());
         self.put(Effect::Store { artifact, key: op.key.0.as_ref().into(), value })?;
         // What code keeps for itself is its own affair; what was submitted is told.
         if matches!(self.stack.last(), Some(Task::Op(task)) if !OpTask::is_by_code(task)) {
