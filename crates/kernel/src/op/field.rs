@@ -362,8 +362,8 @@ pub struct Ids<const MOST: usize>(pub Vec<Id>);
 impl<const MOST: usize> Given for Ids<MOST> {
     fn given(name: &str, value: Value) -> Result<Self, Refusal> {
         let mut ids = Vec::new();
-        for item in list(name, value, MOST)? {
-            let id = Id::given(name, item)?;
+        for (at, item) in list(name, value, MOST)?.into_iter().enumerate() {
+            let id = Id::given(&format!("{name}[{at}]"), item)?;
             if ids.contains(&id) {
                 return Err(Refusal::invalid(format!("`{name}` names `{id}` twice")));
             }
