@@ -44,7 +44,7 @@ pub const EVENTS_PER_OBSERVATION_MAX: usize = 20;
 pub const QUERY_ROWS_MAX: usize = 10_000;
 /// Depth of JSON that crosses any edge.
 pub const JSON_DEPTH_MAX: usize = 128;
-/// Bytes of the JSON of a result: the largest content with its code and interface, escaped.
+/// Bytes of the JSON of an action's results together: the largest content with its code and interface, escaped.
 pub const RESULT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of one line of a session.
 pub const LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
