@@ -210,15 +210,11 @@ fn only(call: &HostCall, names: &[&str]) -> Result<(), Refusal> {
     let (name, most) = (&call.name, names.len());
     if call.args.len() > most {
         let plural = if most == 1 { "" } else { "s" };
-        return Err(Refusal::invalid(format!(
-            "`{name}` takes at most {most} positional argument{plural}"
-        )));
+        return Err(Refusal::invalid(format!("`{name}` takes at most {most} positional argument{plural}")));
     }
     match call.kwargs.keys().find(|key| !names.contains(&key.as_str())) {
-        Some(stray) => {
-            Err(Refusal::invalid(format!("`{name}` has no argument `{}`", stray.escape_debug()))
-                .hint(format!("it takes {}", names.join(", "))))
-        }
+        Some(stray) => Err(Refusal::invalid(format!("`{name}` has no argument `{}`", stray.escape_debug()))
+            .hint(format!("it takes {}", names.join(", ")))),
         None => Ok(()),
     }
 }
