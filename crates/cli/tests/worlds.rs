@@ -42,7 +42,8 @@ fn coins_have_the_stationary_state_of_parallel_updates() {
     within(&report, "gini", 0.5799, 0.012);
     assert_eq!(report["supply"], 1_000);
     let balances = lines(&db, &["inspect", "agents"]).remove(0);
-    let sum: i64 = balances.as_array().expect("agents").iter().map(|agent| agent["scrip"].as_i64().unwrap()).sum();
+    let sum: i64 =
+        balances.as_array().expect("agents").iter().map(|agent| agent["scrip"].as_i64().unwrap()).sum();
     assert_eq!(sum, 1_000);
 }
 

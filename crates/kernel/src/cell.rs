@@ -98,17 +98,30 @@ impl Cell {
         }
     }
 
-    /// The first instant at which `amount` is free if nothing else is used: `None` if never.
-    pub(crate) fn free_at(&self, kind: ResourceKind, now: Time, amount: i64) -> Option<Time> {
-        let mut free = self.free(kind, now);
+    /// The first instant at which `amount` is free if nothing is used beside what the cell knows and
+    /// `spent` now: `None` if never.
+    pub(crate) fn free_at(
+        &self,
+        rules: &Rules,
+        kind: ResourceKind,
+        now: Time,
+        spent: i64,
+        amount: i64,
+    ) -> Option<Time> {
+        let mut free = self.free(kind, now).saturating_sub(spent);
         if free >= amount {
             return Some(now);
         }
-        let window = self.window.as_ref()?;
-        for (back, gone) in window.entries.iter().filter(|(back, _)| *back > now.ms()) {
-            free += gone;
+        let ResourceKind::Renewable { window_ms } = kind else {
+            return None;
+        };
+        let used = self.window.iter().flat_map(|window| window.entries.iter().copied());
+        // What is used now comes back last.
+        let last = (back_ms(rules, window_ms, now), spent);
+        for (back, gone) in used.filter(|(back, _)| *back > now.ms()).chain([last]) {
+            free = free.saturating_add(gone);
             if free >= amount {
-                return Time::from_ms(*back);
+                return Time::from_ms(back);
             }
         }
         None
@@ -150,9 +163,12 @@ mod tests {
         let mut cell = Cell { limit: 5, ..Cell::default() };
         cell.consume(&rules, kind, at(10), 3);
         cell.consume(&rules, kind, at(20), 2);
-        assert_eq!(cell.free_at(kind, at(30), 1), Some(at(110)));
-        assert_eq!(cell.free_at(kind, at(30), 4), Some(at(120)));
-        assert_eq!(cell.free_at(kind, at(30), 6), None);
-        assert_eq!(cell.free_at(kind, at(110), 3), Some(at(110)));
+        let free_at = |ms, spent, amount| cell.free_at(&rules, kind, at(ms), spent, amount);
+        assert_eq!(free_at(30, 0, 1), Some(at(110)));
+        assert_eq!(free_at(30, 0, 4), Some(at(120)));
+        assert_eq!(free_at(30, 0, 6), None);
+        assert_eq!(free_at(110, 0, 3), Some(at(110)));
+        assert_eq!(free_at(110, 3, 2), Some(at(120)));
+        assert_eq!(free_at(110, 3, 3), Some(at(210)));
     }
 }

@@ -45,7 +45,7 @@ pub const QUERY_ROWS_MAX: usize = 10_000;
 /// Depth of JSON that crosses any edge. The reader of the journal's JSON goes 127 deep, and actions
 /// and results wrap what crossed an edge a few times.
 pub const JSON_DEPTH_MAX: usize = 100;
-/// Bytes of the JSON of a result: the largest content with its code and interface, escaped.
+/// Bytes of the JSON of an action's results together: the largest content with its code and interface, escaped.
 pub const RESULT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of one line of a session.
 pub const LINE_BYTES_MAX: usize = 2 * 1024 * 1024;

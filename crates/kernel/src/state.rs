@@ -343,7 +343,7 @@ pub(crate) fn still_held<S: State>(state: &S, handle: Handle) -> Option<String> 
     let artifact = state.artifact(handle)?;
     let refs = state.refs(handle);
     if refs > 0 {
-        return Some(format!("is the access contract of {refs} other artifacts"));
+        return Some(format!("is the access contract of {}", others(refs)));
     }
     let number = artifact.account?;
     let account = state.account(number);
@@ -352,7 +352,7 @@ pub(crate) fn still_held<S: State>(state: &S, handle: Handle) -> Option<String> 
     }
     let itself = u32::from(artifact.owner == handle);
     if account.owned > itself {
-        return Some(format!("owns {} other artifacts", account.owned - itself));
+        return Some(format!("owns {}", others(account.owned - itself)));
     }
     for (at, rule) in state.rules().resources.iter().enumerate() {
         let resource = ResourceId(u16::try_from(at).unwrap_or(u16::MAX));
@@ -362,6 +362,10 @@ pub(crate) fn still_held<S: State>(state: &S, handle: Handle) -> Option<String> 
         }
     }
     None
+}
+
+fn others(count: u32) -> String {
+    format!("{count} other artifact{}", if count == 1 { "" } else { "s" })
 }
 
 fn store<S: State>(

@@ -150,7 +150,7 @@ fn op_kind(map: &mut Map<String, Value>) -> Result<OpKind, Refusal> {
     }
     let words = SPECS.iter().map(|spec| spec.kind.as_str());
     let shown: String = word.chars().take(64).collect();
-    let refusal = Refusal::invalid(format!("there is no op {shown:?}"));
+    let refusal = Refusal::invalid(format!("there is no op `{}`", shown.escape_debug()));
     Err(match nearest(&word, words.clone()) {
         Some(near) => refusal.hint(format!("did you mean `{near}`?")),
         None => refusal.hint(format!("the ops are {}", words.collect::<Vec<_>>().join(", "))),
@@ -175,12 +175,12 @@ fn known(spec: &OpSpec, key: &str) -> bool {
 
 fn unknown_field(spec: &OpSpec, key: &str) -> Refusal {
     let shown: String = key.chars().take(64).collect();
-    let refusal = Refusal::invalid(format!("`{}` has no field {shown:?}", spec.kind));
+    let refusal = Refusal::invalid(format!("`{}` has no field `{}`", spec.kind, shown.escape_debug()));
     if key == "owner" && spec.kind == OpKind::Write {
         return refusal.hint("the owner changes only by `transfer_ownership`");
     }
     let names = spec.fields.iter().map(|field| field.name);
-    match nearest(key, names.clone()) {
+    match nearest(key, names.clone().chain(ENVELOPE)) {
         Some(near) => refusal.hint(format!("did you mean `{near}`?")),
         None if spec.fields.is_empty() => refusal.hint("it has none"),
         None => refusal.hint(format!("its fields are {}", names.collect::<Vec<_>>().join(", "))),

@@ -89,6 +89,26 @@ impl<T: Given> FieldType for Keep<T> {
     }
 }
 
+/// A field that must be given, and whose null means something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrNull<T>(pub Option<T>);
+
+impl<T: Given> FieldType for OrNull<T> {
+    const REQUIRED: bool = true;
+
+    fn take(name: &str, value: Option<Value>) -> Result<Self, Refusal> {
+        match value {
+            None => Err(Refusal::invalid(format!("`{name}` is missing")).hint("it may be null")),
+            Some(Value::Null) => Ok(Self(None)),
+            Some(value) => T::given(name, value).map(|value| Self(Some(value))),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({ "anyOf": [T::given_schema(), { "type": "null" }] })
+    }
+}
+
 /// How a value is called in a message.
 fn found(value: &Value) -> String {
     match value {
@@ -342,8 +362,8 @@ pub struct Ids<const MOST: usize>(pub Vec<Id>);
 impl<const MOST: usize> Given for Ids<MOST> {
     fn given(name: &str, value: Value) -> Result<Self, Refusal> {
         let mut ids = Vec::new();
-        for item in list(name, value, MOST)? {
-            let id = Id::given(name, item)?;
+        for (at, item) in list(name, value, MOST)?.into_iter().enumerate() {
+            let id = Id::given(&format!("{name}[{at}]"), item)?;
             if ids.contains(&id) {
                 return Err(Refusal::invalid(format!("`{name}` names `{id}` twice")));
             }

@@ -16,7 +16,7 @@ pub use self::{
     action::{Action, Planned},
     field::{
         ActionId, Amount, Args, Content, Data, Duration, Field, FieldType, Ids, Interface, Keep, Key, Method,
-        Natural, Object, Part, Permission, Source, Stored, Text, What, Word, bounded,
+        Natural, Object, OrNull, Part, Permission, Source, Stored, Text, What, Word, bounded,
     },
     schema::{reference, schema},
 };
@@ -220,7 +220,7 @@ ops! {
         /// The key.
         key "key": Key,
         /// Any JSON; null removes the key.
-        value "value": Keep<Stored>,
+        value "value": OrNull<Stored>,
     }
 
     /// Reads kernel facts; changes nothing.
@@ -344,6 +344,14 @@ impl Invoke {
     #[must_use]
     pub fn method(&self) -> &str {
         self.method.as_ref().map_or("run", |method| &method.0)
+    }
+
+    /// The field by which it sends something along, if it does.
+    #[must_use]
+    pub fn sent(&self) -> Option<&'static str> {
+        let pays = self.pay.is_some_and(|pay| pay.0 > 0);
+        let gives = self.give.as_ref().is_some_and(|give| !give.0.is_empty());
+        if pays { Some("pay") } else { gives.then_some("give") }
     }
 }
 

@@ -176,9 +176,38 @@ impl Transaction<'_> {
             );
             return self.end_op(Err(refusal));
         }
-        match self.settle_verdict(actor, ask, contract, verdict) {
+        let to = match self.check_verdict(&verdict) {
+            Ok(to) => to,
+            Err(problem) => {
+                let failed = contract.unwrap_or(ask.target);
+                let denied = self.contract_failed(actor, failed, &problem);
+                return self.verdict(actor, op, ask, contract, denied);
+            }
+        };
+        match self.settle_verdict(actor, ask, contract, verdict, to) {
             Ok(()) => Next::Advance,
             Err(refusal) => self.end_op(Err(refusal)),
+        }
+    }
+
+    /// Finds the recipient and looks at the keys and values; what is wrong is the contract's own failure.
+    fn check_verdict(&self, verdict: &Verdict) -> Result<Option<Handle>, String> {
+        for (key, value) in &verdict.updates {
+            let most = limits::STORAGE_KEY_BYTES_MAX;
+            if key.is_empty() || key.len() > most {
+                return Err(format!("`state_updates`: a key is empty or longer than {most} bytes"));
+            }
+            bounded("state_updates", value, limits::STORAGE_VALUE_BYTES_MAX)
+                .map_err(|refusal| refusal.message)?;
+        }
+        let Some(id) = &verdict.recipient else {
+            return Ok(None);
+        };
+        let found = crate::id::Id::parse(id).and_then(|id| self.target(&id));
+        let handle = found.map_err(|refusal| format!("`recipient`: {}", refusal.message))?;
+        match self.draft.artifact(handle).and_then(|artifact| artifact.account) {
+            Some(_) => Ok(Some(handle)),
+            None => Err(format!("`recipient`: `{id}` has no standing")),
         }
     }
 
@@ -189,14 +218,13 @@ impl Transaction<'_> {
         ask: Ask,
         contract: Option<Handle>,
         verdict: Verdict,
+        recipient: Option<Handle>,
     ) -> Result<(), Refusal> {
         if verdict.cost > 0
             && let Some(payer) = actor.payer
         {
-            let to = match &verdict.recipient {
-                Some(id) => self.target(&crate::id::Id::parse(id)?)?,
-                None => self.draft.artifact(ask.target).map_or(payer, |target| target.owner),
-            };
+            let owner = self.draft.artifact(ask.target).map_or(payer, |target| target.owner);
+            let to = recipient.unwrap_or(owner);
             if to != payer {
                 self.consent(payer, verdict.cost)?;
                 self.put(Effect::Pay { from: payer, to, amount: verdict.cost, why: Why::ContractCost })?;
@@ -206,13 +234,6 @@ impl Transaction<'_> {
             return Ok(());
         };
         for (key, value) in verdict.updates {
-            if key.is_empty() || key.len() > limits::STORAGE_KEY_BYTES_MAX {
-                return Err(Refusal::new(
-                    Code::LimitExceeded,
-                    "a contract's storage key is empty or too long",
-                ));
-            }
-            bounded("state_updates", &value, limits::STORAGE_VALUE_BYTES_MAX)?;
             let value = (!value.is_null()).then(|| value.into());
             self.put(Effect::Store { artifact: contract, key, value })?;
         }

@@ -320,12 +320,11 @@ impl Transaction<'_> {
         paid: i64,
         op: &Invoke,
     ) -> Result<Vec<Arc<str>>, Refusal> {
-        let give = op.give.as_ref().map_or(&[][..], |give| give.0.as_slice());
-        if paid == 0 && give.is_empty() {
+        let Some(field) = op.sent() else {
             return Ok(Vec::new());
-        }
-        let field = if paid > 0 { "pay" } else { "give" };
-        let Some(from) = actor.me.filter(|_| standing && actor.mode == Mode::Act) else {
+        };
+        let give = op.give.as_ref().map_or(&[][..], |give| give.0.as_slice());
+        let Some(from) = actor.me.filter(|_| standing) else {
             return Err(Refusal::invalid(format!(
                 "`{field}`: `{}` has no standing to receive anything",
                 op.artifact

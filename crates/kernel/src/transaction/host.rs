@@ -7,7 +7,7 @@ use crate::{
     code::{HostCall, Meter},
     founding::Pays,
     id::Id,
-    op::{Key, OpKind, Planned, Word, argument},
+    op::{Key, OpKind, Planned, Text, Word, argument},
     record::Handle,
     refusal::{Code, Refusal},
     rules::{ResourceId, ResourceKind},
@@ -55,10 +55,12 @@ impl Transaction<'_> {
     fn function(&mut self, actor: Actor, mut call: HostCall) -> Result<Value, Refusal> {
         let value = match call.name.as_str() {
             "get_balance" => {
+                only(&call, &["of"])?;
                 let who = self.who(actor, argument::<Option<Id>>(&mut call, 0, "of")?)?;
                 self.scrip(who).into()
             }
             "storage_get" => {
+                only(&call, &["key", "default"])?;
                 let key: Key = argument(&mut call, 0, "key")?;
                 let default = call.args.get_mut(1).map(Value::take).or_else(|| call.kwargs.remove("default"));
                 let own = self.own(actor)?;
@@ -66,8 +68,9 @@ impl Transaction<'_> {
                 found.map_or_else(|| default.unwrap_or_default(), crate::json::Json::to_value)
             }
             "storage_list" => {
-                let prefix = argument::<Option<Word<256>>>(&mut call, 0, "prefix");
-                let prefix = prefix.unwrap_or(None).map_or_else(String::new, |word| word.0.as_ref().into());
+                only(&call, &["prefix"])?;
+                let prefix: Option<Text> = argument(&mut call, 0, "prefix")?;
+                let prefix = prefix.map_or_else(String::new, |text| text.0);
                 let own = self.own(actor)?;
                 let keys = self.draft.artifact(own).map(|artifact| &artifact.storage);
                 let keys = keys
@@ -77,6 +80,7 @@ impl Transaction<'_> {
                 keys.map(|key| Value::from(&**key)).collect()
             }
             "get_artifact_info" => {
+                only(&call, &["artifact"])?;
                 let id: Id = argument(&mut call, 0, "artifact")?;
                 let handle = self.target(&id)?;
                 return Ok(self.metadata(handle));
@@ -94,6 +98,17 @@ impl Transaction<'_> {
 
     /// The read-only ledger that contracts are handed.
     fn ledger(&mut self, name: &str, mut call: HostCall) -> Result<Value, Refusal> {
+        let arguments: &[&str] = match name {
+            "principal_exists" | "get_scrip" | "get_all_resources" => &["principal"],
+            "can_afford_scrip" => &["principal", "amount"],
+            "get_resource" => &["principal", "resource"],
+            "can_spend_resource" => &["principal", "resource", "amount"],
+            other => {
+                let sentence = format!("`ledger` has no method `{}`", other.escape_debug());
+                return Err(Refusal::new(Code::Unsupported, sentence));
+            }
+        };
+        only(&call, arguments)?;
         let id: Id = argument(&mut call, 0, "principal")?;
         let found = self.draft.find(id.as_str()).filter(|handle| {
             self.draft
@@ -118,7 +133,7 @@ impl Transaction<'_> {
                 }
                 Ok(Value::Object(all))
             }
-            "get_resource" | "can_spend_resource" => {
+            _ => {
                 let name_of: Word<64> = argument(&mut call, 1, "resource")?;
                 let resource = self.resource(&name_of.0)?;
                 let free = self.free_of(who, resource);
@@ -127,7 +142,6 @@ impl Transaction<'_> {
                 }
                 Ok((free >= amount_at(&mut call, 2)?.0).into())
             }
-            other => Err(Refusal::new(Code::Unsupported, format!("`ledger` has no method `{other}`"))),
         }
     }
 
@@ -145,14 +159,15 @@ impl Transaction<'_> {
     /// When an amount is free if nothing else is used; `None` if never.
     pub(super) fn free_at(&self, who: Handle, resource: ResourceId, amount: i64) -> Option<Time> {
         let rules = self.draft.world().rules();
-        let (kind, spent) = (rules.kind(resource), self.draft.spent_of(who, resource));
         let number = self.draft.artifact(who).and_then(|artifact| artifact.account)?;
-        let mut cell = State::cell(&self.draft, number, resource).cloned().unwrap_or_default();
-        if spent > 0 {
-            // What the action itself was charged comes back too.
-            cell.consume(rules, kind, self.now, spent);
-        }
-        cell.free_at(kind, self.now, amount)
+        let cell = State::cell(&self.draft, number, resource)?;
+        cell.free_at(rules, rules.kind(resource), self.now, self.draft.spent_of(who, resource), amount)
+    }
+
+    pub(super) fn limit_of(&self, who: Handle, resource: ResourceId) -> i64 {
+        let number = self.draft.artifact(who).and_then(|artifact| artifact.account);
+        let cell = number.and_then(|number| State::cell(&self.draft, number, resource));
+        cell.map_or(0, |cell| cell.limit)
     }
 
     pub(super) fn scrip(&self, who: Handle) -> i64 {
@@ -162,7 +177,15 @@ impl Transaction<'_> {
 
     /// The artifact as which the caller acts.
     pub(super) fn own(&self, actor: Actor) -> Result<Handle, Refusal> {
-        actor.me.ok_or_else(|| Refusal::invalid("an observer has nothing of its own; name whom it is about"))
+        let nobody = "an observer has nothing of its own; name whom it is about";
+        let me = actor.me.ok_or_else(|| Refusal::invalid(nobody))?;
+        // An action may delete the one who acts.
+        match self.draft.artifact(me) {
+            Some(artifact) if artifact.deleted => {
+                Err(Refusal::new(Code::NotFound, format!("`{}` was deleted", artifact.id)))
+            }
+            _ => Ok(me),
+        }
     }
 
     /// Whom a lookup is about: who was named, or the caller.
@@ -180,7 +203,7 @@ impl Transaction<'_> {
         let rules = self.draft.world().rules();
         rules.resource(name).ok_or_else(|| {
             let names = rules.resources.iter().map(|rule| rule.name.as_str());
-            let refusal = Refusal::invalid(format!("this world has no resource {name:?}"));
+            let refusal = Refusal::invalid(format!("this world has no resource `{}`", name.escape_debug()));
             match crate::id::nearest(name, names.clone()) {
                 Some(near) => refusal.hint(format!("did you mean `{near}`?")),
                 None => refusal.hint(format!("it has {}", names.collect::<Vec<_>>().join(", "))),
@@ -191,6 +214,20 @@ impl Transaction<'_> {
     /// Whether an artifact would bear its own costs if it has standing and nothing is said.
     pub(super) fn default_pays(has_loop: bool) -> Pays {
         if has_loop { Pays::Itself } else { Pays::Caller }
+    }
+}
+
+/// Refuses arguments that a function doesn't have, lest they seem to mean something.
+fn only(call: &HostCall, names: &[&str]) -> Result<(), Refusal> {
+    let (name, most) = (&call.name, names.len());
+    if call.args.len() > most {
+        let plural = if most == 1 { "" } else { "s" };
+        return Err(Refusal::invalid(format!("`{name}` takes at most {most} positional argument{plural}")));
+    }
+    match call.kwargs.keys().find(|key| !names.contains(&key.as_str())) {
+        Some(stray) => Err(Refusal::invalid(format!("`{name}` has no argument `{}`", stray.escape_debug()))
+            .hint(format!("it takes {}", names.join(", ")))),
+        None => Ok(()),
     }
 }
 

@@ -22,6 +22,7 @@ use self::{
 };
 use crate::{
     code::{CodeAnswer, CodeCall, CodeFailure, Entry, HostAnswer},
+    json::text_bytes,
     limits,
     op::{Action, Op, OpKind, Planned, Query},
     record::{Charge, Effect, Event, EventKind, Handle, Outcome},
@@ -147,6 +148,7 @@ pub struct Transaction<'w> {
     is_list: bool,
     index: u32,
     results: Vec<Value>,
+    result_bytes: usize,
     ops_left: u32,
     draws: u64,
     runs: u64,
@@ -176,6 +178,7 @@ impl<'w> Transaction<'w> {
             is_list: false,
             index: 0,
             results: Vec::new(),
+            result_bytes: 0,
             ops_left: limits::OPS_PER_ACTION_MAX,
             draws: 0,
             runs: 0,
@@ -365,10 +368,14 @@ impl<'w> Transaction<'w> {
             Mode::Decide => matches!(kind, OpKind::Noop | OpKind::Read | OpKind::Query | OpKind::Invoke),
             Mode::Look => kind == OpKind::Query,
         };
-        if !allowed {
+        let sent = match op {
+            Op::Invoke(invoke) if actor.mode != Mode::Act => invoke.sent(),
+            _ => None,
+        };
+        if let Some(changes) = sent.or((!allowed).then_some(kind.as_str())) {
             return Err(Refusal::new(
                 Code::PermissionDenied,
-                format!("`{kind}` changes the world; this code only reads"),
+                format!("`{changes}` changes the world; this code only reads"),
             )
             .hint("return what should be done, or do it from a method that is invoked"));
         }
@@ -416,6 +423,8 @@ impl<'w> Transaction<'w> {
         let Some(Task::Op(task)) = self.stack.pop() else {
             return Next::Root;
         };
+        let submitted = self.stack.is_empty() && task.actor.me.is_some();
+        let result = if submitted { result.and_then(|value| self.returnable(value)) } else { result };
         if result.is_err() {
             self.draft.rollback(task.savepoint);
             self.refund(task.prices_from);
@@ -442,6 +451,19 @@ impl<'w> Transaction<'w> {
             self.draft.rollback(savepoint);
             self.refund(prices_from);
         }
+    }
+
+    /// The result of a submitted op, if the action's results together are not too large.
+    fn returnable(&mut self, value: Value) -> Result<Value, Refusal> {
+        let most = limits::RESULT_BYTES_MAX;
+        self.result_bytes = self.result_bytes.saturating_add(text_bytes(&value));
+        if self.result_bytes <= most {
+            return Ok(value);
+        }
+        let number = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
+        Err(Refusal::new(Code::LimitExceeded, format!("the result is too large: the most is {most} bytes"))
+            .numbers(number(self.result_bytes), number(most))
+            .hint("ask for less, or in several actions"))
     }
 
     /// Counts a price against every bound it falls under (`DESIGN.md §7`, consent).

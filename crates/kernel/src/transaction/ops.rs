@@ -23,6 +23,9 @@ use crate::{
     state::{State, still_held},
 };
 
+/// How many artifacts a hint names.
+const NAMED_MAX: usize = 3;
+
 impl Transaction<'_> {
     /// Performs the op on top, all of whose questions are answered.
     pub(super) fn perform(&mut self, actor: Actor, op: &Arc<Op>) -> Next {
@@ -326,11 +329,34 @@ impl Transaction<'_> {
         let freed = row.size();
         if let Some(held) = still_held(&self.draft, artifact) {
             return Err(Refusal::invalid(format!("`{}` can't be deleted: it still {held}", op.artifact))
-                .hint("move what it holds away first"));
+                .hint(self.how_to_free(artifact)));
         }
         self.put(Effect::Delete { artifact })?;
         self.tell(actor, OpKind::Delete, Told { artifact: Some(artifact), ..Told::default() });
         Ok(json!({ "artifact": op.artifact.as_str(), "freed": freed }))
+    }
+
+    /// What to do so that an artifact can be deleted, naming the first of those that stand in the way.
+    fn how_to_free(&self, handle: Handle) -> String {
+        let first_of = |fits: &dyn Fn(&Artifact) -> bool| {
+            let all = (0..State::len(&self.draft)).map(Handle).filter(|other| *other != handle);
+            let found = all.filter_map(|other| self.draft.artifact(other));
+            let found = found.filter(|artifact| !artifact.deleted && fits(artifact)).take(NAMED_MAX);
+            found.map(|artifact| format!("`{}`", artifact.id)).collect::<Vec<_>>().join(", ")
+        };
+        let under = first_of(&|artifact| artifact.access_contract == handle);
+        if !under.is_empty() {
+            return format!("put {under} under another contract by `set_contract`");
+        }
+        let number = self.draft.artifact(handle).and_then(|artifact| artifact.account);
+        if number.is_some_and(|number| State::account(&self.draft, number).scrip > 0) {
+            return "move the scrip away by `transfer`".into();
+        }
+        let owned = first_of(&|artifact| artifact.owner == handle);
+        if owned.is_empty() {
+            return "move it away by `transfer`".into();
+        }
+        format!("delete {owned}, or hand over by `transfer_ownership`")
     }
 
     /// A principal that receives something.
@@ -374,7 +400,12 @@ impl Transaction<'_> {
         self.put(Effect::Move { from, to, resource, amount })?;
         let told = Told { to: Some(to), amount: Some(amount), resource: Some(resource), ..Told::default() };
         self.tell(actor, OpKind::Transfer, told);
-        Ok(json!({ own_part.as_str(): self.free_of(from, resource) }))
+        // A balance falls by what the action used so far; a rate or a quota stays what it is.
+        let held = match own_part {
+            Part::Balance => self.free_of(from, resource),
+            Part::Rate | Part::Quota => self.limit_of(from, resource),
+        };
+        Ok(json!({ own_part.as_str(): held }))
     }
 
     fn transfer_ownership(&mut self, actor: Actor, op: &TransferOwnership) -> Result<Value, Refusal> {
@@ -399,16 +430,13 @@ impl Transaction<'_> {
 
     fn store(&mut self, actor: Actor, op: &Store) -> Result<Value, Refusal> {
         let artifact = self.own(actor)?;
-        if op.key.0.len() > limits::STORAGE_KEY_BYTES_MAX {
-            return Err(Refusal::new(Code::LimitExceeded, "`key` is too long"));
+        let (bytes, most) = (op.key.0.len(), limits::STORAGE_KEY_BYTES_MAX);
+        if bytes > most {
+            let sentence = format!("`key` is too large: the most is {most} bytes");
+            return Err(Refusal::new(Code::LimitExceeded, sentence)
+                .numbers(i64::try_from(bytes).unwrap_or(i64::MAX), i64::try_from(most).unwrap_or(i64::MAX)));
         }
-        let value = match &op.value {
-            Keep::Keep => {
-                return Err(Refusal::invalid("`value` is missing").hint("null removes the key"));
-            }
-            Keep::Set(None) => None,
-            Keep::Set(Some(value)) => Some(value.0.clone()),
-        };
+        let value = op.value.0.as_ref().map(|value| value.0.clone());
         self.put(Effect::Store { artifact, key: op.key.0.as_ref().into(), value })?;
         // What code keeps for itself is its own affair; what was submitted is told.
         if matches!(self.stack.last(), Some(Task::Op(task)) if !OpTask::is_by_code(task)) {

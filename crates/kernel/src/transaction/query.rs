@@ -41,6 +41,9 @@ impl Transaction<'_> {
             Some(id) => self.target(id)?,
             None => self.own(actor)?,
         };
+        if query.target.is_some() && query.artifact.is_some() {
+            return Err(Refusal::invalid("`target` and `artifact` are the same field"));
+        }
         let action = query.action.ok_or_else(|| missing("action"))?;
         let target = query.target.as_ref().or(query.artifact.as_ref()).ok_or_else(|| missing("target"))?;
         Ok((who, action, self.target(target)?))

@@ -124,7 +124,9 @@ impl Model {
                 return short("limit_exceeded", most + 1, most);
             }
         };
-        if actor.decides && !["noop", "read", "query", "invoke"].contains(&name) {
+        let sends = fields.get("pay").and_then(Value::as_i64).unwrap_or(0) > 0
+            || fields.get("give").and_then(Value::as_array).is_some_and(|give| !give.is_empty());
+        if actor.decides && (sends || !["noop", "read", "query", "invoke"].contains(&name)) {
             return fail("permission_denied");
         }
         let costs = self.costs(name);
@@ -206,11 +208,14 @@ impl Model {
             return fail("permission_denied");
         }
         let cost = verdict["cost"].as_i64().unwrap_or(0);
+        let recipient = verdict["recipient"].as_str();
+        if recipient.is_some_and(|id| !self.can_hold(id)) {
+            // The contract named someone who can't be paid: that is its failure, and so it denies.
+            self.notice(actor, &contract);
+            return fail("permission_denied");
+        }
         if cost > 0 {
-            let to = match verdict["recipient"].as_str() {
-                Some(id) => self.live(id).map(|_| id.to_owned())?,
-                None => self.get(target).owner.clone(),
-            };
+            let to = recipient.map_or_else(|| self.get(target).owner.clone(), str::to_owned);
             if to != actor.payer {
                 self.consent(&actor.payer, cost)?;
                 self.pay(&actor.payer, &to, cost, "contract_cost")?;
@@ -457,7 +462,12 @@ impl Model {
             return fail("invalid_argument");
         }
         self.shift(&actor.me, &to, resource, amount)?;
-        Ok(json!({ part: self.free(&actor.me, resource) }))
+        // A balance falls by what was used; a rate or a quota stays what it is.
+        let held = match part {
+            "balance" => self.free(&actor.me, resource),
+            _ => self.get(&actor.me).limits[resource],
+        };
+        Ok(json!({ part: held }))
     }
 
     fn can_hold(&self, id: &str) -> bool {

@@ -1,0 +1,288 @@
+//! How fast the kernel is by itself: no interpreter, no journal, no disk.
+//!
+//! `cargo bench -p oikos-kernel`. Each op is executed whole: transaction, record, `World::apply`, receipt.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a benchmark ends at the first thing that is wrong"
+)]
+
+use std::{hint::black_box, path::Path};
+
+use divan::{Bencher, counter::ItemsCount};
+use oikos_kernel::{
+    code::{CodeAnswer, Meter},
+    founding::{Founder, Founding},
+    op::{Action, Noop, Op, OpKind},
+    receipt::Receipt,
+    record::{Cause, Handle, Record},
+    rules::{Renewal, ResourceKind, ResourceRule, Rules},
+    time::Time,
+    transaction::{Answer, Finished, Need, Transaction},
+    world::World,
+};
+use serde_json::{Value, json};
+
+fn main() {
+    idle_memory();
+    divan::main();
+}
+
+/// A world of `count` principals `p0`…, who are agents if `loops`.
+fn world(count: usize, loops: bool, rules: Rules) -> World {
+    let founders = (0..count).map(|at| Founder {
+        has_standing: true,
+        has_loop: loops,
+        code: loops.then(|| "def step(observation): return None".into()),
+        scrip: 1_000_000_000,
+        resources: rules.resources.iter().map(|rule| (rule.name.clone(), 1_000_000_000_000)).collect(),
+        ..Founder::new(&format!("p{at}"))
+    });
+    let founders = founders.collect();
+    Founding { rules, source: [0; 32], founders }.found().unwrap_or_else(|error| panic!("{error}")).0
+}
+
+fn plain() -> Rules {
+    Rules::unlimited("bench", 1, Time::default())
+}
+
+/// Limits on everything, and a cost of every op.
+fn scarce(window_ms: i64) -> Rules {
+    let mut rules = plain();
+    rules.resources[0].kind = ResourceKind::Renewable { window_ms };
+    rules.resources[2].kind = ResourceKind::Allocatable;
+    let kind = ResourceKind::Renewable { window_ms };
+    rules.resources.push(ResourceRule { name: "actions".into(), kind });
+    let actions = rules.resource("actions").unwrap();
+    rules.costs = OpKind::ALL.into_iter().map(|kind| (kind, actions, 1)).collect();
+    rules.renewal = Renewal::Rolling;
+    rules
+}
+
+/// Runs a transaction whose code does nothing but return what `check_permission` must.
+fn drive(mut transaction: Transaction<'_>) -> Finished {
+    let mut answer = Answer::Begin;
+    loop {
+        answer = match transaction.step(answer) {
+            Need::Start(_) | Need::Resume { .. } => Answer::Code(CodeAnswer::Done {
+                result: Ok(json!({ "allowed": true })),
+                meter: Meter { polls: 1, cpu_ns: 1_000, memory_bytes: 0 },
+                output: String::new(),
+            }),
+            Need::Check { .. } => Answer::Checked(Ok(())),
+            Need::Done(done) => return *done,
+        };
+    }
+}
+
+/// One action from outside, whole.
+fn act(world: &mut World, actor: Handle, action: Action, submitted: Value, now: Time) -> Receipt {
+    let action_id = action.action_id.clone();
+    let transaction =
+        Transaction::act(world, actor, action, now, 1).unwrap_or_else(|error| panic!("{error}"));
+    let Finished { charges, effects, events, outcome, output } = drive(transaction);
+    let cause = Cause::Act { actor, action: submitted.into(), action_id, output };
+    let record = Record { seq: world.seq() + 1, time: now, cause, charges, effects, events, outcome };
+    world.apply(&record).unwrap_or_else(|error| panic!("{error}"));
+    let receipt = Receipt::of(&record);
+    assert!(receipt.outcome.is_ok(), "{:?}", receipt.outcome);
+    receipt
+}
+
+fn from_json(bencher: Bencher<'_, '_>, rules: Rules, value: &Value) {
+    let mut world = world(1_000, false, rules);
+    let actor = world.lookup("p1").unwrap();
+    let now = world.now();
+    bencher.counter(ItemsCount::new(1_usize)).with_inputs(|| value.clone()).bench_local_values(|value| {
+        let action = Action::parse(value.clone()).unwrap_or_else(|error| panic!("{error}"));
+        act(&mut world, actor, action, value, now)
+    });
+}
+
+fn typed(bencher: Bencher<'_, '_>, rules: Rules, value: &Value) {
+    let mut world = world(1_000, false, rules);
+    let actor = world.lookup("p1").unwrap();
+    let now = world.now();
+    let action = Action::parse(value.clone()).unwrap_or_else(|error| panic!("{error}"));
+    bencher
+        .counter(ItemsCount::new(1_usize))
+        .with_inputs(|| action.clone())
+        .bench_local_values(|action| act(&mut world, actor, action, Value::Null, now));
+}
+
+fn transfer() -> Value {
+    json!({ "op": "transfer", "to": "p2", "amount": 1 })
+}
+
+mod cheap {
+    use super::*;
+
+    #[divan::bench]
+    fn noop_typed(bencher: Bencher<'_, '_>) {
+        let mut world = world(1_000, false, plain());
+        let (actor, now) = (world.lookup("p1").unwrap(), world.now());
+        bencher
+            .counter(ItemsCount::new(1_usize))
+            .bench_local(|| act(&mut world, actor, Action::one(Op::Noop(Noop {})), Value::Null, now));
+    }
+
+    #[divan::bench]
+    fn noop_json(bencher: Bencher<'_, '_>) {
+        from_json(bencher, plain(), &json!({ "op": "noop" }));
+    }
+
+    #[divan::bench]
+    fn transfer_typed(bencher: Bencher<'_, '_>) {
+        typed(bencher, plain(), &transfer());
+    }
+
+    #[divan::bench]
+    fn transfer_json(bencher: Bencher<'_, '_>) {
+        from_json(bencher, plain(), &transfer());
+    }
+
+    #[divan::bench]
+    fn transfer_json_with_costs(bencher: Bencher<'_, '_>) {
+        from_json(bencher, scarce(60_000), &transfer());
+    }
+
+    #[divan::bench]
+    fn query_balance_typed(bencher: Bencher<'_, '_>) {
+        typed(bencher, plain(), &json!({ "op": "query", "what": "balance" }));
+    }
+
+    #[divan::bench]
+    fn query_balance_json(bencher: Bencher<'_, '_>) {
+        from_json(bencher, plain(), &json!({ "op": "query", "what": "balance" }));
+    }
+
+    /// 20 transfers as one action.
+    #[divan::bench]
+    fn list_of_20_transfers(bencher: Bencher<'_, '_>) {
+        from_json(bencher, plain(), &json!(vec![transfer(); 20]));
+    }
+}
+
+mod contracts {
+    use super::*;
+
+    fn read_under(bencher: Bencher<'_, '_>, contract: &str) {
+        let mut world = world(1_000, false, plain());
+        let (actor, now) = (world.lookup("p1").unwrap(), world.now());
+        for value in [
+            json!({ "op": "write", "artifact": "c", "code": "def check_permission(*a): ..." }),
+            json!({ "op": "write", "artifact": "x", "content": "hello", "access_contract": contract }),
+        ] {
+            let action = Action::parse(value).unwrap_or_else(|error| panic!("{error}"));
+            act(&mut world, actor, action, Value::Null, now);
+        }
+        let action = Action::parse(json!({ "op": "read", "artifact": "x" })).unwrap();
+        bencher
+            .with_inputs(|| action.clone())
+            .bench_local_values(|action| act(&mut world, actor, action, Value::Null, now));
+    }
+
+    #[divan::bench]
+    fn read_native(bencher: Bencher<'_, '_>) {
+        read_under(bencher, "genesis_contract_freeware");
+    }
+
+    /// The kernel's share of a check: the interpreter answers at once.
+    #[divan::bench]
+    fn read_custom(bencher: Bencher<'_, '_>) {
+        read_under(bencher, "c");
+    }
+}
+
+mod growth {
+    use super::*;
+
+    /// A new artifact of 1 KB beside so many that are there: flat.
+    #[divan::bench(args = [100, 10_000, 100_000])]
+    fn write_1kb(bencher: Bencher<'_, '_>, existing: usize) {
+        let mut world = world(existing, false, scarce(60_000));
+        let (actor, now) = (world.lookup("p1").unwrap(), world.now());
+        let content = "x".repeat(1_024);
+        let mut count = 0;
+        let next = || {
+            count += 1;
+            json!({ "op": "write", "artifact": format!("new-{count}"), "content": content })
+        };
+        bencher.with_inputs(next).bench_local_values(|value| {
+            let action = Action::parse(value.clone()).unwrap_or_else(|error| panic!("{error}"));
+            act(&mut world, actor, action, value, now)
+        });
+    }
+
+    /// An op whose cost is checked against a window of so many uses: flat.
+    #[divan::bench(args = [1, 100, 10_000])]
+    fn quota_check(bencher: Bencher<'_, '_>, entries: i64) {
+        let mut world = world(100, false, scarce(entries));
+        let actor = world.lookup("p1").unwrap();
+        let mut now = world.now();
+        let mut go_on = || {
+            now = now.after_ms(1).unwrap();
+            act(&mut world, actor, Action::one(Op::Noop(Noop {})), Value::Null, now)
+        };
+        (0..entries).for_each(|_| drop(go_on()));
+        bencher.bench_local(go_on);
+    }
+}
+
+mod snapshots {
+    use super::*;
+
+    const MILLION: usize = 1_000_000;
+
+    #[divan::bench(sample_count = 20, sample_size = 1)]
+    fn clone_of_1m_accounts(bencher: Bencher<'_, '_>) {
+        let world = world(MILLION, false, plain());
+        bencher.bench_local(|| black_box(world.clone()));
+    }
+
+    /// The first change after a snapshot copies the pages it touches.
+    #[divan::bench(sample_count = 20, sample_size = 1)]
+    fn clone_and_one_transfer(bencher: Bencher<'_, '_>) {
+        let mut world = world(MILLION, false, plain());
+        let (actor, now) = (world.lookup("p1").unwrap(), world.now());
+        let action = Action::parse(transfer()).unwrap();
+        // The allocator tidies up after the founding.
+        act(&mut world, actor, action.clone(), Value::Null, now);
+        drop(world.clone());
+        bencher.bench_local(|| {
+            let snapshot = world.clone();
+            drop(act(&mut world, actor, action.clone(), Value::Null, now));
+            black_box(snapshot)
+        });
+    }
+
+    #[divan::bench(sample_count = 5, sample_size = 1)]
+    fn digest_of_1m_accounts(bencher: Bencher<'_, '_>) {
+        let world = world(MILLION, false, plain());
+        bencher.bench_local(|| black_box(world.digest()));
+    }
+}
+
+/// Prints what an idle agent weighs, by how much the process grows.
+fn idle_memory() {
+    const AGENTS: usize = 50_000;
+    if std::env::args().any(|arg| arg == "--test" || arg == "--list") || !Path::new("/proc").exists() {
+        return;
+    }
+    let rss = || {
+        let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        let pages: usize = text.split_whitespace().nth(1).and_then(|word| word.parse().ok()).unwrap_or(0);
+        pages * 4096
+    };
+    // The first copies fill what the founding left free; the growth by the last ones is theirs alone.
+    let image = world(AGENTS, true, scarce(60_000)).to_image();
+    let copy = |_| World::from_image(&image).unwrap_or_else(|error| panic!("{error}"));
+    let mut worlds: Vec<World> = (0..4).map(copy).collect();
+    let before = rss();
+    worlds.extend((0..4).map(copy));
+    let bytes = rss().saturating_sub(before) / (4 * AGENTS);
+    println!("an idle agent: about {bytes} bytes, with four resources");
+    black_box(worlds);
+}

@@ -1,0 +1,384 @@
+//! The one door of the table tests: [`check`] reads a small world and a script from text and compares
+//! what each line does with what the line says.
+//!
+//! ```text
+//! rules: missing deny, renewal tick 60s           # optional, as the next two
+//! resources: disk allocatable, actions renewable 60s, budget depletable
+//! costs: transfer actions 1
+//! world: alice 100, bob 5 disk 100 actions 3      # principals: scrip, then what they have of resources
+//! artifact tool by alice price 3 contract c code [['return', 5]]
+//! agent eve scrip 50 code [['return', null]]      # an artifact with a loop
+//!
+//! alice transfer {"to": "bob", "amount": 5} -> ok {"balance": 95} ; paid alice>bob 5 transfer
+//! alice [{"op": "noop"}, {"op": "nop"}] -> invalid_argument @1 unrecorded "did you mean `noop`?"
+//! alice transfer {"to": "bob", "amount": 96} -> insufficient_scrip 96/95
+//! balances alice 95, bob 10
+//! ```
+//!
+//! After `->` comes `ok` with nothing, an exact result, or `~` and a part of it; or an error's code with
+//! `need/have`, `@index`, `unrecorded` for a refusal at admission, and quoted pieces of message or hint.
+//! More clauses follow, each behind ` ; `: `charged`, `paid`, `events`, `output`. An observer's line begins
+//! with `observer`; `advance 60s`, `tick`, `step AGENT -> …`, `measure ID METHOD -> …`, `sees AGENT {…}`,
+//! `events ID {…}` and `orphan ID by CONTRACT` are the other lines.
+//!
+//! Whatever a fixture does, its books must add up, its journal must rebuild the same world, and its
+//! refusals must read as they should.
+
+use oikos_kernel::{
+    founding::{Founder, Founding, Pays},
+    op::{Action, Op, OpKind},
+    receipt::Receipt,
+    record::{Change, Effect, Outcome, Record},
+    refusal::Refusal,
+    rules::{Missing, Renewal, ResourceId, ResourceKind, ResourceRule, Rules},
+    time::{Time, parse_duration_ms},
+    transaction::Transaction,
+    world::World,
+};
+use serde_json::{Value, json};
+
+use crate::toy::{Toy, drive};
+
+/// Runs a fixture; panics with every line that did not do what it says.
+pub(crate) fn check(fixture: &str) -> Toy {
+    let mut lines = fixture.lines().map(|line| line.split("  # ").next().unwrap_or("").trim()).peekable();
+    let mut founding = Setup::new();
+    while let Some(line) = lines.next_if(|line| founding.take(line)) {
+        let _ = line;
+    }
+    let mut toy = founding.found();
+    let mut wrong = Vec::new();
+    for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if let Err(problem) = run_line(&mut toy, line) {
+            wrong.push(format!("{line}\n    {problem}"));
+        }
+    }
+    wrong.extend(toy.world.audit().err().map(|error| error.to_string()));
+    wrong.extend(rebuilt(&toy).err());
+    assert!(wrong.is_empty(), "\n\n{}\n", wrong.join("\n\n"));
+    toy
+}
+
+/// The first lines of a fixture.
+struct Setup {
+    rules: Rules,
+    founders: Vec<Founder>,
+}
+
+impl Setup {
+    fn new() -> Self {
+        let start = Time::parse("2026-01-01T00:00:00Z").unwrap();
+        Self { rules: Rules::unlimited("table", 1, start), founders: Vec::new() }
+    }
+
+    fn take(&mut self, line: &str) -> bool {
+        let (head, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let items = || rest.split(',').map(|item| item.split_whitespace().collect::<Vec<_>>());
+        match head {
+            "" | "#" => {}
+            "rules:" => items().for_each(|words| match words.as_slice() {
+                ["missing", "deny"] => self.rules.missing = Missing::Deny,
+                ["renewal", "tick", ms] => {
+                    self.rules.renewal = Renewal::Tick { ms: parse_duration_ms(ms).unwrap() };
+                }
+                _ => panic!("no such rule: {words:?}"),
+            }),
+            "resources:" => items().for_each(|words| self.resource(&words)),
+            "costs:" => {
+                for words in items() {
+                    let resource = self.rules.resource(words[1]).unwrap();
+                    let kind = OpKind::from_word(words[0]).unwrap();
+                    self.rules.costs.push((kind, resource, words[2].parse().unwrap()));
+                }
+            }
+            "world:" => {
+                for words in items() {
+                    let mut founder = Founder::new(words[0]);
+                    founder.has_standing = true;
+                    founder.kind = "person".into();
+                    founder.scrip = words.get(1).map_or(0, |scrip| scrip.parse().unwrap());
+                    for pair in words.get(2..).unwrap_or(&[]).chunks(2) {
+                        founder.resources.insert(pair[0].into(), pair[1].parse().unwrap());
+                    }
+                    self.founders.push(founder);
+                }
+            }
+            "artifact" | "agent" => self.founder(head == "agent", rest),
+            _ => return false,
+        }
+        true
+    }
+
+    fn resource(&mut self, words: &[&str]) {
+        let kind = match words[1..] {
+            ["renewable", window] => {
+                ResourceKind::Renewable { window_ms: parse_duration_ms(window).unwrap() }
+            }
+            ["depletable"] => ResourceKind::Depletable,
+            ["allocatable"] => ResourceKind::Allocatable,
+            _ => panic!("no such resource: {words:?}"),
+        };
+        match self.rules.resource(words[0]) {
+            Some(ResourceId(at)) => self.rules.resources[usize::from(at)].kind = kind,
+            None => self.rules.resources.push(ResourceRule { name: words[0].into(), kind }),
+        }
+    }
+
+    fn founder(&mut self, has_loop: bool, rest: &str) {
+        let (head, code) = match rest.split_once(" code ") {
+            Some((head, code)) => (head, Some(code.to_owned())),
+            None => (rest, None),
+        };
+        let words: Vec<&str> = head.split_whitespace().collect();
+        let mut founder = Founder { code, has_loop, ..Founder::new(words[0]) };
+        for pair in words[1..].chunks(2) {
+            match pair[0] {
+                "by" => founder.owner = Some(pair[1].into()),
+                "kind" => founder.kind = pair[1].into(),
+                "scrip" => {
+                    founder.has_standing = true;
+                    founder.scrip = pair[1].parse().unwrap();
+                }
+                "price" => founder.price = pair[1].parse().unwrap(),
+                "pays" => founder.pays = Some(if pair[1] == "self" { Pays::Itself } else { Pays::Caller }),
+                "contract" => founder.access_contract = Some(pair[1].into()),
+                "content" => {
+                    founder.content = serde_json::from_str(pair[1]).unwrap_or_else(|_| pair[1].into());
+                }
+                resource => {
+                    founder.has_standing = true;
+                    founder.resources.insert(resource.into(), pair[1].parse().unwrap());
+                }
+            }
+        }
+        self.founders.push(founder);
+    }
+
+    fn found(self) -> Toy {
+        let now = self.rules.start;
+        let founding = Founding { rules: self.rules, source: [0; 32], founders: self.founders };
+        let (world, record) = founding.found().unwrap_or_else(|error| panic!("{error}"));
+        Toy { world, now, journal: vec![record] }
+    }
+}
+
+fn run_line(toy: &mut Toy, line: &str) -> Result<(), String> {
+    let (call, expected) = match line.split_once(" -> ") {
+        Some((call, expected)) => (call, Some(expected)),
+        None => (line, None),
+    };
+    let (who, what) = call.split_once(' ').unwrap_or((call, ""));
+    let Some(expected) = expected else {
+        return run_statement(toy, who, what);
+    };
+    let receipt = match who {
+        "observer" => observe(toy, what),
+        "step" => toy.step(what),
+        "measure" => {
+            let (id, method) = what.split_once(' ').unwrap();
+            let (artifact, seed) = (toy.handle(id), toy.world.seq());
+            unrecorded(toy, drive(Transaction::measure(&toy.world, artifact, method, toy.now, seed)).outcome)
+        }
+        actor => toy.act(actor, &action(what)),
+    };
+    if let Some(refusal) = receipt.refusal() {
+        reads_well(refusal)?;
+    }
+    let mut clauses = expected.split(" ; ");
+    status(&receipt, clauses.next().unwrap_or(""))?;
+    clauses.try_for_each(|clause| compare_clause(toy, &receipt, clause.trim()))
+}
+
+/// `transfer {"to": …}` or the JSON itself.
+fn action(text: &str) -> Value {
+    let json = |text: &str| serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    if text.starts_with(['{', '[', '"']) || text.parse::<f64>().is_ok() || text == "null" {
+        return json(text);
+    }
+    let (op, fields) = text.split_once(' ').unwrap_or((text, "{}"));
+    let mut map: Value = json(fields);
+    map["op"] = op.into();
+    map
+}
+
+fn observe(toy: &Toy, what: &str) -> Receipt {
+    let mut query: Value = serde_json::from_str(what).unwrap();
+    query["op"] = "query".into();
+    let outcome = match Action::parse(query) {
+        Ok(mut action) => match action.ops.remove(0).op {
+            Op::Query(query) => {
+                drive(Transaction::observe(&toy.world, query, toy.now, toy.world.seq())).outcome
+            }
+            other => panic!("{other:?} is no query"),
+        },
+        Err(refusal) => Outcome::Refused(Box::new(refusal)),
+    };
+    unrecorded(toy, outcome)
+}
+
+fn unrecorded(toy: &Toy, outcome: Outcome) -> Receipt {
+    Receipt { outcome, ..Receipt::refused(toy.now, Refusal::invalid("replaced")) }
+}
+
+fn run_statement(toy: &mut Toy, head: &str, rest: &str) -> Result<(), String> {
+    match head {
+        "balances" => {
+            let have: Vec<String> = rest
+                .split(',')
+                .map(|item| item.split_whitespace().next().unwrap_or(""))
+                .map(|id| format!("{id} {}", toy.world.scrip(toy.handle(id))))
+                .collect();
+            same("balances", &have.join(", "), rest)
+        }
+        "advance" => {
+            toy.now = toy.now.after_ms(parse_duration_ms(rest).unwrap()).unwrap();
+            Ok(())
+        }
+        "tick" => {
+            toy.tick();
+            Ok(())
+        }
+        "orphan" => {
+            let (id, contract) = rest.split_once(" by ").unwrap();
+            let (artifact, contract) = (toy.handle(id), toy.handle(contract));
+            let version = toy.world.get(artifact).unwrap().version();
+            let change = Box::new(Change { access_contract: Some(contract), ..Change::default() });
+            toy.force(Effect::Change { artifact, version, change });
+            Ok(())
+        }
+        "sees" => {
+            let (agent, part) = rest.split_once(' ').unwrap();
+            let population = toy.world.population();
+            let seen = toy.world.observation(toy.handle(agent), toy.now, population);
+            within(&seen, &serde_json::from_str(part).unwrap())
+        }
+        _ => panic!("no such line: {head} {rest}"),
+    }
+}
+
+fn status(receipt: &Receipt, expected: &str) -> Result<(), String> {
+    let found = match receipt.refusal() {
+        None => format!("ok {}", receipt.outcome.result()),
+        Some(refusal) => format!("{}", refusal.to_json()),
+    };
+    let wrong = |what: &str| Err(format!("{what}; got {found}"));
+    let (word, rest) = expected.split_once(' ').unwrap_or((expected, ""));
+    let Some(refusal) = receipt.refusal() else {
+        if word != "ok" {
+            return wrong("it was not refused");
+        }
+        let result = receipt.outcome.result();
+        return match (rest.strip_prefix('~'), rest) {
+            (_, "") => Ok(()),
+            (Some(part), _) => {
+                within(&result, &serde_json::from_str(part).map_err(|error| error.to_string())?)
+            }
+            (None, exact) => {
+                let exact: Value = serde_json::from_str(exact).map_err(|error| error.to_string())?;
+                if result == exact { Ok(()) } else { wrong("another result") }
+            }
+        };
+    };
+    if word != refusal.code.as_str() {
+        return wrong("another code");
+    }
+    let said = format!("{} {}", refusal.message, refusal.hint.as_deref().unwrap_or(""));
+    for (at, piece) in rest.split('"').enumerate() {
+        if at % 2 == 1 {
+            if !said.contains(piece) {
+                return wrong("another message");
+            }
+            continue;
+        }
+        for word in piece.split_whitespace() {
+            let fits = match (word, word.split_once('/'), word.strip_prefix('@')) {
+                ("unrecorded", ..) => receipt.seq.is_none() && receipt.charges.is_empty(),
+                (_, Some((need, have)), _) => {
+                    refusal.need == need.parse().ok() && refusal.have == have.parse().ok()
+                }
+                (_, _, Some(index)) => refusal.index == index.parse().ok(),
+                _ => return Err(format!("the fixture says `{word}`, which means nothing")),
+            };
+            if !fits {
+                return wrong(&format!("not `{word}`"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn compare_clause(toy: &Toy, receipt: &Receipt, clause: &str) -> Result<(), String> {
+    let (head, expected) = clause.split_once(' ').unwrap_or((clause, ""));
+    let receipt = receipt.to_json(&toy.world);
+    let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let rows = |name: &str, row: &dyn Fn(&Value) -> String| {
+        let rows: Vec<String> = receipt[name].as_array().unwrap().iter().map(row).collect();
+        rows.join(", ")
+    };
+    let found = match head {
+        "charged" => rows("charges", &|row| {
+            format!("{} {} {}", word(&row["principal"]), word(&row["resource"]), row["amount"])
+        }),
+        "paid" => rows("payments", &|row| {
+            format!("{}>{} {} {}", word(&row["from"]), word(&row["to"]), row["amount"], word(&row["why"]))
+        }),
+        "events" => rows("events", &|row| {
+            let fields = ["type", "actor", "artifact", "to", "amount", "resource", "detail"];
+            let said = fields.into_iter().filter(|field| row.get(field).is_some());
+            said.map(|field| word(&row[field])).collect::<Vec<_>>().join(" ")
+        }),
+        "output" => word(&receipt["output"]),
+        _ => return Err(format!("the fixture says `{clause}`, which means nothing")),
+    };
+    same(head, &found, expected)
+}
+
+fn same(what: &str, found: &str, expected: &str) -> Result<(), String> {
+    if found == expected { Ok(()) } else { Err(format!("{what}: got {found}")) }
+}
+
+/// Whether `part` is in `whole`: objects by their keys, everything else exactly.
+fn within(whole: &Value, part: &Value) -> Result<(), String> {
+    match (whole, part) {
+        (Value::Object(has), Value::Object(wants)) => wants.iter().try_for_each(|(key, want)| {
+            within(has.get(key).unwrap_or(&Value::Null), want).map_err(|problem| format!("{key}: {problem}"))
+        }),
+        (Value::Array(has), Value::Array(wants)) if has.len() == wants.len() => {
+            has.iter().zip(wants).try_for_each(|(has, want)| within(has, want))
+        }
+        _ if whole == part => Ok(()),
+        _ => Err(format!("got {whole}")),
+    }
+}
+
+/// What every refusal owes its reader (`refusal.rs`).
+pub(crate) fn reads_well(refusal: &Refusal) -> Result<(), String> {
+    for text in std::iter::once(&refusal.message).chain(&refusal.hint) {
+        let first = text.chars().next().unwrap_or(' ');
+        // What an interpreter says is shown as it is.
+        let ours = !text.contains("Error: ");
+        if ours && (first.is_uppercase() || text.ends_with(['.', ' ', '!']) || text.trim().is_empty()) {
+            return Err(format!("this does not read well: {text}"));
+        }
+    }
+    Ok(())
+}
+
+/// The journal must give the same world, after it and the world went through bytes too.
+fn rebuilt(toy: &Toy) -> Result<(), String> {
+    let mut again = World::empty();
+    for record in &toy.journal {
+        let read = Record::decode(&record.encode().unwrap()).unwrap();
+        if read != *record {
+            return Err(format!("record {} is not the same after reading", record.seq));
+        }
+        again.apply(&read).map_err(|error| error.to_string())?;
+    }
+    let image = World::from_image(&toy.world.to_image()).map_err(|error| error.to_string())?;
+    let digests = [toy.world.digest(), again.digest(), image.digest()];
+    if digests.iter().all(|digest| *digest == digests[0]) {
+        Ok(())
+    } else {
+        Err(format!("the journal gives another world: {}", json!(digests)))
+    }
+}

@@ -1,0 +1,186 @@
+//! Events: who is told what, what an agent sees of it, and the document that says so.
+
+use std::collections::BTreeSet;
+
+use oikos_kernel::{op::OpKind, record::EventKind};
+
+use crate::door::check;
+
+#[test]
+fn agents_are_told_what_concerns_them() {
+    check(
+        r#"
+        world: alice 50, bob
+        agent eve scrip 9 code [['return', null]]
+        agent sam code [['return', {'op': 'transfer', 'to': 'eve', 'amount': 1}]]
+        artifact tool by eve code [['return', 1]]
+        tick
+        sees eve {"now": "2026-01-01T00:00:00Z", "tick": 0, "events": [], "events_missed": 0, "last": null, "population": 2, "self": {"id": "eve", "owner": "eve", "scrip": 9, "storage_keys": []}}
+        alice transfer {"to": "bob", "amount": 1} -> ok
+        alice transfer {"to": "eve", "amount": 2} -> ok
+        alice invoke {"artifact": "tool"} -> ok
+        eve store {"key": "k", "value": 1} -> ok
+        sees eve {"events": [{"seq": 4, "type": "transfer", "actor": "alice", "to": "eve", "amount": 2}, {"seq": 5, "type": "invoke", "actor": "alice", "artifact": "tool", "detail": "run"}], "self": {"scrip": 11, "storage_keys": ["k"]}}
+        sees sam {"events": []}
+        # A step sees the tick's beginning; what came after it is seen by the next.
+        step eve -> ok null ; events
+        sees eve {"last": null, "events": [{"seq": 4}, {"seq": 5}]}
+        step sam -> insufficient_scrip 1/0
+        sees sam {"last": {"ok": false, "error": {"code": "insufficient_scrip"}}}
+        tick
+        step eve -> ok null
+        sees eve {"events": [], "events_missed": 0}
+        alice query {"what": "agents"} -> ok [{"id": "eve", "owner": "eve", "state": "running", "steps": 2}, {"id": "sam", "owner": "sam", "state": "running", "steps": 1}]
+        "#,
+    );
+}
+
+#[test]
+fn an_observation_is_bounded_and_says_what_it_left_out() {
+    let mut text = String::from(
+        "world: alice 50\nagent eve code [['return', null]]\ntick\nalice transfer {\"to\": \"eve\", \"amount\": 1} -> ok\ntick\n",
+    );
+    for _ in 0..22 {
+        text.push_str("alice transfer {\"to\": \"eve\", \"amount\": 1} -> ok\n");
+    }
+    text.push_str("sees eve {\"events_missed\": 3}\nstep eve -> ok null\n");
+    // The one before the tick was forgotten, two after it were left out and are still told.
+    text.push_str("sees eve {\"events_missed\": 2}\ntick\nstep eve -> ok null\nsees eve {\"events\": [], \"events_missed\": 0}\n");
+    let toy = check(&text);
+    drop(toy);
+}
+
+#[test]
+fn an_owner_learns_what_happens_to_what_is_its_own() {
+    check(
+        r#"
+        world: alice 10
+        agent eve code [['return', null]]
+        agent sam code [['raise', 'lost']]
+        artifact door by eve contract genesis_contract_public content x
+        artifact c by sam code [['raise', 'broken']]
+        artifact x by alice contract c
+        alice write {"artifact": "door", "content": "y"} -> ok
+        alice transfer_ownership {"artifact": "door", "to": "sam"} -> ok
+        alice delete {"artifact": "door"} -> ok
+        alice read {"artifact": "x"} -> permission_denied
+        sees eve {"events": [{"type": "write"}]}
+        sees sam {"events": [{"type": "transfer_ownership", "to": "sam"}, {"type": "delete"}, {"type": "contract_error", "artifact": "c", "detail": "RuntimeError: broken"}]}
+        step sam -> code_error "RuntimeError: lost" ; events mind_error sam sam in `sam`: RuntimeError: lost
+        alice query {"what": "events", "type": "mind_error"} -> ok ~[{"actor": "sam", "artifact": "sam"}]
+        "#,
+    );
+}
+
+#[test]
+fn a_mind_looks_and_does_nothing() {
+    for (call, says) in
+        [("'noop'", "`noop` changes the world"), ("'read', ['alice']", "`read` changes the world")]
+    {
+        check(&format!(
+            r#"
+            world: alice 10
+            agent eve code [['call', {call}]]
+            step eve -> permission_denied "{says}"
+            "#
+        ));
+    }
+    check(
+        r#"
+        world: alice 10
+        agent eve code [['call', 'query', ['balance'], {'of': 'alice'}], ['return', {'op': 'store', 'key': 'seen', 'value': '$last'}]]
+        agent bad code [['return', {'op': 'nop'}]]
+        agent list scrip 3 code [['return', [{'op': 'transfer', 'to': 'eve', 'amount': 1}, {'op': 'noop'}]]]
+        step eve -> ok null ; events store eve eve seen ; charged eve cpu 1
+        step bad -> invalid_argument "there is no op `nop`" ; charged bad cpu 1
+        step list -> ok [{"balance": 2}, null] ; paid list>eve 1 transfer
+        sees eve {"self": {"storage_keys": ["seen"]}}
+        "#,
+    );
+}
+
+/// Every type of event there is.
+fn kinds() -> Vec<EventKind> {
+    let ops = OpKind::ALL.into_iter().map(EventKind::Op);
+    let mut kinds: Vec<EventKind> = ops.collect();
+    kinds.extend([
+        EventKind::Spawn,
+        EventKind::MissingContract,
+        EventKind::ContractError,
+        EventKind::MindError,
+    ]);
+    // A new kind must be added above, and then to the document.
+    for kind in &kinds {
+        match kind {
+            EventKind::Op(_)
+            | EventKind::Spawn
+            | EventKind::MissingContract
+            | EventKind::ContractError
+            | EventKind::MindError => {}
+        }
+    }
+    kinds
+}
+
+/// Rows `(type, its fields)` of the table in `docs/events.md`.
+fn documented() -> Vec<(String, BTreeSet<String>)> {
+    let text = include_str!("../../../../docs/events.md");
+    let table = text.split("## Types").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split('|').collect();
+        // Each field is `name`, or `name`: what it is; only the names end a run of backticks before a colon.
+        let fields = cells[2].split("; ").filter_map(|field| field.split('`').nth(1));
+        let names = fields.map(str::to_owned);
+        (cells[0].trim().trim_matches('`').to_owned(), names.collect())
+    })
+    .collect()
+}
+
+#[test]
+fn the_document_names_every_type_of_event_and_its_fields() {
+    let documented = documented();
+    let silent = ["noop", "read", "query", "sleep", "mint", "charge"];
+    let kinds: BTreeSet<&str> =
+        kinds().into_iter().map(EventKind::as_str).filter(|kind| !silent.contains(kind)).collect();
+    let named: BTreeSet<&str> = documented.iter().map(|(kind, _)| kind.as_str()).collect();
+    assert_eq!(named, kinds);
+    let toy = check(
+        r#"
+        resources: actions renewable 60s
+        world: alice 10 actions 5, bob
+        agent sam code [['raise', 'lost']]
+        artifact c by bob code [['raise', 'no']]
+        artifact gone by bob
+        artifact x by alice contract c
+        artifact y by alice
+        artifact shop by alice scrip 0 code [['return', 1]]
+        alice write {"artifact": "a", "content": "abc", "has_loop": true} -> ok
+        alice edit {"artifact": "a", "field": "content", "old": "b", "new": "c"} -> ok
+        alice set_contract {"artifact": "a", "contract": "genesis_contract_public"} -> ok
+        alice transfer_ownership {"artifact": "a", "to": "bob"} -> ok
+        bob delete {"artifact": "a"} -> ok
+        alice invoke {"artifact": "shop", "pay": 1} -> ok
+        alice run {"code": "[]"} -> ok
+        alice transfer {"to": "bob", "amount": 1, "resource": "actions"} -> ok
+        alice store {"key": "k", "value": 1} -> ok
+        alice read {"artifact": "x"} -> permission_denied
+        bob delete {"artifact": "gone"} -> ok
+        orphan y by gone
+        alice read {"artifact": "y"} -> ok
+        step sam -> code_error
+        "#,
+    );
+    let mut seen = BTreeSet::new();
+    for row in toy.world.events() {
+        let json = oikos_kernel::receipt::event_json(&toy.world, row.seq, row.time, &row.event);
+        let always = ["seq", "time", "type", "actor"];
+        let fields: BTreeSet<String> =
+            json.as_object().unwrap().keys().filter(|key| !always.contains(&key.as_str())).cloned().collect();
+        let kind = row.event.kind.as_str();
+        let (_, says) = documented.iter().find(|(named, _)| named == kind).unwrap();
+        assert_eq!(*says, fields, "{kind}");
+        seen.insert(kind);
+    }
+    assert_eq!(seen, kinds);
+}

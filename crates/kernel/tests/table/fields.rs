@@ -1,0 +1,294 @@
+//! Every field of every op: what it takes and what it refuses, as a table.
+//!
+//! A row is `op.field: value | value … -> ok`, or an error's code. `@text:9` is a string of nine
+//! letters, `@list:9` an array of nine ids, `@deep:9` nine nested arrays.
+
+use std::collections::BTreeSet;
+
+use oikos_kernel::op::{Action, OpKind, SPECS};
+use serde_json::{Map, Value, json};
+
+use crate::door::{check, reads_well};
+
+/// The least that each op needs.
+const LEAST: &str = r#"
+    noop {}
+    read {"artifact": "a"}
+    write {"artifact": "a"}
+    edit {"artifact": "a", "field": "code", "old": "x", "new": "y"}
+    delete {"artifact": "a"}
+    invoke {"artifact": "a"}
+    run {"code": "[]"}
+    transfer {"to": "a", "amount": 1}
+    transfer_ownership {"artifact": "a", "to": "b"}
+    set_contract {"artifact": "a", "contract": "b"}
+    store {"key": "k", "value": 1}
+    query {"what": "supply"}
+"#;
+
+const TABLE: &str = r#"
+    # Ids: everywhere the same grammar.
+    read.artifact: "a" | "A-b_c.d:9" | @text:128 -> ok
+    read.artifact: null | 5 | true | ["a"] | {} | "" | " " | "_a" | "a b" | "ä" | "a/b" | @text:129 -> invalid_argument
+    write.artifact: "" | null | 5 | "a b" -> invalid_argument
+    edit.artifact: "" | null | 5 -> invalid_argument
+    delete.artifact: "" | null | 5 -> invalid_argument
+    invoke.artifact: "" | null | 5 -> invalid_argument
+    transfer.to: "" | null | 5 | "a b" -> invalid_argument
+    transfer_ownership.artifact: "" | null | 5 -> invalid_argument
+    transfer_ownership.to: "" | null | 5 -> invalid_argument
+    set_contract.artifact: "" | null | 5 -> invalid_argument
+    set_contract.contract: "" | null | 5 -> invalid_argument
+    write.access_contract: null | "c" -> ok
+    write.access_contract: "" | 5 | [] -> invalid_argument
+    write.memory_artifact: null | "m" -> ok
+    write.memory_artifact: "" | 5 | false -> invalid_argument
+    query.of: null | "a" -> ok
+    query.of: "" | 5 -> invalid_argument
+    query.artifact: null | "a" -> ok
+    query.artifact: "" | 5 -> invalid_argument
+    query.target: null | "a" -> ok
+    query.target: "" | 5 -> invalid_argument
+    query.as: null | "a" -> ok
+    query.as: "" | 5 -> invalid_argument
+    write.depends_on: null | [] | ["a", "b"] | @list:64 -> ok
+    write.depends_on: "a" | {} | 5 | ["a", "a"] | [5] | [""] | [null] -> invalid_argument
+    write.depends_on: @list:65 -> limit_exceeded
+    invoke.give: null | [] | ["a"] | @list:64 -> ok
+    invoke.give: "a" | 5 | ["a", "b", "a"] | [5] | ["a b"] -> invalid_argument
+    invoke.give: @list:65 -> limit_exceeded
+
+    # Amounts: integers of at least 1 within i64; prices may be 0.
+    transfer.amount: 1 | 9223372036854775807 -> ok
+    transfer.amount: null | 0 | -1 | 1.0 | 1.5 | 1e3 | "5" | true | [] | {} | 9223372036854775808 | -9223372036854775809 -> invalid_argument
+    query.amount: null | 1 -> ok
+    query.amount: 0 | -1 | 1.5 | "5" | true | 9223372036854775808 -> invalid_argument
+    invoke.pay: null | 0 | 1 | 9223372036854775807 -> ok
+    invoke.pay: -1 | 0.0 | "0" | false | 9223372036854775808 -> invalid_argument
+    write.price: null | 0 | 1 | 9223372036854775807 -> ok
+    write.price: -1 | 2.5 | "3" | true | 9223372036854775808 -> invalid_argument
+    query.since: null | 0 | 7 -> ok
+    query.since: -1 | 0.5 | "7" -> invalid_argument
+    query.limit: null | 0 | 100 -> ok
+    query.limit: -1 | 0.5 | "7" -> invalid_argument
+    query.sample: null | 0 | 3 -> ok
+    query.sample: -1 | 0.5 | "7" -> invalid_argument
+
+    # Words, texts and flags.
+    read.code: null | true | false -> ok
+    read.code: 1 | "true" | [] -> invalid_argument
+    write.has_standing: null | true | false -> ok
+    write.has_standing: 1 | "yes" -> invalid_argument
+    write.has_loop: null | true | false -> ok
+    write.has_loop: 0 | "no" -> invalid_argument
+    write.kind: null | "tool" | @text:64 -> ok
+    write.kind: "" | 5 | [] -> invalid_argument
+    write.kind: @text:65 -> limit_exceeded
+    write.pays: null | "self" | "caller" -> ok
+    write.pays: "" | "owner" | 5 -> invalid_argument
+    edit.field: "content" | "code" -> ok
+    edit.field: null | "" | "interface" | "contents" | 5 -> invalid_argument
+    edit.old: "x" | "" | @text:1048576 -> ok
+    edit.old: null | 5 | [] -> invalid_argument
+    edit.old: @text:1048577 -> limit_exceeded
+    edit.new: "x" | "" | @text:1048576 -> ok
+    edit.new: null | 5 | {} -> invalid_argument
+    edit.new: @text:1048577 -> limit_exceeded
+    invoke.method: null | "run" | @text:64 -> ok
+    invoke.method: "" | 5 -> invalid_argument
+    invoke.method: @text:65 -> limit_exceeded
+    transfer.resource: null | "cpu" -> ok
+    transfer.resource: "" | 5 -> invalid_argument
+    transfer.resource: @text:65 -> limit_exceeded
+    transfer.part: null | "balance" | "rate" | "quota" -> ok
+    transfer.part: "" | "rates" | 5 -> invalid_argument
+    query.resource: null | "cpu" -> ok
+    query.resource: "" | 5 -> invalid_argument
+    query.resource: @text:65 -> limit_exceeded
+    query.type: null | "write" -> ok
+    query.type: "" | 5 -> invalid_argument
+    query.type: @text:65 -> limit_exceeded
+    query.text: null | "some words" | @text:256 -> ok
+    query.text: "" | 5 -> invalid_argument
+    query.text: @text:257 -> limit_exceeded
+    query.action: null | "read" | "write" | "invoke" | "execute" | "delete" | "transfer" -> ok
+    query.action: "" | "run" | 5 -> invalid_argument
+    query.what: "balances" | "balance" | "resources" | "capacity" | "artifact" | "artifacts" | "search" | "agents" | "events" | "supply" | "permission" | "price" -> ok
+    query.what: null | "" | "balanc" | 5 -> invalid_argument
+    store.key: "k" | "any text: even this" | @text:256 -> ok
+    store.key: null | "" | 5 -> invalid_argument
+    store.key: @text:257 -> limit_exceeded
+
+    # JSON and code, bounded in bytes and depth.
+    write.content: null | "text" | 5 | 1.5 | true | [] | {"a": [{}]} | @text:1048576 | @deep:128 -> ok
+    write.content: @text:1048577 | @deep:129 -> limit_exceeded
+    write.code: null | "[]" | "" | @text:65536 -> ok
+    write.code: 5 | [] | true -> invalid_argument
+    write.code: @text:65537 -> limit_exceeded
+    write.interface: null | [] | [{"name": "run", "description": "d"}] -> ok
+    write.interface: "x" | 5 | {} | [5] | [{}] | [{"name": ""}] | [{"name": 5}] -> invalid_argument
+    write.interface: @list:9000 | @deep:129 -> limit_exceeded
+    write.metadata: null | {} | {"a": 1} -> ok
+    write.metadata: "x" | 5 | [] -> invalid_argument
+    write.metadata: @deep:129 | @text:65537 -> limit_exceeded
+    invoke.args: null | [] | [1, "a", null, {"b": []}] -> ok
+    invoke.args: "x" | 5 | {} -> invalid_argument
+    invoke.args: @list:9000 | @deep:129 -> limit_exceeded
+    run.code: "[]" | @text:65536 -> ok
+    run.code: null | 5 | [] -> invalid_argument
+    run.code: @text:65537 -> limit_exceeded
+    store.value: null | 0 | "x" | {"a": 1} | @text:65536 -> ok
+    store.value: @text:65537 | @deep:129 -> limit_exceeded
+
+    # What every op may carry.
+    noop.max_spend: null | 0 | 5 -> ok
+    noop.max_spend: -1 | 0.5 | "5" | true -> invalid_argument
+    noop.action_id: null | "a" | @text:128 -> ok
+    noop.action_id: "" | 5 -> invalid_argument
+    noop.action_id: @text:129 -> limit_exceeded
+"#;
+
+fn rows(table: &str) -> impl Iterator<Item = &str> {
+    table.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+fn least(op: &str) -> Map<String, Value> {
+    let row = rows(LEAST).find_map(|row| row.strip_prefix(op)?.strip_prefix(' ')).unwrap();
+    let mut map: Map<String, Value> = serde_json::from_str(row).unwrap();
+    map.insert("op".into(), op.into());
+    map
+}
+
+fn value(text: &str) -> Value {
+    let Some((word, count)) = text.strip_prefix('@').and_then(|text| text.split_once(':')) else {
+        return serde_json::from_str(text).unwrap();
+    };
+    let count: usize = count.parse().unwrap();
+    match word {
+        "text" => "a".repeat(count).into(),
+        "list" => (0..count).map(|at| Value::from(format!("id-{at}-{at}"))).collect(),
+        "deep" => (0..count).fold(Value::Null, |inner, _| json!([inner])),
+        _ => panic!("no such value: {text}"),
+    }
+}
+
+#[test]
+fn each_field_takes_and_refuses_what_the_table_says() {
+    let mut seen = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for row in rows(TABLE) {
+        let (place, rest) = row.split_once(": ").unwrap();
+        let (values, expected) = rest.rsplit_once(" -> ").unwrap();
+        let (op, field) = place.split_once('.').unwrap();
+        seen.insert((op.to_owned(), field.to_owned()));
+        for text in values.split(" | ") {
+            let mut map = least(op);
+            map.insert(field.into(), value(text));
+            let found = match Action::parse(Value::Object(map)) {
+                Ok(_) => "ok".to_owned(),
+                Err(refusal) => {
+                    wrong.extend(reads_well(&refusal).err());
+                    if !refusal.message.contains(&format!("`{field}")) {
+                        wrong.push(format!("{place} = {text}: which field? {}", refusal.message));
+                    }
+                    if expected == "limit_exceeded" && refusal.need <= refusal.have {
+                        wrong.push(format!("{place} = {text}: no numbers: {refusal}"));
+                    }
+                    refusal.code.to_string()
+                }
+            };
+            if found != expected {
+                wrong.push(format!("{place} = {text}: expected {expected}, got {found}"));
+            }
+        }
+    }
+    for spec in SPECS {
+        for field in spec.fields {
+            let place = (spec.kind.to_string(), field.name.to_owned());
+            if !seen.contains(&place) {
+                wrong.push(format!("{}.{} is not in the table", place.0, place.1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_required_field_that_is_missing_is_named() {
+    for spec in SPECS {
+        let op = spec.kind.as_str();
+        assert!(Action::parse(Value::Object(least(op))).is_ok(), "{op}");
+        for field in spec.fields.iter().filter(|field| field.required) {
+            let mut map = least(op);
+            map.remove(field.name);
+            let refusal = Action::parse(Value::Object(map)).unwrap_err();
+            assert_eq!(refusal.message, format!("`{}` is missing", field.name), "{op}");
+        }
+    }
+}
+
+#[test]
+fn unknown_ops_and_fields_are_refused_with_the_nearest_name() {
+    check(
+        r#"
+        world: alice
+        alice {"op": "trasnfer"} -> invalid_argument unrecorded "there is no op `trasnfer`" "did you mean `transfer`?"
+        alice {"op": "zzzzzzzzzz"} -> invalid_argument "the ops are noop, read, write"
+        alice {"op": ""} -> invalid_argument
+        alice {"op": 5} -> invalid_argument "`op` must be a string"
+        alice {"op": null} -> invalid_argument "`op` must be a string"
+        alice {} -> invalid_argument "`op` is missing" "noop"
+        alice noop {"artifact": "a"} -> invalid_argument "`noop` has no field `artifact`" "it has none"
+        alice write {"artifact": "x", "depends_on": ["a", 5]} -> invalid_argument "`depends_on[1]` must be a string, not the number 5"
+        alice transfer {"to": "alice", "ammount": 5} -> invalid_argument "`transfer` has no field `ammount`" "did you mean `amount`?"
+        alice transfer {"to": "alice", "amount": 5, "memo": ""} -> invalid_argument "its fields are to, amount, resource, part"
+        alice invoke {"artifact": "alice", "max_spnd": 5} -> invalid_argument "did you mean `max_spend`?"
+        alice noop {"action_d": "x"} -> invalid_argument "did you mean `action_id`?"
+        alice read {"id": "x"} -> invalid_argument "`read` has no field `id`"
+        alice write {"artifact": "x", "owner": "alice"} -> invalid_argument "`transfer_ownership`"
+        alice write {"artifact": "x", "creator": "alice"} -> invalid_argument "`write` has no field `creator`"
+        alice edit {"artifact": "x", "field": "cod", "old": "a", "new": "b"} -> invalid_argument "did you mean `code`?"
+        alice query {"what": "balanec"} -> invalid_argument "did you mean `balance`?"
+        alice query {"what": "supply", "As": "x"} -> invalid_argument "did you mean `as`?"
+        "#,
+    );
+}
+
+#[test]
+fn the_heritage_spelling_is_the_same_op() {
+    check(
+        r#"
+        world: alice, bob
+        alice {"action_type": "noop"} -> ok null
+        alice {"action_type": "write_artifact", "artifact_id": "t", "artifact_type": "tool", "content": "one", "code": "[['return', '$arg0']]"} -> ok ~{"artifact": "t", "created": true}
+        alice {"action_type": "read_artifact", "artifact_id": "t"} -> ok ~{"kind": "tool", "content": "one"}
+        alice {"action_type": "edit_artifact", "artifact_id": "t", "field": "content", "old_string": "one", "new_string": "two"} -> ok
+        alice {"action_type": "invoke_artifact", "artifact_id": "t", "method": "run", "args": [3]} -> ok 3
+        alice {"op": "read_artifact", "artifact_id": "t"} -> ok ~{"content": "two"}
+        alice {"action_type": "delete_artifact", "artifact_id": "t"} -> ok
+        alice {"op": "noop", "action_type": "noop"} -> invalid_argument "give `op` or `action_type`, not both"
+        alice {"op": "read", "artifact": "a", "artifact_id": "a"} -> invalid_argument "`artifact_id` and `artifact` are the same field"
+        alice {"action_type": 5} -> invalid_argument "`action_type` must be a string"
+        alice {"action_type": "invoke_artefact", "artifact_id": "t"} -> invalid_argument "there is no op `invoke_artefact`"
+        "#,
+    );
+}
+
+#[test]
+fn ops_of_later_versions_are_unsupported() {
+    let unsupported = OpKind::ALL.into_iter().filter(|kind| kind.spec().is_none());
+    let kinds: Vec<&str> = unsupported.map(OpKind::as_str).collect();
+    assert_eq!(kinds, ["sleep", "mint", "charge"]);
+    check(
+        r#"
+        world: alice
+        alice sleep {"for": "60s"} -> unsupported unrecorded "`sleep`"
+        alice mint {"to": "alice", "amount": 5} -> unsupported unrecorded "`mint`"
+        alice charge {"amount": 5} -> unsupported unrecorded "`charge`"
+        alice run {"code": "[['call', 'sleep']]"} -> unsupported "`sleep`"
+        alice run {"code": "[['call', 'call_llm', ['hi']]]"} -> unsupported "`call_llm`"
+        alice run {"code": "[['call', 'frobnicate']]"} -> unsupported "`frobnicate`"
+        alice run {"code": "[['try', 'ledger.burn', ['alice']], ['return', '$last']]"} -> ok "unsupported: `ledger` has no method `burn`"
+        "#,
+    );
+}

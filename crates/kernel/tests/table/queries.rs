@@ -1,0 +1,192 @@
+//! Queries and the looks that code has: each `what`, its fields, and who may ask for how much.
+
+use oikos_kernel::op::What;
+
+use crate::door::check;
+
+#[test]
+fn each_question_has_its_answer() {
+    check(
+        r#"
+        resources: actions renewable 60s
+        world: alice 10 actions 3, bob 5
+        agent eve scrip 7 code [['return', null]]
+        artifact tool by alice kind tool price 3 content greets code [['return', 1]]
+        alice query {"what": "balances"} -> ok {"alice": 10, "bob": 5, "eve": 7}
+        alice query {"what": "balances", "limit": 2} -> ok {"alice": 10, "bob": 5}
+        alice query {"what": "balances", "limit": 0} -> ok {}
+        alice query {"what": "balance"} -> ok 10
+        alice query {"what": "balance", "of": "eve"} -> ok 7
+        alice query {"what": "balance", "of": "tool"} -> invalid_argument "`tool` has no standing"
+        alice query {"what": "balance", "of": "nope"} -> not_found
+        alice query {"what": "resources"} -> ok {"actions": {"kind": "renewable", "rate": 3, "window": "1m", "capacity": 3, "used": 0, "used_total": 0}, "cpu": {"kind": "metered", "used": 0}, "disk": {"kind": "metered", "used": 21}, "memory": {"kind": "metered", "used": 0}}
+        alice query {"what": "capacity", "resource": "actions"} -> ok {"has": true, "capacity": 3, "time_until": "0s", "time_until_ms": 0}
+        alice query {"what": "capacity", "resource": "cpu", "amount": 99} -> ok {"has": true, "capacity": null, "time_until": "0s", "time_until_ms": 0}
+        alice query {"what": "capacity"} -> invalid_argument "`resource` is missing"
+        alice query {"what": "capacity", "resource": "gpu"} -> invalid_argument "this world has no resource `gpu`" "did you mean `cpu`?"
+        alice query {"what": "artifact", "artifact": "tool"} -> ok ~{"id": "tool", "kind": "tool", "price": 3, "owner": "alice"}
+        alice query {"what": "artifact"} -> invalid_argument "`artifact` is missing"
+        alice query {"what": "price", "artifact": "tool"} -> ok 3
+        alice query {"what": "price", "artifact": "bob"} -> ok 0
+        alice query {"what": "price"} -> invalid_argument "`artifact` is missing"
+        alice query {"what": "artifacts", "of": "alice"} -> ok ~[{"id": "alice"}, {"id": "tool"}]
+        alice query {"what": "artifacts", "type": "tool"} -> ok ~[{"id": "tool"}]
+        alice query {"what": "artifacts", "of": "alice", "limit": 1} -> ok ~[{"id": "alice"}]
+        alice query {"what": "artifacts", "text": "GREETS tool"} -> ok ~[{"id": "tool"}]
+        alice query {"what": "search", "text": "greets"} -> ok ~[{"id": "tool"}]
+        alice query {"what": "search", "text": "greets nobody"} -> ok []
+        alice query {"what": "search"} -> invalid_argument "`text` is missing"
+        alice query {"what": "agents"} -> ok [{"id": "eve", "owner": "eve", "state": "starting", "steps": 0}]
+        alice query {"what": "agents", "sample": 5} -> ok ~[{"id": "eve"}]
+        eve query {"what": "agents", "sample": 5} -> ok []
+        alice query {"what": "supply"} -> ok 22
+        alice query {"what": "supply", "resource": "actions"} -> ok 3
+        alice query {"what": "permission", "action": "write", "target": "tool"} -> ok {"allowed": true, "reason": "the owner may", "cost": 0, "contract": "genesis_contract_freeware"}
+        alice query {"what": "permission", "as": "bob", "action": "write", "target": "tool"} -> ok ~{"allowed": false}
+        alice query {"what": "permission", "action": "write"} -> invalid_argument "`target` is missing"
+        alice query {"what": "permission", "target": "tool"} -> invalid_argument "`action` is missing"
+        alice query {"what": "permission", "action": "write", "target": "nope"} -> not_found
+        alice query {"what": "permission", "action": "write", "target": "tool", "artifact": "bob"} -> invalid_argument "`target` and `artifact` are the same field"
+        # An observer sees all, and must say whom it means.
+        observer {"what": "balances"} -> ok {"alice": 10, "bob": 5, "eve": 7}
+        observer {"what": "balance"} -> invalid_argument "an observer has nothing of its own"
+        observer {"what": "balance", "of": "bob"} -> ok 5
+        observer {"what": "permission", "action": "read", "target": "tool"} -> invalid_argument "an observer"
+        observer {"what": "permission", "as": "bob", "action": "read", "target": "tool"} -> ok ~{"allowed": true}
+        "#,
+    );
+}
+
+#[test]
+fn stray_fields_are_refused() {
+    let fields = [
+        ("of", "\"alice\""),
+        ("artifact", "\"alice\""),
+        ("resource", "\"cpu\""),
+        ("amount", "5"),
+        ("text", "\"x\""),
+        ("since", "5"),
+        ("type", "\"x\""),
+        ("limit", "5"),
+        ("sample", "5"),
+        ("as", "\"alice\""),
+        ("action", "\"read\""),
+        ("target", "\"alice\""),
+    ];
+    let takes = [
+        ("balances", "limit"),
+        ("balance", "of"),
+        ("resources", "of"),
+        ("capacity", "of resource amount"),
+        ("artifact", "artifact"),
+        ("artifacts", "of type text limit"),
+        ("search", "text of type limit"),
+        ("agents", "limit sample"),
+        ("events", "of since type limit"),
+        ("supply", "resource"),
+        ("permission", "as action target artifact"),
+        ("price", "artifact"),
+    ];
+    assert_eq!(takes.map(|(what, _)| what).as_slice(), What::WORDS);
+    let mut text = String::from("world: alice\n");
+    for (what, takes) in takes {
+        for (field, value) in fields {
+            if !takes.split(' ').any(|takes| takes == field) {
+                text.push_str(&format!(
+                    "alice query {{\"what\": \"{what}\", \"{field}\": {value}}} -> invalid_argument \"takes no `{field}`\" \"it takes {}\"\n",
+                    takes.replace(' ', ", ")
+                ));
+            }
+        }
+    }
+    check(&text);
+}
+
+#[test]
+fn an_agent_asks_for_so_much_and_an_observer_for_all() {
+    check(
+        r#"
+        world: alice, bob
+        alice query {"what": "events", "limit": 101} -> limit_exceeded 101/100 "smaller `limit`"
+        observer {"what": "events", "limit": 101} -> ok []
+        observer {"what": "events", "limit": 4097} -> limit_exceeded 4097/4096
+        alice query {"what": "artifacts", "limit": 10001} -> limit_exceeded 10001/10000
+        alice query {"what": "balances", "limit": 10001} -> limit_exceeded 10001/10000
+        alice query {"what": "agents", "limit": 10001} -> limit_exceeded 10001/10000
+        alice query {"what": "agents", "sample": 99999} -> ok []
+        observer {"what": "artifacts", "limit": 10001} -> ok
+        "#,
+    );
+}
+
+#[test]
+fn events_are_read_from_a_place_or_from_the_end() {
+    check(
+        r#"
+        world: alice 10, bob
+        alice transfer {"to": "bob", "amount": 1} -> ok
+        alice store {"key": "k", "value": 1} -> ok
+        bob transfer {"to": "alice", "amount": 1} -> ok
+        alice query {"what": "events"} -> ok [{"seq": 2, "time": "2026-01-01T00:00:00Z", "type": "transfer", "actor": "alice", "to": "bob", "amount": 1}, {"seq": 3, "time": "2026-01-01T00:00:00Z", "type": "store", "actor": "alice", "artifact": "alice", "detail": "k"}, {"seq": 4, "time": "2026-01-01T00:00:00Z", "type": "transfer", "actor": "bob", "to": "alice", "amount": 1}]
+        alice query {"what": "events", "limit": 1} -> ok ~[{"seq": 4}]
+        alice query {"what": "events", "since": 0, "limit": 1} -> ok ~[{"seq": 2}]
+        alice query {"what": "events", "since": 3} -> ok ~[{"seq": 4}]
+        alice query {"what": "events", "type": "store"} -> ok ~[{"seq": 3}]
+        alice query {"what": "events", "of": "bob"} -> ok ~[{"seq": 2}, {"seq": 4}]
+        alice query {"what": "events", "of": "nobody"} -> not_found
+        alice query {"what": "events", "limit": 0} -> ok []
+        "#,
+    );
+}
+
+#[test]
+fn storage_belongs_to_the_code_that_keeps_it() {
+    check(
+        r#"
+        world: alice, bob
+        artifact box by alice code {'put': [['call', 'storage_set', ['$arg0', '$arg1']]], 'get': [['call', 'storage_get', ['$arg0', 'none']], ['return', '$last']], 'drop': [['call', 'storage_delete', ['$arg0']]], 'keys': [['call', 'storage_list', ['$arg0']], ['return', '$last']], 'all': [['call', 'storage_list'], ['return', '$last']], 'bad': [['call', 'storage_list', [5]]], 'extra': [['call', 'storage_get', ['k'], {'defualt': 3}]], 'more': [['call', 'get_balance', ['alice', 'bob']]]}
+        bob invoke {"artifact": "box", "method": "get", "args": ["a1"]} -> ok "none"
+        bob invoke {"artifact": "box", "method": "put", "args": ["a1", {"x": 1}]} -> ok null ; events invoke bob box put
+        bob invoke {"artifact": "box", "method": "put", "args": ["a2", 2]} -> ok
+        bob invoke {"artifact": "box", "method": "put", "args": ["b", 3]} -> ok
+        bob invoke {"artifact": "box", "method": "get", "args": ["a1"]} -> ok {"x": 1}
+        bob invoke {"artifact": "box", "method": "keys", "args": ["a"]} -> ok ["a1", "a2"]
+        bob invoke {"artifact": "box", "method": "keys", "args": [""]} -> ok ["a1", "a2", "b"]
+        bob invoke {"artifact": "box", "method": "all"} -> ok ["a1", "a2", "b"]
+        bob invoke {"artifact": "box", "method": "bad"} -> invalid_argument "`prefix` must be a string"
+        bob invoke {"artifact": "box", "method": "extra"} -> invalid_argument "`storage_get` has no argument `defualt`"
+        bob invoke {"artifact": "box", "method": "more"} -> invalid_argument "`get_balance` takes at most 1 positional argument"
+        bob invoke {"artifact": "box", "method": "drop", "args": ["a1"]} -> ok
+        bob invoke {"artifact": "box", "method": "get", "args": ["a1"]} -> ok "none"
+        bob invoke {"artifact": "box", "method": "put", "args": ["", 1]} -> invalid_argument "`key` can't be empty"
+        bob run {"code": "[['call', 'storage_get', ['b']], ['return', '$last']]"} -> ok null
+        # A store submitted by a principal is its own, and may not forget the value.
+        bob store {"key": "k"} -> invalid_argument unrecorded "`value` is missing" "may be null"
+        bob store {"key": "ääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääää", "value": 1} -> ok
+        bob store {"key": "äääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääääää", "value": 1} -> limit_exceeded 258/256 "`key`"
+        "#,
+    );
+}
+
+#[test]
+fn code_may_look_things_up() {
+    check(
+        r#"
+        resources: actions renewable 60s
+        world: alice 10 actions 3, bob 4
+        artifact t by alice code [['call', 'get_balance'], ['return', '$last']]
+        alice run {"code": "[['call', 'get_balance'], ['return', '$last']]"} -> ok 10
+        alice run {"code": "[['call', 'get_balance', ['bob']], ['return', '$last']]"} -> ok 4
+        alice run {"code": "[['call', 'query', ['balances']], ['return', '$last.bob']]"} -> ok 4
+        alice run {"code": "[['call', 'get_artifact_info', ['t']], ['return', '$last.owner']]"} -> ok "alice"
+        alice run {"code": "[['call', 'get_artifact_info', ['nope']]]"} -> not_found
+        alice run {"code": "[['call', 'ledger.get_resource', ['alice', 'actions']], ['return', '$last']]"} -> ok 3
+        alice run {"code": "[['call', 'ledger.can_spend_resource', ['alice', 'actions', 4]], ['return', '$last']]"} -> ok false
+        alice run {"code": "[['call', 'ledger.get_scrip', ['nobody']]]"} -> not_found "there is no principal `nobody`"
+        alice invoke {"artifact": "t"} -> ok 0
+        # Within an action, what it did so far is seen.
+        alice [{"op": "transfer", "to": "bob", "amount": 3}, {"op": "query", "what": "balances"}] -> ok [{"balance": 7}, {"alice": 7, "bob": 7}]
+        measure t run -> ok 0
+        "#,
+    );
+}

@@ -1,0 +1,318 @@
+//! A driver for the kernel with a toy in place of the interpreter.
+//!
+//! Toy code is a JSON array of instructions (with `'` for `"`, so that it fits into JSON), or an object
+//! of such arrays by function name. An array alone is the body of whatever function is asked for:
+//!
+//! | instruction | what it does |
+//! |---|---|
+//! | `['call', name, args?, kwargs?]` | calls a host function; `$last` is its result, a refusal is raised |
+//! | `['try', name, args?, kwargs?]` | the same, but a refusal is caught: `$last` is its text |
+//! | `['set', name, value]` | sets the variable `$name` |
+//! | `['if', a, b, [...]]` | runs the instructions if `a` equals `b` |
+//! | `['work', polls]` | uses so many blocks of instructions |
+//! | `['print', text]` | prints |
+//! | `['fail', kind]` | ends as the interpreter would: `wall`, `memory`, `recursion`, `output`, `not_json`, `died` |
+//! | `['raise', text]`, `['return', value]` | end it |
+//!
+//! In values, `$name` stands for a variable: `$arg0`…, `$me`, `$call.paid`, `$last.result`. Code that
+//! contains `syntax error` is not in the dialect.
+
+use std::collections::VecDeque;
+
+use oikos_kernel::{
+    code::{CodeAnswer, CodeCall, CodeFailure, FailureKind, HostAnswer, HostCall, Meter},
+    json::Json,
+    op::Action,
+    receipt::Receipt,
+    record::{Cause, Effect, Handle, Outcome, Record, Thought},
+    time::Time,
+    transaction::{Answer, Finished, Need, Transaction},
+    world::World,
+};
+use serde_json::{Map, Value, json};
+
+/// A world with its journal and its clock.
+pub(crate) struct Toy {
+    pub(crate) world: World,
+    pub(crate) now: Time,
+    pub(crate) journal: Vec<Record>,
+}
+
+impl Toy {
+    /// The handle of an id that must exist.
+    pub(crate) fn handle(&self, id: &str) -> Handle {
+        self.world.lookup(id).unwrap_or_else(|| panic!("the fixture has no `{id}`"))
+    }
+
+    /// One action from outside: parse, execute, record, apply.
+    pub(crate) fn act(&mut self, actor: &str, submitted: &Value) -> Receipt {
+        let actor = self.handle(actor);
+        let action = match Action::parse(submitted.clone()) {
+            Ok(action) => action,
+            Err(refusal) => return Receipt::refused(self.now, refusal),
+        };
+        let action_id = action.action_id.clone();
+        if let Some(first) = action_id.as_ref().and_then(|id| self.world.receipt(actor, id)) {
+            return Receipt::clone(first);
+        }
+        let done = match Transaction::act(&self.world, actor, action, self.now, self.world.seq()) {
+            Ok(transaction) => drive(transaction),
+            Err(refusal) => return Receipt::refused(self.now, refusal),
+        };
+        let (action, output) = (submitted.clone().into(), done.output.clone());
+        self.record(Cause::Act { actor, action, action_id, output }, done)
+    }
+
+    /// One step of an agent: its `step`, then what that returned, as one record.
+    pub(crate) fn step(&mut self, agent: &str) -> Receipt {
+        let (agent, seed) = (self.handle(agent), self.world.seq());
+        let observation = self.world.observation(agent, self.now, self.world.population());
+        let thought = drive(Transaction::think(&self.world, agent, observation, self.now, seed));
+        let cpu_us: i64 = thought.charges.iter().map(|charge| charge.amount).sum();
+        let submitted = match &thought.outcome {
+            Outcome::Done(action) => action.to_value(),
+            Outcome::Nothing | Outcome::Refused(_) => Value::Null,
+        };
+        let mut done = match (&submitted, Action::parse(submitted.clone())) {
+            (Value::Null, _) => thought,
+            (_, Err(refusal)) => Finished { outcome: Outcome::Refused(Box::new(refusal)), ..thought },
+            (_, Ok(action)) => {
+                let acted = Transaction::act_after(&self.world, agent, action, self.now, seed, cpu_us);
+                match acted {
+                    Ok(transaction) => drive(transaction),
+                    Err(refusal) => Finished { outcome: Outcome::Refused(Box::new(refusal)), ..thought },
+                }
+            }
+        };
+        if done.outcome == Outcome::Done(Json::default()) && submitted.is_null() {
+            done.outcome = Outcome::Nothing;
+        }
+        let tick = self.world.tick().map_or(0, |tick| tick.number);
+        let thought = Thought { action: submitted.into(), cpu_us, output: String::new() };
+        self.record(Cause::Step { agent, tick, thought, output: done.output.clone() }, done)
+    }
+
+    /// A record of effects that no action would have.
+    pub(crate) fn force(&mut self, effect: Effect) {
+        let outcome = Outcome::Nothing;
+        let done = Finished {
+            charges: vec![],
+            effects: vec![effect],
+            events: vec![],
+            outcome,
+            output: String::new(),
+        };
+        self.record(Cause::Clock, done);
+    }
+
+    /// Begins the next tick.
+    pub(crate) fn tick(&mut self) {
+        let number = self.world.tick().map_or(0, |tick| tick.number + 1);
+        let done = Finished {
+            charges: vec![],
+            effects: vec![],
+            events: vec![],
+            outcome: Outcome::Nothing,
+            output: String::new(),
+        };
+        self.record(Cause::Tick { number }, done);
+    }
+
+    fn record(&mut self, cause: Cause, done: Finished) -> Receipt {
+        let Finished { charges, effects, events, outcome, output: _ } = done;
+        let record =
+            Record { seq: self.world.seq() + 1, time: self.now, cause, charges, effects, events, outcome };
+        self.world.apply(&record).unwrap();
+        let receipt = Receipt::of(&record);
+        self.journal.push(record);
+        receipt
+    }
+}
+
+/// Runs a transaction to its end.
+pub(crate) fn drive(mut transaction: Transaction<'_>) -> Finished {
+    let mut frames: Vec<Frame> = Vec::new();
+    let mut answer = Answer::Begin;
+    loop {
+        answer = match transaction.step(answer) {
+            Need::Start(call) => {
+                let (frame, begun) = Frame::new(*call);
+                frames.push(frame);
+                Answer::Code(go_on(&mut frames, begun))
+            }
+            Need::Resume { answer, polls_max } => {
+                let frame = frames.last_mut().unwrap();
+                frame.polls_max = polls_max;
+                let given = frame.take(answer);
+                Answer::Code(go_on(&mut frames, given))
+            }
+            Need::Check { source, .. } if source.contains("syntax error") => {
+                Answer::Checked(Err(failure(FailureKind::Invalid, "SyntaxError: invalid syntax")))
+            }
+            Need::Check { .. } => Answer::Checked(Ok(())),
+            Need::Done(done) => return *done,
+        };
+    }
+}
+
+/// One run of toy code.
+struct Frame {
+    program: VecDeque<Value>,
+    variables: Map<String, Value>,
+    catching: bool,
+    meter: Meter,
+    polls_max: u64,
+    output: String,
+}
+
+fn failure(kind: FailureKind, message: &str) -> CodeFailure {
+    CodeFailure { kind, message: message.into(), exception: None, traceback: String::new() }
+}
+
+fn raised(text: &str) -> CodeFailure {
+    let message = format!("RuntimeError: {text}");
+    CodeFailure { exception: Some(text.into()), ..failure(FailureKind::Raised, &message) }
+}
+
+fn go_on(frames: &mut Vec<Frame>, begun: Result<(), CodeFailure>) -> CodeAnswer {
+    let frame = frames.last_mut().unwrap();
+    let (result, meter, output) = match begun.and_then(|()| frame.run()) {
+        Ok(Ran::Call(call)) => return CodeAnswer::Call { call, meter: frame.meter },
+        Ok(Ran::Value(value)) => (Ok(value), frame.meter, std::mem::take(&mut frame.output)),
+        Err(failure) => (Err(failure), frame.meter, std::mem::take(&mut frame.output)),
+    };
+    frames.pop();
+    CodeAnswer::Done { result, meter, output }
+}
+
+/// Why toy code stopped.
+enum Ran {
+    Call(HostCall),
+    Value(Value),
+}
+
+impl Frame {
+    fn new(call: CodeCall) -> (Self, Result<(), CodeFailure>) {
+        let mut variables = Map::new();
+        for (at, value) in call.args.into_iter().enumerate() {
+            variables.insert(format!("arg{at}"), value);
+        }
+        let given: Vec<&str> = call.call.given.iter().map(AsRef::as_ref).collect();
+        let text = |text: &Option<std::sync::Arc<str>>| text.as_deref().map_or(Value::Null, Value::from);
+        variables.insert("me".into(), (*call.me).into());
+        variables.insert("now".into(), call.now.to_string().into());
+        variables.insert(
+            "call".into(),
+            json!({ "caller": text(&call.call.caller), "origin": text(&call.call.origin),
+                    "paid": call.call.paid, "given": given }),
+        );
+        let mut frame = Self {
+            program: VecDeque::new(),
+            variables,
+            catching: false,
+            meter: Meter::default(),
+            polls_max: call.limits.polls,
+            output: String::new(),
+        };
+        let program = match serde_json::from_str(&call.source.replace('\'', "\"")) {
+            Ok(Value::Array(body)) => Ok(body),
+            Ok(Value::Object(mut functions)) => {
+                let name = call.entry.function().unwrap_or("");
+                match functions.remove(name) {
+                    Some(Value::Array(body)) => Ok(body),
+                    _ => Err(failure(FailureKind::NoEntry, &format!("it defines no function `{name}`"))),
+                }
+            }
+            _ => Err(failure(FailureKind::Invalid, "SyntaxError: this is no toy code")),
+        };
+        let begun = program.map(|body| frame.program = body.into());
+        (frame, begun)
+    }
+
+    fn take(&mut self, answer: HostAnswer) -> Result<(), CodeFailure> {
+        let caught = std::mem::take(&mut self.catching);
+        let value = match answer {
+            HostAnswer::Value(value) => value,
+            HostAnswer::Raise(text) if caught => text.into(),
+            HostAnswer::Raise(text) => return Err(raised(&text)),
+        };
+        self.variables.insert("last".into(), value);
+        Ok(())
+    }
+
+    fn run(&mut self) -> Result<Ran, CodeFailure> {
+        while let Some(Value::Array(words)) = self.program.pop_front() {
+            let mut words: VecDeque<Value> = words.into();
+            let Some(Value::String(word)) = words.pop_front() else {
+                return Err(failure(FailureKind::Invalid, "SyntaxError: an instruction begins with a word"));
+            };
+            if word == "if" {
+                let (a, b) = (words.pop_front(), words.pop_front());
+                let same = a.map(|a| self.value(a)) == b.map(|b| self.value(b));
+                if let (true, Some(Value::Array(body))) = (same, words.pop_front()) {
+                    body.into_iter().rev().for_each(|step| self.program.push_front(step));
+                }
+                continue;
+            }
+            let words: Vec<Value> = words.into_iter().map(|word| self.value(word)).collect();
+            let text = |at: usize| words.get(at).and_then(Value::as_str).unwrap_or("").to_owned();
+            match word.as_str() {
+                "call" | "try" => {
+                    self.catching = word == "try";
+                    let args = words.get(1).and_then(Value::as_array).cloned().unwrap_or_default();
+                    let kwargs = words.get(2).and_then(Value::as_object).cloned().unwrap_or_default();
+                    return Ok(Ran::Call(HostCall { name: text(0), args, kwargs }));
+                }
+                "set" => {
+                    self.variables.insert(text(0), words.get(1).cloned().unwrap_or_default());
+                }
+                "work" => {
+                    self.meter.polls += words.first().and_then(Value::as_u64).unwrap_or(0);
+                    if self.meter.polls > self.polls_max {
+                        self.meter.polls = self.polls_max;
+                        return Err(failure(
+                            FailureKind::Instructions,
+                            "TimeoutError: too many instructions",
+                        ));
+                    }
+                }
+                "print" => self.output.push_str(&text(0)),
+                "raise" => return Err(raised(&text(0))),
+                "return" => return Ok(Ran::Value(words.first().cloned().unwrap_or_default())),
+                "fail" => {
+                    let kind = match text(0).as_str() {
+                        "wall" => FailureKind::Wall,
+                        "memory" => FailureKind::Memory,
+                        "recursion" => FailureKind::Recursion,
+                        "output" => FailureKind::Output,
+                        "not_json" => FailureKind::NotJson,
+                        _ => FailureKind::Died,
+                    };
+                    return Err(failure(kind, &format!("ToyError: {}", text(0))));
+                }
+                _ => return Err(failure(FailureKind::Invalid, "SyntaxError: no such instruction")),
+            }
+        }
+        Ok(Ran::Value(Value::Null))
+    }
+
+    /// The value with its variables filled in.
+    fn value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => match text.strip_prefix('$') {
+                Some(path) => {
+                    let pointer = format!("/{}", path.replace('.', "/"));
+                    // A view of all variables as one object would have to be built, so take the first apart.
+                    let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+                    let found = self.variables.get(first);
+                    let rest = if rest.is_empty() { "" } else { &pointer[first.len() + 1..] };
+                    found.and_then(|value| value.pointer(rest)).cloned().unwrap_or_default()
+                }
+                None => Value::String(text),
+            },
+            Value::Array(items) => items.into_iter().map(|item| self.value(item)).collect(),
+            Value::Object(map) => map.into_iter().map(|(key, item)| (key, self.value(item))).collect(),
+            other => other,
+        }
+    }
+}
