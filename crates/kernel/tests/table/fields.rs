@@ -120,25 +120,25 @@ const TABLE: &str = r#"
     store.key: @text:257 -> limit_exceeded
 
     # JSON and code, bounded in bytes and depth.
-    write.content: null | "text" | 5 | 1.5 | true | [] | {"a": [{}]} | @text:1048576 | @deep:128 -> ok
-    write.content: @text:1048577 | @deep:129 -> limit_exceeded
+    write.content: null | "text" | 5 | 1.5 | true | [] | {"a": [{}]} | @text:1048576 | @deep:100 -> ok
+    write.content: @text:1048577 | @deep:101 -> limit_exceeded
     write.code: null | "[]" | "" | @text:65536 -> ok
     write.code: 5 | [] | true -> invalid_argument
     write.code: @text:65537 -> limit_exceeded
     write.interface: null | [] | [{"name": "run", "description": "d"}] -> ok
     write.interface: "x" | 5 | {} | [5] | [{}] | [{"name": ""}] | [{"name": 5}] -> invalid_argument
-    write.interface: @list:9000 | @deep:129 -> limit_exceeded
+    write.interface: @list:9000 | @deep:101 -> limit_exceeded
     write.metadata: null | {} | {"a": 1} -> ok
     write.metadata: "x" | 5 | [] -> invalid_argument
-    write.metadata: @deep:129 | @text:65537 -> limit_exceeded
+    write.metadata: @deep:101 | @text:65537 -> limit_exceeded
     invoke.args: null | [] | [1, "a", null, {"b": []}] -> ok
     invoke.args: "x" | 5 | {} -> invalid_argument
-    invoke.args: @list:9000 | @deep:129 -> limit_exceeded
+    invoke.args: @list:9000 | @deep:101 -> limit_exceeded
     run.code: "[]" | @text:65536 -> ok
     run.code: null | 5 | [] -> invalid_argument
     run.code: @text:65537 -> limit_exceeded
     store.value: null | 0 | "x" | {"a": 1} | @text:65536 -> ok
-    store.value: @text:65537 | @deep:129 -> limit_exceeded
+    store.value: @text:65537 | @deep:101 -> limit_exceeded
 
     # What every op may carry.
     noop.max_spend: null | 0 | 5 -> ok
