@@ -159,7 +159,9 @@ impl Transaction<'_> {
 
     /// The artifact as which the caller acts.
     pub(super) fn own(&self, actor: Actor) -> Result<Handle, Refusal> {
-        actor.me.ok_or_else(|| Refusal::invalid("an observer has nothing of its own; name whom it is about"))
+        actor.me.ok_or_else(|| {
+            Refusal::invalid("an observer has nothing of its own; name whom it is about as `of`")
+        })
     }
 
     /// Whom a lookup is about: who was named, or the caller.
