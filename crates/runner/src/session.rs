@@ -163,10 +163,13 @@ fn dispatch(
     stop: &Stop,
 ) -> Result<Value, RunError> {
     let mut id = request.remove("id").unwrap_or_default();
-    if broken_text && lone_surrogate(&id) {
+    // What can't be read can't be sent back either.
+    let broken_id = (broken_text && lone_surrogate(&id)).then(|| {
         id = Value::Null;
-    }
-    let stray = check_keys(&request);
+        surrogate("`id`")
+    });
+    let broken = || broken_text.then(|| surrogate_key(&request)).flatten();
+    let stray = broken_id.or_else(broken).or_else(|| check_keys(&request));
     if let Some(act) = request.remove("act") {
         let receipt = match stray {
             Some(refusal) => Receipt::refused(live.sequencer.now(), refusal),
@@ -174,7 +177,6 @@ fn dispatch(
         };
         return Ok(json!({ "id": id, "receipt": receipt.to_json(live.world()) }));
     }
-    let stray = stray.or_else(|| (broken_text).then(|| surrogate_in(&request)).flatten());
     if let Some(refusal) = stray {
         return Ok(failed(id, &refusal));
     }
@@ -185,7 +187,8 @@ fn dispatch(
     };
     let result = match kind.as_str() {
         "batch" => return batch(live, id, body, broken_text),
-        "query" => query(live, body).map(|result| json!({ "id": id, "result": result })),
+        "query" => query(live, body, broken_text).map(|result| json!({ "id": id, "result": result })),
+        _ if broken_text && lone_surrogate(&body) => Err(surrogate(&format!("`{kind}`"))),
         "advance" => advance(live, &body)?.map(|()| json!({ "id": id, "now": live.sequencer.now().to_string() })),
         "run" => run(live, &body, stop)?.map(|stopped| {
             json!({ "id": id, "now": live.sequencer.now().to_string(), "seq": live.world().seq(), "stopped": stopped })
@@ -214,13 +217,19 @@ fn check_keys(request: &Map<String, Value>) -> Option<Refusal> {
 
 /// The first field that holds half of a surrogate pair.
 fn surrogate_in(map: &Map<String, Value>) -> Option<Refusal> {
-    let field =
-        map.iter().find(|(key, value)| lone_surrogate(value) || lone_surrogate(&Value::from(key.as_str())));
-    field.map(|(key, _)| {
-        let name = if lone_surrogate(&Value::from(key.as_str())) { "a field's name" } else { key };
-        Refusal::invalid(format!("`{name}` holds a lone surrogate, which is no text"))
-            .hint("write characters beyond U+FFFF as a pair, or as themselves")
-    })
+    let field = || map.iter().find(|(_, value)| lone_surrogate(value));
+    surrogate_key(map).or_else(|| field().map(|(key, _)| surrogate(&format!("`{key}`"))))
+}
+
+/// The refusal of a field's name that holds half of a surrogate pair.
+fn surrogate_key(map: &Map<String, Value>) -> Option<Refusal> {
+    let broken = map.keys().any(|key| lone_surrogate(&Value::from(key.as_str())));
+    broken.then(|| surrogate("the name of a field"))
+}
+
+fn surrogate(what: &str) -> Refusal {
+    Refusal::invalid(format!("{what} holds a lone surrogate, which is no text"))
+        .hint("write characters beyond U+FFFF as a pair, or as themselves")
 }
 
 /// An action from outside: `as`, and an op or a list `ops`.
@@ -260,10 +269,13 @@ fn batch(live: &mut Live, id: Value, body: Value, broken_text: bool) -> Result<V
 }
 
 /// A query as an observer.
-fn query(live: &mut Live, body: Value) -> Result<Value, Refusal> {
+fn query(live: &mut Live, body: Value, broken_text: bool) -> Result<Value, Refusal> {
     let Value::Object(mut query) = body else {
         return Err(Refusal::invalid("`query` must be an object with `what`"));
     };
+    if let Some(refusal) = broken_text.then(|| surrogate_in(&query)).flatten() {
+        return Err(refusal);
+    }
     for field in ["op", "max_spend", "action_id"] {
         if query.contains_key(field) {
             return Err(Refusal::invalid(format!("`query` has no field `{field}`")));

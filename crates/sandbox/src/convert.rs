@@ -69,6 +69,8 @@ fn json(object: MontyObject, path: &mut Vec<String>) -> Result<Value, String> {
             }
             Value::Object(map)
         }
+        // Functions, classes and modules leave the interpreter as their `repr`.
+        MontyObject::Repr(text) => return Err(unfit(path, &text)),
         other => return Err(unfit(path, &format!("a value of type {}", other.type_name()))),
     })
 }

@@ -45,6 +45,10 @@ const HINTS: &[(&str, &str)] = &[
     ("name 'exit'", "code can't exit; `return` from the function"),
     ("name 'quit'", "code can't exit; `return` from the function"),
     ("name '__import__'", "use a plain `import` statement"),
+    (
+        "exceptions can only be called with",
+        "an exception takes one string, as in `raise ValueError(\"why\")`; join the parts with an f-string",
+    ),
     ("name 'input'", "nobody answers `input`; take arguments"),
 ];
 
@@ -79,7 +83,9 @@ fn told(error: &MontyException, lines: Lines, kind: FailureKind) -> CodeFailure 
         FailureKind::Wall => "TimeoutError: the code ran longer than it may".to_owned(),
         _ => error.summary(),
     };
-    message = message.replace("The monty syntax parser does not yet support", "this dialect does not have");
+    message = message
+        .replace("The monty syntax parser does not yet support", "this dialect does not have")
+        .replace("Internal error in monty: ", "");
     if let Some((_, hint)) = HINTS.iter().find(|(sign, _)| error.summary().contains(sign)) {
         let _ = write!(message, " ({hint})");
     }

@@ -282,7 +282,7 @@ impl Transaction<'_> {
         let depth = actor.invoke_depth + 1;
         if depth > limits::INVOKE_DEPTH_MAX {
             let most = limits::INVOKE_DEPTH_MAX;
-            return Err(Refusal::new(Code::DepthExceeded, format!("invocations nest to {most}"))
+            return Err(Refusal::new(Code::DepthExceeded, format!("invocations nest at most {most} deep"))
                 .numbers(i64::from(depth), i64::from(most)));
         }
         if let Some(payer) = actor.payer.filter(|payer| price > 0 && *payer != owner) {

@@ -293,7 +293,10 @@ impl Transaction<'_> {
                 "`old` occurs {count} times in the {field} of `{}`",
                 op.artifact
             ))
-            .hint("give a longer piece that occurs exactly once"));
+            .hint(match count {
+                0 => "`read` it again: the piece must be there, letter by letter",
+                _ => "give a longer piece that occurs exactly once",
+            }));
         }
         let text = text.replacen(&op.old.0, &op.new.0, 1);
         let most = match op.field {

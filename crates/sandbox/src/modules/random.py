@@ -60,7 +60,8 @@ class _OikosRandom:
         return -_oikos_math.log(1.0 - _oikos_random()) / lambd
     def gauss(self, mu=0.0, sigma=1.0):
         if self.spare is not None:
-            z, self.spare = self.spare, None
+            z = self.spare
+            self.spare = None
         else:
             turn = _oikos_random() * 2.0 * _oikos_math.pi
             reach = _oikos_math.sqrt(-2.0 * _oikos_math.log(1.0 - _oikos_random()))
