@@ -14,7 +14,7 @@ pub(crate) fn drive(transaction: &mut Transaction<'_>, sandbox: &mut dyn Sandbox
         answer = match transaction.step(answer) {
             Need::Done(finished) => return *finished,
             Need::Check { source, file } => Answer::Checked(sandbox.check(&source, &file)),
-            Need::Start(call) => Answer::Code(keep(sandbox.start(&call), &mut waiting)),
+            Need::Start(call) => Answer::Code(keep(sandbox.start(*call), &mut waiting)),
             Need::Resume { answer, polls_max } => match waiting.pop() {
                 Some(code) => Answer::Code(keep(code.resume(answer, polls_max), &mut waiting)),
                 None => Answer::Begin,

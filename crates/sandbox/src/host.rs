@@ -1,6 +1,9 @@
 //! The names that code may call, and the functions that need no host.
 
-use monty_types::{ExcType, MontyDate, MontyDateTime, MontyException, MontyObject};
+use monty_types::{
+    ExcType, MontyClassInstance, MontyClassType, MontyDate, MontyDateTime, MontyException, MontyObject,
+    MontyUuid, NameLookupResult,
+};
 use oikos_kernel::{code::Entry, seed, time::Time};
 
 /// Functions that the kernel answers.
@@ -38,7 +41,38 @@ const LOOKING: &[&str] = &["query", "storage_get", "storage_list", "get_balance"
 const LOCAL: &[&str] =
     &["now", "random", "log", "_oikos_random", "_oikos_below", "_oikos_seed", "_oikos_time", "_oikos_hash"];
 
+/// The object that contracts are handed as `ledger`: its methods are host calls.
+const LEDGER: MontyUuid = MontyUuid::from_u128(1);
+const LEDGER_CLASS: MontyUuid = MontyUuid::from_u128(2);
+
+/// What a method of the ledger is called when it is taken as a value.
 const LEDGER_PREFIX: &str = "_oikos_ledger_";
+
+/// The object `ledger` of a contract's check.
+pub(crate) fn ledger() -> MontyObject {
+    MontyObject::ClassInstance(Box::new(MontyClassInstance {
+        class_type: MontyClassType {
+            name: "Ledger".into(),
+            id: LEDGER_CLASS,
+            host_defined: true,
+            is_dataclass: false,
+            attrs: Vec::new().into(),
+        },
+        instance_id: LEDGER,
+        attrs: Vec::new().into(),
+    }))
+}
+
+/// What a name stands for that the code does not define; `object` when it is an attribute of one.
+pub(crate) fn lookup(name: &str, object: Option<MontyUuid>, entry: &Entry) -> NameLookupResult {
+    let function = match object {
+        Some(LEDGER) => Some(format!("{LEDGER_PREFIX}{name}")),
+        Some(_) => None,
+        None => (!matches!(answerer(name, None, entry), Answerer::Nobody)).then(|| name.to_owned()),
+    };
+    let value = function.map(|name| MontyObject::Function { name, docstring: None });
+    value.map_or(NameLookupResult::Undefined, NameLookupResult::Value)
+}
 
 /// Who answers a call.
 pub(crate) enum Answerer {
@@ -50,7 +84,13 @@ pub(crate) enum Answerer {
     Nobody,
 }
 
-pub(crate) fn answerer(name: &str, entry: &Entry) -> Answerer {
+/// Who answers the call of a function, or of a method of the `object`.
+pub(crate) fn answerer(name: &str, object: Option<MontyUuid>, entry: &Entry) -> Answerer {
+    match object {
+        Some(LEDGER) => return Answerer::Kernel(format!("ledger.{name}")),
+        Some(_) => return Answerer::Nobody,
+        None => {}
+    }
     if LOCAL.contains(&name) {
         return Answerer::Local;
     }

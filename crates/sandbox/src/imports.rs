@@ -23,9 +23,6 @@ const MODULES: &[Module] = &[
     Module { name: "functools", prelude: include_str!("modules/functools.py") },
 ];
 
-/// What contracts are handed as `ledger`.
-pub(crate) const LEDGER: &str = include_str!("modules/ledger.py");
-
 /// A source whose imports were resolved.
 pub(crate) struct Resolved {
     /// The preludes, each line ended; empty when nothing needs one.

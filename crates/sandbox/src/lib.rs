@@ -34,7 +34,7 @@ pub trait Sandbox: Send {
     fn check(&mut self, source: &Arc<str>, file: &str) -> Result<(), CodeFailure>;
 
     /// Runs code up to its first host call or its end.
-    fn start(&mut self, call: &CodeCall) -> Progress;
+    fn start(&mut self, call: CodeCall) -> Progress;
 }
 
 /// Code that waits for the answer to a host call.

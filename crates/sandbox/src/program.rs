@@ -74,9 +74,6 @@ pub(crate) fn compile(source: &str, file: &str, entry: &Entry) -> Result<Program
     }
     let resolved = imports::resolve(source);
     let mut text = resolved.prelude;
-    if *entry == Entry::Check {
-        text.push_str(imports::LEDGER);
-    }
     let count = |text: &str| u32::try_from(text.lines().count()).unwrap_or(u32::MAX);
     let lines = Lines { before: count(&text), own: count(&resolved.source).max(1) };
     text.push_str(&resolved.source);
@@ -84,13 +81,7 @@ pub(crate) fn compile(source: &str, file: &str, entry: &Entry) -> Result<Program
         if !resolved.bound.iter().any(|name| name == function) || function.starts_with('_') {
             return Err(no_entry(function, &resolved.bound));
         }
-        text.push_str(match entry {
-            Entry::Check => "\ncheck_permission(*_oikos_args, _oikos_ledger)",
-            _ => "\n",
-        });
-        if *entry != Entry::Check {
-            text.push_str(&format!("{function}(*{ARGS})"));
-        }
+        text.push_str(&format!("\n{function}(*{ARGS})"));
     }
     let mut inputs = vec![ARGS.to_owned()];
     let (wants_call, wants_me) = (source.contains("call"), source.contains("me"));

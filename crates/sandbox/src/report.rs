@@ -11,6 +11,9 @@ use crate::program::Lines;
 /// Frames shown of a traceback: the outermost and the innermost.
 const FRAMES_EACH_END: usize = 5;
 
+/// Characters shown of a source line. A longer one is shown without the mark under the place.
+const LINE_CHARS_MAX: usize = 160;
+
 /// What the interpreter says (a part of it), and what to write instead.
 const HINTS: &[(&str, &str)] = &[
     ("the 'del' statement", "`del d[k]` is not in this dialect; use `d.pop(k)`, or `xs.pop(i)` for a list"),
@@ -102,6 +105,11 @@ fn traceback(error: &MontyException, lines: Lines, message: &str) -> String {
         let mut frame = frame.clone();
         frame.end.line = line + (frame.end.line - frame.start.line);
         frame.start.line = line;
+        if let Some(long) = frame.preview_line.as_deref().filter(|line| line.len() > LINE_CHARS_MAX) {
+            let shown: String = long.trim_start().chars().take(LINE_CHARS_MAX).collect();
+            frame.preview_line = Some(format!("{shown} ...").into());
+            frame.hide_caret = true;
+        }
         Some(frame.to_string())
     });
     let frames: Vec<String> = own.collect();

@@ -9,8 +9,7 @@ use std::{
 
 use monty::{FunctionCall, RunProgress};
 use monty_types::{
-    BASELINE_MEMORY, ExcType, ExtFunctionResult, LIVE_MEMORY, MontyException, MontyObject, NameLookupResult,
-    OsFunctionCall, PrintWriter, PrintWriterCallback, ResourceLimits, ResourceTracker,
+    BASELINE_MEMORY, ExcType, ExtFunctionResult, LIVE_MEMORY, MontyException, MontyObject, OsFunctionCall, PrintWriter, PrintWriterCallback, ResourceLimits, ResourceTracker,
 };
 use oikos_kernel::code::{
     CodeAnswer, CodeCall, CodeFailure, CodeLimits, Entry, FailureKind, HostAnswer, HostCall, Meter,
@@ -21,7 +20,7 @@ use serde_json::Value;
 use crate::{
     Progress, Sandbox, Suspended,
     convert::{to_json, to_python},
-    host::{Answerer, Local, answerer, only_thinks, raise},
+    host::{self, Answerer, Local, answerer, only_thinks, raise},
     program::{Lines, Program, Programs, compile},
     report,
 };
@@ -58,7 +57,7 @@ impl Sandbox for ThreadSandbox {
         guarded(|| compile(source, file, &Entry::Snippet).map(|_| ())).unwrap_or_else(|| Err(died()))
     }
 
-    fn start(&mut self, call: &CodeCall) -> Progress {
+    fn start(&mut self, call: CodeCall) -> Progress {
         let limits = call.limits;
         let program = guarded(|| self.programs.get(&call.source, &call.file, &call.entry))
             .unwrap_or_else(|| Err(died()));
@@ -106,9 +105,10 @@ fn live_bytes() -> usize {
     LIVE_MEMORY.load(Ordering::Relaxed)
 }
 
-fn inputs(program: &Program, call: &CodeCall) -> Vec<MontyObject> {
+fn inputs(program: &Program, call: CodeCall) -> Vec<MontyObject> {
     let mut inputs = Vec::with_capacity(3);
-    inputs.push(MontyObject::List(call.args.iter().cloned().map(to_python).collect()));
+    let ledger = (call.entry == Entry::Check).then(host::ledger);
+    inputs.push(MontyObject::List(call.args.into_iter().map(to_python).chain(ledger).collect()));
     if program.wants_call {
         let text = |id: &Option<Arc<str>>| id.as_deref().map_or(Value::Null, Value::from);
         let given: Value = call.call.given.iter().map(|id| Value::from(&**id)).collect();
@@ -255,11 +255,7 @@ impl Run {
                     return self.end(result);
                 }
                 RunProgress::NameLookup(lookup) => {
-                    let name = lookup.name.clone();
-                    let answer = match answerer(&name, &self.entry) {
-                        Answerer::Nobody => NameLookupResult::Undefined,
-                        _ => NameLookupResult::Value(MontyObject::Function { name, docstring: None }),
-                    };
+                    let answer = host::lookup(&lookup.name, lookup.object_id(), &self.entry);
                     self.timed(|run| lookup.resume(answer, PrintWriter::Callback(&mut run.io)))
                 }
                 RunProgress::FunctionCall(call) => match self.function(call) {
@@ -291,7 +287,7 @@ impl Run {
     /// A call of a function that the code does not define: suspends for the kernel, or goes on here.
     fn function(mut self, call: FunctionCall) -> Result<Progress, Box<(Self, Stepped)>> {
         let name = call.function_name.clone();
-        let answer: ExtFunctionResult = match answerer(&name, &self.entry) {
+        let answer: ExtFunctionResult = match answerer(&name, call.object_id, &self.entry) {
             Answerer::Nobody => ExtFunctionResult::NotFound(name),
             Answerer::Local => match self.local.call(&name, &call.args) {
                 Ok((value, logged)) => match logged.map_or(Ok(()), |text| self.io.print(&text)) {

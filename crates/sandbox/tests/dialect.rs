@@ -1,0 +1,311 @@
+//! What the dialect does, as tables: a source, an entry point, and what comes of it.
+//!
+//! A case is `source => result`, the result as JSON, or `source => ! KIND part of the message`.
+
+mod door;
+
+use door::{Case, check, check_source, run, with};
+use oikos_kernel::code::Entry;
+use serde_json::json;
+
+#[test]
+fn values_and_entries() {
+    check(&[
+        ("def run(x):\n    return x + 1", json!([41]), "42"),
+        (
+            "def run(*xs):\n    return list(xs)",
+            json!([1, "a", null, true, 2.5, {"k": [1]}]),
+            r#"[1,"a",null,true,2.5,{"k":[1]}]"#,
+        ),
+        ("def run():\n    return (1, [2, (3,)])", json!([]), "[1,[2,[3]]]"),
+        ("def run():\n    return {1: 'a', '1': 'b'}", json!([]), "! NotJson two keys"),
+        ("def run():\n    return {2: 'a', None: 'b'}", json!([]), r#"{"2":"a","null":"b"}"#),
+        ("def run():\n    return 2 ** 63", json!([]), "9223372036854775808"),
+        ("def run():\n    return 2 ** 64", json!([]), "! NotJson an int beyond 64 bits"),
+        ("def run():\n    return [1.0, float('nan')]", json!([]), "! NotJson the float NaN at [1]"),
+        ("def run():\n    return float('inf')", json!([]), "! NotJson"),
+        ("def run():\n    return {'a': {1, 2}}", json!([]), "! NotJson a value of type set at [a]"),
+        ("def run():\n    return b'x'", json!([]), "! NotJson a value of type bytes"),
+        ("def run():\n    return run", json!([]), "! NotJson"),
+        ("class A:\n    pass\ndef run():\n    return A()", json!([]), "! NotJson"),
+        (
+            "def run():\n    x = []\n    for i in range(200):\n        x = [x]\n    return x",
+            json!([]),
+            "! NotJson nests deeper",
+        ),
+        ("def run():\n    return 'x' * 5000000", json!([]), "! NotJson bytes as JSON"),
+        ("def run(a, b):\n    return a", json!([1]), "! Raised missing 1 required positional argument"),
+        ("def price():\n    return 5", json!([]), "! NoEntry it defines price"),
+        ("x = 1", json!([]), "! NoEntry"),
+        ("run = lambda x: x * 2", json!([4]), "8"),
+        ("", json!([]), "! NoEntry it defines none"),
+        ("'''\ndef run():\n    return 1\n'''", json!([]), "! NoEntry it defines none"),
+        ("def run():\r\n    return 1\r\n", json!([]), "1"),
+        ("def run():\n\treturn 'ü' + '\\u00e9'", json!([]), "\"üé\""),
+    ]);
+}
+
+#[test]
+fn snippets_end_with_a_value() {
+    let snippet =
+        |source: &str| run(source, Entry::Snippet, json!([]), &mut |call| panic!("{call:?}")).text();
+    assert_eq!(snippet("x = 2\nx * 21"), "42");
+    assert_eq!(snippet("x = 2"), "null");
+    assert_eq!(snippet(""), "null");
+    assert!(snippet("1 +").starts_with("! Invalid"));
+}
+
+#[test]
+fn globals_tell_who_calls_whom() {
+    let source = "def run():\n    return [me, call['caller'], call['origin'], call['paid'], call['given']]";
+    check(&[(source, json!([]), r#"["tool","alice","origin",7,["gift"]]"#)]);
+}
+
+#[test]
+fn host_calls_suspend_and_go_on() {
+    with(
+        "def run():\n    a = transfer('bob', 5, resource='cpu')\n    return [a, invoke('x', 1, method='m', pay=2)]",
+        &[
+            (r#"transfer ["bob",5] {"resource":"cpu"}"#, Ok(json!({"balance": 3}))),
+            (r#"invoke ["x",1] {"method":"m","pay":2}"#, Ok(json!("done"))),
+        ],
+        r#"[{"balance":3},"done"]"#,
+    );
+    with(
+        "def run():\n    try:\n        transfer('bob', 5)\n    except Exception as e:\n        return str(e)",
+        &[("transfer [\"bob\",5] {}", Err("insufficient_scrip: no"))],
+        "\"insufficient_scrip: no\"",
+    );
+    with(
+        "def run():\n    transfer('bob', 5)",
+        &[("transfer [\"bob\",5] {}", Err("insufficient_scrip: no"))],
+        "! Raised RuntimeError: insufficient_scrip: no",
+    );
+    with(
+        "def run():\n    return storage_get('k', {1})",
+        &[],
+        "! Raised TypeError: storage_get(): JSON can't hold",
+    );
+    with(
+        "def check_permission(caller, action, target, context, ledger):\n    return {'allowed': ledger.get_scrip(caller) > 3}",
+        &[("ledger.get_scrip [\"alice\"] {}", Ok(json!(5)))],
+        r#"{"allowed":true}"#,
+    );
+}
+
+#[test]
+fn a_mind_thinks_and_does_not_act() {
+    with("def step(o):\n    transfer('bob', 1)", &[], "! Raised a mind thinks and does not act");
+    with("def step(o):\n    return query('supply')", &[("query [\"supply\"] {}", Ok(json!(9)))], "9");
+}
+
+#[test]
+fn modules_work_and_are_seeded_and_clocked() {
+    check(&[
+        ("import random\ndef run():\n    return random.randint(1, 6) in range(1, 7)", json!([]), "true"),
+        ("from random import choice as c\ndef run():\n    return c(['x'])", json!([]), "\"x\""),
+        (
+            "def run():\n    import random as r\n    x = [1, 2, 3]\n    r.shuffle(x)\n    return sorted(x)",
+            json!([]),
+            "[1,2,3]",
+        ),
+        ("import random\ndef run():\n    return len(set(random.sample(range(50), 10)))", json!([]), "10"),
+        (
+            "import random\ndef run():\n    random.seed(4)\n    a = random.random()\n    random.seed(4)\n    return a == random.random()",
+            json!([]),
+            "true",
+        ),
+        (
+            "import random\ndef run():\n    return [random.gauss(0, 1) < 9, random.expovariate(2) >= 0, random.uniform(1, 2) < 2]",
+            json!([]),
+            "[true,true,true]",
+        ),
+        (
+            "import random\ndef run():\n    return random.choices(['a', 'b'], weights=[0, 1], k=3)",
+            json!([]),
+            r#"["b","b","b"]"#,
+        ),
+        ("import time\ndef run():\n    return time.time()", json!([]), "1767225600.5"),
+        ("import time\ndef run():\n    time.sleep(1)", json!([]), "! Raised can't sleep"),
+        (
+            "from datetime import datetime, date\ndef run():\n    return [str(datetime.now()), str(date.today())]",
+            json!([]),
+            r#"["2026-01-01 00:00:00.500000","2026-01-01"]"#,
+        ),
+        ("def run():\n    return now()", json!([]), "\"2026-01-01T00:00:00.5Z\""),
+        (
+            "import statistics as s\ndef run():\n    return [s.mean([1, 2, 6]), s.median([3, 1, 2]), s.mode([1, 2, 2]), s.pstdev([2, 2])]",
+            json!([]),
+            "[3.0,2,2,0.0]",
+        ),
+        (
+            "import string\ndef run():\n    return string.digits + string.ascii_lowercase[:3]",
+            json!([]),
+            "\"0123456789abc\"",
+        ),
+        (
+            "import copy\ndef run():\n    a = [[1]]\n    b = copy.deepcopy(a)\n    b[0].append(2)\n    return [a, b]",
+            json!([]),
+            "[[[1]],[[1,2]]]",
+        ),
+        (
+            "import heapq\ndef run():\n    h = [5, 1, 4]\n    heapq.heapify(h)\n    heapq.heappush(h, 0)\n    return [heapq.heappop(h) for _ in range(4)]",
+            json!([]),
+            "[0,1,4,5]",
+        ),
+        (
+            "import hashlib\ndef run():\n    return hashlib.md5('abc'.encode()).hexdigest()",
+            json!([]),
+            "\"900150983cd24fb0d6963f7d28e17f72\"",
+        ),
+        (
+            "import hashlib\ndef run():\n    return hashlib.sha256(b'abc').hexdigest()[:16]",
+            json!([]),
+            "\"ba7816bf8f01cfea\"",
+        ),
+        (
+            "import uuid\ndef run():\n    u = str(uuid.uuid4())\n    return [len(u), u[14], u[8], u[13]]",
+            json!([]),
+            r#"[36,"4","-","-"]"#,
+        ),
+        (
+            "import itertools\ndef run():\n    return [list(itertools.combinations('abc', 2)), itertools.chain([1], [2])]",
+            json!([]),
+            r#"[[["a","b"],["a","c"],["b","c"]],[1,2]]"#,
+        ),
+        (
+            "from collections import (\n    Counter,\n    OrderedDict,\n)\ndef run():\n    return [Counter('aab')['a'], OrderedDict({'x': 1})]",
+            json!([]),
+            r#"[2,{"x":1}]"#,
+        ),
+        (
+            "from functools import lru_cache\n@lru_cache(maxsize=None)\ndef f(n):\n    return n if n < 2 else f(n - 1) + f(n - 2)\ndef run():\n    return f(40)",
+            json!([]),
+            "102334155",
+        ),
+        (
+            "import math, json, re\ndef run():\n    return [math.sqrt(9), json.loads('[1]'), re.sub('a', 'b', 'aa')]",
+            json!([]),
+            r#"[3.0,[1],"bb"]"#,
+        ),
+    ]);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_numbers() {
+    let source = "import random\ndef run():\n    return [random.random(), random.randint(0, 10**9), hash('x'), str({'b', 'a', 'c'})]";
+    let first = Case::new(source).seed(1).text();
+    assert_eq!(first, Case::new(source).seed(1).text());
+    assert_ne!(first, Case::new(source).seed(2).text());
+}
+
+#[test]
+fn what_is_out_of_reach_says_so() {
+    check(&[
+        (
+            "import subprocess\ndef run():\n    return 1",
+            json!([]),
+            "! Raised No module named 'subprocess' (the modules are",
+        ),
+        ("import socket\ndef run():\n    return 1", json!([]), "! Raised out of reach"),
+        (
+            "import os\ndef run():\n    return os.listdir('.')",
+            json!([]),
+            "! Raised PermissionError: code has no files",
+        ),
+        ("import os\ndef run():\n    return os.getenv('HOME')", json!([]), "! Raised PermissionError"),
+        ("def run():\n    return open('x').read()", json!([]), "! Raised PermissionError"),
+        ("def run():\n    return eval('1')", json!([]), "! Raised `eval` is out of reach"),
+        ("def run():\n    exec('1')", json!([]), "! Raised `exec` is out of reach"),
+        ("def run():\n    return __import__('os')", json!([]), "! Raised plain `import`"),
+        ("def run():\n    exit()", json!([]), "! Raised code can't exit"),
+        ("def run():\n    raise SystemExit('x')", json!([]), "! Raised SystemExit"),
+        ("def run():\n    raise KeyboardInterrupt()", json!([]), "! Raised KeyboardInterrupt"),
+        ("def run():\n    return call_me()", json!([]), "! Raised NameError"),
+        ("def run():\n    return ().__class__.__bases__", json!([]), "! Raised"),
+    ]);
+}
+
+#[test]
+fn what_the_dialect_lacks_is_named_with_what_to_write_instead() {
+    for (source, hint) in [
+        ("def run(d):\n    del d['a']", "use `d.pop(k)`"),
+        ("def run(x):\n    match x:\n        case 1:\n            return 1", "use `if` and `elif`"),
+        ("def run():\n    yield 1", "build a list"),
+        ("class A(dict):\n    pass", "hold the other object in an attribute"),
+        ("class A:\n    @property\n    def x(self):\n        return 1", "use a plain method"),
+        ("def run(x):\n    x[0], x[1] = x[1], x[0]", "swap through a third name"),
+    ] {
+        assert!(check_source(source).contains(hint), "{source}: {}", check_source(source));
+    }
+    check(&[
+        ("def run():\n    return '%s' % 3", json!([]), "! Raised use an f-string"),
+        ("def run():\n    return {'a': 1} | {'b': 2}", json!([]), "! Raised use `{**a, **b}`"),
+        ("def run():\n    return callable(run)", json!([]), "! Raised `callable` is not in this dialect"),
+    ]);
+}
+
+#[test]
+fn tracebacks_show_the_agents_own_lines() {
+    let source = "import random\nimport heapq\n\ndef inner(x):\n    return random.choice(x)[5]\n\ndef run():\n    return inner([[1]])\n";
+    let report = Case::new(source).report();
+    for part in [
+        "Traceback (most recent call last):",
+        "File \"tool\", line 8, in run",
+        "return inner([[1]])",
+        "File \"tool\", line 5, in inner",
+        "IndexError",
+    ] {
+        assert!(report.contains(part), "{part} is missing:\n{report}");
+    }
+    assert!(!report.contains("_oikos"), "{report}");
+    let report = check_source("import random\n\ndef run(:\n    pass\n");
+    assert!(report.contains("line 3") && !report.contains("_oikos"), "{report}");
+    let empty = Case::new("import random\ndef run():\n    return random.choice([])").report();
+    assert!(empty.contains("line 3") && !empty.contains("_oikos"), "{empty}");
+}
+
+#[test]
+fn limits_stop_what_never_ends() {
+    for source in [
+        "def run():\n    while True:\n        pass",
+        "def run():\n    for i in range(10**12):\n        pass",
+        "def run():\n    while True:\n        try:\n            while True:\n                pass\n        except BaseException:\n            pass",
+        "def run():\n    while True:\n        print('')",
+    ] {
+        let (first, second) = (Case::new(source).polls(50), Case::new(source).polls(50));
+        assert_eq!((first.kind(), first.meter.polls), ("Instructions".into(), 50), "{source}");
+        assert_eq!(first.meter.polls, second.meter.polls);
+    }
+    check(&[
+        ("def run():\n    return run()", json!([]), "! Recursion"),
+        ("def run():\n    return 'a' * 10**10", json!([]), "! Memory"),
+        ("def run():\n    x = []\n    while True:\n        x.append('y' * 1000)", json!([]), "! Memory"),
+        ("def run():\n    x = 'ab'\n    while True:\n        x = x + x", json!([]), "! Memory"),
+        ("def run():\n    while True:\n        log('x' * 1000)", json!([]), "! Output printed more than"),
+        (
+            "def run():\n    while True:\n        try:\n            print('x' * 1000)\n        except Exception:\n            pass",
+            json!([]),
+            "! Output",
+        ),
+    ]);
+}
+
+#[test]
+fn sources_that_are_no_sources() {
+    for source in [
+        "\0".to_owned(),
+        "x".repeat(70_000),
+        format!("x = {}1", "1+".repeat(30_000)),
+        format!("x = {}", "(".repeat(60_000)),
+        format!("x = {}1{}", "[".repeat(20_000), "]".repeat(20_000)),
+        "def run(:".to_owned(),
+        "\u{feff}def run(): return 1 +".to_owned(),
+        "   x = 1\n  y = 2".to_owned(),
+    ] {
+        // It is refused or it is fine; it never takes the process down.
+        let report = check_source(&source);
+        assert!(report.len() < 2_000, "{report}");
+    }
+    assert!(check_source(&"x".repeat(70_000)).contains("the most is 65536"));
+}
