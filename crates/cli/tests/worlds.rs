@@ -1,5 +1,7 @@
 //! The example worlds as acceptance tests: each shows the figures that `docs/worlds.md` states.
 
+#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use std::{path::Path, process::Command};
 
 use serde_json::Value;

@@ -2,6 +2,8 @@
 //!
 //! A case is `source => result`, the result as JSON, or `source => ! KIND part of the message`.
 
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod door;
 
 use door::{Case, check, check_source, run, with};
