@@ -32,7 +32,7 @@ pub(crate) enum Command {
     },
     /// Write a small world file with one agent, to begin with.
     Init {
-        /// The world's name.
+        /// The world's name; its file will be NAME.toml.
         #[arg(default_value = "world")]
         name: String,
     },
@@ -67,6 +67,9 @@ pub(crate) enum Command {
         /// Only what this artifact did or had done to it.
         #[arg(long)]
         of: Option<String>,
+        /// Only actions that were refused or failed.
+        #[arg(long)]
+        refused: bool,
     },
     /// Re-apply a world's journal from its first record and check everything against it.
     Verify {

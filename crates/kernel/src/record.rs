@@ -272,6 +272,9 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Those that are no ops.
+    pub const OTHERS: [Self; 4] = [Self::Spawn, Self::MissingContract, Self::ContractError, Self::MindError];
+
     /// The word for it in `type`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

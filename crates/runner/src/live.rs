@@ -77,19 +77,7 @@ impl Live {
     /// When the journal is damaged or can't be read.
     pub fn open(journal: Journal) -> Result<Self, RunError> {
         let file = recorded(&journal)?;
-        let mut world = journal.last_snapshot()?;
-        let mut began: Option<World> =
-            world.tick().filter(|tick| tick.seq == world.seq()).map(|_| world.clone());
-        journal.records(world.seq() + 1, |record| {
-            world.apply(&record).map_err(|error| JournalError::Corrupt {
-                place: format!("record {}", error.seq),
-                problem: error.problem,
-            })?;
-            if let Cause::Tick { .. } = record.cause {
-                began = Some(world.clone());
-            }
-            Ok::<(), RunError>(())
-        })?;
+        let (world, began) = state(&journal)?;
         let now = world.now();
         let mut sequencer = Sequencer::new(world, journal, Box::new(ThreadSandbox::new()), now);
         let scheduler = TickScheduler::new(file.plan.tick_ms, file.plan.clock, began, &mut sequencer);

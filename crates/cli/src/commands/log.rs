@@ -2,16 +2,23 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use oikos_runner::kernel::{
+    id::nearest,
+    op::OpKind,
     receipt::event_json,
-    record::{Cause, Handle, Outcome, Record},
+    record::{Cause, EventKind, Handle, Outcome, Record},
     world::World,
 };
 use oikos_runner::{Journal, JournalError, RunError};
 use serde_json::{Value, json};
 
+use super::Usage;
 use crate::print;
+
+/// The type of the line that begins a tick, and of the failure of a mind that returned no op.
+const TICK: &str = "tick";
+const THOUGHT: &str = "thought";
 
 /// Which lines are wanted.
 pub(super) struct Wanted {
@@ -19,6 +26,7 @@ pub(super) struct Wanted {
     pub(super) limit: Option<u64>,
     pub(super) kind: Option<String>,
     pub(super) of: Option<String>,
+    pub(super) refused: bool,
 }
 
 /// Ends the reading of a journal before its end.
@@ -36,6 +44,7 @@ impl From<JournalError> for Enough {
 pub(super) fn log(path: &Path, wanted: &Wanted, json: bool) -> Result<bool> {
     let journal = Journal::open_read_only(path).map_err(RunError::from)?;
     let (world, _) = oikos_runner::state(&journal)?;
+    check(&world, wanted)?;
     let mut left = wanted.limit.unwrap_or(u64::MAX);
     let result = journal.records(wanted.since + 1, |record| {
         for line in lines(&world, &record) {
@@ -56,6 +65,27 @@ pub(super) fn log(path: &Path, wanted: &Wanted, json: bool) -> Result<bool> {
     }
 }
 
+/// Refuses what would match nothing, whatever has happened.
+fn check(world: &World, wanted: &Wanted) -> Result<()> {
+    if let Some(kind) = wanted.kind.as_deref() {
+        let ops = OpKind::ALL.iter().map(|op| op.as_str());
+        let others = EventKind::OTHERS.iter().map(|kind| kind.as_str());
+        let types: Vec<&str> = ops.chain(others).chain([TICK, THOUGHT]).collect();
+        if !types.contains(&kind) {
+            let hint = match nearest(kind, types.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the types are {}", types.join(", ")),
+            };
+            bail!(Usage(format!("--type: there is no type of event `{kind}`; {hint}")));
+        }
+    }
+    if let Some(of) = wanted.of.as_deref().filter(|of| world.lookup(of).is_none()) {
+        let hint = "`oikos inspect WORLD artifacts` lists what there is";
+        bail!(Usage(format!("--of: there never was an artifact `{of}`; {hint}")));
+    }
+    Ok(())
+}
+
 /// What a record tells: its events, and that its action failed.
 fn lines(world: &World, record: &Record) -> Vec<Value> {
     let (seq, time) = (record.seq, record.time);
@@ -64,7 +94,7 @@ fn lines(world: &World, record: &Record) -> Vec<Value> {
     match &record.cause {
         Cause::Tick { number } => {
             lines.push(
-                json!({ "seq": seq, "time": time.to_string(), "type": "tick", "detail": number.to_string() }),
+                json!({ "seq": seq, "time": time.to_string(), "type": TICK, "detail": number.to_string() }),
             );
         }
         Cause::Act { actor, action, .. } => lines.extend(failure(world, record, *actor, action.value())),
@@ -80,7 +110,7 @@ fn failure(world: &World, record: &Record, actor: Handle, action: &Value) -> Opt
     let Outcome::Refused(refusal) = &record.outcome else { return None };
     let at = refusal.index.and_then(|index| action.get(usize::try_from(index).ok()?));
     let op = at.unwrap_or(action);
-    let kind = op.get("op").or(op.get("action_type")).and_then(Value::as_str).unwrap_or("thought");
+    let kind = op.get("op").or(op.get("action_type")).and_then(Value::as_str).unwrap_or(THOUGHT);
     Some(json!({
         "seq": record.seq, "time": record.time.to_string(), "type": kind, "actor": world.name(actor),
         "artifact": op.get("artifact"), "to": op.get("to"), "error": refusal.to_json(),
@@ -90,6 +120,7 @@ fn failure(world: &World, record: &Record, actor: Handle, action: &Value) -> Opt
 fn fits(line: &Value, wanted: &Wanted) -> bool {
     let field = |name: &str| line.get(name).and_then(Value::as_str);
     wanted.kind.as_deref().is_none_or(|kind| field("type") == Some(kind))
+        && (!wanted.refused || line.get("error").is_some_and(Value::is_object))
         && wanted
             .of
             .as_deref()
@@ -101,7 +132,7 @@ fn text(line: &Value) -> String {
     let field = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
     let seq = line.get("seq").and_then(Value::as_u64).unwrap_or(0);
     let mut text = format!("{seq:>7}  {}  {} {}", field("time"), field("actor"), field("type"));
-    if field("type") == "tick" {
+    if field("type") == TICK {
         return format!("{seq:>7}  {}  tick {}", field("time"), field("detail"));
     }
     for (word, name) in [("", "artifact"), ("to ", "to")] {

@@ -43,7 +43,8 @@ def step(observation):
     return {"op": "transfer", "to": other, "amount": random.randint(1, observation["self"]["scrip"])}
 "#;
 
-pub(super) fn init(name: &str) -> Result<bool> {
+pub(super) fn init(name: &str, json: bool) -> Result<bool> {
+    let name = name.strip_suffix(".toml").unwrap_or(name);
     if let Err(refusal) = Id::parse(name) {
         bail!(Usage(refusal.message));
     }
@@ -57,7 +58,11 @@ pub(super) fn init(name: &str) -> Result<bool> {
     std::fs::create_dir_all(folder).with_context(|| format!("`{name}` can't be made"))?;
     write(&agent, AGENT)?;
     write(Path::new(&world), &WORLD.replace("NAME", name))?;
-    print::line(&format!("wrote {world} and {}; next: oikos run {world}", agent.display()));
+    if json {
+        print::json(&json!({ "ok": true, "name": name, "files": [world, agent] }));
+    } else {
+        print::line(&format!("wrote {world} and {}; next: oikos run {world}", agent.display()));
+    }
     Ok(true)
 }
 

@@ -38,11 +38,11 @@ pub(crate) fn run(args: Args) -> Result<bool> {
     let json = args.json;
     match args.command {
         Command::Run { file, db, fresh, overrides } => run::run(&file, db, fresh, &overrides, json),
-        Command::Init { name } => make::init(&name),
+        Command::Init { name } => make::init(&name, json),
         Command::Validate { file, overrides } => make::validate(&file, &overrides, json),
         Command::Inspect { world, what } => inspect::inspect(&world, &what, json),
-        Command::Log { world, since, limit, kind, of } => {
-            log::log(&world, &log::Wanted { since, limit, kind, of }, json)
+        Command::Log { world, since, limit, kind, of, refused } => {
+            log::log(&world, &log::Wanted { since, limit, kind, of, refused }, json)
         }
         Command::Verify { world } => check(&world, json),
         Command::Act { world, principal, action } => act(&world, &principal, &action, json),

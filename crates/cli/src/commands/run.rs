@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use oikos_runner::{Live, RunError, Stopped, Summary, config::ClockKind, measure, report};
+use oikos_runner::{Live, RunError, Stopped, Summary, measure, report};
 use serde_json::{Map, Value};
 
 use super::{stop_on_interrupt, world_file};
@@ -70,8 +70,7 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, json: bool) -> Result<()
     let totals = Summary::read(live.sequencer.journal(), live.world()).map_err(RunError::from)?;
     print::line(&summary::text(live, &totals, &taken, db));
     if stopped == Stopped::Interrupted {
-        let when = if live.file.plan.clock == ClockKind::Wall { "as soon as" } else { "when" };
-        print::note(&format!("stopped; the same command goes on from here {when} you run it again"));
+        print::note("stopped; the same command goes on from here");
     }
     Ok(())
 }
