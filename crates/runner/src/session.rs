@@ -1,8 +1,8 @@
 //! The session protocol (`DESIGN.md §16.2`): one JSON object a line, one line back, in order.
 
 use std::{
-    io::{BufRead, Write},
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    io::{BufRead, BufReader, Read, Write},
+    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
 };
 
 use oikos_kernel::{
@@ -23,8 +23,14 @@ use crate::{
     tick::Stop,
 };
 
-/// Requests whose answers wait for one commit.
-const PIPELINE_MAX: usize = 4_096;
+/// Bytes of requests that share a commit, and of answers that wait for one, give or take one line.
+const PIPELINE_BYTES_MAX: usize = 1 << 20;
+
+/// A good size of the buffer that requests are read into: it bounds how many share a commit.
+pub const READ_BYTES: usize = 1 << 18;
+
+/// How many groups of requests are read ahead.
+const GROUPS_AHEAD_MAX: usize = 2;
 
 /// One line as it was read.
 enum Line {
@@ -32,60 +38,79 @@ enum Line {
     TooLong,
 }
 
-/// A line, or why there are no more.
-type Incoming = std::io::Result<Line>;
+/// Lines that had arrived together, or why there are no more.
+type Incoming = std::io::Result<Vec<Line>>;
 
 /// Answers every line of `input` on `output` until it ends. An answer is written only when what it
 /// tells is on disk; requests that have arrived meanwhile share a commit.
 ///
 /// # Errors
 /// Only faults; the world can be opened again.
-pub fn serve(
+pub fn serve<R: Read + Send + 'static>(
     live: &mut Live,
-    input: impl BufRead + Send + 'static,
+    input: BufReader<R>,
     mut output: impl Write,
     stop: &Stop,
 ) -> Result<(), RunError> {
-    let (sender, lines) = sync_channel(PIPELINE_MAX);
+    let (sender, groups) = sync_channel(GROUPS_AHEAD_MAX);
     // Nobody waits for the reader: when the session is asked to stop, its input may stay open.
-    std::thread::spawn(move || read_lines(input, &sender));
+    std::thread::spawn(move || read_groups(input, &sender));
     let mut answers = Vec::new();
-    while let Some(first) = next(&lines, stop) {
-        answers.clear();
-        answer(live, first?, stop, &mut answers)?;
-        for line in lines.try_iter().take(PIPELINE_MAX) {
-            answer(live, line?, stop, &mut answers)?;
+    while let Some(group) = next(&groups, stop) {
+        for line in group? {
+            answer(live, line, stop, &mut answers)?;
+            if answers.len() > PIPELINE_BYTES_MAX {
+                hand_out(live, &mut answers, &mut output)?;
+            }
         }
-        live.sequencer.commit()?;
-        output.write_all(&answers)?;
-        output.flush()?;
+        hand_out(live, &mut answers, &mut output)?;
     }
     live.sequencer.commit()
 }
 
-fn next(lines: &Receiver<Incoming>, stop: &Stop) -> Option<Incoming> {
+/// Writes answers once what they tell is on disk.
+fn hand_out(live: &mut Live, answers: &mut Vec<u8>, output: &mut impl Write) -> Result<(), RunError> {
+    live.sequencer.commit()?;
+    output.write_all(answers)?;
+    output.flush()?;
+    answers.clear();
+    Ok(())
+}
+
+fn next(groups: &Receiver<Incoming>, stop: &Stop) -> Option<Incoming> {
     loop {
-        match lines.recv_timeout(std::time::Duration::from_millis(200)) {
-            Ok(line) => return Some(line),
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) if !stop.is_asked() => {}
+        match groups.recv_timeout(std::time::Duration::from_millis(200)) {
+            Ok(group) => return Some(group),
+            Err(RecvTimeoutError::Timeout) if !stop.is_asked() => {}
             Err(_) => return None,
         }
     }
 }
 
-/// Reads lines, the last one with or without its end; one that is too long is read and let go.
-fn read_lines(mut input: impl BufRead, lines: &SyncSender<Incoming>) {
+/// Reads lines, the last one with or without its end, and sends on together those that are there;
+/// one that is too long is read and let go.
+fn read_groups<R: Read>(mut input: BufReader<R>, groups: &SyncSender<Incoming>) {
+    let (mut group, mut bytes) = (Vec::new(), 0);
     loop {
-        match read_line(&mut input) {
+        let line = read_line(&mut input);
+        let ended = !matches!(line, Ok(Some(_)));
+        match line {
             Ok(Some(line)) => {
-                if lines.send(Ok(line)).is_err() {
-                    return;
-                }
+                bytes += if let Line::Text(text) = &line { text.len() } else { 0 };
+                group.push(line);
             }
-            Ok(None) => return,
+            Ok(None) => {}
             Err(error) => {
-                // Nobody listens any more if this fails, which is fine.
-                let _ = lines.send(Err(error));
+                // What was read before is answered first. Nobody listens any more if this fails, which is fine.
+                let _ = groups.send(Ok(std::mem::take(&mut group)));
+                let _ = groups.send(Err(error));
+            }
+        }
+        let waits = !input.buffer().contains(&b'\n');
+        if ended || waits || bytes > PIPELINE_BYTES_MAX {
+            bytes = 0;
+            let sent = group.is_empty() || groups.send(Ok(std::mem::take(&mut group))).is_ok();
+            if ended || !sent {
                 return;
             }
         }

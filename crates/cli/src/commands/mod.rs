@@ -168,7 +168,7 @@ fn serve(world: &Path, db: Option<&Path>, overrides: &OverrideArgs) -> Result<bo
         Live::open(Journal::open(world).map_err(RunError::from)?)?
     };
     let stop = stop_on_interrupt();
-    let input = std::io::BufReader::new(std::io::stdin());
+    let input = std::io::BufReader::with_capacity(session::READ_BYTES, std::io::stdin());
     session::serve(&mut live, input, std::io::stdout().lock(), &stop)?;
     Ok(true)
 }
