@@ -29,11 +29,15 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
         Err(error) => match mark_lone_surrogates(text) {
             Some(marked) => match serde_json::from_str::<Strict>(&marked) {
                 Ok(Strict(value)) => Ok(Parsed { value, broken_text: true }),
-                Err(error) => Err(error.to_string()),
+                Err(error) => Err(told(&error)),
             },
-            None => Err(error.to_string()),
+            None => Err(told(&error)),
         },
     }
+}
+
+fn told(error: &serde_json::Error) -> String {
+    error.to_string().replace("recursion limit exceeded", "it nests too deep")
 }
 
 /// Whether a value holds half of a surrogate pair; only for values whose text is known to hold one.
