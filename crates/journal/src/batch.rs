@@ -59,13 +59,24 @@ impl Row {
         *hasher.finalize().as_bytes()
     }
 
+    /// Refuses a row whose hash is wrong, or that holds no record.
+    pub(crate) fn check_hash(&self) -> Result<(), JournalError> {
+        let problem = match self.count {
+            0 => "it has no records",
+            _ if self.hash != self.expected_hash() => "its hash does not fit its bytes",
+            _ => return Ok(()),
+        };
+        Err(JournalError::corrupt(self.place(), problem))
+    }
+
+    fn place(&self) -> String {
+        format!("the batch that begins with record {}", self.seq_first)
+    }
+
     /// The records of the row, whose hash must be right; moves the chain of records on.
     pub(crate) fn unpack(&self, journal_hash: &mut Hash) -> Result<Vec<Record>, JournalError> {
-        let place = || format!("the batch that begins with record {}", self.seq_first);
-        let corrupt = |problem: String| JournalError::corrupt(place(), problem);
-        if self.hash != self.expected_hash() {
-            return Err(corrupt("its hash does not fit its bytes".into()));
-        }
+        let corrupt = |problem: String| JournalError::corrupt(self.place(), problem);
+        self.check_hash()?;
         let plain = zstd::bulk::decompress(&self.body, BATCH_BYTES_MAX.min(unpacked_bytes(&self.body)))
             .map_err(|error| corrupt(format!("it can't be unpacked: {error}")))?;
         let mut rest = plain.as_slice();
@@ -114,7 +125,7 @@ pub(crate) fn compress(bytes: &[u8]) -> Result<Vec<u8>, JournalError> {
     zstd::bulk::compress(bytes, 3).map_err(|error| JournalError::corrupt("a new snapshot", error.to_string()))
 }
 
-/// Unpacks the image of a snapshot.
+/// Unpacks the image of a snapshot. What it announces of its size is not trusted with memory.
 pub(crate) fn decompress(bytes: &[u8]) -> Result<Vec<u8>, String> {
-    zstd::bulk::decompress(bytes, unpacked_bytes(bytes)).map_err(|error| error.to_string())
+    zstd::stream::decode_all(bytes).map_err(|error| error.to_string())
 }

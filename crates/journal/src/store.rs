@@ -181,9 +181,24 @@ impl Journal {
         let mut this = Self::new(db, path.into(), lock);
         let head = this.meta("head")?.and_then(|bytes| Head::from_bytes(&bytes));
         this.head = head.ok_or_else(|| JournalError::corrupt("meta", "the head is missing or malformed"))?;
-        let sql = "SELECT epoch FROM journal ORDER BY seq_first DESC LIMIT 1";
-        this.epoch = this.db.query_row(sql, [], |row| row.get(0))?;
+        this.epoch = this.check_chain()?;
         Ok(this)
+    }
+
+    /// Checks the hash of every row, that each follows the one before, and the head; what the rows say
+    /// is for `verify`. The last epoch.
+    fn check_chain(&self) -> Result<u64, JournalError> {
+        let (mut end, mut epoch) = (Head::default(), 0);
+        self.rows(0, |row| {
+            row.check_hash()?;
+            (end.seq, end.row_hash, epoch) = (row.seq_first + row.count - 1, row.hash, row.epoch);
+            Ok::<(), JournalError>(())
+        })?;
+        if (end.seq, end.row_hash) != (self.head.seq, self.head.row_hash) {
+            let problem = format!("it names record {}, but the journal ends with {}", self.head.seq, end.seq);
+            return Err(JournalError::corrupt("the head", problem));
+        }
+        Ok(epoch)
     }
 
     fn new(db: Connection, path: PathBuf, lock: Option<File>) -> Self {
@@ -336,7 +351,7 @@ impl Journal {
             )
             .map_err(fail)?;
         let mut rows = select.query([from]).map_err(fail)?;
-        let mut before: Option<(u64, Hash)> = None;
+        let mut before: Option<(u64, Hash)> = (from == 0).then_some((1, Hash::default()));
         while let Some(row) = rows.next().map_err(fail)? {
             let row = read_row(row).map_err(fail)?;
             if let Some((next, hash)) = before {

@@ -26,7 +26,7 @@ pub use oikos_sandbox::STACK_BYTES;
 
 pub use self::{
     error::RunError,
-    live::{Live, Stopped, recorded, state},
+    live::{Live, Stopped, founded_from, recorded, state},
     sequencer::Sequencer,
     summary::{Calls, Summary},
     tick::{Stop, TickScheduler, wall_now},

@@ -78,6 +78,7 @@ impl Live {
     pub fn open(journal: Journal) -> Result<Self, RunError> {
         let file = recorded(&journal)?;
         let (world, began) = state(&journal)?;
+        founded_from(&world, &file)?;
         let now = world.now();
         let mut sequencer = Sequencer::new(world, journal, Box::new(ThreadSandbox::new()), now);
         let scheduler = TickScheduler::new(file.plan.tick_ms, file.plan.clock, began, &mut sequencer);
@@ -197,6 +198,18 @@ pub fn recorded(journal: &Journal) -> Result<WorldFile, RunError> {
     let bytes = journal.meta(SOURCE)?.ok_or_else(|| corrupt("the world file is missing".into()))?;
     let source: Source = serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
     Ok(config::reload(&source, library::founders())?)
+}
+
+/// Whether a world was founded from a recorded world file.
+///
+/// # Errors
+/// When it was not.
+pub fn founded_from(world: &World, file: &WorldFile) -> Result<(), RunError> {
+    if file.source.digest() == world.source() {
+        return Ok(());
+    }
+    let problem = "the recorded world file is not the one that the world was founded from".into();
+    Err(JournalError::Corrupt { place: "meta".into(), problem }.into())
 }
 
 fn encode(source: &Source) -> Vec<u8> {

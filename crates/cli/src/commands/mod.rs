@@ -10,9 +10,9 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use oikos_runner::kernel::op;
 use oikos_runner::{
-    Journal, Live, RunError, Stop,
+    Journal, Live, RunError, Stop, Verified,
     config::{self, Overrides, WorldFile},
-    library, report, session, verify,
+    founded_from, library, recorded, report, session, verify,
 };
 use serde_json::{Value, json};
 
@@ -97,28 +97,14 @@ fn check(world: &Path, json: bool) -> Result<bool> {
     let bar = crate::summary::progress(journal.head().seq, "records", json);
     let found = verify(&journal, |seq| bar.set_position(seq));
     bar.finish_and_clear();
+    let found = found.map_err(RunError::from).and_then(|found| {
+        founded_from(&found.world, &recorded(&journal)?)?;
+        Ok(found)
+    });
     let problem = match found {
         Ok(found) => {
-            let recorded = oikos_runner::recorded(&journal).map(|file| file.source.digest());
-            if recorded.is_ok_and(|digest| digest == found.world.source()) {
-                let report = report::verified(&found);
-                if json {
-                    print::json(&report);
-                } else {
-                    let (records, batches) = (found.world.seq(), found.batches);
-                    let (snapshots, supply) = (found.snapshots, found.world.supply());
-                    print::line(&format!(
-                        "ok: {records} records in {batches} batches re-applied, {snapshots} snapshots compared, \
-                         {supply} scrip conserved"
-                    ));
-                    for key in ["state_digest", "journal_hash"] {
-                        let hash = report.get(key).and_then(Value::as_str).unwrap_or_default();
-                        print::line(&format!("{key} {hash}"));
-                    }
-                }
-                return Ok(true);
-            }
-            "the recorded world file is not the one that the world was founded from".to_owned()
+            print_verified(&found, json);
+            return Ok(true);
         }
         Err(error) => error.to_string(),
     };
@@ -133,6 +119,23 @@ fn check(world: &Path, json: bool) -> Result<bool> {
         print::line(&format!("not ok: {problem}"));
     }
     Ok(false)
+}
+
+fn print_verified(found: &Verified, json: bool) {
+    let report = report::verified(found);
+    if json {
+        return print::json(&report);
+    }
+    let (records, batches) = (found.world.seq(), found.batches);
+    let (snapshots, supply) = (found.snapshots, found.world.supply());
+    print::line(&format!(
+        "ok: {records} records in {batches} batches re-applied, {snapshots} snapshots compared, \
+         {supply} scrip conserved"
+    ));
+    for key in ["state_digest", "journal_hash"] {
+        let hash = report.get(key).and_then(Value::as_str).unwrap_or_default();
+        print::line(&format!("{key} {hash}"));
+    }
 }
 
 fn act(world: &Path, principal: &str, action: &str, json: bool) -> Result<bool> {

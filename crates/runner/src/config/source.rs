@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use toml::de::DeTable;
 
 /// A world file with all it refers to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,11 +21,13 @@ pub struct Source {
 }
 
 impl Source {
-    /// BLAKE3 of all of it but the file's name.
+    /// BLAKE3 of what shapes the world: all of it but the file's name and how long the run lasts, so
+    /// that a world that was run in two goes is the same as one that was run in one.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
-        let nameless = Self { file: String::new(), ..self.clone() };
-        let text = serde_json::to_vec(&nameless).unwrap_or_default();
+        let lines: Vec<String> = lasting(&self.text).into_iter().map(|(_, line)| line).collect();
+        let shape = (lines, &self.files, self.seed, lasting_set(&self.set));
+        let text = serde_json::to_vec(&shape).unwrap_or_default();
         *blake3::hash(&text).as_bytes()
     }
 
@@ -40,7 +43,9 @@ impl Source {
         for name in names {
             match (self.files.get(name), recorded.files.get(name)) {
                 (Some(ours), Some(theirs)) => {
-                    if let Some(line) = first_difference(ours, theirs) {
+                    if ours != theirs {
+                        // Only the ends of lines differ if no line does.
+                        let line = first_difference(&numbered(ours), &numbered(theirs)).unwrap_or(1);
                         differences.push(format!("`{name}` differs, first at line {line}"));
                     }
                 }
@@ -56,17 +61,11 @@ impl Source {
                 said(recorded.seed)
             ));
         }
-        let kept = |set: &[(String, String)]| -> Vec<(String, String)> {
-            set.iter()
-                .filter(|(key, _)| !matches!(key.as_str(), "execution.ticks" | "execution.duration"))
-                .cloned()
-                .collect()
-        };
-        let said = |set: &[(String, String)]| {
+        let said = |set: &[&(String, String)]| {
             let words: Vec<String> = set.iter().map(|(key, value)| format!("{key}={value}")).collect();
             if words.is_empty() { "none".into() } else { words.join(" ") }
         };
-        let (ours, theirs) = (kept(&self.set), kept(&recorded.set));
+        let (ours, theirs) = (lasting_set(&self.set), lasting_set(&recorded.set));
         if ours != theirs {
             differences.push(format!("--set is {}, the database records {}", said(&ours), said(&theirs)));
         }
@@ -74,20 +73,38 @@ impl Source {
     }
 }
 
-/// The text without the lines that say how long the run lasts, each kept as an empty line.
-fn lasting(text: &str) -> String {
-    let lasts = |line: &str| {
-        let key = line.split('=').next().unwrap_or("").trim();
-        matches!(key, "ticks" | "duration")
-    };
-    text.lines().map(|line| if lasts(line) { "\n".to_owned() } else { format!("{line}\n") }).collect()
+/// The overrides without those that say how long the run lasts.
+fn lasting_set(set: &[(String, String)]) -> Vec<&(String, String)> {
+    set.iter().filter(|(key, _)| !matches!(key.as_str(), "execution.ticks" | "execution.duration")).collect()
 }
 
-/// The first line, counted from 1, in which two texts differ.
-fn first_difference(ours: &str, theirs: &str) -> Option<usize> {
-    if ours == theirs {
+/// The lines of a world file with their numbers, but for empty ones and what says how long the run lasts.
+fn lasting(text: &str) -> Vec<(usize, String)> {
+    let mut blanked = text.to_owned();
+    if let Ok(table) = DeTable::parse(text)
+        && let Some((_, execution)) = table.get_ref().iter().find(|(key, _)| key.get_ref() == "execution")
+        && let Some(execution) = execution.get_ref().as_table()
+    {
+        let lasts = |key: &str| matches!(key, "ticks" | "duration");
+        let spans = execution.iter().filter(|(key, _)| lasts(key.get_ref()));
+        for span in spans.map(|(key, value)| key.span().start..value.span().end) {
+            let spaces = " ".repeat(span.len());
+            blanked.replace_range(span, &spaces);
+        }
+    }
+    numbered(&blanked).into_iter().filter(|(_, line)| !line.trim().is_empty()).collect()
+}
+
+fn numbered(text: &str) -> Vec<(usize, String)> {
+    (1..).zip(text.lines().map(str::to_owned)).collect()
+}
+
+/// The number of the first line in which two texts differ.
+fn first_difference(ours: &[(usize, String)], theirs: &[(usize, String)]) -> Option<usize> {
+    let same = ours.iter().zip(theirs).take_while(|((_, ours), (_, theirs))| ours == theirs).count();
+    if same == ours.len() && same == theirs.len() {
         return None;
     }
-    let same = ours.lines().zip(theirs.lines()).take_while(|(ours, theirs)| ours == theirs).count();
-    Some(same + 1)
+    let last = ours.last().map_or(0, |(number, _)| *number);
+    Some(ours.get(same).map_or(last + 1, |(number, _)| *number))
 }
