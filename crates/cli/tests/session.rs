@@ -443,7 +443,10 @@ fn broken_lines_are_answered_one_by_one() {
     for ((line, code, part), answer) in cases.iter().zip(&answers) {
         let shown = String::from_utf8_lossy(&line[..line.len().min(60)]).into_owned();
         assert_eq!(answer["error"]["code"], *code, "{shown}: {answer}");
-        assert!(answer["error"]["message"].as_str().is_some_and(|text| text.contains(part)), "{shown}: {answer}");
+        assert!(
+            answer["error"]["message"].as_str().is_some_and(|text| text.contains(part)),
+            "{shown}: {answer}"
+        );
         assert_eq!(answer["id"], Value::Null, "{shown}");
     }
     let [too_long, over_quota, fine] = &answers[cases.len()..] else { panic!("three more answers") };

@@ -270,7 +270,7 @@ impl Journal {
     /// When the file can't be read.
     pub fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
         let sql = "SELECT value FROM meta WHERE key = ?";
-        Ok(self.db.query_row(sql, [key], |row| row.get(0)).optional()?)
+        self.db.query_row(sql, [key], |row| row.get(0)).optional().map_err(|error| misread("meta", error))
     }
 
     /// Sets such a value.

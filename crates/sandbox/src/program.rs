@@ -20,6 +20,9 @@ const PROGRAMS_MAX: usize = 4_096;
 /// The input that holds the positional arguments.
 const ARGS: &str = "_oikos_args";
 
+/// The file name of every program: artifacts share code, and reports name the file of the run instead.
+const SHARED: &str = "code";
+
 /// A source compiled for one entry point.
 pub(crate) struct Program {
     pub(crate) code: MontyRun,
@@ -87,8 +90,8 @@ pub(crate) fn compile(source: &str, file: &str, entry: &Entry) -> Result<Program
     let (wants_call, wants_me) = (source.contains("call"), source.contains("me"));
     inputs.extend(wants_call.then(|| "call".to_owned()));
     inputs.extend(wants_me.then(|| "me".to_owned()));
-    let run = MontyRun::new(text, file, inputs, CompileOptions::default());
-    let code = run.map_err(|error| report::invalid(&error, lines))?;
+    let run = MontyRun::new(text, SHARED, inputs, CompileOptions::default());
+    let code = run.map_err(|error| report::invalid(&error, file, lines))?;
     Ok(Program { code, wants_call, wants_me, lines })
 }
 

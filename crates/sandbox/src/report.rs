@@ -61,14 +61,14 @@ pub(crate) fn plain(kind: FailureKind, message: impl Into<String>) -> CodeFailur
 }
 
 /// A source that did not compile.
-pub(crate) fn invalid(error: &MontyException, lines: Lines) -> CodeFailure {
-    let mut failure = told(error, lines, FailureKind::Invalid);
+pub(crate) fn invalid(error: &MontyException, file: &str, lines: Lines) -> CodeFailure {
+    let mut failure = told(error, file, lines, FailureKind::Invalid);
     failure.exception = None;
     failure
 }
 
 /// An exception that was not caught, or a limit that the interpreter itself met.
-pub(crate) fn raised(error: &MontyException, lines: Lines) -> CodeFailure {
+pub(crate) fn raised(error: &MontyException, file: &str, lines: Lines) -> CodeFailure {
     let message = error.message().unwrap_or_default();
     let kind = match error.exc_type() {
         ExcType::MemoryError if message.starts_with("memory limit exceeded") => FailureKind::Memory,
@@ -76,10 +76,10 @@ pub(crate) fn raised(error: &MontyException, lines: Lines) -> CodeFailure {
         ExcType::RecursionError => FailureKind::Recursion,
         _ => FailureKind::Raised,
     };
-    told(error, lines, kind)
+    told(error, file, lines, kind)
 }
 
-fn told(error: &MontyException, lines: Lines, kind: FailureKind) -> CodeFailure {
+fn told(error: &MontyException, file: &str, lines: Lines, kind: FailureKind) -> CodeFailure {
     let mut message = match kind {
         // The numbers of these limits are measured, so they differ from run to run.
         FailureKind::Memory => "MemoryError: the code used more memory than it may".to_owned(),
@@ -92,17 +92,18 @@ fn told(error: &MontyException, lines: Lines, kind: FailureKind) -> CodeFailure 
     if let Some((_, hint)) = HINTS.iter().find(|(sign, _)| error.summary().contains(sign)) {
         let _ = write!(message, " ({hint})");
     }
-    let traceback = traceback(error, lines, &message);
+    let traceback = traceback(error, file, lines, &message);
     let exception = error.message().map(str::to_owned);
     CodeFailure { kind, message, exception, traceback }
 }
 
 /// The traceback in Python's layout, of the agent's own lines only.
-fn traceback(error: &MontyException, lines: Lines, message: &str) -> String {
+fn traceback(error: &MontyException, file: &str, lines: Lines, message: &str) -> String {
     let own = error.traceback().iter().filter_map(|frame| {
         let line =
             frame.start.line.checked_sub(lines.before).filter(|line| (1..=lines.own).contains(line))?;
         let mut frame = frame.clone();
+        file.clone_into(&mut frame.filename);
         frame.end.line = line + (frame.end.line - frame.start.line);
         frame.start.line = line;
         if let Some(long) = frame.preview_line.as_deref().filter(|line| line.len() > LINE_CHARS_MAX) {

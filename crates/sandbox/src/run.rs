@@ -9,7 +9,8 @@ use std::{
 
 use monty::{FunctionCall, RunProgress};
 use monty_types::{
-    BASELINE_MEMORY, ExcType, ExtFunctionResult, LIVE_MEMORY, MontyException, MontyObject, OsFunctionCall, PrintWriter, PrintWriterCallback, ResourceLimits, ResourceTracker,
+    BASELINE_MEMORY, ExcType, ExtFunctionResult, LIVE_MEMORY, MontyException, MontyObject, OsFunctionCall,
+    PrintWriter, PrintWriterCallback, ResourceLimits, ResourceTracker,
 };
 use oikos_kernel::code::{
     CodeAnswer, CodeCall, CodeFailure, CodeLimits, Entry, FailureKind, HostAnswer, HostCall, Meter,
@@ -67,6 +68,7 @@ impl Sandbox for ThreadSandbox {
         };
         let mut run = Run {
             entry: call.entry.clone(),
+            file: Arc::clone(&call.file),
             lines: program.lines,
             local: Local::new(call.now, call.seed),
             io: Io {
@@ -190,6 +192,7 @@ impl PrintWriterCallback for Io {
 /// Code under way, apart from the interpreter's own state.
 struct Run {
     entry: Entry,
+    file: Arc<str>,
     lines: Lines,
     local: Local,
     io: Io,
@@ -314,7 +317,7 @@ impl Run {
         if self.io.stop.is_some() {
             return self.stopped();
         }
-        let failure = report::raised(error, self.lines);
+        let failure = report::raised(error, &self.file, self.lines);
         self.end(Err(failure))
     }
 

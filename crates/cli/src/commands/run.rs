@@ -65,10 +65,10 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, json: bool) -> Result<()
             map.insert("finished".into(), (stopped == Stopped::Done).into());
         }
         print::json(&report);
-        return Ok(());
+    } else {
+        let totals = Summary::read(live.sequencer.journal(), live.world()).map_err(RunError::from)?;
+        print::line(&summary::text(live, &totals, &taken, db));
     }
-    let totals = Summary::read(live.sequencer.journal(), live.world()).map_err(RunError::from)?;
-    print::line(&summary::text(live, &totals, &taken, db));
     if stopped == Stopped::Interrupted {
         print::note("stopped; the same command goes on from here");
     }

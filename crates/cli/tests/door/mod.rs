@@ -29,8 +29,7 @@ pub(crate) fn check(world: &str, script: &str) {
         .filter(|line| !line.starts_with('#'))
         .map(|line| line.rsplit_once(" => ").unwrap_or_else(|| panic!("no answer in: {line}")))
         .collect();
-    let mut requests: Vec<Vec<u8>> =
-        cases.iter().map(|(request, _)| spelled(request).into_bytes()).collect();
+    let mut requests: Vec<Vec<u8>> = cases.iter().map(|(request, _)| spelled(request).into_bytes()).collect();
     requests.push(br#"{"id": "last", "verify": true}"#.to_vec());
     let answers = session(&file, &requests);
     let problems: Vec<String> = cases
@@ -107,7 +106,8 @@ fn fits(expected: &str, answer: &Value) -> Result<(), String> {
         return if rest == "{}" { Ok(()) } else { matches(&pattern, &receipt["result"], "result") };
     }
     let error = answer.get("error").unwrap_or(&receipt["error"]);
-    let told = format!("{} ({})", error["message"].as_str().unwrap_or(""), error["hint"].as_str().unwrap_or(""));
+    let told =
+        format!("{} ({})", error["message"].as_str().unwrap_or(""), error["hint"].as_str().unwrap_or(""));
     if error["code"] != *word {
         return Err(format!("the code is {}", error["code"]));
     }
@@ -125,7 +125,11 @@ fn matches(pattern: &Value, value: &Value, at: &str) -> Result<(), String> {
             pairs.try_for_each(|(index, (pattern, value))| matches(pattern, value, &format!("{at}[{index}]")))
         }
         (Value::String(part), Value::String(text)) if part.starts_with('~') => {
-            if text.contains(&part[1..]) { Ok(()) } else { Err(format!("{at} is {text:?}")) }
+            if text.contains(&part[1..]) {
+                Ok(())
+            } else {
+                Err(format!("{at} is {text:?}"))
+            }
         }
         _ if pattern == value => Ok(()),
         _ => Err(format!("{at} is {value}")),
