@@ -1,0 +1,70 @@
+//! How fast records reach the disk, by how many share a commit; `cargo bench -p oikos-journal`.
+//!
+//! Nothing is interpreted or decided here: the records are one and the same transfer, numbered anew.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark ends at the first thing that is wrong")]
+
+use divan::{Bencher, counter::ItemsCount};
+use oikos_journal::{Journal, verify};
+use oikos_kernel::{
+    founding::{Founder, Founding},
+    record::{Cause, Effect, Outcome, Record, Why},
+    rules::Rules,
+    time::Time,
+};
+use serde_json::json;
+
+fn main() {
+    divan::main();
+}
+
+/// A founding and `count` transfers.
+fn records(count: u64) -> Vec<Record> {
+    let founders =
+        ["a", "b"].map(|id| Founder { has_standing: true, scrip: 1_000_000_000, ..Founder::new(id) });
+    let rules = Rules::unlimited("bench", 7, Time::default());
+    let (world, first) = Founding { rules, source: [0; 32], founders: founders.into() }.found().unwrap();
+    let [from, to] = ["a", "b"].map(|id| world.lookup(id).unwrap());
+    let transfer = |seq| Record {
+        seq,
+        time: world.now(),
+        cause: Cause::Act {
+            actor: from,
+            action: json!({ "op": "transfer", "to": "b", "amount": 1 }).into(),
+            action_id: None,
+            output: String::new(),
+        },
+        charges: Vec::new(),
+        effects: vec![Effect::Pay { from, to, amount: 1, why: Why::Transfer }],
+        events: Vec::new(),
+        outcome: Outcome::Done(json!({ "balance": 1 }).into()),
+    };
+    [first].into_iter().chain((2..=count + 1).map(transfer)).collect()
+}
+
+/// Records a second that are on disk before the next batch begins.
+#[divan::bench(args = [1, 32, 1_024, 16_384], sample_count = 20)]
+fn append_durably(bencher: Bencher<'_, '_>, batch: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = Journal::create(&folder.path().join("bench.oikos")).unwrap();
+    let all = records(batch);
+    journal.append(&all[..1], &[]).unwrap();
+    let mut batch_records = all.get(1..).unwrap_or_default().to_vec();
+    bencher.counter(ItemsCount::new(batch)).bench_local(|| {
+        let seq = journal.head().seq;
+        for (next, record) in (seq + 1..).zip(&mut batch_records) {
+            record.seq = next;
+        }
+        journal.append(&batch_records, &[]).unwrap();
+    });
+}
+
+/// Records a second that are read back, checked and re-applied.
+#[divan::bench(sample_count = 10)]
+fn verify_100_000(bencher: Bencher<'_, '_>) {
+    let mut journal = Journal::in_memory().unwrap();
+    for batch in records(100_000).chunks(1_024) {
+        journal.append(batch, &[]).unwrap();
+    }
+    bencher.counter(ItemsCount::new(100_000_u64)).bench_local(|| verify(&journal, |_| ()).unwrap());
+}
