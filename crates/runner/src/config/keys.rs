@@ -174,7 +174,12 @@ pub(super) const SECTIONS: &[Section] = &[
         doc: "`name = \"function(of)\"`, one of gini, share_zero, mean, sum over scrip or a resource of the agents, \
               or `name = \"artifact.method\"`, run read-only.",
         open: true,
-        keys: &[key("every", "duration", "the end only", "how often they are taken")],
+        keys: &[key(
+            "every",
+            "duration",
+            "the end only",
+            "how often a series of them is taken; this version takes them at the end",
+        )],
     },
     Section {
         name: "mint",

@@ -408,7 +408,9 @@ fn costs(section: &Reader<'_>, rules: &mut Rules) -> Read<()> {
                     None => error.help(format!("declare it in [resources.{resource}]")),
                 });
             };
-            if rules.kind(id) == ResourceKind::Allocatable {
+            // Also where they limit nobody, `disk` and `memory` are what is held, not what is used up.
+            let held = matches!(resource.as_str(), "disk" | "memory");
+            if held || rules.kind(id) == ResourceKind::Allocatable {
                 return Err(
                     document.error(span, format!("`{resource}` is allocatable: an op can't consume it"))
                 );

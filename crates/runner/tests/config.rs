@@ -1,0 +1,207 @@
+//! World files as tables: a text, and the place and words of what is wrong with it.
+
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+use oikos_runner::{
+    Journal, Live,
+    config::{self, Overrides, WorldFile},
+    library,
+};
+
+fn read(text: &str, set: &[(&str, &str)]) -> Result<WorldFile, String> {
+    let set = set.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let mut files = |name: &str| match name {
+        "mind.py" => Ok("def step(observation):\n    return None\n".to_owned()),
+        _ => Err("there is no such file".to_owned()),
+    };
+    let overrides = Overrides { seed: None, set };
+    config::parse("w.toml", text.to_owned(), &mut files, &overrides, library::founders())
+        .map_err(|error| error.to_string())
+}
+
+/// Each case is a text and what its error has to contain; ` | ` stands between parts.
+fn refused(cases: &[(&str, &str)]) {
+    let mut problems = Vec::new();
+    for (text, parts) in cases {
+        let error = match read(text, &[]) {
+            Ok(_) => "nothing is wrong".to_owned(),
+            Err(error) => error,
+        };
+        problems.extend(
+            parts
+                .split(" | ")
+                .filter(|part| !error.contains(part))
+                .map(|part| format!("{text}\n{part:?} is missing in:\n{error}\n")),
+        );
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+/// A founded world, and what its principals have of a resource.
+fn shares(text: &str, resource: &str) -> Vec<(String, i64)> {
+    let live = Live::found(read(text, &[]).expect("it is fine"), Journal::in_memory).expect("it is founded");
+    let world = live.world();
+    let id = world.rules().resource(resource).expect("a resource");
+    let principals = world.artifacts().filter(|(_, artifact)| artifact.has_standing());
+    let shares = principals.map(|(handle, artifact)| (artifact.id().to_string(), world.limit(handle, id)));
+    shares.filter(|(id, _)| !id.starts_with("genesis_")).collect()
+}
+
+#[test]
+fn unknown_names_are_refused_with_the_nearest() {
+    refused(&[
+        ("[worl]\nname = 'x'", "unknown section `worl` | w.toml:1:2 | did you mean `world`?"),
+        ("[world]\nnam = 'x'", "unknown key `nam` in `world` | w.toml:2:1 | did you mean `name`?"),
+        ("[world]\nzzzzzz = 1", "the keys are name, seed, clock, start"),
+        ("[execution]\ntick = 5", "did you mean `ticks`?"),
+        ("[execution]\nmode = 'tik'", "`mode` can't be \"tik\" | did you mean \"tick\"?"),
+        ("[resources.cpu]\nkind = 'renewable'\nrate = '1s'\nwindw = '1s'", "did you mean `window`?"),
+        ("[resources.actions]\nkind = 'renewabel'\nrate = 1", "did you mean \"renewable\"?"),
+        ("[costs]\ninvok = { cpu = 1 }", "there is no op `invok` | did you mean `invoke`?"),
+        ("[costs]\nnoop = { cpus = 1 }", "has no resource `cpus` | did you mean `cpu`?"),
+        ("[measures]\nx = 'ginni(scrip)'", "there is no measure `ginni` | gini, share_zero, mean and sum"),
+        ("[measures]\nx = 'gini(gold)'", "has no resource `gold`"),
+        ("[measures]\nx = 'nobody.price'", "there is no artifact `nobody`"),
+        ("[measures]\nx = 'five'", "is no measure | artifact.method"),
+        ("[[agents]]\nid = 'a'\ncode_file = 'mind.py'\nscript = 1", "unknown key `script` in `agents`"),
+        ("[[agents]]\nid = 'a'\ncode_file = 'mnd.py'", "mnd.py | w.toml:3:13 | no such file"),
+        ("[[artifacts]]\nid = 'a'\nowner = 'bob'", "`bob` | w.toml:3"),
+        ("[[agents]]\nid = 'a'\ncode_file = 'mind.py'\naccess_contract = 'law'", "`law` | w.toml:4"),
+        ("[[agents]]\nid = 'a'\ncode_file = 'mind.py'\n[agents.resources]\ngold = 4", "gold | w.toml:5"),
+    ]);
+}
+
+#[test]
+fn wrong_types_and_numbers_are_refused_where_they_stand() {
+    refused(&[
+        ("[world]\nname = 5", "`name` must be a string, not 5 | w.toml:2:8"),
+        ("[world]\nname = ''", "`name` must be letters"),
+        ("[world]\nname = 'a b'", "`name` must be letters"),
+        ("[world]\nname = '../x'", "`name` must be letters"),
+        ("[world]\nseed = -1", "`seed` must be an integer of at least 0, not -1"),
+        ("[world]\nseed = 1.5", "`seed` must be an integer of at least 0, not the float 1.5"),
+        ("[world]\nseed = 99999999999999999999", "w.toml:2"),
+        ("[world]\nstart = 'yesterday'", "an RFC 3339 time"),
+        ("[world]\nstart = '+999999-01-01T00:00:00Z'", "an RFC 3339 time"),
+        ("[world]\nclock = true", "`clock` must be a string"),
+        ("world = 5", "`world` must be a table"),
+        ("[execution]\nticks = -1", "at least 0"),
+        ("[execution]\ntick_duration = 60", "a duration such as \"60s\""),
+        ("[execution]\ntick_duration = '0s'", "a duration of at least 1ms"),
+        ("[execution]\ntick_duration = '-5s'", "a duration of at least 1ms"),
+        ("[execution]\ntick_duration = '1us'", "a duration of at least 1ms"),
+        ("[execution]\ntick_duration = '99999999999999h'", "a duration of at least 1ms"),
+        ("[execution]\ncpu_per_256_instructions = '0s'", "from 1ns to 1s"),
+        ("[scrip]\nstart = nan", "`start` must be an integer of at least 0, not the float nan"),
+        ("[scrip]\nstart = '5'", "not \"5\""),
+        ("[resources.gold]\nkind = 'depletable'\ntotal = -1", "`gold` must be an integer of at least 0"),
+        ("[resources.gold]\nkind = 'depletable'\ntotal = 1e3", "`gold` must be"),
+        ("[resources.gold]\nkind = 'depletable'", "`total` is missing"),
+        ("[resources.gold]\ntotal = 5", "`kind` is missing"),
+        ("[resources]\ngold = 5", "must be a table"),
+        ("[resources.llm_budget]\nkind = 'depletable'\ntotal = '1.00'", "dollars such as"),
+        ("[resources.disk]\nkind = 'allocatable'\ntotal = '10 QB'", "bytes such as"),
+        ("[resources.disk]\nkind = 'renewable'\nrate = 1", "`disk` can only be allocatable"),
+        ("[resources.cpu]\nkind = 'depletable'\ntotal = 1", "`cpu` can only be renewable"),
+        ("[resources.cpu]\nkind = 'renewable'\nrate = '1s'\ntotal = 5", "`total` does not go with"),
+        ("[resources.disk]\nkind = 'allocatable'\ntotal = 5\nrate = 5", "`rate` does not go with"),
+        ("[costs]\nnoop = 5", "a table such as { actions = 1 }"),
+        ("[costs]\nnoop = { disk = 5 }", "an op can't consume it"),
+        ("[[agents]]\ncode_file = 'mind.py'", "`id` is missing"),
+        ("[[agents]]\nid = '-'\ncode_file = 'mind.py'", "`id`"),
+        ("[[agents]]\nid = 'genesis_me'\ncode_file = 'mind.py'", "reserved"),
+        ("[[agents]]\nid = 'a'\ncount = 0\ncode_file = 'mind.py'", "`count`"),
+        ("[[agents]]\nid = 'a'\ncount = 99999999999\ncode_file = 'mind.py'", "may have 1000000 agents | w.toml:3:9"),
+        ("[[agents]]\nid = 'a'\nscrip = -1\ncode_file = 'mind.py'", "at least 0, not -1"),
+        ("[[agents]]\nid = 'a'", "code"),
+        ("[[agents]]\nid = 'a'\ncode = 'x'\ncode_file = 'mind.py'", "code"),
+        ("[[agents]]\nid = 'a'\nmind = 'llm'\ncode_file = 'mind.py'", "mind"),
+        ("[[artifacts]]\nid = 'a'", "owner"),
+        ("[[artifacts]]\nid = 'a'\nowner = 'a'\nscrip = 5", "standing"),
+        (
+            "[[agents]]\nid = 'a'\ncode_file = 'mind.py'\n[[agents]]\nid = 'a'\ncode_file = 'mind.py'",
+            "`a` | w.toml:5",
+        ),
+        ("[agents]\nid = 'a'", "agents"),
+        ("[world]\nname = 'x'\nname = 'y'", "w.toml:3"),
+        ("[world\n", "w.toml:1"),
+        ("[mint]\nauthorities = ['nobody']", "there is no artifact `nobody`"),
+    ]);
+}
+
+#[test]
+fn what_is_not_in_this_version_says_so() {
+    refused(&[
+        ("[execution]\nmode = 'autonomous'", "not in this version | use mode = \"tick\""),
+        ("[execution]\nisolation = 'process'", "not in this version | isolation = \"thread\""),
+        ("[permissions]\nmode = 'policy'", "not in this version | mode = \"contracts\""),
+    ]);
+}
+
+#[test]
+fn totals_are_shared_to_the_last_unit() {
+    let agents = "[[agents]]\nid = 'a'\ncount = 3\ncode = 'def step(o): return None'\n";
+    let world = |split: &str, more: &str| {
+        format!("[resources.gold]\nkind = 'depletable'\ntotal = 100\n{split}\n{agents}{more}")
+    };
+    let named =
+        |text: &str| -> Vec<i64> { shares(text, "gold").into_iter().map(|(_, share)| share).collect() };
+    assert_eq!(named(&world("", "")), [34, 33, 33]);
+    assert_eq!(named(&world("split = 'none'", "")), [0, 0, 0]);
+    assert_eq!(named(&world("split = { a_002 = 60, a_003 = 40 }", "")), [0, 60, 40]);
+    // Who names its own share has it; the others share the rest.
+    let rich = "[[agents]]\nid = 'rich'\ncode = 'def step(o): return None'\nresources = { gold = 40 }\n";
+    assert_eq!(named(&world("", rich)), [20, 20, 20, 40]);
+    refused(&[
+        (&world("", "resources = { gold = 40 }"), "gold"),
+        (&world("split = { a_002 = 60, a_003 = 41 }", ""), "add up to more than its total"),
+        (&world("split = { nobody = 1 }", ""), "there is no principal `nobody`"),
+        (&world("split = 'fair'", ""), "\"equal\", \"none\" or a table"),
+    ]);
+}
+
+#[test]
+fn options_of_the_command_line_override_keys() {
+    let text = "[world]\nname = 'x'\nseed = 3\n[execution]\nticks = 5\n";
+    let file =
+        read(text, &[("execution.ticks", "9"), ("world.name", "y"), ("scrip.start", "7")]).expect("fine");
+    assert_eq!((file.plan.ticks, file.plan.name.as_str()), (9, "y"));
+    for (key, value, part) in [
+        ("execution.tiks", "9", "did you mean `ticks`?"),
+        ("execution.ticks", "many", "an integer of at least 0"),
+        ("ticks", "9", "unknown section `ticks`"),
+        ("execution..ticks", "9", "is no key"),
+        ("", "9", "is no key"),
+        ("world.name.x", "9", "world"),
+    ] {
+        let error = read(text, &[(key, value)]).expect_err(key);
+        assert!(error.contains(part) && error.contains("--set"), "{key}={value}: {error}");
+    }
+}
+
+#[test]
+fn the_smallest_world_is_a_world() {
+    for text in ["", "\u{feff}[world]\r\nname = 'x'\r\n", "# nothing\n"] {
+        let live = Live::found(read(text, &[]).expect("fine"), Journal::in_memory).expect("founded");
+        assert_eq!(live.world().supply(), 0);
+    }
+}
+
+#[test]
+fn code_that_is_not_in_the_dialect_is_named_with_its_line() {
+    let text = "[[agents]]\nid = 'a'\ncode = '''\ndef step(o):\n    return (\n'''\n";
+    let error = Live::found(read(text, &[]).expect("the file is fine"), Journal::in_memory)
+        .expect_err("the code is not");
+    let error = error.to_string();
+    assert!(error.contains("`a`") && error.contains("SyntaxError"), "{error}");
+}
+
+#[test]
+fn the_document_has_the_reference_of_every_key() {
+    let document = include_str!("../../../docs/world-file.md");
+    let reference = config::reference();
+    assert!(
+        document.contains(reference.trim()),
+        "docs/world-file.md lacks the reference as it is now:\n{reference}"
+    );
+}
