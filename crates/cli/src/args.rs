@@ -6,7 +6,12 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 /// Economies of autonomous agents under real scarcity.
 #[derive(Debug, Parser)]
-#[command(name = "oikos", version, about, propagate_version = true)]
+#[command(
+    name = "oikos",
+    version,
+    about = "Economies of autonomous agents under real scarcity",
+    propagate_version = true
+)]
 pub(crate) struct Args {
     /// Print JSON for programs instead of text for people.
     #[arg(long, global = true)]

@@ -13,6 +13,12 @@ pub enum JournalError {
         /// What the system said.
         problem: String,
     },
+    /// There is no such file.
+    #[error("there is no world database `{}`; `oikos run` makes one from a world file", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is something else.
     #[error("`{}` is not a world database: {problem}", path.display())]
     NotAWorld {

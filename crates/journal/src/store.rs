@@ -158,6 +158,9 @@ impl Journal {
     /// # Errors
     /// When it holds no world, is something else, is damaged, or is being written to.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
+        if matches!(inspect(path)?, Found::Nothing) {
+            return Err(JournalError::Missing { path: path.into() });
+        }
         let lock = lock(path)?;
         let mut this = Self::open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Some(lock))?;
         this.db.pragma_update(None, "synchronous", "FULL")?;
@@ -174,8 +177,10 @@ impl Journal {
     }
 
     fn open_with(path: &Path, flags: OpenFlags, lock: Option<File>) -> Result<Self, JournalError> {
-        if !matches!(inspect(path)?, Found::World) {
-            return Err(JournalError::Empty { path: path.into() });
+        match inspect(path)? {
+            Found::World => {}
+            Found::Nothing => return Err(JournalError::Missing { path: path.into() }),
+            Found::Unfounded => return Err(JournalError::Empty { path: path.into() }),
         }
         let db = connect(path, flags)?;
         let mut this = Self::new(db, path.into(), lock);

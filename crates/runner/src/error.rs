@@ -58,6 +58,7 @@ impl RunError {
                 | Self::Code { .. }
                 | Self::Differs { .. }
                 | Self::Unsupported(_)
+                | Self::Journal(JournalError::Missing { .. })
         )
     }
 }

@@ -36,6 +36,17 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
     }
 }
 
+/// Reads JSON in which every object has each key once and all text is text.
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn strict(text: &str) -> Result<Value, String> {
+    match parse(text)? {
+        Parsed { broken_text: true, .. } => Err("it holds half of a surrogate pair, which is no text".into()),
+        Parsed { value, .. } => Ok(value),
+    }
+}
+
 fn told(error: &serde_json::Error) -> String {
     error.to_string().replace("recursion limit exceeded", "it nests too deep")
 }

@@ -26,6 +26,7 @@ pub use oikos_sandbox::STACK_BYTES;
 
 pub use self::{
     error::RunError,
+    json::strict as strict_json,
     live::{Live, Stopped, founded_from, recorded, state},
     sequencer::Sequencer,
     summary::{Calls, Summary},

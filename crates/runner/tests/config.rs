@@ -111,7 +111,10 @@ fn wrong_types_and_numbers_are_refused_where_they_stand() {
         ("[[agents]]\nid = '-'\ncode_file = 'mind.py'", "`id`"),
         ("[[agents]]\nid = 'genesis_me'\ncode_file = 'mind.py'", "reserved"),
         ("[[agents]]\nid = 'a'\ncount = 0\ncode_file = 'mind.py'", "`count`"),
-        ("[[agents]]\nid = 'a'\ncount = 99999999999\ncode_file = 'mind.py'", "may have 1000000 agents | w.toml:3:9"),
+        (
+            "[[agents]]\nid = 'a'\ncount = 99999999999\ncode_file = 'mind.py'",
+            "may have 1000000 agents | w.toml:3:9",
+        ),
         ("[[agents]]\nid = 'a'\nscrip = -1\ncode_file = 'mind.py'", "at least 0, not -1"),
         ("[[agents]]\nid = 'a'", "code"),
         ("[[agents]]\nid = 'a'\ncode = 'x'\ncode_file = 'mind.py'", "code"),

@@ -52,6 +52,10 @@ const HINTS: &[(&str, &str)] = &[
         "exceptions can only be called with",
         "an exception takes one string, as in `raise ValueError(\"why\")`; join the parts with an f-string",
     ),
+    (
+        "is not yet supported in this context",
+        "a function that is handed to `sorted`, `map`, `filter`, `min` or `max` can't ask the world; compute first, as in `[get_balance(x) for x in xs]`",
+    ),
     ("name 'input'", "nobody answers `input`; take arguments"),
 ];
 

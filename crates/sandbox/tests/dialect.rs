@@ -243,6 +243,11 @@ fn what_the_dialect_lacks_is_named_with_what_to_write_instead() {
     check(&[
         ("def run():\n    return '%s' % 3", json!([]), "! Raised use an f-string"),
         ("def run():\n    return {'a': 1} | {'b': 2}", json!([]), "! Raised use `{**a, **b}`"),
+        (
+            "def run():\n    return sorted([3, 1], key=lambda x: random())",
+            json!([]),
+            "! Raised can't ask the world; compute first",
+        ),
         ("def run():\n    return callable(run)", json!([]), "! Raised `callable` is not in this dialect"),
     ]);
 }

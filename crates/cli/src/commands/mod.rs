@@ -12,7 +12,7 @@ use oikos_runner::kernel::op;
 use oikos_runner::{
     Journal, Live, RunError, Stop, Verified,
     config::{self, Overrides, WorldFile},
-    founded_from, library, recorded, report, session, verify,
+    founded_from, library, recorded, report, session, strict_json, verify,
 };
 use serde_json::{Value, json};
 
@@ -141,9 +141,11 @@ fn print_verified(found: &Verified, json: bool) {
 fn act(world: &Path, principal: &str, action: &str, json: bool) -> Result<bool> {
     let mut live = Live::open(Journal::open(world).map_err(RunError::from)?)?;
     live.tell_time();
-    let action: Value = match serde_json::from_str(action) {
+    let action: Value = match strict_json(action) {
         Ok(action) => action,
-        Err(error) => bail!(Usage(format!("the action is not JSON: {error}"))),
+        Err(error) => {
+            bail!(Usage(format!("the action is not JSON ({error}); write it as '{{\"op\": \"noop\"}}'")))
+        }
     };
     let receipt = live.sequencer.act(principal, action)?;
     live.sequencer.commit()?;

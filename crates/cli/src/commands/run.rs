@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use oikos_runner::{Live, RunError, Stopped, Summary, measure, report};
 use serde_json::{Map, Value};
 
-use super::{stop_on_interrupt, world_file};
+use super::{Usage, stop_on_interrupt, world_file};
 use crate::{args::OverrideArgs, print, summary};
 
 pub(super) fn run(
@@ -24,7 +24,9 @@ pub(super) fn run(
     let mut live = Live::open_or_found(file, &db).map_err(|error| match error {
         RunError::Differs { .. } => {
             let again = format!("oikos run {} --db {} --fresh", path.display(), db.display());
-            anyhow::Error::from(error).context(format!("to start over and keep the old world aside: {again}"))
+            anyhow::Error::from(Usage(format!(
+                "{error}\n  = help: to start over and keep the old world aside: {again}"
+            )))
         }
         other => other.into(),
     })?;
