@@ -85,7 +85,9 @@ fn look(file: &str, text: &str) -> Vec<String> {
         if lines > LINES_MAX && !LONG.iter().any(|(long, _)| *long == file) {
             say(format!("{lines} lines; more than {LINES_MAX} is two files"));
         }
-        for (number, line) in (1..).zip(text.lines()) {
+        // Tables of tests hold rows as wide as what they say; code is kept narrow by the formatter.
+        let tables = file.contains("/tests/");
+        for (number, line) in (1..).zip(text.lines()).filter(|_| !tables) {
             if line.chars().count() > WIDTH_MAX && !line.contains('"') {
                 say(format!("line {number} is wider than {WIDTH_MAX}"));
             }

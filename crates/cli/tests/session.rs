@@ -319,7 +319,11 @@ fn contracts_in_python_decide_alone() {
         poor {"op": "read", "artifact": "guarded", "max_spend": 2} => permission_denied who has fifty scrip may
         # The owner is nobody special, and what is broken denies.
         alice {"op": "write", "artifact": "guarded", "content": "mine"} => permission_denied
-        alice {"op": "delete", "artifact": "guarded"} => permission_denied
+        alice {"op": "delete", "artifact": "guarded"} => permission_denied its contract `rule` failed while it decided
+        # What went wrong inside is for the contract's owner, and for those who watch.
+        alice {"op": "run", "code": "'detail' in query('events', type='contract_error')[1]"} => ok false
+        bob {"op": "run", "code": "query('events', type='contract_error')[1]['detail'].splitlines()[-1]"} => ok "ZeroDivisionError: division by zero"
+        ? {"what": "events", "type": "contract_error", "limit": 1} => [{"detail": "~ZeroDivisionError"}]
         alice {"op": "invoke", "artifact": "guarded"} => permission_denied
         alice {"op": "transfer_ownership", "artifact": "guarded", "to": "bob"} => ok
         bob {"op": "transfer_ownership", "artifact": "guarded", "to": "bob"} => permission_denied only alice

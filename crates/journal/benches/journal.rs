@@ -48,8 +48,8 @@ fn append_durably(bencher: Bencher<'_, '_>, batch: u64) {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::create(&folder.path().join("bench.oikos")).unwrap();
     let all = records(batch);
-    journal.append(&all[..1], &[]).unwrap();
-    let mut batch_records = all.get(1..).unwrap_or_default().to_vec();
+    journal.append(all.get(..1).unwrap(), &[]).unwrap();
+    let mut batch_records = all.get(1..).unwrap().to_vec();
     bencher.counter(ItemsCount::new(batch)).bench_local(|| {
         let seq = journal.head().seq;
         for (next, record) in (seq + 1..).zip(&mut batch_records) {

@@ -142,7 +142,8 @@ pub enum HostAnswer {
 pub struct CodeFailure {
     /// What kind of failure.
     pub kind: FailureKind,
-    /// One line as Python would print it, such as `ValueError: bad price`, with a hint when the dialect lacks something.
+    /// One line as Python would print it, such as `ValueError: bad price`, with a hint when the dialect
+    /// lacks something.
     pub message: String,
     /// The bare text of the exception that was not caught, if one was.
     pub exception: Option<String>,

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    receipt::event_json,
+    receipt::{Viewer, event_json},
     record::Handle,
     rules::{ResourceId, ResourceKind},
     state::State,
@@ -25,7 +25,7 @@ impl World {
         let events: Vec<Value> = row
             .into_iter()
             .flat_map(|row| row.inbox.events())
-            .map(|event| event_json(self, event.seq, event.time, &event.event))
+            .map(|event| event_json(self, event.seq, event.time, &event.event, Viewer::Artifact(Some(agent))))
             .collect();
         let keys: Vec<&str> = artifact.storage.keys().take(STORAGE_KEYS_MAX).map(AsRef::as_ref).collect();
         json!({
@@ -39,7 +39,7 @@ impl World {
                 "content": artifact.content(),
                 "storage_keys": keys,
             },
-            "last": row.and_then(|row| row.last.as_ref()).map(|receipt| receipt.to_json(self)),
+            "last": row.and_then(|row| row.last.as_ref()).map(|receipt| receipt.to_json(self, Viewer::Artifact(Some(agent)))),
             "events": events,
             "events_missed": row.map_or(0, |row| row.inbox.missed()),
             "population": population,

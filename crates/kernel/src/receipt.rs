@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    record::{Cause, Charge, Effect, Event, Handle, Outcome, Record, Why},
+    record::{Cause, Charge, Effect, Event, EventKind, Handle, Outcome, Record, Why},
     refusal::Refusal,
     time::Time,
     world::World,
@@ -90,9 +90,9 @@ impl Receipt {
         }
     }
 
-    /// The receipt on the wire; `world` gives the names.
+    /// The receipt on the wire, for `viewer`; `world` gives the names.
     #[must_use]
-    pub fn to_json(&self, world: &World) -> Value {
+    pub fn to_json(&self, world: &World, viewer: Viewer) -> Value {
         let name = |handle: Handle| world.name(handle);
         let charges = self.charges.iter().map(|charge| {
             json!({
@@ -109,8 +109,8 @@ impl Receipt {
                 "why": payment.why.as_str(),
             })
         });
-        let events =
-            self.events.iter().map(|event| event_json(world, self.seq.unwrap_or(0), self.time, event));
+        let seq = self.seq.unwrap_or(0);
+        let events = self.events.iter().map(|event| event_json(world, seq, self.time, event, viewer));
         let mut map = Map::new();
         map.insert("seq".into(), self.seq.into());
         map.insert("time".into(), self.time.to_string().into());
@@ -127,9 +127,27 @@ impl Receipt {
     }
 }
 
+/// Who looks at an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Viewer {
+    /// An observer, who may see all.
+    Observer,
+    /// An artifact, if it is known which.
+    Artifact(Option<Handle>),
+}
+
+impl Viewer {
+    /// Whether the viewer may read what went wrong inside an artifact's code: its lines are in it.
+    fn may_see_inside(self, world: &World, artifact: Option<Handle>) -> bool {
+        let Self::Artifact(viewer) = self else { return true };
+        let owner = artifact.and_then(|artifact| world.get(artifact)).map(|artifact| artifact.owner());
+        viewer.is_some() && (viewer == artifact || viewer == owner)
+    }
+}
+
 /// An event on the wire: the one schema of `docs/events.md`.
 #[must_use]
-pub fn event_json(world: &World, seq: u64, time: Time, event: &Event) -> Value {
+pub fn event_json(world: &World, seq: u64, time: Time, event: &Event, viewer: Viewer) -> Value {
     let mut map = Map::new();
     map.insert("seq".into(), seq.into());
     map.insert("time".into(), time.to_string().into());
@@ -147,7 +165,9 @@ pub fn event_json(world: &World, seq: u64, time: Time, event: &Event) -> Value {
     if let Some(resource) = event.resource {
         map.insert("resource".into(), world.rules().resource_name(resource).into());
     }
-    if let Some(detail) = &event.detail {
+    let inside = matches!(event.kind, EventKind::ContractError | EventKind::MindError);
+    let shown = event.detail.as_ref().filter(|_| !inside || viewer.may_see_inside(world, event.artifact));
+    if let Some(detail) = shown {
         map.insert("detail".into(), detail.clone().into());
     }
     Value::Object(map)

@@ -9,7 +9,7 @@ use oikos_kernel::{
     id::nearest,
     limits,
     op::{Action, Op},
-    receipt::Receipt,
+    receipt::{Receipt, Viewer},
     refusal::{Code, Refusal},
     time::parse_duration_ms,
 };
@@ -197,10 +197,10 @@ fn dispatch(
     let stray = broken_id.or_else(broken).or_else(|| check_keys(&request));
     if let Some(act) = request.remove("act") {
         let receipt = match stray {
-            Some(refusal) => Receipt::refused(live.sequencer.now(), refusal),
+            Some(refusal) => refused(live, refusal),
             None => act_on(live, act, broken_text)?,
         };
-        return Ok(json!({ "id": id, "receipt": receipt.to_json(live.world()) }));
+        return Ok(json!({ "id": id, "receipt": receipt }));
     }
     if let Some(refusal) = stray {
         return Ok(failed(id, &refusal));
@@ -257,28 +257,42 @@ fn surrogate(what: &str) -> Refusal {
         .hint("write characters beyond U+FFFF as a pair, or as themselves")
 }
 
-/// An action from outside: `as`, and an op or a list `ops`.
-fn act_on(live: &mut Live, act: Value, broken_text: bool) -> Result<Receipt, RunError> {
-    let now = live.sequencer.now();
-    let refused = |refusal| Ok(Receipt::refused(now, refusal));
+/// An action from outside: `as`, and an op or a list `ops`. Its receipt, for the one who acts.
+fn act_on(live: &mut Live, act: Value, broken_text: bool) -> Result<Value, RunError> {
     let Value::Object(mut act) = act else {
-        return refused(Refusal::invalid("`act` must be an object with `as` and `op`"));
+        return Ok(refused(live, Refusal::invalid("`act` must be an object with `as` and `op`")));
     };
     if let Some(refusal) = broken_text.then(|| surrogate_in(&act)).flatten() {
-        return refused(refusal);
+        return Ok(refused(live, refusal));
     }
     let principal = match act.remove("as") {
         Some(Value::String(principal)) => principal,
-        Some(_) => return refused(Refusal::invalid("`as` must be a string")),
-        None => return refused(Refusal::invalid("`as` is missing").hint("name the principal that acts")),
+        Some(_) => return Ok(refused(live, Refusal::invalid("`as` must be a string"))),
+        None => {
+            let refusal = Refusal::invalid("`as` is missing").hint("name the principal that acts");
+            return Ok(refused(live, refusal));
+        }
     };
     let action = match act.remove("ops") {
         None => Value::Object(act),
         Some(ops) if act.is_empty() && ops.is_array() => ops,
-        Some(_) if act.is_empty() => return refused(Refusal::invalid("`ops` must be an array of ops")),
-        Some(_) => return refused(Refusal::invalid("give an `op` with its fields, or `ops`, not both")),
+        Some(_) => {
+            let problem = if act.is_empty() {
+                "`ops` must be an array of ops"
+            } else {
+                "give an `op` with its fields, or `ops`, not both"
+            };
+            return Ok(refused(live, Refusal::invalid(problem)));
+        }
     };
-    live.sequencer.act(&principal, action)
+    let receipt = live.sequencer.act(&principal, action)?;
+    Ok(receipt.to_json(live.world(), Viewer::Artifact(live.world().lookup(&principal))))
+}
+
+/// The receipt of what never became an action.
+fn refused(live: &Live, refusal: Refusal) -> Value {
+    let receipt = Receipt::refused(live.sequencer.now(), refusal);
+    receipt.to_json(live.world(), Viewer::Artifact(None))
 }
 
 fn batch(live: &mut Live, id: Value, body: Value, broken_text: bool) -> Result<Value, RunError> {
@@ -287,8 +301,7 @@ fn batch(live: &mut Live, id: Value, body: Value, broken_text: bool) -> Result<V
     };
     let mut receipts = Vec::with_capacity(acts.len());
     for act in acts {
-        let receipt = act_on(live, act, broken_text)?;
-        receipts.push(receipt.to_json(live.world()));
+        receipts.push(act_on(live, act, broken_text)?);
     }
     Ok(json!({ "id": id, "receipts": receipts }))
 }

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use oikos_runner::kernel::{
     id::nearest,
     op::OpKind,
-    receipt::event_json,
+    receipt::{Viewer, event_json},
     record::{Cause, EventKind, Handle, Outcome, Record},
     world::World,
 };
@@ -90,7 +90,7 @@ fn check(world: &World, wanted: &Wanted) -> Result<()> {
 fn lines(world: &World, record: &Record) -> Vec<Value> {
     let (seq, time) = (record.seq, record.time);
     let mut lines: Vec<Value> =
-        record.events.iter().map(|event| event_json(world, seq, time, event)).collect();
+        record.events.iter().map(|event| event_json(world, seq, time, event, Viewer::Observer)).collect();
     match &record.cause {
         Cause::Tick { number } => {
             lines.push(

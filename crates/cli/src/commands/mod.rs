@@ -8,7 +8,7 @@ mod run;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use oikos_runner::kernel::op;
+use oikos_runner::kernel::{op, receipt::Viewer};
 use oikos_runner::{
     Journal, Live, RunError, Stop, Verified,
     config::{self, Overrides, WorldFile},
@@ -149,7 +149,7 @@ fn act(world: &Path, principal: &str, action: &str, json: bool) -> Result<bool> 
     };
     let receipt = live.sequencer.act(principal, action)?;
     live.sequencer.commit()?;
-    let receipt_json = receipt.to_json(live.world());
+    let receipt_json = receipt.to_json(live.world(), Viewer::Artifact(live.world().lookup(principal)));
     if json {
         print::json(&receipt_json)
     } else {

@@ -8,7 +8,7 @@ use super::{Actor, Next, Transaction};
 use crate::{
     limits,
     op::{Op, OpKind, Query, What},
-    receipt::event_json,
+    receipt::{Viewer, event_json},
     record::Handle,
     refusal::{Code, Refusal},
     rules::{ResourceId, ResourceKind},
@@ -257,6 +257,7 @@ impl Transaction<'_> {
             Some(id) => Some(self.target(id)?),
             None => None,
         };
+        let viewer = actor.me.map_or(Viewer::Observer, |me| Viewer::Artifact(Some(me)));
         let world = self.draft.world();
         let wanted = |row: &&Arc<crate::world::EventRow>| {
             let event = &row.event;
@@ -264,7 +265,8 @@ impl Transaction<'_> {
                 && query.kind.as_ref().is_none_or(|kind| *kind.0 == *event.kind.as_str())
                 && of.is_none_or(|of| [Some(event.actor), event.artifact, event.to].contains(&Some(of)))
         };
-        let json = |row: &Arc<crate::world::EventRow>| event_json(world, row.seq, row.time, &row.event);
+        let json =
+            |row: &Arc<crate::world::EventRow>| event_json(world, row.seq, row.time, &row.event, viewer);
         // With `since` a reader catches up from there; without, it sees the latest.
         if since.is_some() {
             return Ok(world.events().filter(wanted).take(limit).map(json).collect());

@@ -27,7 +27,7 @@
 use oikos_kernel::{
     founding::{Founder, Founding, Pays},
     op::{Action, Op, OpKind},
-    receipt::Receipt,
+    receipt::{Receipt, Viewer},
     record::{Change, Effect, Outcome, Record},
     refusal::Refusal,
     rules::{Missing, Renewal, ResourceId, ResourceKind, ResourceRule, Rules},
@@ -309,7 +309,7 @@ fn status(receipt: &Receipt, expected: &str) -> Result<(), String> {
 
 fn compare_clause(toy: &Toy, receipt: &Receipt, clause: &str) -> Result<(), String> {
     let (head, expected) = clause.split_once(' ').unwrap_or((clause, ""));
-    let receipt = receipt.to_json(&toy.world);
+    let receipt = receipt.to_json(&toy.world, Viewer::Observer);
     let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let rows = |name: &str, row: &dyn Fn(&Value) -> String| {
         let rows: Vec<String> = receipt[name].as_array().unwrap().iter().map(row).collect();

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use oikos_kernel::{op::OpKind, record::EventKind};
+use oikos_kernel::{
+    op::OpKind,
+    receipt::{Viewer, event_json},
+    record::EventKind,
+};
 
 use crate::door::check;
 
@@ -173,7 +177,7 @@ fn the_document_names_every_type_of_event_and_its_fields() {
     );
     let mut seen = BTreeSet::new();
     for row in toy.world.events() {
-        let json = oikos_kernel::receipt::event_json(&toy.world, row.seq, row.time, &row.event);
+        let json = event_json(&toy.world, row.seq, row.time, &row.event, Viewer::Observer);
         let always = ["seq", "time", "type", "actor"];
         let fields: BTreeSet<String> =
             json.as_object().unwrap().keys().filter(|key| !always.contains(&key.as_str())).cloned().collect();

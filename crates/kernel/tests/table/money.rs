@@ -172,7 +172,7 @@ fn invocations_nest_to_a_depth() {
         alice invoke {"artifact": "down", "args": [2]} -> ok "bottom"
         alice invoke {"artifact": "down", "args": [3]} -> ok "bottom"
         alice invoke {"artifact": "down", "args": [4]} -> depth_exceeded 6/5
-        alice invoke {"artifact": "self"} -> depth_exceeded 6/5 "invocations nest to 5"
+        alice invoke {"artifact": "self"} -> depth_exceeded 6/5 "invocations nest at most 5 deep"
         "#,
     );
 }

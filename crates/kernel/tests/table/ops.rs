@@ -96,7 +96,7 @@ fn an_edit_replaces_the_one_occurrence() {
         artifact note by alice content one
         artifact tool by alice code [['return',1]]
         artifact data by alice content {"a":1}
-        alice edit {"artifact": "note", "field": "content", "old": "two", "new": ""} -> invalid_argument "`old` occurs 0 times in the content of `note`" "exactly once"
+        alice edit {"artifact": "note", "field": "content", "old": "two", "new": ""} -> invalid_argument "`old` occurs 0 times in the content of `note`" "letter by letter"
         alice edit {"artifact": "note", "field": "content", "old": "", "new": "x"} -> invalid_argument "`old` can't be empty"
         alice edit {"artifact": "note", "field": "content", "old": "one", "new": "aa aa"} -> ok
         alice edit {"artifact": "note", "field": "content", "old": "aa", "new": "b"} -> invalid_argument "`old` occurs 2 times"
