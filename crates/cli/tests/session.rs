@@ -228,6 +228,8 @@ fn every_error_code_has_its_case() {
         alice {"op": "invoke", "artifact": "tool", "method": "eats"} => memory_exceeded memory
         alice {"op": "invoke", "artifact": "tool", "method": "down", "args": [4], "max_spend": 25} => ok 0
         alice {"op": "invoke", "artifact": "tool", "method": "down", "args": [5], "max_spend": 50} => depth_exceeded at most 5 deep
+        alice {"op": "store", "key": "again", "value": "run(storage_get('again'))"} => ok
+        alice {"op": "run", "code": "run(storage_get('again'))"} => depth_exceeded at most 5 deep
         alice {"op": "invoke", "artifact": "tool", "args": ["a"], "max_spend": 4} => {"receipt": {"error": {"code": "limit_exceeded", "need": 5, "have": 4}}}
         alice {"op": "sleep", "for": "60s"} => unsupported sleep
         alice {"op": "mint", "to": "alice", "amount": 5} => unsupported mint

@@ -10,7 +10,7 @@ use crate::{
     contract::Verdict,
     founding::Pays,
     limits,
-    op::{Invoke, Op, OpKind},
+    op::{Invoke, Op, OpKind, Run},
     record::{Effect, EventKind, Handle, Why},
     refusal::{Code, Refusal},
     rules::{CpuMeter, ResourceId, ResourceKind},
@@ -267,7 +267,17 @@ impl Transaction<'_> {
         Refusal::new(code, format!("in `{file}`: {trace}"))
     }
 
-    /// Runs the code of an invocation or a snippet for the op on top.
+    /// Runs a snippet as the caller. One inside other code is a level of its own, or there would be no end.
+    pub(super) fn snippet(&mut self, actor: Actor, op: &Run) -> Result<Next, Refusal> {
+        let within = self.top_op().is_some_and(|task| task.by_code);
+        let invoke_depth = if within { deeper(actor)? } else { actor.invoke_depth };
+        let (caller, origin) = (self.shared_name(actor.me), self.shared_name(actor.origin));
+        let call = CallInfo { caller, origin, ..CallInfo::default() };
+        let (inner, source) = (Actor { invoke_depth, ..actor }, Arc::clone(&op.code.0));
+        self.start_code(inner, source, Entry::Snippet, Vec::new(), call, Purpose::Op).map(Next::Need)
+    }
+
+    /// Runs the code of an invocation for the op on top.
     pub(super) fn invoke(&mut self, actor: Actor, op: &Invoke) -> Result<Next, Refusal> {
         let handle = self.target(&op.artifact)?;
         let Some(artifact) = self.draft.artifact(handle) else {
@@ -279,12 +289,7 @@ impl Transaction<'_> {
         };
         let (price, owner, pays, standing) =
             (artifact.price, artifact.owner, artifact.pays, artifact.account.is_some());
-        let depth = actor.invoke_depth + 1;
-        if depth > limits::INVOKE_DEPTH_MAX {
-            let most = limits::INVOKE_DEPTH_MAX;
-            return Err(Refusal::new(Code::DepthExceeded, format!("invocations nest at most {most} deep"))
-                .numbers(i64::from(depth), i64::from(most)));
-        }
+        let depth = deeper(actor)?;
         if let Some(payer) = actor.payer.filter(|payer| price > 0 && *payer != owner) {
             self.consent(payer, price)?;
             self.put(Effect::Pay { from: payer, to: owner, amount: price, why: Why::Price })?;
@@ -414,4 +419,14 @@ impl Transaction<'_> {
 
 fn failure_text(failure: &CodeFailure) -> &str {
     if failure.traceback.is_empty() { &failure.message } else { &failure.traceback }
+}
+
+/// The depth of what is invoked next.
+fn deeper(actor: Actor) -> Result<u32, Refusal> {
+    let (depth, most) = (actor.invoke_depth + 1, limits::INVOKE_DEPTH_MAX);
+    if depth <= most {
+        return Ok(depth);
+    }
+    let refusal = Refusal::new(Code::DepthExceeded, format!("invocations nest at most {most} deep"));
+    Err(refusal.numbers(i64::from(depth), i64::from(most)))
 }

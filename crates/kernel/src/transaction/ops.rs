@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Actor, Need, Next, OpTask, Task, Told, Transaction, frame::Purpose};
+use super::{Actor, Need, Next, OpTask, Task, Told, Transaction};
 use crate::{
     artifact::Artifact,
-    code::{CallInfo, CodeFailure, Entry},
+    code::CodeFailure,
     contract::Native,
     founding::Pays,
     id::{Id, RESERVED_PREFIX},
@@ -37,13 +37,7 @@ impl Transaction<'_> {
                 return self.invoke(actor, invoke).unwrap_or_else(|refusal| self.end_op(Err(refusal)));
             }
             Op::Run(run) => {
-                let origin = self.shared_name(actor.origin);
-                let call = CallInfo { caller: self.shared_name(actor.me), origin, ..CallInfo::default() };
-                let source = Arc::clone(&run.code.0);
-                return match self.start_code(actor, source, Entry::Snippet, Vec::new(), call, Purpose::Op) {
-                    Ok(need) => Next::Need(need),
-                    Err(refusal) => self.end_op(Err(refusal)),
-                };
+                return self.snippet(actor, run).unwrap_or_else(|refusal| self.end_op(Err(refusal)));
             }
             Op::Query(query) => return self.query(actor, op, query),
             Op::Noop(_) => Ok(Value::Null),

@@ -84,6 +84,7 @@ impl Model {
         entry: &str,
         call: Call,
     ) -> Result<Result<Value, Fail>, Fail> {
+        let actor = Actor { in_code: true, ..actor };
         let payer = actor.payer.clone();
         if self.chargeable(&payer, 0) < 1 {
             return Err(self.shortage(&payer, 0, 1));

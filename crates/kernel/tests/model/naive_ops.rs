@@ -15,6 +15,8 @@ pub(crate) struct Actor {
     pub(crate) payer: String,
     pub(crate) origin: String,
     pub(crate) depth: u32,
+    /// Whether it is code that acts, and not the submitter itself.
+    pub(crate) in_code: bool,
     pub(crate) checks: u32,
     pub(crate) decides: bool,
 }
@@ -72,6 +74,7 @@ impl Model {
             payer: who.into(),
             origin: who.into(),
             depth: 0,
+            in_code: false,
             checks: 0,
             decides: false,
         };
@@ -297,7 +300,12 @@ impl Model {
             "invoke" => self.invoke(actor, id, fields),
             "run" => {
                 let call = Call { args: Vec::new(), caller: actor.me.clone(), paid: 0, given: Vec::new() };
-                self.run(actor.clone(), text(fields, "code"), "main", call)?
+                let mut inner = actor.clone();
+                inner.depth += u32::from(actor.in_code);
+                if inner.depth > limits::INVOKE_DEPTH_MAX {
+                    return short("depth_exceeded", inner.depth.into(), limits::INVOKE_DEPTH_MAX.into());
+                }
+                self.run(inner, text(fields, "code"), "main", call)?
             }
             "transfer" => self.transfer(actor, fields),
             "transfer_ownership" => {
