@@ -3,15 +3,22 @@
 /// A seed for something named by `what` and a number, under the world's seed.
 #[must_use]
 pub fn derive(seed: u64, what: &str, name: &str, number: u64) -> u64 {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&seed.to_le_bytes());
-    hasher.update(what.as_bytes());
-    hasher.update(&[0]);
-    hasher.update(name.as_bytes());
-    hasher.update(&number.to_le_bytes());
-    let mut bytes = [0; 8];
-    hasher.finalize_xof().fill(&mut bytes);
-    u64::from_le_bytes(bytes)
+    let parts = [&seed.to_le_bytes()[..], what.as_bytes(), &[0], name.as_bytes(), &number.to_le_bytes()];
+    // One hash of a few bytes is much cheaper than a hasher that is fed piece by piece.
+    let mut bytes = [0_u8; 256];
+    let mut length = 0;
+    for part in parts {
+        let Some(room) = bytes.get_mut(length..length + part.len()) else {
+            return first_word(&blake3::hash(&parts.concat()));
+        };
+        room.copy_from_slice(part);
+        length += part.len();
+    }
+    first_word(&blake3::hash(bytes.get(..length).unwrap_or_default()))
+}
+
+fn first_word(hash: &blake3::Hash) -> u64 {
+    hash.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// The `number`-th value of the sequence of `seed`: the SplitMix64 of Steele, Lea and Flood (2014).
