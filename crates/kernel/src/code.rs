@@ -117,6 +117,22 @@ pub enum CodeAnswer {
     },
 }
 
+/// The host functions that are no ops, but for the methods of a contract's `ledger`.
+pub const FUNCTIONS: &[&str] = &[
+    "attempt",
+    "get_balance",
+    "pay",
+    "storage_get",
+    "storage_set",
+    "storage_delete",
+    "storage_list",
+    "call_llm",
+    "get_artifact_info",
+];
+
+/// The host functions that only look, which a mind may call while it thinks.
+pub const LOOKS: &[&str] = &["query", "storage_get", "storage_list", "get_balance", "get_artifact_info"];
+
 /// A call of a host function: an op of `DESIGN.md §5` or one of the few functions beside them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HostCall {

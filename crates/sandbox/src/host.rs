@@ -4,38 +4,12 @@ use monty_types::{
     ExcType, MontyClassInstance, MontyClassType, MontyDate, MontyDateTime, MontyException, MontyObject,
     MontyUuid, NameLookupResult,
 };
-use oikos_kernel::{code::Entry, seed, time::Time};
-
-/// Functions that the kernel answers.
-const HOST: &[&str] = &[
-    "noop",
-    "read",
-    "write",
-    "edit",
-    "delete",
-    "invoke",
-    "run",
-    "transfer",
-    "transfer_ownership",
-    "set_contract",
-    "store",
-    "query",
-    "sleep",
-    "mint",
-    "charge",
-    "attempt",
-    "get_balance",
-    "pay",
-    "storage_get",
-    "storage_set",
-    "storage_delete",
-    "storage_list",
-    "call_llm",
-    "get_artifact_info",
-];
-
-/// Those among them that a mind may call while it thinks.
-const LOOKING: &[&str] = &["query", "storage_get", "storage_list", "get_balance", "get_artifact_info"];
+use oikos_kernel::{
+    code::{Entry, FUNCTIONS, LOOKS},
+    op::OpKind,
+    seed,
+    time::Time,
+};
 
 /// Functions that are answered here.
 const LOCAL: &[&str] =
@@ -97,12 +71,13 @@ pub(crate) fn answerer(name: &str, object: Option<MontyUuid>, entry: &Entry) -> 
     if let (Some(method), Entry::Check) = (name.strip_prefix(LEDGER_PREFIX), entry) {
         return Answerer::Kernel(format!("ledger.{method}"));
     }
-    if HOST.contains(&name) { Answerer::Kernel(name.into()) } else { Answerer::Nobody }
+    let known = FUNCTIONS.contains(&name) || OpKind::from_word(name).is_some();
+    if known { Answerer::Kernel(name.into()) } else { Answerer::Nobody }
 }
 
 /// Why a mind can't call a function while it thinks.
 pub(crate) fn only_thinks(name: &str, entry: &Entry) -> Option<MontyException> {
-    if *entry != Entry::Step || LOOKING.contains(&name) {
+    if *entry != Entry::Step || LOOKS.contains(&name) {
         return None;
     }
     Some(raise(
