@@ -332,6 +332,11 @@ fn contracts_in_python_decide_alone() {
         ? {"what": "balances"} => {"alice": 102, "bob": 98}
         bob {"op": "set_contract", "artifact": "guarded", "contract": "genesis_contract_public"} => permission_denied
         bob {"op": "set_contract", "artifact": "secret", "contract": "nothing"} => not_found nothing
+        # What may not be read can't be found by what is in it either.
+        bob {"op": "write", "artifact": "secret", "content": "the pin is 1234"} => ok
+        alice {"op": "query", "what": "search", "text": "1234"} => ok []
+        bob {"op": "query", "what": "search", "text": "1234"} => ok [{"id": "secret"}]
+        ? {"what": "search", "text": "1234"} => [{"id": "secret"}]
         bob {"op": "delete", "artifact": "rule"} => invalid_argument it still is the access contract of 1 other artifact
         alice {"op": "write", "artifact": "loop", "code": "def check_permission(caller, action, target, context, ledger):\n    return {'allowed': query('permission', action='read', target='looped', **{'as': caller})['allowed'], 'reason': 'loop'}"} => ok
         alice {"op": "write", "artifact": "looped", "content": 1, "access_contract": "loop"} => ok

@@ -6,8 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Actor, Next, Transaction};
 use crate::{
+    contract::Native,
     limits,
-    op::{Op, OpKind, Query, What},
+    op::{Op, OpKind, Permission, Query, What},
     receipt::{Viewer, event_json},
     record::Handle,
     refusal::{Code, Refusal},
@@ -179,7 +180,7 @@ impl Transaction<'_> {
             };
             let wanted = owner.is_none_or(|owner| artifact.owner == owner)
                 && query.kind.as_ref().is_none_or(|kind| *kind.0 == *artifact.kind)
-                && (words.is_empty() || matches(artifact, &words));
+                && (words.is_empty() || matches(artifact, &words, self.may_surely_read(actor, handle)));
             if !wanted {
                 continue;
             }
@@ -192,6 +193,18 @@ impl Transaction<'_> {
             found.push(self.metadata(handle));
         }
         Ok(Value::Array(found))
+    }
+
+    /// Whether a native contract lets the caller read an artifact: what a search may look into. The
+    /// others would have to be asked, one by one and at a price.
+    fn may_surely_read(&self, actor: Actor, handle: Handle) -> bool {
+        let Some(me) = actor.me else { return true };
+        self.draft.artifact(handle).is_some_and(|artifact| {
+            let native = Native::of(artifact.access_contract);
+            native.is_some_and(|native| {
+                native.decide(Some(me), Permission::Read, handle, artifact.owner).allowed
+            })
+        })
     }
 
     fn agents(&mut self, actor: Actor, query: &Query) -> Result<Value, Refusal> {
@@ -298,10 +311,10 @@ fn too_many(what: &str, need: usize, most: usize) -> Refusal {
         .hint("name a smaller `limit`, or a `sample`")
 }
 
-/// Whether all words occur in what describes an artifact.
-fn matches(artifact: &crate::artifact::Artifact, words: &[&str]) -> bool {
+/// Whether all words occur in what describes an artifact, and in its content if that may be read.
+fn matches(artifact: &crate::artifact::Artifact, words: &[&str], reads: bool) -> bool {
     let mut text = format!("{} {} ", artifact.id(), artifact.kind());
-    if let Some(content) = artifact.content().as_str() {
+    if let Some(content) = artifact.content().as_str().filter(|_| reads) {
         text.push_str(content);
     }
     for json in [&artifact.metadata, &artifact.interface] {
