@@ -332,6 +332,12 @@ fn contracts_in_python_decide_alone() {
         ? {"what": "balances"} => {"alice": 102, "bob": 98}
         bob {"op": "set_contract", "artifact": "guarded", "contract": "genesis_contract_public"} => permission_denied
         bob {"op": "set_contract", "artifact": "secret", "contract": "nothing"} => not_found nothing
+        # Nor does a traceback quote it: not to the caller, and not through a tool that may read it.
+        bob {"op": "write", "artifact": "till", "code": "def check_permission(caller, action, target, context, ledger):\n    return {'allowed': action == 'invoke' or caller == 'bob'}"} => ok
+        bob {"op": "write", "artifact": "closed", "code": "def run(x):\n    return x / 0 # 31337", "access_contract": "till"} => ok
+        alice {"op": "invoke", "artifact": "closed", "args": [1]} => {"receipt": {"error": {"code": "code_error", "message": "in `closed`: Traceback (most recent call last):\n  File \"closed\", line 2, in run\nZeroDivisionError: division by zero"}}}
+        bob {"op": "set_contract", "artifact": "closed", "contract": "genesis_contract_self_owned"} => ok
+        bob {"op": "run", "code": "invoke('closed', 1)"} => code_error # 31337
         # What may not be read can't be found by what is in it either.
         bob {"op": "write", "artifact": "secret", "content": "the pin is 1234"} => ok
         alice {"op": "query", "what": "search", "text": "1234"} => ok []

@@ -264,7 +264,25 @@ impl Transaction<'_> {
             FailureKind::Died => Code::WorkerDied,
         };
         let trace = failure_text(failure);
-        Refusal::new(code, format!("in `{file}`: {trace}"))
+        if self.may_see_lines(task) {
+            return Refusal::new(code, format!("in `{file}`: {trace}"));
+        }
+        // Where it happened, without the text of the lines.
+        let places =
+            trace.lines().filter(|line| line.starts_with("Traceback") || line.starts_with("  File "));
+        let lines: Vec<&str> = places.chain([failure.message.as_str()]).collect();
+        Refusal::new(code, format!("in `{file}`: {}", lines.join("\n")))
+    }
+
+    /// Whether everyone to whom a failure of code goes, or may be passed on, surely may read that code:
+    /// a traceback quotes it.
+    fn may_see_lines(&self, task: &CodeTask) -> bool {
+        let Some(me) = task.actor.me else { return true };
+        let callers = self.stack.iter().filter_map(|below| match below {
+            Task::Op(op) => Some(op.actor),
+            Task::Code(_) => None,
+        });
+        callers.into_iter().all(|caller| caller.me == Some(me) || self.may_surely_read(caller, me))
     }
 
     /// Runs a snippet as the caller. One inside other code is a level of its own, or there would be no end.

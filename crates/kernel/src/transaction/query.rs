@@ -197,7 +197,7 @@ impl Transaction<'_> {
 
     /// Whether a native contract lets the caller read an artifact: what a search may look into. The
     /// others would have to be asked, one by one and at a price.
-    fn may_surely_read(&self, actor: Actor, handle: Handle) -> bool {
+    pub(super) fn may_surely_read(&self, actor: Actor, handle: Handle) -> bool {
         let Some(me) = actor.me else { return true };
         self.draft.artifact(handle).is_some_and(|artifact| {
             let native = Native::of(artifact.access_contract);
