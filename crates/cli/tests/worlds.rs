@@ -85,3 +85,16 @@ fn the_bazaar_builds_capital_on_capital() {
         assert!(log.iter().any(|line| line["error"]["code"] == code), "nobody was ever refused with {code}");
     }
 }
+
+#[test]
+fn the_readme_shows_what_the_first_command_prints() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let world = root.join("worlds/bazaar.toml").canonicalize().expect("the world file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oikos"));
+    let output = command.current_dir(folder.path()).arg("run").arg(world).output().expect("the binary runs");
+    let shown = String::from_utf8(output.stdout).expect("UTF-8");
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("the README");
+    let block = readme.split("```\n").find_map(|block| block.split_once("-- run worlds/bazaar.toml\n"));
+    assert_eq!(block.map(|(_, shown)| shown), Some(shown.as_str()), "README.md shows another output");
+}
