@@ -24,6 +24,11 @@ pub(crate) fn progress(length: u64, unit: &str, json: bool) -> ProgressBar {
     bar
 }
 
+/// `1 tick`, `2 ticks`.
+fn counted(count: i64, word: &str) -> String {
+    format!("{} {word}{}", number(count), if count == 1 { "" } else { "s" })
+}
+
 /// The summary as text.
 pub(crate) fn text(
     live: &Live,
@@ -34,18 +39,22 @@ pub(crate) fn text(
     let world = live.world();
     let (done, ticks) = (live.ticks_done(), live.file.plan.ticks);
     let span_ms = live.sequencer.now().ms() - world.rules().start.ms();
-    let mut parts = vec![format!(
-        "{}: {} of {} ticks, {} of world time, {} agents\n{} actions, {} refused, {} artifacts built, {} scrip in the world",
+    let head = format!(
+        "{}: {} of {}, {} of world time, {}",
         live.file.plan.name,
         number(done.try_into().unwrap_or(i64::MAX)),
-        number(ticks.try_into().unwrap_or(i64::MAX)),
+        counted(ticks.try_into().unwrap_or(i64::MAX), "tick"),
         format_duration_ms(span_ms),
-        number(world.population().try_into().unwrap_or(i64::MAX)),
-        number(totals.actions.try_into().unwrap_or(i64::MAX)),
+        counted(world.population().try_into().unwrap_or(i64::MAX), "agent"),
+    );
+    let done = format!(
+        "{}, {} refused, {} built, {} scrip in the world",
+        counted(totals.actions.try_into().unwrap_or(i64::MAX), "action"),
         number(totals.failures.try_into().unwrap_or(i64::MAX)),
-        number(totals.built.len().try_into().unwrap_or(i64::MAX)),
+        counted(totals.built.len().try_into().unwrap_or(i64::MAX), "artifact"),
         number(world.supply()),
-    )];
+    );
+    let mut parts = vec![format!("{head}\n{done}")];
     if !measures.is_empty() {
         let rows = measures.iter().map(|(name, value)| {
             vec![name.clone(), value.as_ref().map_or("no value".into(), |value| format!("{value:.4}"))]
