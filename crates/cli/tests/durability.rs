@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::{
+    io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -474,4 +475,38 @@ fn a_world_whose_founding_was_never_committed_is_begun_afresh() {
     std::fs::write(small.path("a.oikos"), b"").expect("a file");
     let whole = small.run("a.oikos", &[]);
     assert_eq!(whole, small.run("b.oikos", &[]));
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_a_kill() {
+    let small = Small::new();
+    for enough in [1, 700, 5_000] {
+        let db = format!("session_{enough}.oikos");
+        let mut command = Command::new(COMMAND);
+        command.args(["session", &small.file(), "--db"]).arg(small.path(&db));
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the binary runs");
+        let mut input = child.stdin.take().expect("its input");
+        let writer = std::thread::spawn(move || {
+            let line = b"{\"act\": {\"as\": \"agent_001\", \"op\": \"noop\"}}\n";
+            // Until the session is gone.
+            while input.write_all(&line.repeat(100)).is_ok() {}
+        });
+        let mut answers = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let mut acknowledged = 0;
+        for _ in 0..enough {
+            let line = answers.next().expect("an answer").expect("UTF-8");
+            let answer: Value = serde_json::from_str(&line).expect("JSON");
+            // What is refused at admission leaves no record.
+            acknowledged = answer["receipt"]["seq"].as_u64().unwrap_or(acknowledged);
+        }
+        child.kill().expect("it is ours");
+        child.wait().expect("a child");
+        writer.join().expect("no panic");
+        let verified = oikos(["verify", small.path(&db).to_str().expect("UTF-8"), "--json"]);
+        let verified: Value = serde_json::from_slice(&verified.stdout).expect("JSON");
+        assert_eq!(verified["ok"], true, "{verified}");
+        assert!(verified["seq"].as_u64().unwrap_or(0) >= acknowledged, "{acknowledged}: {verified}");
+        assert!(acknowledged > 1 || enough == 1);
+    }
 }
