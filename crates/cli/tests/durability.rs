@@ -218,6 +218,11 @@ fn what_differs_is_named_and_fresh_starts_over() {
     refused(&[], "differs, first at line 20");
     small.write("small.toml", WORLD);
     assert_eq!(before, small.run("a.oikos", &[]), "nothing of this touched the world");
+    // What can't be founded moves nothing aside.
+    small.write("mind.py", "def step(observation:\n");
+    let broken = small.try_run("a.oikos", &["--fresh"]);
+    assert_eq!(broken.status.code(), Some(2), "{}", talk(&broken));
+    assert!(small.path("a.oikos").exists() && !small.path("a.oikos.1").exists());
     small.write("mind.py", "def step(observation):\n    return None\n");
     let fresh = small.run("a.oikos", &["--fresh"]);
     assert_ne!(hashes(&before), hashes(&fresh));
@@ -283,6 +288,10 @@ fn one_world_has_one_writer_and_any_readers() {
     let second = small.try_run("a.oikos", &more);
     assert_eq!(second.status.code(), Some(3), "{}", talk(&second));
     assert!(talk(&second).contains("another process is writing"), "{}", talk(&second));
+    // Not even to start over.
+    let fresh = small.try_run("a.oikos", &["--fresh", more[0], more[1]]);
+    assert!(talk(&fresh).contains("another process is writing"), "{}", talk(&fresh));
+    assert!(small.path("a.oikos").exists() && !small.path("a.oikos.1").exists());
     let db = small.path("a.oikos");
     let db = db.to_str().expect("UTF-8");
     for reading in [&["inspect", db, "agents"][..], &["log", db, "--limit", "5"], &["verify", db]] {

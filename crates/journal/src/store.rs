@@ -144,6 +144,29 @@ impl Journal {
         Ok(Self::new(db, path.into(), Some(lock)))
     }
 
+    /// Moves whatever is at `path`, with SQLite's files beside it, to the first free name `PATH.1`,
+    /// `PATH.2` and so on; `None` when nothing is there.
+    ///
+    /// # Errors
+    /// When it is being written to, or can't be moved.
+    pub fn set_aside(path: &Path) -> Result<Option<PathBuf>, JournalError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let _lock = lock(path)?;
+        let taken = |number: &u32| with_suffix(path, &format!(".{number}")).exists();
+        let free = (1..u32::MAX).find(|number| !taken(number)).unwrap_or(u32::MAX);
+        // SQLite's files keep their suffix behind the new name, so that the old world still opens.
+        for suffix in ["-wal", "-shm", ""] {
+            let from = with_suffix(path, suffix);
+            if from.exists() {
+                let to = with_suffix(path, &format!(".{free}{suffix}"));
+                std::fs::rename(&from, to).map_err(|error| open_error(&from, &error))?;
+            }
+        }
+        Ok(Some(with_suffix(path, &format!(".{free}"))))
+    }
+
     /// Whether a file holds a world; a missing file, an empty one and one without a committed
     /// founding hold none.
     ///

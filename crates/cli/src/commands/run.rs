@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
-use oikos_runner::{Live, RunError, Stopped, Summary, measure, report};
+use anyhow::Result;
+use oikos_runner::{Journal, Live, RunError, Stopped, Summary, config::WorldFile, measure, report};
 use serde_json::{Map, Value};
 
 use super::{Usage, stop_on_interrupt, world_file};
@@ -18,18 +18,7 @@ pub(super) fn run(
 ) -> Result<bool> {
     let file = world_file(path, overrides)?;
     let db = db.unwrap_or_else(|| PathBuf::from(format!("{}.oikos", file.plan.name)));
-    if fresh && let Some(aside) = move_aside(&db)? {
-        print::note(&format!("the old world is now {}", aside.display()));
-    }
-    let mut live = Live::open_or_found(file, &db).map_err(|error| match error {
-        RunError::Differs { .. } => {
-            let again = format!("oikos run {} --db {} --fresh", path.display(), db.display());
-            anyhow::Error::from(Usage(format!(
-                "{error}\n  = help: to start over and keep the old world aside: {again}"
-            )))
-        }
-        other => other.into(),
-    })?;
+    let mut live = if fresh { start_over(file, &db)? } else { go_on(file, path, &db)? };
     let ticks = live.file.plan.ticks;
     let before = live.ticks_done();
     if before > 0 && before < ticks {
@@ -77,24 +66,26 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, json: bool) -> Result<()
     Ok(())
 }
 
-/// Moves a world's files to the first free name beside it.
-fn move_aside(db: &Path) -> Result<Option<PathBuf>> {
-    if !db.exists() {
-        return Ok(None);
+/// Founds the world anew. The old one is moved aside when nothing but the disk can fail any more.
+fn start_over(file: WorldFile, db: &Path) -> Result<Live> {
+    let mut aside = None;
+    let live = Live::found(file, || {
+        aside = Journal::set_aside(db)?;
+        Journal::create(db)
+    });
+    if let Some(aside) = aside {
+        print::note(&format!("the old world is now {}", aside.display()));
     }
-    let with = |suffix: &str| {
-        let mut name = db.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let free = (1..).find(|number| !with(&format!(".{number}")).exists()).unwrap_or(0);
-    // SQLite's companions keep their suffix behind the new name, so that the old world still opens.
-    for suffix in ["-wal", "-shm", ""] {
-        let (from, to) = (with(suffix), with(&format!(".{free}{suffix}")));
-        if from.exists() {
-            std::fs::rename(&from, &to)
-                .with_context(|| format!("`{}` can't be moved aside", from.display()))?;
+    Ok(live?)
+}
+
+fn go_on(file: WorldFile, path: &Path, db: &Path) -> Result<Live> {
+    Live::open_or_found(file, db).map_err(|error| match error {
+        RunError::Differs { .. } => {
+            let again = format!("oikos run {} --db {} --fresh", path.display(), db.display());
+            let help = format!("to start over and keep the old world aside: {again}");
+            Usage(format!("{error}\n  = help: {help}")).into()
         }
-    }
-    Ok(Some(with(&format!(".{free}"))))
+        other => other.into(),
+    })
 }
