@@ -86,6 +86,15 @@ impl Small {
         oikos(["verify", self.path(db).to_str().expect("UTF-8")])
     }
 
+    /// Waits until so many records are on disk, or the process has ended.
+    fn wait(&self, child: &mut Child, db: &str, enough: u64) {
+        let begun = Instant::now();
+        while self.records(db) < enough && child.try_wait().expect("a child").is_none() {
+            assert!(begun.elapsed() < Duration::from_secs(120), "nothing is written");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// How many records are on disk now.
     fn records(&self, db: &str) -> u64 {
         let Ok(db) = Connection::open(self.path(db)) else { return 0 };
@@ -242,13 +251,7 @@ fn a_killed_run_ends_as_if_it_had_never_been_killed() {
         // Killed as soon as so much is on disk, then killed again, then left alone.
         for enough in [round * 7_000, round * 7_000 + 3_000] {
             let mut child = small.start(&db, &more);
-            let begun = Instant::now();
-            while small.records(&db) < enough && begun.elapsed() < Duration::from_secs(60) {
-                if child.try_wait().expect("a child").is_some() {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(2));
-            }
+            small.wait(&mut child, &db, enough);
             child.kill().expect("it is ours");
             child.wait().expect("a child");
         }
@@ -264,12 +267,12 @@ fn an_interrupted_run_says_so_and_goes_on() {
     let small = Small::new();
     let more = ["--set", "execution.ticks=4000"];
     let whole = small.run("whole.oikos", &more);
-    let child = small.start("a.oikos", &more);
-    while small.records("a.oikos") < 500 {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().expect("kill runs").success());
+    let mut child = small.start("a.oikos", &more);
+    small.wait(&mut child, "a.oikos", 500);
+    let pid = child.id();
+    // The shell has a `kill` of its own; not every machine has another.
+    let kill = Command::new("sh").args(["-c", &format!("kill -INT {pid}")]).status();
+    assert!(kill.expect("a shell").success());
     let output = child.wait_with_output().expect("a child");
     let report: Value = serde_json::from_slice(&output.stdout).expect("it still reports");
     assert_eq!((output.status.code(), &report["finished"]), (Some(0), &Value::Bool(false)), "{report}");
@@ -282,9 +285,7 @@ fn one_world_has_one_writer_and_any_readers() {
     let small = Small::new();
     let more = ["--set", "execution.ticks=100000"];
     let mut child = small.start("a.oikos", &more);
-    while small.records("a.oikos") < 500 {
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    small.wait(&mut child, "a.oikos", 500);
     let second = small.try_run("a.oikos", &more);
     assert_eq!(second.status.code(), Some(3), "{}", talk(&second));
     assert!(talk(&second).contains("another process is writing"), "{}", talk(&second));
