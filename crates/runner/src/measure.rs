@@ -1,6 +1,9 @@
 //! Measures: numbers that a world file declares, taken on the world as it stands.
 
-use oikos_kernel::{rules::ResourceId, world::World};
+use oikos_kernel::{
+    rules::{ResourceId, ResourceKind},
+    world::World,
+};
 
 use crate::{
     config::{Measure, MeasureKind, Statistic},
@@ -28,13 +31,16 @@ pub fn take(sequencer: &mut Sequencer, measure: &Measure) -> Result<f64, String>
     }
 }
 
-/// What each agent has, of scrip or of a resource.
+/// What each agent has, of scrip or free of a resource; what it has used of one that limits nobody.
 fn amounts(world: &World, resource: Option<ResourceId>) -> Vec<i64> {
     let alive =
         world.agents().filter(|agent| world.get(agent.handle).is_some_and(|artifact| !artifact.is_deleted()));
     alive
         .map(|agent| match resource {
             None => world.scrip(agent.handle),
+            Some(resource) if world.rules().kind(resource) == ResourceKind::Metered => {
+                world.used(agent.handle, resource)
+            }
             Some(resource) => world.capacity(agent.handle, resource, world.now()),
         })
         .collect()

@@ -171,7 +171,8 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         name: "measures",
-        doc: "`name = \"function(of)\"`, one of gini, share_zero, mean, sum over scrip or a resource of the agents, \
+        doc: "`name = \"function(of)\"`, one of gini, share_zero, mean, sum over scrip or a resource of the agents (what is \
+              free of it, or used if it limits nobody), \
               or `name = \"artifact.method\"`, run read-only.",
         open: true,
         keys: &[key(
