@@ -267,17 +267,22 @@ fn an_interrupted_run_says_so_and_goes_on() {
     let small = Small::new();
     let more = ["--set", "execution.ticks=4000"];
     let whole = small.run("whole.oikos", &more);
-    let mut child = small.start("a.oikos", &more);
-    small.wait(&mut child, "a.oikos", 500);
-    let pid = child.id();
-    // The shell has a `kill` of its own; not every machine has another.
-    let kill = Command::new("sh").args(["-c", &format!("kill -INT {pid}")]).status();
-    assert!(kill.expect("a shell").success());
-    let output = child.wait_with_output().expect("a child");
-    let report: Value = serde_json::from_slice(&output.stdout).expect("it still reports");
-    assert_eq!((output.status.code(), &report["finished"]), (Some(0), &Value::Bool(false)), "{report}");
-    assert!(talk(&output).contains("stopped; the same command goes on from here"), "{}", talk(&output));
-    assert_eq!(whole, small.run("a.oikos", &more));
+    for signal in ["INT", "TERM"] {
+        let db = format!("{signal}.oikos");
+        let mut child = small.start(&db, &more);
+        small.wait(&mut child, &db, 500);
+        let pid = child.id();
+        // The shell has a `kill` of its own; not every machine has another.
+        let kill = Command::new("sh").args(["-c", &format!("kill -{signal} {pid}")]).status();
+        assert!(kill.expect("a shell").success());
+        let output = child.wait_with_output().expect("a child");
+        let report: Value = serde_json::from_slice(&output.stdout).expect("it still reports");
+        let told = (output.status.code(), &report["finished"]);
+        assert_eq!(told, (Some(0), &Value::Bool(false)), "{signal}: {report}");
+        let talk = talk(&output);
+        assert!(talk.contains("stopped; the same command goes on from here"), "{signal}: {talk}");
+        assert_eq!(whole, small.run(&db, &more), "{signal}");
+    }
 }
 
 #[test]

@@ -75,7 +75,7 @@ pub(crate) fn world_file(path: &Path, overrides: &OverrideArgs) -> Result<WorldF
     Ok(config::load(path, &overrides, library::founders()).map_err(RunError::from)?)
 }
 
-/// Asks the world to stop on Ctrl-C; a second one ends the process at once.
+/// Asks the world to stop on Ctrl-C, or when the system asks the process to end; a second time ends it at once.
 pub(crate) fn stop_on_interrupt() -> Stop {
     let stop = Stop::default();
     let (asked, waiting) = (stop.clone(), std::thread::current());
