@@ -192,7 +192,12 @@ impl Transaction<'_> {
         meter: Meter,
         output: &str,
     ) -> Next {
-        self.charge_code(meter, true);
+        // The wall limit stops what no instruction counts, inside one native operation. That is charged
+        // as all that a run may use, or the longest operations would be the cheapest.
+        let blind = result.as_ref().is_err_and(|failure| failure.kind == FailureKind::Wall)
+            && self.draft.world().rules().cpu_meter == CpuMeter::Instructions;
+        let polls = if blind { limits::POLLS_PER_INVOCATION_MAX } else { meter.polls };
+        self.charge_code(Meter { polls, ..meter }, true);
         let Some(Task::Code(task)) = self.stack.pop() else {
             return Next::Root;
         };
