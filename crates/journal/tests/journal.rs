@@ -40,8 +40,7 @@ fn history(actions: usize) -> (World, Vec<Record>) {
         let cause = Cause::Act { actor, action: submitted.into(), action_id: None, output };
         let record =
             Record { seq: world.seq() + 1, time: world.now(), cause, charges, effects, events, outcome };
-        world.apply(&record).unwrap();
-        records.push(record);
+        records.push(world.enact(record).unwrap());
     }
     (world, records)
 }

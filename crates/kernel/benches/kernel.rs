@@ -85,7 +85,7 @@ fn act(world: &mut World, actor: Handle, action: Action, submitted: Value, now: 
     let Finished { charges, effects, events, outcome, output } = drive(transaction);
     let cause = Cause::Act { actor, action: submitted.into(), action_id, output };
     let record = Record { seq: world.seq() + 1, time: now, cause, charges, effects, events, outcome };
-    world.apply(&record).unwrap_or_else(|error| panic!("{error}"));
+    let record = world.enact(record).unwrap_or_else(|error| panic!("{error}"));
     let receipt = Receipt::of(&record);
     assert!(receipt.outcome.is_ok(), "{:?}", receipt.outcome);
     receipt

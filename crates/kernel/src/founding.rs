@@ -11,7 +11,7 @@ use crate::{
     limits,
     op::bounded,
     record::{Cause, Creation, Effect, Event, EventKind, Handle, Outcome, Record},
-    rules::{ResourceKind, Rules},
+    rules::{Execution, ResourceKind, Rules},
     world::World,
 };
 
@@ -154,16 +154,7 @@ impl Founding {
         for founder in &order {
             let (creation, handle) = creation(founder, &handles)?;
             if creation.has_loop {
-                let (artifact, kind) = (Some(handle), EventKind::Spawn);
-                events.push(Event {
-                    kind,
-                    actor: handle,
-                    artifact,
-                    to: None,
-                    amount: None,
-                    resource: None,
-                    detail: None,
-                });
+                events.push(Event { artifact: Some(handle), ..Event::new(EventKind::Spawn, handle) });
             }
             effects.push(Effect::Create(Box::new(creation)));
             endowment(founder, handle, &self.rules, &mut effects)?;
@@ -191,6 +182,10 @@ fn check_rules(rules: &Rules) -> Result<(), FoundingError> {
     }
     if rules.cpu_ns_per_poll == 0 {
         return wrong("cpu_per_256_instructions", "it must be at least 1ns");
+    }
+    let (Execution::Tick { ms } | Execution::Autonomous { pace_ms: ms }) = rules.execution;
+    if ms < limits::STEP_MS_MIN {
+        return wrong("execution", "agents step at most once a millisecond");
     }
     for rule in &rules.resources {
         let fits = match (rule.name.as_str(), rule.kind) {

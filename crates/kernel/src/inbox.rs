@@ -1,50 +1,77 @@
-//! What concerned an agent since its last step: bounded, with a count of what was left out.
+//! What concerned an agent since its last step: bounded, with a digest of what was left out.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{limits::EVENTS_PER_OBSERVATION_MAX, world::EventRow};
+use crate::{limits::EVENTS_PER_OBSERVATION_MAX, record::EventKind, world::EventRow};
+
+/// How many events of each type were left out.
+pub(crate) type Digest = BTreeMap<EventKind, u64>;
 
 /// Events since the snapshot on which an agent last thought.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Inbox {
     events: VecDeque<Arc<EventRow>>,
     /// Events left out.
-    missed: u64,
+    missed: Digest,
     /// Events left out that came after the snapshot `late_seq`: its step has not seen them yet.
-    missed_late: u64,
+    missed_late: Digest,
     late_seq: u64,
 }
 
+fn add(to: &mut Digest, from: Digest) {
+    for (kind, count) in from {
+        *to.entry(kind).or_default() += count;
+    }
+}
+
 impl Inbox {
-    /// Adds an event; `snapshot_seq` is where the tick under way began.
+    /// Adds an event; `snapshot_seq` is where the agent's step under way has looked.
     pub(crate) fn push(&mut self, row: Arc<EventRow>, snapshot_seq: u64) {
         if self.late_seq != snapshot_seq {
-            self.missed += std::mem::take(&mut self.missed_late);
+            let late = std::mem::take(&mut self.missed_late);
+            add(&mut self.missed, late);
             self.late_seq = snapshot_seq;
         }
         self.events.push_back(row);
         if self.events.len() > EVENTS_PER_OBSERVATION_MAX
             && let Some(gone) = self.events.pop_front()
         {
-            let counter = if gone.seq > snapshot_seq { &mut self.missed_late } else { &mut self.missed };
-            *counter += 1;
+            let digest = if gone.seq > snapshot_seq { &mut self.missed_late } else { &mut self.missed };
+            *digest.entry(gone.kind()).or_default() += 1;
         }
     }
 
-    /// Forgets what the agent has seen: all until the snapshot of the tick it has stepped in.
+    /// Adds an event unless it was the last to be added.
+    pub(crate) fn push_once(&mut self, row: &Arc<EventRow>, snapshot_seq: u64) {
+        if !self.events.back().is_some_and(|last| Arc::ptr_eq(last, row)) {
+            self.push(Arc::clone(row), snapshot_seq);
+        }
+    }
+
+    /// Forgets what the agent has seen: all until the snapshot that its step has looked at.
     pub(crate) fn forget_until(&mut self, snapshot_seq: u64) {
         self.events.retain(|row| row.seq > snapshot_seq);
         let late = std::mem::take(&mut self.missed_late);
-        self.missed = if self.late_seq == snapshot_seq { late } else { 0 };
+        self.missed = if self.late_seq == snapshot_seq { late } else { Digest::new() };
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.missed.is_empty() && self.missed_late.is_empty()
     }
 
     pub(crate) fn events(&self) -> impl Iterator<Item = &Arc<EventRow>> {
         self.events.iter()
     }
 
-    pub(crate) fn missed(&self) -> u64 {
-        self.missed + self.missed_late
+    /// What was left out, by type.
+    pub(crate) fn missed(&self) -> Digest {
+        let mut all = self.missed.clone();
+        add(&mut all, self.missed_late.clone());
+        all
     }
 }

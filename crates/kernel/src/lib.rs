@@ -14,6 +14,7 @@ pub mod image;
 mod inbox;
 pub mod json;
 pub mod limits;
+mod loops;
 mod observe;
 pub mod op;
 mod pages;

@@ -40,6 +40,17 @@ pub const EVENTS_PER_QUERY_MAX: usize = 100;
 pub const EVENTS_KEPT_MAX: usize = 4_096;
 /// Events an observation shows; the number of those left out is told.
 pub const EVENTS_PER_OBSERVATION_MAX: usize = 20;
+/// What a sleeper may wait for at once.
+pub const SLEEP_CONDITIONS_MAX: usize = 16;
+/// Steps in a row that may fail before an agent is paused.
+pub const ERRORS_IN_A_ROW_MAX: u8 = 5;
+/// How long an agent waits after a step that failed; it doubles with each one more.
+pub const ERROR_BACKOFF_MS: i64 = 100;
+/// The longest that it waits.
+pub const ERROR_BACKOFF_MS_MAX: i64 = 10_000;
+/// An agent steps at most once in this time, also when it sleeps: clocks count in it, and an agent
+/// that is woken by what it caused would otherwise step without end in one instant.
+pub const STEP_MS_MIN: i64 = 1;
 /// Rows one query by an agent returns; an observer's has no such limit.
 pub const QUERY_ROWS_MAX: usize = 10_000;
 /// Depth of JSON that crosses any edge. The reader of the journal's JSON goes 127 deep, and actions

@@ -24,13 +24,20 @@ impl World {
         let row = self.agent(agent);
         let events: Vec<Value> = row
             .into_iter()
-            .flat_map(|row| row.inbox.events())
+            .filter_map(|row| row.inbox.as_ref())
+            .flat_map(|inbox| inbox.events())
             .map(|event| event_json(self, event.seq, event.time, &event.event, Viewer::Artifact(Some(agent))))
             .collect();
         let keys: Vec<&str> = artifact.storage.keys().take(STORAGE_KEYS_MAX).map(AsRef::as_ref).collect();
+        let missed = row.and_then(|row| row.inbox.as_ref()).map(|inbox| inbox.missed()).unwrap_or_default();
+        let digest: Map<String, Value> =
+            missed.iter().map(|(kind, count)| (kind.as_str().to_owned(), (*count).into())).collect();
+        let woke = row.and_then(|row| self.woke(row, now));
         json!({
             "now": now.to_string(),
             "tick": self.tick().map(|tick| tick.number),
+            "step": row.map_or(0, |row| row.steps),
+            "woke": woke.map(|woke| self.woke_json(woke)),
             "self": {
                 "id": artifact.id(),
                 "owner": self.name(artifact.owner),
@@ -41,23 +48,17 @@ impl World {
             },
             "last": row.and_then(|row| row.last.as_ref()).map(|receipt| receipt.to_json(self, Viewer::Artifact(Some(agent)))),
             "events": events,
-            "events_missed": row.map_or(0, |row| row.inbox.missed()),
+            "events_missed": missed.values().sum::<u64>(),
+            "missed": digest,
             "population": population,
         })
-    }
-
-    /// How many agents there are.
-    #[must_use]
-    pub fn population(&self) -> usize {
-        self.agents()
-            .filter(|agent| self.get(agent.handle).is_some_and(|artifact| !artifact.is_deleted()))
-            .count()
     }
 
     fn observed_resources(&self, agent: Handle, now: Time) -> Value {
         let rules = self.rules();
         let number = self.get(agent).and_then(|artifact| artifact.account);
-        let elapsed_ms = (now.ms() - rules.start.ms()).max(1);
+        let since = self.get(agent).map_or(rules.start, |artifact| artifact.created_at);
+        let elapsed_ms = (now.ms() - since.ms()).max(1);
         let mut all = Map::new();
         for (at, rule) in rules.resources.iter().enumerate() {
             let resource = ResourceId(u16::try_from(at).unwrap_or(u16::MAX));
@@ -72,10 +73,14 @@ impl World {
                 ResourceKind::Renewable { window_ms } => json!({
                     "kind": "renewable", "rate": cell.limit, "window": format_duration_ms(window_ms),
                     "capacity": free, "burn_per_minute": per_minute(cell.live(now), window_ms),
+                    "time_until_capacity": cell
+                        .free_at(rules, rule.kind, now, 0, self.least_use(agent, resource))
+                        .map(|at| format_duration_ms(at.ms() - now.ms())),
                 }),
                 ResourceKind::Depletable => json!({
                     "kind": "depletable", "capacity": free,
                     "burn_per_minute": per_minute(cell.used, elapsed_ms),
+                    "time_until_exhaustion": lasts_ms(free, cell.used, elapsed_ms).map(format_duration_ms),
                 }),
                 ResourceKind::Allocatable => {
                     json!({ "kind": "allocatable", "quota": cell.limit, "capacity": free, "used": cell.used })
@@ -85,4 +90,16 @@ impl World {
         }
         Value::Object(all)
     }
+
+    /// The least that an agent can do something with: of CPU what a step needs, else one unit.
+    fn least_use(&self, agent: Handle, resource: ResourceId) -> i64 {
+        let row = self.agent(agent).filter(|_| resource == ResourceId::CPU);
+        row.map_or(1, |row| self.step_need(row))
+    }
+}
+
+/// How long a balance lasts, in milliseconds, if it is used as it was until now.
+fn lasts_ms(balance: i64, used: i64, elapsed_ms: i64) -> Option<i64> {
+    let ms = i128::from(balance) * i128::from(elapsed_ms);
+    (used > 0).then(|| i64::try_from(ms / i128::from(used)).unwrap_or(i64::MAX))
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The version of the journal's format.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// An artifact's dense number: artifacts are numbered from 0 as they are created, and never again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -71,12 +71,19 @@ pub enum Cause {
     Step {
         /// The agent.
         agent: Handle,
-        /// The tick in which it stepped.
-        tick: u64,
+        /// The tick in which it stepped, or, where there are no ticks, how many steps it had taken.
+        turn: u64,
         /// What came of thinking.
         thought: Thought,
         /// What the action's code printed.
         output: String,
+    },
+    /// An agent's turn came, and it had not the CPU to think.
+    Short {
+        /// The agent.
+        agent: Handle,
+        /// As that of a step.
+        turn: u64,
     },
 }
 
@@ -89,6 +96,8 @@ pub struct Thought {
     pub cpu_us: i64,
     /// What it printed and logged.
     pub output: String,
+    /// Whether the mind failed: it raised, or returned what is no action.
+    pub failed: bool,
 }
 
 /// How an action ended.
@@ -188,6 +197,60 @@ pub enum Effect {
         /// The value; `None` removes.
         value: Option<Json>,
     },
+    /// An agent's loop waits for the first of these.
+    Sleep {
+        /// The agent.
+        agent: Handle,
+        /// What ends its sleep, at least one.
+        until: Vec<Until>,
+    },
+}
+
+/// What a sleeping agent waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Until {
+    /// An instant.
+    Time(Time),
+    /// An event that comes after what the agent last saw.
+    Event(Filter),
+    /// A level of its own scrip (`None`), or of what it has free of a resource.
+    Level {
+        /// Of what.
+        resource: Option<ResourceId>,
+        /// Whether it waits for at least so much, or for at most so much.
+        bound: Bound,
+        /// How much, in base units.
+        level: i64,
+    },
+}
+
+/// From which side a level is awaited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// So much or more.
+    AtLeast,
+    /// So much or less.
+    AtMost,
+}
+
+/// Which events are meant: those that fit all that is given. Ids may be of artifacts yet to come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// The type; none is any.
+    pub kind: Option<EventKind>,
+    /// Who did it.
+    pub actor: Option<String>,
+    /// What it was done to.
+    pub artifact: Option<String>,
+    /// Who received something by it.
+    pub to: Option<String>,
+    /// Of which resource.
+    pub resource: Option<String>,
+    /// The method, the storage key or the reason, exactly.
+    pub detail: Option<String>,
+    /// At least so much, in base units.
+    pub amount: Option<i64>,
 }
 
 /// What a payment was for.
@@ -269,11 +332,50 @@ pub enum EventKind {
     ContractError,
     /// The mind of an agent failed.
     MindError,
+    /// An agent's sleep ended: it steps.
+    Wake,
+    /// An agent waits for capacity.
+    Block,
+    /// An agent has the capacity that it waited for: it steps.
+    Unblock,
+    /// A principal has nothing left of a resource, or an agent's step needs more than there is.
+    Exhausted,
+    /// An agent lacks what does not come back by itself: it waits for somebody's help.
+    Freeze,
+    /// A frozen agent was given what it lacked.
+    Rescue,
+    /// An agent failed too often in a row: it waits until something about it changes.
+    Pause,
 }
 
 impl EventKind {
     /// Those that are no ops.
-    pub const OTHERS: [Self; 4] = [Self::Spawn, Self::MissingContract, Self::ContractError, Self::MindError];
+    pub const OTHERS: [Self; 11] = [
+        Self::Spawn,
+        Self::MissingContract,
+        Self::ContractError,
+        Self::MindError,
+        Self::Wake,
+        Self::Block,
+        Self::Unblock,
+        Self::Exhausted,
+        Self::Freeze,
+        Self::Rescue,
+        Self::Pause,
+    ];
+
+    /// The type of that name.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        let other = Self::OTHERS.into_iter().find(|kind| kind.as_str() == word);
+        other.or_else(|| OpKind::from_word(word).map(Self::Op))
+    }
+
+    /// Every type's word.
+    pub fn words() -> impl Iterator<Item = &'static str> + Clone {
+        let ops = OpKind::ALL.into_iter().map(OpKind::as_str);
+        ops.chain(Self::OTHERS.into_iter().map(Self::as_str))
+    }
 
     /// The word for it in `type`.
     #[must_use]
@@ -284,6 +386,13 @@ impl EventKind {
             Self::MissingContract => "missing_contract",
             Self::ContractError => "contract_error",
             Self::MindError => "mind_error",
+            Self::Wake => "wake",
+            Self::Block => "block",
+            Self::Unblock => "unblock",
+            Self::Exhausted => "exhausted",
+            Self::Freeze => "freeze",
+            Self::Rescue => "rescue",
+            Self::Pause => "pause",
         }
     }
 }
@@ -305,6 +414,14 @@ pub struct Event {
     pub resource: Option<ResourceId>,
     /// The method, the storage key or the reason.
     pub detail: Option<String>,
+}
+
+impl Event {
+    /// An event of which only the type and the actor are known.
+    #[must_use]
+    pub const fn new(kind: EventKind, actor: Handle) -> Self {
+        Self { kind, actor, artifact: None, to: None, amount: None, resource: None, detail: None }
+    }
 }
 
 /// Why bytes are no record.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{record::Handle, rules::ResourceId};
+
 /// The stable codes of `DESIGN.md §16.2`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -97,12 +99,23 @@ pub struct Refusal {
     pub hint: Option<String>,
     /// Which op of a list failed, counted from 0.
     pub index: Option<u32>,
+    /// Whose use of what fell short, if that is the reason.
+    pub lack: Option<Lack>,
+}
+
+/// A principal has not enough of a resource to use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lack {
+    /// Whose use it would have been.
+    pub principal: Handle,
+    /// Of what.
+    pub resource: ResourceId,
 }
 
 impl Refusal {
     /// A refusal with a sentence and no numbers.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), need: None, have: None, hint: None, index: None }
+        Self { code, message: message.into(), need: None, have: None, hint: None, index: None, lack: None }
     }
 
     /// A field that is missing, of a wrong type or out of range.

@@ -71,6 +71,32 @@ pub enum Renewal {
     },
 }
 
+/// Who steps when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Execution {
+    /// All agents in turns.
+    Tick {
+        /// How far a tick moves the clock, in milliseconds, at least 1.
+        ms: i64,
+    },
+    /// Each agent by itself.
+    Autonomous {
+        /// From one step to the next, in milliseconds, at least 1.
+        pace_ms: i64,
+    },
+}
+
+/// What an agent's loop does when a step needs more of a resource than there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnExhaustion {
+    /// It waits until there is enough.
+    Block,
+    /// It lets the turn pass.
+    Skip,
+}
+
 /// What a missing access contract means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -116,6 +142,10 @@ pub struct Rules {
     pub step_reserve_us: i64,
     /// Artifacts that may `mint`.
     pub mint_authorities: Vec<String>,
+    /// Who steps when.
+    pub execution: Execution,
+    /// What a loop does that lacks a resource.
+    pub on_exhaustion: OnExhaustion,
 }
 
 impl Rules {
@@ -138,6 +168,8 @@ impl Rules {
             cpu_ns_per_poll: 3_000,
             step_reserve_us: 1_000,
             mint_authorities: Vec::new(),
+            execution: Execution::Tick { ms: 60_000 },
+            on_exhaustion: OnExhaustion::Block,
         }
     }
 

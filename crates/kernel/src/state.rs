@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::{
     artifact::{Artifact, stored_bytes},
     cell::Cell,
-    record::{Change, Creation, Effect, Handle},
+    record::{Change, Creation, Effect, Handle, Until},
     rules::{ResourceId, ResourceKind, Rules},
     time::Time,
 };
@@ -61,6 +61,10 @@ pub(crate) trait State {
     fn open_account(&mut self, owner: Handle) -> u32;
     /// The next loop.
     fn open_loop(&mut self, agent: Handle) -> u32;
+    /// A loop waits for the first of these.
+    fn put_to_sleep(&mut self, number: u32, until: &[Until]);
+    /// A loop has ended for good.
+    fn close_loop(&mut self, number: u32);
     /// Whether the world is being founded: only then can something without standing own itself.
     fn is_founding(&self) -> bool;
     /// Scrip or a resource (`Some`) comes into being; only a world being founded allows it.
@@ -82,6 +86,7 @@ pub(crate) fn apply<S: State>(state: &mut S, effect: &Effect) -> Result<(), Guar
         Effect::Own { artifact, from, to } => own(state, *artifact, *from, *to),
         Effect::Delete { artifact } => delete(state, *artifact),
         Effect::Store { artifact, key, value } => store(state, *artifact, key, value.as_ref()),
+        Effect::Sleep { agent, until } => sleep(state, *agent, until),
     }
 }
 
@@ -320,9 +325,13 @@ fn delete<S: State>(state: &mut S, handle: Handle) -> Result<(), Guard> {
         return Err(Guard::Broken(format!("`{}` still {held}", artifact.id)));
     }
     let (owner, size, contract) = (artifact.owner, artifact.size(), artifact.access_contract);
+    let agent = artifact.agent;
     occupy(state, owner, -size)?;
     count_owned(state, owner, false);
     count_ref(state, handle, contract, false);
+    if let Some(number) = agent {
+        state.close_loop(number);
+    }
     let artifact = live_mut(state, handle)?;
     artifact.deleted = true;
     artifact.content = crate::json::Json::default();
@@ -335,6 +344,16 @@ fn delete<S: State>(state: &mut S, handle: Handle) -> Result<(), Guard> {
     artifact.depends_on = Vec::new();
     artifact.memory_artifact = None;
     artifact.updated_at = now;
+    Ok(())
+}
+
+fn sleep<S: State>(state: &mut S, agent: Handle, until: &[Until]) -> Result<(), Guard> {
+    let artifact = live(state, agent)?;
+    let number = artifact.agent.ok_or_else(|| Guard::Broken(format!("`{}` has no loop", artifact.id)))?;
+    if until.is_empty() {
+        return Err(Guard::Broken("a sleep without end".into()));
+    }
+    state.put_to_sleep(number, until);
     Ok(())
 }
 

@@ -5,21 +5,23 @@
 
 use std::sync::Arc;
 
-use imbl::{OrdMap, Vector};
+use imbl::{OrdMap, OrdSet, Vector};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     artifact::Artifact,
     cell::Cell,
-    inbox::Inbox,
     limits,
+    loops::{LoopEvents, Phase, SleepKey},
     pages::{Index, Pages},
     receipt::Receipt,
-    record::{Cause, Charge, Event, EventKind, FORMAT, Handle, Record},
-    rules::{ResourceId, ResourceKind, Rules},
+    record::{Cause, Charge, Event, EventKind, FORMAT, Handle, Record, Until},
+    rules::{Execution, ResourceId, ResourceKind, Rules},
     state::{self, Account, Guard, State},
     time::Time,
 };
+
+pub use crate::loops::Agent;
 
 /// A world between two records.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,6 +42,15 @@ pub struct World {
     /// Cells of all accounts, each account's resources side by side.
     cells: Pages<Cell>,
     agents: Pages<Agent>,
+    /// Agents that were not deleted.
+    #[serde(skip)]
+    population: usize,
+    /// Who waits for which events, by the numbers of their loops.
+    #[serde(skip)]
+    pub(crate) sleepers: OrdMap<SleepKey, OrdSet<u32>>,
+    /// Whose next turn the last record changed.
+    #[serde(skip)]
+    pub(crate) stirred: Vec<Handle>,
     events: Vector<Arc<EventRow>>,
     receipts: OrdMap<(Handle, Arc<str>), Arc<Receipt>>,
     receipts_order: Vector<(Handle, Arc<str>)>,
@@ -56,23 +67,6 @@ pub struct Tick {
     pub seq: u64,
     /// The time of all its actions.
     pub time: Time,
-}
-
-/// What a world knows of an agent's loop.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Agent {
-    /// The agent.
-    pub handle: Handle,
-    /// Steps it has taken.
-    pub steps: u64,
-    /// The tick of its last step.
-    pub last_tick: Option<u64>,
-    /// CPU that its last step used, in microseconds, thinking and acting.
-    pub last_cpu_us: i64,
-    /// What came of its last step, if it did anything.
-    pub last: Option<Arc<Receipt>>,
-    /// What concerned it since.
-    pub(crate) inbox: Arc<Inbox>,
 }
 
 /// An event with its place in the journal.
@@ -120,6 +114,9 @@ impl World {
             holders: Pages::default(),
             cells: Pages::default(),
             agents: Pages::default(),
+            population: 0,
+            sleepers: OrdMap::new(),
+            stirred: Vec::new(),
             events: Vector::new(),
             receipts: OrdMap::new(),
             receipts_order: Vector::new(),
@@ -133,10 +130,30 @@ impl World {
     /// # Errors
     /// When a guard of the record fails: the journal is corrupt.
     pub fn apply(&mut self, record: &Record) -> Result<(), ApplyError> {
-        self.take(record).map_err(|problem| ApplyError { seq: record.seq, problem })
+        let problem = match self.change(record) {
+            Ok(told) if told.are_told_by(&record.events) => {
+                self.remember(record);
+                return Ok(());
+            }
+            Ok(_) => "it does not tell what becomes of the loops".into(),
+            Err(problem) => problem,
+        };
+        Err(ApplyError { seq: record.seq, problem })
     }
 
-    fn take(&mut self, record: &Record) -> Result<(), String> {
+    /// Applies a record that is being made, and adds to its events what it makes of agents' loops. On
+    /// an error the world is half changed and must be thrown away.
+    ///
+    /// # Errors
+    /// When a guard of the record fails: the kernel contradicts itself.
+    pub fn enact(&mut self, mut record: Record) -> Result<Record, ApplyError> {
+        let told = self.change(&record).map_err(|problem| ApplyError { seq: record.seq, problem })?;
+        record.events = told.around(record.events);
+        self.remember(&record);
+        Ok(record)
+    }
+
+    fn change(&mut self, record: &Record) -> Result<LoopEvents, String> {
         if record.seq != self.seq + 1 {
             return Err(format!("expected record {}", self.seq + 1));
         }
@@ -151,6 +168,8 @@ impl World {
         } else if record.time < self.now {
             return Err(format!("its time {} is before {}", record.time, self.now));
         }
+        self.stirred.clear();
+        let first = self.turn_begins(record);
         self.seq = record.seq;
         self.now = record.time;
         if let Cause::Tick { number } = record.cause {
@@ -168,8 +187,7 @@ impl World {
                 state::settle_founder(self, handle).map_err(|guard| self.explain(&guard))?;
             }
         }
-        self.remember(record);
-        Ok(())
+        Ok(LoopEvents { first, last: self.turn_ends(record) })
     }
 
     fn charge(&mut self, charge: Charge) -> Result<(), String> {
@@ -186,34 +204,39 @@ impl World {
         Ok(())
     }
 
-    /// Keeps what observations and queries show of a record.
+    /// Where the step that a record is about has looked: what came later it has not seen.
+    fn looked_seq(&self, record: &Record) -> u64 {
+        match self.rules.execution {
+            Execution::Tick { .. } => self.tick.map_or(0, |tick| tick.seq),
+            Execution::Autonomous { .. } => record.seq - 1,
+        }
+    }
+
+    /// Keeps what observations and queries show of a record, and wakes whom its events wake.
     fn remember(&mut self, record: &Record) {
-        let tick_seq = self.tick.map_or(0, |tick| tick.seq);
+        let looked_seq = self.looked_seq(record);
         for event in &record.events {
             let row = Arc::new(EventRow { seq: record.seq, time: record.time, event: event.clone() });
-            self.deliver(&row, tick_seq);
+            self.deliver(&row, looked_seq);
+            self.wake_by(&row);
             self.events.push_back(row);
             if self.events.len() > limits::EVENTS_KEPT_MAX {
                 self.events.pop_front();
             }
         }
         match &record.cause {
-            Cause::Step { agent, tick, thought, .. } => {
-                let cpu_us: i64 = record
-                    .charges
-                    .iter()
-                    .filter(|charge| charge.principal == *agent && charge.resource == ResourceId::CPU)
-                    .map(|charge| charge.amount)
-                    .sum();
+            Cause::Step { agent, thought, .. } => {
                 let acted = !thought.action.value().is_null() || !record.outcome.is_ok();
                 let last = acted.then(|| Arc::new(Receipt::of(record)));
                 let number = self.get(*agent).and_then(|artifact| artifact.agent);
-                if let Some(row) = number.and_then(|number| self.agents.get_mut(number as usize)) {
-                    row.steps += 1;
-                    row.last_tick = Some(*tick);
-                    row.last_cpu_us = cpu_us;
+                if let Some(row) = number.and_then(|number| self.agent_mut(number)) {
                     row.last = last;
-                    Arc::make_mut(&mut row.inbox).forget_until(tick_seq);
+                    if let Some(inbox) = &mut row.inbox {
+                        Arc::make_mut(inbox).forget_until(looked_seq);
+                        if inbox.is_empty() {
+                            row.inbox = None;
+                        }
+                    }
                 }
             }
             Cause::Act { actor, action_id: Some(id), .. } => {
@@ -226,12 +249,16 @@ impl World {
                     self.receipts.remove(&oldest);
                 }
             }
-            Cause::Genesis { .. } | Cause::Tick { .. } | Cause::Clock | Cause::Act { .. } => {}
+            Cause::Genesis { .. }
+            | Cause::Tick { .. }
+            | Cause::Clock
+            | Cause::Act { .. }
+            | Cause::Short { .. } => {}
         }
     }
 
     /// Puts an event into the inboxes of the agents it concerns, but for the one who did it.
-    fn deliver(&mut self, row: &Arc<EventRow>, tick_seq: u64) {
+    fn deliver(&mut self, row: &Arc<EventRow>, looked_seq: u64) {
         let event = &row.event;
         let owner = event.artifact.and_then(|artifact| self.get(artifact)).map(|artifact| artifact.owner);
         let concerned = [event.to, event.artifact, owner];
@@ -241,8 +268,9 @@ impl World {
                 continue;
             };
             let number = self.get(handle).and_then(|artifact| artifact.agent);
-            if let Some(agent) = number.and_then(|number| self.agents.get_mut(number as usize)) {
-                Arc::make_mut(&mut agent.inbox).push(Arc::clone(row), tick_seq);
+            let agent = number.and_then(|number| self.agent_mut(number));
+            if let Some(agent) = agent.filter(|agent| agent.phase != Phase::Stopped) {
+                Arc::make_mut(agent.inbox.get_or_insert_default()).push(Arc::clone(row), looked_seq);
             }
         }
     }
@@ -307,7 +335,7 @@ impl World {
         self.format
     }
 
-    /// Finds the id again after the world was read from bytes.
+    /// Makes anew what is derived, after the world was read from bytes.
     pub(crate) fn reindex(&mut self) -> Result<(), String> {
         self.index = Index::default();
         for at in 0..self.artifacts.len() {
@@ -318,6 +346,15 @@ impl World {
             }
             let artifacts = &self.artifacts;
             self.index.insert(&id, handle, |row| artifacts.get(row as usize).map(|row| &*row.id));
+        }
+        self.population = self.agents.iter().filter(|row| row.phase != Phase::Stopped).count();
+        self.sleepers = OrdMap::new();
+        for number in 0..self.agents.len() {
+            let number = u32::try_from(number).map_err(|_| "too many agents")?;
+            if let Some(Phase::Asleep { until, .. }) = self.agent_at(number as usize).map(|row| &row.phase) {
+                let until = Arc::clone(until);
+                self.index_sleeper(number, &until);
+            }
         }
         Ok(())
     }
@@ -364,6 +401,16 @@ impl World {
 
     pub(crate) fn agent_at(&self, number: usize) -> Option<&Agent> {
         self.agents.get(number)
+    }
+
+    pub(crate) fn agent_mut(&mut self, number: u32) -> Option<&mut Agent> {
+        self.agents.get_mut(number as usize)
+    }
+
+    /// How many agents there are, those that were deleted apart.
+    #[must_use]
+    pub fn population(&self) -> usize {
+        self.population
     }
 
     pub(crate) fn agents_len(&self) -> usize {
@@ -414,6 +461,13 @@ impl World {
     /// Recent events, oldest first.
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &Arc<EventRow>> {
         self.events.iter()
+    }
+
+    /// The record of the last event that is not at hand any more, if any event was let go.
+    #[must_use]
+    pub fn events_lost_until(&self) -> Option<u64> {
+        let full = self.events.len() >= limits::EVENTS_KEPT_MAX;
+        self.events.front().filter(|_| full).map(|first| first.seq.saturating_sub(1))
     }
 
     /// The receipt of an earlier action of that principal and action id.
@@ -511,15 +565,23 @@ impl State for World {
 
     fn open_loop(&mut self, agent: Handle) -> u32 {
         let number = u32::try_from(self.agents.len()).unwrap_or(u32::MAX);
-        self.agents.push(Agent {
-            handle: agent,
-            steps: 0,
-            last_tick: None,
-            last_cpu_us: 0,
-            last: None,
-            inbox: Arc::default(),
-        });
+        self.agents.push(Agent::new(agent, self.first_turn()));
+        self.population += 1;
+        self.stirred.push(agent);
         number
+    }
+
+    fn put_to_sleep(&mut self, number: u32, until: &[Until]) {
+        let asleep = Phase::Asleep { until: until.into(), since_seq: self.seq };
+        self.set_phase(number, asleep, None);
+    }
+
+    fn close_loop(&mut self, number: u32) {
+        self.population -= 1;
+        self.set_phase(number, Phase::Stopped, None);
+        if let Some(row) = self.agent_mut(number) {
+            row.inbox = None;
+        }
     }
 
     fn is_founding(&self) -> bool {

@@ -15,6 +15,8 @@ mod door;
 mod events;
 #[path = "table/fields.rs"]
 mod fields;
+#[path = "table/loops.rs"]
+mod loops;
 #[path = "table/money.rs"]
 mod money;
 #[path = "table/ops.rs"]

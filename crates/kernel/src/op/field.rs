@@ -29,7 +29,7 @@ pub trait FieldType: Sized {
 }
 
 /// A type that is read from a value that was given.
-trait Given: Sized {
+pub(super) trait Given: Sized {
     fn given(name: &str, value: Value) -> Result<Self, Refusal>;
     fn given_schema() -> Value;
 }
@@ -126,7 +126,7 @@ fn wrong(name: &str, expected: &str, value: &Value) -> Refusal {
     Refusal::invalid(format!("`{name}` must be {expected}, not {}", found(value)))
 }
 
-fn in_field(name: &str, mut refusal: Refusal) -> Refusal {
+pub(super) fn in_field(name: &str, mut refusal: Refusal) -> Refusal {
     refusal.message = format!("`{name}`: {}", refusal.message);
     refusal
 }
@@ -143,7 +143,7 @@ fn text(name: &str, value: Value) -> Result<String, Refusal> {
     }
 }
 
-fn integer(name: &str, value: &Value, least: i64) -> Result<i64, Refusal> {
+pub(super) fn integer(name: &str, value: &Value, least: i64) -> Result<i64, Refusal> {
     let expected = format!("an integer from {least} to {}", i64::MAX);
     match value.as_i64() {
         Some(amount) if amount >= least => Ok(amount),
@@ -151,11 +151,21 @@ fn integer(name: &str, value: &Value, least: i64) -> Result<i64, Refusal> {
     }
 }
 
-fn list(name: &str, value: Value, most: usize) -> Result<Vec<Value>, Refusal> {
+pub(super) fn list(name: &str, value: Value, most: usize) -> Result<Vec<Value>, Refusal> {
     match value {
         Value::Array(items) if items.len() <= most => Ok(items),
         Value::Array(items) => Err(too_large(name, "entries", most, items.len())),
         other => Err(wrong(name, "an array", &other)),
+    }
+}
+
+/// A key that an object of a field doesn't have.
+pub(super) fn unknown_key(name: &str, key: &str, known: &[&str]) -> Refusal {
+    let shown: String = key.chars().take(64).collect();
+    let refusal = Refusal::invalid(format!("`{name}` has no field `{}`", shown.escape_debug()));
+    match nearest(key, known.iter().copied()) {
+        Some(near) => refusal.hint(format!("did you mean `{near}`?")),
+        None => refusal.hint(format!("its fields are {}", known.join(", "))),
     }
 }
 

@@ -6,6 +6,7 @@
 mod action;
 mod field;
 mod schema;
+mod wait;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,6 +20,7 @@ pub use self::{
         Natural, Object, OrNull, Part, Permission, Source, Stored, Text, What, Word, bounded,
     },
     schema::{reference, schema},
+    wait::{AnyOf, EventType, Fitting, Level, Waiting},
 };
 use crate::{founding::Pays, id::Id, limits, refusal::Refusal, time::Time};
 
@@ -87,7 +89,7 @@ macro_rules! ops {
             fn take(kind: OpKind, fields: &mut Fields) -> Result<Option<Self>, Refusal> {
                 match kind {
                     $( OpKind::$Kind => $Kind::take(fields).map(|op| Some(Self::$Kind(op))), )+
-                    OpKind::Sleep | OpKind::Mint | OpKind::Charge => Ok(None),
+                    OpKind::Mint | OpKind::Charge => Ok(None),
                 }
             }
         }
@@ -223,6 +225,24 @@ ops! {
         value "value": OrNull<Stored>,
     }
 
+    /// Ends an agent's step until the first of what is named; only an agent can sleep.
+    Sleep "sleep" 1 {
+        /// So long, such as `60s`; in code by position, `sleep("60s")`, for `for` is a word of Python.
+        duration "for": Option<Duration>,
+        /// Until an instant.
+        until "until": Option<Time>,
+        /// Until an event of this type comes; `*` is any type.
+        event "event": Option<EventType>,
+        /// Only events with these fields: actor, artifact, to, resource, detail, and an amount of at least so much.
+        filter "filter": Option<Fitting>,
+        /// Until what it has of this resource, or of `scrip`, is at the `level`.
+        resource "resource": Option<Word<64>>,
+        /// At least so much, or {"at_least": 5}, or {"at_most": 5}.
+        level "level": Option<Level>,
+        /// More to wait for: a list of objects with the fields above.
+        any "any": Option<AnyOf>,
+    }
+
     /// Reads kernel facts; changes nothing.
     Query "query" 1 {
         /// What to look up.
@@ -354,6 +374,3 @@ impl Invoke {
         if pays { Some("pay") } else { gives.then_some("give") }
     }
 }
-
-// The types that no op of this version uses yet belong to `sleep`, which `Time` and `Duration` serve.
-const _: fn(&str, Option<Value>) -> Result<Option<Time>, Refusal> = <Option<Time> as FieldType>::take;

@@ -59,7 +59,9 @@ impl Transaction<'_> {
             }
             Op::TransferOwnership(op) => ask(Permission::Transfer, &op.artifact),
             Op::SetContract(op) => ask(Permission::Write, &op.artifact),
-            Op::Noop(_) | Op::Run(_) | Op::Transfer(_) | Op::Store(_) | Op::Query(_) => Ok(Vec::new()),
+            Op::Noop(_) | Op::Run(_) | Op::Transfer(_) | Op::Store(_) | Op::Sleep(_) | Op::Query(_) => {
+                Ok(Vec::new())
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use crate::{
     artifact::Artifact,
     cell::Cell,
-    record::{Charge, Effect, Event, Handle},
+    record::{Charge, Effect, Event, Handle, Until},
     rules::{ResourceId, ResourceKind, Rules},
     state::{self, Account, Guard, State},
     time::Time,
@@ -275,6 +275,11 @@ impl State for Draft<'_> {
         self.agents_len += 1;
         self.agents_len - 1
     }
+
+    // What a loop waits for concerns nobody before the action has ended.
+    fn put_to_sleep(&mut self, _number: u32, _until: &[Until]) {}
+
+    fn close_loop(&mut self, _number: u32) {}
 
     fn is_founding(&self) -> bool {
         false

@@ -10,6 +10,7 @@ mod frame;
 mod host;
 mod ops;
 mod query;
+mod sleep;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -26,7 +27,7 @@ use crate::{
     limits,
     op::{Action, Op, OpKind, Planned, Query},
     record::{Charge, Effect, Event, EventKind, Handle, Outcome},
-    refusal::{Code, Refusal},
+    refusal::{Code, Lack, Refusal},
     rules::{ResourceId, ResourceKind},
     state::{Guard, State},
     time::{Time, format_duration_ms},
@@ -573,7 +574,9 @@ impl<'w> Transaction<'w> {
                 (Code::InsufficientResource, format!("get some `{name}` by `transfer`"))
             }
         };
-        Refusal::new(code, sentence).numbers(need, have).hint(hint)
+        let mut refusal = Refusal::new(code, sentence).numbers(need, have).hint(hint);
+        refusal.lack = Some(Lack { principal: who, resource });
+        refusal
     }
 
     fn name(&self, handle: Handle) -> &str {
@@ -589,7 +592,14 @@ impl<'w> Transaction<'w> {
         if let Some(actor) = actor.me {
             let Told { artifact, to, amount, resource, detail } = event;
             let kind = EventKind::Op(kind);
-            self.draft.events.push(Event { kind, actor, artifact, to, amount, resource, detail });
+            self.draft.events.push(Event {
+                artifact,
+                to,
+                amount,
+                resource,
+                detail,
+                ..Event::new(kind, actor)
+            });
         }
     }
 
@@ -602,10 +612,8 @@ impl<'w> Transaction<'w> {
             return;
         };
         if self.draft.exists_before(artifact) {
-            let artifact = Some(artifact);
-            let event =
-                Event { kind, actor, artifact, to: None, amount: None, resource: None, detail: Some(detail) };
-            self.draft.notices.push(event);
+            let (artifact, detail) = (Some(artifact), Some(detail));
+            self.draft.notices.push(Event { artifact, detail, ..Event::new(kind, actor) });
         }
     }
 

@@ -49,6 +49,7 @@ impl Transaction<'_> {
             Op::TransferOwnership(op) => self.transfer_ownership(actor, op),
             Op::SetContract(op) => self.set_contract(actor, op),
             Op::Store(op) => self.store(actor, op),
+            Op::Sleep(op) => self.sleep(actor, op),
         };
         self.end_op(result)
     }

@@ -212,9 +212,9 @@ impl Transaction<'_> {
         let world = self.draft.world();
         let alive = |handle: Handle| world.get(handle).is_some_and(|artifact| !artifact.is_deleted());
         let row = |handle: Handle| {
-            let steps = world.agent(handle).map_or(0, |agent| agent.steps);
+            let (steps, state) =
+                world.agent(handle).map_or((0, "stopped"), |agent| (agent.steps, agent.state()));
             let owner = world.get(handle).map_or(handle, |artifact| artifact.owner);
-            let state = if steps == 0 { "starting" } else { "running" };
             json!({ "id": world.name(handle), "owner": world.name(owner), "state": state, "steps": steps })
         };
         let Some(sample) = query.sample else {
@@ -281,8 +281,14 @@ impl Transaction<'_> {
         let json =
             |row: &Arc<crate::world::EventRow>| event_json(world, row.seq, row.time, &row.event, viewer);
         // With `since` a reader catches up from there; without, it sees the latest.
-        if since.is_some() {
-            return Ok(world.events().filter(wanted).take(limit).map(json).collect());
+        if let Some(since) = since {
+            let mut rows: Vec<Value> = world.events().filter(wanted).take(limit).map(json).collect();
+            // Whether something between was one of those wanted is not known any more.
+            let lost = world.events_lost_until().filter(|lost| *lost > since);
+            if let Some(lost) = lost {
+                rows.insert(0, json!({ "type": "gap", "since": since, "until": lost }));
+            }
+            return Ok(rows.into());
         }
         let mut latest: Vec<Value> = world.events().rev().filter(wanted).take(limit).map(json).collect();
         latest.reverse();

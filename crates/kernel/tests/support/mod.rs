@@ -45,9 +45,9 @@ impl Toy {
     pub(crate) fn act(&mut self, world: &mut World, as_id: &str, action: Value) -> Receipt {
         match self.submit(world, as_id, action) {
             Ok(record) => {
-                if let Err(error) = world.apply(&record) {
-                    panic!("a record of the kernel's own making does not fit: {error}: {record:?}");
-                }
+                let record = world.enact(record).unwrap_or_else(|error| {
+                    panic!("a record of the kernel's own making does not fit: {error}")
+                });
                 let receipt = Receipt::of(&record);
                 self.records.push(record);
                 receipt

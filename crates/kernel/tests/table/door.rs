@@ -30,7 +30,7 @@ use oikos_kernel::{
     receipt::{Receipt, Viewer},
     record::{Change, Effect, Outcome, Record},
     refusal::Refusal,
-    rules::{Missing, Renewal, ResourceId, ResourceKind, ResourceRule, Rules},
+    rules::{Execution, Missing, OnExhaustion, Renewal, ResourceId, ResourceKind, ResourceRule, Rules},
     time::{Time, parse_duration_ms},
     transaction::Transaction,
     world::World,
@@ -80,6 +80,11 @@ impl Setup {
                 ["missing", "deny"] => self.rules.missing = Missing::Deny,
                 ["renewal", "tick", ms] => {
                     self.rules.renewal = Renewal::Tick { ms: parse_duration_ms(ms).unwrap() };
+                }
+                ["skip"] => self.rules.on_exhaustion = OnExhaustion::Skip,
+                ["autonomous", pace] => {
+                    let pace_ms = parse_duration_ms(pace).unwrap();
+                    self.rules.execution = Execution::Autonomous { pace_ms };
                 }
                 _ => panic!("no such rule: {words:?}"),
             }),
@@ -237,6 +242,20 @@ fn run_statement(toy: &mut Toy, head: &str, rest: &str) -> Result<(), String> {
         "tick" => {
             toy.tick();
             Ok(())
+        }
+        "short" => {
+            toy.short(rest);
+            Ok(())
+        }
+        "loop" => {
+            let (agent, expected) = rest.split_once(' ').unwrap();
+            let row = toy.world.agent(toy.handle(agent)).unwrap();
+            // In whole milliseconds since the beginning, for short lines.
+            let due = row
+                .due()
+                .map_or("never".into(), |due| format!("{}ms", due.ms() - toy.world.rules().start.ms()));
+            let waits = row.waits(&toy.world).map_or(String::new(), |waits| format!(" {waits}"));
+            same("loop", &format!("{} {due}{waits}", row.state()), expected)
         }
         "orphan" => {
             let (id, contract) = rest.split_once(" by ").unwrap();

@@ -23,6 +23,7 @@ const LEAST: &str = r#"
     transfer_ownership {"artifact": "a", "to": "b"}
     set_contract {"artifact": "a", "contract": "b"}
     store {"key": "k", "value": 1}
+    sleep {}
     query {"what": "supply"}
 "#;
 
@@ -139,6 +140,24 @@ const TABLE: &str = r#"
     run.code: @text:65537 -> limit_exceeded
     store.value: null | 0 | "x" | {"a": 1} | @text:65536 -> ok
     store.value: @text:65537 | @deep:101 -> limit_exceeded
+
+    # What a sleeper waits for.
+    sleep.for: null | "60s" | "0s" | "1h 30m" | "1500ms" | 0 | 60 -> ok
+    sleep.for: "" | "soon" | "-1s" | -1 | 0.5 | true | [] | "1us" | 9223372036854775807 -> invalid_argument
+    sleep.until: null | "2026-01-01T00:01:00Z" | "2026-01-01T00:01:00.5+02:00" -> ok
+    sleep.until: "" | "tomorrow" | 5 | {} | "2026-13-01T00:00:00Z" -> invalid_argument
+    sleep.event: null | "transfer" | "wake" | "freeze" | "*" -> ok
+    sleep.event: "" | "transfers" | 5 | [] -> invalid_argument
+    sleep.filter: null | {} | {"to": "bob", "amount": 5, "actor": "a", "artifact": "b", "resource": "scrip", "detail": "run"} -> ok
+    sleep.filter: "x" | 5 | [] | {"from": "bob"} | {"to": 5} | {"to": ""} | {"amount": "5"} | {"amount": 1.5} | {"amount": -1} -> invalid_argument
+    sleep.resource: null | "cpu" | "scrip" -> ok
+    sleep.resource: "" | 5 -> invalid_argument
+    sleep.resource: @text:65 -> limit_exceeded
+    sleep.level: null | 0 | 5 | {"at_least": 5} | {"at_most": 0} -> ok
+    sleep.level: -1 | 1.5 | "5" | {} | [] | {"below": 5} | {"at_least": 1, "at_most": 2} | {"at_most": -1} | {"at_most": 9223372036854775808} -> invalid_argument
+    sleep.any: null | [] | [{"for": "1s"}, {"event": "*"}] -> ok
+    sleep.any: "x" | 5 | {} | [5] | [{}] | [{"any": []}] | [{"fro": "1s"}] | [{"for": -1}] -> invalid_argument
+    sleep.any: @list:17 -> limit_exceeded
 
     # What every op may carry.
     noop.max_spend: null | 0 | 5 -> ok
@@ -278,14 +297,12 @@ fn the_heritage_spelling_is_the_same_op() {
 fn ops_of_later_versions_are_unsupported() {
     let unsupported = OpKind::ALL.into_iter().filter(|kind| kind.spec().is_none());
     let kinds: Vec<&str> = unsupported.map(OpKind::as_str).collect();
-    assert_eq!(kinds, ["sleep", "mint", "charge"]);
+    assert_eq!(kinds, ["mint", "charge"]);
     check(
         r#"
         world: alice
-        alice sleep {"for": "60s"} -> unsupported unrecorded "`sleep`"
         alice mint {"to": "alice", "amount": 5} -> unsupported unrecorded "`mint`"
         alice charge {"amount": 5} -> unsupported unrecorded "`charge`"
-        alice run {"code": "[['call', 'sleep']]"} -> unsupported "`sleep`"
         alice run {"code": "[['call', 'call_llm', ['hi']]]"} -> unsupported "`call_llm`"
         alice run {"code": "[['call', 'frobnicate']]"} -> unsupported "`frobnicate`"
         alice run {"code": "[['try', 'ledger.burn', ['alice']], ['return', '$last']]"} -> ok "unsupported: `ledger` has no method `burn`"

@@ -73,6 +73,8 @@ impl Toy {
             Outcome::Done(action) => action.to_value(),
             Outcome::Nothing | Outcome::Refused(_) => Value::Null,
         };
+        let thought_outcome = thought.outcome.clone();
+        let malformed = !submitted.is_null() && Action::parse(submitted.clone()).is_err();
         let mut done = match (&submitted, Action::parse(submitted.clone())) {
             (Value::Null, _) => thought,
             (_, Err(refusal)) => Finished { outcome: Outcome::Refused(Box::new(refusal)), ..thought },
@@ -87,45 +89,54 @@ impl Toy {
         if done.outcome == Outcome::Done(Json::default()) && submitted.is_null() {
             done.outcome = Outcome::Nothing;
         }
-        let tick = self.world.tick().map_or(0, |tick| tick.number);
-        let thought = Thought { action: submitted.into(), cpu_us, output: String::new() };
-        self.record(Cause::Step { agent, tick, thought, output: done.output.clone() }, done)
+        let failed = matches!(thought_outcome, Outcome::Refused(_)) || malformed;
+        let turn = self.turn(agent);
+        let thought = Thought { action: submitted.into(), cpu_us, output: String::new(), failed };
+        self.record(Cause::Step { agent, turn, thought, output: done.output.clone() }, done)
+    }
+
+    /// The number of an agent's turn.
+    fn turn(&self, agent: Handle) -> u64 {
+        let tick = self.world.tick().map(|tick| tick.number);
+        tick.unwrap_or_else(|| self.world.agent(agent).map_or(0, |row| row.steps))
+    }
+
+    /// An agent's turn for which it lacks the CPU.
+    pub(crate) fn short(&mut self, agent: &str) -> Receipt {
+        let agent = self.handle(agent);
+        let cause = Cause::Short { agent, turn: self.turn(agent) };
+        self.record(cause, nothing())
     }
 
     /// A record of effects that no action would have.
     pub(crate) fn force(&mut self, effect: Effect) {
-        let outcome = Outcome::Nothing;
-        let done = Finished {
-            charges: vec![],
-            effects: vec![effect],
-            events: vec![],
-            outcome,
-            output: String::new(),
-        };
-        self.record(Cause::Clock, done);
+        self.record(Cause::Clock, Finished { effects: vec![effect], ..nothing() });
     }
 
     /// Begins the next tick.
     pub(crate) fn tick(&mut self) {
         let number = self.world.tick().map_or(0, |tick| tick.number + 1);
-        let done = Finished {
-            charges: vec![],
-            effects: vec![],
-            events: vec![],
-            outcome: Outcome::Nothing,
-            output: String::new(),
-        };
-        self.record(Cause::Tick { number }, done);
+        self.record(Cause::Tick { number }, nothing());
     }
 
     fn record(&mut self, cause: Cause, done: Finished) -> Receipt {
         let Finished { charges, effects, events, outcome, output: _ } = done;
         let record =
             Record { seq: self.world.seq() + 1, time: self.now, cause, charges, effects, events, outcome };
-        self.world.apply(&record).unwrap();
+        let record = self.world.enact(record).unwrap();
         let receipt = Receipt::of(&record);
         self.journal.push(record);
         receipt
+    }
+}
+
+fn nothing() -> Finished {
+    Finished {
+        charges: vec![],
+        effects: vec![],
+        events: vec![],
+        outcome: Outcome::Nothing,
+        output: String::new(),
     }
 }
 

@@ -1,0 +1,689 @@
+//! Agents' loops: what each waits for, when its next turn is, and what a record makes of it.
+//!
+//! All of it follows from the records, so that a world that is read again goes on as it would have.
+//! Nothing here runs an agent: a scheduler does when a turn is due.
+
+use std::sync::Arc;
+
+use imbl::OrdSet;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    inbox::Inbox,
+    limits,
+    receipt::Receipt,
+    record::{Bound, Cause, Effect, Event, EventKind, Filter, Handle, Outcome, Record, Thought, Until},
+    rules::{Execution, OnExhaustion, ResourceId, ResourceKind},
+    state::State,
+    time::Time,
+    world::{EventRow, World},
+};
+
+/// What a world knows of an agent's loop.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Agent {
+    /// The agent.
+    pub handle: Handle,
+    /// Steps it has taken.
+    pub steps: u64,
+    /// CPU that its last step used, in microseconds, thinking and acting.
+    pub last_cpu_us: i64,
+    /// What came of its last step, if it did anything.
+    pub last: Option<Arc<Receipt>>,
+    /// The tick or number of its last turn, taken or not.
+    pub last_turn: Option<u64>,
+    /// When that was.
+    pub(crate) turn_at: Option<Time>,
+    pub(crate) phase: Phase,
+    /// Its next turn; `None` while it waits for what has no time.
+    pub(crate) due: Option<Time>,
+    /// Steps in a row that failed.
+    pub(crate) errors: u8,
+    /// What ended its sleep, until it steps.
+    pub(crate) woke: Option<Woke>,
+    /// What concerned it since its last step.
+    pub(crate) inbox: Option<Arc<Inbox>>,
+}
+
+/// What a loop does between its steps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Phase {
+    /// It steps when it is due.
+    Ready,
+    /// It sleeps since a record, until the first of these.
+    Asleep { until: Arc<[Until]>, since_seq: u64 },
+    /// It waits until so much of a resource is free.
+    Blocked { resource: ResourceId, need: i64 },
+    /// It failed too often, and waits until something about it changes.
+    Paused,
+    /// It was deleted.
+    Stopped,
+}
+
+/// What ended a sleep or a pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Woke {
+    Time,
+    /// The record of the event.
+    Event(u64),
+    /// Scrip (`None`) or a resource came to the level.
+    Level(Option<ResourceId>),
+    /// Something about the agent changed.
+    Change,
+}
+
+/// By which part of an event its sleepers are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    None,
+    Actor,
+    Artifact,
+    To,
+}
+
+/// Where a sleeper stands that waits for an event: the type, and one id that the event must have.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SleepKey(Option<EventKind>, Part, Arc<str>);
+
+impl SleepKey {
+    fn of(filter: &Filter) -> Self {
+        let parts =
+            [(Part::To, &filter.to), (Part::Artifact, &filter.artifact), (Part::Actor, &filter.actor)];
+        let found = parts.into_iter().find_map(|(part, id)| Some((part, id.as_deref()?)));
+        let (part, id) = found.unwrap_or((Part::None, ""));
+        Self(filter.kind, part, id.into())
+    }
+}
+
+/// What became of a waiting loop whose account changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turned {
+    Same,
+    /// It was frozen, and is not any more.
+    Freed,
+    /// It could have waited, and is frozen now.
+    Frozen,
+}
+
+/// The events that a record tells of loops: what begins it and what ends it.
+#[derive(Debug, Default)]
+pub(crate) struct LoopEvents {
+    pub(crate) first: Vec<Event>,
+    pub(crate) last: Vec<Event>,
+}
+
+impl LoopEvents {
+    /// Whether a record tells just these.
+    pub(crate) fn are_told_by(&self, events: &[Event]) -> bool {
+        events.len() >= self.first.len() + self.last.len()
+            && events.starts_with(&self.first)
+            && events.ends_with(&self.last)
+    }
+
+    /// These around the others.
+    pub(crate) fn around(self, mut events: Vec<Event>) -> Vec<Event> {
+        if !self.first.is_empty() {
+            events.splice(0..0, self.first);
+        }
+        events.extend(self.last);
+        events
+    }
+}
+
+impl Agent {
+    pub(crate) fn new(handle: Handle, due: Time) -> Self {
+        Self {
+            handle,
+            steps: 0,
+            last_cpu_us: 0,
+            last: None,
+            last_turn: None,
+            turn_at: None,
+            phase: Phase::Ready,
+            due: Some(due),
+            errors: 0,
+            woke: None,
+            inbox: None,
+        }
+    }
+
+    /// What it does: `starting`, `running`, `sleeping`, `blocked`, `paused` or `stopped`.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match self.phase {
+            Phase::Ready if self.steps == 0 => "starting",
+            Phase::Ready => "running",
+            Phase::Asleep { .. } => "sleeping",
+            Phase::Blocked { .. } => "blocked",
+            Phase::Paused => "paused",
+            Phase::Stopped => "stopped",
+        }
+    }
+
+    /// Its next turn, if nothing happens before; `None` if only something that happens brings it.
+    #[must_use]
+    pub fn due(&self) -> Option<Time> {
+        self.due
+    }
+
+    /// Steps in a row that failed.
+    #[must_use]
+    pub fn errors(&self) -> u8 {
+        self.errors
+    }
+
+    /// What it waits for, in words; `None` if only for its turn.
+    #[must_use]
+    pub fn waits(&self, world: &World) -> Option<String> {
+        match &self.phase {
+            Phase::Asleep { until, .. } => {
+                let words: Vec<String> = until.iter().map(|until| until.words(world.rules())).collect();
+                Some(words.join(", or "))
+            }
+            Phase::Blocked { resource, need } => {
+                Some(format!("{need} of {}", world.rules().resource_name(*resource)))
+            }
+            Phase::Paused => Some("something about it to change".into()),
+            Phase::Ready | Phase::Stopped => None,
+        }
+    }
+}
+
+impl World {
+    /// The loops whose next turn the last record changed.
+    #[must_use]
+    pub fn stirred(&self) -> &[Handle] {
+        &self.stirred
+    }
+
+    /// Whether an agent has the CPU for a step: what its last one used, or the reserve, but never more
+    /// than its whole rate (`DESIGN.md §9`).
+    #[must_use]
+    pub fn can_step(&self, agent: Handle, now: Time) -> bool {
+        if self.rules().kind(ResourceId::CPU) == ResourceKind::Metered {
+            return true;
+        }
+        let Some(row) = self.agent(agent) else { return false };
+        self.capacity(agent, ResourceId::CPU, now) >= self.step_need(row)
+    }
+
+    pub(crate) fn step_need(&self, row: &Agent) -> i64 {
+        let rate = self.limit(row.handle, ResourceId::CPU);
+        row.last_cpu_us.max(self.rules().step_reserve_us).min(rate).max(1)
+    }
+
+    fn loop_of(&self, handle: Handle) -> Option<u32> {
+        self.get(handle)?.agent
+    }
+
+    fn row(&self, number: u32) -> Option<&Agent> {
+        self.agent_at(number as usize)
+    }
+
+    /// The first instant at which a loop may step if `at` is what it waits for.
+    fn not_before(&self, row: &Agent, at: Time) -> Time {
+        let floor_ms = match self.rules().execution {
+            Execution::Tick { .. } => 0,
+            Execution::Autonomous { .. } => limits::STEP_MS_MIN,
+        };
+        let floor = row.turn_at.and_then(|turn| turn.after_ms(floor_ms));
+        floor.map_or(at, |floor| at.max(floor))
+    }
+
+    /// When an agent's turn comes if it neither sleeps nor failed.
+    fn after_pace(&self, now: Time) -> Time {
+        match self.rules().execution {
+            Execution::Tick { .. } => now,
+            Execution::Autonomous { pace_ms } => now.after_ms(pace_ms).unwrap_or(now),
+        }
+    }
+
+    /// The first turn of a loop that comes into being.
+    pub(crate) fn first_turn(&self) -> Time {
+        let now = State::now(self);
+        if self.is_founding() { now } else { self.after_pace(now) }
+    }
+
+    /// Changes what a loop does, and keeps the table of sleepers true.
+    pub(crate) fn set_phase(&mut self, number: u32, phase: Phase, due: Option<Time>) {
+        let Some(row) = self.row(number) else { return };
+        let handle = row.handle;
+        if let Phase::Asleep { until, .. } = &row.phase {
+            let until = Arc::clone(until);
+            for filter in events_of(&until) {
+                let key = SleepKey::of(filter);
+                let empty = self.sleepers.get_mut(&key).is_some_and(|sleepers| {
+                    sleepers.remove(&number);
+                    sleepers.is_empty()
+                });
+                if empty {
+                    self.sleepers.remove(&key);
+                }
+            }
+        }
+        if let Phase::Asleep { until, .. } = &phase {
+            self.index_sleeper(number, &Arc::clone(until));
+        }
+        if let Some(row) = self.agent_mut(number) {
+            row.phase = phase;
+            row.due = due;
+        }
+        self.stirred.push(handle);
+    }
+
+    pub(crate) fn index_sleeper(&mut self, number: u32, until: &[Until]) {
+        for filter in events_of(until) {
+            self.sleepers.entry(SleepKey::of(filter)).or_insert_with(OrdSet::new).insert(number);
+        }
+    }
+
+    fn set_due(&mut self, number: u32, due: Option<Time>) {
+        let handle = self.agent_mut(number).and_then(|row| {
+            let changed = row.due != due;
+            row.due = due;
+            changed.then_some(row.handle)
+        });
+        self.stirred.extend(handle);
+    }
+
+    /// Ends a sleep or a pause before its time.
+    fn rouse(&mut self, number: u32, woke: Woke) {
+        let Some(row) = self.row(number) else { return };
+        let due = self.not_before(row, State::now(self));
+        self.set_phase(number, Phase::Ready, Some(due));
+        if let Some(row) = self.agent_mut(number) {
+            row.woke = Some(woke);
+            row.errors = 0;
+        }
+    }
+
+    /// What ended, or ends, an agent's sleep, as it stands at `now`.
+    pub(crate) fn woke(&self, row: &Agent, now: Time) -> Option<Woke> {
+        match &row.phase {
+            Phase::Asleep { until, .. } => {
+                let (end, woke) = self.sleep_ends(row.handle, until, now)?;
+                (end <= now).then_some(woke)
+            }
+            _ => row.woke,
+        }
+    }
+
+    pub(crate) fn woke_json(&self, woke: Woke) -> Value {
+        match woke {
+            Woke::Time => json!({ "by": "time" }),
+            Woke::Event(seq) => json!({ "by": "event", "seq": seq }),
+            Woke::Level(resource) => json!({ "by": "level", "resource": self.level_name(resource) }),
+            Woke::Change => json!({ "by": "change" }),
+        }
+    }
+
+    fn level_name(&self, resource: Option<ResourceId>) -> &str {
+        resource.map_or("scrip", |resource| self.rules().resource_name(resource))
+    }
+
+    /// The first instant, from `now`, that ends a sleep by itself, and why.
+    fn sleep_ends(&self, agent: Handle, until: &[Until], now: Time) -> Option<(Time, Woke)> {
+        let ends = until.iter().filter_map(|until| match until {
+            Until::Time(time) => Some((*time, Woke::Time)),
+            Until::Event(_) => None,
+            Until::Level { resource, bound, level } => self
+                .level_at(agent, *resource, *bound, *level, now)
+                .map(|time| (time, Woke::Level(*resource))),
+        });
+        ends.min_by_key(|(time, _)| *time)
+    }
+
+    fn level_at(
+        &self,
+        agent: Handle,
+        resource: Option<ResourceId>,
+        bound: Bound,
+        level: i64,
+        now: Time,
+    ) -> Option<Time> {
+        let Some(resource) = resource else {
+            return bound.holds(self.scrip(agent), level).then_some(now);
+        };
+        let number = self.get(agent)?.account?;
+        let (rules, cell) = (self.rules(), State::cell(self, number, resource)?);
+        let kind = rules.kind(resource);
+        match bound {
+            // What is set aside for a thought under way is no part of the state.
+            Bound::AtLeast => cell.free_at(rules, kind, now, -cell.held, level),
+            Bound::AtMost => {
+                bound.holds(cell.free(kind, now).saturating_add(cell.held), level).then_some(now)
+            }
+        }
+    }
+
+    /// Looks again at a loop that waits, after its account changed.
+    fn reconsider(&mut self, number: u32) -> Turned {
+        let now = State::now(self);
+        let Some(row) = self.row(number) else { return Turned::Same };
+        match &row.phase {
+            Phase::Ready | Phase::Paused | Phase::Stopped => Turned::Same,
+            Phase::Asleep { until, .. } => {
+                let until = Arc::clone(until);
+                match self.sleep_ends(row.handle, &until, now) {
+                    Some((end, woke @ Woke::Level(_))) if end <= now => self.rouse(number, woke),
+                    end => {
+                        let due = end.map(|(end, _)| self.not_before(row, end));
+                        self.set_due(number, due);
+                    }
+                }
+                Turned::Same
+            }
+            Phase::Blocked { resource, need } => {
+                let (resource, before) = (*resource, row.due);
+                let need = if resource == ResourceId::CPU { self.step_need(row) } else { *need };
+                let end = self.level_at(row.handle, Some(resource), Bound::AtLeast, need, now);
+                let due = end.map(|end| self.not_before(row, end));
+                self.set_due(number, due);
+                match (before, due) {
+                    (None, Some(_)) => Turned::Freed,
+                    (Some(_), None) => Turned::Frozen,
+                    _ => Turned::Same,
+                }
+            }
+        }
+    }
+
+    /// What a turn that a record takes tells first: that a wait has ended.
+    pub(crate) fn turn_begins(&self, record: &Record) -> Vec<Event> {
+        let (agent, steps) = match &record.cause {
+            Cause::Step { agent, .. } => (*agent, true),
+            Cause::Short { agent, .. } => (*agent, false),
+            _ => return Vec::new(),
+        };
+        let Some(row) = self.agent(agent) else { return Vec::new() };
+        if let Some(woke) = self.woke(row, record.time) {
+            let detail = match woke {
+                Woke::Time => "time".into(),
+                Woke::Event(seq) => format!("event {seq}"),
+                Woke::Level(resource) => format!("level of {}", self.level_name(resource)),
+                Woke::Change => "change".into(),
+            };
+            return vec![Event { detail: Some(detail), ..Event::new(EventKind::Wake, agent) }];
+        }
+        match row.phase {
+            Phase::Blocked { resource, .. } if steps => {
+                vec![Event { resource: Some(resource), ..Event::new(EventKind::Unblock, agent) }]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What a record that has been applied makes of the loops, and what it tells of that.
+    pub(crate) fn turn_ends(&mut self, record: &Record) -> Vec<Event> {
+        let mut told = Vec::new();
+        match &record.cause {
+            Cause::Step { agent, turn, thought, .. } => {
+                self.stepped(record, *agent, *turn, thought, &mut told);
+            }
+            Cause::Short { agent, turn } => self.fell_short(*agent, *turn, &mut told),
+            Cause::Genesis { .. } => return told,
+            _ => {}
+        }
+        self.tell_exhausted(record, &mut told);
+        for charge in &record.charges {
+            self.account_changed(charge.principal, None, &mut told);
+        }
+        for effect in &record.effects {
+            match effect {
+                Effect::Pay { from, to, .. } => {
+                    self.account_changed(*from, None, &mut told);
+                    self.account_changed(*to, None, &mut told);
+                    self.unpause(*to);
+                }
+                Effect::Move { from, to, resource, amount } => {
+                    self.account_changed(*from, None, &mut told);
+                    self.account_changed(*to, Some((*from, *resource, *amount)), &mut told);
+                    self.unpause(*to);
+                }
+                Effect::Sleep { agent, .. } => self.fall_asleep(record, *agent),
+                Effect::Change { artifact, .. } | Effect::Own { artifact, .. } => self.unpause(*artifact),
+                Effect::Store { artifact, .. } | Effect::Delete { artifact } => {
+                    // Bytes may have been freed on the owner's disk, or taken.
+                    if let Some(owner) = self.get(*artifact).map(|artifact| artifact.owner) {
+                        self.account_changed(owner, None, &mut told);
+                    }
+                }
+                Effect::Endow { .. } | Effect::Allot { .. } | Effect::Create(_) => {}
+            }
+        }
+        told
+    }
+
+    fn stepped(
+        &mut self,
+        record: &Record,
+        agent: Handle,
+        turn: u64,
+        thought: &Thought,
+        told: &mut Vec<Event>,
+    ) {
+        let Some(number) = self.loop_of(agent) else { return };
+        let (now, charges) = (record.time, record.charges.iter());
+        let cpu = charges.filter(|charge| charge.principal == agent && charge.resource == ResourceId::CPU);
+        let cpu_us = cpu.map(|charge| charge.amount).sum();
+        let lack = match &record.outcome {
+            Outcome::Refused(refusal) => {
+                let own = refusal.lack.filter(|lack| lack.principal == agent);
+                own.map(|lack| (lack.resource, refusal.need.unwrap_or(1)))
+            }
+            Outcome::Done(_) | Outcome::Nothing => None,
+        };
+        let failed = thought.failed && lack.is_none();
+        let Some(row) = self.agent_mut(number) else { return };
+        row.steps += 1;
+        row.last_turn = Some(turn);
+        row.turn_at = Some(now);
+        row.last_cpu_us = cpu_us;
+        row.woke = None;
+        row.errors = if failed { row.errors.saturating_add(1) } else { 0 };
+        let (errors, stopped) = (row.errors, row.phase == Phase::Stopped);
+        let slept = matches!(&row.phase, Phase::Asleep { since_seq, .. } if *since_seq == record.seq);
+        if stopped || slept {
+            return;
+        }
+        if let Some((resource, need)) = lack {
+            return self.lacks(number, resource, need, told);
+        }
+        if !failed {
+            return self.set_phase(number, Phase::Ready, Some(self.after_pace(now)));
+        }
+        if errors >= limits::ERRORS_IN_A_ROW_MAX {
+            let detail = Some(format!("{errors} errors in a row"));
+            told.push(Event { detail, ..Event::new(EventKind::Pause, agent) });
+            return self.set_phase(number, Phase::Paused, None);
+        }
+        let backoff = backoff_ms(errors);
+        let due = now.after_ms(backoff).unwrap_or(now).max(self.after_pace(now));
+        self.set_phase(number, Phase::Ready, Some(due));
+    }
+
+    fn fell_short(&mut self, agent: Handle, turn: u64, told: &mut Vec<Event>) {
+        let Some(number) = self.loop_of(agent) else { return };
+        let now = State::now(self);
+        let Some(row) = self.agent_mut(number) else { return };
+        row.last_turn = Some(turn);
+        row.turn_at = Some(now);
+        row.woke = None;
+        let need = self.row(number).map_or(1, |row| self.step_need(row));
+        self.lacks(number, ResourceId::CPU, need, told);
+    }
+
+    /// A loop needs more of a resource than there is: it waits, or lets the turn pass.
+    fn lacks(&mut self, number: u32, resource: ResourceId, need: i64, told: &mut Vec<Event>) {
+        let now = State::now(self);
+        let Some(agent) = self.row(number).map(|row| row.handle) else { return };
+        let of = |kind| Event { resource: Some(resource), amount: Some(need), ..Event::new(kind, agent) };
+        told.push(of(EventKind::Exhausted));
+        if self.rules().on_exhaustion == OnExhaustion::Skip {
+            return self.set_phase(number, Phase::Ready, Some(self.after_pace(now)));
+        }
+        self.set_phase(number, Phase::Blocked { resource, need }, None);
+        self.reconsider(number);
+        match self.row(number).and_then(|row| row.due) {
+            Some(due) => {
+                told.push(Event { detail: Some(format!("until {due}")), ..of(EventKind::Block) });
+            }
+            None => told.push(of(EventKind::Freeze)),
+        }
+    }
+
+    /// Tells whose use or gift has left nothing of a resource.
+    fn tell_exhausted(&self, record: &Record, told: &mut Vec<Event>) {
+        let used = record.charges.iter().map(|charge| (charge.principal, charge.resource));
+        let moved = record.effects.iter().filter_map(|effect| match effect {
+            Effect::Move { from, resource, .. } => Some((*from, *resource)),
+            _ => None,
+        });
+        for (principal, resource) in used.chain(moved) {
+            let kind = self.rules().kind(resource);
+            if !matches!(kind, ResourceKind::Renewable { .. } | ResourceKind::Depletable) {
+                continue;
+            }
+            let number = self.get(principal).and_then(|artifact| artifact.account);
+            let cell = number.and_then(|number| State::cell(self, number, resource));
+            let left = cell.map_or(0, |cell| cell.free(kind, record.time).saturating_add(cell.held));
+            let known = |event: &Event| {
+                event.kind == EventKind::Exhausted
+                    && event.actor == principal
+                    && event.resource == Some(resource)
+            };
+            if left < 1 && !told.iter().any(known) {
+                told.push(Event { resource: Some(resource), ..Event::new(EventKind::Exhausted, principal) });
+            }
+        }
+    }
+
+    /// What a loop waits for may have come, or gone, with its account; `gift` is what came.
+    fn account_changed(
+        &mut self,
+        holder: Handle,
+        gift: Option<(Handle, ResourceId, i64)>,
+        told: &mut Vec<Event>,
+    ) {
+        let Some(number) = self.loop_of(holder) else { return };
+        match (self.reconsider(number), gift) {
+            (Turned::Freed, Some((giver, resource, amount))) => told.push(Event {
+                to: Some(holder),
+                amount: Some(amount),
+                resource: Some(resource),
+                ..Event::new(EventKind::Rescue, giver)
+            }),
+            (Turned::Frozen, _) => {
+                if let Some(Phase::Blocked { resource, need }) = self.row(number).map(|row| &row.phase) {
+                    let (resource, amount) = (Some(*resource), Some(*need));
+                    told.push(Event { resource, amount, ..Event::new(EventKind::Freeze, holder) });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn unpause(&mut self, agent: Handle) {
+        let number = self.loop_of(agent);
+        if let Some(number) =
+            number.filter(|number| self.row(*number).is_some_and(|row| row.phase == Phase::Paused))
+        {
+            self.rouse(number, Woke::Change);
+        }
+    }
+
+    /// Settles when a loop that a record put to sleep wakes: at once if what it waits for is so already.
+    fn fall_asleep(&mut self, record: &Record, agent: Handle) {
+        let Some(number) = self.loop_of(agent) else { return };
+        self.reconsider(number);
+        let (Some(row), Some(tick)) = (self.row(number), self.tick()) else { return };
+        let (Phase::Asleep { until, .. }, Cause::Step { .. }) = (&row.phase, &record.cause) else { return };
+        if !matches!(self.rules().execution, Execution::Tick { .. }) || events_of(until).next().is_none() {
+            return;
+        }
+        // It decided on the snapshot of the tick, and may have missed what it waits for since.
+        let since = self.events().rev().take_while(|event| event.seq > tick.seq);
+        let missed = since.filter(|event| events_of(until).any(|filter| self.fits(filter, &event.event)));
+        if let Some(seq) = missed.last().map(|event| event.seq) {
+            self.rouse(number, Woke::Event(seq));
+        }
+    }
+
+    /// Wakes those who wait for an event.
+    pub(crate) fn wake_by(&mut self, row: &Arc<EventRow>) {
+        if self.sleepers.is_empty() {
+            return;
+        }
+        let event = &row.event;
+        let id = |handle: Handle| self.get(handle).map(|artifact| Arc::clone(&artifact.id));
+        let nobody: Arc<str> = Arc::from("");
+        let parts = [
+            (Part::None, Some(nobody)),
+            (Part::Actor, id(event.actor)),
+            (Part::Artifact, event.artifact.and_then(id)),
+            (Part::To, event.to.and_then(id)),
+        ];
+        let mut woken = OrdSet::new();
+        for (part, id) in parts.into_iter().filter_map(|(part, id)| Some((part, id?))) {
+            for kind in [Some(event.kind), None] {
+                let sleepers = self.sleepers.get(&SleepKey(kind, part, Arc::clone(&id)));
+                woken.extend(
+                    sleepers.into_iter().flatten().copied().filter(|number| self.waits_for(*number, row)),
+                );
+            }
+        }
+        for number in woken {
+            self.rouse(number, Woke::Event(row.seq));
+            if let Some(agent) = self.agent_mut(number) {
+                let inbox = Arc::make_mut(agent.inbox.get_or_insert_default());
+                inbox.push_once(row, row.seq - 1);
+            }
+        }
+    }
+
+    /// Whether a sleeper waits for an event that came after it fell asleep.
+    fn waits_for(&self, number: u32, row: &EventRow) -> bool {
+        let Some(Phase::Asleep { until, since_seq }) = self.row(number).map(|row| &row.phase) else {
+            return false;
+        };
+        row.seq > *since_seq && events_of(until).any(|filter| self.fits(filter, &row.event))
+    }
+
+    fn fits(&self, filter: &Filter, event: &Event) -> bool {
+        let id = |wanted: &Option<String>, handle: Option<Handle>| {
+            wanted.as_deref().is_none_or(|wanted| handle.is_some_and(|handle| self.name(handle) == wanted))
+        };
+        let detail = |wanted: &str| event.detail.as_deref() == Some(wanted);
+        let resource = |wanted: &str| self.level_name(event.resource) == wanted;
+        filter.kind.is_none_or(|kind| kind == event.kind)
+            && id(&filter.actor, Some(event.actor))
+            && id(&filter.artifact, event.artifact)
+            && id(&filter.to, event.to)
+            && filter.resource.as_deref().is_none_or(resource)
+            && filter.detail.as_deref().is_none_or(detail)
+            && filter.amount.is_none_or(|least| event.amount.is_some_and(|amount| amount >= least))
+    }
+}
+
+impl Bound {
+    fn holds(self, has: i64, level: i64) -> bool {
+        match self {
+            Self::AtLeast => has >= level,
+            Self::AtMost => has <= level,
+        }
+    }
+}
+
+fn events_of(until: &[Until]) -> impl Iterator<Item = &Filter> {
+    until.iter().filter_map(|until| match until {
+        Until::Event(filter) => Some(filter),
+        Until::Time(_) | Until::Level { .. } => None,
+    })
+}
+
+/// How long a loop waits after so many failures in a row.
+fn backoff_ms(errors: u8) -> i64 {
+    let doubled = 1_i64.checked_shl(u32::from(errors.saturating_sub(1))).unwrap_or(i64::MAX);
+    limits::ERROR_BACKOFF_MS.saturating_mul(doubled).min(limits::ERROR_BACKOFF_MS_MAX)
+}

@@ -1,0 +1,144 @@
+//! The `sleep` op: what an agent's loop is to wait for.
+
+use serde_json::{Value, json};
+
+use super::{Actor, Told, Transaction};
+use crate::{
+    limits,
+    op::{OpKind, Sleep, Waiting},
+    record::{Bound, Effect, Filter, Until},
+    refusal::{Code, Refusal},
+    rules::{ResourceKind, Rules},
+    state::State,
+    time::Time,
+};
+
+/// The name of money where a resource is named.
+const SCRIP: &str = "scrip";
+
+impl Transaction<'_> {
+    pub(super) fn sleep(&mut self, actor: Actor, op: &Sleep) -> Result<Value, Refusal> {
+        let agent = self.own(actor)?;
+        if !self.draft.artifact(agent).is_some_and(|artifact| artifact.has_loop) {
+            let sentence = format!("`{}` has no loop: only an agent can sleep", self.name(agent));
+            return Err(Refusal::invalid(sentence));
+        }
+        let first = Waiting {
+            duration: op.duration,
+            until: op.until,
+            event: op.event,
+            filter: op.filter.clone(),
+            resource: op.resource.clone(),
+            level: op.level,
+        };
+        let more = op.any.as_ref().map_or(&[][..], |any| any.0.as_slice());
+        let mut until = Vec::new();
+        for waiting in std::iter::once(&first).chain(more) {
+            self.conditions(waiting, &mut until)?;
+        }
+        if until.is_empty() {
+            return Err(Refusal::invalid("a sleep needs something that ends it")
+                .hint("name `for`, `until`, `event`, or `resource` with `level`"));
+        }
+        let most = limits::SLEEP_CONDITIONS_MAX;
+        if until.len() > most {
+            let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+            return Err(Refusal::new(Code::LimitExceeded, format!("a sleep may wait for {most} things"))
+                .numbers(number(until.len()), number(most)));
+        }
+        let rules = self.draft.world().rules();
+        let latest = until.iter().filter_map(Until::time).min();
+        let words: Vec<String> = until.iter().map(|until| until.words(rules)).collect();
+        self.put(Effect::Sleep { agent, until })?;
+        let detail = Some(words.join(", or "));
+        self.tell(actor, OpKind::Sleep, Told { detail, ..Told::default() });
+        Ok(json!({ "until": latest.map(|time| time.to_string()) }))
+    }
+
+    fn conditions(&self, waiting: &Waiting, until: &mut Vec<Until>) -> Result<(), Refusal> {
+        if let Some(duration) = waiting.duration {
+            let beyond = || Refusal::invalid("`for` ends beyond the last instant there is");
+            until.push(Until::Time(self.now.after_ms(duration.0).ok_or_else(beyond)?));
+        }
+        until.extend(waiting.until.map(Until::Time));
+        match (&waiting.event, &waiting.filter) {
+            (Some(event), filter) => {
+                let filter = filter.as_ref().map(|filter| filter.0.clone()).unwrap_or_default();
+                if let Some(name) = filter.resource.as_deref().filter(|name| *name != SCRIP) {
+                    self.resource(name)?;
+                }
+                until.push(Until::Event(Filter { kind: event.0, ..filter }));
+            }
+            (None, Some(_)) => {
+                return Err(Refusal::invalid("`filter` goes with `event`")
+                    .hint("`event` may be \"*\", which is any type"));
+            }
+            (None, None) => {}
+        }
+        match (&waiting.resource, waiting.level) {
+            (Some(name), Some(level)) => {
+                let resource = if &*name.0 == SCRIP { None } else { Some(self.resource(&name.0)?) };
+                let kind = resource.map(|resource| self.draft.world().rules().kind(resource));
+                if kind == Some(ResourceKind::Metered) {
+                    let sentence = format!("`{}` is unlimited in this world, so it has no level", name.0);
+                    return Err(Refusal::invalid(sentence));
+                }
+                until.push(Until::Level { resource, bound: level.bound, level: level.level });
+            }
+            (None, Some(_)) => {
+                return Err(Refusal::invalid("`level` goes with `resource`").hint("it may be `scrip`"));
+            }
+            (Some(_), None) => return Err(Refusal::invalid("`resource` goes with `level`")),
+            (None, None) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Until {
+    /// The instant it names.
+    pub(crate) fn time(&self) -> Option<Time> {
+        match self {
+            Self::Time(time) => Some(*time),
+            Self::Event(_) | Self::Level { .. } => None,
+        }
+    }
+
+    /// What is awaited, in words.
+    pub(crate) fn words(&self, rules: &Rules) -> String {
+        match self {
+            Self::Time(time) => format!("until {time}"),
+            Self::Event(filter) => filter.words(),
+            Self::Level { resource, bound, level } => {
+                let name = resource.map_or(SCRIP, |resource| rules.resource_name(resource));
+                let bound = match bound {
+                    Bound::AtLeast => "at least",
+                    Bound::AtMost => "at most",
+                };
+                format!("{name} {bound} {level}")
+            }
+        }
+    }
+}
+
+impl Filter {
+    fn words(&self) -> String {
+        let mut text = format!("event {}", self.kind.map_or("*", |kind| kind.as_str()));
+        let fields = [
+            ("actor", &self.actor),
+            ("artifact", &self.artifact),
+            ("to", &self.to),
+            ("resource", &self.resource),
+            ("detail", &self.detail),
+        ];
+        for (name, value) in fields {
+            if let Some(value) = value {
+                text.push_str(&format!(" {name}={value}"));
+            }
+        }
+        if let Some(amount) = self.amount {
+            text.push_str(&format!(" amount>={amount}"));
+        }
+        text
+    }
+}
