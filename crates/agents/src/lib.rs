@@ -3,8 +3,16 @@
 //! A mind sees an observation and returns what should be done; it never acts. This version has the
 //! `script` mind, the `step(observation)` of the agent's own code; the runner lends it an interpreter.
 
-use oikos_kernel::{op::Action, refusal::Refusal};
+use oikos_kernel::{op::Action, record::Handle, refusal::Refusal, time::Time, world::World};
 use serde_json::Value;
+
+/// A mind written in Rust, which decides for every agent of a world in the place of their code. It sees
+/// the world that its agent would observe, and is charged the least that code costs.
+pub trait Mind: Send {
+    /// What an agent does: null is nothing; else one op, or a list of ops, as JSON. What is random in it
+    /// follows from `seed`, or the world can't be repeated.
+    fn step(&mut self, world: &World, agent: Handle, now: Time, seed: u64) -> Value;
+}
 
 /// What a mind returned.
 #[derive(Clone, Debug, PartialEq)]

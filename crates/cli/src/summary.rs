@@ -1,10 +1,11 @@
 //! The summary that a person reads at the end of a run, and the progress bar on the way.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use oikos_runner::kernel::{record::Handle, rules::ResourceId, time::format_duration_ms};
-use oikos_runner::{Live, Summary, report};
+use oikos_runner::{Live, Summary, config::Lasts, report};
+use serde_json::Value;
 
 use crate::print::{number, table};
 
@@ -37,14 +38,23 @@ pub(crate) fn text(
     db: &Path,
 ) -> String {
     let world = live.world();
-    let (done, ticks) = (live.ticks_done(), live.file.plan.ticks);
     let span_ms = live.sequencer.now().ms() - world.rules().start.ms();
+    let count = |count: u64| number(count.try_into().unwrap_or(i64::MAX));
+    let ran = match (live.file.plan.lasts, live.ticks_done()) {
+        (Lasts::Ms(ms), _) => {
+            let steps: u64 = world.agents().map(|agent| agent.steps).sum();
+            format!("{} of {}, {} steps", span(span_ms), span(ms), count(steps))
+        }
+        (Lasts::Ticks(ticks), done) => format!(
+            "{} of {}, {} of world time",
+            count(done.unwrap_or(0)),
+            counted(ticks.try_into().unwrap_or(i64::MAX), "tick"),
+            format_duration_ms(span_ms)
+        ),
+    };
     let head = format!(
-        "{}: {} of {}, {} of world time, {}",
+        "{}: {ran}, {}",
         live.file.plan.name,
-        number(done.try_into().unwrap_or(i64::MAX)),
-        counted(ticks.try_into().unwrap_or(i64::MAX), "tick"),
-        format_duration_ms(span_ms),
         counted(world.population().try_into().unwrap_or(i64::MAX), "agent"),
     );
     let done = format!(
@@ -55,6 +65,7 @@ pub(crate) fn text(
         number(world.supply()),
     );
     let mut parts = vec![format!("{head}\n{done}")];
+    parts.extend(loops(live));
     if !measures.is_empty() {
         let rows = measures.iter().map(|(name, value)| {
             vec![name.clone(), value.as_ref().map_or("no value".into(), |value| format!("{value:.4}"))]
@@ -75,6 +86,42 @@ pub(crate) fn text(
         db.display()
     ));
     parts.join("\n\n")
+}
+
+/// A span of time, to the second if it is long: `3h 20m`.
+fn span(ms: i64) -> String {
+    if ms < 60_000 {
+        return format_duration_ms(ms);
+    }
+    let parts = [(ms / 3_600_000, "h"), (ms / 60_000 % 60, "m"), (ms / 1_000 % 60, "s")];
+    let words = parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}"));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// How many agents are in which state.
+pub(crate) fn states(live: &Live) -> Value {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for agent in live.world().agents() {
+        *counts.entry(agent.state()).or_default() += 1;
+    }
+    counts.into_iter().map(|(state, count)| (state.to_owned(), Value::from(count))).collect()
+}
+
+/// What the loops do as the run ends, and how punctual they were; nothing where there are ticks and all
+/// of them run.
+fn loops(live: &Live) -> Option<String> {
+    let states = states(live);
+    let rows: Vec<(&String, &Value)> = states.as_object()?.iter().collect();
+    let idle = rows.iter().all(|(state, _)| matches!(state.as_str(), "starting" | "running"));
+    if live.ticks_done().is_some() && idle {
+        return None;
+    }
+    let words: Vec<String> = rows.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    let late = live.lateness().filter(|late| late.turns() > 0).and_then(|late| {
+        let ms = |permille| late.permille(permille).map(|late| late.as_secs_f64() * 1_000.0);
+        Some(format!("; turns were late by {:.2} ms (median), {:.2} ms (99 %)", ms(500)?, ms(990)?))
+    });
+    Some(format!("loops    {}{}", words.join(", "), late.unwrap_or_default()))
 }
 
 fn richest(live: &Live) -> Option<String> {

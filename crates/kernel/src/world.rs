@@ -69,6 +69,15 @@ pub struct Tick {
     pub time: Time,
 }
 
+/// An amount set aside (`DESIGN.md §9`): reserved before it is known what something costs, settled after.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "what is set aside is free again only when it is settled"]
+pub struct Reservation {
+    account: u32,
+    resource: ResourceId,
+    amount: i64,
+}
+
 /// An event with its place in the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRow {
@@ -450,11 +459,31 @@ impl World {
         cell.map_or(0, |cell| cell.free(self.rules.kind(resource), now))
     }
 
-    /// Sets an amount aside so that nobody else's action uses it; not journaled, and gone with the process.
-    pub fn hold(&mut self, handle: Handle, resource: ResourceId, amount: i64) {
-        let number = self.get(handle).and_then(|artifact| artifact.account);
-        if let Some(cell) = number.and_then(|number| self.cell_mut(number, resource)) {
-            cell.held = amount;
+    /// Sets an amount aside for something under way, so that nobody else's action uses it; `None` if
+    /// it is not free. It is not journaled, and gone with the process.
+    pub fn reserve(
+        &mut self,
+        principal: Handle,
+        resource: ResourceId,
+        amount: i64,
+        now: Time,
+    ) -> Option<Reservation> {
+        let number = self.get(principal)?.account?;
+        let kind = self.rules.kind(resource);
+        let cell = self.cell_mut(number, resource)?;
+        if amount < 0 || cell.free(kind, now) < amount {
+            return None;
+        }
+        cell.held = cell.held.checked_add(amount)?;
+        Some(Reservation { account: number, resource, amount })
+    }
+
+    /// Ends a reservation: all of it is free again. The record that settles it charges what was used,
+    /// which is at most what was set aside.
+    pub fn settle(&mut self, reservation: Reservation) {
+        let Reservation { account, resource, amount } = reservation;
+        if let Some(cell) = self.cell_mut(account, resource) {
+            cell.held -= amount;
         }
     }
 

@@ -24,7 +24,7 @@ mod support;
 #[path = "model/windows.rs"]
 mod windows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use oikos_kernel::{
     receipt::Receipt,
@@ -142,7 +142,12 @@ fn compare_receipt(world: &World, model: &Model, receipt: &Receipt, told: &str) 
         .collect();
     let expected = if receipt.outcome.is_ok() { model.state.payments.clone() } else { Vec::new() };
     assert_eq!(payments, expected, "payments: {told}");
-    let events: Vec<Told> = receipt.events.iter().map(|event| told_of(world, event)).collect();
+    let (exhausted, others): (Vec<&Event>, Vec<&Event>) =
+        receipt.events.iter().partition(|event| event.kind == EventKind::Exhausted);
+    let exhausted: BTreeSet<(String, usize)> =
+        exhausted.iter().map(|event| (name(event.actor), usize::from(event.resource.unwrap().0))).collect();
+    assert_eq!(exhausted, model.exhausted(receipt.outcome.is_ok()), "exhausted: {told}");
+    let events: Vec<Told> = others.into_iter().map(|event| told_of(world, event)).collect();
     let mut expected = model.notices.clone();
     if receipt.outcome.is_ok() {
         expected.extend(model.state.events.iter().cloned());

@@ -3,18 +3,25 @@
 //! It joins the kernel, which calls nothing, to what it needs: an interpreter, a journal, the time.
 //! It prints nothing and reads no command line.
 
+mod agenda;
+mod autonomous;
+mod clock;
 pub mod config;
+mod desk;
 mod drive;
 mod error;
 mod json;
+mod lateness;
 pub mod library;
 mod live;
 pub mod measure;
 pub mod report;
 mod sequencer;
 pub mod session;
+mod stop;
 mod summary;
 mod tick;
+mod turn;
 
 pub use oikos_journal::{Head, Journal, JournalError, Verified, verify};
 /// The kernel, whose read-only views the command line prints.
@@ -25,10 +32,14 @@ pub use oikos_sandbox::CountingAllocator;
 pub use oikos_sandbox::STACK_BYTES;
 
 pub use self::{
+    desk::{Desk, NotTaken, WAITING_MAX},
     error::RunError,
     json::strict as strict_json,
-    live::{Live, Stopped, founded_from, recorded, state},
-    sequencer::Sequencer,
+    lateness::Lateness,
+    live::{Goal, Live, Stopped, founded_from, recorded, state},
+    sequencer::{Interpreter, Sequencer},
+    stop::Stop,
     summary::{Calls, Summary},
-    tick::{Stop, TickScheduler, wall_now},
 };
+/// A mind in Rust, for those who decide without code.
+pub use oikos_agents::Mind;

@@ -3,15 +3,24 @@
 use std::{path::Path, sync::Arc};
 
 use oikos_journal::{Journal, JournalError};
-use oikos_kernel::{record::Cause, world::World};
+use oikos_kernel::{
+    record::Cause,
+    time::{Time, format_duration_ms},
+    world::World,
+};
 use oikos_sandbox::{Sandbox, ThreadSandbox};
 
 use crate::{
-    config::{self, ClockKind, Source, WorldFile},
+    autonomous::AutonomousScheduler,
+    clock::wall_now,
+    config::{self, ClockKind, Lasts, Source, WorldFile},
+    desk::{Counter, Desk},
     error::RunError,
+    lateness::Lateness,
     library,
     sequencer::Sequencer,
-    tick::{Stop, TickScheduler, wall_now},
+    stop::Stop,
+    tick::TickScheduler,
 };
 
 /// Where the database keeps the world file.
@@ -22,9 +31,26 @@ const SOURCE: &str = "source";
 pub struct Live {
     /// The only writer.
     pub sequencer: Sequencer,
-    scheduler: TickScheduler,
+    scheduler: Scheduler,
+    counter: Counter,
     /// The world file it was made from, with the plan as it is now.
     pub file: WorldFile,
+}
+
+/// Who steps when.
+#[derive(Debug)]
+enum Scheduler {
+    Tick(TickScheduler),
+    Autonomous(AutonomousScheduler),
+}
+
+/// How far a world is to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// Until so many ticks have ended since the founding.
+    Ticks(u64),
+    /// Until an instant.
+    Time(Time),
 }
 
 /// Why a run ended.
@@ -65,10 +91,25 @@ impl Live {
         let (world, record) = file.founding.clone().found()?;
         let mut journal = journal()?;
         journal.append(&[record], &[(SOURCE, &encode(&file.source))])?;
-        let now = world.now();
-        let mut sequencer = Sequencer::new(world, journal, sandbox, now);
-        let scheduler = TickScheduler::new(file.plan.tick_ms, file.plan.clock, None, &mut sequencer);
-        Ok(Self { sequencer, scheduler, file })
+        Ok(Self::begin(world, None, journal, sandbox, file))
+    }
+
+    fn begin(
+        world: World,
+        began: Option<World>,
+        journal: Journal,
+        sandbox: Box<dyn Sandbox>,
+        file: WorldFile,
+    ) -> Self {
+        let clock = file.plan.clock;
+        let mut sequencer = Sequencer::new(world, journal, sandbox, clock);
+        let scheduler = match file.plan.lasts {
+            Lasts::Ticks(_) => {
+                Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, clock, began, &mut sequencer))
+            }
+            Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(clock, &mut sequencer)),
+        };
+        Self { sequencer, scheduler, counter: Counter::open(), file }
     }
 
     /// Opens a world where its journal ends. A tick that was cut short goes on where it was.
@@ -79,10 +120,7 @@ impl Live {
         let file = recorded(&journal)?;
         let (world, began) = state(&journal)?;
         founded_from(&world, &file)?;
-        let now = world.now();
-        let mut sequencer = Sequencer::new(world, journal, Box::new(ThreadSandbox::new()), now);
-        let scheduler = TickScheduler::new(file.plan.tick_ms, file.plan.clock, began, &mut sequencer);
-        Ok(Self { sequencer, scheduler, file })
+        Ok(Self::begin(world, began, journal, Box::new(ThreadSandbox::new()), file))
     }
 
     /// Opens the world of a world file's database, or founds it where there is none.
@@ -96,11 +134,16 @@ impl Live {
         let mut journal = Journal::open(db)?;
         let before = recorded(&journal)?;
         let mut differences = file.source.differences(&before.source);
-        if file.plan.ticks < before.plan.ticks {
-            let (ours, theirs) = (file.plan.ticks, before.plan.ticks);
-            differences.push(format!(
+        match (file.plan.lasts, before.plan.lasts) {
+            (Lasts::Ticks(ours), Lasts::Ticks(theirs)) if ours < theirs => differences.push(format!(
                 "ticks is {ours}, the database records {theirs}; only more ticks go on with a world"
-            ));
+            )),
+            (Lasts::Ms(ours), Lasts::Ms(theirs)) if ours < theirs => differences.push(format!(
+                "duration is {}, the database records {}; only a longer one goes on with a world",
+                format_duration_ms(ours),
+                format_duration_ms(theirs)
+            )),
+            _ => {}
         }
         if !differences.is_empty() {
             return Err(RunError::Differs { db: db.display().to_string(), differences });
@@ -117,32 +160,89 @@ impl Live {
         self.sequencer.world()
     }
 
-    /// How many ticks have ended.
+    /// Where others hand in actions while the world runs.
     #[must_use]
-    pub fn ticks_done(&self) -> u64 {
-        self.scheduler.next_number(self.world())
+    pub fn desk(&self) -> Desk {
+        self.counter.desk()
     }
 
-    /// Runs until so many ticks have ended since the founding; `progress` is told after each.
+    /// How many ticks have ended; `None` where there are none.
+    #[must_use]
+    pub fn ticks_done(&self) -> Option<u64> {
+        match &self.scheduler {
+            Scheduler::Tick(scheduler) => Some(scheduler.next_number(self.world())),
+            Scheduler::Autonomous(_) => None,
+        }
+    }
+
+    /// How late turns came under the wall clock, where agents have their own.
+    #[must_use]
+    pub fn lateness(&self) -> Option<&Lateness> {
+        match &self.scheduler {
+            Scheduler::Tick(_) => None,
+            Scheduler::Autonomous(scheduler) => Some(&scheduler.lateness),
+        }
+    }
+
+    /// How far the world file says that it runs.
+    #[must_use]
+    pub fn goal(&self) -> Goal {
+        match self.file.plan.lasts {
+            Lasts::Ticks(ticks) => Goal::Ticks(ticks),
+            Lasts::Ms(ms) => {
+                let start = self.world().rules().start;
+                Goal::Time(start.after_ms(ms).unwrap_or(start))
+            }
+        }
+    }
+
+    /// Runs to a goal; `progress` is told of the clock and the ticks now and then.
+    ///
+    /// # Errors
+    /// Only faults. A goal of the other scheduler's is one that has been reached.
+    pub fn run_until(
+        &mut self,
+        goal: Goal,
+        stop: &Stop,
+        mut progress: impl FnMut(Time, u64),
+    ) -> Result<Stopped, RunError> {
+        let desk = self.desk();
+        let _bell = stop.bell(move || desk.ring());
+        let (sequencer, counter) = (&mut self.sequencer, &self.counter);
+        let done = match (&mut self.scheduler, goal) {
+            (Scheduler::Tick(scheduler), Goal::Ticks(ticks)) => loop {
+                let number = scheduler.next_number(sequencer.world());
+                progress(sequencer.now(), number);
+                if number >= ticks {
+                    break true;
+                }
+                if !scheduler.run(sequencer, counter, stop)? {
+                    break false;
+                }
+            },
+            (Scheduler::Autonomous(scheduler), Goal::Time(end)) => {
+                scheduler.run(sequencer, end, counter, stop, |sequencer| progress(sequencer.now(), 0))?
+            }
+            _ => true,
+        };
+        // What was handed in at the last moment is answered.
+        counter.serve(sequencer)?;
+        sequencer.commit()?;
+        Ok(if done { Stopped::Done } else { Stopped::Interrupted })
+    }
+
+    /// Serves the desk, and runs nobody's loop, until somebody asks to stop.
     ///
     /// # Errors
     /// Only faults.
-    pub fn run_until(
-        &mut self,
-        ticks: u64,
-        stop: &Stop,
-        mut progress: impl FnMut(&Self),
-    ) -> Result<Stopped, RunError> {
-        while self.ticks_done() < ticks {
-            let ended = self.scheduler.run(&mut self.sequencer, stop)?;
-            progress(self);
-            if !ended {
-                self.sequencer.commit()?;
-                return Ok(Stopped::Interrupted);
-            }
+    pub fn attend(&mut self, stop: &Stop) -> Result<(), RunError> {
+        let desk = self.desk();
+        let _bell = stop.bell(move || desk.ring());
+        while !stop.is_asked() {
+            self.counter.wait(None, &mut self.sequencer)?;
         }
-        self.sequencer.commit()?;
-        Ok(Stopped::Done)
+        while self.counter.serve(&mut self.sequencer)? {}
+        self.sequencer.commit()
     }
 
     /// Moves the virtual clock, waking nobody's loop.
@@ -159,13 +259,6 @@ impl Live {
         self.sequencer.set_now(now);
         self.sequencer.mark(Cause::Clock)?;
         Ok(Ok(()))
-    }
-
-    /// On the wall clock: brings the clock up to now, for actions from outside.
-    pub fn tell_time(&mut self) {
-        if self.file.plan.clock == ClockKind::Wall {
-            self.sequencer.set_now(wall_now());
-        }
     }
 }
 

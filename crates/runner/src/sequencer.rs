@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use oikos_agents::Mind;
 use oikos_journal::{Head, Journal};
 use oikos_kernel::{
     json::Json,
@@ -18,7 +19,7 @@ use oikos_kernel::{
 use oikos_sandbox::Sandbox;
 use serde_json::Value;
 
-use crate::{drive::drive, error::RunError};
+use crate::{agenda::Agenda, clock::wall_now, config::ClockKind, drive::drive, error::RunError};
 
 /// Records that wait for one commit.
 const PENDING_MAX: usize = 4_096;
@@ -27,16 +28,32 @@ const PENDING_AGE_MAX: Duration = Duration::from_millis(100);
 /// Records between two snapshots.
 const SNAPSHOT_RECORDS: u64 = 50_000;
 
+/// What thinks and runs code.
+pub struct Interpreter {
+    pub(crate) sandbox: Box<dyn Sandbox>,
+    /// A mind that decides for every agent, in the place of their code.
+    pub(crate) mind: Option<Box<dyn Mind>>,
+}
+
 /// A world with its journal and what runs its code.
 pub struct Sequencer {
     world: World,
     journal: Journal,
-    pub(crate) sandbox: Box<dyn Sandbox>,
+    interpreter: Interpreter,
+    clock: ClockKind,
+    /// The turns to come, where each agent has its own.
+    agenda: Option<Agenda>,
     /// The clock as far as it has come; the next record bears it.
     now: Time,
     pending: Vec<Record>,
     committed_at: Instant,
     snapshot_seq: u64,
+}
+
+impl std::fmt::Debug for Interpreter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Interpreter").finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Sequencer {
@@ -47,10 +64,33 @@ impl std::fmt::Debug for Sequencer {
 
 impl Sequencer {
     /// Goes on with a world whose journal ends where it stands.
-    pub fn new(world: World, journal: Journal, sandbox: Box<dyn Sandbox>, now: Time) -> Self {
-        let snapshot_seq = world.seq();
-        let now = now.max(world.now());
-        Self { world, journal, sandbox, now, pending: Vec::new(), committed_at: Instant::now(), snapshot_seq }
+    pub fn new(world: World, journal: Journal, sandbox: Box<dyn Sandbox>, clock: ClockKind) -> Self {
+        Self {
+            snapshot_seq: world.seq(),
+            now: world.now(),
+            world,
+            journal,
+            interpreter: Interpreter { sandbox, mind: None },
+            clock,
+            agenda: None,
+            pending: Vec::new(),
+            committed_at: Instant::now(),
+        }
+    }
+
+    /// Lets a mind decide for every agent, in the place of their code.
+    pub fn set_mind(&mut self, mind: Box<dyn Mind>) {
+        self.interpreter.mind = Some(mind);
+    }
+
+    /// Keeps the turns to come from now on.
+    pub(crate) fn keep_agenda(&mut self) {
+        self.agenda = Some(Agenda::of(&self.world));
+    }
+
+    /// The next turn of an agent.
+    pub(crate) fn next_turn(&self) -> Option<(Time, Handle)> {
+        self.agenda.as_ref().and_then(Agenda::first)
     }
 
     /// The world as it stands, committed or not.
@@ -64,8 +104,12 @@ impl Sequencer {
     }
 
     /// The world to execute on, and what runs its code.
-    pub(crate) fn parts(&mut self) -> (&World, &mut dyn Sandbox) {
-        (&self.world, &mut *self.sandbox)
+    pub(crate) fn parts(&mut self) -> (&World, &mut Interpreter) {
+        (&self.world, &mut self.interpreter)
+    }
+
+    pub(crate) fn interpreter(&mut self) -> &mut Interpreter {
+        &mut self.interpreter
     }
 
     /// Where the journal ends; call [`Self::commit`] first to have all of it.
@@ -91,6 +135,13 @@ impl Sequencer {
         self.now = self.now.max(now);
     }
 
+    /// On the wall clock: brings the clock up to now, for actions from outside.
+    pub fn tell_time(&mut self) {
+        if self.clock == ClockKind::Wall {
+            self.set_now(wall_now());
+        }
+    }
+
     /// Lets a principal act from outside. A refusal at admission leaves no record.
     ///
     /// # Errors
@@ -111,7 +162,7 @@ impl Sequencer {
         }
         let seed = derive(self.world.rules().seed, "act", principal, self.world.seq() + 1);
         let finished = match Transaction::act(&self.world, actor, action, self.now, seed) {
-            Ok(mut transaction) => drive(&mut transaction, &mut *self.sandbox),
+            Ok(mut transaction) => drive(&mut transaction, &mut *self.interpreter.sandbox),
             Err(refusal) => return Ok(Receipt::refused(self.now, refusal)),
         };
         let output = finished.output.clone();
@@ -140,14 +191,14 @@ impl Sequencer {
     pub fn observe(&mut self, query: Query) -> Result<Value, Refusal> {
         let seed = derive(self.world.rules().seed, "observe", "", self.world.seq());
         let mut transaction = Transaction::observe(&self.world, query, self.now, seed);
-        answer(drive(&mut transaction, &mut *self.sandbox))
+        answer(drive(&mut transaction, &mut *self.interpreter.sandbox))
     }
 
     /// Calls a method read-only, for a measure; it leaves no record.
     pub fn measure(&mut self, artifact: Handle, method: &str) -> Result<Value, Refusal> {
         let seed = derive(self.world.rules().seed, "measure", method, self.world.seq());
         let mut transaction = Transaction::measure(&self.world, artifact, method, self.now, seed);
-        answer(drive(&mut transaction, &mut *self.sandbox))
+        answer(drive(&mut transaction, &mut *self.interpreter.sandbox))
     }
 
     /// Makes the record of a cause, applies it and queues it for the journal.
@@ -155,7 +206,10 @@ impl Sequencer {
         let Finished { charges, effects, events, outcome, .. } = finished;
         let (seq, time) = (self.world.seq() + 1, self.now);
         let record = Record { seq, time, cause, charges, effects, events, outcome };
-        self.world.apply(&record)?;
+        let record = self.world.enact(record)?;
+        if let Some(agenda) = &mut self.agenda {
+            agenda.follow(&self.world);
+        }
         let receipt = Receipt::of(&record);
         self.pending.push(record);
         if self.pending.len() >= PENDING_MAX
@@ -194,8 +248,8 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Stores a snapshot if the last is far behind. Only the beginning of a tick is a good place:
-    /// from there a tick that was cut short is thought again.
+    /// Stores a snapshot if the last is far behind. Where there are ticks, only the beginning of one is
+    /// a good place: from there a tick that was cut short is thought again.
     pub(crate) fn snapshot_if_due(&mut self) -> Result<(), RunError> {
         if self.world.seq() < self.snapshot_seq + SNAPSHOT_RECORDS {
             return Ok(());

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
 };
 
 use oikos_kernel::{
@@ -10,6 +10,7 @@ use oikos_kernel::{
     limits,
     op::{Action, Op},
     receipt::{Receipt, Viewer},
+    record::Cause,
     refusal::{Code, Refusal},
     time::parse_duration_ms,
 };
@@ -18,9 +19,9 @@ use serde_json::{Map, Value, json};
 use crate::{
     error::RunError,
     json::{Parsed, lone_surrogate, parse},
-    live::{Live, Stopped},
+    live::{Goal, Live, Stopped},
     report::verified,
-    tick::Stop,
+    stop::Stop,
 };
 
 /// Bytes of requests that share a commit, and of answers that wait for one, give or take one line.
@@ -38,8 +39,17 @@ enum Line {
     TooLong,
 }
 
-/// Lines that had arrived together, or why there are no more.
-type Incoming = std::io::Result<Vec<Line>>;
+/// What ends a wait for requests.
+enum Incoming {
+    /// Lines that had arrived together.
+    Lines(Vec<Line>),
+    /// The input has ended.
+    End,
+    /// The input can't be read.
+    Failed(std::io::Error),
+    /// Somebody asked to stop.
+    Stop,
+}
 
 /// Answers every line of `input` on `output` until it ends. An answer is written only when what it
 /// tells is on disk; requests that have arrived meanwhile share a commit.
@@ -53,11 +63,14 @@ pub fn serve<R: Read + Send + 'static>(
     stop: &Stop,
 ) -> Result<(), RunError> {
     let (sender, groups) = sync_channel(GROUPS_AHEAD_MAX);
+    let waker = sender.clone();
+    // If it can't be sent, there is something to wake up for.
+    let _bell = stop.bell(move || drop(waker.try_send(Incoming::Stop)));
     // Nobody waits for the reader: when the session is asked to stop, its input may stay open.
     std::thread::spawn(move || read_groups(input, &sender));
     let mut answers = Vec::new();
-    while let Some(group) = next(&groups, stop) {
-        for line in group? {
+    while let Some(group) = next(&groups, stop)? {
+        for line in group {
             answer(live, line, stop, &mut answers)?;
             if answers.len() > PIPELINE_BYTES_MAX {
                 hand_out(live, &mut answers, &mut output)?;
@@ -77,13 +90,14 @@ fn hand_out(live: &mut Live, answers: &mut Vec<u8>, output: &mut impl Write) -> 
     Ok(())
 }
 
-fn next(groups: &Receiver<Incoming>, stop: &Stop) -> Option<Incoming> {
-    loop {
-        match groups.recv_timeout(std::time::Duration::from_millis(200)) {
-            Ok(group) => return Some(group),
-            Err(RecvTimeoutError::Timeout) if !stop.is_asked() => {}
-            Err(_) => return None,
-        }
+fn next(groups: &Receiver<Incoming>, stop: &Stop) -> Result<Option<Vec<Line>>, RunError> {
+    if stop.is_asked() {
+        return Ok(None);
+    }
+    match groups.recv() {
+        Ok(Incoming::Lines(lines)) => Ok(Some(lines)),
+        Ok(Incoming::Failed(error)) => Err(error.into()),
+        Ok(Incoming::End | Incoming::Stop) | Err(_) => Ok(None),
     }
 }
 
@@ -102,15 +116,16 @@ fn read_groups<R: Read>(mut input: BufReader<R>, groups: &SyncSender<Incoming>) 
             Ok(None) => {}
             Err(error) => {
                 // What was read before is answered first. Nobody listens any more if this fails, which is fine.
-                let _ = groups.send(Ok(std::mem::take(&mut group)));
-                let _ = groups.send(Err(error));
+                let _ = groups.send(Incoming::Lines(std::mem::take(&mut group)));
+                let _ = groups.send(Incoming::Failed(error));
             }
         }
         let waits = !input.buffer().contains(&b'\n');
         if ended || waits || bytes > PIPELINE_BYTES_MAX {
             bytes = 0;
-            let sent = group.is_empty() || groups.send(Ok(std::mem::take(&mut group))).is_ok();
+            let sent = group.is_empty() || groups.send(Incoming::Lines(std::mem::take(&mut group))).is_ok();
             if ended || !sent {
+                let _ = groups.send(Incoming::End);
                 return;
             }
         }
@@ -175,7 +190,7 @@ pub fn respond(live: &mut Live, line: &[u8], stop: &Stop) -> Result<Value, RunEr
             return Ok(failed(Value::Null, &Refusal::invalid(format!("the line is not JSON: {problem}"))));
         }
     };
-    live.tell_time();
+    live.sequencer.tell_time();
     dispatch(live, request, broken_text, stop)
 }
 
@@ -335,24 +350,39 @@ fn advance(live: &mut Live, body: &Value) -> Result<Result<(), Refusal>, RunErro
     Ok(live.advance(ms)?.map_err(|problem| Refusal::new(Code::InvalidArgument, problem)))
 }
 
-/// Runs the scheduler: so many ticks, or as many as begin within a duration.
+/// Runs the scheduler: so many ticks, or for a duration: as many ticks as begin within it, or every turn
+/// that comes before its end.
 fn run(live: &mut Live, body: &Value, stop: &Stop) -> Result<Result<&'static str, Refusal>, RunError> {
     let wrong = || Refusal::invalid("`run` must be {\"ticks\": 3} or {\"for\": \"10m\"}");
     let fields = body.as_object().filter(|fields| fields.len() == 1);
     let Some((kind, value)) = fields.and_then(|fields| fields.iter().next()) else { return Ok(Err(wrong())) };
-    let (ticks, word) = match kind.as_str() {
-        "ticks" => (value.as_u64(), "ticks"),
-        "for" => {
-            let ms = value.as_str().and_then(parse_duration_ms);
-            let tick_ms = live.file.plan.tick_ms.max(1);
-            let ticks = ms.map(|ms| ms / tick_ms + i64::from(ms % tick_ms != 0));
-            (ticks.map(i64::unsigned_abs), "for")
-        }
-        _ => (None, ""),
+    let word = match kind.as_str() {
+        "ticks" => "ticks",
+        "for" => "for",
+        _ => return Ok(Err(wrong())),
     };
-    let Some(ticks) = ticks else { return Ok(Err(wrong())) };
-    let Some(until) = live.ticks_done().checked_add(ticks) else { return Ok(Err(wrong())) };
-    Ok(Ok(match live.run_until(until, stop, |_| ())? {
+    let ms = value.as_str().filter(|_| word == "for").and_then(parse_duration_ms);
+    let goal = match (live.ticks_done(), ms) {
+        (Some(done), ms) => {
+            let tick_ms = live.file.plan.tick_ms.max(1);
+            let begun = ms.map(|ms| (ms / tick_ms + i64::from(ms % tick_ms != 0)).unsigned_abs());
+            let ticks = if word == "ticks" { value.as_u64() } else { begun };
+            ticks.and_then(|ticks| done.checked_add(ticks)).map(Goal::Ticks)
+        }
+        (None, Some(ms)) => live.sequencer.now().after_ms(ms).map(Goal::Time),
+        (None, None) if word == "ticks" => {
+            let refusal = Refusal::invalid("`ticks`: in this world each agent has its own turns");
+            return Ok(Err(refusal.hint("run it for a duration, as in {\"for\": \"10m\"}")));
+        }
+        (None, None) => None,
+    };
+    let Some(goal) = goal else { return Ok(Err(wrong())) };
+    let stopped = live.run_until(goal, stop, |_, _| ())?;
+    // Where the clock stands when nothing happened at the end is known to nobody but the journal.
+    if matches!(goal, Goal::Time(_)) && live.sequencer.now() > live.world().now() {
+        live.sequencer.mark(Cause::Clock)?;
+    }
+    Ok(Ok(match stopped {
         Stopped::Done => word,
         Stopped::Interrupted => "interrupted",
     }))

@@ -4,7 +4,7 @@
 
 use oikos_runner::{
     Journal, Live,
-    config::{self, Overrides, WorldFile},
+    config::{self, Lasts, Overrides, WorldFile},
     library,
 };
 
@@ -135,7 +135,10 @@ fn wrong_types_and_numbers_are_refused_where_they_stand() {
 #[test]
 fn what_is_not_in_this_version_says_so() {
     refused(&[
-        ("[execution]\nmode = 'autonomous'", "not in this version | use mode = \"tick\""),
+        ("[execution]\nmode = 'autonomos'", "autonomous"),
+        ("[execution]\npace = '0s'", "pace"),
+        ("[execution]\nduration = '-1h'", "duration"),
+        ("[execution]\non_exhaustion = 'wait'", "block"),
         ("[execution]\nisolation = 'process'", "not in this version | isolation = \"thread\""),
         ("[permissions]\nmode = 'policy'", "not in this version | mode = \"contracts\""),
     ]);
@@ -168,7 +171,7 @@ fn options_of_the_command_line_override_keys() {
     let text = "[world]\nname = 'x'\nseed = 3\n[execution]\nticks = 5\n";
     let file =
         read(text, &[("execution.ticks", "9"), ("world.name", "y"), ("scrip.start", "7")]).expect("fine");
-    assert_eq!((file.plan.ticks, file.plan.name.as_str()), (9, "y"));
+    assert_eq!((file.plan.lasts, file.plan.name.as_str()), (Lasts::Ticks(9), "y"));
     for (key, value, part) in [
         ("execution.tiks", "9", "did you mean `ticks`?"),
         ("execution.ticks", "many", "an integer of at least 0"),

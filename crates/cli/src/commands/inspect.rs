@@ -9,7 +9,7 @@ use oikos_runner::kernel::{
     rules::{ResourceId, ResourceKind},
     time::format_duration_ms,
     transaction::{Answer, Need, Transaction},
-    world::World,
+    world::{Agent, World},
 };
 use oikos_runner::{Journal, RunError};
 use serde_json::{Map, Value, json};
@@ -55,8 +55,11 @@ fn row(world: &World, handle: Handle, what: &str) -> Value {
         map.insert("size".into(), artifact.size().into());
     }
     if let Some(agent) = world.agent(handle) {
-        map.insert("state".into(), if agent.steps == 0 { "starting" } else { "running" }.into());
+        map.insert("state".into(), agent.state().into());
         map.insert("steps".into(), agent.steps.into());
+        map.insert("due".into(), agent.due().map(|due| due.to_string()).into());
+        map.insert("waits_for".into(), agent.waits(world).into());
+        map.insert("errors_in_a_row".into(), agent.errors().into());
         let last = agent.last.as_ref().and_then(|receipt| receipt.refusal());
         map.insert("last_error".into(), last.map_or(Value::Null, |refusal| refusal.to_json()));
     }
@@ -113,17 +116,28 @@ fn text(world: &World, handles: &[Handle], what: &str) -> String {
                 .map(|(at, rule)| (ResourceId(u16::try_from(at).unwrap_or(u16::MAX)), rule.name.as_str()))
                 .collect();
             let headings: Vec<String> = limited.iter().map(|(_, name)| format!("{name} free#")).collect();
-            let mut heading = vec!["principal", "owner", "steps#", "scrip#"];
+            let mut heading = vec!["principal", "owner", "state", "steps#", "scrip#"];
             heading.extend(headings.iter().map(String::as_str));
             let rows = handles.iter().map(|handle| {
-                let steps = world.agent(*handle).map_or(String::new(), |agent| agent.steps.to_string());
-                let mut row = vec![name(*handle), owner(*handle), steps, number(world.scrip(*handle))];
+                let agent = world.agent(*handle);
+                let steps = agent.map_or(String::new(), |agent| agent.steps.to_string());
+                let state = agent.map_or(String::new(), |agent| state(world, agent));
+                let mut row = vec![name(*handle), owner(*handle), state, steps, number(world.scrip(*handle))];
                 row.extend(limited.iter().map(|(id, _)| number(world.capacity(*handle, *id, world.now()))));
                 row
             });
             table(&heading, rows.collect())
         }
     }
+}
+
+/// What an agent does, until when and why.
+fn state(world: &World, agent: &Agent) -> String {
+    let until = agent.due().filter(|_| agent.waits(world).is_some());
+    let until = until.map_or(String::new(), |due| format!(" until {due}"));
+    let waits = agent.waits(world).filter(|_| until.is_empty());
+    let waits = waits.map_or(String::new(), |waits| format!(" ({waits})"));
+    format!("{}{until}{waits}", agent.state())
 }
 
 /// All there is to see of one artifact.

@@ -5,7 +5,6 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use oikos_runner::kernel::{
     id::nearest,
-    op::OpKind,
     receipt::{Viewer, event_json},
     record::{Cause, EventKind, Handle, Outcome, Record},
     world::World,
@@ -68,9 +67,7 @@ pub(super) fn log(path: &Path, wanted: &Wanted, json: bool) -> Result<bool> {
 /// Refuses what would match nothing, whatever has happened.
 fn check(world: &World, wanted: &Wanted) -> Result<()> {
     if let Some(kind) = wanted.kind.as_deref() {
-        let ops = OpKind::ALL.iter().map(|op| op.as_str());
-        let others = EventKind::OTHERS.iter().map(|kind| kind.as_str());
-        let types: Vec<&str> = ops.chain(others).chain([TICK, THOUGHT]).collect();
+        let types: Vec<&str> = EventKind::words().chain([TICK, THOUGHT]).collect();
         if !types.contains(&kind) {
             let hint = match nearest(kind, types.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
@@ -101,7 +98,7 @@ fn lines(world: &World, record: &Record) -> Vec<Value> {
         Cause::Step { agent, thought, .. } => {
             lines.extend(failure(world, record, *agent, thought.action.value()));
         }
-        Cause::Genesis { .. } | Cause::Clock => {}
+        Cause::Genesis { .. } | Cause::Clock | Cause::Short { .. } => {}
     }
     lines
 }

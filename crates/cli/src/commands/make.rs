@@ -3,9 +3,9 @@
 use std::{io::Write as _, path::Path};
 
 use anyhow::{Context as _, Result, bail};
-use oikos_runner::kernel::id::Id;
-use oikos_runner::{Journal, Live};
-use serde_json::json;
+use oikos_runner::kernel::{id::Id, time::format_duration_ms};
+use oikos_runner::{Journal, Live, config::Lasts};
+use serde_json::{Value, json};
 
 use super::{Usage, world_file};
 use crate::{args::OverrideArgs, print};
@@ -77,15 +77,20 @@ pub(super) fn validate(path: &Path, overrides: &OverrideArgs, json: bool) -> Res
     let live = Live::found(file, Journal::in_memory)?;
     let world = live.world();
     let (agents, artifacts) = (world.population(), world.artifacts().count());
-    let (name, ticks, supply) = (&live.file.plan.name, live.file.plan.ticks, world.supply());
+    let (name, supply) = (&live.file.plan.name, world.supply());
+    let (key, value, lasts) = match live.file.plan.lasts {
+        Lasts::Ticks(ticks) => ("ticks", Value::from(ticks), format!("{ticks} ticks")),
+        Lasts::Ms(ms) => {
+            let duration = format_duration_ms(ms);
+            ("duration", Value::from(duration.as_str()), format!("{duration} of independent loops"))
+        }
+    };
     if json {
-        print::json(
-            &json!({ "ok": true, "name": name, "agents": agents, "artifacts": artifacts, "ticks": ticks,
-                             "supply": supply }),
-        );
+        print::json(&json!({ "ok": true, "name": name, "agents": agents, "artifacts": artifacts, key: value,
+                             "supply": supply }));
     } else {
         print::line(&format!(
-            "{name} is fine: {agents} agents, {artifacts} artifacts, {supply} scrip, {ticks} ticks"
+            "{name} is fine: {agents} agents, {artifacts} artifacts, {supply} scrip, {lasts}"
         ));
     }
     Ok(true)

@@ -78,13 +78,12 @@ pub(crate) fn world_file(path: &Path, overrides: &OverrideArgs) -> Result<WorldF
 /// Asks the world to stop on Ctrl-C, or when the system asks the process to end; a second time ends it at once.
 pub(crate) fn stop_on_interrupt() -> Stop {
     let stop = Stop::default();
-    let (asked, waiting) = (stop.clone(), std::thread::current());
+    let asked = stop.clone();
     let handler = ctrlc::set_handler(move || {
         if asked.is_asked() {
             std::process::exit(130);
         }
         asked.ask();
-        waiting.unpark();
     });
     if let Err(error) = handler {
         print::note(&format!("note: Ctrl-C will not stop the world in an orderly way: {error}"));
@@ -140,7 +139,7 @@ fn print_verified(found: &Verified, json: bool) {
 
 fn act(world: &Path, principal: &str, action: &str, json: bool) -> Result<bool> {
     let mut live = Live::open(Journal::open(world).map_err(RunError::from)?)?;
-    live.tell_time();
+    live.sequencer.tell_time();
     let action: Value = match strict_json(action) {
         Ok(action) => action,
         Err(error) => {

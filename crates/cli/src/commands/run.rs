@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use oikos_runner::{Journal, Live, RunError, Stopped, Summary, config::WorldFile, measure, report};
+use oikos_runner::{Goal, Journal, Live, RunError, Stopped, Summary, config::WorldFile, measure, report};
 use serde_json::{Map, Value};
 
 use super::{Usage, stop_on_interrupt, world_file};
@@ -19,19 +19,57 @@ pub(super) fn run(
     let file = world_file(path, overrides)?;
     let db = db.unwrap_or_else(|| PathBuf::from(format!("{}.oikos", file.plan.name)));
     let mut live = if fresh { start_over(file, &db)? } else { go_on(file, path, &db)? };
-    let ticks = live.file.plan.ticks;
-    let before = live.ticks_done();
-    if before > 0 && before < ticks {
-        print::note(&format!("going on with {} at tick {before} of {ticks}", db.display()));
+    let goal = live.goal();
+    let far = How::far(&live, goal);
+    if far.before > 0 && far.before < far.whole {
+        print::note(&format!("going on with {} at {}", db.display(), far.words()));
     }
     let stop = stop_on_interrupt();
-    let bar = summary::progress(ticks, "ticks", json);
-    bar.set_position(before);
-    let stopped = live.run_until(ticks, &stop, |live| bar.set_position(live.ticks_done()));
+    let bar = summary::progress(far.whole, far.unit, json);
+    bar.set_position(far.before);
+    let start_ms = live.world().rules().start.ms();
+    let stopped = live.run_until(goal, &stop, |now, ticks| {
+        bar.set_position(match goal {
+            Goal::Ticks(_) => ticks,
+            Goal::Time(_) => seconds(now.ms() - start_ms),
+        });
+    });
     bar.finish_and_clear();
     let stopped = stopped?;
     finish(&mut live, &db, stopped, json)?;
     Ok(true)
+}
+
+/// How far a run is, in ticks or in seconds of world time.
+struct How {
+    before: u64,
+    whole: u64,
+    unit: &'static str,
+}
+
+impl How {
+    fn far(live: &Live, goal: Goal) -> Self {
+        let rules = live.world().rules();
+        match goal {
+            Goal::Ticks(whole) => Self { before: live.ticks_done().unwrap_or(0), whole, unit: "ticks" },
+            Goal::Time(end) => Self {
+                before: seconds(live.sequencer.now().ms() - rules.start.ms()),
+                whole: seconds(end.ms() - rules.start.ms()),
+                unit: "s of world time",
+            },
+        }
+    }
+
+    fn words(&self) -> String {
+        match self.unit {
+            "ticks" => format!("tick {} of {}", self.before, self.whole),
+            unit => format!("{} of {} {unit}", self.before, self.whole),
+        }
+    }
+}
+
+fn seconds(ms: i64) -> u64 {
+    u64::try_from(ms / 1_000).unwrap_or(0)
 }
 
 fn finish(live: &mut Live, db: &Path, stopped: Stopped, json: bool) -> Result<()> {
@@ -52,7 +90,10 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, json: bool) -> Result<()
                 .map(|(name, value)| (name, value.map_or(Value::Null, Value::from)))
                 .collect();
             map.insert("measures".into(), Value::Object(numbers));
-            map.insert("ticks".into(), live.ticks_done().into());
+            if let Some(ticks) = live.ticks_done() {
+                map.insert("ticks".into(), ticks.into());
+            }
+            map.insert("agents".into(), summary::states(live));
             map.insert("finished".into(), (stopped == Stopped::Done).into());
         }
         print::json(&report);

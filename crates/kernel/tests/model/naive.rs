@@ -5,7 +5,7 @@
 //! things that are wrong at once are noticed follows the kernel, because the design leaves it open.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     rc::Rc,
 };
 
@@ -337,6 +337,18 @@ impl Model {
             bound.taken += i128::from(amount);
         }
         Ok(())
+    }
+
+    /// Whose use or gift has left nothing of a resource, after the action has ended.
+    pub(crate) fn exhausted(&self, succeeded: bool) -> BTreeSet<(String, usize)> {
+        let moved = self.state.least.keys().filter(|_| succeeded);
+        let touched = self.charges.keys().chain(moved);
+        let runs_out = |resource: usize| {
+            matches!(self.kind(resource), ResourceKind::Renewable { .. } | ResourceKind::Depletable)
+        };
+        let empty = touched
+            .filter(|(who, resource)| runs_out(*resource) && self.free_in(&self.state, who, *resource) < 1);
+        empty.cloned().collect()
     }
 
     /// Ends an action: charges stand, the rest only if it succeeded.

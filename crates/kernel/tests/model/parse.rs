@@ -122,6 +122,7 @@ fn valid() -> impl Strategy<Value = Value> {
         r#"{"op": "run", "code": "1", "action_id": "x"}"#,
         r#"{"op": "transfer", "to": "b", "amount": 5, "resource": "cpu", "part": "rate"}"#,
         r#"{"op": "transfer_ownership", "artifact": "a", "to": "b"}"#,
+        r#"{"op": "sleep", "for": "60s", "event": "transfer", "filter": {"to": "b"}, "any": [{"resource": "scrip", "level": 5}]}"#,
         r#"{"op": "set_contract", "artifact": "a", "contract": "c"}"#,
         r#"{"op": "store", "key": "k", "value": [1]}"#,
         r#"{"op": "query", "what": "capacity", "of": "a", "resource": "cpu", "amount": 3}"#,

@@ -15,7 +15,9 @@ use std::{collections::BTreeMap, path::Path};
 use oikos_kernel::{
     founding::{Founder, Founding},
     op::OpKind,
-    rules::{CpuMeter, Missing, Renewal, ResourceId, ResourceKind, ResourceRule, Rules},
+    rules::{
+        CpuMeter, Execution, Missing, OnExhaustion, Renewal, ResourceId, ResourceKind, ResourceRule, Rules,
+    },
     time::Time,
 };
 use serde_json::Value;
@@ -60,12 +62,21 @@ pub struct WorldFile {
 pub struct Plan {
     /// The world's name.
     pub name: String,
-    /// How many ticks.
-    pub ticks: u64,
+    /// How long it runs, and by which scheduler.
+    pub lasts: Lasts,
     /// How far a tick moves the clock, in milliseconds.
     pub tick_ms: i64,
     /// Which clock.
     pub clock: ClockKind,
+}
+
+/// How long a world runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lasts {
+    /// So many ticks, under the tick scheduler.
+    Ticks(u64),
+    /// So many milliseconds, under the autonomous scheduler.
+    Ms(i64),
 }
 
 /// The clock of a world.
@@ -282,30 +293,28 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
         let span = section.node(key).map_or_else(|| section.span.clone(), |node| node.span.clone());
         Err(section.document.error(&span, format!("{what} is not in this version")))
     };
-    if section.word("mode", &[("tick", true), ("autonomous", false)])? == Some(false) {
-        return unsupported("mode", "the autonomous scheduler")
-            .map_err(|error| error.help("use mode = \"tick\""));
-    }
+    let autonomous = section.word("mode", &[("tick", false), ("autonomous", true)])?.unwrap_or(false);
     if section.word("isolation", &[("thread", true), ("process", false)])? == Some(false) {
         return unsupported("isolation", "process isolation").map_err(|error| {
             error.help("use isolation = \"thread\" for code that you trust, or leave it out")
         });
     }
-    section.word("on_exhaustion", &[("block", ()), ("skip", ())])?;
-    section.duration_ms("duration", 1)?;
-    section.duration_ms("pace", 1)?;
+    let policies = [("block", OnExhaustion::Block), ("skip", OnExhaustion::Skip)];
+    rules.on_exhaustion = section.word("on_exhaustion", &policies)?.unwrap_or(OnExhaustion::Block);
+    let ticks = section.integer("ticks", 0)?.map_or(100, i64::unsigned_abs);
+    let duration_ms = section.duration_ms("duration", 1)?.unwrap_or(3_600_000);
+    let pace_ms = section.duration_ms("pace", 1)?.unwrap_or(1_000);
+    let tick_ms = section.duration_ms("tick_duration", 1)?.unwrap_or(60_000);
+    rules.execution =
+        if autonomous { Execution::Autonomous { pace_ms } } else { Execution::Tick { ms: tick_ms } };
+    let lasts = if autonomous { Lasts::Ms(duration_ms) } else { Lasts::Ticks(ticks) };
     if let Some(us) = section.duration_us("step_reserve")? {
         rules.step_reserve_us = us;
     }
     if let Some(ns) = cpu_rate_ns(section)? {
         rules.cpu_ns_per_poll = ns;
     }
-    Ok(Plan {
-        name,
-        ticks: section.integer("ticks", 0)?.map_or(100, i64::unsigned_abs),
-        tick_ms: section.duration_ms("tick_duration", 1)?.unwrap_or(60_000),
-        clock,
-    })
+    Ok(Plan { name, lasts, tick_ms, clock })
 }
 
 fn cpu_rate_ns(section: &Reader<'_>) -> Read<Option<u64>> {

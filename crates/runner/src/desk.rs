@@ -1,0 +1,157 @@
+//! Where others hand in actions for a live world: bounded, in order of arrival, answered when what
+//! they did is on disk.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
+    time::{Duration, Instant},
+};
+
+use oikos_kernel::{
+    receipt::Receipt,
+    refusal::{Code, Refusal},
+    time::format_duration_ms,
+};
+use serde_json::Value;
+
+use crate::{error::RunError, sequencer::Sequencer};
+
+/// Actions that wait for the sequencer; more are refused at the desk.
+pub const WAITING_MAX: usize = 1_024;
+
+/// All that can be asked of whoever owns the world.
+enum Message {
+    /// To act, and to be told.
+    Act { principal: String, action: Value, reply: SyncSender<Receipt> },
+    /// To look whether something else is to be done.
+    Look,
+}
+
+/// Hands in actions from any thread. A clone hands them in at the same desk.
+#[derive(Clone)]
+pub struct Desk {
+    sender: SyncSender<Message>,
+    /// How long an action took lately, in nanoseconds: what a refusal's retry time is made of.
+    pace_ns: Arc<AtomicU64>,
+}
+
+/// The other side of the desk: the owner of the world serves it.
+pub(crate) struct Counter {
+    receiver: Receiver<Message>,
+    desk: Desk,
+}
+
+/// Why an action was not taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// Too many wait already; the refusal says when to try again.
+    Busy(Box<Refusal>),
+    /// The world is not served any more.
+    Closed,
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Counter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Counter").finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    /// Hands in an action and waits for its receipt, which comes when the action is on disk.
+    ///
+    /// # Errors
+    /// When it was not taken in: nothing has happened then.
+    pub fn submit(&self, principal: &str, action: Value) -> Result<Receipt, NotTaken> {
+        let (reply, answer) = sync_channel(1);
+        let message = Message::Act { principal: principal.into(), action, reply };
+        match self.sender.try_send(message) {
+            Ok(()) => answer.recv().map_err(|_| NotTaken::Closed),
+            Err(TrySendError::Full(_)) => Err(NotTaken::Busy(Box::new(self.busy()))),
+            Err(TrySendError::Disconnected(_)) => Err(NotTaken::Closed),
+        }
+    }
+
+    fn busy(&self) -> Refusal {
+        let waiting = u64::try_from(WAITING_MAX).unwrap_or(u64::MAX);
+        let wait_ns = self.pace_ns.load(Ordering::Relaxed).saturating_mul(waiting);
+        let wait_ms = i64::try_from(wait_ns.div_ceil(1_000_000)).unwrap_or(i64::MAX).max(1);
+        let (need, have) = (waiting.saturating_add(1).cast_signed(), waiting.cast_signed());
+        Refusal::new(Code::RateLimited, format!("{WAITING_MAX} actions wait for this world already"))
+            .numbers(need, have)
+            .hint(format!("try again in {}", format_duration_ms(wait_ms)))
+    }
+
+    /// Lets whoever waits at the desk look up. Nothing is lost if it can't be sent: then there is
+    /// something to look at anyway.
+    pub(crate) fn ring(&self) {
+        let _ = self.sender.try_send(Message::Look);
+    }
+}
+
+impl Counter {
+    pub(crate) fn open() -> Self {
+        let (sender, receiver) = sync_channel(WAITING_MAX);
+        Self { receiver, desk: Desk { sender, pace_ns: Arc::default() } }
+    }
+
+    pub(crate) fn desk(&self) -> Desk {
+        self.desk.clone()
+    }
+
+    /// Does what has been handed in, and answers when it is on disk. Says whether there was anything.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn serve(&self, sequencer: &mut Sequencer) -> Result<bool, RunError> {
+        match self.receiver.try_recv() {
+            Ok(first) => self.serve_from(first, sequencer).map(|()| true),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Waits until something is handed in or rung, or an instant comes; `None` waits without end.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn wait(&self, left: Option<Duration>, sequencer: &mut Sequencer) -> Result<(), RunError> {
+        let message = match left {
+            Some(left) => self.receiver.recv_timeout(left),
+            None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        match message {
+            Ok(first) => self.serve_from(first, sequencer),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn serve_from(&self, first: Message, sequencer: &mut Sequencer) -> Result<(), RunError> {
+        let (began, mut answers) = (Instant::now(), Vec::new());
+        sequencer.tell_time();
+        let rest = self.receiver.try_iter().take(WAITING_MAX);
+        for message in std::iter::once(first).chain(rest) {
+            if let Message::Act { principal, action, reply } = message {
+                answers.push((reply, sequencer.act(&principal, action)?));
+            }
+        }
+        if answers.is_empty() {
+            return Ok(());
+        }
+        sequencer.commit()?;
+        let each = began.elapsed().as_nanos() / answers.len().max(1) as u128;
+        self.desk.pace_ns.store(u64::try_from(each).unwrap_or(u64::MAX), Ordering::Relaxed);
+        for (reply, receipt) in answers {
+            // Whoever asked may have gone; what was done stays done.
+            let _ = reply.send(receipt);
+        }
+        Ok(())
+    }
+}
