@@ -4,13 +4,13 @@ The nap is exponentially distributed, so who acts next is as random as who is gi
 each agent is the next with the same chance, whatever happened before.
 """
 
-import random
+import math
 
 MEAN_NAP_MS = 60000
 
 
 def step(observation):
-    nap = {"op": "sleep", "for": str(int(random.expovariate(1 / MEAN_NAP_MS)) + 1) + "ms"}
+    nap = {"op": "sleep", "for": f"{1 + int(-MEAN_NAP_MS * math.log(1 - random()))}ms"}
     if observation["self"]["scrip"] == 0:
         return nap
     other = query("agents", sample=1)[0]

@@ -231,7 +231,7 @@ fn every_error_code_has_its_case() {
         alice {"op": "store", "key": "again", "value": "run(storage_get('again'))"} => ok
         alice {"op": "run", "code": "run(storage_get('again'))"} => depth_exceeded at most 5 deep
         alice {"op": "invoke", "artifact": "tool", "args": ["a"], "max_spend": 4} => {"receipt": {"error": {"code": "limit_exceeded", "need": 5, "have": 4}}}
-        alice {"op": "sleep", "for": "60s"} => invalid_argument has no loop
+        alice {"op": "sleep"} => invalid_argument needs something
         alice {"op": "mint", "to": "alice", "amount": 5} => unsupported mint
         alice {"op": "run", "code": "call_llm('hello')"} => unsupported call_llm
         "#,

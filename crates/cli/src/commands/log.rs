@@ -140,6 +140,8 @@ fn text(line: &Value) -> String {
     if let Some(amount) = line.get("amount").and_then(Value::as_i64) {
         let of = if field("resource").is_empty() { "scrip" } else { field("resource") };
         text.push_str(&format!(" {amount} {of}"));
+    } else if !field("resource").is_empty() {
+        text.push_str(&format!(" {}", field("resource")));
     }
     if let Some(error) = line.get("error").filter(|error| error.is_object()) {
         let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
