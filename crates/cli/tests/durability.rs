@@ -2,181 +2,17 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod small;
+
 use std::{
     io::{BufRead as _, BufReader, Write as _},
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
+    process::{Command, Stdio},
 };
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, params};
 use serde_json::Value;
 
-const COMMAND: &str = env!("CARGO_BIN_EXE_oikos");
-
-fn oikos<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
-    Command::new(COMMAND).args(arguments).stdin(Stdio::null()).output().expect("the binary runs")
-}
-
-fn talk(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn example(world: &str) -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../worlds").join(format!("{world}.toml"));
-    file.to_str().expect("a path in UTF-8").into()
-}
-
-/// What `run --json` ends with.
-fn run(file: &str, db: &Path, more: &[&str]) -> Value {
-    let db = db.to_str().expect("a path in UTF-8");
-    let output = oikos(["run", file, "--db", db, "--json"].iter().chain(more));
-    assert!(output.status.success(), "{}", talk(&output));
-    serde_json::from_slice(&output.stdout).expect("one JSON object")
-}
-
-/// Digest and journal hash.
-fn hashes(report: &Value) -> (String, String) {
-    let text = |key: &str| report[key].as_str().expect("a hash").to_owned();
-    (text("state_digest"), text("journal_hash"))
-}
-
-/// A folder with a small world that has something of everything: code, storage, contracts, failures.
-struct Small {
-    folder: tempfile::TempDir,
-}
-
-impl Small {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let this = Self { folder };
-        this.write("small.toml", WORLD);
-        this.write("mind.py", MIND);
-        this
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.path(name), text).expect("a file");
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn file(&self) -> String {
-        self.path("small.toml").to_str().expect("UTF-8").into()
-    }
-
-    fn run(&self, db: &str, more: &[&str]) -> Value {
-        run(&self.file(), &self.path(db), more)
-    }
-
-    fn try_run(&self, db: &str, more: &[&str]) -> Output {
-        let (file, db) = (self.file(), self.path(db));
-        oikos(["run", &file, "--db", db.to_str().expect("UTF-8"), "--json"].iter().chain(more))
-    }
-
-    fn start(&self, db: &str, more: &[&str]) -> Child {
-        let mut command = Command::new(COMMAND);
-        command.args(["run", &self.file(), "--json", "--db"]).arg(self.path(db)).args(more);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
-    }
-
-    fn verify(&self, db: &str) -> Output {
-        oikos(["verify", self.path(db).to_str().expect("UTF-8")])
-    }
-
-    /// Waits until so many records are on disk, or the process has ended.
-    fn wait(&self, child: &mut Child, db: &str, enough: u64) {
-        let begun = Instant::now();
-        while self.records(db) < enough && child.try_wait().expect("a child").is_none() {
-            assert!(begun.elapsed() < Duration::from_secs(600), "nothing is written");
-            std::thread::sleep(Duration::from_millis(2));
-        }
-    }
-
-    /// How many records are on disk now.
-    fn records(&self, db: &str) -> u64 {
-        // Whoever only looks must not make the file.
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let Ok(db) = Connection::open_with_flags(self.path(db), flags) else { return 0 };
-        db.query_row("SELECT coalesce(max(seq_first + count), 1) - 1 FROM journal", [], |row| row.get(0))
-            .unwrap_or(0)
-    }
-}
-
-const WORLD: &str = r#"
-[world]
-name = "small"
-seed = 3
-
-[execution]
-ticks         = 40
-tick_duration = "60s"
-
-[scrip]
-start = 50
-
-[resources.disk]
-kind = "allocatable"
-total = "400 kB"
-split = "equal"
-
-[resources.actions]
-kind = "renewable"
-rate = 20
-window = "90s"
-
-[costs]
-"*" = { actions = 1 }
-
-[measures]
-gini = "gini(scrip)"
-
-[[agents]]
-id = "agent"
-count = 12
-code_file = "mind.py"
-
-[[artifacts]]
-id = "counter"
-owner = "agent_001"
-price = 1
-access_contract = "rule"
-code = """
-def run(by):
-    storage_set('n', storage_get('n', 0) + by)
-    return storage_get('n')
-"""
-
-[[artifacts]]
-id = "rule"
-owner = "agent_002"
-code = """
-def check_permission(caller, action, target, context, ledger):
-    return {'allowed': ledger.get_scrip(caller) > 20, 'reason': 'twenty scrip', 'cost': 1}
-"""
-"#;
-
-const MIND: &str = "
-import random
-
-def step(observation):
-    this = observation['self']
-    turn = random.randint(0, 5)
-    if turn == 0:
-        return {'op': 'invoke', 'artifact': 'counter', 'args': [observation['tick']], 'max_spend': 5}
-    if turn == 1:
-        return {'op': 'write', 'artifact': f\"note_{this['id']}_{observation['tick']}\", 'content': {'saw': len(observation['events'])}}
-    if turn == 2:
-        return {'op': 'store', 'key': 'last', 'value': observation['now']}
-    if turn == 3:
-        return [{'op': 'noop'}, {'op': 'transfer', 'to': 'agent_003', 'amount': 1000}]
-    if turn == 4:
-        raise ValueError('a bad day')
-    other = query('agents', sample=1)[0]['id']
-    return {'op': 'transfer', 'to': other, 'amount': random.randint(1, 9)}
-";
+use self::small::*;
 
 #[test]
 fn the_same_seed_gives_the_same_world_and_another_seed_another() {
@@ -273,10 +109,7 @@ fn an_interrupted_run_says_so_and_goes_on() {
         let db = format!("{signal}.oikos");
         let mut child = small.start(&db, &more);
         small.wait(&mut child, &db, 500);
-        let pid = child.id();
-        // The shell has a `kill` of its own; not every machine has another.
-        let kill = Command::new("sh").args(["-c", &format!("kill -{signal} {pid}")]).status();
-        assert!(kill.expect("a shell").success());
+        signal_to(&child, signal);
         let output = child.wait_with_output().expect("a child");
         let report: Value = serde_json::from_slice(&output.stdout).expect("it still reports");
         let told = (output.status.code(), &report["finished"]);

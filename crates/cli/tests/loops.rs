@@ -1,0 +1,235 @@
+//! Independent loops through the binary: they end anywhere, and go on where they were.
+
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod small;
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use self::small::{Small, hashes, oikos, run, signal_to, talk};
+
+/// Agents that trade, nap, wait for payments, fail, and run short of what they need.
+const WORLD: &str = r#"
+[world]
+name = "small"
+seed = 5
+
+[execution]
+mode     = "autonomous"
+duration = "40m"
+pace     = "300ms"
+
+[scrip]
+start = 50
+
+[resources.cpu]
+kind   = "renewable"
+rate   = "300us"
+window = "10s"
+
+[resources.actions]
+kind   = "renewable"
+rate   = 20
+window = "30s"
+
+[costs]
+"*" = { actions = 1 }
+
+[measures]
+gini = "gini(scrip)"
+
+[[agents]]
+id = "agent"
+count = 12
+code_file = "mind.py"
+"#;
+
+const MIND: &str = "
+def step(observation):
+    this = observation['self']
+    turn = int(random() * 6)
+    if turn == 0:
+        return {'op': 'sleep', 'event': 'transfer', 'filter': {'to': this['id']}, 'for': '20s'}
+    if turn == 1:
+        return [{'op': 'store', 'key': 'seen', 'value': len(observation['events'])}, {'op': 'sleep', 'for': '1500ms'}]
+    if turn == 2:
+        return {'op': 'sleep', 'resource': 'actions', 'level': 15, 'for': '1m'}
+    if turn == 3:
+        return {'op': 'transfer', 'to': 'agent_003', 'amount': 1000}
+    if turn == 4 and observation['step'] % 7 == 0:
+        raise ValueError('a bad day')
+    other = query('agents', sample=1)[0]['id']
+    return {'op': 'transfer', 'to': other, 'amount': 1 + int(random() * 4)}
+";
+
+/// The lines of a log.
+fn log(small: &Small, db: &str, more: &[&str]) -> Vec<Value> {
+    let path = small.path(db);
+    let output = oikos(["log", path.to_str().expect("UTF-8"), "--json"].iter().chain(more));
+    assert!(output.status.success(), "{}", talk(&output));
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn loops_that_were_killed_end_as_if_they_had_not_been() {
+    let small = Small::of(WORLD, MIND);
+    let whole = small.run("whole.oikos", &[]);
+    assert_eq!(whole, small.run("again.oikos", &[]), "the same seed gives the same world");
+    let records = whole["seq"].as_u64().expect("a number");
+    assert!(records > 4_000, "{whole}");
+    let kinds: Vec<String> = log(&small, "whole.oikos", &[])
+        .iter()
+        .map(|line| line["type"].as_str().expect("a type").into())
+        .collect();
+    for kind in ["wake", "sleep", "block", "unblock", "exhausted", "mind_error", "transfer", "store"] {
+        assert!(kinds.iter().any(|one| one == kind), "nothing tells of {kind}");
+    }
+    for round in 0..5_u64 {
+        let db = format!("killed_{round}.oikos");
+        for enough in [round * records / 6, round * records / 6 + records / 12] {
+            let mut child = small.start(&db, &[]);
+            small.wait(&mut child, &db, enough);
+            child.kill().expect("it is ours");
+            child.wait().expect("a child");
+        }
+        let left = small.records(&db);
+        assert_eq!(whole, small.run(&db, &[]), "round {round}, killed with {left} records on disk");
+        assert!(small.verify(&db).status.success());
+    }
+    // Shorter first, then on: the same.
+    let short = small.run("two.oikos", &["--set", "execution.duration=17m"]);
+    assert_ne!(hashes(&short), hashes(&whole));
+    assert_eq!(whole, small.run("two.oikos", &[]));
+    let shorter = small.try_run("two.oikos", &["--set", "execution.duration=17m"]);
+    assert_eq!(shorter.status.code(), Some(2));
+    assert!(talk(&shorter).contains("only a longer one goes on with a world"), "{}", talk(&shorter));
+}
+
+#[cfg(unix)]
+#[test]
+fn loops_that_were_interrupted_go_on() {
+    let small = Small::of(WORLD, MIND);
+    let more = ["--set", "execution.duration=4h"];
+    let whole = small.run("whole.oikos", &more);
+    for (signal, enough) in [("INT", 3_000), ("TERM", 9_000)] {
+        let db = format!("{signal}.oikos");
+        let mut child = small.start(&db, &more);
+        small.wait(&mut child, &db, enough);
+        signal_to(&child, signal);
+        let asked = Instant::now();
+        let output = child.wait_with_output().expect("a child");
+        // An action under way may take what code may take at most.
+        assert!(asked.elapsed() < Duration::from_secs(60), "it took {:?}", asked.elapsed());
+        let report: Value = serde_json::from_slice(&output.stdout).expect("it still reports");
+        assert_eq!(report["finished"], Value::Bool(false), "{report}");
+        // Every loop is accounted for.
+        let states = report["agents"].as_object().expect("states").values();
+        assert_eq!(states.map(|count| count.as_u64().expect("a number")).sum::<u64>(), 12, "{report}");
+        assert_eq!(whole, small.run(&db, &more), "{signal}");
+    }
+}
+
+/// On the wall clock: one pays every 50 ms, eight wait for that, four nap.
+const WALL: &str = r#"
+[world]
+name  = "wall"
+clock = "wall"
+
+[execution]
+mode     = "autonomous"
+duration = "6s"
+
+[[agents]]
+id = "payer"
+scrip = 10000
+code = """
+def step(observation):
+    pays = [{'op': 'transfer', 'to': f'waiter_{n:03}', 'amount': 1} for n in range(1, 9)]
+    return pays + [{'op': 'sleep', 'for': '50ms'}]
+"""
+
+[[agents]]
+id = "waiter"
+count = 8
+code_file = "mind.py"
+
+[[agents]]
+id = "napper"
+count = 4
+code = """
+def step(observation):
+    return {'op': 'sleep', 'for': '700ms'}
+"""
+"#;
+
+const WAITER: &str = "
+def step(observation):
+    me = observation['self']['id']
+    seen = [{'op': 'store', 'key': 'seen' + str(e['seq']), 'value': 1} for e in observation['events']]
+    return seen + [{'op': 'sleep', 'event': 'transfer', 'filter': {'to': me}}]
+";
+
+#[test]
+fn on_the_wall_clock_too_nothing_is_lost_and_nothing_comes_twice() {
+    let small = Small::of(WALL, WAITER);
+    let db = "wall.oikos";
+    for enough in [60, 300] {
+        let mut child = small.start(db, &[]);
+        small.wait(&mut child, db, enough);
+        child.kill().expect("it is ours");
+        child.wait().expect("a child");
+    }
+    let report = run(&small.file(), &small.path(db), &[]);
+    assert_eq!(report["finished"], Value::Bool(true));
+    assert!(small.verify(db).status.success());
+    let lines = log(&small, db, &[]);
+    let of = |line: &Value, field: &str| line[field].as_str().unwrap_or_default().to_owned();
+    let time = |line: &Value| {
+        let text = of(line, "time");
+        let seconds: f64 = text[17..text.len() - 1].parse().expect("seconds");
+        seconds + 60.0 * text[14..16].parse::<f64>().expect("minutes")
+    };
+    // Each nap lasts 700 ms or, across a kill, longer; never less.
+    let mut since: BTreeMap<String, f64> = BTreeMap::new();
+    for line in lines.iter().filter(|line| of(line, "actor").starts_with("napper")) {
+        match of(line, "type").as_str() {
+            "sleep" => drop(since.insert(of(line, "actor"), time(line))),
+            "wake" => {
+                let slept = (time(line) - since[&of(line, "actor")]).rem_euclid(3_600.0);
+                assert!((0.699..6.0).contains(&slept), "{slept}: {line}");
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(since.len(), 4, "all of them nap");
+    // Whoever waits for a payment sees each of them in exactly one step, those of the last moment apart.
+    for waiter in (1..=8).map(|number| format!("waiter_{number:03}")) {
+        let paid: Vec<u64> = lines
+            .iter()
+            .filter(|line| of(line, "type") == "transfer" && of(line, "to") == waiter)
+            .map(|line| line["seq"].as_u64().expect("a number"))
+            .collect();
+        let mut seen: Vec<u64> = lines
+            .iter()
+            .filter(|line| of(line, "type") == "store" && of(line, "actor") == waiter)
+            .map(|line| of(line, "detail").trim_start_matches("seen").parse().expect("a number"))
+            .collect();
+        let count = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), count, "{waiter} was told twice");
+        assert!(
+            paid.len() > 20 && paid.len() - seen.len() <= 1,
+            "{waiter}: {} of {}",
+            seen.len(),
+            paid.len()
+        );
+        assert_eq!(paid[..seen.len()], seen[..], "{waiter}");
+    }
+}
