@@ -50,6 +50,49 @@ fn coins_have_the_stationary_state_of_parallel_updates() {
 }
 
 #[test]
+fn coins_that_move_one_at_a_time_follow_the_geometric_law() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let report = run("coins_autonomous", &folder.path().join("coins.oikos"));
+    within(&report, "share_zero", 0.5, 0.011);
+    within(&report, "gini", 2.0 / 3.0, 0.010);
+    assert_eq!(report["supply"], 1_000);
+}
+
+#[test]
+fn a_day_and_a_night_tell_their_story_and_tell_it_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [db, again] = ["one.oikos", "two.oikos"].map(|name| folder.path().join(name));
+    let report = run("night_and_day", &db);
+    assert_eq!(report, run("night_and_day", &again));
+    assert_eq!(report["measures"]["claims"], 1.0);
+    let log = lines(&db, &["log"]);
+    let of = |kind: &str, actor: &str| {
+        let fits = log
+            .iter()
+            .filter(|line| line["type"] == kind && line["actor"] == actor && line["error"].is_null());
+        fits.map(|line| {
+            (line["seq"].as_u64().expect("a number"), line["time"].as_str().expect("a time").to_owned())
+        })
+        .collect::<Vec<_>>()
+    };
+    let (freezes, rescues) = (of("freeze", "hasty"), of("rescue", "creditor"));
+    assert_eq!((freezes.len(), rescues.len()), (3, 2));
+    for (freeze, rescue) in freezes.iter().zip(&rescues) {
+        assert!(
+            freeze.0 < rescue.0 && freeze.1 == rescue.1,
+            "help comes at that instant: {freeze:?} {rescue:?}"
+        );
+    }
+    // The market's opening wakes all who wait for it, and whoever waits for a call has it at that instant.
+    for worker in ["steady", "slow", "hasty"] {
+        let opened = of("wake", worker).iter().filter(|(_, at)| at == "2026-01-01T06:00:00Z").count();
+        assert_eq!(opened, 1, "{worker}");
+    }
+    let (blocks, unblocks) = (of("block", "hasty"), of("unblock", "hasty"));
+    assert!(blocks.len() > 10 && unblocks.len() > 10, "{blocks:?} {unblocks:?}");
+}
+
+#[test]
 fn the_exchange_is_nearly_efficient_without_clever_traders() {
     let folder = tempfile::tempdir().expect("a folder");
     let report = run("exchange", &folder.path().join("exchange.oikos"));

@@ -274,7 +274,7 @@ impl World {
 
     pub(crate) fn index_sleeper(&mut self, number: u32, until: &[Until]) {
         for filter in events_of(until) {
-            self.sleepers.entry(SleepKey::of(filter)).or_insert_with(OrdSet::new).insert(number);
+            self.sleepers.entry(SleepKey::of(filter)).or_default().insert(number);
         }
     }
 

@@ -13,8 +13,10 @@ pub struct Stop(Arc<Shared>);
 struct Shared {
     asked: AtomicBool,
     next: AtomicU64,
-    bells: Mutex<Vec<(u64, Box<dyn Fn() + Send>)>>,
+    bells: Mutex<Vec<(u64, Ring)>>,
 }
+
+type Ring = Box<dyn Fn() + Send>;
 
 /// Rings whoever waits, until it is dropped.
 pub(crate) struct Bell(Arc<Shared>, u64);
