@@ -38,7 +38,7 @@ const WORDS: &[(&str, &[&str])] = &[
     ("std::env", &["crates/cli/"]),
     ("std::net", &["crates/agents/", "crates/runner/", "crates/cli/"]),
     ("std::process", &["crates/cli/"]),
-    ("SystemTime", &["crates/runner/src/tick.rs"]),
+    ("SystemTime", &["crates/runner/src/clock.rs"]),
     ("Instant", &["crates/runner/", "crates/cli/"]),
     ("std::thread", &["crates/runner/", "crates/cli/"]),
     ("println!", &["crates/cli/"]),
