@@ -22,17 +22,16 @@ const TURNS_PER_PROGRESS: u32 = 256;
 const COMMIT_BEFORE: Duration = Duration::from_millis(20);
 
 /// Runs loops on a sequencer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct AutonomousScheduler {
-    clock: ClockKind,
     /// How late turns were under the wall clock.
     pub(crate) lateness: Lateness,
 }
 
 impl AutonomousScheduler {
-    pub(crate) fn new(clock: ClockKind, sequencer: &mut Sequencer) -> Self {
+    pub(crate) fn new(sequencer: &mut Sequencer) -> Self {
         sequencer.keep_agenda();
-        Self { clock, lateness: Lateness::default() }
+        Self::default()
     }
 
     /// Runs every turn before an instant. Says whether it came so far; `progress` is told now and then.
@@ -54,7 +53,7 @@ impl AutonomousScheduler {
             }
             counter.serve(sequencer)?;
             let next = sequencer.next_turn().filter(|(due, _)| *due < end);
-            match self.clock {
+            match sequencer.clock() {
                 ClockKind::Virtual => match next {
                     Some((due, _)) => sequencer.set_now(due),
                     None => {

@@ -101,13 +101,10 @@ impl Live {
         sandbox: Box<dyn Sandbox>,
         file: WorldFile,
     ) -> Self {
-        let clock = file.plan.clock;
-        let mut sequencer = Sequencer::new(world, journal, sandbox, clock);
+        let mut sequencer = Sequencer::new(world, journal, sandbox, file.plan.clock);
         let scheduler = match file.plan.lasts {
-            Lasts::Ticks(_) => {
-                Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, clock, began, &mut sequencer))
-            }
-            Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(clock, &mut sequencer)),
+            Lasts::Ticks(_) => Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)),
+            Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(&mut sequencer)),
         };
         Self { sequencer, scheduler, counter: Counter::open(), file }
     }

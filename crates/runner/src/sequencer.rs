@@ -124,6 +124,12 @@ impl Sequencer {
         &self.journal
     }
 
+    /// Which clock the world goes by.
+    #[must_use]
+    pub fn clock(&self) -> ClockKind {
+        self.clock
+    }
+
     /// The clock.
     #[must_use]
     pub fn now(&self) -> Time {

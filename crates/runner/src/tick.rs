@@ -21,7 +21,6 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct TickScheduler {
     tick_ms: i64,
-    clock: ClockKind,
     /// The tick that was under way when the world was opened, as it stood when it began.
     unfinished: Option<Box<World>>,
 }
@@ -36,13 +35,8 @@ struct Turns {
 
 impl TickScheduler {
     /// A scheduler; `snapshot` is the world at the beginning of its last tick, if it had any.
-    pub(crate) fn new(
-        tick_ms: i64,
-        clock: ClockKind,
-        snapshot: Option<World>,
-        sequencer: &mut Sequencer,
-    ) -> Self {
-        let mut this = Self { tick_ms, clock, unfinished: None };
+    pub(crate) fn new(tick_ms: i64, snapshot: Option<World>, sequencer: &mut Sequencer) -> Self {
+        let mut this = Self { tick_ms, unfinished: None };
         if let (Some(snapshot), Some(tick)) = (snapshot, sequencer.world().tick()) {
             let left = turns(&snapshot, sequencer.world(), tick);
             if left.able.is_empty() && left.short.is_empty() {
@@ -126,7 +120,7 @@ impl TickScheduler {
     }
 
     fn end(&self, sequencer: &mut Sequencer, tick: Tick) {
-        if self.clock == ClockKind::Virtual
+        if sequencer.clock() == ClockKind::Virtual
             && let Some(end) = tick.time.after_ms(self.tick_ms)
         {
             sequencer.set_now(end);
@@ -154,7 +148,7 @@ impl TickScheduler {
             if stop.is_asked() {
                 return Ok(false);
             }
-            if self.clock == ClockKind::Virtual {
+            if sequencer.clock() == ClockKind::Virtual {
                 return Ok(true);
             }
             let left = until(due);
