@@ -263,7 +263,7 @@ impl World {
             }
         }
         if let Phase::Asleep { until, .. } = &phase {
-            self.index_sleeper(number, &Arc::clone(until));
+            self.index_sleeper(number, until);
         }
         if let Some(row) = self.agent_mut(number) {
             row.phase = phase;

@@ -37,7 +37,7 @@ pub use self::{
     json::strict as strict_json,
     lateness::Lateness,
     live::{Goal, Live, Stopped, founded_from, recorded, state},
-    sequencer::{Interpreter, Sequencer},
+    sequencer::Sequencer,
     stop::Stop,
     summary::{Calls, Summary},
 };

@@ -29,7 +29,7 @@ const PENDING_AGE_MAX: Duration = Duration::from_millis(100);
 const SNAPSHOT_RECORDS: u64 = 50_000;
 
 /// What thinks and runs code.
-pub struct Interpreter {
+pub(crate) struct Interpreter {
     pub(crate) sandbox: Box<dyn Sandbox>,
     /// A mind that decides for every agent, in the place of their code.
     pub(crate) mind: Option<Box<dyn Mind>>,
