@@ -101,7 +101,7 @@ fn turn(sequencer: &mut Sequencer, agent: oikos_kernel::record::Handle) -> Resul
 
 /// Waits on the wall clock. What has happened is on disk before a long wait, and soon in any case.
 fn wait(sequencer: &mut Sequencer, left: Duration, counter: &Counter) -> Result<(), RunError> {
-    if left > COMMIT_BEFORE {
+    if left > COMMIT_BEFORE || sequencer.is_commit_due() {
         sequencer.commit()?;
     }
     counter.wait(Some(left), sequencer)

@@ -219,7 +219,7 @@ impl Sequencer {
         let receipt = Receipt::of(&record);
         self.pending.push(record);
         if self.pending.len() >= PENDING_MAX
-            || (self.pending.len().is_multiple_of(64) && self.committed_at.elapsed() > PENDING_AGE_MAX)
+            || (self.pending.len().is_multiple_of(64) && self.is_commit_due())
         {
             self.commit()?;
         }
@@ -236,6 +236,11 @@ impl Sequencer {
             output: String::new(),
         };
         self.record(cause, finished).map(|_| ())
+    }
+
+    /// Whether something has waited for a commit as long as it may.
+    pub(crate) fn is_commit_due(&self) -> bool {
+        self.committed_at.elapsed() > PENDING_AGE_MAX
     }
 
     /// Writes what is pending; when this returns, every receipt so far may leave the process.
