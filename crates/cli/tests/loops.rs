@@ -210,16 +210,17 @@ fn on_the_wall_clock_too_nothing_is_lost_and_nothing_comes_twice() {
     assert_eq!(since.len(), 4, "all of them nap");
     // Whoever waits for a payment sees each of them in exactly one step, those of the last moment apart.
     for waiter in (1..=8).map(|number| format!("waiter_{number:03}")) {
-        let paid: Vec<u64> = lines
-            .iter()
-            .filter(|line| of(line, "type") == "transfer" && of(line, "to") == waiter)
-            .map(|line| line["seq"].as_u64().expect("a number"))
-            .collect();
-        let mut seen: Vec<u64> = lines
-            .iter()
-            .filter(|line| of(line, "type") == "store" && of(line, "actor") == waiter)
-            .map(|line| of(line, "detail").trim_start_matches("seen").parse().expect("a number"))
-            .collect();
+        let all = |kind: &'static str, who: &'static str| {
+            lines
+                .iter()
+                .filter(|line| of(line, "type") == kind && of(line, who) == waiter)
+                .collect::<Vec<_>>()
+        };
+        let paid: Vec<u64> =
+            all("transfer", "to").iter().map(|line| line["seq"].as_u64().expect("a number")).collect();
+        let detail = |line: &&Value| of(line, "detail").trim_start_matches("seen").parse::<u64>();
+        let mut seen: Vec<u64> =
+            all("store", "actor").iter().map(|line| detail(line).expect("a number")).collect();
         let count = seen.len();
         seen.sort_unstable();
         seen.dedup();

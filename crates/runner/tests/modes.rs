@@ -11,7 +11,6 @@ use oikos_runner::{
     kernel::{
         op::OpKind,
         record::{Cause, Event, EventKind, Outcome, Record},
-        rules::ResourceKind,
         time::Time,
         world::World,
     },
@@ -244,8 +243,6 @@ fn limits_bind(modes: Modes, told: &Told) {
     for step in told.steps("busy").filter(|step| !step.outcome.is_ok()) {
         assert!(step.charges.iter().all(|charge| charge.resource != calls), "{modes:?}: {step:?}");
     }
-    let kind = told.world.rules().kind(calls);
-    assert_eq!(kind, ResourceKind::Renewable { window_ms: WINDOW_MS });
 }
 
 fn capacity_is_waited_for_or_let_pass(modes: Modes, told: &Told) {
