@@ -366,6 +366,13 @@ fn genesis_serves_everybody() {
         ? {"what": "artifact", "artifact": "gem"} => {"owner": "bob", "creator": "alice"}
         ? {"what": "balances"} => {"alice": 93, "bob": 107, "genesis_ledger": 0}
         alice {"op": "invoke", "artifact": "genesis_event_log", "method": "read"} => ok
+        alice {"op": "invoke", "artifact": "genesis_rights_registry", "method": "check_quota", "args": ["bob", "actions"]} => ok {"kind": "renewable", "rate": 1000}
+        alice {"op": "invoke", "artifact": "genesis_rights_registry", "method": "check_quota", "args": ["bob", "gold"]} => code_error it has actions, cpu
+        alice {"op": "invoke", "artifact": "genesis_rights_registry", "method": "all_quotas"} => ok
+        alice {"op": "invoke", "artifact": "genesis_rights_registry", "method": "transfer_quota", "args": ["bob"]} => code_error nothing was sent
+        alice {"op": "invoke", "artifact": "genesis_rights_registry", "method": "transfer_quota", "args": ["nobody"], "give": [{"resource": "actions", "amount": 7}]} => not_found nobody
+        alice {"op": "invoke", "artifact": "genesis_rights_registry", "method": "transfer_quota", "args": ["bob"], "give": [{"resource": "actions", "amount": 7}]} => ok
+        ? {"what": "resources", "of": "bob"} => {"actions": {"rate": 1007}}
         alice {"op": "read", "artifact": "handbook_start"} => ok
         alice {"op": "read", "artifact": "handbook_ops"} => ok
         alice {"op": "read", "artifact": "genesis_contract_freeware", "code": true} => ok {"code": "~def check_permission"}

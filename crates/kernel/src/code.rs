@@ -66,8 +66,8 @@ pub struct CallInfo {
     pub origin: Option<Arc<str>>,
     /// Scrip that was sent along.
     pub paid: i64,
-    /// Artifacts that were sent along.
-    pub given: Vec<Arc<str>>,
+    /// What else was sent along: ids of artifacts, and `{"resource", "amount"}`.
+    pub given: Vec<Value>,
 }
 
 /// What one run may use.

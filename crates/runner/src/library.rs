@@ -15,6 +15,11 @@ const SERVICES: &[(&str, &str, &str)] = &[
         include_str!("../../../genesis/event_log.py"),
         include_str!("../../../genesis/event_log.json"),
     ),
+    (
+        "genesis_rights_registry",
+        include_str!("../../../genesis/rights_registry.py"),
+        include_str!("../../../genesis/rights_registry.json"),
+    ),
 ];
 
 /// Pages of the handbook that are written by hand; `handbook_ops` is made from the table of ops.

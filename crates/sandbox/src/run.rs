@@ -113,12 +113,11 @@ fn inputs(program: &Program, call: CodeCall) -> Vec<MontyObject> {
     inputs.push(MontyObject::List(call.args.into_iter().map(to_python).chain(ledger).collect()));
     if program.wants_call {
         let text = |id: &Option<Arc<str>>| id.as_deref().map_or(Value::Null, Value::from);
-        let given: Value = call.call.given.iter().map(|id| Value::from(&**id)).collect();
         inputs.push(to_python(serde_json::json!({
             "caller": text(&call.call.caller),
             "origin": text(&call.call.origin),
             "paid": call.call.paid,
-            "given": given,
+            "given": call.call.given,
         })));
     }
     if program.wants_me {

@@ -16,8 +16,8 @@ use self::field::Fields;
 pub use self::{
     action::{Action, Planned},
     field::{
-        ActionId, Amount, Args, Content, Data, Duration, Field, FieldType, Ids, Interface, Keep, Key, Method,
-        Natural, Object, OrNull, Part, Permission, Source, Stored, Text, What, Word, bounded,
+        ActionId, Amount, Args, Content, Data, Duration, Field, FieldType, Gift, Gifts, Ids, Interface, Keep,
+        Key, Method, Natural, Object, OrNull, Part, Permission, Source, Stored, Text, What, Word, bounded,
     },
     schema::{reference, schema},
     wait::{AnyOf, EventType, Fitting, Level, Waiting},
@@ -179,8 +179,8 @@ ops! {
         args "args": Option<Args>,
         /// Scrip to send along; goes to the artifact itself.
         pay "pay": Option<Natural>,
-        /// Artifacts to send along; the artifact becomes their owner.
-        give "give": Option<Ids<{ limits::GIVE_MAX }>>,
+        /// Artifacts to send along, and resources as {"resource": …, "amount": …}; the artifact becomes their owner.
+        give "give": Option<Gifts>,
     }
 
     /// Runs a Python snippet as the caller: many ops in one atomic action.
@@ -366,11 +366,17 @@ impl Invoke {
         self.method.as_ref().map_or("run", |method| &method.0)
     }
 
+    /// What it sends along beside scrip.
+    #[must_use]
+    pub fn gifts(&self) -> &[Gift] {
+        self.give.as_ref().map_or(&[], |give| &give.0)
+    }
+
     /// The field by which it sends something along, if it does.
     #[must_use]
     pub fn sent(&self) -> Option<&'static str> {
         let pays = self.pay.is_some_and(|pay| pay.0 > 0);
-        let gives = self.give.as_ref().is_some_and(|give| !give.0.is_empty());
+        let gives = !self.gifts().is_empty();
         if pays { Some("pay") } else { gives.then_some("give") }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     contract::{Native, Verdict},
     json::text_bytes,
     limits,
-    op::{Keep, Op, Permission, bounded},
+    op::{Gift, Keep, Op, Permission, bounded},
     record::{Effect, EventKind, Handle, Why},
     refusal::{Code, Refusal},
     rules::Missing,
@@ -52,8 +52,10 @@ impl Transaction<'_> {
             Op::Delete(op) => ask(Permission::Delete, &op.artifact),
             Op::Invoke(op) => {
                 let mut asks = ask(Permission::Invoke, &op.artifact)?;
-                for given in op.give.iter().flat_map(|give| &give.0) {
-                    asks.extend(ask(Permission::Transfer, given)?);
+                for gift in op.gifts() {
+                    if let Gift::Artifact(id) = gift {
+                        asks.extend(ask(Permission::Transfer, id)?);
+                    }
                 }
                 Ok(asks)
             }

@@ -10,7 +10,7 @@ use crate::{
     contract::Verdict,
     founding::Pays,
     limits,
-    op::{Invoke, Op, OpKind, Run},
+    op::{Gift, Invoke, Op, OpKind, Run},
     record::{Effect, EventKind, Handle, Why},
     refusal::{Code, Refusal},
     rules::{CpuMeter, ResourceId, ResourceKind},
@@ -347,11 +347,10 @@ impl Transaction<'_> {
         standing: bool,
         paid: i64,
         op: &Invoke,
-    ) -> Result<Vec<Arc<str>>, Refusal> {
+    ) -> Result<Vec<Value>, Refusal> {
         let Some(field) = op.sent() else {
             return Ok(Vec::new());
         };
-        let give = op.give.as_ref().map_or(&[][..], |give| give.0.as_slice());
         let Some(from) = actor.me.filter(|_| standing) else {
             return Err(Refusal::invalid(format!(
                 "`{field}`: `{}` has no standing to receive anything",
@@ -361,19 +360,19 @@ impl Transaction<'_> {
         if paid > 0 {
             self.put(Effect::Pay { from, to, amount: paid, why: Why::Pay })?;
         }
-        let mut given = Vec::with_capacity(give.len());
-        for id in give {
-            let artifact = self.target(id)?;
-            let owner = self.draft.artifact(artifact).map_or(to, |artifact| artifact.owner);
-            self.put(Effect::Own { artifact, from: owner, to })?;
-            self.tell(
-                actor,
-                OpKind::TransferOwnership,
-                Told { artifact: Some(artifact), to: Some(to), ..Told::default() },
-            );
-            given.push(Arc::clone(id.shared()));
+        for gift in op.gifts() {
+            match gift {
+                Gift::Artifact(id) => {
+                    let artifact = self.target(id)?;
+                    self.hand_over(actor, artifact, to)?;
+                }
+                Gift::Resource { resource, amount } => {
+                    let resource = self.resource(&resource.0)?;
+                    self.shift(actor, (from, to), resource, amount.0)?;
+                }
+            }
         }
-        Ok(given)
+        Ok(op.gifts().iter().map(Gift::to_json).collect())
     }
 
     /// Ends the op on top whose code has ended.

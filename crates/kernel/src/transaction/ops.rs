@@ -19,7 +19,7 @@ use crate::{
     },
     record::{Change, Creation, Effect, Handle, Why},
     refusal::{Code, Refusal},
-    rules::ResourceKind,
+    rules::{ResourceId, ResourceKind},
     state::{State, still_held},
 };
 
@@ -381,23 +381,12 @@ impl Transaction<'_> {
             return Ok(json!({ "balance": self.scrip(from) }));
         };
         let resource = self.resource(&name.0)?;
-        let own_part = match self.draft.world().rules().kind(resource) {
-            ResourceKind::Renewable { .. } => Part::Rate,
-            ResourceKind::Depletable => Part::Balance,
-            ResourceKind::Allocatable => Part::Quota,
-            ResourceKind::Metered => {
-                let sentence =
-                    format!("`{}` is unlimited in this world, so there is nothing to transfer", name.0);
-                return Err(Refusal::invalid(sentence));
-            }
-        };
+        let own_part = self.movable(resource)?;
         if let Some(part) = op.part.filter(|part| *part != own_part) {
             let (part, own) = (part.as_str(), own_part.as_str());
             return Err(Refusal::invalid(format!("`part`: `{}` has no {part}; it has a {own}", name.0)));
         }
-        self.put(Effect::Move { from, to, resource, amount })?;
-        let told = Told { to: Some(to), amount: Some(amount), resource: Some(resource), ..Told::default() };
-        self.tell(actor, OpKind::Transfer, told);
+        self.shift(actor, (from, to), resource, amount)?;
         // A balance falls by what the action used so far; a rate or a quota stays what it is.
         let held = match own_part {
             Part::Balance => self.free_of(from, resource),
@@ -406,13 +395,50 @@ impl Transaction<'_> {
         Ok(json!({ own_part.as_str(): held }))
     }
 
+    /// What principals hold of a resource and can move.
+    fn movable(&self, resource: ResourceId) -> Result<Part, Refusal> {
+        let rules = self.draft.world().rules();
+        match rules.kind(resource) {
+            ResourceKind::Renewable { .. } => Ok(Part::Rate),
+            ResourceKind::Depletable => Ok(Part::Balance),
+            ResourceKind::Allocatable => Ok(Part::Quota),
+            ResourceKind::Metered => {
+                let name = rules.resource_name(resource);
+                let sentence =
+                    format!("`{name}` is unlimited in this world, so there is nothing to transfer");
+                Err(Refusal::invalid(sentence))
+            }
+        }
+    }
+
+    /// Moves a balance, rate or quota from one principal to another.
+    pub(super) fn shift(
+        &mut self,
+        actor: Actor,
+        (from, to): (Handle, Handle),
+        resource: ResourceId,
+        amount: i64,
+    ) -> Result<(), Refusal> {
+        self.movable(resource)?;
+        self.put(Effect::Move { from, to, resource, amount })?;
+        let told = Told { to: Some(to), amount: Some(amount), resource: Some(resource), ..Told::default() };
+        self.tell(actor, OpKind::Transfer, told);
+        Ok(())
+    }
+
     fn transfer_ownership(&mut self, actor: Actor, op: &TransferOwnership) -> Result<Value, Refusal> {
-        let (artifact, row) = self.artifact(&op.artifact)?;
-        let (from, to) = (row.owner, self.recipient(&op.to)?);
+        let (artifact, to) = (self.target(&op.artifact)?, self.recipient(&op.to)?);
+        self.hand_over(actor, artifact, to)?;
+        Ok(json!({ "artifact": op.artifact.as_str(), "owner": op.to.as_str() }))
+    }
+
+    /// Makes an artifact another principal's.
+    pub(super) fn hand_over(&mut self, actor: Actor, artifact: Handle, to: Handle) -> Result<(), Refusal> {
+        let from = self.draft.artifact(artifact).map_or(to, |artifact| artifact.owner);
         self.put(Effect::Own { artifact, from, to })?;
         let told = Told { artifact: Some(artifact), to: Some(to), ..Told::default() };
         self.tell(actor, OpKind::TransferOwnership, told);
-        Ok(json!({ "artifact": op.artifact.as_str(), "owner": op.to.as_str() }))
+        Ok(())
     }
 
     fn set_contract(&mut self, actor: Actor, op: &SetContract) -> Result<Value, Refusal> {

@@ -257,7 +257,7 @@ impl<'a> Tape<'a> {
         }
         if self.one_in(4) {
             let count = self.below(3);
-            fields["give"] = (0..count).map(|_| self.pick(&["vault", "n0", "n1", "till", "tool"])).collect();
+            fields["give"] = (0..count).map(|_| self.gift()).collect();
         }
         if self.one_in(4) {
             fields["args"] = json!([self.value()]);
@@ -266,6 +266,13 @@ impl<'a> Tape<'a> {
             fields["method"] = self.pick(&["run", "other", "check_permission"]).into();
         }
         fields
+    }
+
+    fn gift(&mut self) -> Value {
+        if self.one_in(3) {
+            return json!({ "resource": self.pick(RESOURCES), "amount": self.pick(SHARES) });
+        }
+        self.pick(&["vault", "n0", "n1", "till", "tool"]).into()
     }
 
     fn program(&mut self, depth: usize) -> Value {

@@ -59,9 +59,20 @@ impl Model {
             self.pay(&actor.me, id, paid, "pay")?;
         }
         for given in &given {
-            self.own(given.as_str().unwrap(), id)?;
-            let (artifact, to) = (given.as_str().map(Into::into), Some(id.into()));
-            self.tell(actor, "transfer_ownership", Told { artifact, to, ..Told::default() });
+            if let Some(artifact) = given.as_str() {
+                self.own(artifact, id)?;
+                let (artifact, to) = (Some(artifact.into()), Some(id.into()));
+                self.tell(actor, "transfer_ownership", Told { artifact, to, ..Told::default() });
+                continue;
+            }
+            let (name, amount) = (text(given.as_object().unwrap(), "resource"), given["amount"].as_i64());
+            let resource = self.resource(name)?;
+            if self.kind(resource) == ResourceKind::Metered || !self.can_hold(&actor.me) {
+                return fail("invalid_argument");
+            }
+            self.shift(&actor.me, id, resource, amount.unwrap())?;
+            let (to, resource) = (Some(id.into()), Some(name.into()));
+            self.tell(actor, "transfer", Told { to, amount, resource, ..Told::default() });
         }
         // What the action itself created can't bear charges: they would outlive it if it fails.
         let pays_itself = art.pays_itself && self.base.arts.contains_key(id);

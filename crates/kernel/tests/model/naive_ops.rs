@@ -196,7 +196,7 @@ impl Model {
         self.live(&id)?;
         let mut asks = vec![(action, id)];
         for given in fields.get("give").and_then(Value::as_array).into_iter().flatten() {
-            let given = given.as_str().unwrap();
+            let Some(given) = given.as_str() else { continue };
             self.live(given)?;
             asks.push(("transfer", given.into()));
         }
@@ -478,11 +478,11 @@ impl Model {
         Ok(json!({ part: held }))
     }
 
-    fn can_hold(&self, id: &str) -> bool {
+    pub(crate) fn can_hold(&self, id: &str) -> bool {
         self.live(id).is_ok_and(|art| art.standing)
     }
 
-    fn resource(&self, name: &str) -> Result<usize, Fail> {
+    pub(crate) fn resource(&self, name: &str) -> Result<usize, Fail> {
         match self.rules.resources.iter().position(|rule| rule.name == name) {
             Some(resource) => Ok(resource),
             None => fail("invalid_argument"),
@@ -563,6 +563,11 @@ fn check_fields(name: &str, fields: &Fields) -> Result<(), Fail> {
         return fail("invalid_argument");
     }
     let given = fields.get("give").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let twice = given.iter().enumerate().any(|(at, id)| given[..at].contains(id));
-    if twice { fail("invalid_argument") } else { Ok(()) }
+    let of = |gift: &Value| gift.get("resource").unwrap_or(gift).clone();
+    let kind = |gift: &Value| (gift.is_string(), of(gift));
+    let twice =
+        given.iter().enumerate().any(|(at, gift)| given[..at].iter().any(|other| kind(other) == kind(gift)));
+    let nothing =
+        given.iter().any(|gift| gift.get("amount").and_then(Value::as_i64).is_some_and(|much| much < 1));
+    if twice || nothing { fail("invalid_argument") } else { Ok(()) }
 }

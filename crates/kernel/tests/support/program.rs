@@ -59,12 +59,11 @@ impl Machine {
             _ => return Err(done(FailureKind::Invalid, "SyntaxError: no program".into())),
         };
         let info = &call.call;
-        let given: Vec<&str> = info.given.iter().map(AsRef::as_ref).collect();
         Ok(Self {
             args: call.args.clone(),
             call: json!({
                 "me": &*call.me, "caller": info.caller.as_deref(), "origin": info.origin.as_deref(),
-                "paid": info.paid, "given": given,
+                "paid": info.paid, "given": info.given,
             }),
             frames: vec![Frame { instructions, at: 0, catches: false }],
             log: Vec::new(),

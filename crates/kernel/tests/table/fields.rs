@@ -56,7 +56,11 @@ const TABLE: &str = r#"
     write.depends_on: "a" | {} | 5 | ["a", "a"] | [5] | [""] | [null] -> invalid_argument
     write.depends_on: @list:65 -> limit_exceeded
     invoke.give: null | [] | ["a"] | @list:64 -> ok
-    invoke.give: "a" | 5 | ["a", "b", "a"] | [5] | ["a b"] -> invalid_argument
+    invoke.give: [{"resource": "disk", "amount": 1}] | ["disk", {"resource": "disk", "amount": 9223372036854775807}] -> ok
+    invoke.give: "a" | 5 | ["a", "b", "a"] | [5] | ["a b"] | [null] | [[]] | {"resource": "disk", "amount": 1} -> invalid_argument
+    invoke.give: [{}] | [{"resource": "disk"}] | [{"amount": 1}] | [{"resource": "disk", "amount": 0}] | [{"resource": "disk", "amount": 1.5}] -> invalid_argument
+    invoke.give: [{"resource": "disk", "amount": 1, "part": "quota"}] | [{"resource": 5, "amount": 1}] | [{"resource": "", "amount": 1}] -> invalid_argument
+    invoke.give: [{"resource": "disk", "amount": 1}, {"resource": "disk", "amount": 2}] | [{"resource": "disk", "amount": 9223372036854775808}] -> invalid_argument
     invoke.give: @list:65 -> limit_exceeded
 
     # Amounts: integers of at least 1 within i64; prices may be 0.

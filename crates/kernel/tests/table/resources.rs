@@ -157,6 +157,38 @@ fn disk_counts_against_the_owner_and_nobody_is_pushed_over() {
 }
 
 #[test]
+fn resources_can_be_sent_along() {
+    check(
+        r#"
+        resources: actions renewable 60s, credits depletable, disk allocatable
+        costs: noop actions 1
+        world: alice 0 actions 5 credits 5 disk 50, bob 0 disk 500
+        artifact note by alice
+        artifact keeps by bob scrip 0 code [['return', '$call.given']]
+        artifact fails by bob scrip 0 code [['raise', 'no']]
+        artifact sells by bob scrip 0 code [['call', 'transfer', ['bob', 5, 'disk']], ['call', 'transfer', ['bob', 6, 'disk']]]
+        artifact plain by bob code [['return', 1]]
+        alice noop -> ok
+        alice invoke {"artifact": "keeps", "give": [{"resource": "disk", "amount": 10}, "note", {"resource": "actions", "amount": 2}]} -> ok [{"resource": "disk", "amount": 10}, "note", {"resource": "actions", "amount": 2}] ; events transfer alice keeps 10 disk, transfer_ownership alice note keeps, transfer alice keeps 2 actions, invoke alice keeps run
+        alice query {"what": "resources"} -> ok ~{"actions": {"rate": 3, "capacity": 2}, "disk": {"quota": 40}}
+        alice query {"what": "resources", "of": "keeps"} -> ok ~{"actions": {"rate": 2, "capacity": 2}, "disk": {"quota": 10}}
+        # What was used within the window is in use.
+        alice invoke {"artifact": "keeps", "give": [{"resource": "actions", "amount": 3}]} -> insufficient_resource 3/2
+        # All of it comes back.
+        alice invoke {"artifact": "fails", "give": [{"resource": "credits", "amount": 5}]} -> code_error "no"
+        alice invoke {"artifact": "sells", "give": [{"resource": "disk", "amount": 10}]} -> quota_exceeded
+        alice invoke {"artifact": "sells", "give": [{"resource": "disk", "amount": 11}]} -> ok ; events transfer alice sells 11 disk, transfer sells bob 5 disk, transfer sells bob 6 disk, invoke alice sells run
+        alice query {"what": "resources"} -> ok ~{"credits": {"balance": 5}, "disk": {"quota": 29}}
+        alice invoke {"artifact": "plain", "give": [{"resource": "disk", "amount": 1}]} -> invalid_argument "`give`: `plain` has no standing"
+        alice invoke {"artifact": "keeps", "give": [{"resource": "cpu", "amount": 1}]} -> invalid_argument "`cpu` is unlimited in this world"
+        alice invoke {"artifact": "keeps", "give": [{"resource": "gold", "amount": 1}]} -> invalid_argument "this world has no resource `gold`"
+        alice invoke {"artifact": "keeps", "give": [{"resource": "disk", "amount": 30}]} -> quota_exceeded
+        observer {"what": "supply", "resource": "disk"} -> ok 550
+        "#,
+    );
+}
+
+#[test]
 fn what_a_new_principal_stores_counts_against_its_owner() {
     check(
         r#"

@@ -208,14 +208,13 @@ impl Frame {
         for (at, value) in call.args.into_iter().enumerate() {
             variables.insert(format!("arg{at}"), value);
         }
-        let given: Vec<&str> = call.call.given.iter().map(AsRef::as_ref).collect();
         let text = |text: &Option<std::sync::Arc<str>>| text.as_deref().map_or(Value::Null, Value::from);
         variables.insert("me".into(), (*call.me).into());
         variables.insert("now".into(), call.now.to_string().into());
         variables.insert(
             "call".into(),
             json!({ "caller": text(&call.call.caller), "origin": text(&call.call.origin),
-                    "paid": call.call.paid, "given": given }),
+                    "paid": call.call.paid, "given": call.call.given }),
         );
         let mut frame = Self {
             program: VecDeque::new(),

@@ -1,0 +1,40 @@
+"""genesis_rights_registry: who may use how much, and hand-overs for code that only knows how to invoke.
+
+It holds nothing of its own between calls. A transfer forwards what was sent along with the call, so
+the registry never reaches into anybody's account:
+
+    invoke("genesis_rights_registry", "bob", method="transfer_quota", give=[{"resource": "disk", "amount": 1000}])
+"""
+
+
+def check_quota(of=None, resource=None):
+    """What a principal (the caller, if none is named) has of a resource, or of all: the quota, rate or
+    balance, and how much of it is free."""
+    who = of if of is not None else call["caller"]
+    held = query("resources", of=who)
+    if resource is None:
+        return held
+    if resource not in held:
+        known = ", ".join(held.keys())
+        raise ValueError(f"this world has no resource {resource}; it has {known}")
+    return held[resource]
+
+
+def all_quotas():
+    """The same of every principal, as {id: {resource: …}}."""
+    quotas = {}
+    for who in query("balances"):
+        quotas[who] = query("resources", of=who)
+    return quotas
+
+
+def transfer_quota(to):
+    """Forwards the resources sent along (`give`) to the principal `to`."""
+    given = call["given"]
+    if not given:
+        raise ValueError('nothing was sent: name it as `give` of the invocation, such as [{"resource": "disk", "amount": 1000}]')
+    for gift in given:
+        if isinstance(gift, str):
+            raise ValueError(f"{gift} is an artifact: genesis_ledger hands those over")
+        transfer(to, gift["amount"], gift["resource"])
+    return {"from": call["caller"], "to": to, "given": given}
