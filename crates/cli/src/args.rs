@@ -32,6 +32,9 @@ pub(crate) enum Command {
         /// Start over; the old database is moved aside.
         #[arg(long)]
         fresh: bool,
+        /// Print every event as it happens, or only those of one type, such as `--events=rescue`.
+        #[arg(long, value_name = "TYPE", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
+        events: Option<String>,
         #[command(flatten)]
         overrides: OverrideArgs,
     },
@@ -123,6 +126,8 @@ pub(crate) struct OverrideArgs {
 pub(crate) enum SchemaOf {
     /// An op, as agents and clients write it.
     Op,
+    /// An event, as receipts, queries, `log` and `run --events` show it.
+    Event,
     /// A world file.
     World,
 }

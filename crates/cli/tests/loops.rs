@@ -111,6 +111,33 @@ fn loops_that_were_killed_end_as_if_they_had_not_been() {
     assert!(talk(&shorter).contains("only a longer one goes on with a world"), "{}", talk(&shorter));
 }
 
+#[test]
+fn a_run_tells_its_events_as_the_log_does() {
+    let small = Small::of(WORLD, MIND);
+    let told = |db: &str, more: &[&str]| {
+        let (file, path) = (small.file(), small.path(db));
+        let path = path.to_str().expect("UTF-8");
+        let output = oikos(["run", &file, "--db", path, "--json"].iter().chain(more));
+        assert!(output.status.success(), "{}", talk(&output));
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let mut lines: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(lines.pop().expect("a report")["ok"], Value::Bool(true));
+        lines
+    };
+    // In two goes: each tells what happens in it.
+    let mut events = told("told.oikos", &["--events", "--set", "execution.duration=15m"]);
+    events.extend(told("told.oikos", &["--events"]));
+    let logged: Vec<Value> = log(&small, "told.oikos", &["--since", "1"])
+        .into_iter()
+        .filter(|line| line["error"].is_null())
+        .collect();
+    assert!(events.len() > 4_000 && events == logged, "{} and {}", events.len(), logged.len());
+    let naps = told("naps.oikos", &["--events=sleep"]);
+    let logged = log(&small, "naps.oikos", &["--type", "sleep"]);
+    assert!(naps.len() > 100 && naps == logged, "{} and {}", naps.len(), logged.len());
+}
+
 #[cfg(unix)]
 #[test]
 fn loops_that_were_interrupted_go_on() {

@@ -97,7 +97,7 @@ impl Snapshot {
 #[derive(Debug)]
 pub struct Journal {
     db: Connection,
-    path: PathBuf,
+    file: Option<PathBuf>,
     head: Head,
     epoch: u64,
     poisoned: bool,
@@ -113,7 +113,7 @@ impl Journal {
     pub fn in_memory() -> Result<Self, JournalError> {
         let db = Connection::open_in_memory()?;
         prepare(&db)?;
-        Ok(Self::new(db, PathBuf::from(":memory:"), None))
+        Ok(Self::new(db, None, None))
     }
 
     /// Begins a journal in a new file, or afresh in one whose founding was never committed.
@@ -141,7 +141,7 @@ impl Journal {
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.pragma_update(None, "synchronous", "FULL")?;
         prepare(&db)?;
-        Ok(Self::new(db, path.into(), Some(lock)))
+        Ok(Self::new(db, Some(path.into()), Some(lock)))
     }
 
     /// Moves whatever is at `path`, with SQLite's files beside it, to the first free name `PATH.1`,
@@ -206,7 +206,7 @@ impl Journal {
             Found::Unfounded => return Err(JournalError::Empty { path: path.into() }),
         }
         let db = connect(path, flags)?;
-        let mut this = Self::new(db, path.into(), lock);
+        let mut this = Self::new(db, Some(path.into()), lock);
         let head = this.meta("head")?.and_then(|bytes| Head::from_bytes(&bytes));
         this.head = head.ok_or_else(|| JournalError::corrupt("meta", "the head is missing or malformed"))?;
         this.epoch = this.check_chain()?;
@@ -229,14 +229,14 @@ impl Journal {
         Ok(epoch)
     }
 
-    fn new(db: Connection, path: PathBuf, lock: Option<File>) -> Self {
-        Self { db, path, head: Head::default(), epoch: 1, poisoned: false, _lock: lock }
+    fn new(db: Connection, file: Option<PathBuf>, lock: Option<File>) -> Self {
+        Self { db, file, head: Head::default(), epoch: 1, poisoned: false, _lock: lock }
     }
 
-    /// The file.
+    /// The file; a journal in memory has none.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// Where the journal ends.

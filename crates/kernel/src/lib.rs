@@ -8,6 +8,7 @@ mod artifact;
 mod cell;
 pub mod code;
 pub mod contract;
+pub mod event;
 pub mod founding;
 pub mod id;
 pub mod image;

@@ -650,7 +650,9 @@ impl World {
         row.seq > *since_seq && events_of(until).any(|filter| self.fits(filter, &row.event))
     }
 
-    fn fits(&self, filter: &Filter, event: &Event) -> bool {
+    /// Whether an event is one of those that a filter means.
+    #[must_use]
+    pub fn fits(&self, filter: &Filter, event: &Event) -> bool {
         let id = |wanted: &Option<String>, handle: Option<Handle>| {
             wanted.as_deref().is_none_or(|wanted| handle.is_some_and(|handle| self.name(handle) == wanted))
         };

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    event::SPECS,
     founding::Pays,
     json::Json,
     op::OpKind,
@@ -349,32 +350,15 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// Those that are no ops.
-    pub const OTHERS: [Self; 11] = [
-        Self::Spawn,
-        Self::MissingContract,
-        Self::ContractError,
-        Self::MindError,
-        Self::Wake,
-        Self::Block,
-        Self::Unblock,
-        Self::Exhausted,
-        Self::Freeze,
-        Self::Rescue,
-        Self::Pause,
-    ];
-
-    /// The type of that name.
+    /// The type of that name; `None` also for an op that makes no event.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        let other = Self::OTHERS.into_iter().find(|kind| kind.as_str() == word);
-        other.or_else(|| OpKind::from_word(word).map(Self::Op))
+        SPECS.iter().map(|spec| spec.kind).find(|kind| kind.as_str() == word)
     }
 
     /// Every type's word.
     pub fn words() -> impl Iterator<Item = &'static str> + Clone {
-        let ops = OpKind::ALL.into_iter().map(OpKind::as_str);
-        ops.chain(Self::OTHERS.into_iter().map(Self::as_str))
+        SPECS.iter().map(|spec| spec.kind.as_str())
     }
 
     /// The word for it in `type`.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     artifact::Artifact,
     cell::Cell,
-    limits,
+    event, limits,
     loops::{LoopEvents, Phase, SleepKey},
     pages::{Index, Pages},
     receipt::Receipt,
@@ -158,6 +158,7 @@ impl World {
     pub fn enact(&mut self, mut record: Record) -> Result<Record, ApplyError> {
         let told = self.change(&record).map_err(|problem| ApplyError { seq: record.seq, problem })?;
         record.events = told.around(record.events);
+        debug_assert!(record.events.iter().all(event::is_as_specified), "{:?}", record.events);
         self.remember(&record);
         Ok(record)
     }
@@ -492,11 +493,11 @@ impl World {
         self.events.iter()
     }
 
-    /// The record of the last event that is not at hand any more, if any event was let go.
+    /// The last record of which some events may not be at hand any more, if any event was let go.
     #[must_use]
     pub fn events_lost_until(&self) -> Option<u64> {
         let full = self.events.len() >= limits::EVENTS_KEPT_MAX;
-        self.events.front().filter(|_| full).map(|first| first.seq.saturating_sub(1))
+        self.events.front().filter(|_| full).map(|first| first.seq)
     }
 
     /// The receipt of an earlier action of that principal and action id.

@@ -12,12 +12,13 @@ use std::{
 
 use oikos_kernel::{
     receipt::Receipt,
+    record::Filter,
     refusal::{Code, Refusal},
     time::format_duration_ms,
 };
 use serde_json::Value;
 
-use crate::{error::RunError, sequencer::Sequencer};
+use crate::{bus::Subscription, error::RunError, sequencer::Sequencer};
 
 /// Actions that wait for the sequencer; more are refused at the desk.
 pub const WAITING_MAX: usize = 1_024;
@@ -26,6 +27,8 @@ pub const WAITING_MAX: usize = 1_024;
 enum Message {
     /// To act, and to be told.
     Act { principal: String, action: Value, reply: SyncSender<Receipt> },
+    /// To be told of events.
+    Subscribe { filter: Filter, since: u64, reply: SyncSender<Subscription> },
     /// To look whether something else is to be done.
     Look,
 }
@@ -71,9 +74,20 @@ impl Desk {
     /// # Errors
     /// When it was not taken in: nothing has happened then.
     pub fn submit(&self, principal: &str, action: Value) -> Result<Receipt, NotTaken> {
+        self.ask(|reply| Message::Act { principal: principal.into(), action, reply })
+    }
+
+    /// Asks to be told of the events that fit a filter and come after the record `since`.
+    ///
+    /// # Errors
+    /// When it was not taken in.
+    pub fn subscribe(&self, filter: Filter, since: u64) -> Result<Subscription, NotTaken> {
+        self.ask(|reply| Message::Subscribe { filter, since, reply })
+    }
+
+    fn ask<T>(&self, message: impl FnOnce(SyncSender<T>) -> Message) -> Result<T, NotTaken> {
         let (reply, answer) = sync_channel(1);
-        let message = Message::Act { principal: principal.into(), action, reply };
-        match self.sender.try_send(message) {
+        match self.sender.try_send(message(reply)) {
             Ok(()) => answer.recv().map_err(|_| NotTaken::Closed),
             Err(TrySendError::Full(_)) => Err(NotTaken::Busy(Box::new(self.busy()))),
             Err(TrySendError::Disconnected(_)) => Err(NotTaken::Closed),
@@ -138,8 +152,14 @@ impl Counter {
         sequencer.tell_time();
         let rest = self.receiver.try_iter().take(WAITING_MAX);
         for message in std::iter::once(first).chain(rest) {
-            if let Message::Act { principal, action, reply } = message {
-                answers.push((reply, sequencer.act(&principal, action)?));
+            match message {
+                Message::Act { principal, action, reply } => {
+                    answers.push((reply, sequencer.act(&principal, action)?));
+                }
+                Message::Subscribe { filter, since, reply } => {
+                    let _ = reply.send(sequencer.subscribe(filter, since));
+                }
+                Message::Look => {}
             }
         }
         if answers.is_empty() {

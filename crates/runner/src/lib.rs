@@ -5,6 +5,7 @@
 
 mod agenda;
 mod autonomous;
+mod bus;
 mod clock;
 pub mod config;
 mod desk;
@@ -32,6 +33,7 @@ pub use oikos_sandbox::CountingAllocator;
 pub use oikos_sandbox::STACK_BYTES;
 
 pub use self::{
+    bus::{MAILBOX_MAX, Notice, Subscription},
     desk::{Desk, NotTaken, WAITING_MAX},
     error::RunError,
     json::strict as strict_json,

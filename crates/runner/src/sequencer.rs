@@ -9,7 +9,7 @@ use oikos_kernel::{
     json::Json,
     op::{Action, Query},
     receipt::Receipt,
-    record::{Cause, Handle, Outcome, Record},
+    record::{Cause, Filter, Handle, Outcome, Record},
     refusal::{Code, Refusal},
     seed::derive,
     time::Time,
@@ -19,7 +19,14 @@ use oikos_kernel::{
 use oikos_sandbox::Sandbox;
 use serde_json::Value;
 
-use crate::{agenda::Agenda, clock::wall_now, config::ClockKind, drive::drive, error::RunError};
+use crate::{
+    agenda::Agenda,
+    bus::{Bus, Subscription},
+    clock::wall_now,
+    config::ClockKind,
+    drive::drive,
+    error::RunError,
+};
 
 /// Records that wait for one commit.
 const PENDING_MAX: usize = 4_096;
@@ -46,6 +53,7 @@ pub struct Sequencer {
     /// The clock as far as it has come; the next record bears it.
     now: Time,
     pending: Vec<Record>,
+    bus: Bus,
     committed_at: Instant,
     snapshot_seq: u64,
 }
@@ -74,6 +82,7 @@ impl Sequencer {
             clock,
             agenda: None,
             pending: Vec::new(),
+            bus: Bus::default(),
             committed_at: Instant::now(),
         }
     }
@@ -250,6 +259,7 @@ impl Sequencer {
     pub fn commit(&mut self) -> Result<(), RunError> {
         if !self.pending.is_empty() {
             self.journal.append(&self.pending, &[])?;
+            self.bus.publish(&self.world, &self.pending);
             self.pending.clear();
         }
         self.committed_at = Instant::now();
@@ -257,6 +267,18 @@ impl Sequencer {
             self.world.audit()?;
         }
         Ok(())
+    }
+
+    /// Tells of the events that fit a filter and come after the record `since`, from now on and as long
+    /// as this lives. What is on disk already is read from the journal.
+    pub fn subscribe(&mut self, filter: Filter, since: u64) -> Subscription {
+        let (head, file) = (self.journal.head().seq, self.journal.file());
+        self.bus.subscribe(filter, since, head, &self.world, file)
+    }
+
+    /// Ends every subscription, as if no more came; what has happened is still told.
+    pub fn close_subscriptions(&mut self) {
+        self.bus.close();
     }
 
     /// Stores a snapshot if the last is far behind. Where there are ticks, only the beginning of one is

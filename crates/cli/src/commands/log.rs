@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use oikos_runner::kernel::{
     id::nearest,
+    op::OpKind,
     receipt::{Viewer, event_json},
     record::{Cause, EventKind, Handle, Outcome, Record},
     world::World,
@@ -54,7 +55,7 @@ pub(super) fn log(path: &Path, wanted: &Wanted, json: bool) -> Result<bool> {
                 return Err(Enough::Yes);
             }
             left -= 1;
-            if json { print::json(&line) } else { print::line(&text(&line)) }
+            show(&line, json);
         }
         Ok(())
     });
@@ -67,20 +68,27 @@ pub(super) fn log(path: &Path, wanted: &Wanted, json: bool) -> Result<bool> {
 /// Refuses what would match nothing, whatever has happened.
 fn check(world: &World, wanted: &Wanted) -> Result<()> {
     if let Some(kind) = wanted.kind.as_deref() {
-        let types: Vec<&str> = EventKind::words().chain([TICK, THOUGHT]).collect();
-        if !types.contains(&kind) {
-            let hint = match nearest(kind, types.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the types are {}", types.join(", ")),
-            };
-            bail!(Usage(format!("--type: there is no type of event `{kind}`; {hint}")));
-        }
+        let ops = OpKind::ALL.map(OpKind::as_str).into_iter();
+        known("--type", kind, ops.chain(EventKind::words()).chain([TICK, THOUGHT]))?;
     }
     if let Some(of) = wanted.of.as_deref().filter(|of| world.lookup(of).is_none()) {
         let hint = "`oikos inspect WORLD artifacts` lists what there is";
         bail!(Usage(format!("--of: there never was an artifact `{of}`; {hint}")));
     }
     Ok(())
+}
+
+/// Refuses a type that there is not.
+pub(super) fn known(flag: &str, kind: &str, types: impl Iterator<Item = &'static str>) -> Result<()> {
+    let types: Vec<&str> = types.collect();
+    if types.contains(&kind) {
+        return Ok(());
+    }
+    let hint = match nearest(kind, types.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the types are {}", types.join(", ")),
+    };
+    bail!(Usage(format!("{flag}: there is no type of event `{kind}`; {hint}")))
 }
 
 /// What a record tells: its events, and that its action failed.
@@ -122,6 +130,11 @@ fn fits(line: &Value, wanted: &Wanted) -> bool {
             .of
             .as_deref()
             .is_none_or(|of| ["actor", "artifact", "to"].iter().any(|name| field(name) == Some(of)))
+}
+
+/// Prints a line of the log.
+pub(super) fn show(line: &Value, json: bool) {
+    if json { print::json(line) } else { print::line(&text(line)) }
 }
 
 /// A line for people.

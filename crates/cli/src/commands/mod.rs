@@ -8,7 +8,7 @@ mod run;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use oikos_runner::kernel::{op, receipt::Viewer};
+use oikos_runner::kernel::{event, op, receipt::Viewer};
 use oikos_runner::{
     Journal, Live, RunError, Stop, Verified,
     config::{self, Overrides, WorldFile},
@@ -37,7 +37,9 @@ impl std::fmt::Display for Usage {
 pub(crate) fn run(args: Args) -> Result<bool> {
     let json = args.json;
     match args.command {
-        Command::Run { file, db, fresh, overrides } => run::run(&file, db, fresh, &overrides, json),
+        Command::Run { file, db, fresh, events, overrides } => {
+            run::run(&file, db, fresh, events.as_deref(), &overrides, json)
+        }
         Command::Init { name } => make::init(&name, json),
         Command::Validate { file, overrides } => make::validate(&file, &overrides, json),
         Command::Inspect { world, what } => inspect::inspect(&world, &what, json),
@@ -50,6 +52,7 @@ pub(crate) fn run(args: Args) -> Result<bool> {
         Command::Schema { of } => {
             let schema = match of {
                 SchemaOf::Op => op::schema(),
+                SchemaOf::Event => event::schema(),
                 SchemaOf::World => config::schema(),
             };
             if json {

@@ -3,19 +3,27 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use oikos_runner::{Goal, Journal, Live, RunError, Stopped, Summary, config::WorldFile, measure, report};
+use oikos_runner::kernel::record::{EventKind, Filter};
+use oikos_runner::{
+    Goal, Journal, Live, Notice, RunError, Stopped, Subscription, Summary, config::WorldFile, measure, report,
+};
 use serde_json::{Map, Value};
 
-use super::{Usage, stop_on_interrupt, world_file};
+use super::{Usage, log, stop_on_interrupt, world_file};
 use crate::{args::OverrideArgs, print, summary};
+
+/// Any type of event.
+const ANY: &str = "*";
 
 pub(super) fn run(
     path: &Path,
     db: Option<PathBuf>,
     fresh: bool,
+    events: Option<&str>,
     overrides: &OverrideArgs,
     json: bool,
 ) -> Result<bool> {
+    let wanted = events.map(wanted).transpose()?;
     let file = world_file(path, overrides)?;
     let db = db.unwrap_or_else(|| PathBuf::from(format!("{}.oikos", file.plan.name)));
     let mut live = if fresh { start_over(file, &db)? } else { go_on(file, path, &db)? };
@@ -25,19 +33,50 @@ pub(super) fn run(
         print::note(&format!("going on with {} at {}", db.display(), far.words()));
     }
     let stop = stop_on_interrupt();
-    let bar = summary::progress(far.whole, far.unit, json);
+    let bar = summary::progress(far.whole, far.unit, json || wanted.is_some());
     bar.set_position(far.before);
     let start_ms = live.world().rules().start.ms();
-    let stopped = live.run_until(goal, &stop, |now, ticks| {
-        bar.set_position(match goal {
-            Goal::Ticks(_) => ticks,
-            Goal::Time(_) => seconds(now.ms() - start_ms),
+    let told = wanted.map(|filter| live.sequencer.subscribe(filter, live.world().seq()));
+    let stopped = std::thread::scope(|scope| {
+        let telling = told.map(|events| scope.spawn(move || tell(events, json)));
+        let stopped = live.run_until(goal, &stop, |now, ticks| {
+            bar.set_position(match goal {
+                Goal::Ticks(_) => ticks,
+                Goal::Time(_) => seconds(now.ms() - start_ms),
+            });
         });
+        live.sequencer.close_subscriptions();
+        match telling.map(|telling| telling.join()) {
+            Some(Ok(told)) => told.and(stopped),
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => stopped,
+        }
     });
     bar.finish_and_clear();
     let stopped = stopped?;
     finish(&mut live, &db, stopped, json)?;
     Ok(true)
+}
+
+/// The events of a type, or of any.
+fn wanted(kind: &str) -> Result<Filter> {
+    if kind != ANY {
+        log::known("--events", kind, EventKind::words().chain([ANY]))?;
+    }
+    Ok(Filter { kind: EventKind::from_word(kind), ..Filter::default() })
+}
+
+/// Prints events as they come.
+fn tell(events: Subscription, json: bool) -> Result<(), RunError> {
+    for notice in events {
+        match notice? {
+            Notice::Event(event) => log::show(&event, json),
+            Notice::Gap { since, until } => {
+                print::note(&format!("the events of the records {} to {until} came too fast", since + 1));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// How far a run is, in ticks or in seconds of world time.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use oikos_kernel::{
+    event,
     receipt::{Viewer, event_json},
     record::EventKind,
 };
@@ -102,28 +103,16 @@ fn a_mind_looks_and_does_nothing() {
     );
 }
 
-/// Rows `(type, its fields)` of the table in `docs/events.md`.
-fn documented() -> Vec<(String, BTreeSet<String>)> {
-    let text = include_str!("../../../../docs/events.md");
-    let table = text.split("## Types").nth(1).unwrap().split("\n## ").next().unwrap();
-    let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
-    rows.map(|row| {
-        let cells: Vec<&str> = row.split('|').collect();
-        // Each field is `name`, or `name`: what it is; only the names end a run of backticks before a colon.
-        let fields = cells[2].split("; ").filter_map(|field| field.split('`').nth(1));
-        let names = fields.map(str::to_owned);
-        (cells[0].trim().trim_matches('`').to_owned(), names.collect())
-    })
-    .collect()
+#[test]
+fn the_document_has_the_reference_of_every_type() {
+    let (document, reference) = (include_str!("../../../../docs/events.md"), event::reference());
+    assert!(document.contains(&reference), "docs/events.md lacks the reference as it is now:\n{reference}");
+    let kinds: BTreeSet<&str> = EventKind::words().collect();
+    assert_eq!(kinds.len(), event::SPECS.len(), "each type stands in the table once");
 }
 
 #[test]
-fn the_document_names_every_type_of_event_and_its_fields() {
-    let documented = documented();
-    let silent = ["noop", "read", "query", "mint", "charge"];
-    let kinds: BTreeSet<&str> = EventKind::words().filter(|kind| !silent.contains(kind)).collect();
-    let named: BTreeSet<&str> = documented.iter().map(|(kind, _)| kind.as_str()).collect();
-    assert_eq!(named, kinds);
+fn every_type_is_told_with_all_of_its_fields() {
     let toy = check(
         r#"
         resources: actions renewable 60s
@@ -166,15 +155,15 @@ fn the_document_names_every_type_of_event_and_its_fields() {
     );
     let mut seen: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for row in toy.world.events() {
+        assert!(event::is_as_specified(&row.event), "{:?}", row.event);
         let json = event_json(&toy.world, row.seq, row.time, &row.event, Viewer::Observer);
         let always = ["seq", "time", "type", "actor"];
         let fields = json.as_object().unwrap().keys().filter(|key| !always.contains(&key.as_str()));
         seen.entry(row.event.kind.as_str()).or_default().extend(fields.cloned());
     }
-    for (kind, fields) in &seen {
-        let (_, says) = documented.iter().find(|(named, _)| named == kind).unwrap();
-        assert_eq!(says, fields, "{kind}");
-    }
-    let seen: BTreeSet<&str> = seen.into_keys().collect();
-    assert_eq!(seen, kinds);
+    let said = event::SPECS.iter().map(|spec| {
+        let fields = spec.fields.iter().map(|field| field.part.as_str().to_owned());
+        (spec.kind.as_str(), fields.collect())
+    });
+    assert_eq!(seen, said.collect());
 }

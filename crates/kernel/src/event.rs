@@ -1,0 +1,275 @@
+//! What the types of events are and say: one table, from which come the reference in `docs/events.md`,
+//! the JSON Schema, and the check of every event that is told.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    op::OpKind,
+    record::{Event, EventKind},
+};
+
+/// What the table says of one type.
+#[derive(Debug)]
+pub struct EventSpec {
+    /// The type.
+    pub kind: EventKind,
+    /// When it is told.
+    pub when: &'static str,
+    /// The fields it has beside `seq`, `time`, `type` and `actor`.
+    pub fields: &'static [FieldSpec],
+}
+
+/// What the table says of one field of a type.
+#[derive(Debug)]
+pub struct FieldSpec {
+    /// The field.
+    pub part: Part,
+    /// What it is, where the name does not say it.
+    pub doc: &'static str,
+    /// Whether each event of the type has it.
+    pub always: bool,
+}
+
+/// A field that only some types have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The id of what it was done to.
+    Artifact,
+    /// The id of who received something by it.
+    To,
+    /// How much was moved, in base units.
+    Amount,
+    /// Of which resource.
+    Resource,
+    /// A word or a sentence.
+    Detail,
+}
+
+impl Part {
+    /// Every field, in the order of the schema.
+    pub const ALL: [Self; 5] = [Self::Artifact, Self::To, Self::Amount, Self::Resource, Self::Detail];
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Artifact => "artifact",
+            Self::To => "to",
+            Self::Amount => "amount",
+            Self::Resource => "resource",
+            Self::Detail => "detail",
+        }
+    }
+
+    fn is_in(self, event: &Event) -> bool {
+        match self {
+            Self::Artifact => event.artifact.is_some(),
+            Self::To => event.to.is_some(),
+            Self::Amount => event.amount.is_some(),
+            Self::Resource => event.resource.is_some(),
+            Self::Detail => event.detail.is_some(),
+        }
+    }
+
+    const fn schema(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Artifact => ("string", "the id of what it was done to"),
+            Self::To => ("string", "the id of who received something by it"),
+            Self::Amount => ("integer", "how much was moved, in base units"),
+            Self::Resource => ("string", "the resource that was moved; scrip if it is not there"),
+            Self::Detail => ("string", "a word or a sentence"),
+        }
+    }
+}
+
+const fn has(part: Part) -> FieldSpec {
+    FieldSpec { part, doc: "", always: true }
+}
+
+const fn is(part: Part, doc: &'static str) -> FieldSpec {
+    FieldSpec { part, doc, always: true }
+}
+
+const fn maybe(part: Part, doc: &'static str) -> FieldSpec {
+    FieldSpec { part, doc, always: false }
+}
+
+const fn spec(kind: EventKind, when: &'static str, fields: &'static [FieldSpec]) -> EventSpec {
+    EventSpec { kind, when, fields }
+}
+
+use Part::{Amount, Artifact, Detail, Resource, To};
+
+/// The table of types.
+pub const SPECS: &[EventSpec] = &[
+    spec(EventKind::Op(OpKind::Write), "an artifact was created or changed", &[has(Artifact)]),
+    spec(EventKind::Spawn, "an agent came into being; follows its `write`", &[has(Artifact)]),
+    spec(
+        EventKind::Op(OpKind::Edit),
+        "content or code was edited",
+        &[has(Artifact), is(Detail, "`content` or `code`")],
+    ),
+    spec(EventKind::Op(OpKind::Delete), "an artifact became a tombstone", &[has(Artifact)]),
+    spec(
+        EventKind::Op(OpKind::Invoke),
+        "a method was called",
+        &[has(Artifact), is(Detail, "the method"), maybe(Amount, "the scrip sent along, if any")],
+    ),
+    spec(EventKind::Op(OpKind::Run), "a snippet was run", &[]),
+    spec(
+        EventKind::Op(OpKind::Transfer),
+        "scrip or a resource was moved, by itself or, if a resource, sent along with `give`",
+        &[has(To), has(Amount), maybe(Resource, "if it was not scrip")],
+    ),
+    spec(
+        EventKind::Op(OpKind::TransferOwnership),
+        "an artifact changed hands, by itself or sent along with `give`",
+        &[has(Artifact), has(To)],
+    ),
+    spec(
+        EventKind::Op(OpKind::SetContract),
+        "an artifact was put under another contract",
+        &[has(Artifact), is(Detail, "the contract's id")],
+    ),
+    spec(
+        EventKind::Op(OpKind::Store),
+        "a principal set or removed a key of its own storage; what code keeps for itself makes no event",
+        &[has(Artifact), is(Detail, "the key")],
+    ),
+    spec(
+        EventKind::MissingContract,
+        "an artifact's access contract does not exist",
+        &[is(Artifact, "the one that was asked for"), is(Detail, "that it does not exist")],
+    ),
+    spec(
+        EventKind::ContractError,
+        "a contract failed while it decided, and so denied",
+        &[is(Artifact, "the contract"), is(Detail, "what went wrong")],
+    ),
+    spec(
+        EventKind::MindError,
+        "the code of an agent's mind failed",
+        &[is(Artifact, "the agent"), is(Detail, "what went wrong")],
+    ),
+    spec(EventKind::Op(OpKind::Sleep), "an agent's loop waits", &[is(Detail, "for what")]),
+    spec(
+        EventKind::Wake,
+        "an agent's sleep or pause has ended: this is its turn",
+        &[is(Detail, "`time`, `event` and its record, `level of` a resource, or `change`")],
+    ),
+    spec(
+        EventKind::Exhausted,
+        "a principal has nothing left of a renewable or depletable resource, or an agent's turn needs more than there is",
+        &[has(Resource), maybe(Amount, "what the turn needs, if it was a turn")],
+    ),
+    spec(
+        EventKind::Block,
+        "an agent waits until there is enough of a resource",
+        &[has(Resource), is(Amount, "what it needs"), is(Detail, "until when")],
+    ),
+    spec(
+        EventKind::Unblock,
+        "an agent has the capacity that it waited for: this is its turn",
+        &[has(Resource)],
+    ),
+    spec(
+        EventKind::Freeze,
+        "an agent waits for what does not come back by itself, until somebody gives it",
+        &[has(Resource), is(Amount, "what it needs")],
+    ),
+    spec(
+        EventKind::Rescue,
+        "a transfer gave a frozen agent what it lacked; `actor` is the giver",
+        &[is(To, "the agent"), has(Resource), is(Amount, "what was given")],
+    ),
+    spec(
+        EventKind::Pause,
+        "an agent's mind failed five times in a row; it waits until something about it changes",
+        &[is(Detail, "how often")],
+    ),
+];
+
+impl EventSpec {
+    /// What the table says of a type; `None` for the ops that make no event.
+    #[must_use]
+    pub fn of(kind: EventKind) -> Option<&'static Self> {
+        SPECS.iter().find(|spec| spec.kind == kind)
+    }
+
+    fn field(&self, part: Part) -> Option<&FieldSpec> {
+        self.fields.iter().find(|field| field.part == part)
+    }
+}
+
+/// Whether an event has just the fields that the table gives its type.
+#[must_use]
+pub fn is_as_specified(event: &Event) -> bool {
+    let Some(spec) = EventSpec::of(event.kind) else { return false };
+    Part::ALL.into_iter().all(|part| match (spec.field(part), part.is_in(event)) {
+        (Some(field), there) => there || !field.always,
+        (None, there) => !there,
+    })
+}
+
+/// The JSON Schema of an event, as `oikos schema event` prints it: one alternative per type.
+#[must_use]
+pub fn schema() -> Value {
+    let alternatives: Vec<Value> = SPECS.iter().map(type_schema).collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Oikos event",
+        "oneOf": alternatives,
+    })
+}
+
+fn type_schema(spec: &EventSpec) -> Value {
+    let mut properties = Map::new();
+    let mut required = vec!["seq", "time", "type", "actor"];
+    let mut property = |name: &str, schema: Value| properties.insert(name.into(), schema);
+    property(
+        "seq",
+        json!({ "type": "integer", "minimum": 1, "description": "the number of the record that holds it" }),
+    );
+    property("time", json!({ "type": "string", "format": "date-time" }));
+    property("type", json!({ "const": spec.kind.as_str() }));
+    property(
+        "actor",
+        json!({ "type": "string", "description": "the id of who did it: the immediate caller" }),
+    );
+    for field in spec.fields {
+        let (kind, general) = field.part.schema();
+        let doc = if field.doc.is_empty() { general } else { field.doc };
+        property(field.part.as_str(), json!({ "type": kind, "description": doc }));
+        if field.always {
+            required.push(field.part.as_str());
+        }
+    }
+    json!({
+        "title": spec.kind.as_str(),
+        "description": spec.when,
+        "type": "object",
+        "properties": properties,
+        "required": required,
+    })
+}
+
+/// The table as Markdown, for `docs/events.md`.
+#[must_use]
+pub fn reference() -> String {
+    let mut text = String::from("| type | when | fields |\n|---|---|---|\n");
+    for spec in SPECS {
+        let fields: Vec<String> = spec.fields.iter().map(FieldSpec::text).collect();
+        let fields = if fields.is_empty() { "none".into() } else { fields.join("; ") };
+        let _ = writeln!(text, "| `{}` | {} | {fields} |", spec.kind.as_str(), spec.when);
+    }
+    text
+}
+
+impl FieldSpec {
+    fn text(&self) -> String {
+        let name = self.part.as_str();
+        if self.doc.is_empty() { format!("`{name}`") } else { format!("`{name}`: {}", self.doc) }
+    }
+}
