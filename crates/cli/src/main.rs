@@ -8,6 +8,8 @@ mod summary;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+// Stands in for the C library's allocator in all of the process: small values come and go in code.
+use mimalloc as _;
 use oikos_runner::{CountingAllocator, RunError, STACK_BYTES};
 
 use crate::args::Args;

@@ -119,6 +119,20 @@ impl Artifact {
         self.field_bytes + self.storage_bytes
     }
 
+    /// Shares with another the values in which they are equal.
+    pub(crate) fn share(&mut self, other: &Self) {
+        fn one<T: Clone + PartialEq>(mine: &mut T, theirs: &T) {
+            if mine == theirs {
+                mine.clone_from(theirs);
+            }
+        }
+        one(&mut self.kind, &other.kind);
+        one(&mut self.content, &other.content);
+        one(&mut self.code, &other.code);
+        one(&mut self.interface, &other.interface);
+        one(&mut self.metadata, &other.metadata);
+    }
+
     pub(crate) fn measure(&mut self) {
         let code = self.code.as_ref().map_or(0, |code| code.len());
         let json = [&self.content, &self.interface, &self.metadata];

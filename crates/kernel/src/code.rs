@@ -83,6 +83,8 @@ pub struct CodeLimits {
     pub recursion: u32,
     /// Bytes printed and logged.
     pub output_bytes: usize,
+    /// Whether its CPU time is to be measured: asking the system for it costs as much as a small run.
+    pub measure_cpu: bool,
 }
 
 /// What a run has used since its start; it only grows.
@@ -90,7 +92,7 @@ pub struct CodeLimits {
 pub struct Meter {
     /// Completed blocks of [`crate::limits::INSTRUCTIONS_PER_POLL`] instructions; deterministic.
     pub polls: u64,
-    /// Measured CPU time, in nanoseconds.
+    /// Measured CPU time, in nanoseconds; 0 where it was not to be measured.
     pub cpu_ns: u64,
     /// Peak memory, in bytes, as far as it is known.
     pub memory_bytes: u64,

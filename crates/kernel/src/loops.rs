@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     inbox::Inbox,
     limits,
-    receipt::Receipt,
+    receipt::{Kept, Receipt},
     record::{Bound, Cause, Effect, Event, EventKind, Filter, Handle, Outcome, Record, Thought, Until},
     rules::{Execution, OnExhaustion, ResourceId, ResourceKind},
     state::State,
@@ -29,8 +29,7 @@ pub struct Agent {
     pub steps: u64,
     /// CPU that its last step used, in microseconds, thinking and acting.
     pub last_cpu_us: i64,
-    /// What came of its last step, if it did anything.
-    pub last: Option<Arc<Receipt>>,
+    pub(crate) last: Option<Kept>,
     /// The tick or number of its last turn, taken or not.
     pub last_turn: Option<u64>,
     /// When that was.
@@ -159,6 +158,12 @@ impl Agent {
             Phase::Paused => "paused",
             Phase::Stopped => "stopped",
         }
+    }
+
+    /// What came of its last step, if it did anything.
+    #[must_use]
+    pub fn last(&self) -> Option<Receipt> {
+        self.last.as_ref().and_then(Kept::receipt)
     }
 
     /// Its next turn, if nothing happens before; `None` if only something that happens brings it.
@@ -679,7 +684,7 @@ impl Bound {
 
 fn events_of(until: &[Until]) -> impl Iterator<Item = &Filter> {
     until.iter().filter_map(|until| match until {
-        Until::Event(filter) => Some(filter),
+        Until::Event(filter) => Some(&**filter),
         Until::Time(_) | Until::Level { .. } => None,
     })
 }

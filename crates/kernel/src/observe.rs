@@ -46,7 +46,7 @@ impl World {
                 "content": artifact.content(),
                 "storage_keys": keys,
             },
-            "last": row.and_then(|row| row.last.as_ref()).map(|receipt| receipt.to_json(self, Viewer::Artifact(Some(agent)))),
+            "last": row.and_then(|row| row.last()).map(|receipt| receipt.to_json(self, Viewer::Artifact(Some(agent)))),
             "events": events,
             "events_missed": missed.values().sum::<u64>(),
             "missed": digest,

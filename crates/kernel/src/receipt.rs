@@ -1,6 +1,8 @@
 //! Receipts: what an action did, as the one who submitted it is told.
 
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -40,6 +42,37 @@ pub struct Receipt {
     pub events: Vec<Event>,
     /// What its code printed.
     pub output: String,
+}
+
+/// A receipt that is kept for later as its bytes, which take a tenth of the room.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept(Arc<[u8]>);
+
+impl Kept {
+    /// The receipt; `None` never, for what was kept.
+    pub(crate) fn receipt(&self) -> Option<Receipt> {
+        postcard::from_bytes(&self.0).ok()
+    }
+}
+
+impl From<&Receipt> for Kept {
+    fn from(receipt: &Receipt) -> Self {
+        Self(postcard::to_stdvec(receipt).unwrap_or_default().into())
+    }
+}
+
+impl Serialize for Kept {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let receipt = self.receipt().ok_or_else(|| S::Error::custom("no receipt"))?;
+        receipt.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Kept {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let kept = Self::from(&Receipt::deserialize(deserializer)?);
+        if kept.0.is_empty() { Err(D::Error::custom("a receipt that can't be kept")) } else { Ok(kept) }
+    }
 }
 
 impl Receipt {

@@ -213,7 +213,7 @@ pub enum Until {
     /// An instant.
     Time(Time),
     /// An event that comes after what the agent last saw.
-    Event(Filter),
+    Event(Box<Filter>),
     /// A level of its own scrip (`None`), or of what it has free of a resource.
     Level {
         /// Of what.

@@ -14,7 +14,7 @@ use crate::{
     event, limits,
     loops::{LoopEvents, Phase, SleepKey},
     pages::{Index, Pages},
-    receipt::Receipt,
+    receipt::{Kept, Receipt},
     record::{Cause, Charge, Event, EventKind, FORMAT, Handle, Record, Until},
     rules::{Execution, ResourceId, ResourceKind, Rules},
     state::{self, Account, Guard, State},
@@ -52,7 +52,7 @@ pub struct World {
     #[serde(skip)]
     pub(crate) stirred: Vec<Handle>,
     events: Vector<Arc<EventRow>>,
-    receipts: OrdMap<(Handle, Arc<str>), Arc<Receipt>>,
+    receipts: OrdMap<(Handle, Arc<str>), Kept>,
     receipts_order: Vector<(Handle, Arc<str>)>,
     supply: i64,
     allotted: Vec<i64>,
@@ -237,7 +237,7 @@ impl World {
         match &record.cause {
             Cause::Step { agent, thought, .. } => {
                 let acted = !thought.action.value().is_null() || !record.outcome.is_ok();
-                let last = acted.then(|| Arc::new(Receipt::of(record)));
+                let last = acted.then(|| Kept::from(&Receipt::of(record)));
                 let number = self.get(*agent).and_then(|artifact| artifact.agent);
                 if let Some(row) = number.and_then(|number| self.agent_mut(number)) {
                     row.last = last;
@@ -251,7 +251,7 @@ impl World {
             }
             Cause::Act { actor, action_id: Some(id), .. } => {
                 let key = (*actor, Arc::<str>::from(id.as_str()));
-                self.receipts.insert(key.clone(), Arc::new(Receipt::of(record)));
+                self.receipts.insert(key.clone(), Kept::from(&Receipt::of(record)));
                 self.receipts_order.push_back(key);
                 if self.receipts_order.len() > limits::ACTION_IDS_MAX
                     && let Some(oldest) = self.receipts_order.pop_front()
@@ -356,6 +356,7 @@ impl World {
             }
             let artifacts = &self.artifacts;
             self.index.insert(&id, handle, |row| artifacts.get(row as usize).map(|row| &*row.id));
+            self.share_with_last(at);
         }
         self.population = self.agents.iter().filter(|row| row.phase != Phase::Stopped).count();
         self.sleepers = OrdMap::new();
@@ -367,6 +368,16 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Agents that were made by one entry of a world file are alike: they share what they have in common.
+    fn share_with_last(&mut self, at: usize) {
+        let Some(last) = at.checked_sub(1).and_then(|last| self.artifacts.get(last)).map(Arc::clone) else {
+            return;
+        };
+        if let Some(artifact) = self.artifacts.get_mut(at) {
+            Arc::make_mut(artifact).share(&last);
+        }
     }
 
     /// The handle of an id, of a tombstone too.
@@ -502,8 +513,8 @@ impl World {
 
     /// The receipt of an earlier action of that principal and action id.
     #[must_use]
-    pub fn receipt(&self, actor: Handle, action_id: &str) -> Option<&Arc<Receipt>> {
-        self.receipts.get(&(actor, Arc::from(action_id)))
+    pub fn receipt(&self, actor: Handle, action_id: &str) -> Option<Receipt> {
+        self.receipts.get(&(actor, Arc::from(action_id))).and_then(Kept::receipt)
     }
 }
 
@@ -579,6 +590,7 @@ impl State for World {
         let handle = State::len(self);
         let id = Arc::clone(&artifact.id);
         self.artifacts.push(Arc::new(artifact));
+        self.share_with_last(handle as usize);
         let artifacts = &self.artifacts;
         self.index.insert(&id, handle, |row| artifacts.get(row as usize).map(|row| &*row.id));
     }

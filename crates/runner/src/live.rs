@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use oikos_journal::{Journal, JournalError};
 use oikos_kernel::{
+    founding::Founding,
     record::Cause,
     time::{Time, format_duration_ms},
     world::World,
@@ -33,7 +34,7 @@ pub struct Live {
     pub sequencer: Sequencer,
     scheduler: Scheduler,
     counter: Counter,
-    /// The world file it was made from, with the plan as it is now.
+    /// The world file it was made from, with the plan as it is now; the founders are in the world.
     pub file: WorldFile,
 }
 
@@ -88,7 +89,8 @@ impl Live {
         if file.plan.clock == ClockKind::Wall {
             file.founding.rules.start = wall_now();
         }
-        let (world, record) = file.founding.clone().found()?;
+        let founders = std::mem::take(&mut file.founding.founders);
+        let (world, record) = Founding { founders, ..file.founding.clone() }.found()?;
         let mut journal = journal()?;
         journal.append(&[record], &[(SOURCE, &encode(&file.source))])?;
         Ok(Self::begin(world, None, journal, sandbox, file))
@@ -99,8 +101,9 @@ impl Live {
         began: Option<World>,
         journal: Journal,
         sandbox: Box<dyn Sandbox>,
-        file: WorldFile,
+        mut file: WorldFile,
     ) -> Self {
+        file.founding.founders = Vec::new();
         let mut sequencer = Sequencer::new(world, journal, sandbox, file.plan.clock);
         let scheduler = match file.plan.lasts {
             Lasts::Ticks(_) => Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)),

@@ -32,8 +32,11 @@ use crate::{
 const PENDING_MAX: usize = 4_096;
 /// How long a record waits for a commit while more are coming; nothing that waits was acknowledged.
 const PENDING_AGE_MAX: Duration = Duration::from_millis(100);
-/// Records between two snapshots.
-const SNAPSHOT_RECORDS: u64 = 50_000;
+/// Records between two snapshots, at least.
+const SNAPSHOT_RECORDS_MIN: u64 = 50_000;
+/// Records between two snapshots for each artifact: a snapshot costs by the size of the world, and is worth
+/// the records that need not be read again.
+const SNAPSHOT_RECORDS_PER_ARTIFACT: u64 = 4;
 
 /// What thinks and runs code.
 pub(crate) struct Interpreter {
@@ -173,7 +176,7 @@ impl Sequencer {
         };
         let action_id = action.action_id.clone();
         if let Some(first) = action_id.as_deref().and_then(|id| self.world.receipt(actor, id)) {
-            return Ok(Receipt::clone(first));
+            return Ok(first);
         }
         let seed = derive(self.world.rules().seed, "act", principal, self.world.seq() + 1);
         let finished = match Transaction::act(&self.world, actor, action, self.now, seed) {
@@ -284,7 +287,8 @@ impl Sequencer {
     /// Stores a snapshot if the last is far behind. Where there are ticks, only the beginning of one is
     /// a good place: from there a tick that was cut short is thought again.
     pub(crate) fn snapshot_if_due(&mut self) -> Result<(), RunError> {
-        if self.world.seq() < self.snapshot_seq + SNAPSHOT_RECORDS {
+        let size = u64::from(self.world.next_handle().0).saturating_mul(SNAPSHOT_RECORDS_PER_ARTIFACT);
+        if self.world.seq() - self.snapshot_seq < size.max(SNAPSHOT_RECORDS_MIN) {
             return Ok(());
         }
         self.commit()?;

@@ -78,6 +78,7 @@ impl Sandbox for ThreadSandbox {
                 polls_max: limits.polls,
                 stop: None,
             },
+            measure_cpu: limits.measure_cpu,
             cpu_ns: 0,
             memory_base: live_bytes(),
             memory_peak: 0,
@@ -195,6 +196,7 @@ struct Run {
     lines: Lines,
     local: Local,
     io: Io,
+    measure_cpu: bool,
     cpu_ns: u64,
     memory_base: usize,
     memory_peak: u64,
@@ -224,9 +226,9 @@ impl Suspended for Waiting {
 impl Run {
     /// Runs a piece of interpreter work and meters it.
     fn timed(&mut self, work: impl FnOnce(&mut Self) -> Result<RunProgress, MontyException>) -> Stepped {
-        let before = thread_cpu_ns();
+        let before = self.measure_cpu.then(thread_cpu_ns);
         let progress = guarded(AssertUnwindSafe(|| work(self)));
-        self.cpu_ns += thread_cpu_ns().saturating_sub(before);
+        self.cpu_ns += before.map_or(0, |before| thread_cpu_ns().saturating_sub(before));
         let grown = live_bytes().saturating_sub(self.memory_base);
         self.memory_peak = self.memory_peak.max(u64::try_from(grown).unwrap_or(u64::MAX));
         progress

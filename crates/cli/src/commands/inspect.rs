@@ -60,7 +60,8 @@ fn row(world: &World, handle: Handle, what: &str) -> Value {
         map.insert("due".into(), agent.due().map(|due| due.to_string()).into());
         map.insert("waits_for".into(), agent.waits(world).into());
         map.insert("errors_in_a_row".into(), agent.errors().into());
-        let last = agent.last.as_ref().and_then(|receipt| receipt.refusal());
+        let last = agent.last();
+        let last = last.as_ref().and_then(|receipt| receipt.refusal());
         map.insert("last_error".into(), last.map_or(Value::Null, |refusal| refusal.to_json()));
     }
     Value::Object(map)

@@ -93,6 +93,7 @@ impl Transaction<'_> {
                 memory_bytes: memory,
                 recursion: limits::CODE_RECURSION_MAX,
                 output_bytes: limits::OUTPUT_BYTES_MAX,
+                measure_cpu: self.draft.world().rules().cpu_meter == CpuMeter::Measured,
             },
         })))
     }

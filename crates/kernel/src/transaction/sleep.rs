@@ -67,7 +67,7 @@ impl Transaction<'_> {
                 if let Some(name) = filter.resource.as_deref().filter(|name| *name != SCRIP) {
                     self.resource(name)?;
                 }
-                until.push(Until::Event(Filter { kind: event.0, ..filter }));
+                until.push(Until::Event(Box::new(Filter { kind: event.0, ..filter })));
             }
             (None, Some(_)) => {
                 return Err(Refusal::invalid("`filter` goes with `event`")

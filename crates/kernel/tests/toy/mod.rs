@@ -53,7 +53,7 @@ impl Toy {
         };
         let action_id = action.action_id.clone();
         if let Some(first) = action_id.as_ref().and_then(|id| self.world.receipt(actor, id)) {
-            return Receipt::clone(first);
+            return first;
         }
         let done = match Transaction::act(&self.world, actor, action, self.now, self.world.seq()) {
             Ok(transaction) => drive(transaction),

@@ -22,7 +22,7 @@ use super::{
 };
 
 /// The most agents of one world file.
-const AGENTS_MAX: i64 = 1_000_000;
+const AGENTS_MAX: i64 = 4_000_000;
 
 /// What reading artifacts needs of the rest of the file.
 pub(super) struct Parts<'a> {

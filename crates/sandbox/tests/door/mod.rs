@@ -144,6 +144,7 @@ fn go(source: &str, entry: Entry, args: Vec<Value>, seed: u64, polls: u64, host:
             memory_bytes: limits::CODE_MEMORY_BYTES_MAX,
             recursion: limits::CODE_RECURSION_MAX,
             output_bytes: limits::OUTPUT_BYTES_MAX,
+            measure_cpu: true,
         },
     };
     // Host calls are answered here while the code waits: it is a value, and may change its thread.
