@@ -32,7 +32,7 @@ pub(crate) enum Command {
         /// Start over; the old database is moved aside.
         #[arg(long)]
         fresh: bool,
-        /// Print every event as it happens, or only those of one type, such as `--events=rescue`.
+        /// Print events as they happen, all or those of one type.
         #[arg(long, value_name = "TYPE", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
         events: Option<String>,
         #[command(flatten)]

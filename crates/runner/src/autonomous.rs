@@ -18,7 +18,7 @@ use crate::{
 
 /// Turns between two looks at how far the run is.
 const TURNS_PER_PROGRESS: u32 = 256;
-/// What is pending is committed before a wait of this length; a shorter one might end late by it.
+/// What is pending is on disk before a wait of this length; a shorter one might end late by it.
 const COMMIT_BEFORE: Duration = Duration::from_millis(20);
 
 /// Runs loops on a sequencer.
@@ -101,8 +101,10 @@ fn turn(sequencer: &mut Sequencer, agent: oikos_kernel::record::Handle) -> Resul
 
 /// Waits on the wall clock. What has happened is on disk before a long wait, and soon in any case.
 fn wait(sequencer: &mut Sequencer, left: Duration, counter: &Counter) -> Result<(), RunError> {
-    if left > COMMIT_BEFORE || sequencer.is_commit_due() {
+    if left > COMMIT_BEFORE {
         sequencer.commit()?;
+    } else if sequencer.is_commit_due() {
+        sequencer.flush()?;
     }
     counter.wait(Some(left), sequencer)
 }

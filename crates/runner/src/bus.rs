@@ -140,8 +140,16 @@ impl Bus {
         }
     }
 
+    /// Whether nobody wants to be told.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.subscribers.is_empty()
+    }
+
     /// Tells of records that are on disk now.
     pub(crate) fn publish(&mut self, world: &World, records: &[Record]) {
+        if records.is_empty() {
+            return;
+        }
         self.subscribers.retain(|subscriber| Arc::strong_count(&subscriber.mailbox) > 1);
         for subscriber in &self.subscribers {
             subscriber.tell(world, records);

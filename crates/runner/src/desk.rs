@@ -157,7 +157,7 @@ impl Counter {
                     answers.push((reply, sequencer.act(&principal, action)?));
                 }
                 Message::Subscribe { filter, since, reply } => {
-                    let _ = reply.send(sequencer.subscribe(filter, since));
+                    let _ = reply.send(sequencer.subscribe(filter, since)?);
                 }
                 Message::Look => {}
             }

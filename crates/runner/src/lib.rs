@@ -23,6 +23,7 @@ mod stop;
 mod summary;
 mod tick;
 mod turn;
+mod writer;
 
 pub use oikos_journal::{Head, Journal, JournalError, Verified, verify};
 /// The kernel, whose read-only views the command line prints.

@@ -26,6 +26,7 @@ use crate::{
     config::ClockKind,
     drive::drive,
     error::RunError,
+    writer::Writer,
 };
 
 /// Records that wait for one commit.
@@ -48,7 +49,7 @@ pub(crate) struct Interpreter {
 /// A world with its journal and what runs its code.
 pub struct Sequencer {
     world: World,
-    journal: Journal,
+    writer: Writer,
     interpreter: Interpreter,
     clock: ClockKind,
     /// The turns to come, where each agent has its own.
@@ -80,7 +81,7 @@ impl Sequencer {
             snapshot_seq: world.seq(),
             now: world.now(),
             world,
-            journal,
+            writer: Writer::new(journal),
             interpreter: Interpreter { sandbox, mind: None },
             clock,
             agenda: None,
@@ -127,13 +128,16 @@ impl Sequencer {
     /// Where the journal ends; call [`Self::commit`] first to have all of it.
     #[must_use]
     pub fn head(&self) -> Head {
-        self.journal.head()
+        self.writer.head()
     }
 
-    /// The journal.
-    #[must_use]
-    pub fn journal(&self) -> &Journal {
-        &self.journal
+    /// The journal, with all that has happened.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn journal(&mut self) -> Result<&Journal, RunError> {
+        self.commit()?;
+        Ok(self.writer.journal()?)
     }
 
     /// Which clock the world goes by.
@@ -233,7 +237,7 @@ impl Sequencer {
         if self.pending.len() >= PENDING_MAX
             || (self.pending.len().is_multiple_of(64) && self.is_commit_due())
         {
-            self.commit()?;
+            self.flush()?;
         }
         Ok(receipt)
     }
@@ -255,17 +259,39 @@ impl Sequencer {
         self.committed_at.elapsed() > PENDING_AGE_MAX
     }
 
+    /// Begins to write what is pending, and does not wait for it.
+    ///
+    /// # Errors
+    /// When the journal can't be written; nothing more is accepted then.
+    pub(crate) fn flush(&mut self) -> Result<(), RunError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let records = std::mem::replace(&mut self.pending, Vec::with_capacity(PENDING_MAX));
+        let written = self.writer.append(records, !self.bus.is_empty())?;
+        self.bus.publish(&self.world, &written);
+        self.committed_at = Instant::now();
+        self.audit()
+    }
+
     /// Writes what is pending; when this returns, every receipt so far may leave the process.
     ///
     /// # Errors
     /// When the journal can't be written; nothing more is accepted then.
     pub fn commit(&mut self) -> Result<(), RunError> {
+        let written = self.writer.settle()?;
+        self.bus.publish(&self.world, &written);
         if !self.pending.is_empty() {
-            self.journal.append(&self.pending, &[])?;
+            self.writer.journal()?.append(&self.pending, &[])?;
             self.bus.publish(&self.world, &self.pending);
             self.pending.clear();
         }
         self.committed_at = Instant::now();
+        self.audit()
+    }
+
+    /// Adds up the books of a build for development, now and then.
+    fn audit(&self) -> Result<(), RunError> {
         if cfg!(debug_assertions) && self.world.seq().is_multiple_of(64) {
             self.world.audit()?;
         }
@@ -274,9 +300,13 @@ impl Sequencer {
 
     /// Tells of the events that fit a filter and come after the record `since`, from now on and as long
     /// as this lives. What is on disk already is read from the journal.
-    pub fn subscribe(&mut self, filter: Filter, since: u64) -> Subscription {
-        let (head, file) = (self.journal.head().seq, self.journal.file());
-        self.bus.subscribe(filter, since, head, &self.world, file)
+    ///
+    /// # Errors
+    /// When the journal can't be written.
+    pub fn subscribe(&mut self, filter: Filter, since: u64) -> Result<Subscription, RunError> {
+        self.commit()?;
+        let journal = self.writer.journal()?;
+        Ok(self.bus.subscribe(filter, since, journal.head().seq, &self.world, journal.file()))
     }
 
     /// Ends every subscription, as if no more came; what has happened is still told.
@@ -291,8 +321,9 @@ impl Sequencer {
         if self.world.seq() - self.snapshot_seq < size.max(SNAPSHOT_RECORDS_MIN) {
             return Ok(());
         }
-        self.commit()?;
-        self.journal.put_snapshot(&self.world)?;
+        self.flush()?;
+        let written = self.writer.snapshot(self.world.clone())?;
+        self.bus.publish(&self.world, &written);
         self.snapshot_seq = self.world.seq();
         Ok(())
     }

@@ -393,7 +393,7 @@ fn verify(live: &mut Live, body: &Value) -> Result<Result<Value, Refusal>, RunEr
         return Ok(Err(Refusal::invalid("`verify` must be true")));
     }
     live.sequencer.commit()?;
-    Ok(Ok(match oikos_journal::verify(live.sequencer.journal(), |_| ()) {
+    Ok(Ok(match oikos_journal::verify(live.sequencer.journal()?, |_| ()) {
         Ok(found) => verified(&found),
         Err(error) => json!({ "ok": false, "problem": error.to_string() }),
     }))

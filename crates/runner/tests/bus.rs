@@ -45,6 +45,15 @@ fn live(db: Option<&Path>) -> Live {
     .expect("the world is founded")
 }
 
+fn subscribe(live: &mut Live, filter: Filter, since: u64) -> Subscription {
+    live.sequencer.subscribe(filter, since).expect("no fault")
+}
+
+fn from_now(live: &mut Live, filter: Filter) -> Subscription {
+    let now = live.world().seq();
+    subscribe(live, filter, now)
+}
+
 fn any() -> Filter {
     Filter::default()
 }
@@ -80,10 +89,10 @@ fn seqs(events: &[Value]) -> Vec<u64> {
 #[test]
 fn a_subscriber_is_told_what_fits_and_is_on_disk_in_order() {
     let mut live = live(None);
-    let all = live.sequencer.subscribe(any(), 0);
+    let all = subscribe(&mut live, any(), 0);
     let filter = Filter { kind: Some(EventKind::Op(OpKind::Transfer)), to: Some("bob".into()), ..any() };
-    let some = live.sequencer.subscribe(Filter { amount: Some(2), ..filter }, live.world().seq());
-    let gone = live.sequencer.subscribe(any(), 0);
+    let some = from_now(&mut live, Filter { amount: Some(2), ..filter });
+    let gone = subscribe(&mut live, any(), 0);
     drop(gone);
     run(&mut live);
     pay(&mut live, 2, 1);
@@ -104,7 +113,7 @@ fn a_subscriber_is_told_what_fits_and_is_on_disk_in_order() {
 }
 
 fn live_and_closed(live: &mut Live) -> Subscription {
-    let subscription = live.sequencer.subscribe(any(), live.world().seq());
+    let subscription = from_now(live, any());
     live.sequencer.close_subscriptions();
     subscription
 }
@@ -112,7 +121,7 @@ fn live_and_closed(live: &mut Live) -> Subscription {
 #[test]
 fn what_is_not_on_disk_yet_is_not_told() {
     let mut live = live(None);
-    let subscription = live.sequencer.subscribe(any(), live.world().seq());
+    let subscription = from_now(&mut live, any());
     let op = json!({ "op": "transfer", "to": "bob", "amount": 1 });
     live.sequencer.act("alice", op).expect("no fault");
     live.sequencer.close_subscriptions();
@@ -124,14 +133,15 @@ fn who_comes_late_or_is_slow_reads_the_journal() {
     let folder = tempfile::tempdir().expect("a folder");
     let db = folder.path().join("w.oikos");
     let mut live = live(Some(&db));
-    let slow = live.sequencer.subscribe(any(), 0);
+    let slow = subscribe(&mut live, any(), 0);
     run(&mut live);
     let half = live.world().seq();
-    let late = live.sequencer.subscribe(any(), 0);
-    let from_half = live.sequencer.subscribe(any(), half);
+    let late = subscribe(&mut live, any(), 0);
+    let from_half = subscribe(&mut live, any(), half);
     // More than any mailbox holds, in batches that are larger and smaller than what is read at a time.
     pay(&mut live, MAILBOX_MAX + 3_000, 700);
-    let ahead = live.sequencer.subscribe(any(), live.world().seq() + 5);
+    let next = live.world().seq() + 5;
+    let ahead = subscribe(&mut live, any(), next);
     pay(&mut live, 10, 3);
     live.sequencer.close_subscriptions();
     let (slow, late, from_half) = (events(slow), events(late), events(from_half));
@@ -151,7 +161,7 @@ fn who_comes_late_or_is_slow_reads_the_journal() {
 fn a_slow_one_and_a_quick_one_are_told_the_same_while_the_world_goes_on() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut live = live(Some(&folder.path().join("w.oikos")));
-    let (one, other) = (live.sequencer.subscribe(any(), 0), live.sequencer.subscribe(any(), 0));
+    let (one, other) = (subscribe(&mut live, any(), 0), subscribe(&mut live, any(), 0));
     let (one, other) = std::thread::scope(|scope| {
         let quick = scope.spawn(|| events(one));
         pay(&mut live, 3 * MAILBOX_MAX, 500);
@@ -166,7 +176,7 @@ fn a_slow_one_and_a_quick_one_are_told_the_same_while_the_world_goes_on() {
 fn where_there_is_no_file_a_slow_one_is_told_what_it_lost() {
     let mut live = live(None);
     let first = live.world().seq() + 1;
-    let mut slow = live.sequencer.subscribe(any(), live.world().seq());
+    let mut slow = from_now(&mut live, any());
     // Its mailbox is full, then the world's memory, and then some.
     pay(&mut live, MAILBOX_MAX + EVENTS_KEPT_MAX + 100, 50);
     for number in 0..MAILBOX_MAX as u64 {

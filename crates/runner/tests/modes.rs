@@ -147,7 +147,7 @@ edit = {{ fuel = 1 }}
         let mut live = Live::found(self.file(), Journal::in_memory).expect("the world is founded");
         let stopped = live.run_until(live.goal(), &Stop::default(), |_, _| ()).expect("it runs");
         assert_eq!(stopped, Stopped::Done);
-        Told::of(&live)
+        Told::of(&mut live)
     }
 }
 
@@ -159,9 +159,9 @@ struct Told {
 }
 
 impl Told {
-    fn of(live: &Live) -> Self {
+    fn of(live: &mut Live) -> Self {
         let mut records = Vec::new();
-        let journal = live.sequencer.journal();
+        let journal = live.sequencer.journal().expect("no fault");
         journal
             .records(1, |record| {
                 records.push(record);
@@ -371,7 +371,7 @@ fn the_same_seed_gives_the_same_journal_also_in_many_goes() {
             goes += 1;
             if last {
                 assert_eq!(stopped, Stopped::Done);
-                break Told::of(&live);
+                break Told::of(&mut live);
             }
         };
         assert_eq!(broken.journal_hash, first.journal_hash, "{modes:?} in {goes} goes");

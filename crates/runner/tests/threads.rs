@@ -90,7 +90,7 @@ fn threads_submit_at_once_and_nothing_is_lost() {
     assert_eq!((sold.into_inner(), refused.into_inner()), (1, 63));
     live.world().audit().expect("the books add up");
     assert_eq!(live.world().supply(), 6_400);
-    let verified = verify(live.sequencer.journal(), |_| ()).expect("the journal verifies");
+    let verified = verify(live.sequencer.journal().expect("no fault"), |_| ()).expect("the journal verifies");
     assert_eq!(verified.world.digest(), live.world().digest());
     drop(live);
     let late = desk.submit("p_001", json!({ "op": "noop" }));

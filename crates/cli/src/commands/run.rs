@@ -36,7 +36,8 @@ pub(super) fn run(
     let bar = summary::progress(far.whole, far.unit, json || wanted.is_some());
     bar.set_position(far.before);
     let start_ms = live.world().rules().start.ms();
-    let told = wanted.map(|filter| live.sequencer.subscribe(filter, live.world().seq()));
+    let since = live.world().seq();
+    let told = wanted.map(|filter| live.sequencer.subscribe(filter, since)).transpose()?;
     let stopped = std::thread::scope(|scope| {
         let telling = told.map(|events| scope.spawn(move || tell(events, json)));
         let stopped = live.run_until(goal, &stop, |now, ticks| {
@@ -137,7 +138,8 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, json: bool) -> Result<()
         }
         print::json(&report);
     } else {
-        let totals = Summary::read(live.sequencer.journal(), live.world()).map_err(RunError::from)?;
+        let world = live.world().clone();
+        let totals = Summary::read(live.sequencer.journal()?, &world).map_err(RunError::from)?;
         print::line(&summary::text(live, &totals, &taken, db));
     }
     if stopped == Stopped::Interrupted {
