@@ -202,15 +202,17 @@ def step(observation):
     return seen + [{'op': 'sleep', 'event': 'transfer', 'filter': {'to': me}}]
 ";
 
+#[cfg(unix)]
 #[test]
 fn on_the_wall_clock_too_nothing_is_lost_and_nothing_comes_twice() {
     let small = Small::of(WALL, WAITER);
     let db = "wall.oikos";
-    for enough in [60, 300] {
+    for (signal, enough) in [("KILL", 60), ("INT", 180), ("KILL", 300), ("TERM", 400)] {
         let mut child = small.start(db, &[]);
         small.wait(&mut child, db, enough);
-        child.kill().expect("it is ours");
-        child.wait().expect("a child");
+        signal_to(&child, signal);
+        let status = child.wait().expect("a child");
+        assert_eq!(status.success(), signal != "KILL", "{signal}");
     }
     let report = run(&small.file(), &small.path(db), &[]);
     assert_eq!(report["finished"], Value::Bool(true));

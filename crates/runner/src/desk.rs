@@ -94,6 +94,7 @@ impl Desk {
         }
     }
 
+    /// A refusal that says when there may be room again.
     fn busy(&self) -> Refusal {
         let waiting = u64::try_from(WAITING_MAX).unwrap_or(u64::MAX);
         let wait_ns = self.pace_ns.load(Ordering::Relaxed).saturating_mul(waiting);
@@ -173,5 +174,32 @@ impl Counter {
             let _ = reply.send(receipt);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_desk_refuses_and_says_when_to_try_again() {
+        let counter = Counter::open();
+        let desk = counter.desk();
+        desk.pace_ns.store(2_000_000, Ordering::Relaxed);
+        (0..WAITING_MAX).for_each(|_| desk.ring());
+        // There is no room for another, and nobody waits for an answer that may never come.
+        for refused in [
+            desk.submit("alice", serde_json::json!({ "op": "noop" })).map(|_| ()),
+            desk.subscribe(Filter::default(), 0).map(|_| ()),
+        ] {
+            let Err(NotTaken::Busy(refusal)) = refused else { panic!("{refused:?}") };
+            assert_eq!(
+                (refusal.code, refusal.need, refusal.have),
+                (Code::RateLimited, Some(1_025), Some(1_024))
+            );
+            assert_eq!(refusal.hint.as_deref(), Some("try again in 2048ms"));
+        }
+        drop(counter);
+        assert!(matches!(desk.submit("alice", Value::Null), Err(NotTaken::Closed)));
     }
 }

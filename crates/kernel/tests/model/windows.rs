@@ -41,8 +41,39 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    /// Five calls a minute, asked for one by one, at any phase.
+    fn five_a_minute()(
+        start_ms in 1_767_225_600_000_i64..1_767_225_660_000,
+        uses in vec((prop_oneof![Just(0_i64), 1_i64..20_000, 59_990_i64..60_010], Just(1_usize)), 6..60),
+    ) -> Schedule {
+        Schedule { window_ms: 60_000, rate: 5, start_ms, tick_ms: None, uses }
+    }
+}
+
 proptest! {
     #![proptest_config(config(10_000))]
+
+    #[test]
+    fn five_a_minute_lets_exactly_five_through_in_any_minute(schedule in five_a_minute()) {
+        let used = check(&schedule);
+        let tried = schedule.uses.iter().scan(schedule.start_ms, |now, (gap_ms, _)| {
+            *now += gap_ms;
+            Some(*now)
+        });
+        let mut admitted: Vec<i64> = Vec::new();
+        for at in tried {
+            let within = |since: i64| admitted.iter().filter(|used| since < **used && **used <= at).count();
+            if within(at - 60_000) < 5 {
+                admitted.push(at);
+            }
+        }
+        assert_eq!(used, admitted);
+        for first in &admitted {
+            let within = admitted.iter().filter(|used| *first <= **used && **used < *first + 60_000).count();
+            assert!(within <= 5, "{within} in the minute from {first}: {admitted:?}");
+        }
+    }
 
     #[test]
     fn a_window_never_lets_through_more_than_its_rate_and_waits_are_exact(schedule in schedule()) {
@@ -81,7 +112,8 @@ impl Schedule {
     }
 }
 
-fn check(schedule: &Schedule) {
+/// Runs a schedule beside the oracle; gives when each use was.
+fn check(schedule: &Schedule) -> Vec<i64> {
     let start = Time::from_ms(schedule.start_ms).unwrap();
     let mut rules = Rules::unlimited("windows", 1, start);
     let kind = ResourceKind::Renewable { window_ms: schedule.window_ms };
@@ -125,6 +157,7 @@ fn check(schedule: &Schedule) {
     assert!(most.unwrap_or(0) <= schedule.rate);
     assert_eq!(world.used(alice, ACTIONS), used.iter().map(|(_, amount)| amount).sum::<i64>());
     world.audit().unwrap();
+    used.into_iter().map(|(at, _)| at).collect()
 }
 
 fn used_until(used: &[(i64, i64)], at_ms: i64) -> Vec<(i64, i64)> {

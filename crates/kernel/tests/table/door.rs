@@ -19,7 +19,8 @@
 //! `need/have`, `@index`, `unrecorded` for a refusal at admission, and quoted pieces of message or hint.
 //! More clauses follow, each behind ` ; `: `charged`, `paid`, `events`, `output`. An observer's line begins
 //! with `observer`; `advance 60s`, `tick`, `step AGENT -> …`, `measure ID METHOD -> …`, `sees AGENT {…}`,
-//! `events ID {…}` and `orphan ID by CONTRACT` are the other lines.
+//! `events ID {…}`, `orphan ID by CONTRACT`, `reserve ID RESOURCE AMOUNT`, `unreserved ID RESOURCE AMOUNT`
+//! (which can't be set aside) and `settle`, which ends the latest reservation, are the other lines.
 //!
 //! Whatever a fixture does, its books must add up, its journal must rebuild the same world, and its
 //! refusals must read as they should.
@@ -33,7 +34,7 @@ use oikos_kernel::{
     rules::{Execution, Missing, OnExhaustion, Renewal, ResourceId, ResourceKind, ResourceRule, Rules},
     time::{Time, parse_duration_ms},
     transaction::Transaction,
-    world::World,
+    world::{Reservation, World},
 };
 use serde_json::{Value, json};
 
@@ -163,7 +164,7 @@ impl Setup {
         let now = self.rules.start;
         let founding = Founding { rules: self.rules, source: [0; 32], founders: self.founders };
         let (world, record) = founding.found().unwrap_or_else(|error| panic!("{error}"));
-        Toy { world, now, journal: vec![record] }
+        Toy { world, now, journal: vec![record], reserved: Vec::new() }
     }
 }
 
@@ -265,6 +266,19 @@ fn run_statement(toy: &mut Toy, head: &str, rest: &str) -> Result<(), String> {
             toy.force(Effect::Change { artifact, version, change });
             Ok(())
         }
+        "reserve" => match reserve(toy, rest) {
+            Some(reservation) => {
+                toy.reserved.push(reservation);
+                Ok(())
+            }
+            None => Err("it is not free".into()),
+        },
+        "unreserved" => reserve(toy, rest).map_or(Ok(()), |reservation| Err(format!("{reservation:?}"))),
+        "settle" => {
+            let reservation = toy.reserved.pop().unwrap();
+            toy.world.settle(reservation);
+            Ok(())
+        }
         "sees" => {
             let (agent, part) = rest.split_once(' ').unwrap();
             let population = toy.world.population();
@@ -273,6 +287,13 @@ fn run_statement(toy: &mut Toy, head: &str, rest: &str) -> Result<(), String> {
         }
         _ => panic!("no such line: {head} {rest}"),
     }
+}
+
+/// `ID RESOURCE AMOUNT`.
+fn reserve(toy: &mut Toy, what: &str) -> Option<Reservation> {
+    let [id, resource, amount] = what.split(' ').collect::<Vec<_>>().try_into().unwrap();
+    let (who, resource) = (toy.handle(id), toy.world.rules().resource(resource).unwrap());
+    toy.world.reserve(who, resource, amount.parse().unwrap(), toy.now)
 }
 
 fn status(receipt: &Receipt, expected: &str) -> Result<(), String> {

@@ -234,3 +234,41 @@ fn balances_rates_and_quotas_move() {
         "#,
     );
 }
+
+#[test]
+fn what_is_set_aside_is_neither_used_nor_given_away_until_it_is_settled() {
+    check(
+        r#"
+        resources: budget depletable, actions renewable 60s, disk allocatable
+        costs: noop budget 3, query actions 2
+        world: alice 9 budget 10 actions 5 disk 100, bob
+        # The most that a call can cost is reserved, the actual is charged, the rest is free again.
+        reserve alice budget 8
+        alice noop -> insufficient_resource 3/2 unrecorded
+        alice transfer {"to": "bob", "amount": 3, "resource": "budget"} -> insufficient_resource 3/2
+        unreserved alice budget 3
+        alice transfer {"to": "bob", "amount": 2, "resource": "budget"} -> ok
+        unreserved alice budget 1
+        settle
+        alice noop -> ok ; charged alice budget 3
+        alice transfer {"to": "bob", "amount": 6, "resource": "budget"} -> insufficient_resource 6/5
+        reserve alice budget 5
+        settle
+        # A hard stop at nothing.
+        alice noop -> ok
+        alice noop -> insufficient_resource 3/2 unrecorded
+        # The same gate for what comes back, and for what is occupied.
+        reserve alice actions 4
+        alice query {"what": "supply"} -> rate_limited 2/1 unrecorded
+        alice transfer {"to": "bob", "amount": 2, "resource": "actions"} -> insufficient_resource 2/1
+        settle
+        alice query {"what": "supply"} -> ok
+        reserve alice disk 90
+        alice write {"artifact": "a", "content": "twelve bytes"} -> quota_exceeded 12/10
+        unreserved alice disk 11
+        unreserved bob disk 1
+        settle
+        alice write {"artifact": "a", "content": "twelve bytes"} -> ok
+        "#,
+    );
+}

@@ -27,7 +27,7 @@ use oikos_kernel::{
     record::{Cause, Effect, Handle, Outcome, Record, Thought},
     time::Time,
     transaction::{Answer, Finished, Need, Transaction},
-    world::World,
+    world::{Reservation, World},
 };
 use serde_json::{Map, Value, json};
 
@@ -36,6 +36,8 @@ pub(crate) struct Toy {
     pub(crate) world: World,
     pub(crate) now: Time,
     pub(crate) journal: Vec<Record>,
+    /// What is set aside, latest last.
+    pub(crate) reserved: Vec<Reservation>,
 }
 
 impl Toy {
