@@ -9,7 +9,8 @@ use divan::{Bencher, counter::ItemsCount};
 use oikos_runner::{Journal, Live, config, library};
 use serde_json::{Value, json};
 
-/// As in the binary: the memory limit of code is counted.
+// As in the binary: a quick allocator, and the memory limit of code is counted.
+use mimalloc as _;
 #[global_allocator]
 static ALLOCATOR: oikos_runner::CountingAllocator = oikos_runner::CountingAllocator;
 

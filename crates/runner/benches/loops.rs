@@ -31,14 +31,16 @@ type Figure = (&'static str, fn());
 
 const FIGURES: &[Figure] = &[
     ("steps_native", || {
-        steps("nothing", "200s", Some(Box::new(Nothing)), NOTHING);
-        steps("transfer", "200s", Some(Box::new(Giver)), NOTHING);
+        steps("nothing", START, "200s", Some(Box::new(Nothing)), NOTHING);
+        steps("a transfer", START, "200s", Some(Box::new(Giver)), NOTHING);
     }),
     ("steps_python", || {
-        steps("nothing", "200s", None, NOTHING);
-        steps("the step of coins", "200s", None, include_str!("../../../worlds/coins/agent.py"));
-        let naps = include_str!("../../../worlds/coins_autonomous/agent.py");
-        steps("that of coins_autonomous", "3h", None, naps);
+        let give = include_str!("../../../worlds/coins/agent.py");
+        let nap = include_str!("../../../worlds/coins_autonomous/agent.py");
+        steps("nothing", START, "200s", None, NOTHING);
+        steps("a look, and a transfer if there is a coin: coins", 1, "200s", None, give);
+        steps("a look and a transfer", START, "200s", None, give);
+        steps("coins_autonomous", 1, "3h", None, nap);
     }),
     ("million", million),
     ("active", active),
@@ -109,9 +111,13 @@ const START: i64 = 1_000_000;
 
 /// A world of so many agents with the same code; in memory if there is no path.
 fn found(db: &Path, agents: usize, clock: &str, duration: &str, code: &str) -> Live {
+    found_with(START, db, agents, clock, duration, code)
+}
+
+fn found_with(scrip: i64, db: &Path, agents: usize, clock: &str, duration: &str, code: &str) -> Live {
     let text = format!(
         "[world]\nname = 'bench'\nclock = '{clock}'\n[execution]\nmode = 'autonomous'\nduration = '{duration}'\n\
-         [scrip]\nstart = {START}\n[[agents]]\nid = 'p'\ncount = {agents}\ncode = '''\n{code}'''\n"
+         [scrip]\nstart = {scrip}\n[[agents]]\nid = 'p'\ncount = {agents}\ncode = '''\n{code}'''\n"
     );
     let mut no_files = |name: &str| Err(format!("there is no {name}"));
     let file = config::parse("bench.toml", text, &mut no_files, &Overrides::default(), library::founders())
@@ -138,10 +144,10 @@ fn taken(live: &Live) -> u64 {
 }
 
 /// Steps a second of a thousand agents under the virtual clock.
-fn steps(what: &str, duration: &str, mind: Option<Box<dyn Mind>>, code: &str) {
+fn steps(what: &str, scrip: i64, duration: &str, mind: Option<Box<dyn Mind>>, code: &str) {
     in_folder(|db| {
         let by = if mind.is_some() { "Rust" } else { "Python" };
-        let mut live = found(db, 1_000, "virtual", duration, code);
+        let mut live = found_with(scrip, db, 1_000, "virtual", duration, code);
         if let Some(mind) = mind {
             live.sequencer.set_mind(mind);
         }
