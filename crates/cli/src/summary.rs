@@ -113,7 +113,7 @@ fn loops(live: &Live) -> Option<String> {
     let states = states(live);
     let rows: Vec<(&String, &Value)> = states.as_object()?.iter().collect();
     let idle = rows.iter().all(|(state, _)| matches!(state.as_str(), "starting" | "running"));
-    if live.ticks_done().is_some() && idle {
+    if rows.is_empty() || (live.ticks_done().is_some() && idle) {
         return None;
     }
     let words: Vec<String> = rows.iter().map(|(state, count)| format!("{count} {state}")).collect();

@@ -424,6 +424,34 @@ impl Journal {
         }
         Ok(())
     }
+
+    /// Gives every record from number `from` on, as [`Self::records`], for as long as it is wanted.
+    ///
+    /// # Errors
+    /// When a batch is damaged or missing.
+    pub fn records_while(
+        &self,
+        from: u64,
+        mut wanted: impl FnMut(Record) -> bool,
+    ) -> Result<(), JournalError> {
+        let read = self.records(from, |record| if wanted(record) { Ok(()) } else { Err(Halt::Enough) });
+        match read {
+            Ok(()) | Err(Halt::Enough) => Ok(()),
+            Err(Halt::Failed(error)) => Err(error),
+        }
+    }
+}
+
+/// Ends the reading of a journal before its end.
+enum Halt {
+    Enough,
+    Failed(JournalError),
+}
+
+impl From<JournalError> for Halt {
+    fn from(error: JournalError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// What a file is.
@@ -448,7 +476,7 @@ fn inspect(path: &Path) -> Result<Found, JournalError> {
     let count: i64 = db
         .query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))
         .map_err(|error| misread_file(path, error))?;
-    if application == 0 && count == 0 {
+    if [0, APPLICATION_ID].contains(&application) && count == 0 {
         return Ok(Found::Unfounded);
     }
     if application != APPLICATION_ID {
@@ -479,9 +507,9 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, JournalError> {
 }
 
 fn prepare(db: &Connection) -> Result<(), JournalError> {
-    db.pragma_update(None, "application_id", APPLICATION_ID)?;
-    db.pragma_update(None, "user_version", FORMAT)?;
-    db.execute_batch(&format!("BEGIN; {SCHEMA} COMMIT;"))?;
+    let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};");
+    // At once, so that a kill leaves all of it or nothing.
+    db.execute_batch(&format!("BEGIN; {marks} {SCHEMA} COMMIT;"))?;
     Ok(())
 }
 

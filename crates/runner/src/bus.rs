@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-use oikos_journal::{Journal, JournalError};
+use oikos_journal::Journal;
 use oikos_kernel::{
     receipt::{Viewer, event_json},
     record::{Filter, Record},
@@ -93,18 +93,6 @@ enum Mail {
     Events(VecDeque<Value>),
     Missed(Box<Missed>),
     Closed,
-}
-
-/// Ends the reading of a journal before its end.
-enum Enough {
-    Yes,
-    Failed(JournalError),
-}
-
-impl From<JournalError> for Enough {
-    fn from(error: JournalError) -> Self {
-        Self::Failed(error)
-    }
 }
 
 impl std::fmt::Debug for Subscription {
@@ -243,19 +231,16 @@ impl Subscription {
             Some(journal) => journal,
             slot => slot.insert(Journal::open_read_only(file)?),
         };
-        let read = journal.records(missed.since + 1, |record| {
-            if record.seq > missed.until || self.ready.len() >= READ_MAX {
-                return Err(Enough::Yes);
+        let mut whole = true;
+        journal.records_while(missed.since + 1, |record| {
+            whole = record.seq <= missed.until && self.ready.len() < READ_MAX;
+            if whole {
+                missed.since = record.seq;
+                self.ready.extend(told(&missed.world, &self.filter, &record).into_iter().map(Notice::Event));
             }
-            missed.since = record.seq;
-            self.ready.extend(told(&missed.world, &self.filter, &record).into_iter().map(Notice::Event));
-            Ok(())
-        });
-        match read {
-            Ok(()) => {}
-            Err(Enough::Yes) => self.reading = (missed.since < missed.until).then_some(missed),
-            Err(Enough::Failed(error)) => return Err(error.into()),
-        }
+            whole
+        })?;
+        self.reading = (!whole && missed.since < missed.until).then_some(missed);
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use oikos_runner::kernel::{
     record::{Cause, EventKind, Handle, Outcome, Record},
     world::World,
 };
-use oikos_runner::{Journal, JournalError, RunError};
+use oikos_runner::{Journal, RunError};
 use serde_json::{Value, json};
 
 use super::Usage;
@@ -29,40 +29,23 @@ pub(super) struct Wanted {
     pub(super) refused: bool,
 }
 
-/// Ends the reading of a journal before its end.
-enum Enough {
-    Yes,
-    Failed(JournalError),
-}
-
-impl From<JournalError> for Enough {
-    fn from(error: JournalError) -> Self {
-        Self::Failed(error)
-    }
-}
-
 pub(super) fn log(path: &Path, wanted: &Wanted, json: bool) -> Result<bool> {
     let journal = Journal::open_read_only(path).map_err(RunError::from)?;
     let (world, _) = oikos_runner::state(&journal)?;
     check(&world, wanted)?;
     let mut left = wanted.limit.unwrap_or(u64::MAX);
-    let result = journal.records(wanted.since + 1, |record| {
-        for line in lines(&world, &record) {
-            if !fits(&line, wanted) {
-                continue;
-            }
+    let read = journal.records_while(wanted.since + 1, |record| {
+        for line in lines(&world, &record).iter().filter(|line| fits(line, wanted)) {
             if left == 0 {
-                return Err(Enough::Yes);
+                return false;
             }
             left -= 1;
-            show(&line, json);
+            show(line, json);
         }
-        Ok(())
+        true
     });
-    match result {
-        Ok(()) | Err(Enough::Yes) => Ok(true),
-        Err(Enough::Failed(error)) => Err(RunError::from(error).into()),
-    }
+    read.map_err(RunError::from)?;
+    Ok(true)
 }
 
 /// Refuses what would match nothing, whatever has happened.
