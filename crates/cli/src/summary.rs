@@ -116,7 +116,10 @@ fn loops(live: &Live) -> Option<String> {
     if rows.is_empty() || (live.ticks_done().is_some() && idle) {
         return None;
     }
-    let words: Vec<String> = rows.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    let words: Vec<String> = rows
+        .iter()
+        .map(|(state, count)| format!("{} {state}", number(count.as_i64().unwrap_or(i64::MAX))))
+        .collect();
     let late = live.lateness().filter(|late| late.turns() > 0).and_then(|late| {
         let ms = |permille| late.permille(permille).map(|late| late.as_secs_f64() * 1_000.0);
         Some(format!("; turns were late by {:.2} ms (median), {:.2} ms (99 %)", ms(500)?, ms(990)?))

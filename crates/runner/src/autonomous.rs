@@ -103,8 +103,8 @@ fn turn(sequencer: &mut Sequencer, agent: oikos_kernel::record::Handle) -> Resul
 fn wait(sequencer: &mut Sequencer, left: Duration, counter: &Counter) -> Result<(), RunError> {
     if left > COMMIT_BEFORE {
         sequencer.commit()?;
-    } else if sequencer.is_commit_due() {
-        sequencer.flush()?;
+    } else {
+        sequencer.flush_if_due()?;
     }
     counter.wait(Some(left), sequencer)
 }

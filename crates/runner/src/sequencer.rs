@@ -255,15 +255,25 @@ impl Sequencer {
     }
 
     /// Whether something has waited for a commit as long as it may.
-    pub(crate) fn is_commit_due(&self) -> bool {
+    fn is_commit_due(&self) -> bool {
         self.committed_at.elapsed() > PENDING_AGE_MAX
     }
 
-    /// Begins to write what is pending, and does not wait for it.
+    /// Begins to write what is pending if it is time, and waits for nothing that is being written.
     ///
     /// # Errors
     /// When the journal can't be written; nothing more is accepted then.
-    pub(crate) fn flush(&mut self) -> Result<(), RunError> {
+    pub(crate) fn flush_if_due(&mut self) -> Result<(), RunError> {
+        let written = self.writer.look()?;
+        self.bus.publish(&self.world, &written);
+        if self.is_commit_due() && self.writer.is_idle() { self.flush() } else { Ok(()) }
+    }
+
+    /// Begins to write what is pending, once what is being written is on disk.
+    ///
+    /// # Errors
+    /// When the journal can't be written; nothing more is accepted then.
+    fn flush(&mut self) -> Result<(), RunError> {
         if self.pending.is_empty() {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 //! It decides nothing: what is handed over is on disk when [`Writer::settle`] returns, and not before.
 
 use std::{
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
     thread::JoinHandle,
 };
 
@@ -75,6 +75,26 @@ impl Writer {
                 written
             }
             _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether nothing is under way, as far as it is known here.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.here.is_some()
+    }
+
+    /// As [`Self::settle`], but it does not wait: nothing comes of what is still under way.
+    ///
+    /// # Errors
+    /// When the last job failed.
+    pub(crate) fn look(&mut self) -> Written {
+        match self.lane.as_ref().filter(|_| self.here.is_none()).map(|lane| lane.done.try_recv()) {
+            Some(Ok((journal, written))) => {
+                self.here = Some(journal);
+                written
+            }
+            Some(Err(TryRecvError::Disconnected)) => Err(JournalError::Poisoned),
+            Some(Err(TryRecvError::Empty)) | None => Ok(Vec::new()),
         }
     }
 
