@@ -327,7 +327,7 @@ fn a_world_whose_founding_was_never_committed_is_begun_afresh() {
     assert_eq!(whole, small.run("b.oikos", &[]));
     // Killed when the file was made and marked, and held no table yet.
     let marked = rusqlite::Connection::open(small.path("marked.oikos")).expect("a database");
-    let marks = "PRAGMA journal_mode = WAL; PRAGMA application_id = 0x4f494b4f; PRAGMA user_version = 2;";
+    let marks = "PRAGMA journal_mode = WAL; PRAGMA application_id = 0x4f494b4f; PRAGMA user_version = 3;";
     marked.execute_batch(marks).expect("it is written");
     drop(marked);
     assert_eq!(whole, small.run("marked.oikos", &[]));

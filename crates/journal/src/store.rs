@@ -207,9 +207,12 @@ impl Journal {
         }
         let db = connect(path, flags)?;
         let mut this = Self::new(db, Some(path.into()), lock);
+        // A writer may commit between two looks: both are of one state.
+        this.db.execute_batch("BEGIN")?;
         let head = this.meta("head")?.and_then(|bytes| Head::from_bytes(&bytes));
         this.head = head.ok_or_else(|| JournalError::corrupt("meta", "the head is missing or malformed"))?;
         this.epoch = this.check_chain()?;
+        this.db.execute_batch("COMMIT")?;
         Ok(this)
     }
 
@@ -338,6 +341,14 @@ impl Journal {
         )?;
         commit.commit()?;
         Ok(())
+    }
+
+    /// The record of the last snapshot; 0 when there is none.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn snapshot_seq(&self) -> Result<u64, JournalError> {
+        Ok(self.snapshot_seqs()?.last().copied().unwrap_or(0))
     }
 
     pub(crate) fn snapshot_seqs(&self) -> Result<Vec<u64>, JournalError> {

@@ -46,10 +46,11 @@ impl Inbox {
         }
     }
 
-    /// Adds an event unless it was the last to be added.
+    /// Adds an event in its place unless it is there.
     pub(crate) fn push_once(&mut self, row: &Arc<EventRow>, snapshot_seq: u64) {
-        if !self.events.back().is_some_and(|last| Arc::ptr_eq(last, row)) {
+        if !self.events.contains(row) {
             self.push(Arc::clone(row), snapshot_seq);
+            self.events.make_contiguous().sort_by_key(|row| row.seq);
         }
     }
 

@@ -394,14 +394,11 @@ impl World {
         }
     }
 
-    /// What a turn that a record takes tells first: that a wait has ended.
+    /// What a step tells first: that a wait has ended.
     pub(crate) fn turn_begins(&self, record: &Record) -> Vec<Event> {
-        let (agent, steps) = match &record.cause {
-            Cause::Step { agent, .. } => (*agent, true),
-            Cause::Short { agent, .. } => (*agent, false),
-            _ => return Vec::new(),
-        };
+        let Cause::Step { agent, .. } = record.cause else { return Vec::new() };
         let Some(row) = self.agent(agent) else { return Vec::new() };
+        let mut told = Vec::new();
         if let Some(woke) = self.woke(row, record.time) {
             let detail = match woke {
                 Woke::Time => "time".into(),
@@ -409,14 +406,12 @@ impl World {
                 Woke::Level(resource) => format!("level of {}", self.level_name(resource)),
                 Woke::Change => "change".into(),
             };
-            return vec![Event { detail: Some(detail), ..Event::new(EventKind::Wake, agent) }];
+            told.push(Event { detail: Some(detail), ..Event::new(EventKind::Wake, agent) });
         }
-        match row.phase {
-            Phase::Blocked { resource, .. } if steps => {
-                vec![Event { resource: Some(resource), ..Event::new(EventKind::Unblock, agent) }]
-            }
-            _ => Vec::new(),
+        if let Phase::Blocked { resource, .. } = row.phase {
+            told.push(Event { resource: Some(resource), ..Event::new(EventKind::Unblock, agent) });
         }
+        told
     }
 
     /// What a record that has been applied makes of the loops, and what it tells of that.
@@ -447,14 +442,20 @@ impl World {
                     self.unpause(*to);
                 }
                 Effect::Sleep { agent, .. } => self.fall_asleep(record, *agent),
-                Effect::Change { artifact, .. } | Effect::Own { artifact, .. } => self.unpause(*artifact),
-                Effect::Store { artifact, .. } | Effect::Delete { artifact } => {
-                    // Bytes may have been freed on the owner's disk, or taken.
-                    if let Some(owner) = self.get(*artifact).map(|artifact| artifact.owner) {
-                        self.account_changed(owner, None, &mut told);
-                    }
+                Effect::Change { artifact, .. } => {
+                    self.disk_changed(*artifact, &mut told);
+                    self.unpause(*artifact);
                 }
-                Effect::Endow { .. } | Effect::Allot { .. } | Effect::Create(_) => {}
+                Effect::Own { artifact, from, .. } => {
+                    self.account_changed(*from, None, &mut told);
+                    self.disk_changed(*artifact, &mut told);
+                    self.unpause(*artifact);
+                }
+                Effect::Store { artifact, .. } | Effect::Delete { artifact } => {
+                    self.disk_changed(*artifact, &mut told);
+                }
+                Effect::Create(creation) => self.account_changed(creation.owner, None, &mut told),
+                Effect::Endow { .. } | Effect::Allot { .. } => {}
             }
         }
         told
@@ -511,10 +512,12 @@ impl World {
     fn fell_short(&mut self, agent: Handle, turn: u64, told: &mut Vec<Event>) {
         let Some(number) = self.loop_of(agent) else { return };
         let now = State::now(self);
+        // Why it woke is told when it steps.
+        let woke = self.row(number).and_then(|row| self.woke(row, now));
         let Some(row) = self.agent_mut(number) else { return };
         row.last_turn = Some(turn);
         row.turn_at = Some(now);
-        row.woke = None;
+        row.woke = woke;
         let need = self.row(number).map_or(1, |row| self.step_need(row));
         self.lacks(number, ResourceId::CPU, need, told);
     }
@@ -589,6 +592,13 @@ impl World {
         }
     }
 
+    /// Bytes of an artifact may have been freed on its owner's disk, or taken.
+    fn disk_changed(&mut self, artifact: Handle, told: &mut Vec<Event>) {
+        if let Some(owner) = self.get(artifact).map(|artifact| artifact.owner) {
+            self.account_changed(owner, None, told);
+        }
+    }
+
     fn unpause(&mut self, agent: Handle) {
         let number = self.loop_of(agent);
         if let Some(number) =
@@ -610,13 +620,21 @@ impl World {
         // It decided on the snapshot of the tick, and may have missed what it waits for since.
         let since = self.events().rev().take_while(|event| event.seq > tick.seq);
         let missed = since.filter(|event| events_of(until).any(|filter| self.fits(filter, &event.event)));
-        if let Some(seq) = missed.last().map(|event| event.seq) {
-            self.rouse(number, Woke::Event(seq));
+        if let Some(row) = missed.last().map(Arc::clone) {
+            self.rouse_by(number, &row, tick.seq);
+        }
+    }
+
+    /// Wakes a sleeper by an event, and shows it to it.
+    fn rouse_by(&mut self, number: u32, row: &Arc<EventRow>, looked_seq: u64) {
+        self.rouse(number, Woke::Event(row.seq));
+        if let Some(agent) = self.agent_mut(number) {
+            Arc::make_mut(agent.inbox.get_or_insert_default()).push_once(row, looked_seq);
         }
     }
 
     /// Wakes those who wait for an event.
-    pub(crate) fn wake_by(&mut self, row: &Arc<EventRow>) {
+    pub(crate) fn wake_by(&mut self, row: &Arc<EventRow>, looked_seq: u64) {
         if self.sleepers.is_empty() {
             return;
         }
@@ -639,11 +657,7 @@ impl World {
             }
         }
         for number in woken {
-            self.rouse(number, Woke::Event(row.seq));
-            if let Some(agent) = self.agent_mut(number) {
-                let inbox = Arc::make_mut(agent.inbox.get_or_insert_default());
-                inbox.push_once(row, row.seq - 1);
-            }
+            self.rouse_by(number, row, looked_seq);
         }
     }
 

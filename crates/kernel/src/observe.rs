@@ -72,7 +72,7 @@ impl World {
             all.insert(rule.name.clone(), match rule.kind {
                 ResourceKind::Renewable { window_ms } => json!({
                     "kind": "renewable", "rate": cell.limit, "window": format_duration_ms(window_ms),
-                    "capacity": free, "burn_per_minute": per_minute(cell.live(now), window_ms),
+                    "capacity": free, "burn_per_minute": per_minute(cell.live(now), rules.counts_ms(window_ms)),
                     "time_until_capacity": cell
                         .free_at(rules, rule.kind, now, 0, self.least_use(agent, resource))
                         .map(|at| format_duration_ms(at.ms() - now.ms())),

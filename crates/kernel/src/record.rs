@@ -9,13 +9,13 @@ use crate::{
     founding::Pays,
     json::Json,
     op::OpKind,
-    refusal::Refusal,
+    refusal::{Code, Refusal},
     rules::{ResourceId, Rules},
     time::Time,
 };
 
 /// The version of the journal's format.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// An artifact's dense number: artifacts are numbered from 0 as they are created, and never again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -437,6 +437,11 @@ impl Outcome {
     #[must_use]
     pub fn is_ok(&self) -> bool {
         !matches!(self, Self::Refused(_))
+    }
+
+    /// Whether the mind was changed while it thought, so that nothing came of its step.
+    pub(crate) fn is_void(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.code == Code::Conflict)
     }
 
     /// The `result` of a receipt.

@@ -192,6 +192,14 @@ impl Rules {
         self.resources.get(usize::from(resource.0)).map_or("unknown", |rule| &rule.name)
     }
 
+    /// How long a use of a renewable resource counts at most, in milliseconds.
+    pub(crate) fn counts_ms(&self, window_ms: i64) -> i64 {
+        match self.renewal {
+            Renewal::Rolling => window_ms,
+            Renewal::Tick { ms } => ms,
+        }
+    }
+
     /// Microseconds of CPU for a number of polls: rounded up, at least 1.
     #[must_use]
     pub fn cpu_us(&self, polls: u64) -> i64 {

@@ -228,12 +228,10 @@ impl World {
         for event in &record.events {
             let row = Arc::new(EventRow { seq: record.seq, time: record.time, event: event.clone() });
             self.deliver(&row, looked_seq);
-            self.wake_by(&row);
+            self.wake_by(&row, looked_seq);
             self.events.push_back(row);
-            if self.events.len() > limits::EVENTS_KEPT_MAX {
-                self.events.pop_front();
-            }
         }
+        self.let_go_of_events();
         match &record.cause {
             Cause::Step { agent, thought, .. } => {
                 let acted = !thought.action.value().is_null() || !record.outcome.is_ok();
@@ -241,7 +239,8 @@ impl World {
                 let number = self.get(*agent).and_then(|artifact| artifact.agent);
                 if let Some(row) = number.and_then(|number| self.agent_mut(number)) {
                     row.last = last;
-                    if let Some(inbox) = &mut row.inbox {
+                    // A mind that was changed while it thought has acted on nothing that it saw.
+                    if let Some(inbox) = row.inbox.as_mut().filter(|_| !record.outcome.is_void()) {
                         Arc::make_mut(inbox).forget_until(looked_seq);
                         if inbox.is_empty() {
                             row.inbox = None;
@@ -264,6 +263,15 @@ impl World {
             | Cause::Clock
             | Cause::Act { .. }
             | Cause::Short { .. } => {}
+        }
+    }
+
+    /// Lets go of old events, but not of those since the tick began: who falls asleep in it looks for them.
+    fn let_go_of_events(&mut self) {
+        let tick_seq = self.tick.map_or(u64::MAX, |tick| tick.seq);
+        let is_old = |row: &Arc<EventRow>| row.seq <= tick_seq;
+        while self.events.len() > limits::EVENTS_KEPT_MAX && self.events.front().is_some_and(is_old) {
+            self.events.pop_front();
         }
     }
 

@@ -48,10 +48,11 @@ impl AutonomousScheduler {
     ) -> Result<bool, RunError> {
         let mut turns = 0_u32;
         loop {
+            counter.serve(sequencer)?;
+            // Last before a wait: the ring of whoever asks may have been served away.
             if stop.is_asked() {
                 return Ok(false);
             }
-            counter.serve(sequencer)?;
             let next = sequencer.next_turn().filter(|(due, _)| *due < end);
             match sequencer.clock() {
                 ClockKind::Virtual => match next {
@@ -63,10 +64,9 @@ impl AutonomousScheduler {
                 },
                 ClockKind::Wall => {
                     let instant = next.map_or(end, |(due, _)| due);
-                    let left = until(instant);
-                    if !left.is_zero() {
+                    if !until(instant).is_zero() {
                         progress(sequencer);
-                        wait(sequencer, left, counter)?;
+                        wait(sequencer, instant, counter)?;
                         continue;
                     }
                     sequencer.set_now(wall_now());
@@ -100,11 +100,11 @@ fn turn(sequencer: &mut Sequencer, agent: oikos_kernel::record::Handle) -> Resul
 }
 
 /// Waits on the wall clock. What has happened is on disk before a long wait, and soon in any case.
-fn wait(sequencer: &mut Sequencer, left: Duration, counter: &Counter) -> Result<(), RunError> {
-    if left > COMMIT_BEFORE {
+fn wait(sequencer: &mut Sequencer, instant: Time, counter: &Counter) -> Result<(), RunError> {
+    if until(instant) > COMMIT_BEFORE {
         sequencer.commit()?;
     } else {
         sequencer.flush_if_due()?;
     }
-    counter.wait(Some(left), sequencer)
+    counter.wait(Some(until(instant)), sequencer)
 }

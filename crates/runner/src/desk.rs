@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
@@ -26,17 +26,23 @@ pub const WAITING_MAX: usize = 1_024;
 /// All that can be asked of whoever owns the world.
 enum Message {
     /// To act, and to be told.
-    Act { principal: String, action: Value, reply: SyncSender<Receipt> },
+    Act { principal: String, action: Value, reply: Reply<Receipt> },
     /// To be told of events.
-    Subscribe { filter: Filter, since: u64, reply: SyncSender<Subscription> },
+    Subscribe { filter: Filter, since: u64, reply: Reply<Subscription> },
     /// To look whether something else is to be done.
     Look,
 }
+
+/// Where an answer goes; nothing, if the desk was closed before the question was looked at.
+type Reply<T> = SyncSender<Option<T>>;
 
 /// Hands in actions from any thread. A clone hands them in at the same desk.
 #[derive(Clone)]
 pub struct Desk {
     sender: SyncSender<Message>,
+    /// Whether somebody serves it, or will. Who hands in holds it while doing so, so that nothing is
+    /// handed in behind the back of who closes.
+    open: Arc<RwLock<bool>>,
     /// How long an action took lately, in nanoseconds: what a refusal's retry time is made of.
     pace_ns: Arc<AtomicU64>,
 }
@@ -52,8 +58,10 @@ pub(crate) struct Counter {
 pub enum NotTaken {
     /// Too many wait already; the refusal says when to try again.
     Busy(Box<Refusal>),
-    /// The world is not served any more.
+    /// The world is not served, now or any more.
     Closed,
+    /// It was taken in, and then the world failed: whether it has happened shows when the world is opened again.
+    Unanswered,
 }
 
 impl std::fmt::Debug for Desk {
@@ -69,10 +77,11 @@ impl std::fmt::Debug for Counter {
 }
 
 impl Desk {
-    /// Hands in an action and waits for its receipt, which comes when the action is on disk.
+    /// Hands in an action and waits for its receipt, which comes when the action is on disk. Before the
+    /// world runs for the first time that may be long; after a run the desk is closed until the next.
     ///
     /// # Errors
-    /// When it was not taken in: nothing has happened then.
+    /// When it was not taken in: nothing has happened then, unless it is [`NotTaken::Unanswered`].
     pub fn submit(&self, principal: &str, action: Value) -> Result<Receipt, NotTaken> {
         self.ask(|reply| Message::Act { principal: principal.into(), action, reply })
     }
@@ -85,13 +94,19 @@ impl Desk {
         self.ask(|reply| Message::Subscribe { filter, since, reply })
     }
 
-    fn ask<T>(&self, message: impl FnOnce(SyncSender<T>) -> Message) -> Result<T, NotTaken> {
+    fn ask<T>(&self, message: impl FnOnce(Reply<T>) -> Message) -> Result<T, NotTaken> {
         let (reply, answer) = sync_channel(1);
-        match self.sender.try_send(message(reply)) {
-            Ok(()) => answer.recv().map_err(|_| NotTaken::Closed),
-            Err(TrySendError::Full(_)) => Err(NotTaken::Busy(Box::new(self.busy()))),
-            Err(TrySendError::Disconnected(_)) => Err(NotTaken::Closed),
+        {
+            let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+            if !*open {
+                return Err(NotTaken::Closed);
+            }
+            self.sender.try_send(message(reply)).map_err(|error| match error {
+                TrySendError::Full(_) => NotTaken::Busy(Box::new(self.busy())),
+                TrySendError::Disconnected(_) => NotTaken::Closed,
+            })?;
         }
+        answer.recv().map_err(|_| NotTaken::Unanswered)?.ok_or(NotTaken::Closed)
     }
 
     /// A refusal that says when there may be room again.
@@ -115,7 +130,29 @@ impl Desk {
 impl Counter {
     pub(crate) fn open() -> Self {
         let (sender, receiver) = sync_channel(WAITING_MAX);
-        Self { receiver, desk: Desk { sender, pace_ns: Arc::default() } }
+        Self { receiver, desk: Desk { sender, open: Arc::new(RwLock::new(true)), pace_ns: Arc::default() } }
+    }
+
+    /// Takes in what is handed in, from now on.
+    pub(crate) fn open_again(&self) {
+        self.set_open(true);
+    }
+
+    /// Takes nothing in from now on, and sends away whoever waits.
+    pub(crate) fn close(&self) {
+        self.set_open(false);
+        // If somebody is not there any more, nobody misses the answer.
+        for message in self.receiver.try_iter() {
+            match message {
+                Message::Act { reply, .. } => drop(reply.send(None)),
+                Message::Subscribe { reply, .. } => drop(reply.send(None)),
+                Message::Look => {}
+            }
+        }
+    }
+
+    fn set_open(&self, open: bool) {
+        *self.desk.open.write().unwrap_or_else(PoisonError::into_inner) = open;
     }
 
     pub(crate) fn desk(&self) -> Desk {
@@ -158,7 +195,7 @@ impl Counter {
                     answers.push((reply, sequencer.act(&principal, action)?));
                 }
                 Message::Subscribe { filter, since, reply } => {
-                    let _ = reply.send(sequencer.subscribe(filter, since)?);
+                    let _ = reply.send(Some(sequencer.subscribe(filter, since)?));
                 }
                 Message::Look => {}
             }
@@ -171,7 +208,7 @@ impl Counter {
         self.desk.pace_ns.store(u64::try_from(each).unwrap_or(u64::MAX), Ordering::Relaxed);
         for (reply, receipt) in answers {
             // Whoever asked may have gone; what was done stays done.
-            let _ = reply.send(receipt);
+            let _ = reply.send(Some(receipt));
         }
         Ok(())
     }
@@ -199,6 +236,15 @@ mod tests {
             );
             assert_eq!(refusal.hint.as_deref(), Some("try again in 2048ms"));
         }
+        // Whoever waits is sent away when it closes; and until it opens, nobody waits.
+        counter.close();
+        counter.open_again();
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| desk.submit("alice", Value::Null));
+            // It is handed in, or not yet: either way it is told.
+            counter.close();
+            assert!(matches!(waiter.join().unwrap(), Err(NotTaken::Closed)));
+        });
         drop(counter);
         assert!(matches!(desk.submit("alice", Value::Null), Err(NotTaken::Closed)));
     }

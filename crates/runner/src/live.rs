@@ -93,7 +93,7 @@ impl Live {
         let (world, record) = Founding { founders, ..file.founding.clone() }.found()?;
         let mut journal = journal()?;
         journal.append(&[record], &[(SOURCE, &encode(&file.source))])?;
-        Ok(Self::begin(world, None, journal, sandbox, file))
+        Self::begin(world, None, journal, sandbox, file)
     }
 
     fn begin(
@@ -102,14 +102,14 @@ impl Live {
         journal: Journal,
         sandbox: Box<dyn Sandbox>,
         mut file: WorldFile,
-    ) -> Self {
+    ) -> Result<Self, RunError> {
         file.founding.founders = Vec::new();
-        let mut sequencer = Sequencer::new(world, journal, sandbox, file.plan.clock);
+        let mut sequencer = Sequencer::new(world, journal, sandbox, file.plan.clock)?;
         let scheduler = match file.plan.lasts {
             Lasts::Ticks(_) => Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)),
             Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(&mut sequencer)),
         };
-        Self { sequencer, scheduler, counter: Counter::open(), file }
+        Ok(Self { sequencer, scheduler, counter: Counter::open(), file })
     }
 
     /// Opens a world where its journal ends. A tick that was cut short goes on where it was.
@@ -120,7 +120,7 @@ impl Live {
         let file = recorded(&journal)?;
         let (world, began) = state(&journal)?;
         founded_from(&world, &file)?;
-        Ok(Self::begin(world, began, journal, Box::new(ThreadSandbox::new()), file))
+        Self::begin(world, began, journal, Box::new(ThreadSandbox::new()), file)
     }
 
     /// Opens the world of a world file's database, or founds it where there is none.
@@ -206,29 +206,23 @@ impl Live {
         stop: &Stop,
         mut progress: impl FnMut(Time, u64),
     ) -> Result<Stopped, RunError> {
-        let desk = self.desk();
-        let _bell = stop.bell(move || desk.ring());
-        let (sequencer, counter) = (&mut self.sequencer, &self.counter);
-        let done = match (&mut self.scheduler, goal) {
+        let ran = self.open_desk(stop, |scheduler, sequencer, counter| match (scheduler, goal) {
             (Scheduler::Tick(scheduler), Goal::Ticks(ticks)) => loop {
                 let number = scheduler.next_number(sequencer.world());
                 progress(sequencer.now(), number);
                 if number >= ticks {
-                    break true;
+                    break Ok(true);
                 }
                 if !scheduler.run(sequencer, counter, stop)? {
-                    break false;
+                    break Ok(false);
                 }
             },
             (Scheduler::Autonomous(scheduler), Goal::Time(end)) => {
-                scheduler.run(sequencer, end, counter, stop, |sequencer| progress(sequencer.now(), 0))?
+                scheduler.run(sequencer, end, counter, stop, |sequencer| progress(sequencer.now(), 0))
             }
-            _ => true,
-        };
-        // What was handed in at the last moment is answered.
-        counter.serve(sequencer)?;
-        sequencer.commit()?;
-        Ok(if done { Stopped::Done } else { Stopped::Interrupted })
+            _ => Ok(true),
+        })?;
+        Ok(if ran { Stopped::Done } else { Stopped::Interrupted })
     }
 
     /// Serves the desk, and runs nobody's loop, until somebody asks to stop.
@@ -236,13 +230,32 @@ impl Live {
     /// # Errors
     /// Only faults.
     pub fn attend(&mut self, stop: &Stop) -> Result<(), RunError> {
-        let desk = self.desk();
+        self.open_desk(stop, |_, sequencer, counter| {
+            while !stop.is_asked() {
+                counter.wait(None, sequencer)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Does some work with the desk open; what was handed in at the last moment is answered. Whoever asks to
+    /// stop meanwhile rings at the desk.
+    fn open_desk<T>(
+        &mut self,
+        stop: &Stop,
+        work: impl FnOnce(&mut Scheduler, &mut Sequencer, &Counter) -> Result<T, RunError>,
+    ) -> Result<T, RunError> {
+        let (desk, counter) = (self.desk(), &self.counter);
+        counter.open_again();
         let _bell = stop.bell(move || desk.ring());
-        while !stop.is_asked() {
-            self.counter.wait(None, &mut self.sequencer)?;
-        }
-        while self.counter.serve(&mut self.sequencer)? {}
-        self.sequencer.commit()
+        let sequencer = &mut self.sequencer;
+        let done = work(&mut self.scheduler, sequencer, counter).and_then(|done| {
+            counter.serve(sequencer)?;
+            sequencer.commit()?;
+            Ok(done)
+        });
+        counter.close();
+        done
     }
 
     /// Moves the virtual clock, waking nobody's loop.

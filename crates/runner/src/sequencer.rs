@@ -76,9 +76,17 @@ impl std::fmt::Debug for Sequencer {
 
 impl Sequencer {
     /// Goes on with a world whose journal ends where it stands.
-    pub fn new(world: World, journal: Journal, sandbox: Box<dyn Sandbox>, clock: ClockKind) -> Self {
-        Self {
-            snapshot_seq: world.seq(),
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn new(
+        world: World,
+        journal: Journal,
+        sandbox: Box<dyn Sandbox>,
+        clock: ClockKind,
+    ) -> Result<Self, RunError> {
+        Ok(Self {
+            snapshot_seq: journal.snapshot_seq()?,
             now: world.now(),
             world,
             writer: Writer::new(journal),
@@ -88,7 +96,7 @@ impl Sequencer {
             pending: Vec::new(),
             bus: Bus::default(),
             committed_at: Instant::now(),
-        }
+        })
     }
 
     /// Lets a mind decide for every agent, in the place of their code.
@@ -234,9 +242,10 @@ impl Sequencer {
         }
         let receipt = Receipt::of(&record);
         self.pending.push(record);
-        if self.pending.len() >= PENDING_MAX
-            || (self.pending.len().is_multiple_of(64) && self.is_commit_due())
-        {
+        if !self.bus.is_empty() {
+            self.tell_written()?;
+        }
+        if self.pending.len() >= PENDING_MAX || (self.is_commit_due() && self.writer.is_idle()) {
             self.flush()?;
         }
         Ok(receipt)
@@ -264,9 +273,15 @@ impl Sequencer {
     /// # Errors
     /// When the journal can't be written; nothing more is accepted then.
     pub(crate) fn flush_if_due(&mut self) -> Result<(), RunError> {
+        self.tell_written()?;
+        if self.is_commit_due() && self.writer.is_idle() { self.flush() } else { Ok(()) }
+    }
+
+    /// Tells subscribers of what has come to be on disk meanwhile.
+    fn tell_written(&mut self) -> Result<(), RunError> {
         let written = self.writer.look()?;
         self.bus.publish(&self.world, &written);
-        if self.is_commit_due() && self.writer.is_idle() { self.flush() } else { Ok(()) }
+        Ok(())
     }
 
     /// Begins to write what is pending, once what is being written is on disk.

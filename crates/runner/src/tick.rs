@@ -104,12 +104,17 @@ impl TickScheduler {
         thoughts.sort_by_key(|(thought, _)| at(thought.agent));
         let mut stopped = false;
         for (thought, reserved) in thoughts {
-            if let Some(reserved) = reserved {
-                sequencer.world_mut().settle(reserved);
-            }
+            let funded = reserved.map(|reserved| sequencer.world_mut().settle(reserved)).is_some();
             stopped = stopped || stop.is_asked();
-            if !stopped {
+            if stopped {
+                continue;
+            }
+            if funded {
                 act(sequencer, thought)?;
+            } else {
+                // It thought on the beginning of the tick, and an action from outside has used since what
+                // that takes.
+                pass(sequencer, thought.agent, tick.number)?;
             }
         }
         if stopped {
@@ -151,13 +156,12 @@ impl TickScheduler {
             if sequencer.clock() == ClockKind::Virtual {
                 return Ok(true);
             }
-            let left = until(due);
-            if left.is_zero() {
+            if until(due).is_zero() {
                 sequencer.set_now(wall_now());
                 return Ok(true);
             }
             sequencer.commit()?;
-            counter.wait(Some(left), sequencer)?;
+            counter.wait(Some(until(due)), sequencer)?;
         }
     }
 }

@@ -35,6 +35,10 @@ pub(super) fn log(path: &Path, wanted: &Wanted, json: bool) -> Result<bool> {
     check(&world, wanted)?;
     let mut left = wanted.limit.unwrap_or(u64::MAX);
     let read = journal.records_while(wanted.since + 1, |record| {
+        if record.seq > world.seq() {
+            // Another process has gone on with the world meanwhile; it may name what is not known here.
+            return false;
+        }
         for line in lines(&world, &record).iter().filter(|line| fits(line, wanted)) {
             if left == 0 {
                 return false;

@@ -40,13 +40,18 @@ pub(super) fn run(
     let told = wanted.map(|filter| live.sequencer.subscribe(filter, since)).transpose()?;
     let stopped = std::thread::scope(|scope| {
         let telling = told.map(|events| scope.spawn(move || tell(events, json)));
-        let stopped = live.run_until(goal, &stop, |now, ticks| {
-            bar.set_position(match goal {
-                Goal::Ticks(_) => ticks,
-                Goal::Time(_) => seconds(now.ms() - start_ms),
-            });
-        });
+        let run = || {
+            live.run_until(goal, &stop, |now, ticks| {
+                bar.set_position(match goal {
+                    Goal::Ticks(_) => ticks,
+                    Goal::Time(_) => seconds(now.ms() - start_ms),
+                });
+            })
+        };
+        let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+        // Whatever happened: who tells of events waits for more until this.
         live.sequencer.close_subscriptions();
+        let stopped = stopped.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         match telling.map(|telling| telling.join()) {
             Some(Ok(told)) => told.and(stopped),
             Some(Err(panic)) => std::panic::resume_unwind(panic),

@@ -180,6 +180,83 @@ fn what_happened_since_a_mind_looked_still_wakes_it() {
 }
 
 #[test]
+fn a_sleeper_is_shown_what_woke_it_though_it_concerns_somebody_else() {
+    check(
+        r#"
+        world: alice 50, bob
+        agent eve code [['return', {'op': 'sleep', 'event': 'store', 'filter': {'actor': 'bob'}}]]
+        agent sam code [['return', {'op': 'sleep', 'event': '*', 'filter': {'to': 'sam'}}]]
+        tick
+        bob store {"key": "k", "value": 1} -> ok
+        alice transfer {"to": "sam", "amount": 1} -> ok
+        alice transfer {"to": "sam", "amount": 2} -> ok
+        step eve -> ok
+        step sam -> ok
+        advance 60s
+        tick
+        sees eve {"woke": {"by": "event", "seq": 3}, "events": [{"seq": 3, "type": "store", "actor": "bob"}], "events_missed": 0}
+        # What concerns it anyway is not shown twice.
+        sees sam {"woke": {"by": "event", "seq": 4}, "events": [{"seq": 4}, {"seq": 5}], "events_missed": 0}
+        "#,
+    );
+}
+
+#[test]
+fn a_sleeper_waits_for_disk_that_anybody_frees() {
+    check(
+        r#"
+        rules: autonomous 1s
+        resources: disk allocatable
+        world: alice 0 disk 100, bob 0 disk 100
+        agent eve disk 200 code [['return', null]]
+        eve write {"artifact": "note", "content": "0123456789", "access_contract": "genesis_contract_public"} -> ok
+        eve write {"artifact": "page", "content": "0123456789", "access_contract": "genesis_contract_public"} -> ok
+        eve sleep {"resource": "disk", "level": 165} -> ok
+        loop eve sleeping never disk at least 165
+        alice write {"artifact": "note", "content": "01234567"} -> ok
+        loop eve sleeping never disk at least 165
+        alice write {"artifact": "note", "content": "0"} -> ok
+        loop eve starting 0ms
+        eve sleep {"resource": "disk", "level": 175} -> ok
+        eve transfer_ownership {"artifact": "page", "to": "bob"} -> ok
+        loop eve starting 0ms
+        eve sleep {"resource": "disk", "level": {"at_most": 150}} -> ok
+        bob transfer_ownership {"artifact": "page", "to": "eve"} -> ok
+        loop eve sleeping never disk at most 150
+        eve write {"artifact": "new", "content": "0123456789012345678901"} -> ok
+        loop eve starting 0ms
+        "#,
+    );
+}
+
+#[test]
+fn a_sleeper_that_wakes_without_cpu_is_told_why_it_woke_when_it_steps() {
+    for (policy, short, step) in [
+        ("", "blocked 60000ms 5 of cpu", "wake eve event 5, unblock eve cpu"),
+        (", skip", "running 2000ms", "wake eve event 5"),
+    ] {
+        check(&format!(
+            r#"
+            rules: autonomous 1s{policy}
+            resources: cpu renewable 60s
+            world: alice 9 cpu 50
+            agent eve cpu 5 code [['work', 1], ['return', null]]
+            step eve -> ok ; charged eve cpu 3
+            eve sleep {{"event": "transfer", "filter": {{"to": "eve"}}}} -> ok
+            eve run {{"code": "[]"}} -> ok ; charged eve cpu 1
+            advance 1s
+            alice transfer {{"to": "eve", "amount": 1}} -> ok
+            short eve
+            loop eve {short}
+            advance 60s
+            sees eve {{"woke": {{"by": "event", "seq": 5}}, "events": [{{"seq": 5}}]}}
+            step eve -> ok ; events {step}
+            "#
+        ));
+    }
+}
+
+#[test]
 fn a_loop_that_lacks_capacity_waits_for_exactly_that_instant() {
     let script = |policy: &str| {
         format!(
