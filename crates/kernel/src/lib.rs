@@ -24,6 +24,7 @@ pub mod record;
 pub mod refusal;
 pub mod rules;
 pub mod seed;
+mod sleepers;
 mod state;
 pub mod time;
 pub mod transaction;

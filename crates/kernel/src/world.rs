@@ -12,11 +12,12 @@ use crate::{
     artifact::Artifact,
     cell::Cell,
     event, limits,
-    loops::{LoopEvents, Phase, SleepKey},
+    loops::{LoopEvents, Phase},
     pages::{Index, Pages},
     receipt::{Kept, Receipt},
     record::{Cause, Charge, Event, EventKind, FORMAT, Handle, Record, Until},
     rules::{Execution, ResourceId, ResourceKind, Rules},
+    sleepers::SleepKey,
     state::{self, Account, Guard, State},
     time::Time,
 };

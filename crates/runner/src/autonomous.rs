@@ -18,8 +18,9 @@ use crate::{
 
 /// Turns between two looks at how far the run is.
 const TURNS_PER_PROGRESS: u32 = 256;
-/// What is pending is on disk before a wait of this length; a shorter one might end late by it.
-const COMMIT_BEFORE: Duration = Duration::from_millis(20);
+/// Before a wait of this length, what is pending is begun to be written; before a shorter one, only what
+/// has waited for long, or each record would have a commit of its own.
+const WRITE_BEFORE: Duration = Duration::from_millis(20);
 
 /// Runs loops on a sequencer.
 #[derive(Debug, Default)]
@@ -99,12 +100,9 @@ fn turn(sequencer: &mut Sequencer, agent: oikos_kernel::record::Handle) -> Resul
     act(sequencer, thought)
 }
 
-/// Waits on the wall clock. What has happened is on disk before a long wait, and soon in any case.
+/// Waits on the wall clock, or until somebody rings: whoever hands in an action or asks to stop, and the
+/// writer, when something has come to be on disk.
 fn wait(sequencer: &mut Sequencer, instant: Time, counter: &Counter) -> Result<(), RunError> {
-    if until(instant) > COMMIT_BEFORE {
-        sequencer.commit()?;
-    } else {
-        sequencer.flush_if_due()?;
-    }
+    sequencer.flush_before_wait(until(instant) > WRITE_BEFORE)?;
     counter.wait(Some(until(instant)), sequencer)
 }

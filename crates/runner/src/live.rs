@@ -109,7 +109,10 @@ impl Live {
             Lasts::Ticks(_) => Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)),
             Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(&mut sequencer)),
         };
-        Ok(Self { sequencer, scheduler, counter: Counter::open(), file })
+        let counter = Counter::open();
+        let desk = counter.desk();
+        sequencer.set_bell(Arc::new(move || desk.ring()));
+        Ok(Self { sequencer, scheduler, counter, file })
     }
 
     /// Opens a world where its journal ends. A tick that was cut short goes on where it was.

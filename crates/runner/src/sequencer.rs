@@ -26,7 +26,7 @@ use crate::{
     config::ClockKind,
     drive::drive,
     error::RunError,
-    writer::Writer,
+    writer::{Bell, Writer},
 };
 
 /// Records that wait for one commit.
@@ -268,13 +268,19 @@ impl Sequencer {
         self.committed_at.elapsed() > PENDING_AGE_MAX
     }
 
-    /// Begins to write what is pending if it is time, and waits for nothing that is being written.
+    /// Begins to write what is pending, at once if there is time or when it is due, and waits for nothing.
     ///
     /// # Errors
     /// When the journal can't be written; nothing more is accepted then.
-    pub(crate) fn flush_if_due(&mut self) -> Result<(), RunError> {
+    pub(crate) fn flush_before_wait(&mut self, there_is_time: bool) -> Result<(), RunError> {
         self.tell_written()?;
-        if self.is_commit_due() && self.writer.is_idle() { self.flush() } else { Ok(()) }
+        let wanted = there_is_time || self.is_commit_due();
+        if wanted && self.writer.is_idle() { self.flush() } else { Ok(()) }
+    }
+
+    /// Has whoever waits told when something has come to be on disk.
+    pub(crate) fn set_bell(&mut self, bell: Bell) {
+        self.writer.set_bell(bell);
     }
 
     /// Tells subscribers of what has come to be on disk meanwhile.

@@ -3,7 +3,10 @@
 //! It decides nothing: what is handed over is on disk when [`Writer::settle`] returns, and not before.
 
 use std::{
-    sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
+    },
     thread::JoinHandle,
 };
 
@@ -21,11 +24,15 @@ enum Job {
 /// The records that were written, if they were wanted.
 type Written = Result<Vec<Record>, JournalError>;
 
+/// Rung when a job is done.
+pub(crate) type Bell = Arc<dyn Fn() + Send + Sync>;
+
 /// A journal, which is either here or with the thread that writes to it.
 pub(crate) struct Writer {
     here: Option<Box<Journal>>,
     /// Where it ended when it was here last.
     head: Head,
+    bell: Option<Bell>,
     lane: Option<Lane>,
 }
 
@@ -38,7 +45,12 @@ struct Lane {
 
 impl Writer {
     pub(crate) fn new(journal: Journal) -> Self {
-        Self { head: journal.head(), here: Some(Box::new(journal)), lane: None }
+        Self { head: journal.head(), here: Some(Box::new(journal)), bell: None, lane: None }
+    }
+
+    /// Has whoever waits told when a job is done.
+    pub(crate) fn set_bell(&mut self, bell: Bell) {
+        self.bell = Some(bell);
     }
 
     /// Where the journal ends, as far as it is known here.
@@ -110,7 +122,8 @@ impl Writer {
         let before = self.settle()?;
         let journal = self.here.take().ok_or(JournalError::Poisoned)?;
         self.head = journal.head();
-        let lane = self.lane.get_or_insert_with(Lane::open);
+        let bell = &self.bell;
+        let lane = self.lane.get_or_insert_with(|| Lane::open(bell.clone()));
         lane.jobs.send((journal, job)).map_err(|_| JournalError::Poisoned)?;
         Ok(before)
     }
@@ -128,7 +141,7 @@ impl Drop for Writer {
 }
 
 impl Lane {
-    fn open() -> Self {
+    fn open(bell: Option<Bell>) -> Self {
         let (jobs, waiting) = sync_channel::<(Box<Journal>, Job)>(1);
         let (told, done) = sync_channel(1);
         let work = move || {
@@ -137,6 +150,7 @@ impl Lane {
                 if told.send((journal, written)).is_err() {
                     return;
                 }
+                bell.iter().for_each(|ring| ring());
             }
         };
         Self { jobs, done, thread: std::thread::spawn(work) }
