@@ -3,19 +3,21 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod door;
+
 use std::path::Path;
 
 use oikos_runner::{
     Journal, Live, MAILBOX_MAX, Notice, Stop, Subscription,
-    config::{self, Overrides},
     kernel::{
         limits::EVENTS_KEPT_MAX,
         op::OpKind,
         record::{EventKind, Filter},
     },
-    library,
 };
 use serde_json::{Value, json};
+
+use self::door::world_file;
 
 const WORLD: &str = r#"
 [scrip]
@@ -34,10 +36,7 @@ code = "def step(observation): return {'op': 'store', 'key': 'k', 'value': 1}"
 "#;
 
 fn live(db: Option<&Path>) -> Live {
-    let mut no_files = |_: &str| Err("there is none".to_owned());
-    let file =
-        config::parse("w.toml", WORLD.into(), &mut no_files, &Overrides::default(), library::founders())
-            .unwrap_or_else(|error| panic!("{error:?}"));
+    let file = world_file(WORLD);
     match db {
         Some(db) => Live::open_or_found(file, db),
         None => Live::found(file, Journal::in_memory),

@@ -1,21 +1,25 @@
 //! Every pair of modes runs the same world and keeps the same promises: both schedulers, on both clocks,
 //! with both renewals and both policies on exhaustion.
 
-#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod door;
 
 use std::collections::BTreeMap;
 
 use oikos_runner::{
     Goal, Journal, JournalError, Live, Stop, Stopped,
-    config::{self, Overrides},
+    config::WorldFile,
     kernel::{
         op::OpKind,
         record::{Cause, Event, EventKind, Outcome, Record},
         time::Time,
         world::World,
     },
-    library, verify,
+    verify,
 };
+
+use self::door::world_file;
 
 const WINDOW_MS: i64 = 100;
 const RATE: i64 = 5;
@@ -137,10 +141,8 @@ edit = {{ fuel = 1 }}
         )
     }
 
-    fn file(self) -> config::WorldFile {
-        let mut no_files = |_: &str| Err("there is none".to_owned());
-        config::parse("w.toml", self.world(), &mut no_files, &Overrides::default(), library::founders())
-            .unwrap_or_else(|error| panic!("{error:?}"))
+    fn file(self) -> WorldFile {
+        world_file(self.world())
     }
 
     fn run(self) -> Told {

@@ -1,18 +1,21 @@
 //! Thoughts that were overtaken: by a stop, by an action from outside, by a change of the mind itself.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod door;
 
 use oikos_runner::{
     Journal, JournalError, Live, Mind, Stop, Stopped,
-    config::{self, Overrides},
     kernel::{
         record::{Cause, Handle, Record},
         time::Time,
         world::World,
     },
-    library, verify,
+    verify,
 };
 use serde_json::{Value, json};
+
+use self::door::world_file;
 
 const WORLD: &str = r#"
 [execution]
@@ -45,11 +48,7 @@ impl Mind for Stops {
 }
 
 fn found(world: &str) -> Live {
-    let mut no_files = |_: &str| Err("there is none".to_owned());
-    let file =
-        config::parse("w.toml", world.into(), &mut no_files, &Overrides::default(), library::founders())
-            .unwrap_or_else(|error| panic!("{error:?}"));
-    Live::found(file, Journal::in_memory).expect("the world is founded")
+    Live::found(world_file(world), Journal::in_memory).expect("the world is founded")
 }
 
 fn records(live: &mut Live) -> Vec<Record> {

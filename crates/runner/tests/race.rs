@@ -3,15 +3,18 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod door;
+
 use oikos_runner::{
     Journal, JournalError, Live, Stop,
-    config::{self, Overrides, WorldFile},
+    config::WorldFile,
     kernel::{
         receipt::Receipt,
         record::{Cause, Record},
     },
-    library,
 };
+
+use self::door::world_file;
 
 const SEEDS: u64 = 10_000;
 
@@ -62,9 +65,7 @@ def step(observation):
 """
 "#
     );
-    let mut no_files = |_: &str| Err("there is none".to_owned());
-    config::parse("w.toml", text, &mut no_files, &Overrides::default(), library::founders())
-        .unwrap_or_else(|error| panic!("{error:?}"))
+    world_file(text)
 }
 
 /// Runs one race; says whether ann won.

@@ -1,15 +1,15 @@
 //! Many threads at one desk: conserved, in one order, answered once, and refused when there are too many.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod door;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use oikos_runner::{
-    Journal, Live, NotTaken, Stop,
-    config::{self, Overrides},
-    library, verify,
-};
+use oikos_runner::{Journal, Live, NotTaken, Stop, verify};
 use serde_json::json;
+
+use self::door::world_file;
 
 const THREADS: usize = 64;
 const ACTIONS: usize = 40;
@@ -38,17 +38,13 @@ scrip = 100
 code = "def step(observation): return None"
 "#;
 
-fn live(seed: u64) -> Live {
-    let mut no_files = |_: &str| Err("there is none".to_owned());
-    let overrides = Overrides { seed: Some(seed), ..Overrides::default() };
-    let file = config::parse("w.toml", WORLD.into(), &mut no_files, &overrides, library::founders())
-        .unwrap_or_else(|error| panic!("{error:?}"));
-    Live::found(file, Journal::in_memory).expect("the world is founded")
+fn live() -> Live {
+    Live::found(world_file(WORLD), Journal::in_memory).expect("the world is founded")
 }
 
 #[test]
 fn threads_submit_at_once_and_nothing_is_lost() {
-    let mut live = live(1);
+    let mut live = live();
     let (desk, stop) = (live.desk(), Stop::default());
     let (sold, refused) = (AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
