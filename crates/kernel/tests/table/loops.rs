@@ -1,6 +1,8 @@
 //! Loops: sleeping and waking, waiting for capacity, failing too often. Times are in milliseconds
 //! since the beginning; `loop` says what an agent does, when its turn is, and what it waits for.
 
+use oikos_kernel::limits::EVENTS_KEPT_MAX;
+
 use crate::door::check;
 
 #[test]
@@ -199,6 +201,24 @@ fn a_sleeper_is_shown_what_woke_it_though_it_concerns_somebody_else() {
         sees sam {"woke": {"by": "event", "seq": 4}, "events": [{"seq": 4}, {"seq": 5}], "events_missed": 0}
         "#,
     );
+}
+
+#[test]
+fn a_sleeper_in_a_tick_of_many_events_misses_none() {
+    let mut text = String::from(
+        "world: alice, bob
+agent eve code [['return', {'op': 'sleep', 'event': 'store', 'filter': {'actor': 'bob'}}]]
+tick
+bob store {\"key\": \"k\", \"value\": 1} -> ok
+",
+    );
+    for _ in 0..=EVENTS_KEPT_MAX {
+        text.push_str("alice store {\"key\": \"k\", \"value\": 1} -> ok\n");
+    }
+    text.push_str("step eve -> ok\nadvance 60s\ntick\n");
+    text.push_str(r#"sees eve {"woke": {"by": "event", "seq": 3}, "events": [{"seq": 3, "actor": "bob"}]}"#);
+    let toy = check(&text);
+    assert_eq!(toy.world.events().count(), EVENTS_KEPT_MAX, "the next tick lets go of the rest");
 }
 
 #[test]
