@@ -26,7 +26,7 @@ use crate::{
     config::ClockKind,
     drive::drive,
     error::RunError,
-    writer::{Bell, Writer},
+    writer::{Bell, Writer, Written},
 };
 
 /// Records that wait for one commit.
@@ -285,8 +285,12 @@ impl Sequencer {
 
     /// Tells subscribers of what has come to be on disk meanwhile.
     fn tell_written(&mut self) -> Result<(), RunError> {
-        let written = self.writer.look()?;
-        self.bus.publish(&self.world, &written);
+        let written = self.writer.look();
+        self.tell(written)
+    }
+
+    fn tell(&mut self, written: Written) -> Result<(), RunError> {
+        self.bus.publish(&self.world, &written?);
         Ok(())
     }
 
@@ -299,8 +303,8 @@ impl Sequencer {
             return Ok(());
         }
         let records = std::mem::replace(&mut self.pending, Vec::with_capacity(PENDING_MAX));
-        let written = self.writer.append(records, !self.bus.is_empty())?;
-        self.bus.publish(&self.world, &written);
+        let written = self.writer.append(records, !self.bus.is_empty());
+        self.tell(written)?;
         self.committed_at = Instant::now();
         self.audit()
     }
@@ -310,8 +314,8 @@ impl Sequencer {
     /// # Errors
     /// When the journal can't be written; nothing more is accepted then.
     pub fn commit(&mut self) -> Result<(), RunError> {
-        let written = self.writer.settle()?;
-        self.bus.publish(&self.world, &written);
+        let written = self.writer.settle();
+        self.tell(written)?;
         if !self.pending.is_empty() {
             self.writer.journal()?.append(&self.pending, &[])?;
             self.bus.publish(&self.world, &self.pending);
@@ -353,8 +357,8 @@ impl Sequencer {
             return Ok(());
         }
         self.flush()?;
-        let written = self.writer.snapshot(self.world.clone())?;
-        self.bus.publish(&self.world, &written);
+        let written = self.writer.snapshot(self.world.clone());
+        self.tell(written)?;
         self.snapshot_seq = self.world.seq();
         Ok(())
     }

@@ -22,7 +22,10 @@ enum Job {
 }
 
 /// The records that were written, if they were wanted.
-type Written = Result<Vec<Record>, JournalError>;
+pub(crate) type Written = Result<Vec<Record>, JournalError>;
+
+/// The journal, back from a job, and what came of that.
+type Done = (Box<Journal>, Written);
 
 /// Rung when a job is done.
 pub(crate) type Bell = Arc<dyn Fn() + Send + Sync>;
@@ -39,7 +42,7 @@ pub(crate) struct Writer {
 /// The thread; it is there from the first job on.
 struct Lane {
     jobs: SyncSender<(Box<Journal>, Job)>,
-    done: Receiver<(Box<Journal>, Written)>,
+    done: Receiver<Done>,
     thread: JoinHandle<()>,
 }
 
@@ -79,15 +82,7 @@ impl Writer {
     /// # Errors
     /// When it failed.
     pub(crate) fn settle(&mut self) -> Written {
-        match &self.lane {
-            Some(lane) if self.here.is_none() => {
-                // The thread ends only when it is told to, or by a bug; the journal is gone with it.
-                let (journal, written) = lane.done.recv().map_err(|_| JournalError::Poisoned)?;
-                self.here = Some(journal);
-                written
-            }
-            _ => Ok(Vec::new()),
-        }
+        self.take_back(|done| done.recv().map_err(|_| TryRecvError::Disconnected))
     }
 
     /// Whether nothing is under way, as far as it is known here.
@@ -100,11 +95,17 @@ impl Writer {
     /// # Errors
     /// When the last job failed.
     pub(crate) fn look(&mut self) -> Written {
-        match self.lane.as_ref().filter(|_| self.here.is_none()).map(|lane| lane.done.try_recv()) {
+        self.take_back(Receiver::try_recv)
+    }
+
+    fn take_back(&mut self, receive: impl Fn(&Receiver<Done>) -> Result<Done, TryRecvError>) -> Written {
+        let away = self.lane.as_ref().filter(|_| self.here.is_none());
+        match away.map(|lane| receive(&lane.done)) {
             Some(Ok((journal, written))) => {
                 self.here = Some(journal);
                 written
             }
+            // The thread ends only when it is told to, or by a bug; the journal is gone with it.
             Some(Err(TryRecvError::Disconnected)) => Err(JournalError::Poisoned),
             Some(Err(TryRecvError::Empty)) | None => Ok(Vec::new()),
         }
