@@ -302,7 +302,9 @@ impl Sequencer {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let records = std::mem::replace(&mut self.pending, Vec::with_capacity(PENDING_MAX));
+        // The next batch will be about as large.
+        let next = Vec::with_capacity(self.pending.len());
+        let records = std::mem::replace(&mut self.pending, next);
         let written = self.writer.append(records, !self.bus.is_empty());
         self.tell(written)?;
         self.committed_at = Instant::now();
