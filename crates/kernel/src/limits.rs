@@ -36,7 +36,8 @@ pub const GIVE_MAX: usize = 64;
 pub const OPS_PER_ACTION_MAX: u32 = 10_000;
 /// Events one query reads.
 pub const EVENTS_PER_QUERY_MAX: usize = 100;
-/// Events a world keeps at hand for queries; older ones are in the journal.
+/// Events a world keeps at hand for queries, and those since the tick began if they are more; older ones
+/// are in the journal.
 pub const EVENTS_KEPT_MAX: usize = 4_096;
 /// Events an observation shows; the number of those left out is told.
 pub const EVENTS_PER_OBSERVATION_MAX: usize = 20;

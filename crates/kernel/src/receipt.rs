@@ -44,7 +44,7 @@ pub struct Receipt {
     pub output: String,
 }
 
-/// A receipt that is kept for later as its bytes, which take a tenth of the room.
+/// A receipt that is kept for later as its bytes, which take less room.
 #[derive(Clone, Debug)]
 pub(crate) struct Kept(Arc<[u8]>);
 
