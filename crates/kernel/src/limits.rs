@@ -59,6 +59,18 @@ pub const QUERY_ROWS_MAX: usize = 10_000;
 pub const JSON_DEPTH_MAX: usize = 100;
 /// Bytes of the JSON of an action's results together: the largest content with its code and interface, escaped.
 pub const RESULT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a result that the record, the kept receipt and the agent's own `last` hold whole; of a longer one
+/// they hold its size and hash.
+pub const RESULT_KEPT_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of one record as the journal stores it: what one action may leave behind.
+pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of records that wait for one commit; with the next record they are begun to be written.
+pub const PENDING_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of one batch before compression.
+pub const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// How many times larger than its packed bytes a batch or a snapshot may be, give or take a mebibyte, so
+/// that a small file can't ask for much memory; whoever packs pads what compresses better.
+pub const UNPACKED_PER_PACKED_MAX: usize = 128;
 /// Bytes of one line of a session.
 pub const LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Interpreter instructions between two looks at the budget.
@@ -82,6 +94,10 @@ const _: () = {
     assert!(CODE_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(STORAGE_VALUE_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(CONTENT_BYTES_MAX < LINE_BYTES_MAX);
+    assert!(LINE_BYTES_MAX < RECORD_BYTES_MAX);
+    assert!(RESULT_KEPT_BYTES_MAX < RESULT_BYTES_MAX);
+    assert!(RESULT_BYTES_MAX < RECORD_BYTES_MAX);
+    assert!(PENDING_BYTES_MAX + RECORD_BYTES_MAX <= BATCH_BYTES_MAX);
     assert!(EVENTS_PER_OBSERVATION_MAX <= EVENTS_PER_QUERY_MAX);
     assert!(EVENTS_PER_QUERY_MAX <= EVENTS_KEPT_MAX);
     assert!(INVOKE_DEPTH_MAX <= PERMISSION_DEPTH_MAX);
