@@ -1,169 +1,411 @@
-//! Writes batches and snapshots to the journal while the world goes on: one thread, one job at a time.
+//! Writes records and snapshots to the journal while the world goes on.
 //!
-//! It decides nothing: what is handed over is on disk when [`Writer::settle`] returns, and not before.
+//! The writer groups: records are handed over one by one as they are made, and its thread begins a batch
+//! when somebody waits for it, when there is enough for one, or when the first has waited for long enough.
+//! So how much a kill can lose does not depend on what else goes on. An answer that may leave the process
+//! only when something is on disk is handed over too, and let go by the writer.
 
 use std::{
-    sync::{
-        Arc,
-        mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
-    },
+    collections::VecDeque,
+    ops::Deref,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
-use oikos_journal::{Head, Journal, JournalError};
-use oikos_kernel::{record::Record, world::World};
+use oikos_journal::{Hash, Head, Image, Journal, JournalError};
+use oikos_kernel::{limits, record::Record, world::World};
 
-/// What is to be written.
-enum Job {
-    /// Records, which come back if somebody wants to know of them.
-    Append { records: Vec<Record>, wanted: bool },
-    /// The state of the world where the journal ends.
-    Snapshot(Box<World>),
-}
+use crate::weight::weight;
 
-/// The records that were written, if they were wanted.
-pub(crate) type Written = Result<Vec<Record>, JournalError>;
+/// Records that are enough for a batch.
+const BATCH_RECORDS: usize = 4_096;
+/// Records that wait for the writer at most; whoever makes more waits for it.
+const WAITING_RECORDS_MAX: usize = 2 * BATCH_RECORDS;
+/// How long the first record of a batch waits for others; with the time that a commit takes, nothing is
+/// older than a tenth of a second when it is on disk.
+const GROUPING_MAX: Duration = Duration::from_millis(50);
 
-/// The journal, back from a job, and what came of that.
-type Done = (Box<Journal>, Written);
-
-/// Rung when a job is done.
+/// Rung when something is to be looked at.
 pub(crate) type Bell = Arc<dyn Fn() + Send + Sync>;
 
-/// A journal, which is either here or with the thread that writes to it.
+/// Lets go what waited for a record to be on disk.
+pub(crate) type Release = Box<dyn FnOnce() + Send>;
+
+/// The one who writes to a journal.
 pub(crate) struct Writer {
-    here: Option<Box<Journal>>,
-    /// Where it ended when it was here last.
-    head: Head,
-    bell: Option<Bell>,
-    lane: Option<Lane>,
+    shared: Arc<Shared>,
+    /// It is there from the first record on.
+    thread: Option<JoinHandle<()>>,
 }
 
-/// The thread; it is there from the first job on.
-struct Lane {
-    jobs: SyncSender<(Box<Journal>, Job)>,
-    done: Receiver<Done>,
-    thread: JoinHandle<()>,
+/// A journal with all that has happened, for as long as it is looked at; nothing is written meanwhile.
+#[derive(Debug)]
+pub struct JournalGuard<'a>(MutexGuard<'a, Journal>);
+
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Rung when there may be something to write.
+    work: Condvar,
+    /// Rung when something is on disk, or can't come to be.
+    done: Condvar,
+    journal: Mutex<Journal>,
+}
+
+/// All that waits for the writer, and how far it came.
+struct Queue {
+    records: Vec<Record>,
+    bytes: usize,
+    /// When the first of the records came.
+    since: Instant,
+    /// Somebody waits for this record.
+    wanted: u64,
+    /// A world to be stored as a snapshot; a batch is to end where it stands.
+    world: Option<Box<World>>,
+    /// Whether the snapshot is being made, by a thread of its own.
+    encoding: bool,
+    /// The snapshot, to be stored when no record is in a hurry.
+    image: Option<Box<Image>>,
+    /// What may leave the process when its record is on disk, in order.
+    releases: VecDeque<(u64, Release)>,
+    /// Where the journal ends; all that waited for this has been let go.
+    head: Head,
+    failed: bool,
+    failure: Option<JournalError>,
+    closing: bool,
+    /// A batch that was written: the next one is about as large.
+    spare: Vec<Record>,
+    bell: Option<Bell>,
+}
+
+/// What the writer does next.
+enum Job {
+    Append(Vec<Record>),
+    Encode(Box<World>, Hash),
+    Store(Box<Image>),
+    End,
+}
+
+impl Deref for JournalGuard<'_> {
+    type Target = Journal;
+
+    fn deref(&self) -> &Journal {
+        &self.0
+    }
 }
 
 impl Writer {
     pub(crate) fn new(journal: Journal) -> Self {
-        Self { head: journal.head(), here: Some(Box::new(journal)), bell: None, lane: None }
+        let queue = Queue {
+            records: Vec::new(),
+            bytes: 0,
+            since: Instant::now(),
+            wanted: 0,
+            world: None,
+            encoding: false,
+            image: None,
+            releases: VecDeque::new(),
+            head: journal.head(),
+            failed: false,
+            failure: None,
+            closing: false,
+            spare: Vec::new(),
+            bell: None,
+        };
+        let shared = Shared {
+            queue: Mutex::new(queue),
+            work: Condvar::new(),
+            done: Condvar::new(),
+            journal: Mutex::new(journal),
+        };
+        Self { shared: Arc::new(shared), thread: None }
     }
 
-    /// Has whoever waits told when a job is done.
-    pub(crate) fn set_bell(&mut self, bell: Bell) {
-        self.bell = Some(bell);
+    /// Has whoever waits for something else told when a write failed.
+    pub(crate) fn set_bell(&self, bell: Bell) {
+        self.shared.open().bell = Some(bell);
     }
 
-    /// Where the journal ends, as far as it is known here.
+    /// Where the journal ends.
     pub(crate) fn head(&self) -> Head {
-        self.here.as_ref().map_or(self.head, |journal| journal.head())
+        self.shared.open().head
     }
 
-    /// Hands records over, when the job before them is done; gives what came of that.
+    /// Whether nothing can be written any more.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.shared.open().failed
+    }
+
+    /// Takes a record over. It waits if too much waits already.
     ///
     /// # Errors
-    /// When the job before failed.
-    pub(crate) fn append(&mut self, records: Vec<Record>, wanted: bool) -> Written {
-        self.hand_over(Job::Append { records, wanted })
-    }
-
-    /// Hands over the world as it is where the journal will end, to be stored as a snapshot.
-    ///
-    /// # Errors
-    /// When the job before failed.
-    pub(crate) fn snapshot(&mut self, world: World) -> Written {
-        self.hand_over(Job::Snapshot(Box::new(world)))
-    }
-
-    /// Waits until all that was handed over is on disk; gives what came of the last job.
-    ///
-    /// # Errors
-    /// When it failed.
-    pub(crate) fn settle(&mut self) -> Written {
-        self.take_back(|done| done.recv().map_err(|_| TryRecvError::Disconnected))
-    }
-
-    /// Whether nothing is under way, as far as it is known here.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.here.is_some()
-    }
-
-    /// As [`Self::settle`], but it does not wait: nothing comes of what is still under way.
-    ///
-    /// # Errors
-    /// When the last job failed.
-    pub(crate) fn look(&mut self) -> Written {
-        self.take_back(Receiver::try_recv)
-    }
-
-    fn take_back(&mut self, receive: impl Fn(&Receiver<Done>) -> Result<Done, TryRecvError>) -> Written {
-        let away = self.lane.as_ref().filter(|_| self.here.is_none());
-        match away.map(|lane| receive(&lane.done)) {
-            Some(Ok((journal, written))) => {
-                self.here = Some(journal);
-                written
-            }
-            // The thread ends only when it is told to, or by a bug; the journal is gone with it.
-            Some(Err(TryRecvError::Disconnected)) => Err(JournalError::Poisoned),
-            Some(Err(TryRecvError::Empty)) | None => Ok(Vec::new()),
+    /// When a write failed, before or meanwhile.
+    pub(crate) fn push(&mut self, record: Record) -> Result<(), JournalError> {
+        self.start();
+        let bytes = weight(&record);
+        let mut queue = self.shared.open();
+        while !queue.failed && queue.is_full() {
+            queue = self.shared.until_done(queue);
         }
+        queue.check()?;
+        let before = (queue.records.is_empty(), queue.is_enough());
+        if before.0 {
+            queue.since = Instant::now();
+        }
+        queue.records.push(record);
+        queue.bytes += bytes;
+        if before.0 || (queue.is_enough() && !before.1) {
+            self.shared.work.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Has `release` called when a record is on disk: at once, or by the writer. It is dropped if a write
+    /// fails before. The writer makes haste for it.
+    pub(crate) fn release(&self, seq: u64, release: Release) {
+        let mut queue = self.shared.open();
+        if queue.failed {
+            return;
+        }
+        if queue.head.seq >= seq {
+            drop(queue);
+            return release();
+        }
+        queue.releases.push_back((seq, release));
+        queue.want(seq);
+        self.shared.work.notify_one();
+    }
+
+    /// As [`Self::release`], but without haste.
+    pub(crate) fn release_in_time(&self, seq: u64, release: Release) {
+        self.shared.open().releases.push_back((seq, release));
+    }
+
+    /// Takes over the world as it stands after the last record, to be stored as a snapshot; says whether
+    /// it did: one at a time.
+    pub(crate) fn snapshot(&mut self, world: &World) -> bool {
+        self.start();
+        let mut queue = self.shared.open();
+        if queue.failed || queue.world.is_some() || queue.encoding || queue.image.is_some() {
+            return false;
+        }
+        queue.world = Some(Box::new(world.clone()));
+        self.shared.work.notify_one();
+        true
+    }
+
+    /// Waits until a record is on disk, and what waited for it has been let go.
+    ///
+    /// # Errors
+    /// When a write failed, before or meanwhile.
+    pub(crate) fn settle(&self, seq: u64) -> Result<(), JournalError> {
+        let mut queue = self.shared.open();
+        queue.want(seq);
+        self.shared.work.notify_one();
+        while !queue.failed && queue.head.seq < seq {
+            queue = self.shared.until_done(queue);
+        }
+        queue.check()
     }
 
     /// The journal; [`Self::settle`] comes first.
-    ///
-    /// # Errors
-    /// When it is not here.
-    pub(crate) fn journal(&mut self) -> Result<&mut Journal, JournalError> {
-        self.here.as_deref_mut().ok_or(JournalError::Poisoned)
+    pub(crate) fn journal(&self) -> JournalGuard<'_> {
+        JournalGuard(self.shared.journal())
     }
 
-    fn hand_over(&mut self, job: Job) -> Written {
-        let before = self.settle()?;
-        let journal = self.here.take().ok_or(JournalError::Poisoned)?;
-        self.head = journal.head();
-        let bell = &self.bell;
-        let lane = self.lane.get_or_insert_with(|| Lane::open(bell.clone()));
-        lane.jobs.send((journal, job)).map_err(|_| JournalError::Poisoned)?;
-        Ok(before)
+    fn start(&mut self) {
+        if self.thread.is_none() {
+            let shared = Arc::clone(&self.shared);
+            self.thread = Some(std::thread::spawn(move || shared.work()));
+        }
     }
 }
 
 impl Drop for Writer {
     /// What was handed over is written, and whoever opens the world next finds it free.
     fn drop(&mut self) {
-        if let Some(Lane { jobs, done, thread }) = self.lane.take() {
-            drop(jobs);
+        if let Some(thread) = self.thread.take() {
+            self.shared.open().closing = true;
+            self.shared.work.notify_one();
+            // If it panicked, it has said so.
             let _ = thread.join();
-            drop(done);
         }
     }
 }
 
-impl Lane {
-    fn open(bell: Option<Bell>) -> Self {
-        let (jobs, waiting) = sync_channel::<(Box<Journal>, Job)>(1);
-        let (told, done) = sync_channel(1);
-        let work = move || {
-            for (mut journal, job) in waiting {
-                let written = write(&mut journal, job);
-                if told.send((journal, written)).is_err() {
-                    return;
-                }
-                bell.iter().for_each(|ring| ring());
+impl Queue {
+    fn check(&mut self) -> Result<(), JournalError> {
+        if self.failed { Err(self.failure.take().unwrap_or(JournalError::Poisoned)) } else { Ok(()) }
+    }
+
+    fn want(&mut self, seq: u64) {
+        self.wanted = self.wanted.max(seq);
+    }
+
+    fn is_full(&self) -> bool {
+        self.records.len() >= WAITING_RECORDS_MAX || self.bytes >= limits::PENDING_BYTES_MAX
+    }
+
+    /// Whether there is enough for a batch.
+    fn is_enough(&self) -> bool {
+        self.records.len() >= BATCH_RECORDS || self.bytes >= limits::PENDING_BYTES_MAX
+    }
+
+    /// What is to be done now, or how long nothing is; `None` is until something comes.
+    fn next(&mut self) -> Result<Job, Option<Duration>> {
+        if self.failed {
+            return Ok(Job::End);
+        }
+        let first = self.records.first().map(|record| record.seq);
+        // All before a snapshot goes first, and by itself.
+        if let Some(seq) = self.world.as_ref().map(|world| world.seq()) {
+            return Ok(match first.filter(|first| *first <= seq) {
+                Some(first) => Job::Append(self.take(seq - first + 1)),
+                None => match self.world.take() {
+                    Some(world) => {
+                        self.encoding = true;
+                        Job::Encode(world, self.head.journal_hash)
+                    }
+                    None => Job::End,
+                },
+            });
+        }
+        let waited = self.since.elapsed();
+        match first {
+            Some(first) if self.closing || self.wanted >= first || self.is_enough() || waited >= GROUPING_MAX => {
+                return Ok(Job::Append(self.take(u64::MAX)));
             }
-        };
-        Self { jobs, done, thread: std::thread::spawn(work) }
+            _ => {}
+        }
+        if let Some(image) = self.image.take() {
+            return Ok(Job::Store(image));
+        }
+        match first {
+            Some(_) => Err(Some(GROUPING_MAX.saturating_sub(waited))),
+            None if self.closing && !self.encoding => Ok(Job::End),
+            None => Err(None),
+        }
+    }
+
+    /// The first records, at most so many.
+    fn take(&mut self, most: u64) -> Vec<Record> {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        if most >= self.records.len() {
+            self.bytes = 0;
+            return std::mem::replace(&mut self.records, std::mem::take(&mut self.spare));
+        }
+        let rest = self.records.split_off(most);
+        let taken = std::mem::replace(&mut self.records, rest);
+        self.bytes = self.records.iter().map(weight).sum();
+        taken
     }
 }
 
-fn write(journal: &mut Journal, job: Job) -> Written {
-    match job {
-        Job::Append { records, wanted } => {
-            journal.append(&records, &[])?;
-            Ok(if wanted { records } else { Vec::new() })
+/// Says that the writer is gone, if it goes by a panic.
+struct Alarm<'a>(&'a Shared);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail(JournalError::Poisoned);
         }
-        Job::Snapshot(world) => journal.put_snapshot(&world).map(|()| Vec::new()),
+    }
+}
+
+impl Shared {
+    fn open(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn until_done<'a>(&self, queue: MutexGuard<'a, Queue>) -> MutexGuard<'a, Queue> {
+        self.done.wait(queue).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(self: Arc<Self>) {
+        let _alarm = Alarm(&self);
+        loop {
+            let done = match self.next() {
+                Job::Append(records) => self.append(records),
+                Job::Store(image) => self.journal().put_image(*image),
+                Job::Encode(world, hash) => {
+                    let shared = Arc::clone(&self);
+                    drop(std::thread::spawn(move || shared.encode(&world, hash)));
+                    Ok(())
+                }
+                Job::End => return,
+            };
+            if let Err(error) = done {
+                self.fail(error);
+            }
+        }
+    }
+
+    fn next(&self) -> Job {
+        let mut queue = self.open();
+        loop {
+            let wait = match queue.next() {
+                Ok(job) => return job,
+                Err(wait) => wait,
+            };
+            queue = match wait {
+                None => self.work.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                Some(wait) => {
+                    self.work.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    fn append(&self, mut records: Vec<Record>) -> Result<(), JournalError> {
+        let head = {
+            let mut journal = self.journal();
+            journal.append(&records, &[])?;
+            journal.head()
+        };
+        records.clear();
+        loop {
+            let mut queue = self.open();
+            let due = queue.releases.front().is_some_and(|(seq, _)| *seq <= head.seq);
+            let Some((_, release)) = queue.releases.pop_front().filter(|_| due) else {
+                queue.head = head;
+                if queue.spare.capacity() < records.capacity() {
+                    queue.spare = records;
+                }
+                self.done.notify_all();
+                return Ok(());
+            };
+            drop(queue);
+            release();
+        }
+    }
+
+    fn encode(&self, world: &World, hash: Hash) {
+        let _alarm = Alarm(self);
+        match Image::of(world, hash) {
+            Ok(image) => {
+                let mut queue = self.open();
+                (queue.image, queue.encoding) = (Some(Box::new(image)), false);
+                self.work.notify_one();
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Nothing is written from now on, and nobody who waits for that is let go.
+    fn fail(&self, error: JournalError) {
+        let (dropped, bell) = {
+            let mut queue = self.open();
+            queue.failed = true;
+            queue.failure.get_or_insert(error);
+            (std::mem::take(&mut queue.releases), queue.bell.clone())
+        };
+        drop(dropped);
+        self.done.notify_all();
+        self.work.notify_one();
+        bell.iter().for_each(|ring| ring());
     }
 }
