@@ -36,6 +36,8 @@ pub enum EventKind {
     Rescue,
     /// An agent failed too often in a row: it waits until something about it changes.
     Pause,
+    /// The machine's clock and the world's were found apart; nobody did it.
+    Clock,
 }
 
 impl EventKind {
@@ -66,6 +68,7 @@ impl EventKind {
             Self::Freeze => "freeze",
             Self::Rescue => "rescue",
             Self::Pause => "pause",
+            Self::Clock => "clock",
         }
     }
 }
@@ -75,7 +78,7 @@ impl EventKind {
 pub struct Event {
     /// Its type.
     pub kind: EventKind,
-    /// Who did it: the immediate caller.
+    /// Who did it: the immediate caller; [`Handle::NOBODY`] where nobody did.
     pub actor: Handle,
     /// What it was done to.
     pub artifact: Option<Handle>,
@@ -337,6 +340,11 @@ pub const SPECS: &[EventSpec] = &[
         "an agent's mind failed five times in a row; it waits until something about it changes",
         &[is(Detail, "how often")],
     ),
+    spec(
+        EventKind::Clock,
+        "under the wall clock, nothing had run for a second or more, or the machine's clock was moved by as much; there is no `actor`",
+        &[is(Detail, "`away`, `forward` or `back`, and by how much: `back 1h`")],
+    ),
 ];
 
 impl EventSpec {
@@ -374,7 +382,7 @@ pub fn schema() -> Value {
 
 fn type_schema(spec: &EventSpec) -> Value {
     let mut properties = Map::new();
-    let mut required = vec!["seq", "time", "type", "actor"];
+    let mut required = vec!["seq", "time", "type"];
     let mut property = |name: &str, schema: Value| properties.insert(name.into(), schema);
     property(
         "seq",
@@ -382,10 +390,13 @@ fn type_schema(spec: &EventSpec) -> Value {
     );
     property("time", json!({ "type": "string", "format": "date-time" }));
     property("type", json!({ "const": spec.kind.as_str() }));
-    property(
-        "actor",
-        json!({ "type": "string", "description": "the id of who did it: the immediate caller" }),
-    );
+    if spec.kind != EventKind::Clock {
+        required.push("actor");
+        property(
+            "actor",
+            json!({ "type": "string", "description": "the id of who did it: the immediate caller" }),
+        );
+    }
     for field in spec.fields {
         let (kind, general) = field.part.schema();
         let doc = if field.doc.is_empty() { general } else { field.doc };

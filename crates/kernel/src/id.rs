@@ -13,6 +13,11 @@ pub const RESERVED_PREFIX: &str = "genesis_";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Handle(pub u32);
 
+impl Handle {
+    /// Nobody: whoever is named as the actor of an event that nobody did.
+    pub const NOBODY: Self = Self(u32::MAX);
+}
+
 /// A well-formed id; whether such an artifact exists is another question.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(Arc<str>);

@@ -79,6 +79,9 @@ pub const INSTRUCTIONS_PER_POLL: u64 = 256;
 pub const POLLS_PER_INVOCATION_MAX: u64 = 100_000;
 /// Wall time of one invocation, in milliseconds: a net below the instruction limit.
 pub const CODE_WALL_MS_MAX: u64 = 5_000;
+/// Wall time of one run of code where instructions are what it costs, in milliseconds: what happens in the
+/// world must not depend on the machine, so a run that takes longer stops the world, and is no outcome.
+pub const CODE_STALL_MS_MAX: u64 = 60_000;
 /// Wall time of one contract check, in milliseconds.
 pub const CONTRACT_WALL_MS_MAX: u64 = 30_000;
 /// Memory of one invocation, in bytes.
@@ -92,6 +95,7 @@ pub const PAGE_ROWS: usize = 64;
 
 const _: () = {
     assert!(CODE_BYTES_MAX <= CONTENT_BYTES_MAX);
+    assert!(CODE_WALL_MS_MAX <= CONTRACT_WALL_MS_MAX && CONTRACT_WALL_MS_MAX <= CODE_STALL_MS_MAX);
     assert!(STORAGE_VALUE_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(CONTENT_BYTES_MAX < LINE_BYTES_MAX);
     assert!(LINE_BYTES_MAX < RECORD_BYTES_MAX);

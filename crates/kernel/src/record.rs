@@ -19,7 +19,7 @@ pub use crate::{
 };
 
 /// The version of the journal's format.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// One entry of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,8 +55,12 @@ pub enum Cause {
         /// Its number, counted from 0.
         number: u64,
     },
-    /// The clock was moved.
-    Clock,
+    /// The clock was moved, or found to have moved.
+    Clock {
+        /// How much of the time since the record before is no time of a run, in milliseconds: nothing ran,
+        /// or the machine's clock was set forward.
+        away_ms: i64,
+    },
     /// A principal acted from outside: a session, `act`.
     Act {
         /// The submitter.

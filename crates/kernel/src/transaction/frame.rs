@@ -37,9 +37,10 @@ impl Transaction<'_> {
         let memory = self.memory_max(actor.payer);
         let me = self.shared_name(actor.me).unwrap_or_else(|| Arc::from(""));
         let file = if entry == Entry::Snippet { Arc::from("<run>") } else { Arc::clone(&me) };
-        let wall_ms = match purpose {
-            Purpose::Check { .. } => limits::CONTRACT_WALL_MS_MAX,
-            Purpose::Op | Purpose::Alone => limits::CODE_WALL_MS_MAX,
+        let wall_ms = match (self.draft.world().rules().cpu_meter, purpose) {
+            (CpuMeter::Instructions, _) => limits::CODE_STALL_MS_MAX,
+            (CpuMeter::Measured, Purpose::Check { .. }) => limits::CONTRACT_WALL_MS_MAX,
+            (CpuMeter::Measured, Purpose::Op | Purpose::Alone) => limits::CODE_WALL_MS_MAX,
         };
         self.runs += 1;
         let task = CodeTask {

@@ -103,7 +103,7 @@ impl LoopEvents {
 }
 
 impl Agent {
-    pub(crate) fn new(handle: Handle, due: Time) -> Self {
+    pub(crate) fn new(handle: Handle, due: Option<Time>) -> Self {
         Self {
             handle,
             steps: 0,
@@ -112,7 +112,7 @@ impl Agent {
             last_turn: None,
             turn_at: None,
             phase: Phase::Ready,
-            due: Some(due),
+            due,
             errors: 0,
             woke: None,
             inbox: None,

@@ -61,6 +61,12 @@ impl World {
         } else if record.time < self.now {
             return Err(format!("its time {} is before {}", record.time, self.now));
         }
+        if let Cause::Clock { away_ms } = record.cause {
+            if !(0..=record.time.ms() - self.now.ms()).contains(&away_ms) {
+                return Err(format!("{away_ms} ms have not passed since {}", self.now));
+            }
+            self.away_ms = self.away_ms.checked_add(away_ms).ok_or("there is no such time")?;
+        }
         self.stirred.clear();
         let first = self.turn_begins(record);
         self.seq = record.seq;
@@ -143,7 +149,7 @@ impl World {
             }
             Cause::Genesis { .. }
             | Cause::Tick { .. }
-            | Cause::Clock
+            | Cause::Clock { .. }
             | Cause::Act { .. }
             | Cause::Short { .. } => {}
         }

@@ -63,18 +63,24 @@ impl World {
         floor.map_or(at, |floor| at.max(floor))
     }
 
-    /// When an agent's turn comes if it neither sleeps nor failed.
-    fn after_pace(&self, now: Time) -> Time {
+    /// When a loop's turn comes that had one at `now`, under the due time `due`, and neither sleeps nor
+    /// failed; `None` beyond the last instant there is. Turns keep the grid of the pace: one that came late
+    /// makes no other late, and those that were missed are let go.
+    fn next_turn(&self, due: Option<Time>, now: Time) -> Option<Time> {
         match self.rules().execution {
-            Execution::Tick { .. } => now,
-            Execution::Autonomous { pace_ms } => now.after_ms(pace_ms).unwrap_or(now),
+            Execution::Tick { .. } => Some(now),
+            Execution::Autonomous { pace_ms } => {
+                let (due, pace_ms) = (due.filter(|due| *due <= now).unwrap_or(now), pace_ms.max(1));
+                let paces = (now.ms() - due.ms()) / pace_ms + 1;
+                due.after_ms(paces.checked_mul(pace_ms)?)
+            }
         }
     }
 
     /// The first turn of a loop that comes into being.
-    pub(crate) fn first_turn(&self) -> Time {
+    pub(crate) fn first_turn(&self) -> Option<Time> {
         let now = State::now(self);
-        if self.is_founding() { now } else { self.after_pace(now) }
+        if self.is_founding() { Some(now) } else { self.next_turn(None, now) }
     }
 
     /// Changes what a loop does, and keeps the table of sleepers true.
@@ -290,6 +296,7 @@ impl World {
         };
         let failed = thought.failed && lack.is_none();
         let Some(row) = self.agent_mut(number) else { return };
+        let due = row.due;
         row.steps += 1;
         row.last_turn = Some(turn);
         row.turn_at = Some(now);
@@ -305,7 +312,7 @@ impl World {
             return self.lacks(number, resource, need, told);
         }
         if !failed {
-            return self.set_phase(number, Phase::Ready, Some(self.after_pace(now)));
+            return self.set_phase(number, Phase::Ready, self.next_turn(due, now));
         }
         if errors >= limits::ERRORS_IN_A_ROW_MAX {
             let detail = Some(format!("{errors} errors in a row"));
@@ -313,8 +320,8 @@ impl World {
             return self.set_phase(number, Phase::Paused, None);
         }
         let backoff = backoff_ms(errors);
-        let due = now.after_ms(backoff).unwrap_or(now).max(self.after_pace(now));
-        self.set_phase(number, Phase::Ready, Some(due));
+        let due = now.after_ms(backoff).zip(self.next_turn(due, now)).map(|(backed, paced)| backed.max(paced));
+        self.set_phase(number, Phase::Ready, due);
     }
 
     fn fell_short(&mut self, agent: Handle, turn: u64, told: &mut Vec<Event>) {
@@ -333,11 +340,11 @@ impl World {
     /// A loop needs more of a resource than there is: it waits, or lets the turn pass.
     fn lacks(&mut self, number: u32, resource: ResourceId, need: i64, told: &mut Vec<Event>) {
         let now = State::now(self);
-        let Some(agent) = self.row(number).map(|row| row.handle) else { return };
+        let Some((agent, due)) = self.row(number).map(|row| (row.handle, row.due)) else { return };
         let of = |kind| Event { resource: Some(resource), amount: Some(need), ..Event::new(kind, agent) };
         told.push(of(EventKind::Exhausted));
         if self.rules().on_exhaustion == OnExhaustion::Skip {
-            return self.set_phase(number, Phase::Ready, Some(self.after_pace(now)));
+            return self.set_phase(number, Phase::Ready, self.next_turn(due, now));
         }
         self.set_phase(number, Phase::Blocked { resource, need }, None);
         self.reconsider(number);
@@ -478,7 +485,7 @@ impl World {
         let detail = |wanted: &str| event.detail.as_deref() == Some(wanted);
         let resource = |wanted: &str| self.rules().unit_name(event.resource) == wanted;
         filter.kind.is_none_or(|kind| kind == event.kind)
-            && id(&filter.actor, Some(event.actor))
+            && id(&filter.actor, Some(event.actor).filter(|actor| *actor != Handle::NOBODY))
             && id(&filter.artifact, event.artifact)
             && id(&filter.to, event.to)
             && filter.resource.as_deref().is_none_or(resource)

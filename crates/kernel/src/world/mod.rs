@@ -46,6 +46,8 @@ pub struct World {
     seq: u64,
     now: Time,
     tick: Option<Tick>,
+    /// Time since the founding that is no time of a run, in milliseconds.
+    away_ms: i64,
     #[serde(skip)]
     index: Index,
     artifacts: Pages<Arc<Artifact>>,
@@ -119,6 +121,7 @@ impl World {
             seq: 0,
             now: Time::default(),
             tick: None,
+            away_ms: 0,
             index: Index::default(),
             artifacts: Pages::default(),
             refs: Pages::default(),
@@ -181,6 +184,13 @@ impl World {
     #[must_use]
     pub fn tick(&self) -> Option<Tick> {
         self.tick
+    }
+
+    /// How much of the time since the founding is no time of a run, in milliseconds: nothing ran, or the
+    /// machine's clock was set forward. Under the virtual clock there is none.
+    #[must_use]
+    pub fn away_ms(&self) -> i64 {
+        self.away_ms
     }
 
     /// All the scrip there is.

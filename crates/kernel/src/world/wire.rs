@@ -74,7 +74,9 @@ pub fn event_json(world: &World, seq: u64, time: Time, event: &Event, viewer: Vi
     map.insert("seq".into(), seq.into());
     map.insert("time".into(), time.to_string().into());
     map.insert("type".into(), event.kind.as_str().into());
-    map.insert("actor".into(), world.name(event.actor).into());
+    if event.actor != Handle::NOBODY {
+        map.insert("actor".into(), world.name(event.actor).into());
+    }
     if let Some(artifact) = event.artifact {
         map.insert("artifact".into(), world.name(artifact).into());
     }

@@ -112,7 +112,7 @@ impl Toy {
 
     /// A record of effects that no action would have.
     pub(crate) fn force(&mut self, effect: Effect) {
-        self.record(Cause::Clock, Finished { effects: vec![effect], ..nothing() });
+        self.record(Cause::Clock { away_ms: 0 }, Finished { effects: vec![effect], ..nothing() });
     }
 
     /// Begins the next tick.
