@@ -12,6 +12,6 @@ mod verify;
 pub use self::{
     batch::Hash,
     error::JournalError,
-    store::{Head, Journal},
+    store::{Head, Image, Journal},
     verify::{Verified, verify},
 };

@@ -58,12 +58,36 @@ impl Head {
 }
 
 /// A snapshot as it is stored.
+#[derive(Debug)]
 pub(crate) struct Snapshot {
     pub(crate) seq: u64,
     pub(crate) journal_hash: Hash,
     pub(crate) digest: Hash,
     hash: Hash,
     body: Vec<u8>,
+}
+
+/// A snapshot that can be stored: the state of a world where a batch ends, packed.
+#[derive(Debug)]
+pub struct Image(Snapshot);
+
+impl Image {
+    /// Packs the state of a world, which takes as long as the world is large. `journal_hash` is the chain
+    /// over all records up to where it stands.
+    ///
+    /// # Errors
+    /// When it can't be packed.
+    pub fn of(world: &World, journal_hash: Hash) -> Result<Self, JournalError> {
+        let mut snapshot = Snapshot {
+            seq: world.seq(),
+            journal_hash,
+            digest: world.digest(),
+            hash: [0; 32],
+            body: compress(&world.to_image())?,
+        };
+        snapshot.hash = snapshot.expected_hash();
+        Ok(Self(snapshot))
+    }
 }
 
 impl Snapshot {
@@ -322,14 +346,19 @@ impl Journal {
             let problem = format!("it is of record {}, and the head is {}", world.seq(), self.head.seq);
             return Err(JournalError::corrupt("a new snapshot", problem));
         }
-        let mut snapshot = Snapshot {
-            seq: world.seq(),
-            journal_hash: self.head.journal_hash,
-            digest: world.digest(),
-            hash: [0; 32],
-            body: compress(&world.to_image())?,
-        };
-        snapshot.hash = snapshot.expected_hash();
+        self.put_image(Image::of(world, self.head.journal_hash)?)
+    }
+
+    /// Stores a snapshot of a world as it stood where a batch ended.
+    ///
+    /// # Errors
+    /// When it is of a record yet to come, or the write fails.
+    pub fn put_image(&mut self, image: Image) -> Result<(), JournalError> {
+        let Image(snapshot) = image;
+        if snapshot.seq > self.head.seq {
+            let problem = format!("it is of record {}, and the head is {}", snapshot.seq, self.head.seq);
+            return Err(JournalError::corrupt("a new snapshot", problem));
+        }
         let commit = self.db.transaction()?;
         commit.execute(
             "INSERT OR REPLACE INTO snapshots (seq, journal_hash, digest, hash, body) VALUES (?, ?, ?, ?, ?)",

@@ -1,20 +1,21 @@
 //! The sequencer: the only writer of a world. Every change is executed on the world as it stands,
-//! becomes a record, is applied, and goes to the journal in batches.
+//! becomes a record, is applied, and is handed to the writer of the journal.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use oikos_agents::Mind;
-use oikos_journal::{Head, Journal};
+use oikos_journal::{Head, Journal, JournalError};
 use oikos_kernel::{
-    json::Json,
-    op::{Action, Query},
+    event::{Event, Filter},
+    id::Handle,
+    op::Query,
     receipt::Receipt,
-    record::{Cause, Filter, Handle, Outcome, Record},
+    record::{Cause, Outcome, Record},
     refusal::{Code, Refusal},
     seed::derive,
     time::Time,
     transaction::{Finished, Transaction},
-    world::World,
+    world::{World, wire::Viewer},
 };
 use oikos_sandbox::Sandbox;
 use serde_json::Value;
@@ -22,22 +23,24 @@ use serde_json::Value;
 use crate::{
     agenda::Agenda,
     bus::{Bus, Subscription},
-    clock::wall_now,
+    clock::{Clock, Moved},
     config::ClockKind,
     drive::drive,
     error::RunError,
-    writer::{Bell, Writer, Written},
+    request::{Act, Shown},
+    view::View,
+    writer::{Bell, JournalGuard, Release, Writer},
 };
 
-/// Records that wait for one commit.
-const PENDING_MAX: usize = 4_096;
-/// How long a record waits for a commit while more are coming; nothing that waits was acknowledged.
-const PENDING_AGE_MAX: Duration = Duration::from_millis(100);
 /// Records between two snapshots, at least.
 const SNAPSHOT_RECORDS_MIN: u64 = 50_000;
 /// Records between two snapshots for each artifact: a snapshot costs by the size of the world, and is worth
 /// the records that need not be read again.
 const SNAPSHOT_RECORDS_PER_ARTIFACT: u64 = 4;
+/// On the wall clock, a record says at least so often how far a world has come, in milliseconds.
+const SILENCE_MS_MAX: i64 = 60_000;
+/// Records between two audits of the books, in a build for development.
+const AUDIT_RECORDS: u64 = 4_096;
 
 /// What thinks and runs code.
 pub(crate) struct Interpreter {
@@ -47,19 +50,28 @@ pub(crate) struct Interpreter {
 }
 
 /// A world with its journal and what runs its code.
+///
+/// After its first fault it acknowledges nothing any more: a world that is half changed, or ahead of its
+/// journal, must be opened again.
 pub struct Sequencer {
     world: World,
     writer: Writer,
     interpreter: Interpreter,
-    clock: ClockKind,
+    clock: Clock,
+    /// What has become of the machine's clock since the world was open last, until it is recorded.
+    moved: Option<Moved>,
     /// The turns to come, where each agent has its own.
     agenda: Option<Agenda>,
     /// The clock as far as it has come; the next record bears it.
     now: Time,
-    pending: Vec<Record>,
+    /// Whether the time stands while a tick is under way: all its actions bear its time.
+    holds_time: bool,
+    /// Whether a tick has begun and not ended.
+    in_tick: bool,
     bus: Bus,
-    committed_at: Instant,
+    view: View,
     snapshot_seq: u64,
+    poisoned: bool,
 }
 
 impl std::fmt::Debug for Interpreter {
@@ -74,16 +86,23 @@ impl std::fmt::Debug for Sequencer {
     }
 }
 
+impl Drop for Sequencer {
+    fn drop(&mut self) {
+        self.bus.close(&self.world);
+    }
+}
+
 impl Sequencer {
-    /// Goes on with a world whose journal ends where it stands.
+    /// Goes on with a world whose journal ends where it stands; `moved` is what is to be told of its clock.
     ///
     /// # Errors
     /// When the journal can't be read.
-    pub fn new(
+    pub(crate) fn new(
         world: World,
         journal: Journal,
         sandbox: Box<dyn Sandbox>,
-        clock: ClockKind,
+        clock: Clock,
+        moved: Option<Moved>,
     ) -> Result<Self, RunError> {
         Ok(Self {
             snapshot_seq: journal.snapshot_seq()?,
@@ -92,10 +111,13 @@ impl Sequencer {
             writer: Writer::new(journal),
             interpreter: Interpreter { sandbox, mind: None },
             clock,
+            moved,
             agenda: None,
-            pending: Vec::new(),
+            holds_time: false,
+            in_tick: false,
             bus: Bus::default(),
-            committed_at: Instant::now(),
+            view: View::default(),
+            poisoned: false,
         })
     }
 
@@ -139,19 +161,43 @@ impl Sequencer {
         self.writer.head()
     }
 
-    /// The journal, with all that has happened.
+    /// The journal, with all that has happened. Nothing is written for as long as it is looked at.
     ///
     /// # Errors
     /// When it can't be written.
-    pub fn journal(&mut self) -> Result<&Journal, RunError> {
+    pub fn journal(&mut self) -> Result<JournalGuard<'_>, RunError> {
         self.commit()?;
-        Ok(self.writer.journal()?)
+        Ok(self.writer.journal())
+    }
+
+    /// Whether nothing went wrong yet.
+    ///
+    /// # Errors
+    /// When something did: nothing is acknowledged any more.
+    pub(crate) fn check(&mut self) -> Result<(), RunError> {
+        if self.poisoned {
+            return Err(JournalError::Poisoned.into());
+        }
+        if self.writer.has_failed() {
+            let failed = self.writer.settle(0);
+            return self.sound(failed);
+        }
+        Ok(())
+    }
+
+    /// Takes note of a fault.
+    fn sound<T, E: Into<RunError>>(&mut self, result: Result<T, E>) -> Result<T, RunError> {
+        self.poisoned = self.poisoned || result.is_err();
+        result.map_err(Into::into)
     }
 
     /// Which clock the world goes by.
     #[must_use]
     pub fn clock(&self) -> ClockKind {
-        self.clock
+        match self.clock {
+            Clock::Virtual => ClockKind::Virtual,
+            Clock::Wall(_) => ClockKind::Wall,
+        }
     }
 
     /// The clock.
@@ -165,11 +211,96 @@ impl Sequencer {
         self.now = self.now.max(now);
     }
 
-    /// On the wall clock: brings the clock up to now, for actions from outside.
-    pub fn tell_time(&mut self) {
-        if self.clock == ClockKind::Wall {
-            self.set_now(wall_now());
+    /// On the wall clock: brings the clock up to now, for whoever looks.
+    ///
+    /// # Errors
+    /// When there is no later instant.
+    pub fn tell_time(&mut self) -> Result<(), RunError> {
+        let Clock::Wall(clock) = &self.clock else { return Ok(()) };
+        if !self.holds_time {
+            let now = clock.now().ok_or(RunError::EndOfTime)?;
+            self.set_now(now);
         }
+        Ok(())
+    }
+
+    /// On the wall clock: brings the clock up to now, for what is about to happen, and records what has
+    /// become of the machine's.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn bring_up(&mut self) -> Result<(), RunError> {
+        let Clock::Wall(clock) = &mut self.clock else { return Ok(()) };
+        if self.holds_time {
+            return Ok(());
+        }
+        let moved = self.moved.take().or_else(|| clock.look());
+        self.tell_time()?;
+        if let Some(Moved { away_ms, event }) = moved {
+            let away_ms = away_ms.min(self.now.ms() - self.world.now().ms());
+            self.happen(Cause::Clock { away_ms }, vec![event])?;
+        }
+        Ok(())
+    }
+
+    /// On the wall clock: has a record say how far the world has come, if the last one is `old`.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn note_time(&mut self, old_ms: i64) -> Result<(), RunError> {
+        self.bring_up()?;
+        let is_wall = self.clock() == ClockKind::Wall;
+        if is_wall && self.now.ms() - self.world.now().ms() > old_ms { self.mark_clock() } else { Ok(()) }
+    }
+
+    /// As [`Self::note_time`], while nothing happens.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn break_silence(&mut self) -> Result<(), RunError> {
+        self.note_time(SILENCE_MS_MAX)
+    }
+
+    /// A record of where the clock stands.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn mark_clock(&mut self) -> Result<(), RunError> {
+        self.mark(Cause::Clock { away_ms: 0 })
+    }
+
+    /// How long it is until an instant; nothing if it has come, or under the virtual clock.
+    pub(crate) fn until(&self, time: Time) -> Duration {
+        match &self.clock {
+            Clock::Virtual => Duration::ZERO,
+            Clock::Wall(clock) => clock.until(time),
+        }
+    }
+
+    /// How long ago an instant was; nothing if it is to come, or under the virtual clock.
+    pub(crate) fn since(&self, time: Time) -> Duration {
+        match &self.clock {
+            Clock::Virtual => Duration::ZERO,
+            Clock::Wall(clock) => clock.since(time),
+        }
+    }
+
+    /// When the machine's clock is to be looked at again, at the latest.
+    pub(crate) fn look_again(&self) -> Option<Duration> {
+        match &self.clock {
+            Clock::Virtual => None,
+            Clock::Wall(clock) => Some(clock.suspects().unwrap_or(crate::clock::LOOK_AFTER)),
+        }
+    }
+
+    /// While a tick is under way, all that happens bears its time.
+    pub(crate) fn hold_time(&mut self, holds: bool) {
+        self.holds_time = holds;
+    }
+
+    /// A tick has begun, or ended.
+    pub(crate) fn set_in_tick(&mut self, in_tick: bool) {
+        self.in_tick = in_tick;
     }
 
     /// Lets a principal act from outside. A refusal at admission leaves no record.
@@ -177,12 +308,33 @@ impl Sequencer {
     /// # Errors
     /// Only faults: the journal can't be written, or the kernel contradicts itself.
     pub fn act(&mut self, principal: &str, action: Value) -> Result<Receipt, RunError> {
-        let actor = match self.principal(principal) {
+        self.perform(Act::new(principal.into(), action))
+    }
+
+    /// Lets a principal act from outside, and shows what came of it as the principal may see it.
+    ///
+    /// # Errors
+    /// As [`Self::act`].
+    pub fn perform_shown(&mut self, act: Act) -> Result<Shown, RunError> {
+        let principal = act.principal.clone();
+        let receipt = self.perform(act)?;
+        let json = receipt.to_json(&self.world, Viewer::Artifact(self.world.lookup(&principal)));
+        Ok(Shown { receipt, json })
+    }
+
+    /// Lets a principal act from outside.
+    ///
+    /// # Errors
+    /// As [`Self::act`].
+    pub fn perform(&mut self, act: Act) -> Result<Receipt, RunError> {
+        self.check()?;
+        self.bring_up()?;
+        let Act { principal, action, recorded } = act;
+        let actor = match self.principal(&principal) {
             Ok(actor) => actor,
             Err(refusal) => return Ok(Receipt::refused(self.now, refusal)),
         };
-        let recorded = Json::from(action.clone());
-        let action = match Action::parse(action) {
+        let action = match action {
             Ok(action) => action,
             Err(refusal) => return Ok(Receipt::refused(self.now, refusal)),
         };
@@ -190,9 +342,9 @@ impl Sequencer {
         if let Some(first) = action_id.as_deref().and_then(|id| self.world.receipt(actor, id)) {
             return Ok(first);
         }
-        let seed = derive(self.world.rules().seed, "act", principal, self.world.seq() + 1);
+        let seed = derive(self.world.rules().seed, "act", &principal, self.world.seq() + 1);
         let finished = match Transaction::act(&self.world, actor, action, self.now, seed) {
-            Ok(mut transaction) => drive(&mut transaction, &mut *self.interpreter.sandbox),
+            Ok(mut transaction) => drive(&mut transaction, &mut *self.interpreter.sandbox)?,
             Err(refusal) => return Ok(Receipt::refused(self.now, refusal)),
         };
         let output = finished.output.clone();
@@ -218,121 +370,118 @@ impl Sequencer {
     }
 
     /// Answers a query as an observer; it leaves no record.
-    pub fn observe(&mut self, query: Query) -> Result<Value, Refusal> {
+    ///
+    /// # Errors
+    /// Only faults; what is wrong with the query is a refusal.
+    pub fn observe(&mut self, query: Query) -> Result<Result<Value, Refusal>, RunError> {
         let seed = derive(self.world.rules().seed, "observe", "", self.world.seq());
         let mut transaction = Transaction::observe(&self.world, query, self.now, seed);
-        answer(drive(&mut transaction, &mut *self.interpreter.sandbox))
+        Ok(answer(drive(&mut transaction, &mut *self.interpreter.sandbox)?))
     }
 
     /// Calls a method read-only, for a measure; it leaves no record.
-    pub fn measure(&mut self, artifact: Handle, method: &str) -> Result<Value, Refusal> {
+    ///
+    /// # Errors
+    /// Only faults; what is wrong with the method is a refusal.
+    pub fn measure(&mut self, artifact: Handle, method: &str) -> Result<Result<Value, Refusal>, RunError> {
         let seed = derive(self.world.rules().seed, "measure", method, self.world.seq());
         let mut transaction = Transaction::measure(&self.world, artifact, method, self.now, seed);
-        answer(drive(&mut transaction, &mut *self.interpreter.sandbox))
+        Ok(answer(drive(&mut transaction, &mut *self.interpreter.sandbox)?))
     }
 
-    /// Makes the record of a cause, applies it and queues it for the journal.
+    /// Makes the record of a cause, applies it and hands it to the writer.
+    ///
+    /// # Errors
+    /// Only faults.
     pub(crate) fn record(&mut self, cause: Cause, finished: Finished) -> Result<Receipt, RunError> {
+        self.check()?;
         let Finished { charges, effects, events, outcome, .. } = finished;
         let (seq, time) = (self.world.seq() + 1, self.now);
         let record = Record { seq, time, cause, charges, effects, events, outcome };
-        let record = self.world.enact(record)?;
+        let enacted = self.world.enact(record);
+        let record = self.sound(enacted)?;
         if let Some(agenda) = &mut self.agenda {
             agenda.follow(&self.world);
         }
         let receipt = Receipt::of(&record);
-        self.pending.push(record);
-        if !self.bus.is_empty() {
-            self.tell_written()?;
+        if let Some(release) = self.bus.telling(&self.world, &record) {
+            self.writer.release_in_time(seq, release);
         }
-        if self.pending.len() >= PENDING_MAX || (self.is_commit_due() && self.writer.is_idle()) {
-            self.flush()?;
+        self.bus.lend_if_asked(&self.world);
+        if let Some(release) = self.view.showing(&self.world) {
+            self.writer.release_in_time(seq, release);
         }
+        let pushed = self.writer.push(record);
+        self.sound(pushed)?;
+        if seq.is_multiple_of(AUDIT_RECORDS) {
+            self.audit()?;
+        }
+        self.snapshot_if_due();
         Ok(receipt)
     }
 
     /// A record of something that happens to nobody: a tick, the clock.
+    ///
+    /// # Errors
+    /// Only faults.
     pub(crate) fn mark(&mut self, cause: Cause) -> Result<(), RunError> {
+        self.happen(cause, Vec::new())
+    }
+
+    fn happen(&mut self, cause: Cause, events: Vec<Event>) -> Result<(), RunError> {
         let finished = Finished {
             charges: Vec::new(),
             effects: Vec::new(),
-            events: Vec::new(),
+            events,
             outcome: Outcome::Nothing,
             output: String::new(),
         };
         self.record(cause, finished).map(|_| ())
     }
 
-    /// Whether something has waited for a commit as long as it may.
-    fn is_commit_due(&self) -> bool {
-        self.committed_at.elapsed() > PENDING_AGE_MAX
-    }
-
-    /// Begins to write what is pending, at once if there is time or when it is due, and waits for nothing.
-    ///
-    /// # Errors
-    /// When the journal can't be written; nothing more is accepted then.
-    pub(crate) fn flush_before_wait(&mut self, there_is_time: bool) -> Result<(), RunError> {
-        self.tell_written()?;
-        let wanted = there_is_time || self.is_commit_due();
-        if wanted && self.writer.is_idle() { self.flush() } else { Ok(()) }
-    }
-
-    /// Has whoever waits told when something has come to be on disk.
+    /// Has whoever waits told when there is something to look at: a write that failed, a subscriber that
+    /// asks for the world.
     pub(crate) fn set_bell(&mut self, bell: Bell) {
-        self.writer.set_bell(bell);
+        self.writer.set_bell(Bell::clone(&bell));
+        self.bus.set_bell(bell);
     }
 
-    /// Tells subscribers of what has come to be on disk meanwhile.
-    fn tell_written(&mut self) -> Result<(), RunError> {
-        let written = self.writer.look();
-        self.tell(written)
-    }
-
-    fn tell(&mut self, written: Written) -> Result<(), RunError> {
-        self.bus.publish(&self.world, &written?);
-        Ok(())
-    }
-
-    /// Begins to write what is pending, once what is being written is on disk.
+    /// Looks at what somebody rang for.
     ///
     /// # Errors
-    /// When the journal can't be written; nothing more is accepted then.
-    fn flush(&mut self) -> Result<(), RunError> {
-        if self.pending.is_empty() {
-            return Ok(());
-        }
-        // The next batch will be about as large.
-        let next = Vec::with_capacity(self.pending.len());
-        let records = std::mem::replace(&mut self.pending, next);
-        let written = self.writer.append(records, !self.bus.is_empty());
-        self.tell(written)?;
-        self.committed_at = Instant::now();
-        self.audit()
+    /// When a write failed.
+    pub(crate) fn look(&mut self) -> Result<(), RunError> {
+        self.bus.lend_if_asked(&self.world);
+        self.check()
     }
 
-    /// Writes what is pending; when this returns, every receipt so far may leave the process.
+    /// Has `release` called when all that has happened until now is on disk; it is dropped if that fails.
+    pub(crate) fn when_on_disk(&self, release: Release) {
+        self.writer.release(self.world.seq(), release);
+    }
+
+    /// Waits until all that has happened is on disk; when this returns, every receipt so far may leave the
+    /// process.
     ///
     /// # Errors
     /// When the journal can't be written; nothing more is accepted then.
     pub fn commit(&mut self) -> Result<(), RunError> {
-        let written = self.writer.settle();
-        self.tell(written)?;
-        if !self.pending.is_empty() {
-            self.writer.journal()?.append(&self.pending, &[])?;
-            self.bus.publish(&self.world, &self.pending);
-            self.pending.clear();
-        }
-        self.committed_at = Instant::now();
+        self.check()?;
+        let settled = self.writer.settle(self.world.seq());
+        self.sound(settled)?;
+        assert_eq!(
+            self.writer.head().seq,
+            self.world.seq(),
+            "the journal ends with another record than the world: it must be opened again"
+        );
+        self.bus.lend(&self.world);
         self.audit()
     }
 
-    /// Adds up the books of a build for development, now and then.
-    fn audit(&self) -> Result<(), RunError> {
-        if cfg!(debug_assertions) && self.world.seq().is_multiple_of(64) {
-            self.world.audit()?;
-        }
-        Ok(())
+    /// Adds up the books, in a build for development.
+    fn audit(&mut self) -> Result<(), RunError> {
+        let audited = if cfg!(debug_assertions) { self.world.audit() } else { Ok(()) };
+        self.sound(audited)
     }
 
     /// Tells of the events that fit a filter and come after the record `since`, from now on and as long
@@ -342,27 +491,38 @@ impl Sequencer {
     /// When the journal can't be written.
     pub fn subscribe(&mut self, filter: Filter, since: u64) -> Result<Subscription, RunError> {
         self.commit()?;
-        let journal = self.writer.journal()?;
-        Ok(self.bus.subscribe(filter, since, journal.head().seq, &self.world, journal.file()))
+        Ok(self.subscription(filter, since))
+    }
+
+    /// As [`Self::subscribe`]; it may be read once all that has happened until now is on disk.
+    pub(crate) fn subscription(&mut self, filter: Filter, since: u64) -> Subscription {
+        let file = self.writer.file();
+        self.bus.subscribe(filter, since, &self.world, file)
     }
 
     /// Ends every subscription, as if no more came; what has happened is still told.
     pub fn close_subscriptions(&mut self) {
-        self.bus.close();
+        self.bus.close(&self.world);
     }
 
-    /// Stores a snapshot if the last is far behind. Where there are ticks, only the beginning of one is
-    /// a good place: from there a tick that was cut short is thought again.
-    pub(crate) fn snapshot_if_due(&mut self) -> Result<(), RunError> {
+    /// The world as others may look at it while it goes on: as it stood where the journal ended lately.
+    #[must_use]
+    pub fn view(&self) -> View {
+        self.view.clone()
+    }
+
+    /// Stores a snapshot if the last is far behind. While a tick is under way only its beginning is a good
+    /// place: from there a tick that was cut short is thought again.
+    fn snapshot_if_due(&mut self) {
         let size = u64::from(self.world.next_handle().0).saturating_mul(SNAPSHOT_RECORDS_PER_ARTIFACT);
-        if self.world.seq() - self.snapshot_seq < size.max(SNAPSHOT_RECORDS_MIN) {
-            return Ok(());
+        let seq = self.world.seq();
+        if seq - self.snapshot_seq < size.max(SNAPSHOT_RECORDS_MIN) {
+            return;
         }
-        self.flush()?;
-        let written = self.writer.snapshot(self.world.clone());
-        self.tell(written)?;
-        self.snapshot_seq = self.world.seq();
-        Ok(())
+        let begins = self.world.tick().is_some_and(|tick| tick.seq == seq);
+        if (begins || !self.in_tick) && self.writer.snapshot(&self.world) {
+            self.snapshot_seq = seq;
+        }
     }
 }
 

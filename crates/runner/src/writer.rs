@@ -216,7 +216,7 @@ impl Writer {
     fn start(&mut self) {
         if self.thread.is_none() {
             let shared = Arc::clone(&self.shared);
-            self.thread = Some(std::thread::spawn(move || shared.work()));
+            self.thread = Some(std::thread::spawn(move || shared.write_on()));
         }
     }
 }
@@ -325,7 +325,7 @@ impl Shared {
         self.done.wait(queue).unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(self: Arc<Self>) {
+    fn write_on(self: Arc<Self>) {
         let _alarm = Alarm(&self);
         loop {
             let done = match self.next() {
@@ -370,7 +370,8 @@ impl Shared {
         loop {
             let mut queue = self.open();
             let due = queue.releases.front().is_some_and(|(seq, _)| *seq <= head.seq);
-            let Some((_, release)) = queue.releases.pop_front().filter(|_| due) else {
+            let next = if due { queue.releases.pop_front() } else { None };
+            let Some((_, release)) = next else {
                 queue.head = head;
                 if queue.spare.capacity() < records.capacity() {
                     queue.spare = records;
