@@ -157,11 +157,10 @@ impl<'w> Transaction<'w> {
         now: Time,
         seed: u64,
     ) -> Result<Self, Refusal> {
-        Self::act_after(world, actor, action, now, seed, 0)
+        Self::act_after(world, actor, action, now, seed, &[])
     }
 
-    /// As [`Self::act`], after the actor used `thought_us` microseconds of CPU on thinking, which
-    /// are charged first.
+    /// As [`Self::act`], after the actor thought: the thought's charges come first.
     ///
     /// # Errors
     /// As [`Self::act`].
@@ -171,11 +170,11 @@ impl<'w> Transaction<'w> {
         action: Action,
         now: Time,
         seed: u64,
-        thought_us: i64,
+        thought: &[Charge],
     ) -> Result<Self, Refusal> {
         let mut this = Self::new(world, now, seed, Actor::principal(actor, Mode::Act));
-        if thought_us > 0 {
-            this.draft.charge(actor, ResourceId::CPU, thought_us);
+        for charge in thought {
+            this.draft.charge(charge.principal, charge.resource, charge.amount);
         }
         this.admit(actor, &action)?;
         this.is_list = action.is_list;
@@ -339,7 +338,7 @@ impl<'w> Transaction<'w> {
         if actor.mode == Mode::Look {
             return Ok(());
         }
-        let Some(payer) = actor.payer else {
+        let Some(payer) = actor.bearer.resources else {
             return Ok(());
         };
         let costs: Vec<(ResourceId, i64)> =
@@ -428,7 +427,7 @@ impl<'w> Transaction<'w> {
         let mut ops: Vec<&mut OpTask> = Vec::new();
         for task in &mut self.stack {
             if let Task::Op(task) = task
-                && task.actor.payer == Some(payer)
+                && task.actor.bearer.prices == Some(payer)
             {
                 ops.push(task);
             }
@@ -461,7 +460,7 @@ impl<'w> Transaction<'w> {
             };
             for task in &mut self.stack {
                 if let Task::Op(task) = task
-                    && task.actor.payer == Some(payer)
+                    && task.actor.bearer.prices == Some(payer)
                 {
                     task.spent -= amount;
                 }
