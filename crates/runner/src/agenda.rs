@@ -53,6 +53,12 @@ impl Agenda {
     }
 
     fn key(&self, agent: Handle, due: Time) -> (Time, u64, Handle) {
-        (due, mix(self.seed ^ due.ms().cast_unsigned(), u64::from(agent.0)), agent)
+        (due, tie(self.seed, due, agent), agent)
     }
+}
+
+/// Which of those whose turns come at one instant goes first: an order that the seed decides, and that is
+/// the same whoever else has a turn.
+pub(crate) fn tie(seed: u64, at: Time, agent: Handle) -> u64 {
+    mix(seed ^ at.ms().cast_unsigned(), u64::from(agent.0))
 }

@@ -1,12 +1,9 @@
 //! The autonomous scheduler: each agent steps when its own turn comes. Under the virtual clock time
 //! jumps to the next turn; under the wall clock it waits for it, and for nothing else.
 
-use std::time::Duration;
-
-use oikos_kernel::time::Time;
+use oikos_kernel::{id::Handle, time::Time};
 
 use crate::{
-    clock::{since, until, wall_now},
     config::ClockKind,
     desk::Counter,
     error::RunError,
@@ -18,9 +15,6 @@ use crate::{
 
 /// Turns between two looks at how far the run is.
 const TURNS_PER_PROGRESS: u32 = 256;
-/// Before a wait of this length, what is pending is begun to be written; before a shorter one, only what
-/// has waited for long, or each record would have a commit of its own.
-const WRITE_BEFORE: Duration = Duration::from_millis(20);
 
 /// Runs loops on a sequencer.
 #[derive(Debug, Default)]
@@ -35,7 +29,8 @@ impl AutonomousScheduler {
         Self::default()
     }
 
-    /// Runs every turn before an instant. Says whether it came so far; `progress` is told now and then.
+    /// Runs every turn before an instant, which is the later the longer nothing runs meanwhile. Says whether
+    /// it came so far; `progress` is told now and then.
     ///
     /// # Errors
     /// Only faults.
@@ -48,10 +43,18 @@ impl AutonomousScheduler {
         mut progress: impl FnMut(&Sequencer),
     ) -> Result<bool, RunError> {
         let mut turns = 0_u32;
+        let away_ms = sequencer.world().away_ms();
+        // A world that has ended is not gone on with, however long that was ago.
+        if sequencer.clock() == ClockKind::Wall && sequencer.world().now() >= end {
+            return Ok(true);
+        }
         loop {
             counter.serve(sequencer)?;
+            sequencer.bring_up()?;
+            let end = end.after_ms(sequencer.world().away_ms() - away_ms).ok_or(RunError::EndOfTime)?;
             // Last before a wait: the ring of whoever asks may have been served away.
             if stop.is_asked() {
+                sequencer.note_time(0)?;
                 return Ok(false);
             }
             let next = sequencer.next_turn().filter(|(due, _)| *due < end);
@@ -65,21 +68,25 @@ impl AutonomousScheduler {
                 },
                 ClockKind::Wall => {
                     let instant = next.map_or(end, |(due, _)| due);
-                    if !until(instant).is_zero() {
+                    let left = sequencer.until(instant);
+                    if !left.is_zero() {
                         progress(sequencer);
-                        wait(sequencer, instant, counter)?;
+                        sequencer.break_silence()?;
+                        counter.wait(Some(left), sequencer)?;
                         continue;
                     }
-                    sequencer.set_now(wall_now());
+                    // It may have come since the time was asked for.
+                    sequencer.tell_time()?;
                     if sequencer.now() >= end {
+                        // So that it is known to have ended, however long it is shut after.
+                        sequencer.mark_clock()?;
                         return Ok(true);
                     }
-                    self.lateness.add(since(instant));
+                    self.lateness.add(sequencer.since(instant));
                 }
             }
             if let Some((_, agent)) = next {
                 turn(sequencer, agent)?;
-                sequencer.snapshot_if_due()?;
             }
             turns = turns.wrapping_add(1);
             if turns.is_multiple_of(TURNS_PER_PROGRESS) {
@@ -89,20 +96,13 @@ impl AutonomousScheduler {
     }
 }
 
-fn turn(sequencer: &mut Sequencer, agent: oikos_kernel::record::Handle) -> Result<(), RunError> {
+fn turn(sequencer: &mut Sequencer, agent: Handle) -> Result<(), RunError> {
     let now = sequencer.now();
     let (world, interpreter) = sequencer.parts();
     let turn = world.agent(agent).map_or(0, |row| row.steps);
     if !world.can_step(agent, now) {
         return pass(sequencer, agent, turn);
     }
-    let thought = think(world, interpreter, agent, turn, now);
+    let thought = think(world, interpreter, agent, turn, now)?;
     act(sequencer, thought)
-}
-
-/// Waits on the wall clock, or until somebody rings: whoever hands in an action or asks to stop, and the
-/// writer, when something has come to be on disk.
-fn wait(sequencer: &mut Sequencer, instant: Time, counter: &Counter) -> Result<(), RunError> {
-    sequencer.flush_before_wait(until(instant) > WRITE_BEFORE)?;
-    counter.wait(Some(until(instant)), sequencer)
 }

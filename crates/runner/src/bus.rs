@@ -7,19 +7,27 @@
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use oikos_journal::Journal;
 use oikos_kernel::{
-    event::EventRow,
-    record::{Filter, Record},
-    world::World,
-    world::wire::{Viewer, event_json},
+    event::{EventRow, Filter},
+    record::Record,
+    world::{
+        World,
+        wire::{Viewer, event_json},
+    },
 };
 use serde_json::Value;
 
-use crate::error::RunError;
+use crate::{
+    error::RunError,
+    writer::{Bell, Release},
+};
 
 /// Events that wait for one subscriber; what comes on top it reads from the journal.
 pub const MAILBOX_MAX: usize = 4_096;
@@ -45,12 +53,13 @@ pub enum Notice {
 /// served no more, and all that happened until then has been told.
 pub struct Subscription {
     mailbox: Arc<Mailbox>,
+    doorbell: Doorbell,
     filter: Filter,
     file: Option<PathBuf>,
     journal: Option<Journal>,
     ready: VecDeque<Notice>,
     /// What it is reading from the journal.
-    reading: Option<Box<Missed>>,
+    reading: Option<Missed>,
     /// The journal could not be read: what comes after would not follow what came before.
     failed: bool,
 }
@@ -59,6 +68,14 @@ pub struct Subscription {
 #[derive(Default)]
 pub(crate) struct Bus {
     subscribers: Vec<Subscriber>,
+    doorbell: Doorbell,
+}
+
+/// How a subscriber asks for the world, whose names it needs for what it reads from the journal.
+#[derive(Clone, Default)]
+struct Doorbell {
+    rung: Arc<AtomicBool>,
+    bell: Option<Bell>,
 }
 
 struct Subscriber {
@@ -77,22 +94,32 @@ struct Mailbox {
 struct Slot {
     events: VecDeque<Value>,
     /// What came after `events` and did not fit; nothing is added to them until it has been taken.
-    missed: Option<Box<Missed>>,
+    missed: Option<Span>,
+    /// A world that knows the names of what was missed, up to where it stands.
+    world: Option<Box<World>>,
+    /// Whether the subscriber waits for a later one.
+    asks: bool,
     closed: bool,
+}
+
+/// Records after one, up to and with another.
+#[derive(Clone, Copy)]
+struct Span {
+    since: u64,
+    until: u64,
 }
 
 /// Records whose events were not put into a mailbox.
 struct Missed {
-    since: u64,
-    until: u64,
-    /// The world after them, which knows the names.
-    world: World,
+    span: Span,
+    /// The world after them, or later, which knows the names.
+    world: Box<World>,
 }
 
 /// What a subscriber finds in its mailbox.
 enum Mail {
     Events(VecDeque<Value>),
-    Missed(Box<Missed>),
+    Missed(Missed),
     Closed,
 }
 
@@ -103,23 +130,30 @@ impl std::fmt::Debug for Subscription {
 }
 
 impl Bus {
-    /// A subscription to the events that fit a filter and come after the record `since`. `world` is as
-    /// the journal, which ends with the record `head`, has it.
+    /// Has whoever owns the world told when a subscriber asks for it.
+    pub(crate) fn set_bell(&mut self, bell: Bell) {
+        self.doorbell.bell = Some(bell);
+    }
+
+    /// A subscription to the events that fit a filter and come after the record `since`. What the world
+    /// has come through already is read from the journal, which must hold it by then.
     pub(crate) fn subscribe(
         &mut self,
         filter: Filter,
         since: u64,
-        head: u64,
         world: &World,
         file: Option<&Path>,
     ) -> Subscription {
-        let missed = (since < head).then(|| Box::new(Missed { since, until: head, world: world.clone() }));
-        let slot = Slot { missed, ..Slot::default() };
+        let until = world.seq();
+        let missed = (since < until).then_some(Span { since, until });
+        let world = missed.map(|_| Box::new(world.clone()));
+        let slot = Slot { missed, world, ..Slot::default() };
         let mailbox = Arc::new(Mailbox { slot: Mutex::new(slot), bell: Condvar::new() });
         let subscriber = Subscriber { mailbox: Arc::clone(&mailbox), filter: filter.clone(), since };
         self.subscribers.push(subscriber);
         Subscription {
             mailbox,
+            doorbell: self.doorbell.clone(),
             filter,
             file: file.map(Path::to_path_buf),
             journal: None,
@@ -129,57 +163,43 @@ impl Bus {
         }
     }
 
-    /// Whether nobody wants to be told.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.subscribers.is_empty()
+    /// How subscribers are told of a record that was just applied, once it is on disk; `None` if nobody
+    /// wants to be.
+    pub(crate) fn telling(&mut self, world: &World, record: &Record) -> Option<Release> {
+        self.subscribers.retain(|subscriber| Arc::strong_count(&subscriber.mailbox) > 1);
+        let seq = record.seq;
+        let telling = |subscriber: &Subscriber| {
+            let told = told(world, &subscriber.filter, record);
+            (!told.is_empty()).then(|| (Arc::clone(&subscriber.mailbox), told))
+        };
+        let wanting = self.subscribers.iter().filter(|subscriber| seq > subscriber.since);
+        let letters: Vec<(Arc<Mailbox>, Vec<Value>)> = wanting.filter_map(telling).collect();
+        if letters.is_empty() {
+            return None;
+        }
+        let tell = move || letters.into_iter().for_each(|(mailbox, told)| mailbox.put(seq, told));
+        Some(Box::new(tell))
     }
 
-    /// Tells of records that are on disk now.
-    pub(crate) fn publish(&mut self, world: &World, records: &[Record]) {
-        if records.is_empty() {
-            return;
+    /// Lends the world to subscribers who wait for it.
+    pub(crate) fn lend_if_asked(&self, world: &World) {
+        if self.doorbell.rung.swap(false, Ordering::SeqCst) {
+            self.subscribers.iter().for_each(|subscriber| subscriber.mailbox.lend(world, true));
         }
-        self.subscribers.retain(|subscriber| Arc::strong_count(&subscriber.mailbox) > 1);
-        for subscriber in &self.subscribers {
-            subscriber.tell(world, records);
-        }
+    }
+
+    /// Lends the world to subscribers who have missed something.
+    pub(crate) fn lend(&self, world: &World) {
+        self.subscribers.iter().for_each(|subscriber| subscriber.mailbox.lend(world, false));
     }
 
     /// Tells every subscriber that nothing more comes.
-    pub(crate) fn close(&mut self) {
+    pub(crate) fn close(&mut self, world: &World) {
         for subscriber in self.subscribers.drain(..) {
+            subscriber.mailbox.lend(world, false);
             subscriber.mailbox.open().closed = true;
             subscriber.mailbox.bell.notify_all();
         }
-    }
-}
-
-impl Drop for Bus {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-impl Subscriber {
-    fn tell(&self, world: &World, records: &[Record]) {
-        let mut slot = self.mailbox.open();
-        for record in records.iter().filter(|record| record.seq > self.since) {
-            if let Some(missed) = &mut slot.missed {
-                missed.until = record.seq;
-                continue;
-            }
-            let told = told(world, &self.filter, record);
-            if slot.events.len() + told.len() > MAILBOX_MAX {
-                let (since, until) = (record.seq - 1, record.seq);
-                slot.missed = Some(Box::new(Missed { since, until, world: world.clone() }));
-            } else {
-                slot.events.extend(told);
-            }
-        }
-        if let Some(missed) = &mut slot.missed {
-            missed.world = world.clone();
-        }
-        self.mailbox.bell.notify_one();
     }
 }
 
@@ -194,28 +214,70 @@ impl Mailbox {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Puts in the events of a record that is on disk, or notes that there is no room for them.
+    fn put(&self, seq: u64, told: Vec<Value>) {
+        let mut slot = self.open();
+        if slot.closed {
+            return;
+        }
+        if let Some(missed) = &mut slot.missed {
+            missed.until = seq;
+        } else if slot.events.len() + told.len() > MAILBOX_MAX {
+            slot.missed = Some(Span { since: seq - 1, until: seq });
+        } else {
+            slot.events.extend(told);
+        }
+        self.bell.notify_one();
+    }
+
+    /// Puts the world there, for whoever has missed something and has none as late, or only for who waits.
+    fn lend(&self, world: &World, if_asked: bool) {
+        let mut slot = self.open();
+        let Some(missed) = slot.missed.filter(|_| slot.asks || !if_asked) else { return };
+        if slot.world.as_ref().is_none_or(|there| there.seq() < missed.until) {
+            slot.world = Some(Box::new(world.clone()));
+            self.bell.notify_one();
+        }
+    }
+
     /// Waits until there is something.
-    fn take(&self) -> Mail {
+    fn take(&self, doorbell: &Doorbell) -> Mail {
         let mut slot = self.open();
         loop {
             if !slot.events.is_empty() {
                 return Mail::Events(std::mem::take(&mut slot.events));
             }
-            if let Some(missed) = slot.missed.take() {
-                return Mail::Missed(missed);
-            }
-            if slot.closed {
-                return Mail::Closed;
+            match slot.missed {
+                Some(Span { since, until }) => {
+                    if let Some(world) = slot.world.take().filter(|world| world.seq() > since) {
+                        // What came after it, a later one will know.
+                        let known = until.min(world.seq());
+                        slot.missed = (known < until).then_some(Span { since: known, until });
+                        slot.asks = false;
+                        return Mail::Missed(Missed { span: Span { since, until: known }, world });
+                    }
+                    slot.asks = true;
+                    doorbell.ring();
+                }
+                None if slot.closed => return Mail::Closed,
+                None => {}
             }
             slot = self.bell.wait(slot).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
+impl Doorbell {
+    fn ring(&self) {
+        self.rung.store(true, Ordering::SeqCst);
+        self.bell.iter().for_each(|ring| ring());
+    }
+}
+
 impl Subscription {
     /// Tells what the world still has of what was missed.
     fn recall(&mut self, missed: &Missed) {
-        let (since, until, world) = (missed.since, missed.until, &missed.world);
+        let (Span { since, until }, world) = (missed.span, &missed.world);
         let from = world.events_lost_until().map_or(since, |lost| lost.clamp(since, until));
         self.ready.extend((from > since).then_some(Notice::Gap { since, until: from }));
         let rows = world.events().filter(|row| row.seq > from && row.seq <= until);
@@ -227,21 +289,24 @@ impl Subscription {
     }
 
     /// Reads on in the journal what was missed.
-    fn read(&mut self, mut missed: Box<Missed>, file: &Path) -> Result<(), RunError> {
-        let journal = match &mut self.journal {
+    fn read(&mut self, mut missed: Missed, file: &Path) -> Result<(), RunError> {
+        let there = self.journal.take().filter(|journal| journal.head().seq >= missed.span.until);
+        let journal = match there {
             Some(journal) => journal,
-            slot => slot.insert(Journal::open_read_only(file)?),
+            None => Journal::open_read_only(file)?,
         };
         let mut whole = true;
-        journal.records_while(missed.since + 1, |record| {
-            whole = record.seq <= missed.until && self.ready.len() < READ_MAX;
+        let span = &mut missed.span;
+        journal.records_while(span.since + 1, |record| {
+            whole = record.seq <= span.until && self.ready.len() < READ_MAX;
             if whole {
-                missed.since = record.seq;
+                span.since = record.seq;
                 self.ready.extend(told(&missed.world, &self.filter, &record).into_iter().map(Notice::Event));
             }
             whole
         })?;
-        self.reading = (!whole && missed.since < missed.until).then_some(missed);
+        self.journal = Some(journal);
+        self.reading = (!whole && missed.span.since < missed.span.until).then_some(missed);
         Ok(())
     }
 }
@@ -259,7 +324,7 @@ impl Iterator for Subscription {
             }
             let missed = match self.reading.take() {
                 Some(missed) => missed,
-                None => match self.mailbox.take() {
+                None => match self.mailbox.take(&self.doorbell) {
                     Mail::Missed(missed) => missed,
                     Mail::Events(events) => {
                         self.ready.extend(events.into_iter().map(Notice::Event));

@@ -11,30 +11,38 @@ use std::{
 };
 
 use oikos_kernel::{
+    event::Filter,
     receipt::Receipt,
-    record::Filter,
     refusal::{Code, Refusal},
     time::format_duration_ms,
 };
 use serde_json::Value;
 
-use crate::{bus::Subscription, error::RunError, sequencer::Sequencer};
+use crate::{
+    bus::Subscription,
+    error::RunError,
+    request::{Act, Reply, Request},
+    sequencer::Sequencer,
+};
 
 /// Actions that wait for the sequencer; more are refused at the desk.
 pub const WAITING_MAX: usize = 1_024;
 
+/// Requests that are looked at in a row, before whoever's turn is due: so no turn waits for more of them.
+pub const SERVED_MAX: usize = 16;
+
 /// All that can be asked of whoever owns the world.
 enum Message {
-    /// To act, and to be told.
-    Act { principal: String, action: Value, reply: Reply<Receipt> },
+    /// To do something, and to be told.
+    Ask { request: Request, reply: Answer<Reply> },
     /// To be told of events.
-    Subscribe { filter: Filter, since: u64, reply: Reply<Subscription> },
+    Subscribe { filter: Filter, since: u64, reply: Answer<Subscription> },
     /// To look whether something else is to be done.
     Look,
 }
 
 /// Where an answer goes; nothing, if the desk was closed before the question was looked at.
-type Reply<T> = SyncSender<Option<T>>;
+type Answer<T> = SyncSender<Option<T>>;
 
 /// Hands in actions from any thread. A clone hands them in at the same desk.
 #[derive(Clone)]
@@ -83,7 +91,21 @@ impl Desk {
     /// # Errors
     /// When it was not taken in: nothing has happened then, unless it is [`NotTaken::Unanswered`].
     pub fn submit(&self, principal: &str, action: Value) -> Result<Receipt, NotTaken> {
-        self.ask(|reply| Message::Act { principal: principal.into(), action, reply })
+        match self.ask(Request::Act(Act::new(principal.into(), action)))? {
+            Reply::Receipt(shown) => Ok(shown.receipt),
+            Reply::Result(_) | Reply::Now(_) | Reply::Ran { .. } | Reply::Refused(_) => {
+                unreachable!("an action is answered by a receipt")
+            }
+        }
+    }
+
+    /// Hands in a request and waits for its answer, which comes when what it tells is on disk. The desk
+    /// takes actions and queries; what moves the world's time is for whoever runs it.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub fn ask(&self, request: Request) -> Result<Reply, NotTaken> {
+        self.hand_in(|reply| Message::Ask { request, reply })
     }
 
     /// Asks to be told of the events that fit a filter and come after the record `since`.
@@ -91,10 +113,10 @@ impl Desk {
     /// # Errors
     /// When it was not taken in.
     pub fn subscribe(&self, filter: Filter, since: u64) -> Result<Subscription, NotTaken> {
-        self.ask(|reply| Message::Subscribe { filter, since, reply })
+        self.hand_in(|reply| Message::Subscribe { filter, since, reply })
     }
 
-    fn ask<T>(&self, message: impl FnOnce(Reply<T>) -> Message) -> Result<T, NotTaken> {
+    fn hand_in<T>(&self, message: impl FnOnce(Answer<T>) -> Message) -> Result<T, NotTaken> {
         let (reply, answer) = sync_channel(1);
         {
             let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
@@ -144,7 +166,7 @@ impl Counter {
         // If somebody is not there any more, nobody misses the answer.
         for message in self.receiver.try_iter() {
             match message {
-                Message::Act { reply, .. } => drop(reply.send(None)),
+                Message::Ask { reply, .. } => drop(reply.send(None)),
                 Message::Subscribe { reply, .. } => drop(reply.send(None)),
                 Message::Look => {}
             }
@@ -159,56 +181,65 @@ impl Counter {
         self.desk.clone()
     }
 
-    /// Does what has been handed in, and answers when it is on disk. Says whether there was anything.
+    /// Does some of what has been handed in, and waits for nothing; answers go out when they are on disk.
     ///
     /// # Errors
     /// Only faults.
-    pub(crate) fn serve(&self, sequencer: &mut Sequencer) -> Result<bool, RunError> {
-        match self.receiver.try_recv() {
-            Ok(first) => self.serve_from(first, sequencer).map(|()| true),
-            Err(_) => Ok(false),
-        }
+    pub(crate) fn serve(&self, sequencer: &mut Sequencer) -> Result<(), RunError> {
+        self.serve_some(None, SERVED_MAX, sequencer)
     }
 
-    /// Waits until something is handed in or rung, or an instant comes; `None` waits without end.
+    /// As [`Self::serve`], all that waits.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn serve_all(&self, sequencer: &mut Sequencer) -> Result<(), RunError> {
+        self.serve_some(None, WAITING_MAX, sequencer)
+    }
+
+    /// Waits until something is handed in or rung, or so much time has passed; `None` waits without end. On
+    /// the wall clock it waits no longer than nobody may have looked at the clock.
     ///
     /// # Errors
     /// Only faults.
     pub(crate) fn wait(&self, left: Option<Duration>, sequencer: &mut Sequencer) -> Result<(), RunError> {
+        let left = left.into_iter().chain(sequencer.look_again()).min();
         let message = match left {
             Some(left) => self.receiver.recv_timeout(left),
             None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match message {
-            Ok(first) => self.serve_from(first, sequencer),
-            Err(_) => Ok(()),
+            Ok(first) => self.serve_some(Some(first), SERVED_MAX, sequencer),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(()),
         }
     }
 
-    fn serve_from(&self, first: Message, sequencer: &mut Sequencer) -> Result<(), RunError> {
-        let (began, mut answers) = (Instant::now(), Vec::new());
-        sequencer.tell_time();
-        let rest = self.receiver.try_iter().take(WAITING_MAX);
-        for message in std::iter::once(first).chain(rest) {
+    fn serve_some(
+        &self,
+        first: Option<Message>,
+        most: usize,
+        sequencer: &mut Sequencer,
+    ) -> Result<(), RunError> {
+        let (mut began, mut asked) = (None, 0_u32);
+        for message in first.into_iter().chain(self.receiver.try_iter()).take(most) {
             match message {
-                Message::Act { principal, action, reply } => {
-                    answers.push((reply, sequencer.act(&principal, action)?));
+                Message::Ask { request, reply } => {
+                    began.get_or_insert_with(Instant::now);
+                    asked += 1;
+                    let answer = sequencer.answer(request)?;
+                    // Whoever asked may have gone; what was done stays done.
+                    sequencer.when_on_disk(Box::new(move || drop(reply.send(Some(answer)))));
                 }
                 Message::Subscribe { filter, since, reply } => {
-                    let _ = reply.send(Some(sequencer.subscribe(filter, since)?));
+                    let subscription = sequencer.subscription(filter, since);
+                    sequencer.when_on_disk(Box::new(move || drop(reply.send(Some(subscription)))));
                 }
-                Message::Look => {}
+                Message::Look => sequencer.look()?,
             }
         }
-        if answers.is_empty() {
-            return Ok(());
-        }
-        sequencer.commit()?;
-        let each = began.elapsed().as_nanos() / answers.len().max(1) as u128;
-        self.desk.pace_ns.store(u64::try_from(each).unwrap_or(u64::MAX), Ordering::Relaxed);
-        for (reply, receipt) in answers {
-            // Whoever asked may have gone; what was done stays done.
-            let _ = reply.send(Some(receipt));
+        if let Some(began) = began {
+            let each = began.elapsed() / asked.max(1);
+            self.desk.pace_ns.store(u64::try_from(each.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
         Ok(())
     }

@@ -17,12 +17,15 @@ pub mod library;
 mod live;
 pub mod measure;
 pub mod report;
+pub mod request;
 mod sequencer;
 pub mod session;
 mod stop;
 mod summary;
 mod tick;
 mod turn;
+mod view;
+mod weight;
 mod writer;
 
 pub use oikos_journal::{Head, Journal, JournalError, Verified, verify};
@@ -35,14 +38,16 @@ pub use oikos_sandbox::STACK_BYTES;
 
 pub use self::{
     bus::{MAILBOX_MAX, Notice, Subscription},
-    desk::{Desk, NotTaken, WAITING_MAX},
+    desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
     error::RunError,
     json::strict as strict_json,
     lateness::Lateness,
     live::{Goal, Live, Stopped, founded_from, recorded, state},
     sequencer::Sequencer,
-    stop::Stop,
+    stop::{Signal, Stop, Why},
     summary::{Calls, Summary},
+    view::View,
+    writer::JournalGuard,
 };
 /// A mind in Rust, for those who decide without code.
 pub use oikos_agents::Mind;

@@ -6,6 +6,7 @@ use oikos_journal::{Journal, JournalError};
 use oikos_kernel::{
     founding::Founding,
     record::Cause,
+    refusal::Refusal,
     time::{Time, format_duration_ms},
     world::World,
 };
@@ -13,14 +14,15 @@ use oikos_sandbox::{Sandbox, ThreadSandbox};
 
 use crate::{
     autonomous::AutonomousScheduler,
-    clock::wall_now,
+    clock::{Clock, Moved, WallClock, machine_now},
     config::{self, ClockKind, Lasts, Source, WorldFile},
     desk::{Counter, Desk},
     error::RunError,
     lateness::Lateness,
     library,
     sequencer::Sequencer,
-    stop::Stop,
+    request::Span,
+    stop::{Stop, Why},
     tick::TickScheduler,
 };
 
@@ -57,10 +59,39 @@ pub enum Goal {
 /// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
-    /// It ran as far as it was asked to.
-    Done,
+    /// As many ticks have ended as were asked for.
+    Ticks,
+    /// The world's time has come as far as was asked for.
+    Duration,
     /// Somebody asked it to stop.
-    Interrupted,
+    Asked(Why),
+}
+
+impl Stopped {
+    /// The word for it in reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ticks => "ticks",
+            Self::Duration => "duration",
+            Self::Asked(why) => why.word(),
+        }
+    }
+
+    /// Why it was asked to stop, if it did not come as far as it was to.
+    #[must_use]
+    pub const fn asked(self) -> Option<Why> {
+        match self {
+            Self::Ticks | Self::Duration => None,
+            Self::Asked(why) => Some(why),
+        }
+    }
+
+    /// Whether it came as far as it was to.
+    #[must_use]
+    pub const fn is_done(self) -> bool {
+        self.asked().is_none()
+    }
 }
 
 impl Live {
@@ -86,14 +117,22 @@ impl Live {
                 RunError::Code { id: founder.id.clone(), problem }
             })?;
         }
-        if file.plan.clock == ClockKind::Wall {
-            file.founding.rules.start = wall_now();
+        let clock = match file.plan.clock {
+            ClockKind::Virtual => Clock::Virtual,
+            ClockKind::Wall => {
+                let start = machine_now()?;
+                file.founding.rules.start = start;
+                Clock::Wall(WallClock::begin(start)?.0)
+            }
+        };
+        if let Lasts::Ms(ms) = file.plan.lasts {
+            file.founding.rules.start.after_ms(ms).ok_or(RunError::EndOfTime)?;
         }
         let founders = std::mem::take(&mut file.founding.founders);
         let (world, record) = Founding { founders, ..file.founding.clone() }.found()?;
         let mut journal = journal()?;
         journal.append(&[record], &[(SOURCE, &encode(&file.source))])?;
-        Self::begin(world, None, journal, sandbox, file)
+        Self::begin(world, None, journal, sandbox, file, (clock, None))
     }
 
     fn begin(
@@ -102,11 +141,14 @@ impl Live {
         journal: Journal,
         sandbox: Box<dyn Sandbox>,
         mut file: WorldFile,
+        (clock, moved): (Clock, Option<Moved>),
     ) -> Result<Self, RunError> {
         file.founding.founders = Vec::new();
-        let mut sequencer = Sequencer::new(world, journal, sandbox, file.plan.clock)?;
+        let mut sequencer = Sequencer::new(world, journal, sandbox, clock, moved)?;
         let scheduler = match file.plan.lasts {
-            Lasts::Ticks(_) => Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)),
+            Lasts::Ticks(_) => {
+                Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)?)
+            }
             Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(&mut sequencer)),
         };
         let counter = Counter::open();
@@ -123,7 +165,14 @@ impl Live {
         let file = recorded(&journal)?;
         let (world, began) = state(&journal)?;
         founded_from(&world, &file)?;
-        Self::begin(world, began, journal, Box::new(ThreadSandbox::new()), file)
+        let clock = match file.plan.clock {
+            ClockKind::Virtual => (Clock::Virtual, None),
+            ClockKind::Wall => {
+                let (clock, moved) = WallClock::begin(world.now())?;
+                (Clock::Wall(clock), moved)
+            }
+        };
+        Self::begin(world, began, journal, Box::new(ThreadSandbox::new()), file, clock)
     }
 
     /// Opens the world of a world file's database, or founds it where there is none.
@@ -187,16 +236,55 @@ impl Live {
         }
     }
 
-    /// How far the world file says that it runs.
-    #[must_use]
-    pub fn goal(&self) -> Goal {
+    /// How far the world file says that it runs; time in which nothing ran is not counted.
+    ///
+    /// # Errors
+    /// When there is no such time.
+    pub fn goal(&self) -> Result<Goal, RunError> {
         match self.file.plan.lasts {
-            Lasts::Ticks(ticks) => Goal::Ticks(ticks),
+            Lasts::Ticks(ticks) => Ok(Goal::Ticks(ticks)),
             Lasts::Ms(ms) => {
-                let start = self.world().rules().start;
-                Goal::Time(start.after_ms(ms).unwrap_or(start))
+                let (start, away_ms) = (self.world().rules().start, self.world().away_ms());
+                let end = ms.checked_add(away_ms).and_then(|ms| start.after_ms(ms));
+                end.map(Goal::Time).ok_or(RunError::EndOfTime)
             }
         }
+    }
+
+    /// For how long the world has run, in milliseconds of its time.
+    #[must_use]
+    pub fn ran_ms(&self) -> i64 {
+        self.sequencer.now().ms() - self.world().rules().start.ms() - self.world().away_ms()
+    }
+
+    /// Runs for a span from here: so many ticks, or as many as begin within a duration, or every turn that
+    /// comes before its end. What can't be done is a refusal.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn run_for(&mut self, span: Span, stop: &Stop) -> Result<Result<Stopped, Refusal>, RunError> {
+        let beyond = || Refusal::invalid("`run` would end beyond the last instant there is");
+        self.sequencer.tell_time()?;
+        let goal = match (self.ticks_done(), span) {
+            (Some(done), Span::Ticks(ticks)) => done.checked_add(ticks).map(Goal::Ticks),
+            (Some(done), Span::For(ms)) => {
+                let tick_ms = self.file.plan.tick_ms.max(1);
+                let begun = (ms / tick_ms + i64::from(ms % tick_ms != 0)).unsigned_abs();
+                done.checked_add(begun).map(Goal::Ticks)
+            }
+            (None, Span::For(ms)) => self.sequencer.now().after_ms(ms).map(Goal::Time),
+            (None, Span::Ticks(_)) => {
+                let refusal = Refusal::invalid("`ticks`: in this world each agent has its own turns");
+                return Ok(Err(refusal.hint("run it for a duration, as in {\"for\": \"10m\"}")));
+            }
+        };
+        let Some(goal) = goal else { return Ok(Err(beyond())) };
+        let stopped = self.run_until(goal, stop, |_, _| ())?;
+        // Where the clock stands when nothing happened at the end is known to nobody but the journal.
+        if matches!(goal, Goal::Time(_)) && self.sequencer.now() > self.world().now() {
+            self.sequencer.mark_clock()?;
+        }
+        Ok(Ok(stopped))
     }
 
     /// Runs to a goal; `progress` is told of the clock and the ticks now and then.
@@ -225,7 +313,11 @@ impl Live {
             }
             _ => Ok(true),
         })?;
-        Ok(if ran { Stopped::Done } else { Stopped::Interrupted })
+        let asked = stop.why().filter(|_| !ran).map(Stopped::Asked);
+        Ok(asked.unwrap_or(match goal {
+            Goal::Ticks(_) => Stopped::Ticks,
+            Goal::Time(_) => Stopped::Duration,
+        }))
     }
 
     /// Serves the desk, and runs nobody's loop, until somebody asks to stop.
@@ -236,6 +328,7 @@ impl Live {
         self.open_desk(stop, |_, sequencer, counter| {
             while !stop.is_asked() {
                 counter.wait(None, sequencer)?;
+                sequencer.break_silence()?;
             }
             Ok(())
         })
@@ -253,7 +346,7 @@ impl Live {
         let _bell = stop.bell(move || desk.ring());
         let sequencer = &mut self.sequencer;
         let done = work(&mut self.scheduler, sequencer, counter).and_then(|done| {
-            counter.serve(sequencer)?;
+            counter.serve_all(sequencer)?;
             sequencer.commit()?;
             Ok(done)
         });
@@ -273,7 +366,7 @@ impl Live {
             return Ok(Err("that is beyond the last instant there is".into()));
         };
         self.sequencer.set_now(now);
-        self.sequencer.mark(Cause::Clock)?;
+        self.sequencer.mark_clock()?;
         Ok(Ok(()))
     }
 }
@@ -321,6 +414,7 @@ pub fn founded_from(world: &World, file: &WorldFile) -> Result<(), RunError> {
     Err(JournalError::Corrupt { place: "meta".into(), problem }.into())
 }
 
+#[expect(clippy::expect_used, reason = "a source is text, and text is JSON")]
 fn encode(source: &Source) -> Vec<u8> {
-    serde_json::to_vec(source).unwrap_or_default()
+    serde_json::to_vec(source).expect("a world file can be written as JSON")
 }

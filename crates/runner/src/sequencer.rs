@@ -475,6 +475,9 @@ impl Sequencer {
             "the journal ends with another record than the world: it must be opened again"
         );
         self.bus.lend(&self.world);
+        if let Some(show) = self.view.showing(&self.world) {
+            show();
+        }
         self.audit()
     }
 

@@ -1,28 +1,23 @@
 //! The session protocol (`DESIGN.md §16.2`): one JSON object a line, one line back, in order.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
 };
 
 use oikos_kernel::{
     id::nearest,
     limits,
-    op::{Action, Op},
-    receipt::Receipt,
-    record::Cause,
     refusal::{Code, Refusal},
-    time::parse_duration_ms,
-    world::wire::Viewer,
 };
 use serde_json::{Map, Value, json};
 
 use crate::{
     error::RunError,
     json::{Parsed, lone_surrogate, parse},
-    live::{Goal, Live, Stopped},
-    report::verified,
-    stop::Stop,
+    live::Live,
+    request::{Act, Malformed, REQUESTS, Reply, Request, Shown, surrogate, surrogate_key},
+    stop::{Stop, Why},
 };
 
 /// Bytes of requests that share a commit, and of answers that wait for one, give or take one line.
@@ -52,42 +47,53 @@ enum Incoming {
     Stop,
 }
 
-/// Answers every line of `input` on `output` until it ends. An answer is written only when what it
-/// tells is on disk; requests that have arrived meanwhile share a commit.
+/// Answers on their way out: they are written when what they tell is on disk.
+struct Answers<W> {
+    bytes: Vec<u8>,
+    output: W,
+}
+
+/// Answers every line of `input` on `output` until it ends; says why, if something else ended it. An answer
+/// is written only when what it tells is on disk; requests that have arrived meanwhile share a commit.
 ///
 /// # Errors
 /// Only faults; the world can be opened again.
 pub fn serve<R: Read + Send + 'static>(
     live: &mut Live,
     input: BufReader<R>,
-    mut output: impl Write,
+    output: impl Write,
     stop: &Stop,
-) -> Result<(), RunError> {
+) -> Result<Option<Why>, RunError> {
     let (sender, groups) = sync_channel(GROUPS_AHEAD_MAX);
     let waker = sender.clone();
     // If it can't be sent, there is something to wake up for.
     let _bell = stop.bell(move || drop(waker.try_send(Incoming::Stop)));
     // Nobody waits for the reader: when the session is asked to stop, its input may stay open.
     std::thread::spawn(move || read_groups(input, &sender));
-    let mut answers = Vec::new();
-    while let Some(group) = next(&groups, stop)? {
-        for line in group {
-            answer(live, line, stop, &mut answers)?;
-            if answers.len() > PIPELINE_BYTES_MAX {
-                hand_out(live, &mut answers, &mut output)?;
-            }
-        }
-        hand_out(live, &mut answers, &mut output)?;
-    }
-    live.sequencer.commit()
+    let mut answers = Answers { bytes: Vec::new(), output };
+    let served = serve_groups(live, &groups, stop, &mut answers);
+    let why = match served {
+        Ok(()) => stop.why(),
+        // What was done stays done, though nobody is told.
+        Err(RunError::Io(error)) if error.kind() == ErrorKind::BrokenPipe => Some(Why::ClosedPipe),
+        Err(error) => return Err(error),
+    };
+    live.sequencer.commit()?;
+    Ok(why)
 }
 
-/// Writes answers once what they tell is on disk.
-fn hand_out(live: &mut Live, answers: &mut Vec<u8>, output: &mut impl Write) -> Result<(), RunError> {
-    live.sequencer.commit()?;
-    output.write_all(answers)?;
-    output.flush()?;
-    answers.clear();
+fn serve_groups(
+    live: &mut Live,
+    groups: &Receiver<Incoming>,
+    stop: &Stop,
+    answers: &mut Answers<impl Write>,
+) -> Result<(), RunError> {
+    while let Some(group) = next(groups, stop)? {
+        for line in group {
+            answers.answer(live, line, stop)?;
+        }
+        answers.hand_out(live)?;
+    }
     Ok(())
 }
 
@@ -159,88 +165,124 @@ fn read_line(input: &mut impl BufRead) -> std::io::Result<Option<Line>> {
     }
 }
 
-fn answer(live: &mut Live, line: Line, stop: &Stop, answers: &mut Vec<u8>) -> Result<(), RunError> {
-    let value = match line {
-        Line::Text(bytes) => respond(live, &bytes, stop)?,
-        Line::TooLong => {
-            let most = limits::LINE_BYTES_MAX;
-            failed(Value::Null, &Refusal::new(Code::LimitExceeded, format!("a line may have {most} bytes")))
-        }
-    };
-    serde_json::to_writer(&mut *answers, &value).map_err(std::io::Error::from)?;
-    answers.push(b'\n');
-    Ok(())
+/// A request with the id that goes back with its answer.
+struct Asked {
+    id: Value,
+    request: Result<Request, Malformed>,
 }
 
-/// Answers one line.
-///
-/// # Errors
-/// Only faults.
-pub fn respond(live: &mut Live, line: &[u8], stop: &Stop) -> Result<Value, RunError> {
+impl<W: Write> Answers<W> {
+    /// Writes answers once what they tell is on disk.
+    fn hand_out(&mut self, live: &mut Live) -> Result<(), RunError> {
+        live.sequencer.commit()?;
+        self.output.write_all(&self.bytes)?;
+        self.output.flush()?;
+        self.bytes.clear();
+        Ok(())
+    }
+
+    /// Answers one line. No more of its answer is kept than what a commit's worth of requests is answered:
+    /// a long one goes out in pieces.
+    fn answer(&mut self, live: &mut Live, line: Line, stop: &Stop) -> Result<(), RunError> {
+        let asked = match line {
+            Line::Text(bytes) => read(&bytes),
+            Line::TooLong => {
+                let most = limits::LINE_BYTES_MAX;
+                let refusal = Refusal::new(Code::LimitExceeded, format!("a line may have {most} bytes"));
+                Asked { id: Value::Null, request: Err(Malformed::Request(refusal)) }
+            }
+        };
+        let Asked { id, request } = asked;
+        match request {
+            Ok(Request::Batch(acts)) => self.batch(live, &id, acts)?,
+            Ok(request) => {
+                let reply = live.answer(request, stop)?;
+                self.put(&told(&id, reply))?;
+            }
+            Err(Malformed::Act(refusal)) => {
+                let shown = live.sequencer.refused(refusal);
+                self.put(&told(&id, Reply::Receipt(shown)))?;
+            }
+            Err(Malformed::Request(refusal)) => self.put(&told(&id, Reply::Refused(refusal)))?,
+        }
+        self.bytes.push(b'\n');
+        self.make_room(live)
+    }
+
+    fn put(&mut self, value: &Value) -> Result<(), RunError> {
+        Ok(serde_json::to_writer(&mut self.bytes, value).map_err(std::io::Error::from)?)
+    }
+
+    fn make_room(&mut self, live: &mut Live) -> Result<(), RunError> {
+        if self.bytes.len() > PIPELINE_BYTES_MAX { self.hand_out(live) } else { Ok(()) }
+    }
+
+    fn batch(
+        &mut self,
+        live: &mut Live,
+        id: &Value,
+        acts: Vec<Result<Act, Refusal>>,
+    ) -> Result<(), RunError> {
+        self.bytes.extend_from_slice(b"{\"id\":");
+        self.put(id)?;
+        self.bytes.extend_from_slice(b",\"receipts\":[");
+        for (at, act) in acts.into_iter().enumerate() {
+            if at > 0 {
+                self.bytes.push(b',');
+            }
+            let Shown { json, .. } = match act {
+                Ok(act) => live.sequencer.perform_shown(act)?,
+                Err(refusal) => live.sequencer.refused(refusal),
+            };
+            self.put(&json)?;
+            self.make_room(live)?;
+        }
+        self.bytes.extend_from_slice(b"]}");
+        Ok(())
+    }
+}
+
+/// Reads one line.
+fn read(line: &[u8]) -> Asked {
+    let nothing = |sentence: &str| Asked {
+        id: Value::Null,
+        request: Err(Malformed::Request(Refusal::invalid(sentence))),
+    };
     let text = match std::str::from_utf8(line) {
         Ok(text) => text.trim(),
-        Err(_) => return Ok(failed(Value::Null, &Refusal::invalid("the line is not UTF-8"))),
+        Err(_) => return nothing("the line is not UTF-8"),
     };
     if text.is_empty() {
-        return Ok(failed(Value::Null, &Refusal::invalid("the line is empty; a request is a JSON object")));
+        return nothing("the line is empty; a request is a JSON object");
     }
-    let (request, broken_text) = match parse(text) {
-        Ok(Parsed { value: Value::Object(map), broken_text }) => (map, broken_text),
-        Ok(_) => return Ok(failed(Value::Null, &Refusal::invalid("a request is a JSON object"))),
-        Err(problem) => {
-            return Ok(failed(Value::Null, &Refusal::invalid(format!("the line is not JSON: {problem}"))));
-        }
-    };
-    live.sequencer.tell_time();
-    dispatch(live, request, broken_text, stop)
+    match parse(text) {
+        Ok(Parsed { value: Value::Object(map), broken_text }) => read_object(map, broken_text),
+        Ok(_) => nothing("a request is a JSON object"),
+        Err(problem) => nothing(&format!("the line is not JSON: {problem}")),
+    }
 }
 
-const REQUESTS: [&str; 6] = ["act", "batch", "query", "advance", "run", "verify"];
-
-fn dispatch(
-    live: &mut Live,
-    mut request: Map<String, Value>,
-    broken_text: bool,
-    stop: &Stop,
-) -> Result<Value, RunError> {
-    let mut id = request.remove("id").unwrap_or_default();
+fn read_object(mut map: Map<String, Value>, broken_text: bool) -> Asked {
+    let mut id = map.remove("id").unwrap_or_default();
     // What can't be read can't be sent back either.
     let broken_id = (broken_text && lone_surrogate(&id)).then(|| {
         id = Value::Null;
         surrogate("`id`")
     });
-    let broken = || broken_text.then(|| surrogate_key(&request)).flatten();
-    let stray = broken_id.or_else(broken).or_else(|| check_keys(&request));
-    if let Some(act) = request.remove("act") {
-        let receipt = match stray {
-            Some(refusal) => refused(live, refusal),
-            None => act_on(live, act, broken_text)?,
-        };
-        return Ok(json!({ "id": id, "receipt": receipt }));
-    }
-    if let Some(refusal) = stray {
-        return Ok(failed(id, &refusal));
-    }
-    let Some((kind, body)) = request.into_iter().next() else {
-        let refusal =
-            Refusal::invalid("the request is missing").hint(format!("name one of {}", REQUESTS.join(", ")));
-        return Ok(failed(id, &refusal));
+    let broken = || broken_text.then(|| surrogate_key(&map)).flatten();
+    let stray = broken_id.or_else(broken).or_else(|| check_keys(&map));
+    let request = match stray {
+        Some(refusal) if map.contains_key("act") => Err(Malformed::Act(refusal)),
+        Some(refusal) => Err(Malformed::Request(refusal)),
+        None => match map.into_iter().next() {
+            Some((word, body)) => Request::parse(&word, body, broken_text),
+            None => {
+                let hint = format!("name one of {}", REQUESTS.join(", "));
+                Err(Malformed::Request(Refusal::invalid("the request is missing").hint(hint)))
+            }
+        },
     };
-    let result = match kind.as_str() {
-        "batch" => return batch(live, id, body, broken_text),
-        "query" => query(live, body, broken_text).map(|result| json!({ "id": id, "result": result })),
-        _ if broken_text && lone_surrogate(&body) => Err(surrogate(&format!("`{kind}`"))),
-        "advance" => advance(live, &body)?.map(|()| json!({ "id": id, "now": live.sequencer.now().to_string() })),
-        "run" => run(live, &body, stop)?.map(|stopped| {
-            json!({ "id": id, "now": live.sequencer.now().to_string(), "seq": live.world().seq(), "stopped": stopped })
-        }),
-        _ => verify(live, &body)?.map(|result| json!({ "id": id, "result": result })),
-    };
-    Ok(result.unwrap_or_else(|refusal| failed(id, &refusal)))
-}
-
-fn failed(id: Value, refusal: &Refusal) -> Value {
-    json!({ "id": id, "error": refusal.to_json() })
+    Asked { id, request }
 }
 
 fn check_keys(request: &Map<String, Value>) -> Option<Refusal> {
@@ -256,145 +298,16 @@ fn check_keys(request: &Map<String, Value>) -> Option<Refusal> {
     (names.len() > 1).then(|| Refusal::invalid(format!("one request at a time, not {}", names.join(" and "))))
 }
 
-/// The first field that holds half of a surrogate pair.
-fn surrogate_in(map: &Map<String, Value>) -> Option<Refusal> {
-    let field = || map.iter().find(|(_, value)| lone_surrogate(value));
-    surrogate_key(map).or_else(|| field().map(|(key, _)| surrogate(&format!("`{key}`"))))
-}
-
-/// The refusal of a field's name that holds half of a surrogate pair.
-fn surrogate_key(map: &Map<String, Value>) -> Option<Refusal> {
-    let broken = map.keys().any(|key| lone_surrogate(&Value::from(key.as_str())));
-    broken.then(|| surrogate("the name of a field"))
-}
-
-fn surrogate(what: &str) -> Refusal {
-    Refusal::invalid(format!("{what} holds a lone surrogate, which is no text"))
-        .hint("write characters beyond U+FFFF as a pair, or as themselves")
-}
-
-/// An action from outside: `as`, and an op or a list `ops`. Its receipt, for the one who acts.
-fn act_on(live: &mut Live, act: Value, broken_text: bool) -> Result<Value, RunError> {
-    let Value::Object(mut act) = act else {
-        return Ok(refused(live, Refusal::invalid("`act` must be an object with `as` and `op`")));
-    };
-    if let Some(refusal) = broken_text.then(|| surrogate_in(&act)).flatten() {
-        return Ok(refused(live, refusal));
-    }
-    let principal = match act.remove("as") {
-        Some(Value::String(principal)) => principal,
-        Some(_) => return Ok(refused(live, Refusal::invalid("`as` must be a string"))),
-        None => {
-            let refusal = Refusal::invalid("`as` is missing").hint("name the principal that acts");
-            return Ok(refused(live, refusal));
+/// An answer as it goes over the wire.
+fn told(id: &Value, reply: Reply) -> Value {
+    match reply {
+        Reply::Receipt(shown) => json!({ "id": id, "receipt": shown.json }),
+        Reply::Result(result) => json!({ "id": id, "result": result }),
+        Reply::Now(now) => json!({ "id": id, "now": now.to_string() }),
+        Reply::Ran { now, seq, span, stopped } => {
+            let stopped = stopped.asked().map_or(span.word(), Why::word);
+            json!({ "id": id, "now": now.to_string(), "seq": seq, "stopped": stopped })
         }
-    };
-    let action = match act.remove("ops") {
-        None => Value::Object(act),
-        Some(ops) if act.is_empty() && ops.is_array() => ops,
-        Some(_) => {
-            let problem = if act.is_empty() {
-                "`ops` must be an array of ops"
-            } else {
-                "give an `op` with its fields, or `ops`, not both"
-            };
-            return Ok(refused(live, Refusal::invalid(problem)));
-        }
-    };
-    let receipt = live.sequencer.act(&principal, action)?;
-    Ok(receipt.to_json(live.world(), Viewer::Artifact(live.world().lookup(&principal))))
-}
-
-/// The receipt of what never became an action.
-fn refused(live: &Live, refusal: Refusal) -> Value {
-    let receipt = Receipt::refused(live.sequencer.now(), refusal);
-    receipt.to_json(live.world(), Viewer::Artifact(None))
-}
-
-fn batch(live: &mut Live, id: Value, body: Value, broken_text: bool) -> Result<Value, RunError> {
-    let Value::Array(acts) = body else {
-        return Ok(failed(id, &Refusal::invalid("`batch` must be an array of actions")));
-    };
-    let mut receipts = Vec::with_capacity(acts.len());
-    for act in acts {
-        receipts.push(act_on(live, act, broken_text)?);
+        Reply::Refused(refusal) => json!({ "id": id, "error": refusal.to_json() }),
     }
-    Ok(json!({ "id": id, "receipts": receipts }))
-}
-
-/// A query as an observer.
-fn query(live: &mut Live, body: Value, broken_text: bool) -> Result<Value, Refusal> {
-    let Value::Object(mut query) = body else {
-        return Err(Refusal::invalid("`query` must be an object with `what`"));
-    };
-    if let Some(refusal) = broken_text.then(|| surrogate_in(&query)).flatten() {
-        return Err(refusal);
-    }
-    for field in ["op", "max_spend", "action_id"] {
-        if query.contains_key(field) {
-            return Err(Refusal::invalid(format!("`query` has no field `{field}`")));
-        }
-    }
-    query.insert("op".into(), "query".into());
-    match Action::parse(Value::Object(query))?.ops.pop().map(|planned| planned.op) {
-        Some(Op::Query(query)) => live.sequencer.observe(query),
-        _ => Err(Refusal::invalid("`query` must be a query")),
-    }
-}
-
-fn advance(live: &mut Live, body: &Value) -> Result<Result<(), Refusal>, RunError> {
-    let Some(ms) = body.as_str().and_then(parse_duration_ms) else {
-        return Ok(Err(Refusal::invalid(
-            "`advance` must be a duration such as \"60s\", in whole milliseconds",
-        )));
-    };
-    Ok(live.advance(ms)?.map_err(|problem| Refusal::new(Code::InvalidArgument, problem)))
-}
-
-/// Runs the scheduler: so many ticks, or for a duration: as many ticks as begin within it, or every turn
-/// that comes before its end.
-fn run(live: &mut Live, body: &Value, stop: &Stop) -> Result<Result<&'static str, Refusal>, RunError> {
-    let wrong = || Refusal::invalid("`run` must be {\"ticks\": 3} or {\"for\": \"10m\"}");
-    let fields = body.as_object().filter(|fields| fields.len() == 1);
-    let Some((kind, value)) = fields.and_then(|fields| fields.iter().next()) else { return Ok(Err(wrong())) };
-    let word = match kind.as_str() {
-        "ticks" => "ticks",
-        "for" => "for",
-        _ => return Ok(Err(wrong())),
-    };
-    let ms = value.as_str().filter(|_| word == "for").and_then(parse_duration_ms);
-    let goal = match (live.ticks_done(), ms) {
-        (Some(done), ms) => {
-            let tick_ms = live.file.plan.tick_ms.max(1);
-            let begun = ms.map(|ms| (ms / tick_ms + i64::from(ms % tick_ms != 0)).unsigned_abs());
-            let ticks = if word == "ticks" { value.as_u64() } else { begun };
-            ticks.and_then(|ticks| done.checked_add(ticks)).map(Goal::Ticks)
-        }
-        (None, Some(ms)) => live.sequencer.now().after_ms(ms).map(Goal::Time),
-        (None, None) if word == "ticks" => {
-            let refusal = Refusal::invalid("`ticks`: in this world each agent has its own turns");
-            return Ok(Err(refusal.hint("run it for a duration, as in {\"for\": \"10m\"}")));
-        }
-        (None, None) => None,
-    };
-    let Some(goal) = goal else { return Ok(Err(wrong())) };
-    let stopped = live.run_until(goal, stop, |_, _| ())?;
-    // Where the clock stands when nothing happened at the end is known to nobody but the journal.
-    if matches!(goal, Goal::Time(_)) && live.sequencer.now() > live.world().now() {
-        live.sequencer.mark(Cause::Clock)?;
-    }
-    Ok(Ok(match stopped {
-        Stopped::Done => word,
-        Stopped::Interrupted => "interrupted",
-    }))
-}
-
-fn verify(live: &mut Live, body: &Value) -> Result<Result<Value, Refusal>, RunError> {
-    if *body != Value::Bool(true) {
-        return Ok(Err(Refusal::invalid("`verify` must be true")));
-    }
-    Ok(Ok(match oikos_journal::verify(live.sequencer.journal()?, |_| ()) {
-        Ok(found) => verified(&found),
-        Err(error) => json!({ "ok": false, "problem": error.to_string() }),
-    }))
 }

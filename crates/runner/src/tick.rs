@@ -1,14 +1,14 @@
 //! The tick scheduler: all think on one snapshot, then all act in an order that the seed decides.
 
 use oikos_kernel::{
-    record::{Cause, Handle},
-    rules::ResourceId,
-    seed::{derive, shuffle},
+    id::Handle,
+    record::Cause,
+    time::Time,
     world::{Tick, World},
 };
 
 use crate::{
-    clock::{until, wall_now},
+    agenda::tie,
     config::ClockKind,
     desk::Counter,
     error::RunError,
@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct TickScheduler {
     tick_ms: i64,
-    /// The tick that was under way when the world was opened, as it stood when it began.
+    /// The tick that was cut short, as it stood when it began.
     unfinished: Option<Box<World>>,
 }
 
@@ -34,18 +34,27 @@ struct Turns {
 }
 
 impl TickScheduler {
-    /// A scheduler; `snapshot` is the world at the beginning of its last tick, if it had any.
-    pub(crate) fn new(tick_ms: i64, snapshot: Option<World>, sequencer: &mut Sequencer) -> Self {
+    /// A scheduler; `snapshot` is the world at the beginning of its last tick, if that may be under way.
+    ///
+    /// # Errors
+    /// When there is no time after the last tick.
+    pub(crate) fn new(
+        tick_ms: i64,
+        snapshot: Option<World>,
+        sequencer: &mut Sequencer,
+    ) -> Result<Self, RunError> {
         let mut this = Self { tick_ms, unfinished: None };
-        if let (Some(snapshot), Some(tick)) = (snapshot, sequencer.world().tick()) {
-            let left = turns(&snapshot, sequencer.world(), tick);
-            if left.able.is_empty() && left.short.is_empty() {
-                this.end(sequencer, tick);
-            } else {
-                this.unfinished = Some(Box::new(snapshot));
-            }
+        let Some(tick) = sequencer.world().tick() else { return Ok(this) };
+        let is_left = |snapshot: &World| {
+            let left = turns(snapshot, sequencer.world(), tick);
+            !(left.able.is_empty() && left.short.is_empty())
+        };
+        this.unfinished = snapshot.filter(is_left).map(Box::new);
+        match this.unfinished {
+            Some(_) => sequencer.set_in_tick(true),
+            None => this.end(sequencer, tick)?,
         }
-        this
+        Ok(this)
     }
 
     /// The number of the next tick; one that was cut short counts as next.
@@ -74,71 +83,40 @@ impl TickScheduler {
                 if !self.wait(sequencer, number, counter, stop)? {
                     return Ok(false);
                 }
-                counter.serve(sequencer)?;
+                sequencer.set_in_tick(true);
                 sequencer.mark(Cause::Tick { number })?;
-                sequencer.snapshot_if_due()?;
                 Box::new(sequencer.world().clone())
             }
         };
-        let Some(tick) = snapshot.tick() else { return Ok(true) };
-        let left = turns(&snapshot, sequencer.world(), tick);
-        for agent in left.short {
-            pass(sequencer, agent, tick.number)?;
+        let tick = begun(&snapshot);
+        sequencer.hold_time(true);
+        let ended = turns_of(tick, &snapshot, sequencer, counter, stop);
+        sequencer.hold_time(false);
+        if ended? {
+            self.end(sequencer, tick)?;
+            return Ok(true);
         }
-        let mut thoughts = Vec::with_capacity(left.able.len());
-        for agent in left.able {
-            if stop.is_asked() {
-                return self.cut_short(sequencer, snapshot);
-            }
-            thoughts.push(think(&snapshot, sequencer.interpreter(), agent, tick.number, tick.time));
-        }
-        // What was thought is charged when it is acted on; until then nobody else may use it.
-        let world = sequencer.world_mut();
-        let reserve = |thought: Thinking| {
-            let reserved = world.reserve(thought.agent, ResourceId::CPU, thought.cpu_us, tick.time);
-            (thought, reserved)
-        };
-        let mut thoughts: Vec<_> = thoughts.into_iter().map(reserve).collect();
-        let place = order(&snapshot, tick);
-        let at = |agent: Handle| place.get(agent.0 as usize).copied().unwrap_or(usize::MAX);
-        thoughts.sort_by_key(|(thought, _)| at(thought.agent));
-        let mut stopped = false;
-        for (thought, reserved) in thoughts {
-            let funded = reserved.map(|reserved| sequencer.world_mut().settle(reserved)).is_some();
-            stopped = stopped || stop.is_asked();
-            if stopped {
-                continue;
-            }
-            if funded {
-                act(sequencer, thought)?;
-            } else {
-                // It thought on the beginning of the tick, and an action from outside has used since what
-                // that takes.
-                pass(sequencer, thought.agent, tick.number)?;
-            }
-        }
-        if stopped {
-            return self.cut_short(sequencer, snapshot);
-        }
-        self.end(sequencer, tick);
-        Ok(true)
-    }
-
-    fn end(&self, sequencer: &mut Sequencer, tick: Tick) {
-        if sequencer.clock() == ClockKind::Virtual
-            && let Some(end) = tick.time.after_ms(self.tick_ms)
-        {
-            sequencer.set_now(end);
-        }
-    }
-
-    fn cut_short(&mut self, sequencer: &mut Sequencer, snapshot: Box<World>) -> Result<bool, RunError> {
         self.unfinished = Some(snapshot);
-        sequencer.commit()?;
         Ok(false)
     }
 
-    /// Waits for a tick's time on the wall clock; false when it was asked to stop.
+    fn end(&self, sequencer: &mut Sequencer, tick: Tick) -> Result<(), RunError> {
+        sequencer.set_in_tick(false);
+        if sequencer.clock() == ClockKind::Virtual {
+            sequencer.set_now(tick.time.after_ms(self.tick_ms).ok_or(RunError::EndOfTime)?);
+        }
+        Ok(())
+    }
+
+    /// When a tick is due on the wall clock.
+    fn due(&self, world: &World, number: u64) -> Result<Time, RunError> {
+        let offset_ms = i64::try_from(number).ok().and_then(|number| number.checked_mul(self.tick_ms));
+        let offset_ms = offset_ms.and_then(|offset_ms| offset_ms.checked_add(world.away_ms()));
+        let due = offset_ms.and_then(|offset_ms| world.rules().start.after_ms(offset_ms));
+        due.ok_or(RunError::EndOfTime)
+    }
+
+    /// Waits for a tick's time, and serves the desk meanwhile; false when it was asked to stop.
     fn wait(
         &self,
         sequencer: &mut Sequencer,
@@ -146,24 +124,79 @@ impl TickScheduler {
         counter: &Counter,
         stop: &Stop,
     ) -> Result<bool, RunError> {
-        let start_ms = sequencer.world().rules().start.ms();
-        let offset_ms = i64::try_from(number).unwrap_or(i64::MAX).saturating_mul(self.tick_ms);
-        let due = oikos_kernel::time::Time::from_ms(start_ms.saturating_add(offset_ms)).unwrap_or_default();
+        counter.serve(sequencer)?;
         loop {
             if stop.is_asked() {
+                sequencer.note_time(0)?;
                 return Ok(false);
             }
             if sequencer.clock() == ClockKind::Virtual {
                 return Ok(true);
             }
-            if until(due).is_zero() {
-                sequencer.set_now(wall_now());
+            sequencer.break_silence()?;
+            let left = sequencer.until(self.due(sequencer.world(), number)?);
+            if left.is_zero() {
                 return Ok(true);
             }
-            sequencer.commit()?;
-            counter.wait(Some(until(due)), sequencer)?;
+            counter.wait(Some(left), sequencer)?;
         }
     }
+}
+
+#[expect(clippy::expect_used, reason = "a tick's snapshot is taken when its record has been applied")]
+fn begun(snapshot: &World) -> Tick {
+    snapshot.tick().expect("a snapshot of a tick knows the tick")
+}
+
+/// Takes the turns of a tick that are left: thinking, then acting. The desk is served between any two. Says
+/// whether the tick has ended; else it was asked to stop.
+fn turns_of(
+    tick: Tick,
+    snapshot: &World,
+    sequencer: &mut Sequencer,
+    counter: &Counter,
+    stop: &Stop,
+) -> Result<bool, RunError> {
+    let left = turns(snapshot, sequencer.world(), tick);
+    for agent in left.short {
+        pass(sequencer, agent, tick.number)?;
+    }
+    let mut thoughts = Vec::with_capacity(left.able.len());
+    for agent in left.able {
+        counter.serve(sequencer)?;
+        if stop.is_asked() {
+            return Ok(false);
+        }
+        thoughts.push(think(snapshot, sequencer.interpreter(), agent, tick.number, tick.time)?);
+    }
+    // What was thought is charged when it is acted on; until then nobody else may use it.
+    let world = sequencer.world_mut();
+    let reserve = |thought: Thinking| {
+        let reserved = world.reserve_all(&thought.charges, tick.time);
+        (thought, reserved)
+    };
+    let mut thoughts: Vec<_> = thoughts.into_iter().map(reserve).collect();
+    let seed = snapshot.rules().seed;
+    thoughts.sort_by_cached_key(|(thought, _)| (tie(seed, tick.time, thought.agent), thought.agent));
+    let mut stopped = false;
+    for (thought, reserved) in thoughts {
+        if !stopped {
+            counter.serve(sequencer)?;
+        }
+        let funded = reserved.map(|reserved| sequencer.world_mut().settle_all(reserved)).is_some();
+        stopped = stopped || stop.is_asked();
+        if stopped {
+            continue;
+        }
+        if funded {
+            act(sequencer, thought)?;
+        } else {
+            // It thought on the beginning of the tick, and an action from outside has used since what
+            // that takes.
+            pass(sequencer, thought.agent, tick.number)?;
+        }
+    }
+    Ok(!stopped)
 }
 
 /// Whose turn it is, or still is: as the tick began they were due, and they have had no turn in it.
@@ -178,18 +211,4 @@ fn turns(snapshot: &World, world: &World, tick: Tick) -> Turns {
         .map(|agent| agent.handle);
     let (able, short) = due.partition(|agent| snapshot.can_step(*agent, tick.time));
     Turns { able, short }
-}
-
-/// Each agent's place in a tick, by handle. It is drawn over everyone, so that it is the same when some
-/// have acted already.
-fn order(snapshot: &World, tick: Tick) -> Vec<usize> {
-    let mut order: Vec<Handle> = snapshot.agents().map(|agent| agent.handle).collect();
-    shuffle(&mut order, derive(snapshot.rules().seed, "order", "", tick.number));
-    let mut place = vec![usize::MAX; snapshot.next_handle().0 as usize];
-    for (at, agent) in order.iter().enumerate() {
-        if let Some(row) = place.get_mut(agent.0 as usize) {
-            *row = at;
-        }
-    }
-    place
 }

@@ -1,8 +1,9 @@
 //! How much a record weighs: the bytes that it takes in the journal before they are packed, or a little more.
 
 use oikos_kernel::{
+    event::Event,
     json::{Json, text_bytes},
-    record::{Cause, Change, Creation, Effect, Event, Outcome, Record},
+    record::{Cause, Change, Creation, Effect, Outcome, Record},
 };
 use serde_json::Value;
 
@@ -16,7 +17,11 @@ pub(crate) fn weight(record: &Record) -> usize {
             json(action) + output.len() + action_id.as_ref().map_or(0, String::len)
         }
         Cause::Step { thought, output, .. } => json(&thought.action) + thought.output.len() + output.len(),
-        Cause::Genesis { .. } | Cause::Tick { .. } | Cause::Clock { .. } | Cause::Short { .. } => 0,
+        Cause::Genesis { .. }
+        | Cause::Tick { .. }
+        | Cause::Clock { .. }
+        | Cause::Ask { .. }
+        | Cause::Short { .. } => 0,
     };
     let outcome = match &record.outcome {
         Outcome::Done(result) => json(result),

@@ -8,7 +8,11 @@
 use std::{
     collections::VecDeque,
     ops::Deref,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -50,6 +54,9 @@ struct Shared {
     /// Rung when something is on disk, or can't come to be.
     done: Condvar,
     journal: Mutex<Journal>,
+    file: Option<PathBuf>,
+    /// Nothing can be written any more.
+    failed: AtomicBool,
 }
 
 /// All that waits for the writer, and how far it came.
@@ -116,6 +123,8 @@ impl Writer {
             queue: Mutex::new(queue),
             work: Condvar::new(),
             done: Condvar::new(),
+            file: journal.file().map(Path::to_path_buf),
+            failed: AtomicBool::new(false),
             journal: Mutex::new(journal),
         };
         Self { shared: Arc::new(shared), thread: None }
@@ -133,7 +142,12 @@ impl Writer {
 
     /// Whether nothing can be written any more.
     pub(crate) fn has_failed(&self) -> bool {
-        self.shared.open().failed
+        self.shared.failed.load(Ordering::SeqCst)
+    }
+
+    /// The journal's file, if it has one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.shared.file.as_deref()
     }
 
     /// Takes a record over. It waits if too much waits already.
@@ -401,6 +415,7 @@ impl Shared {
         let (dropped, bell) = {
             let mut queue = self.open();
             queue.failed = true;
+            self.failed.store(true, Ordering::SeqCst);
             queue.failure.get_or_insert(error);
             (std::mem::take(&mut queue.releases), queue.bell.clone())
         };

@@ -1,0 +1,297 @@
+//! What can be asked of a world, and what is answered: read once from JSON, and the same whoever carries it.
+
+use oikos_kernel::{
+    json::Json,
+    op::{Action, Op, Query},
+    receipt::Receipt,
+    refusal::{Code, Refusal},
+    time::{Time, parse_duration_ms},
+    world::wire::Viewer,
+};
+use serde_json::{Map, Value};
+
+use crate::{
+    error::RunError,
+    json::lone_surrogate,
+    live::{Live, Stopped},
+    report::verified,
+    sequencer::Sequencer,
+    stop::Stop,
+};
+
+/// A request.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// A principal acts from outside.
+    Act(Act),
+    /// Several do, each action for itself; one that is malformed is refused in its place.
+    Batch(Vec<Result<Act, Refusal>>),
+    /// An observer, who may see all, asks.
+    Query(Query),
+    /// The virtual clock is moved, by milliseconds; nobody thinks.
+    Advance(i64),
+    /// The loops are run.
+    Run(Span),
+    /// The whole journal is verified.
+    Verify,
+}
+
+/// An action from outside.
+#[derive(Clone, Debug)]
+pub struct Act {
+    /// Who acts.
+    pub principal: String,
+    /// What is to be done, or why that is no action.
+    pub action: Result<Action, Refusal>,
+    /// The action as it was submitted.
+    pub recorded: Json,
+}
+
+/// How long loops are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// So many ticks.
+    Ticks(u64),
+    /// For so many milliseconds of the world's time.
+    For(i64),
+}
+
+/// What is answered, as whoever asked may see it.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// What an action did.
+    Receipt(Shown),
+    /// What a query or a verification found.
+    Result(Value),
+    /// Where the clock stands.
+    Now(Time),
+    /// How far a run came.
+    Ran {
+        /// The clock.
+        now: Time,
+        /// The last record's number.
+        seq: u64,
+        /// What it was to do.
+        span: Span,
+        /// Why it ended.
+        stopped: Stopped,
+    },
+    /// Why it can't be answered.
+    Refused(Refusal),
+}
+
+/// A receipt with its wire form: who reads it needs no world for the names.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The receipt.
+    pub receipt: Receipt,
+    /// The same as JSON, as the one who acted may see it.
+    pub json: Value,
+}
+
+/// Why something is no request.
+#[derive(Clone, Debug)]
+pub(crate) enum Malformed {
+    /// It would be an action, so a receipt says what is wrong.
+    Act(Refusal),
+    /// It is nothing.
+    Request(Refusal),
+}
+
+/// The words for requests.
+pub(crate) const REQUESTS: [&str; 6] = ["act", "batch", "query", "advance", "run", "verify"];
+
+impl Request {
+    /// Reads the request of that word. `broken_text` says that the text held half of a surrogate pair.
+    pub(crate) fn parse(word: &str, body: Value, broken_text: bool) -> Result<Self, Malformed> {
+        let broken = broken_text && lone_surrogate(&body);
+        let plain = |wrong: Option<Refusal>| match wrong {
+            _ if broken => Err(Malformed::Request(surrogate(&format!("`{word}`")))),
+            Some(refusal) => Err(Malformed::Request(refusal)),
+            None => Ok(()),
+        };
+        match word {
+            "act" => Act::parse(body, broken_text).map(Self::Act).map_err(Malformed::Act),
+            "batch" => {
+                let Value::Array(acts) = body else {
+                    let refusal = Refusal::invalid("`batch` must be an array of actions");
+                    return Err(Malformed::Request(refusal));
+                };
+                Ok(Self::Batch(acts.into_iter().map(|act| Act::parse(act, broken_text)).collect()))
+            }
+            "query" => query(body, broken_text).map(Self::Query).map_err(Malformed::Request),
+            "advance" => {
+                let ms = body.as_str().and_then(parse_duration_ms);
+                let wrong =
+                    || Refusal::invalid("`advance` must be a duration such as \"60s\", in whole milliseconds");
+                plain(ms.is_none().then(wrong))?;
+                Ok(Self::Advance(ms.unwrap_or(0)))
+            }
+            "run" => {
+                let span = span(&body);
+                let wrong = || Refusal::invalid("`run` must be {\"ticks\": 3} or {\"for\": \"10m\"}");
+                plain(span.is_none().then(wrong))?;
+                span.map(Self::Run).ok_or_else(|| Malformed::Request(wrong()))
+            }
+            "verify" => {
+                let wrong = || Refusal::invalid("`verify` must be true");
+                plain((body != Value::Bool(true)).then(wrong))?;
+                Ok(Self::Verify)
+            }
+            _ => Err(Malformed::Request(Refusal::invalid("there is no such request"))),
+        }
+    }
+}
+
+impl Act {
+    /// An action as its JSON has it: an op, or a list of ops.
+    #[must_use]
+    pub fn new(principal: String, action: Value) -> Self {
+        let recorded = Json::from(action.clone());
+        Self { principal, action: Action::parse(action), recorded }
+    }
+
+    /// Reads `as`, and an op with its fields or a list `ops`.
+    fn parse(act: Value, broken_text: bool) -> Result<Self, Refusal> {
+        let Value::Object(mut act) = act else {
+            return Err(Refusal::invalid("`act` must be an object with `as` and `op`"));
+        };
+        if let Some(refusal) = broken_text.then(|| surrogate_in(&act)).flatten() {
+            return Err(refusal);
+        }
+        let principal = match act.remove("as") {
+            Some(Value::String(principal)) => principal,
+            Some(_) => return Err(Refusal::invalid("`as` must be a string")),
+            None => {
+                return Err(Refusal::invalid("`as` is missing").hint("name the principal that acts"));
+            }
+        };
+        match act.remove("ops") {
+            None => Ok(Self::new(principal, Value::Object(act))),
+            Some(ops) if act.is_empty() && ops.is_array() => Ok(Self::new(principal, ops)),
+            Some(_) if act.is_empty() => Err(Refusal::invalid("`ops` must be an array of ops")),
+            Some(_) => Err(Refusal::invalid("give an `op` with its fields, or `ops`, not both")),
+        }
+    }
+}
+
+impl Span {
+    /// The word for it in a request.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ticks(_) => "ticks",
+            Self::For(_) => "for",
+        }
+    }
+}
+
+fn query(body: Value, broken_text: bool) -> Result<Query, Refusal> {
+    let Value::Object(mut query) = body else {
+        return Err(Refusal::invalid("`query` must be an object with `what`"));
+    };
+    if let Some(refusal) = broken_text.then(|| surrogate_in(&query)).flatten() {
+        return Err(refusal);
+    }
+    for field in ["op", "max_spend", "action_id"] {
+        if query.contains_key(field) {
+            return Err(Refusal::invalid(format!("`query` has no field `{field}`")));
+        }
+    }
+    query.insert("op".into(), "query".into());
+    match Action::parse(Value::Object(query))?.ops.pop().map(|planned| planned.op) {
+        Some(Op::Query(query)) => Ok(query),
+        _ => Err(Refusal::invalid("`query` must be a query")),
+    }
+}
+
+fn span(body: &Value) -> Option<Span> {
+    let fields = body.as_object().filter(|fields| fields.len() == 1)?;
+    let (word, value) = fields.iter().next()?;
+    match word.as_str() {
+        "ticks" => value.as_u64().map(Span::Ticks),
+        "for" => value.as_str().and_then(parse_duration_ms).map(Span::For),
+        _ => None,
+    }
+}
+
+/// The first field that holds half of a surrogate pair.
+fn surrogate_in(map: &Map<String, Value>) -> Option<Refusal> {
+    let field = || map.iter().find(|(_, value)| lone_surrogate(value));
+    surrogate_key(map).or_else(|| field().map(|(key, _)| surrogate(&format!("`{key}`"))))
+}
+
+/// The refusal of a field's name that holds half of a surrogate pair.
+pub(crate) fn surrogate_key(map: &Map<String, Value>) -> Option<Refusal> {
+    let broken = map.keys().any(|key| lone_surrogate(&Value::from(key.as_str())));
+    broken.then(|| surrogate("the name of a field"))
+}
+
+/// The refusal of a text that is none.
+pub(crate) fn surrogate(what: &str) -> Refusal {
+    Refusal::invalid(format!("{what} holds a lone surrogate, which is no text"))
+        .hint("write characters beyond U+FFFF as a pair, or as themselves")
+}
+
+impl Sequencer {
+    /// Answers what needs no scheduler. Nothing of it may leave the process before what has happened until
+    /// then is on disk.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn answer(&mut self, request: Request) -> Result<Reply, RunError> {
+        Ok(match request {
+            Request::Act(act) => Reply::Receipt(self.perform_shown(act)?),
+            Request::Query(query) => {
+                self.tell_time()?;
+                self.observe(query)?.map_or_else(Reply::Refused, Reply::Result)
+            }
+            Request::Batch(_) => {
+                let refusal = Refusal::new(Code::Unsupported, "the desk takes one action at a time");
+                Reply::Refused(refusal.hint("hand in each action by itself; those that wait share a commit"))
+            }
+            Request::Advance(_) | Request::Run(_) | Request::Verify => {
+                let sentence = "the world is being run, and only who runs it moves its time or verifies it";
+                Reply::Refused(Refusal::new(Code::Unsupported, sentence))
+            }
+        })
+    }
+
+    /// The receipt of what never became an action.
+    pub(crate) fn refused(&self, refusal: Refusal) -> Shown {
+        let receipt = Receipt::refused(self.now(), refusal);
+        let json = receipt.to_json(self.world(), Viewer::Artifact(None));
+        Shown { receipt, json }
+    }
+}
+
+impl Live {
+    /// Answers a request, batches apart. Nothing of it may leave the process before
+    /// [`Sequencer::commit`] has returned.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub fn answer(&mut self, request: Request, stop: &Stop) -> Result<Reply, RunError> {
+        Ok(match request {
+            Request::Act(_) | Request::Batch(_) | Request::Query(_) => self.sequencer.answer(request)?,
+            Request::Advance(ms) => match self.advance(ms)? {
+                Ok(()) => Reply::Now(self.sequencer.now()),
+                Err(problem) => Reply::Refused(Refusal::invalid(problem)),
+            },
+            Request::Run(span) => match self.run_for(span, stop)? {
+                Ok(stopped) => {
+                    let (now, seq) = (self.sequencer.now(), self.world().seq());
+                    Reply::Ran { now, seq, span, stopped }
+                }
+                Err(refusal) => Reply::Refused(refusal),
+            },
+            Request::Verify => {
+                let journal = self.sequencer.journal()?;
+                Reply::Result(match oikos_journal::verify(&journal, |_| ()) {
+                    Ok(found) => verified(&found),
+                    Err(error) => serde_json::json!({ "ok": false, "problem": error.to_string() }),
+                })
+            }
+        })
+    }
+}
