@@ -12,7 +12,7 @@ use clap::Parser as _;
 use mimalloc as _;
 use oikos_runner::{CountingAllocator, RunError, STACK_BYTES};
 
-use crate::args::Args;
+use crate::{args::Args, commands::Ended};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -30,8 +30,9 @@ fn main() -> ExitCode {
     let work = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || commands::run(args));
     let result = work.map_err(anyhow::Error::from).map(std::thread::JoinHandle::join);
     match result {
-        Ok(Ok(Ok(true))) => ExitCode::SUCCESS,
-        Ok(Ok(Ok(false))) => NO.into(),
+        Ok(Ok(Ok(Ended::Yes))) => ExitCode::SUCCESS,
+        Ok(Ok(Ok(Ended::No))) => NO.into(),
+        Ok(Ok(Ok(Ended::Asked(why)))) => why.exit_code().into(),
         Ok(Ok(Err(error))) | Err(error) => {
             let usage = error.downcast_ref::<RunError>().is_some_and(RunError::is_config)
                 || error.downcast_ref::<commands::Usage>().is_some();

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use anstream::{eprintln, stdout};
+use oikos_runner::Why;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::Value;
 
@@ -18,9 +19,14 @@ pub(crate) fn note(text: &str) {
 
 /// A line of data. A reader that has gone away ends the command quietly.
 pub(crate) fn line(text: &str) {
-    if writeln!(stdout(), "{text}").is_err() {
-        std::process::exit(0);
+    if try_line(text).is_err() {
+        std::process::exit(Why::ClosedPipe.exit_code().into());
     }
+}
+
+/// A line of data, for whom the end of its reader is not the end of all.
+pub(crate) fn try_line(text: &str) -> std::io::Result<()> {
+    writeln!(stdout(), "{text}")
 }
 
 /// One JSON value on one line.

@@ -38,7 +38,7 @@ pub(crate) fn text(
     db: &Path,
 ) -> String {
     let world = live.world();
-    let span_ms = live.sequencer.now().ms() - world.rules().start.ms();
+    let span_ms = live.ran_ms();
     let count = |count: u64| number(count.try_into().unwrap_or(i64::MAX));
     let ran = match (live.file.plan.lasts, live.ticks_done()) {
         (Lasts::Ms(ms), _) => {

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oikos_runner::{
+use oikos_runner::{Signal, Why, 
     Goal, Journal, Live, Mind, NotTaken, Stop, Stopped,
     config::{self, Overrides},
     kernel::{record::Handle, seed, time::Time, world::World},
@@ -23,6 +23,9 @@ use serde_json::{Value, json};
 
 // As in the binary: a quick allocator, and the memory limit of code is counted.
 use mimalloc as _;
+
+/// Why these worlds are asked to stop.
+const WHY: Why = Why::Signal(Signal::Terminate);
 #[global_allocator]
 static ALLOCATOR: oikos_runner::CountingAllocator = oikos_runner::CountingAllocator;
 
@@ -134,8 +137,8 @@ fn in_folder<T>(work: impl FnOnce(&Path) -> T) -> T {
 
 fn run(live: &mut Live) -> Duration {
     let began = Instant::now();
-    let stopped = live.run_until(live.goal(), &Stop::default(), |_, _| ()).expect("it runs");
-    assert_eq!(stopped, Stopped::Done);
+    let stopped = live.run_until(live.goal().expect("a goal"), &Stop::default(), |_, _| ()).expect("it runs");
+    assert!(stopped.is_done());
     began.elapsed()
 }
 
@@ -266,9 +269,9 @@ fn idle_cpu() {
                 let used = cpu().saturating_sub(before);
                 let share = 100.0 * used.as_secs_f64() / Duration::from_secs(SECONDS).as_secs_f64();
                 println!("idle_cpu: 100,000 sleepers use {share:.2} % of a core, over {SECONDS} s");
-                asking.ask();
+                asking.ask(WHY);
             });
-            live.run_until(live.goal(), &stop, |_, _| ()).expect("it runs");
+            live.run_until(live.goal().expect("a goal"), &stop, |_, _| ()).expect("it runs");
         });
         assert_eq!(taken(&live), 100_000, "all of them have gone to sleep, and none has woken");
     });
@@ -316,7 +319,7 @@ fn submit(on_disk: bool, percent: usize) -> u64 {
                     }
                     done.fetch_add(count, Ordering::SeqCst);
                     if ended.fetch_add(1, Ordering::SeqCst) + 1 == THREADS as u64 {
-                        stop.ask();
+                        stop.ask(WHY);
                     }
                 });
             }

@@ -7,7 +7,7 @@ mod door;
 
 use std::path::Path;
 
-use oikos_runner::{
+use oikos_runner::{Signal, Why, 
     Journal, Live, MAILBOX_MAX, Notice, Stop, Subscription,
     kernel::{
         limits::EVENTS_KEPT_MAX,
@@ -18,6 +18,9 @@ use oikos_runner::{
 use serde_json::{Value, json};
 
 use self::door::world_file;
+
+/// Why these worlds are asked to stop.
+const WHY: Why = Why::Signal(Signal::Terminate);
 
 const WORLD: &str = r#"
 [scrip]
@@ -58,7 +61,7 @@ fn any() -> Filter {
 }
 
 fn run(live: &mut Live) {
-    live.run_until(live.goal(), &Stop::default(), |_, _| ()).expect("it runs");
+    live.run_until(live.goal().expect("a goal"), &Stop::default(), |_, _| ()).expect("it runs");
 }
 
 /// Lets alice pay bob 1, so many times, and each time makes it leave the process.
@@ -207,7 +210,7 @@ fn one_can_be_asked_for_at_the_desk() {
             let subscription = desk.subscribe(any(), 0).expect("the desk is open");
             desk.submit("alice", json!({ "op": "store", "key": "k", "value": 1 })).expect("the desk is open");
             let heard: Vec<_> = subscription.take(3).collect();
-            asking.ask();
+            asking.ask(WHY);
             heard
                 .into_iter()
                 .map(|notice| match notice {

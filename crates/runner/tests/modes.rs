@@ -7,7 +7,7 @@ mod door;
 
 use std::collections::BTreeMap;
 
-use oikos_runner::{
+use oikos_runner::{Signal, Why, 
     Goal, Journal, JournalError, Live, Stop, Stopped,
     config::WorldFile,
     kernel::{
@@ -20,6 +20,9 @@ use oikos_runner::{
 };
 
 use self::door::world_file;
+
+/// Why these worlds are asked to stop.
+const WHY: Why = Why::Signal(Signal::Terminate);
 
 const WINDOW_MS: i64 = 100;
 const RATE: i64 = 5;
@@ -147,8 +150,8 @@ edit = {{ fuel = 1 }}
 
     fn run(self) -> Told {
         let mut live = Live::found(self.file(), Journal::in_memory).expect("the world is founded");
-        let stopped = live.run_until(live.goal(), &Stop::default(), |_, _| ()).expect("it runs");
-        assert_eq!(stopped, Stopped::Done);
+        let stopped = live.run_until(live.goal().expect("a goal"), &Stop::default(), |_, _| ()).expect("it runs");
+        assert!(stopped.is_done());
         Told::of(&mut live)
     }
 }
@@ -170,7 +173,7 @@ impl Told {
                 Ok::<(), JournalError>(())
             })
             .expect("the journal is read");
-        let verified = verify(journal, |_| ()).expect("the journal verifies");
+        let verified = verify(&journal, |_| ()).expect("the journal verifies");
         assert_eq!(verified.world.digest(), live.world().digest(), "the journal gives the same world");
         live.world().audit().expect("the books add up");
         Self { world: live.world().clone(), records, journal_hash: live.sequencer.head().journal_hash }
@@ -351,7 +354,7 @@ fn the_same_seed_gives_the_same_journal_also_in_many_goes() {
         let (mut goes, mut far_ms) = (0, 0);
         let broken = loop {
             let mut live = Live::open_or_found(modes.file(), &db).expect("it opens");
-            let (stop, goal) = (Stop::default(), live.goal());
+            let (stop, goal) = (Stop::default(), live.goal().expect("a goal"));
             let asking = stop.clone();
             far_ms += 13;
             let start = live.world().rules().start;
@@ -366,13 +369,13 @@ fn the_same_seed_gives_the_same_journal_also_in_many_goes() {
             let stopped = live
                 .run_until(goal, &stop, |_, _| {
                     if matches!(goal, Goal::Ticks(_)) && !last {
-                        asking.ask()
+                        asking.ask(WHY)
                     }
                 })
                 .expect("it runs");
             goes += 1;
             if last {
-                assert_eq!(stopped, Stopped::Done);
+                assert!(stopped.is_done());
                 break Told::of(&mut live);
             }
         };

@@ -4,7 +4,7 @@
 
 mod door;
 
-use oikos_runner::{
+use oikos_runner::{Signal, Why, 
     Journal, JournalError, Live, Mind, Stop, Stopped,
     kernel::{
         record::{Cause, Handle, Record},
@@ -16,6 +16,9 @@ use oikos_runner::{
 use serde_json::{Value, json};
 
 use self::door::world_file;
+
+/// Why these worlds are asked to stop.
+const WHY: Why = Why::Signal(Signal::Terminate);
 
 const WORLD: &str = r#"
 [execution]
@@ -41,7 +44,7 @@ struct Stops(Stop, bool);
 impl Mind for Stops {
     fn step(&mut self, _: &World, _: Handle, _: Time, _: u64) -> Value {
         if !std::mem::replace(&mut self.1, true) {
-            self.0.ask();
+            self.0.ask(WHY);
         }
         json!({ "op": "noop" })
     }
@@ -54,7 +57,7 @@ fn found(world: &str) -> Live {
 fn records(live: &mut Live) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::new();
     let journal = live.sequencer.journal().expect("no fault");
-    verify(journal, |_| ()).expect("the journal verifies");
+    verify(&journal, |_| ()).expect("the journal verifies");
     let read = journal.records(1, |record| {
         records.push(record);
         Ok::<(), JournalError>(())
@@ -69,14 +72,14 @@ fn who_has_spent_meanwhile_what_its_thought_takes_is_short_of_it() {
     let mut live = found(WORLD);
     let stop = Stop::default();
     live.sequencer.set_mind(Box::new(Stops(stop.clone(), false)));
-    let stopped = live.run_until(live.goal(), &stop, |_, _| ()).expect("it runs");
-    assert_eq!(stopped, Stopped::Interrupted);
+    let stopped = live.run_until(live.goal().expect("a goal"), &stop, |_, _| ()).expect("it runs");
+    assert_eq!(stopped, Stopped::Asked(WHY));
     // Ann has thought, and not acted yet; now she spends all the three microseconds that she has.
     let snippet = json!({ "op": "run", "code": "None" });
     let receipt = live.sequencer.act("ann", json!([snippet, snippet, snippet])).expect("no fault");
     assert!(receipt.outcome.is_ok(), "{receipt:?}");
-    let stopped = live.run_until(live.goal(), &Stop::default(), |_, _| ()).expect("it goes on");
-    assert_eq!(stopped, Stopped::Done);
+    let stopped = live.run_until(live.goal().expect("a goal"), &Stop::default(), |_, _| ()).expect("it goes on");
+    assert!(stopped.is_done());
     let records = records(&mut live);
     let ann = live.world().lookup("ann").expect("she is there");
     let turns = |short: bool| {
@@ -120,7 +123,7 @@ def step(observation):
 #[test]
 fn a_mind_that_was_changed_while_it_thought_sees_the_same_events_again() {
     let mut live = found(CHANGED);
-    live.run_until(live.goal(), &Stop::default(), |_, _| ()).expect("it runs");
+    live.run_until(live.goal().expect("a goal"), &Stop::default(), |_, _| ()).expect("it runs");
     let records = records(&mut live);
     let x = live.world().lookup("x").expect("it is there");
     let void = records.iter().filter(|record| {

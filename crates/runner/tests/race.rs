@@ -73,7 +73,7 @@ fn race(file: &WorldFile, seed: u64) -> bool {
     let mut file = file.clone();
     file.founding.rules.seed = seed;
     let mut live = Live::found(file, Journal::in_memory).expect("the world is founded");
-    live.run_until(live.goal(), &Stop::default(), |_, _| ()).expect("it runs");
+    live.run_until(live.goal().expect("a goal"), &Stop::default(), |_, _| ()).expect("it runs");
     live.world().audit().expect("the books add up");
     let mut steps: Vec<Record> = Vec::new();
     let journal = live.sequencer.journal().expect("no fault");

@@ -6,10 +6,13 @@ mod door;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use oikos_runner::{Journal, Live, NotTaken, Stop, verify};
+use oikos_runner::{Signal, Why, Journal, Live, NotTaken, Stop, verify};
 use serde_json::json;
 
 use self::door::world_file;
+
+/// Why these worlds are asked to stop.
+const WHY: Why = Why::Signal(Signal::Terminate);
 
 const THREADS: usize = 64;
 const ACTIONS: usize = 40;
@@ -79,14 +82,14 @@ fn threads_submit_at_once_and_nothing_is_lost() {
             for submitter in submitters {
                 submitter.join().expect("no thread fails");
             }
-            asking.ask();
+            asking.ask(WHY);
         });
         live.attend(&stop).expect("no fault");
     });
     assert_eq!((sold.into_inner(), refused.into_inner()), (1, 63));
     live.world().audit().expect("the books add up");
     assert_eq!(live.world().supply(), 6_400);
-    let verified = verify(live.sequencer.journal().expect("no fault"), |_| ()).expect("the journal verifies");
+    let verified = verify(&live.sequencer.journal().expect("no fault"), |_| ()).expect("the journal verifies");
     assert_eq!(verified.world.digest(), live.world().digest());
     drop(live);
     let late = desk.submit("p_001", json!({ "op": "noop" }));

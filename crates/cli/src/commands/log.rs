@@ -120,15 +120,26 @@ fn fits(line: &Value, wanted: &Wanted) -> bool {
 }
 
 /// Prints a line of the log.
-pub(super) fn show(line: &Value, json: bool) {
-    if json { print::json(line) } else { print::line(&text(line)) }
+fn show(line: &Value, json: bool) {
+    print::line(&shown(line, json));
+}
+
+/// Prints a line of the log, if anybody reads it.
+pub(super) fn try_show(line: &Value, json: bool) -> std::io::Result<()> {
+    print::try_line(&shown(line, json))
+}
+
+fn shown(line: &Value, json: bool) -> String {
+    if json { line.to_string() } else { text(line) }
 }
 
 /// A line for people.
 fn text(line: &Value) -> String {
     let field = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
     let seq = line.get("seq").and_then(Value::as_u64).unwrap_or(0);
-    let mut text = format!("{seq:>7}  {}  {} {}", field("time"), field("actor"), field("type"));
+    let actor = field("actor");
+    let apart = if actor.is_empty() { "" } else { " " };
+    let mut text = format!("{seq:>7}  {}  {actor}{apart}{}", field("time"), field("type"));
     if field("type") == TICK {
         return format!("{seq:>7}  {}  tick {}", field("time"), field("detail"));
     }

@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use oikos_runner::kernel::{event, op, world::wire::Viewer};
 use oikos_runner::{
-    Journal, Live, RunError, Stop, Verified,
+    Journal, Live, RunError, Signal, Stop, Verified, Why,
     config::{self, Overrides, WorldFile},
     founded_from, library, recorded, report, session, strict_json, verify,
 };
@@ -33,13 +33,39 @@ impl std::fmt::Display for Usage {
     }
 }
 
-/// Runs a command. `false` is the answer no.
-pub(crate) fn run(args: Args) -> Result<bool> {
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It is done.
+    Yes,
+    /// The answer is no.
+    No,
+    /// It was asked to end before it was done.
+    Asked(Why),
+}
+
+impl From<bool> for Ended {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
+}
+
+/// Runs a command.
+pub(crate) fn run(args: Args) -> Result<Ended> {
     let json = args.json;
     match args.command {
         Command::Run { file, db, fresh, events, overrides } => {
             run::run(&file, db, fresh, events.as_deref(), &overrides, json)
         }
+        Command::Session { world, db, overrides } => serve(&world, db.as_deref(), &overrides),
+        other => look(other, json).map(Ended::from),
+    }
+}
+
+/// Runs a command that ends by itself. `false` is the answer no.
+fn look(command: Command, json: bool) -> Result<bool> {
+    match command {
+        Command::Run { .. } | Command::Session { .. } => bail!("internal error: this command ends otherwise"),
         Command::Init { name } => make::init(&name, json),
         Command::Validate { file, overrides } => make::validate(&file, &overrides, json),
         Command::Inspect { world, what } => inspect::inspect(&world, &what, json),
@@ -48,7 +74,6 @@ pub(crate) fn run(args: Args) -> Result<bool> {
         }
         Command::Verify { world } => check(&world, json),
         Command::Act { world, principal, action } => act(&world, &principal, &action, json),
-        Command::Session { world, db, overrides } => serve(&world, db.as_deref(), &overrides),
         Command::Schema { of } => {
             let schema = match of {
                 SchemaOf::Op => op::schema(),
@@ -82,16 +107,44 @@ pub(crate) fn world_file(path: &Path, overrides: &OverrideArgs) -> Result<WorldF
 pub(crate) fn stop_on_interrupt() -> Stop {
     let stop = Stop::default();
     let asked = stop.clone();
-    let handler = ctrlc::set_handler(move || {
+    let handler = on_signal(move |signal| {
+        let why = Why::Signal(signal);
         if asked.is_asked() {
-            std::process::exit(130);
+            std::process::exit(why.exit_code().into());
         }
-        asked.ask();
+        asked.ask(why);
     });
     if let Err(error) = handler {
         print::note(&format!("note: Ctrl-C will not stop the world in an orderly way: {error}"));
     }
     stop
+}
+
+/// Calls `handle` on a thread of its own whenever a signal comes that asks the process to end.
+#[cfg(unix)]
+fn on_signal(handle: impl Fn(Signal) + Send + 'static) -> Result<()> {
+    use signal_hook::{
+        consts::{SIGHUP, SIGINT, SIGTERM},
+        iterator::Signals,
+    };
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let listen = move || {
+        for number in signals.forever() {
+            handle(match number {
+                SIGHUP => Signal::Hangup,
+                SIGTERM => Signal::Terminate,
+                _ => Signal::Interrupt,
+            });
+        }
+    };
+    std::thread::Builder::new().spawn(listen)?;
+    Ok(())
+}
+
+/// Calls `handle` on a thread of its own whenever Ctrl-C is pressed.
+#[cfg(not(unix))]
+fn on_signal(handle: impl Fn(Signal) + Send + 'static) -> Result<()> {
+    Ok(ctrlc::set_handler(move || handle(Signal::Interrupt))?)
 }
 
 fn check(world: &Path, json: bool) -> Result<bool> {
@@ -142,7 +195,6 @@ fn print_verified(found: &Verified, json: bool) {
 
 fn act(world: &Path, principal: &str, action: &str, json: bool) -> Result<bool> {
     let mut live = Live::open(Journal::open(world).map_err(RunError::from)?)?;
-    live.sequencer.tell_time();
     let action: Value = match strict_json(action) {
         Ok(action) => action,
         Err(error) => {
@@ -160,7 +212,7 @@ fn act(world: &Path, principal: &str, action: &str, json: bool) -> Result<bool> 
     Ok(receipt.outcome.is_ok())
 }
 
-fn serve(world: &Path, db: Option<&Path>, overrides: &OverrideArgs) -> Result<bool> {
+fn serve(world: &Path, db: Option<&Path>, overrides: &OverrideArgs) -> Result<Ended> {
     let is_file = world.extension().is_some_and(|extension| extension == "toml");
     let mut live = if is_file {
         let file = world_file(world, overrides)?;
@@ -176,6 +228,6 @@ fn serve(world: &Path, db: Option<&Path>, overrides: &OverrideArgs) -> Result<bo
     };
     let stop = stop_on_interrupt();
     let input = std::io::BufReader::with_capacity(session::READ_BYTES, std::io::stdin());
-    session::serve(&mut live, input, std::io::stdout().lock(), &stop)?;
-    Ok(true)
+    let why = session::serve(&mut live, input, std::io::stdout().lock(), &stop)?;
+    Ok(why.map_or(Ended::Yes, Ended::Asked))
 }

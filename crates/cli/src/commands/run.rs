@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use oikos_runner::kernel::record::{EventKind, Filter};
 use oikos_runner::{
-    Goal, Journal, Live, Notice, RunError, Stopped, Subscription, Summary, config::WorldFile, measure, report,
+    Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Why, config::WorldFile, measure,
+    report,
 };
 use serde_json::{Map, Value};
 
-use super::{Usage, log, stop_on_interrupt, world_file};
+use super::{Ended, Usage, log, stop_on_interrupt, world_file};
 use crate::{args::OverrideArgs, print, summary};
 
 /// Any type of event.
@@ -22,12 +23,12 @@ pub(super) fn run(
     events: Option<&str>,
     overrides: &OverrideArgs,
     json: bool,
-) -> Result<bool> {
+) -> Result<Ended> {
     let wanted = events.map(wanted).transpose()?;
     let file = world_file(path, overrides)?;
     let db = db.unwrap_or_else(|| PathBuf::from(format!("{}.oikos", file.plan.name)));
     let mut live = if fresh { start_over(file, &db)? } else { go_on(file, path, &db)? };
-    let goal = live.goal();
+    let goal = live.goal()?;
     let far = How::far(&live, goal);
     if far.before > 0 && far.before < far.whole {
         print::note(&format!("going on with {} at {}", db.display(), far.words()));
@@ -35,16 +36,18 @@ pub(super) fn run(
     let stop = stop_on_interrupt();
     let bar = summary::progress(far.whole, far.unit, json || wanted.is_some());
     bar.set_position(far.before);
-    let start_ms = live.world().rules().start.ms();
     let since = live.world().seq();
     let told = wanted.map(|filter| live.sequencer.subscribe(filter, since)).transpose()?;
     let stopped = std::thread::scope(|scope| {
-        let telling = told.map(|events| scope.spawn(move || tell(events, json)));
+        let telling = told.map(|events| {
+            let stop = stop.clone();
+            scope.spawn(move || tell(events, json, &stop))
+        });
         let run = || {
             live.run_until(goal, &stop, |now, ticks| {
                 bar.set_position(match goal {
                     Goal::Ticks(_) => ticks,
-                    Goal::Time(_) => seconds(now.ms() - start_ms),
+                    Goal::Time(end) => far.whole.saturating_sub(seconds(end.ms() - now.ms())),
                 });
             })
         };
@@ -61,7 +64,7 @@ pub(super) fn run(
     bar.finish_and_clear();
     let stopped = stopped?;
     finish(&mut live, &db, stopped, json)?;
-    Ok(true)
+    Ok(stopped.asked().map_or(Ended::Yes, Ended::Asked))
 }
 
 /// The events of a type, or of any.
@@ -72,11 +75,16 @@ fn wanted(kind: &str) -> Result<Filter> {
     Ok(Filter { kind: EventKind::from_word(kind), ..Filter::default() })
 }
 
-/// Prints events as they come.
-fn tell(events: Subscription, json: bool) -> Result<(), RunError> {
+/// Prints events as they come, for as long as somebody reads them.
+fn tell(events: Subscription, json: bool, stop: &Stop) -> Result<(), RunError> {
     for notice in events {
         match notice? {
-            Notice::Event(event) => log::show(&event, json),
+            Notice::Event(event) => {
+                if log::try_show(&event, json).is_err() {
+                    stop.ask(Why::ClosedPipe);
+                    break;
+                }
+            }
             Notice::Gap { since, until } => {
                 print::note(&format!("the events of the records {} to {until} came too fast", since + 1));
             }
@@ -94,14 +102,13 @@ struct How {
 
 impl How {
     fn far(live: &Live, goal: Goal) -> Self {
-        let rules = live.world().rules();
         match goal {
             Goal::Ticks(whole) => Self { before: live.ticks_done().unwrap_or(0), whole, unit: "ticks" },
-            Goal::Time(end) => Self {
-                before: seconds(live.sequencer.now().ms() - rules.start.ms()),
-                whole: seconds(end.ms() - rules.start.ms()),
-                unit: "s of world time",
-            },
+            Goal::Time(end) => {
+                let left = seconds(end.ms() - live.sequencer.now().ms());
+                let before = seconds(live.ran_ms());
+                Self { before, whole: before.saturating_add(left), unit: "s of world time" }
+            }
         }
     }
 
@@ -139,15 +146,18 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, json: bool) -> Result<()
                 map.insert("ticks".into(), ticks.into());
             }
             map.insert("agents".into(), summary::states(live));
-            map.insert("finished".into(), (stopped == Stopped::Done).into());
+            map.insert("finished".into(), stopped.is_done().into());
+            map.insert("stopped".into(), stopped.word().into());
         }
         print::json(&report);
     } else {
         let world = live.world().clone();
-        let totals = Summary::read(live.sequencer.journal()?, &world).map_err(RunError::from)?;
+        let journal = live.sequencer.journal()?;
+        let totals = Summary::read(&journal, &world).map_err(RunError::from)?;
+        drop(journal);
         print::line(&summary::text(live, &totals, &taken, db));
     }
-    if stopped == Stopped::Interrupted {
+    if !stopped.is_done() {
         print::note("stopped; the same command goes on from here");
     }
     Ok(())
