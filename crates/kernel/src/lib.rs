@@ -4,6 +4,7 @@
 //! floats for money or resources, and never calls an interpreter or a network: what it needs from
 //! outside it asks for, and is resumed with the answer.
 
+mod action_ids;
 mod artifact;
 mod cell;
 pub mod code;
@@ -21,6 +22,7 @@ pub mod op;
 mod pages;
 pub mod receipt;
 pub mod record;
+mod record_size;
 pub mod refusal;
 pub mod rules;
 pub mod seed;

@@ -139,7 +139,7 @@ impl Agent {
     /// What came of its last step, if it did anything.
     #[must_use]
     pub fn last(&self) -> Option<Receipt> {
-        self.last.as_ref().and_then(Kept::receipt)
+        self.last.as_ref().map(Kept::receipt)
     }
 
     /// Its next turn, if nothing happens before; `None` if only something that happens brings it.
@@ -355,6 +355,16 @@ impl World {
         }
     }
 
+    /// A receipt was kept on an account's disk after all else of the record: who sleeps until a level of it has
+    /// perhaps reached it.
+    pub(crate) fn disk_taken(&mut self, number: u32) {
+        let holder = self.holder(number).and_then(|holder| self.loop_of(holder));
+        let asleep = |row: &Agent| matches!(row.phase, Phase::Asleep { .. });
+        if let Some(number) = holder.filter(|number| self.row(*number).is_some_and(asleep)) {
+            self.reconsider(number);
+        }
+    }
+
     /// What a step tells first: that a wait has ended.
     pub(crate) fn turn_begins(&self, record: &Record) -> Vec<Event> {
         let Cause::Step { agent, .. } = record.cause else { return Vec::new() };
@@ -383,8 +393,8 @@ impl World {
                 self.stepped(record, *agent, *turn, thought, &mut told);
             }
             Cause::Short { agent, turn } => self.fell_short(*agent, *turn, &mut told),
-            Cause::Genesis { .. } => return told,
-            _ => {}
+            Cause::Genesis { .. } | Cause::Founding => return told,
+            Cause::Tick { .. } | Cause::Clock | Cause::Act { .. } => {}
         }
         self.tell_exhausted(record, &mut told);
         for charge in &record.charges {

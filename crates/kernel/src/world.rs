@@ -9,13 +9,17 @@ use imbl::{OrdMap, OrdSet, Vector};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    action_ids::ActionIds,
     artifact::Artifact,
     cell::Cell,
-    event, limits,
+    event,
+    json::Json,
+    limits,
     loops::{LoopEvents, Phase},
     pages::{Index, Pages},
     receipt::{Kept, Receipt},
     record::{Cause, Charge, Event, EventKind, FORMAT, Handle, Record, Until},
+    refusal::Refusal,
     rules::{Execution, ResourceId, ResourceKind, Rules},
     sleepers::SleepKey,
     state::{self, Account, Guard, State},
@@ -53,8 +57,13 @@ pub struct World {
     #[serde(skip)]
     pub(crate) stirred: Vec<Handle>,
     events: Vector<Arc<EventRow>>,
-    receipts: OrdMap<(Handle, Arc<str>), Kept>,
-    receipts_order: Vector<(Handle, Arc<str>)>,
+    /// The ids of each principal's actions, by the number of its account.
+    action_ids: OrdMap<u32, ActionIds>,
+    /// How many artifacts the founding brings.
+    founders: u32,
+    /// Whether the record that is being applied is of the founding.
+    #[serde(skip)]
+    founding: bool,
     supply: i64,
     allotted: Vec<i64>,
 }
@@ -128,8 +137,9 @@ impl World {
             sleepers: OrdMap::new(),
             stirred: Vec::new(),
             events: Vector::new(),
-            receipts: OrdMap::new(),
-            receipts_order: Vector::new(),
+            action_ids: OrdMap::new(),
+            founders: 0,
+            founding: false,
             supply: 0,
             allotted: Vec::new(),
         }
@@ -141,10 +151,10 @@ impl World {
     /// When a guard of the record fails: the journal is corrupt.
     pub fn apply(&mut self, record: &Record) -> Result<(), ApplyError> {
         let problem = match self.change(record) {
-            Ok(told) if told.are_told_by(&record.events) => {
-                self.remember(record);
-                return Ok(());
-            }
+            Ok(told) if told.are_told_by(&record.events) => match self.remember(record) {
+                Ok(()) => return Ok(()),
+                Err(problem) => problem,
+            },
             Ok(_) => "it does not tell what becomes of the loops".into(),
             Err(problem) => problem,
         };
@@ -157,10 +167,12 @@ impl World {
     /// # Errors
     /// When a guard of the record fails: the kernel contradicts itself.
     pub fn enact(&mut self, mut record: Record) -> Result<Record, ApplyError> {
-        let told = self.change(&record).map_err(|problem| ApplyError { seq: record.seq, problem })?;
+        let seq = record.seq;
+        let wrong = |problem| ApplyError { seq, problem };
+        let told = self.change(&record).map_err(wrong)?;
         record.events = told.around(record.events);
         debug_assert!(record.events.iter().all(event::is_as_specified), "{:?}", record.events);
-        self.remember(&record);
+        self.remember(&record).map_err(wrong)?;
         Ok(record)
     }
 
@@ -168,17 +180,7 @@ impl World {
         if record.seq != self.seq + 1 {
             return Err(format!("expected record {}", self.seq + 1));
         }
-        let genesis = matches!(record.cause, Cause::Genesis { .. });
-        if genesis != (self.seq == 0) {
-            return Err("the founding is the first record, and only the first".into());
-        }
-        if let Cause::Genesis { rules, source } = &record.cause {
-            self.rules = Arc::new(Rules::clone(rules));
-            self.source = *source;
-            self.allotted = vec![0; self.rules.resources.len()];
-        } else if record.time < self.now {
-            return Err(format!("its time {} is before {}", record.time, self.now));
-        }
+        self.begin(record)?;
         self.stirred.clear();
         let first = self.turn_begins(record);
         self.seq = record.seq;
@@ -189,16 +191,42 @@ impl World {
         for charge in &record.charges {
             self.charge(*charge)?;
         }
+        let founded = State::len(self);
         for effect in &record.effects {
-            state::apply(self, effect).map_err(|guard| self.explain(&guard))?;
+            state::apply(self, effect).map_err(|guard| self.explain(guard))?;
         }
-        if genesis {
-            for at in 0..self.artifacts.len() {
-                let handle = Handle(u32::try_from(at).map_err(|_| "too many artifacts")?);
-                state::settle_founder(self, handle).map_err(|guard| self.explain(&guard))?;
+        if self.founding {
+            for handle in (founded..State::len(self)).map(Handle) {
+                state::settle_founder(self, handle).map_err(|guard| self.explain(guard))?;
             }
         }
         Ok(LoopEvents { first, last: self.turn_ends(record) })
+    }
+
+    /// Takes the rules from the first record, and looks whether a record may come now.
+    fn begin(&mut self, record: &Record) -> Result<(), String> {
+        self.founding = matches!(record.cause, Cause::Genesis { .. } | Cause::Founding);
+        match &record.cause {
+            Cause::Genesis { .. } if self.seq != 0 => {
+                return Err("the founding begins with the first record, and only there".into());
+            }
+            Cause::Genesis { rules, source, artifacts } => {
+                self.rules = Arc::new(Rules::clone(rules));
+                self.source = *source;
+                self.founders = *artifacts;
+                self.allotted = vec![0; self.rules.resources.len()];
+                self.now = record.time;
+            }
+            _ if self.seq == 0 => return Err("the first record is the founding".into()),
+            _ if self.founding != (State::len(self) < self.founders) => {
+                return Err(format!("{} of {} artifacts are founded", State::len(self), self.founders));
+            }
+            _ => {}
+        }
+        if record.time < self.now || (self.founding && record.time != self.rules.start) {
+            return Err(format!("its time {} is not {} or later", record.time, self.now));
+        }
+        Ok(())
     }
 
     fn charge(&mut self, charge: Charge) -> Result<(), String> {
@@ -224,7 +252,7 @@ impl World {
     }
 
     /// Keeps what observations and queries show of a record, and wakes whom its events wake.
-    fn remember(&mut self, record: &Record) {
+    fn remember(&mut self, record: &Record) -> Result<(), String> {
         let looked_seq = self.looked_seq(record);
         for event in &record.events {
             let row = Arc::new(EventRow { seq: record.seq, time: record.time, event: event.clone() });
@@ -236,7 +264,7 @@ impl World {
         match &record.cause {
             Cause::Step { agent, thought, .. } => {
                 let acted = !thought.action.value().is_null() || !record.outcome.is_ok();
-                let last = acted.then(|| Kept::from(&Receipt::of(record)));
+                let last = acted.then(|| Kept::of(Receipt::of(record)));
                 let number = self.get(*agent).and_then(|artifact| artifact.agent);
                 if let Some(row) = number.and_then(|number| self.agent_mut(number)) {
                     row.last = last;
@@ -249,22 +277,45 @@ impl World {
                     }
                 }
             }
-            Cause::Act { actor, action_id: Some(id), .. } => {
-                let key = (*actor, Arc::<str>::from(id.as_str()));
-                self.receipts.insert(key.clone(), Kept::from(&Receipt::of(record)));
-                self.receipts_order.push_back(key);
-                if self.receipts_order.len() > limits::ACTION_IDS_MAX
-                    && let Some(oldest) = self.receipts_order.pop_front()
-                {
-                    self.receipts.remove(&oldest);
-                }
+            Cause::Act { actor, action, action_id: Some(id), .. } => {
+                return self.keep_receipt(record, *actor, id, action);
             }
             Cause::Genesis { .. }
+            | Cause::Founding
             | Cause::Tick { .. }
             | Cause::Clock
             | Cause::Act { .. }
             | Cause::Short { .. } => {}
         }
+        Ok(())
+    }
+
+    /// Keeps the receipt of an action that bears an id, on the disk of who submitted it. The transaction has
+    /// seen to it that there is room for its shortest form.
+    fn keep_receipt(
+        &mut self,
+        record: &Record,
+        actor: Handle,
+        id: &str,
+        action: &Json,
+    ) -> Result<(), String> {
+        let live = self.get(actor).filter(|artifact| !artifact.deleted);
+        let Some(number) = live.and_then(|artifact| artifact.account) else { return Ok(()) };
+        let mut ids = self.action_ids.get(&number).cloned().unwrap_or_default();
+        if ids.holds(id) {
+            return Err(format!("its action id `{id}` stands for an earlier action"));
+        }
+        let freed = ids.next_frees();
+        ids.make_room();
+        let room = State::free(self, number, ResourceId::DISK).saturating_add(freed);
+        let taken = ids.keep(id, action, Receipt::of(record), room);
+        state::occupy(self, actor, taken - freed).map_err(|guard| self.explain(guard))?;
+        let mut account = State::account(self, number);
+        account.kept += taken - freed;
+        self.set_account(number, account);
+        self.action_ids.insert(number, ids);
+        self.disk_taken(number);
+        Ok(())
     }
 
     /// Lets go of old events, but not of those since the tick began: who falls asleep in it looks for them.
@@ -294,20 +345,8 @@ impl World {
         }
     }
 
-    pub(crate) fn explain(&self, guard: &Guard) -> String {
-        match guard {
-            Guard::Scrip { who, need, have } => {
-                format!("`{}` has {have} scrip and needs {need}", self.name(*who))
-            }
-            Guard::Free { who, resource, need, have } => format!(
-                "`{}` has {have} of `{}` free and needs {need}",
-                self.name(*who),
-                self.rules.resource_name(*resource)
-            ),
-            Guard::Overflow { who } => format!("`{}` can't hold so much", self.name(*who)),
-            Guard::Standing { who } => format!("`{}` has no standing", self.name(*who)),
-            Guard::Broken(problem) => problem.clone(),
-        }
+    fn explain(&self, guard: Guard) -> String {
+        state::refusal(self, guard).message
     }
 
     /// The rules.
@@ -358,7 +397,7 @@ impl World {
     pub(crate) fn reindex(&mut self) -> Result<(), String> {
         self.index = Index::default();
         for at in 0..self.artifacts.len() {
-            let handle = u32::try_from(at).map_err(|_| "too many artifacts")?;
+            let handle = count(at);
             let id = self.artifacts.get(at).map(|artifact| Arc::clone(&artifact.id)).ok_or("a hole")?;
             if self.lookup(&id).is_some() {
                 return Err(format!("id `{id}` stands twice"));
@@ -369,8 +408,7 @@ impl World {
         }
         self.population = self.agents.iter().filter(|row| row.phase != Phase::Stopped).count();
         self.sleepers = OrdMap::new();
-        for number in 0..self.agents.len() {
-            let number = u32::try_from(number).map_err(|_| "too many agents")?;
+        for number in 0..self.agents_len() {
             if let Some(Phase::Asleep { until, .. }) = self.agent_at(number as usize).map(|row| &row.phase) {
                 let until = Arc::clone(until);
                 self.index_sleeper(number, &until);
@@ -418,6 +456,10 @@ impl World {
         self.holders.iter().filter_map(|handle| Some((*handle, self.get(*handle)?)))
     }
 
+    pub(crate) fn holder(&self, account: u32) -> Option<Handle> {
+        self.holders.get(account as usize).copied()
+    }
+
     /// Every agent that was ever there, in the order of creation.
     pub fn agents(&self) -> impl Iterator<Item = &Agent> {
         self.agents.iter()
@@ -443,12 +485,12 @@ impl World {
         self.population
     }
 
-    pub(crate) fn agents_len(&self) -> usize {
-        self.agents.len()
+    pub(crate) fn agents_len(&self) -> u32 {
+        count(self.agents.len())
     }
 
-    pub(crate) fn accounts_len(&self) -> usize {
-        self.accounts.len()
+    pub(crate) fn accounts_len(&self) -> u32 {
+        count(self.accounts.len())
     }
 
     /// Scrip of a principal; 0 for what has no standing.
@@ -520,11 +562,27 @@ impl World {
         self.events.front().filter(|_| full).map(|first| first.seq)
     }
 
-    /// The receipt of an earlier action of that principal and action id.
+    /// What a principal is told that submits an action under an id that it has used: the first receipt, or
+    /// that the id names another action. `None` if the id is new, or forgotten.
     #[must_use]
-    pub fn receipt(&self, actor: Handle, action_id: &str) -> Option<Receipt> {
-        self.receipts.get(&(actor, Arc::from(action_id))).and_then(Kept::receipt)
+    pub fn repeated(&self, actor: Handle, action_id: &str, action: &Json) -> Option<Result<Receipt, Refusal>> {
+        self.action_ids(actor)?.repeated(action_id, action)
     }
+
+    pub(crate) fn action_ids(&self, actor: Handle) -> Option<&ActionIds> {
+        self.action_ids.get(&self.get(actor)?.account?)
+    }
+
+    /// The bytes of the kept receipts of an account, as they are; its row has the sum.
+    pub(crate) fn kept_bytes(&self, number: u32) -> i64 {
+        self.action_ids.get(&number).map_or(0, ActionIds::bytes)
+    }
+}
+
+/// The number of rows of a table. Each artifact takes hundreds of bytes, so that memory ends long before `u32` does.
+#[expect(clippy::expect_used, reason = "four billion rows fit into no memory there is")]
+fn count(rows: usize) -> u32 {
+    u32::try_from(rows).expect("a world has less than four billion artifacts")
 }
 
 impl Cell {
@@ -544,7 +602,7 @@ impl State for World {
     }
 
     fn len(&self) -> u32 {
-        u32::try_from(self.artifacts.len()).unwrap_or(u32::MAX)
+        count(self.artifacts.len())
     }
 
     fn find(&self, id: &str) -> Option<Handle> {
@@ -605,7 +663,7 @@ impl State for World {
     }
 
     fn open_account(&mut self, owner: Handle) -> u32 {
-        let number = u32::try_from(self.accounts.len()).unwrap_or(u32::MAX);
+        let number = self.accounts_len();
         self.accounts.push(Account::default());
         self.holders.push(owner);
         for _ in 0..self.rules.resources.len() {
@@ -615,7 +673,7 @@ impl State for World {
     }
 
     fn open_loop(&mut self, agent: Handle) -> u32 {
-        let number = u32::try_from(self.agents.len()).unwrap_or(u32::MAX);
+        let number = self.agents_len();
         self.agents.push(Agent::new(agent, self.first_turn()));
         self.population += 1;
         self.stirred.push(agent);
@@ -636,7 +694,11 @@ impl State for World {
     }
 
     fn is_founding(&self) -> bool {
-        self.seq == 1
+        self.founding
+    }
+
+    fn forget_action_ids(&mut self, number: u32) {
+        self.action_ids.remove(&number);
     }
 
     fn found(&mut self, resource: Option<ResourceId>, amount: i64) -> Result<(), Guard> {
