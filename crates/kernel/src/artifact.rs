@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    founding::Pays,
     json::Json,
     limits::BASE_BYTES,
-    record::{Change, Handle},
+    record::{Change, Handle, Pays},
     time::Time,
 };
 
@@ -139,7 +138,8 @@ impl Artifact {
         let rows = 1 + usize::from(self.account.is_some()) + self.depends_on.len();
         let words = self.id.len() + self.kind.len() + self.code.as_ref().map_or(0, |code| code.len());
         let json = [&self.content, &self.interface, &self.metadata];
-        self.field_bytes = bytes(rows * BASE_BYTES + words + json.map(Json::size_bytes).iter().sum::<usize>());
+        self.field_bytes =
+            bytes(rows * BASE_BYTES + words + json.map(Json::size_bytes).iter().sum::<usize>());
     }
 
     /// Takes from it all that a tombstone doesn't keep.

@@ -5,15 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     contract::Native,
     id::{Id, RESERVED_PREFIX},
     json::Json,
     limits,
+    mind::MindKind,
     op::bounded,
-    record::{Cause, Creation, Effect, Event, EventKind, Handle, Outcome, Record, Shared},
+    record::{Cause, Creation, Effect, Event, EventKind, Handle, Outcome, Pays, Record, Shared},
     rules::{Execution, ResourceKind, Rules},
     time::Time,
     world::World,
@@ -21,28 +20,6 @@ use crate::{
 
 /// The beginning of the ids of the agents' manual, which owns itself as the genesis library does.
 const HANDBOOK_PREFIX: &str = "handbook_";
-
-/// Who bears the cost of running an artifact's code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pays {
-    /// The artifact itself; it needs standing.
-    #[serde(rename = "self")]
-    Itself,
-    /// Whoever pays for its caller.
-    Caller,
-}
-
-impl Pays {
-    /// The word for it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Itself => "self",
-            Self::Caller => "caller",
-        }
-    }
-}
 
 /// All that a new world starts with. The native genesis contracts come before the founders by themselves.
 #[derive(Clone, Debug)]
@@ -159,10 +136,9 @@ impl Founding {
         let mut alike = Alike::default();
         for (founder, handle) in order.into_iter().zip((0..artifacts).map(Handle)) {
             let creation = creation(founder, handle, &handles, &mut alike)?;
-            let spawn = creation.has_loop.then(|| Event {
-                artifact: Some(handle),
-                ..Event::new(EventKind::Spawn, handle)
-            });
+            let spawn = creation
+                .has_loop
+                .then(|| Event { artifact: Some(handle), ..Event::new(EventKind::Spawn, handle) });
             let mut effects = vec![Effect::Create(Box::new(creation))];
             endowment(founder, handle, &self.rules, &mut effects)?;
             records.add(&founder.id, effects, spawn)?;
@@ -210,7 +186,8 @@ impl Records {
     /// Adds an artifact with all that it starts with: that is never parted, for its own bytes are counted on its
     /// disk when the record that brings it has been applied.
     fn add(&mut self, id: &str, effects: Vec<Effect>, spawn: Option<Event>) -> Result<(), FoundingError> {
-        let bytes: usize = effects.iter().map(Effect::bytes_max).chain(spawn.iter().map(Event::bytes_max)).sum();
+        let bytes: usize =
+            effects.iter().map(Effect::bytes_max).chain(spawn.iter().map(Event::bytes_max)).sum();
         if bytes > limits::EFFECTS_BYTES_MAX {
             let problem = format!("it takes {bytes} bytes; the most is {}", limits::EFFECTS_BYTES_MAX);
             return Err(FoundingError::new(id, "content", problem));
@@ -332,8 +309,8 @@ fn creation(
         Some(handle) => Ok(*handle),
         None => Err(FoundingError::new(&founder.id, field, format!("there is no artifact `{id}`"))),
     };
-    if let Err(refusal) = Id::parse(&founder.id) {
-        return wrong("id", refusal.message);
+    if let Err(error) = Id::parse(&founder.id) {
+        return wrong("id", error.0);
     }
     let sizes = [
         ("content", &founder.content, limits::CONTENT_BYTES_MAX),
@@ -347,6 +324,11 @@ fn creation(
     }
     if founder.code.as_ref().is_some_and(|code| code.len() > limits::CODE_BYTES_MAX) {
         return wrong("code", format!("the most is {} bytes", limits::CODE_BYTES_MAX));
+    }
+    if founder.has_loop
+        && let Err(refusal) = MindKind::check(founder.content.value())
+    {
+        return wrong("content", refusal.message);
     }
     if founder.has_loop && founder.code.is_none() {
         return wrong("code", "a scripted agent needs code that defines step".into());

@@ -125,7 +125,9 @@ const _: () = {
     assert!(RESULT_KEPT_BYTES_MAX < RESULT_BYTES_MAX);
     assert!(RESULT_BYTES_MAX < RECORD_BYTES_MAX);
     // One artifact with the longest content, each of its characters escaped by six, fits into an action.
-    assert!(6 * CONTENT_BYTES_MAX + CODE_BYTES_MAX + INTERFACE_BYTES_MAX + METADATA_BYTES_MAX < EFFECTS_BYTES_MAX);
+    assert!(
+        6 * CONTENT_BYTES_MAX + CODE_BYTES_MAX + INTERFACE_BYTES_MAX + METADATA_BYTES_MAX < EFFECTS_BYTES_MAX
+    );
     assert!(KEPT_SHORT_BYTES_MAX < RESULT_KEPT_BYTES_MAX);
     assert!(BASE_BYTES + ACTION_ID_CHARS_MAX + KEPT_SHORT_BYTES_MAX < CONTENT_BYTES_MAX);
     // Every op of an action may pay or charge somebody else.

@@ -5,7 +5,9 @@
 
 use crate::{
     json::Json,
-    record::{Cause, Change, Charge, Creation, Effect, Event, Filter, Outcome, Record, Shared, Thought, Until},
+    record::{
+        Cause, Change, Charge, Creation, Effect, Event, Filter, Outcome, Record, Shared, Thought, Until,
+    },
     refusal::Refusal,
 };
 
@@ -124,7 +126,7 @@ impl Outcome {
 
 impl Thought {
     fn bytes_max(&self) -> usize {
-        2 * NUMBER + json(&self.action) + text(&self.output)
+        2 * NUMBER + json(&self.action) + self.charges.len() * CHARGE + text(&self.output)
     }
 }
 
@@ -134,7 +136,7 @@ impl Cause {
             + match self {
                 // Rules are short and there once; nothing cheaper than writing them tells how long they are.
                 Self::Genesis { rules, .. } => 64 + postcard::to_stdvec(rules).map_or(0, |bytes| bytes.len()),
-                Self::Founding | Self::Tick { .. } | Self::Clock | Self::Short { .. } => 0,
+                Self::Founding | Self::Tick { .. } | Self::Clock | Self::Ask { .. } | Self::Short { .. } => 0,
                 Self::Act { action, action_id, output, .. } => {
                     json(action) + maybe(action_id.as_ref(), |id| text(id)) + text(output)
                 }

@@ -70,7 +70,8 @@ pub(crate) fn refusal<S: State>(state: &S, guard: Guard) -> Refusal {
             Refusal::invalid(format!("`{}` has no standing: it can't own or hold anything", name(who)))
         }
         Guard::Record { need, have } => {
-            let sentence = format!("what an action changes and tells takes at most {have} bytes of the journal");
+            let sentence =
+                format!("what an action changes and tells takes at most {have} bytes of the journal");
             Refusal::beyond_limit(sentence, need, have).hint("do it in several actions")
         }
         Guard::Broken(problem) => Refusal::invalid(problem),

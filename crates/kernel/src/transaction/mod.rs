@@ -4,8 +4,11 @@
 //! it is given the [`Answer`]. It never waits, and it never changes the world: at the end it yields
 //! what would change, as a [`Finished`].
 
-mod ask;
+// Its parts:
 mod draft;
+mod stack;
+// Built on it:
+mod ask;
 mod frame;
 mod host;
 mod ops;
@@ -17,12 +20,10 @@ use std::{collections::VecDeque, sync::Arc};
 use serde_json::Value;
 
 use self::{
-    ask::Ask,
     draft::{Draft, Savepoint},
-    frame::CodeTask,
+    stack::{Actor, Mode, OpTask, Task},
 };
 use crate::{
-    action_ids::{self, ActionIds},
     code::{CodeAnswer, CodeCall, CodeFailure, Entry, HostAnswer},
     json::{Json, text_bytes},
     limits,
@@ -32,7 +33,10 @@ use crate::{
     rules::{ResourceId, ResourceKind},
     state::{self, Guard, State},
     time::{Time, format_duration_ms},
-    world::World,
+    world::{
+        World,
+        action_ids::{self, ActionIds},
+    },
 };
 
 /// What a transaction needs before it can go on.
@@ -111,52 +115,6 @@ impl Finished {
     }
 }
 
-/// What authority something acts with, and who bears what it costs.
-#[derive(Clone, Copy, Debug)]
-struct Actor {
-    /// Who acts; nobody when an observer looks.
-    me: Option<Handle>,
-    /// Who bears charges and prices; nobody when it is free.
-    payer: Option<Handle>,
-    /// The principal whose action started the chain.
-    origin: Option<Handle>,
-    invoke_depth: u32,
-    check_depth: u32,
-    mode: Mode,
-}
-
-/// What may be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    /// Anything.
-    Act,
-    /// Contracts and measures: read, and invoke what only reads.
-    Decide,
-    /// Minds and observers: look only, free of `[costs]`.
-    Look,
-}
-
-/// One level of the transaction's stack.
-enum Task {
-    Op(Box<OpTask>),
-    Code(Box<CodeTask>),
-}
-
-/// An op under way.
-struct OpTask {
-    actor: Actor,
-    op: Arc<Op>,
-    /// The most that prices may take from the payer, and what they took.
-    bound: i64,
-    spent: i64,
-    savepoint: Savepoint,
-    prices_from: usize,
-    /// Permissions still to be asked, last first.
-    asks: Vec<Ask>,
-    compiled: bool,
-    by_code: bool,
-}
-
 /// What the state machine does next.
 enum Next {
     Need(Need),
@@ -233,11 +191,10 @@ impl<'w> Transaction<'w> {
         now: Time,
         seed: u64,
     ) -> Result<Self, Refusal> {
-        Self::act_after(world, actor, action, now, seed, 0)
+        Self::act_after(world, actor, action, now, seed, &[])
     }
 
-    /// As [`Self::act`], after the actor used `thought_us` microseconds of CPU on thinking, which
-    /// are charged first.
+    /// As [`Self::act`], after the actor thought: the thought's charges come first.
     ///
     /// # Errors
     /// As [`Self::act`].
@@ -247,11 +204,11 @@ impl<'w> Transaction<'w> {
         action: Action,
         now: Time,
         seed: u64,
-        thought_us: i64,
+        thought: &[Charge],
     ) -> Result<Self, Refusal> {
         let mut this = Self::new(world, now, seed, Actor::principal(actor, Mode::Act));
-        if thought_us > 0 {
-            this.draft.charge(actor, ResourceId::CPU, thought_us);
+        for charge in thought {
+            this.draft.charge(charge.principal, charge.resource, charge.amount);
         }
         this.admit(actor, &action)?;
         this.is_list = action.is_list;
@@ -428,7 +385,7 @@ impl<'w> Transaction<'w> {
         if actor.mode == Mode::Look {
             return Ok(());
         }
-        let Some(payer) = actor.payer else {
+        let Some(payer) = actor.bearer.resources else {
             return Ok(());
         };
         let costs: Vec<(ResourceId, i64)> =
@@ -472,9 +429,8 @@ impl<'w> Transaction<'w> {
         };
         let submitted = self.stack.is_empty() && task.actor.me.is_some();
         // Some events come without an effect, and some only when all is done.
-        let result = result.and_then(|value| {
-            self.draft.has_room(0).map(|()| value).map_err(|guard| self.refusal(guard))
-        });
+        let result = result
+            .and_then(|value| self.draft.has_room(0).map(|()| value).map_err(|guard| self.refusal(guard)));
         let result = if submitted { result.and_then(|value| self.returnable(value)) } else { result };
         if result.is_err() {
             self.draft.rollback(task.savepoint);
@@ -512,7 +468,8 @@ impl<'w> Transaction<'w> {
             return Ok(value);
         }
         let sentence = format!("the result is too large: the most is {most} bytes");
-        Err(Refusal::beyond_limit(sentence, self.result_bytes, most).hint("ask for less, or in several actions"))
+        Err(Refusal::beyond_limit(sentence, self.result_bytes, most)
+            .hint("ask for less, or in several actions"))
     }
 
     /// Counts a price against every bound it falls under (`DESIGN.md §7`, consent).
@@ -520,7 +477,7 @@ impl<'w> Transaction<'w> {
         let mut ops: Vec<&mut OpTask> = Vec::new();
         for task in &mut self.stack {
             if let Task::Op(task) = task
-                && task.actor.payer == Some(payer)
+                && task.actor.bearer.prices == Some(payer)
             {
                 ops.push(task);
             }
@@ -553,7 +510,7 @@ impl<'w> Transaction<'w> {
             };
             for task in &mut self.stack {
                 if let Task::Op(task) = task
-                    && task.actor.payer == Some(payer)
+                    && task.actor.bearer.prices == Some(payer)
                 {
                     task.spent -= amount;
                 }
@@ -647,15 +604,4 @@ struct Told {
     amount: Option<i64>,
     resource: Option<ResourceId>,
     detail: Option<String>,
-}
-
-impl Actor {
-    fn principal(handle: Handle, mode: Mode) -> Self {
-        let me = Some(handle);
-        Self { me, payer: me, origin: me, invoke_depth: 0, check_depth: 0, mode }
-    }
-
-    fn observer(mode: Mode) -> Self {
-        Self { me: None, payer: None, origin: None, invoke_depth: 0, check_depth: 0, mode }
-    }
 }

@@ -2,12 +2,13 @@
 
 use std::io::Write;
 
+use super::World;
 use crate::{
     artifact::Artifact,
-    record::{FORMAT, Handle},
-    rules::{ResourceId, ResourceKind},
+    id::Handle,
+    record::FORMAT,
+    resource::{ResourceId, ResourceKind},
     state::State,
-    world::World,
 };
 
 /// Why the books of a world do not add up.
@@ -23,7 +24,10 @@ pub struct ImageError(pub String);
 impl World {
     /// BLAKE3 of the canonical bytes of the whole state.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "a world is plain data, which the encoder always takes, and a hash too")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a world is plain data, which the encoder always takes, and a hash too"
+    )]
     pub fn digest(&self) -> [u8; 32] {
         struct Hash(blake3::Hasher);
         impl Write for Hash {
@@ -142,7 +146,10 @@ impl World {
             let (bytes, owned) = *used.get(number as usize).ok_or("an account that is not there")?;
             let account = State::account(self, number);
             if account.kept != self.kept_bytes(number) {
-                return Err(format!("`{}` keeps receipts that are not as large as it says", self.name(handle)));
+                return Err(format!(
+                    "`{}` keeps receipts that are not as large as it says",
+                    self.name(handle)
+                ));
             }
             buried += account.buried;
             let bytes = bytes + account.buried + account.kept;

@@ -56,7 +56,9 @@ impl ActionIds {
             return Some(Ok(done.receipt.receipt()));
         }
         let refusal = Refusal::new(Code::Conflict, format!("`action_id`: `{id}` names another action"));
-        Some(Err(refusal.hint("repeat the action as it was, letter by letter, or give this one an id of its own")))
+        Some(Err(
+            refusal.hint("repeat the action as it was, letter by letter, or give this one an id of its own")
+        ))
     }
 
     /// Whether an id is in use.

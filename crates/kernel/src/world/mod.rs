@@ -3,30 +3,42 @@
 //! A clone shares its pages with the original, so a snapshot or a fork costs a pointer per page.
 //! The only way to change a world is [`World::apply`].
 
+// Its parts:
+pub(crate) mod action_ids;
+mod inbox;
+mod agent;
+mod sleepers;
+// Built on it:
+mod apply;
+mod loops;
+pub mod wire;
+mod observe;
+pub mod image;
+
 use std::sync::Arc;
 
-use imbl::{OrdMap, OrdSet, Vector};
+use imbl::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    action_ids::ActionIds,
     artifact::Artifact,
     cell::Cell,
-    event,
+    event::EventRow,
+    id::Handle,
     json::Json,
     limits,
-    loops::{LoopEvents, Phase},
     pages::{Index, Pages},
-    receipt::{Kept, Receipt},
-    record::{Cause, Charge, Event, EventKind, FORMAT, Handle, Record, Until},
+    receipt::Receipt,
+    record::{Charge, FORMAT, Until},
     refusal::Refusal,
-    rules::{Execution, ResourceId, ResourceKind, Rules},
-    sleepers::SleepKey,
+    resource::ResourceId,
+    rules::Rules,
     state::{self, Account, Guard, State},
     time::Time,
 };
 
-pub use crate::loops::Agent;
+pub use self::agent::Agent;
+use self::{action_ids::ActionIds, agent::Phase, sleepers::Sleepers};
 
 /// A world between two records.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,10 +64,10 @@ pub struct World {
     population: usize,
     /// Who waits for which events, by the numbers of their loops.
     #[serde(skip)]
-    pub(crate) sleepers: OrdMap<SleepKey, OrdSet<u32>>,
+    sleepers: Sleepers,
     /// Whose next turn the last record changed.
     #[serde(skip)]
-    pub(crate) stirred: Vec<Handle>,
+    stirred: Vec<Handle>,
     events: Vector<Arc<EventRow>>,
     /// The ids of each principal's actions, by the number of its account.
     action_ids: OrdMap<u32, ActionIds>,
@@ -86,17 +98,6 @@ pub struct Reservation {
     account: u32,
     resource: ResourceId,
     amount: i64,
-}
-
-/// An event with its place in the journal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EventRow {
-    /// The record's number.
-    pub seq: u64,
-    /// The record's time.
-    pub time: Time,
-    /// The event.
-    pub event: Event,
 }
 
 /// Why a record does not fit the world: the journal is corrupt.
@@ -134,7 +135,7 @@ impl World {
             cells: Pages::default(),
             agents: Pages::default(),
             population: 0,
-            sleepers: OrdMap::new(),
+            sleepers: Sleepers::default(),
             stirred: Vec::new(),
             events: Vector::new(),
             action_ids: OrdMap::new(),
@@ -142,206 +143,6 @@ impl World {
             founding: false,
             supply: 0,
             allotted: Vec::new(),
-        }
-    }
-
-    /// Applies the next record. On an error the world is half changed and must be thrown away.
-    ///
-    /// # Errors
-    /// When a guard of the record fails: the journal is corrupt.
-    pub fn apply(&mut self, record: &Record) -> Result<(), ApplyError> {
-        let problem = match self.change(record) {
-            Ok(told) if told.are_told_by(&record.events) => match self.remember(record) {
-                Ok(()) => return Ok(()),
-                Err(problem) => problem,
-            },
-            Ok(_) => "it does not tell what becomes of the loops".into(),
-            Err(problem) => problem,
-        };
-        Err(ApplyError { seq: record.seq, problem })
-    }
-
-    /// Applies a record that is being made, and adds to its events what it makes of agents' loops. On
-    /// an error the world is half changed and must be thrown away.
-    ///
-    /// # Errors
-    /// When a guard of the record fails: the kernel contradicts itself.
-    pub fn enact(&mut self, mut record: Record) -> Result<Record, ApplyError> {
-        let seq = record.seq;
-        let wrong = |problem| ApplyError { seq, problem };
-        let told = self.change(&record).map_err(wrong)?;
-        record.events = told.around(record.events);
-        debug_assert!(record.events.iter().all(event::is_as_specified), "{:?}", record.events);
-        self.remember(&record).map_err(wrong)?;
-        Ok(record)
-    }
-
-    fn change(&mut self, record: &Record) -> Result<LoopEvents, String> {
-        if record.seq != self.seq + 1 {
-            return Err(format!("expected record {}", self.seq + 1));
-        }
-        self.begin(record)?;
-        self.stirred.clear();
-        let first = self.turn_begins(record);
-        self.seq = record.seq;
-        self.now = record.time;
-        if let Cause::Tick { number } = record.cause {
-            self.tick = Some(Tick { number, seq: record.seq, time: record.time });
-        }
-        for charge in &record.charges {
-            self.charge(*charge)?;
-        }
-        let founded = State::len(self);
-        for effect in &record.effects {
-            state::apply(self, effect).map_err(|guard| self.explain(guard))?;
-        }
-        if self.founding {
-            for handle in (founded..State::len(self)).map(Handle) {
-                state::settle_founder(self, handle).map_err(|guard| self.explain(guard))?;
-            }
-        }
-        Ok(LoopEvents { first, last: self.turn_ends(record) })
-    }
-
-    /// Takes the rules from the first record, and looks whether a record may come now.
-    fn begin(&mut self, record: &Record) -> Result<(), String> {
-        self.founding = matches!(record.cause, Cause::Genesis { .. } | Cause::Founding);
-        match &record.cause {
-            Cause::Genesis { .. } if self.seq != 0 => {
-                return Err("the founding begins with the first record, and only there".into());
-            }
-            Cause::Genesis { rules, source, artifacts } => {
-                self.rules = Arc::new(Rules::clone(rules));
-                self.source = *source;
-                self.founders = *artifacts;
-                self.allotted = vec![0; self.rules.resources.len()];
-                self.now = record.time;
-            }
-            _ if self.seq == 0 => return Err("the first record is the founding".into()),
-            _ if self.founding != (State::len(self) < self.founders) => {
-                return Err(format!("{} of {} artifacts are founded", State::len(self), self.founders));
-            }
-            _ => {}
-        }
-        if record.time < self.now || (self.founding && record.time != self.rules.start) {
-            return Err(format!("its time {} is not {} or later", record.time, self.now));
-        }
-        Ok(())
-    }
-
-    fn charge(&mut self, charge: Charge) -> Result<(), String> {
-        let Charge { principal, resource, amount } = charge;
-        let account = self.get(principal).and_then(|artifact| artifact.account);
-        let number = account.ok_or_else(|| format!("artifact number {} can't be charged", principal.0))?;
-        let kind = self.rules.kind(resource);
-        let (rules, now) = (Arc::clone(&self.rules), self.now);
-        let cell = self.cell_mut(number, resource).ok_or("no such resource")?;
-        if amount < 1 || cell.limit_left(kind, now) < amount {
-            return Err(format!("`{}` can't be charged {amount}", self.name(principal)));
-        }
-        cell.consume(&rules, kind, now, amount);
-        Ok(())
-    }
-
-    /// Where the step that a record is about has looked: what came later it has not seen.
-    fn looked_seq(&self, record: &Record) -> u64 {
-        match self.rules.execution {
-            Execution::Tick { .. } => self.tick.map_or(0, |tick| tick.seq),
-            Execution::Autonomous { .. } => record.seq - 1,
-        }
-    }
-
-    /// Keeps what observations and queries show of a record, and wakes whom its events wake.
-    fn remember(&mut self, record: &Record) -> Result<(), String> {
-        let looked_seq = self.looked_seq(record);
-        for event in &record.events {
-            let row = Arc::new(EventRow { seq: record.seq, time: record.time, event: event.clone() });
-            self.deliver(&row, looked_seq);
-            self.wake_by(&row, looked_seq);
-            self.events.push_back(row);
-        }
-        self.let_go_of_events();
-        match &record.cause {
-            Cause::Step { agent, thought, .. } => {
-                let acted = !thought.action.value().is_null() || !record.outcome.is_ok();
-                let last = acted.then(|| Kept::of(Receipt::of(record)));
-                let number = self.get(*agent).and_then(|artifact| artifact.agent);
-                if let Some(row) = number.and_then(|number| self.agent_mut(number)) {
-                    row.last = last;
-                    // A mind that was changed while it thought has acted on nothing that it saw.
-                    if let Some(inbox) = row.inbox.as_mut().filter(|_| !record.outcome.is_void()) {
-                        Arc::make_mut(inbox).forget_until(looked_seq);
-                        if inbox.is_empty() {
-                            row.inbox = None;
-                        }
-                    }
-                }
-            }
-            Cause::Act { actor, action, action_id: Some(id), .. } => {
-                return self.keep_receipt(record, *actor, id, action);
-            }
-            Cause::Genesis { .. }
-            | Cause::Founding
-            | Cause::Tick { .. }
-            | Cause::Clock
-            | Cause::Act { .. }
-            | Cause::Short { .. } => {}
-        }
-        Ok(())
-    }
-
-    /// Keeps the receipt of an action that bears an id, on the disk of who submitted it. The transaction has
-    /// seen to it that there is room for its shortest form.
-    fn keep_receipt(
-        &mut self,
-        record: &Record,
-        actor: Handle,
-        id: &str,
-        action: &Json,
-    ) -> Result<(), String> {
-        let live = self.get(actor).filter(|artifact| !artifact.deleted);
-        let Some(number) = live.and_then(|artifact| artifact.account) else { return Ok(()) };
-        let mut ids = self.action_ids.get(&number).cloned().unwrap_or_default();
-        if ids.holds(id) {
-            return Err(format!("its action id `{id}` stands for an earlier action"));
-        }
-        let freed = ids.next_frees();
-        ids.make_room();
-        let room = State::free(self, number, ResourceId::DISK).saturating_add(freed);
-        let taken = ids.keep(id, action, Receipt::of(record), room);
-        state::occupy(self, actor, taken - freed).map_err(|guard| self.explain(guard))?;
-        let mut account = State::account(self, number);
-        account.kept += taken - freed;
-        self.set_account(number, account);
-        self.action_ids.insert(number, ids);
-        self.disk_taken(number);
-        Ok(())
-    }
-
-    /// Lets go of old events, but not of those since the tick began: who falls asleep in it looks for them.
-    fn let_go_of_events(&mut self) {
-        let tick_seq = self.tick.map_or(u64::MAX, |tick| tick.seq);
-        let is_old = |row: &Arc<EventRow>| row.seq <= tick_seq;
-        while self.events.len() > limits::EVENTS_KEPT_MAX && self.events.front().is_some_and(is_old) {
-            self.events.pop_front();
-        }
-    }
-
-    /// Puts an event into the inboxes of the agents it concerns, but for the one who did it.
-    fn deliver(&mut self, row: &Arc<EventRow>, looked_seq: u64) {
-        let event = &row.event;
-        let owner = event.artifact.and_then(|artifact| self.get(artifact)).map(|artifact| artifact.owner);
-        let concerned = [event.to, event.artifact, owner];
-        for (at, handle) in concerned.iter().enumerate() {
-            let seen = concerned.iter().take(at).any(|other| other == handle);
-            let Some(handle) = handle.filter(|handle| *handle != event.actor && !seen) else {
-                continue;
-            };
-            let number = self.get(handle).and_then(|artifact| artifact.agent);
-            let agent = number.and_then(|number| self.agent_mut(number));
-            if let Some(agent) = agent.filter(|agent| agent.phase != Phase::Stopped) {
-                Arc::make_mut(agent.inbox.get_or_insert_default()).push(Arc::clone(row), looked_seq);
-            }
         }
     }
 
@@ -407,11 +208,11 @@ impl World {
             self.share_with_last(at);
         }
         self.population = self.agents.iter().filter(|row| row.phase != Phase::Stopped).count();
-        self.sleepers = OrdMap::new();
+        self.sleepers = Sleepers::default();
         for number in 0..self.agents_len() {
             if let Some(Phase::Asleep { until, .. }) = self.agent_at(number as usize).map(|row| &row.phase) {
                 let until = Arc::clone(until);
-                self.index_sleeper(number, &until);
+                self.sleepers.insert(number, &until);
             }
         }
         Ok(())
@@ -550,6 +351,25 @@ impl World {
         }
     }
 
+    /// Sets aside what all of these charges take, or nothing; `None` if not all of it is free.
+    pub fn reserve_all(&mut self, charges: &[Charge], now: Time) -> Option<Vec<Reservation>> {
+        let mut reserved = Vec::with_capacity(charges.len());
+        for charge in charges {
+            let Some(reservation) = self.reserve(charge.principal, charge.resource, charge.amount, now)
+            else {
+                self.settle_all(reserved);
+                return None;
+            };
+            reserved.push(reservation);
+        }
+        Some(reserved)
+    }
+
+    /// Ends reservations, as [`Self::settle`].
+    pub fn settle_all(&mut self, reservations: Vec<Reservation>) {
+        reservations.into_iter().for_each(|reservation| self.settle(reservation));
+    }
+
     /// Recent events, oldest first.
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &Arc<EventRow>> {
         self.events.iter()
@@ -565,7 +385,12 @@ impl World {
     /// What a principal is told that submits an action under an id that it has used: the first receipt, or
     /// that the id names another action. `None` if the id is new, or forgotten.
     #[must_use]
-    pub fn repeated(&self, actor: Handle, action_id: &str, action: &Json) -> Option<Result<Receipt, Refusal>> {
+    pub fn repeated(
+        &self,
+        actor: Handle,
+        action_id: &str,
+        action: &Json,
+    ) -> Option<Result<Receipt, Refusal>> {
         self.action_ids(actor)?.repeated(action_id, action)
     }
 
@@ -583,13 +408,6 @@ impl World {
 #[expect(clippy::expect_used, reason = "four billion rows fit into no memory there is")]
 fn count(rows: usize) -> u32 {
     u32::try_from(rows).expect("a world has less than four billion artifacts")
-}
-
-impl Cell {
-    /// What is there for a charge: what is held was held for it.
-    fn limit_left(&self, kind: ResourceKind, now: Time) -> i64 {
-        self.free(kind, now).saturating_add(self.held)
-    }
 }
 
 impl State for World {
@@ -714,13 +532,5 @@ impl State for World {
         };
         *total = total.checked_add(amount).ok_or_else(|| Guard::Broken("too much of everything".into()))?;
         Ok(())
-    }
-}
-
-impl EventRow {
-    /// The type as a word.
-    #[must_use]
-    pub fn kind(&self) -> EventKind {
-        self.event.kind
     }
 }
