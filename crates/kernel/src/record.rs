@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The version of the journal's format.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// An artifact's dense number: artifacts are numbered from 0 as they are created, and never again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

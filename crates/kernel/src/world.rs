@@ -53,6 +53,7 @@ pub struct World {
     #[serde(skip)]
     pub(crate) stirred: Vec<Handle>,
     events: Vector<Arc<EventRow>>,
+    #[serde(deserialize_with = "crate::pages::map_by_entry")]
     receipts: OrdMap<(Handle, Arc<str>), Kept>,
     receipts_order: Vector<(Handle, Arc<str>)>,
     supply: i64,
