@@ -5,12 +5,13 @@ use std::io::{BufRead, Read as _, Write};
 use postcard::{Error as Encoding, de_flavors::Flavor};
 use serde::Deserialize as _;
 
+use super::World;
 use crate::{
     artifact::Artifact,
-    record::{FORMAT, Handle},
-    rules::{ResourceId, ResourceKind},
+    id::Handle,
+    record::FORMAT,
+    resource::{ResourceId, ResourceKind},
     state::State,
-    world::World,
 };
 
 /// Why the books of a world do not add up.
