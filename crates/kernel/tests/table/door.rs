@@ -18,7 +18,8 @@
 //! After `->` comes `ok` with nothing, an exact result, or `~` and a part of it; or an error's code with
 //! `need/have`, `@index`, `unrecorded` for a refusal at admission, and quoted pieces of message or hint.
 //! More clauses follow, each behind ` ; `: `charged`, `paid`, `events`, `output`. An observer's line begins
-//! with `observer`; `advance 60s`, `tick`, `step AGENT -> …`, `measure ID METHOD -> …`, `sees AGENT {…}`,
+//! with `observer`; `advance 60s`, `tick`, `step AGENT -> …`, `ask AGENT -> …` (whose
+//! mind answers by its next `step`), `measure ID METHOD -> …`, `sees AGENT {…}`,
 //! `events ID {…}`, `orphan ID by CONTRACT`, `reserve ID RESOURCE AMOUNT`, `unreserved ID RESOURCE AMOUNT`
 //! (which can't be set aside) and `settle`, which ends the latest reservation, are the other lines.
 //!
@@ -181,6 +182,7 @@ fn run_line(toy: &mut Toy, line: &str) -> Result<(), String> {
     let receipt = match who {
         "observer" => observe(toy, what),
         "step" => toy.step(what),
+        "ask" => toy.ask(what),
         "measure" => {
             let (id, method) = what.split_once(' ').unwrap();
             let (artifact, seed) = (toy.handle(id), toy.world.seq());
