@@ -24,7 +24,6 @@ const OURS: &[(&str, &[&str])] = &[
 const THEIRS: &[(&str, &[&str])] = &[
     ("monty", &["oikos-sandbox"]),
     ("monty-types", &["oikos-sandbox"]),
-    ("monty-alloc", &["oikos-sandbox"]),
     ("rusqlite", &["oikos-journal"]),
     ("tokio", &["oikos-agents", "oikos-runner", "oikos-cli"]),
     ("reqwest", &["oikos-agents"]),
@@ -48,7 +47,8 @@ const WORDS: &[(&str, &[&str])] = &[
     ("thread::sleep", &[]),
     ("sleep_ms", &[]),
     ("park_timeout", &[]),
-    ("wait_timeout", &[]),
+    // The writer of the journal waits for a batch to fill, and no longer than a record may wait.
+    ("wait_timeout", &["crates/runner/src/writer.rs"]),
     ("wait_timeout_while", &[]),
     ("spin_loop", &[]),
     ("yield_now", &[]),

@@ -290,11 +290,13 @@ impl Subscription {
 
     /// Reads on in the journal what was missed.
     fn read(&mut self, mut missed: Missed, file: &Path) -> Result<(), RunError> {
-        let there = self.journal.take().filter(|journal| journal.head().seq >= missed.span.until);
-        let journal = match there {
+        let mut journal = match self.journal.take() {
             Some(journal) => journal,
             None => Journal::open_read_only(file)?,
         };
+        if journal.head().seq < missed.span.until {
+            journal.refresh()?;
+        }
         let mut whole = true;
         let span = &mut missed.span;
         journal.records_while(span.since + 1, |record| {

@@ -25,7 +25,6 @@ mod summary;
 mod tick;
 mod turn;
 mod view;
-mod weight;
 mod writer;
 
 pub use oikos_journal::{Head, Journal, JournalError, Verified, verify};

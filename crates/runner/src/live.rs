@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use oikos_journal::{Journal, JournalError};
+use oikos_journal::{Journal, JournalError, Note};
 use oikos_kernel::{
     founding::Founding,
     record::Cause,
@@ -38,6 +38,8 @@ pub struct Live {
     counter: Counter,
     /// The world file it was made from, with the plan as it is now; the founders are in the world.
     pub file: WorldFile,
+    /// Things about the database that its owner should know.
+    pub notes: Vec<Note>,
 }
 
 /// Who steps when.
@@ -105,14 +107,14 @@ impl Live {
         journal: impl FnOnce() -> Result<Journal, JournalError>,
     ) -> Result<Self, RunError> {
         let mut sandbox: Box<dyn Sandbox> = Box::new(ThreadSandbox::new());
-        let mut checked: Vec<&str> = Vec::new();
+        let mut checked: Option<&Arc<str>> = None;
         for founder in &file.founding.founders {
             // Agents made by `count` share their code.
-            let Some(code) = founder.code.as_deref().filter(|code| checked.last() != Some(code)) else {
+            let Some(code) = founder.code.as_ref().filter(|code| checked != Some(*code)) else {
                 continue;
             };
-            checked.push(code);
-            sandbox.check(&Arc::from(code), &founder.id).map_err(|failure| {
+            checked = Some(code);
+            sandbox.check(code, &founder.id).map_err(|failure| {
                 let problem = if failure.traceback.is_empty() { failure.message } else { failure.traceback };
                 RunError::Code { id: founder.id.clone(), problem }
             })?;
@@ -129,9 +131,9 @@ impl Live {
             file.founding.rules.start.after_ms(ms).ok_or(RunError::EndOfTime)?;
         }
         let founders = std::mem::take(&mut file.founding.founders);
-        let (world, record) = Founding { founders, ..file.founding.clone() }.found()?;
+        let (world, records) = Founding { founders, ..file.founding.clone() }.found()?;
         let mut journal = journal()?;
-        journal.append(&[record], &[(SOURCE, &encode(&file.source))])?;
+        journal.append(&records, &[(SOURCE, &encode(&file.source))])?;
         Self::begin(world, None, journal, sandbox, file, (clock, None))
     }
 
@@ -144,6 +146,7 @@ impl Live {
         (clock, moved): (Clock, Option<Moved>),
     ) -> Result<Self, RunError> {
         file.founding.founders = Vec::new();
+        let notes = journal.notes().to_vec();
         let mut sequencer = Sequencer::new(world, journal, sandbox, clock, moved)?;
         let scheduler = match file.plan.lasts {
             Lasts::Ticks(_) => {
@@ -154,7 +157,7 @@ impl Live {
         let counter = Counter::open();
         let desk = counter.desk();
         sequencer.set_bell(Arc::new(move || desk.ring()));
-        Ok(Self { sequencer, scheduler, counter, file })
+        Ok(Self { sequencer, scheduler, counter, file, notes })
     }
 
     /// Opens a world where its journal ends. A tick that was cut short goes on where it was.
@@ -376,9 +379,9 @@ impl Live {
 /// # Errors
 /// When the journal is damaged.
 pub fn state(journal: &Journal) -> Result<(World, Option<World>), RunError> {
-    let mut world = journal.last_snapshot()?;
+    let (mut world, at) = journal.last_snapshot()?;
     let mut began = world.tick().filter(|tick| tick.seq == world.seq()).map(|_| world.clone());
-    journal.records(world.seq() + 1, |record| {
+    journal.records_after(at, |record| {
         world.apply(&record).map_err(|error| JournalError::Corrupt {
             place: format!("record {}", error.seq),
             problem: error.problem,
@@ -417,4 +420,70 @@ pub fn founded_from(world: &World, file: &WorldFile) -> Result<(), RunError> {
 #[expect(clippy::expect_used, reason = "a source is text, and text is JSON")]
 fn encode(source: &Source) -> Vec<u8> {
     serde_json::to_vec(source).expect("a world file can be written as JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use oikos_kernel::code::{CodeAnswer, CodeCall, CodeFailure, FailureKind, Meter};
+    use oikos_sandbox::Progress;
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::Overrides;
+
+    /// Code that the machine took too long for.
+    struct Stalls;
+
+    impl Sandbox for Stalls {
+        fn check(&mut self, _: &Arc<str>, _: &str) -> Result<(), CodeFailure> {
+            Ok(())
+        }
+
+        fn start(&mut self, _: CodeCall) -> Progress {
+            let (kind, message) = (FailureKind::Wall, "it took too long".into());
+            let failure = CodeFailure { kind, message, exception: None, traceback: String::new() };
+            let answer = CodeAnswer::Done { result: Err(failure), meter: Meter::default(), output: String::new() };
+            Progress { answer, suspended: None }
+        }
+    }
+
+    fn live(clock: &str) -> Live {
+        let text = format!(
+            "[world]\nclock = '{clock}'\n[execution]\nmode = 'autonomous'\nduration = '1ms'\n\
+             [[agents]]\nid = 'ann'\ncode = 'def step(o): return None'\n"
+        );
+        let mut no_files = |_: &str| Err("there is none".to_owned());
+        let file = config::parse("w.toml", text, &mut no_files, &Overrides::default(), library::founders());
+        Live::found(file.expect("a world file"), Journal::in_memory).expect("it is founded")
+    }
+
+    #[test]
+    fn a_wall_limit_decides_nothing_under_the_virtual_clock() {
+        let snippet = || json!({ "op": "run", "code": "1" });
+        let mut live = live("virtual");
+        let (seq, goal) = (live.world().seq(), live.goal().expect("a goal"));
+        let sound = std::mem::replace(&mut live.sequencer.interpreter().sandbox, Box::new(Stalls));
+        let faults = [
+            live.sequencer.act("ann", snippet()).map(|_| ()),
+            live.run_until(goal, &Stop::default(), |_, _| ()).map(|_| ()),
+        ];
+        for fault in faults {
+            let Err(fault @ RunError::Stalled { .. }) = fault else { panic!("{fault:?}") };
+            assert!(fault.to_string().starts_with("the code of `ann` ran for more than 60 s"), "{fault}");
+            assert!(!fault.is_config());
+        }
+        assert_eq!(live.world().seq(), seq, "nothing has happened");
+        // It goes on when the machine does.
+        live.sequencer.interpreter().sandbox = sound;
+        assert!(live.sequencer.act("ann", snippet()).expect("no fault").outcome.is_ok());
+        assert!(live.run_until(goal, &Stop::default(), |_, _| ()).expect("it runs").is_done());
+    }
+
+    #[test]
+    fn on_the_wall_clock_it_is_an_outcome() {
+        let mut live = live("wall");
+        live.sequencer.interpreter().sandbox = Box::new(Stalls);
+        let receipt = live.sequencer.act("ann", json!({ "op": "run", "code": "1" })).expect("no fault");
+        assert_eq!(receipt.refusal().map(|refusal| refusal.code), Some(oikos_kernel::refusal::Code::CodeTimeout));
+    }
 }

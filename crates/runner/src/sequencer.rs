@@ -339,8 +339,8 @@ impl Sequencer {
             Err(refusal) => return Ok(Receipt::refused(self.now, refusal)),
         };
         let action_id = action.action_id.clone();
-        if let Some(first) = action_id.as_deref().and_then(|id| self.world.receipt(actor, id)) {
-            return Ok(first);
+        if let Some(told) = action_id.as_deref().and_then(|id| self.world.repeated(actor, id, &recorded)) {
+            return Ok(told.unwrap_or_else(|refusal| Receipt::refused(self.now, refusal)));
         }
         let seed = derive(self.world.rules().seed, "act", &principal, self.world.seq() + 1);
         let finished = match Transaction::act(&self.world, actor, action, self.now, seed) {
@@ -395,7 +395,7 @@ impl Sequencer {
     /// Only faults.
     pub(crate) fn record(&mut self, cause: Cause, finished: Finished) -> Result<Receipt, RunError> {
         self.check()?;
-        let Finished { charges, effects, events, outcome, .. } = finished;
+        let Finished { charges, effects, events, outcome, whole, .. } = finished;
         let (seq, time) = (self.world.seq() + 1, self.now);
         let record = Record { seq, time, cause, charges, effects, events, outcome };
         let enacted = self.world.enact(record);
@@ -403,7 +403,7 @@ impl Sequencer {
         if let Some(agenda) = &mut self.agenda {
             agenda.follow(&self.world);
         }
-        let receipt = Receipt::of(&record);
+        let receipt = Receipt::of(&record).with_whole(whole);
         if let Some(release) = self.bus.telling(&self.world, &record) {
             self.writer.release_in_time(seq, release);
         }
@@ -429,14 +429,7 @@ impl Sequencer {
     }
 
     fn happen(&mut self, cause: Cause, events: Vec<Event>) -> Result<(), RunError> {
-        let finished = Finished {
-            charges: Vec::new(),
-            effects: Vec::new(),
-            events,
-            outcome: Outcome::Nothing,
-            output: String::new(),
-        };
-        self.record(cause, finished).map(|_| ())
+        self.record(cause, Finished { events, ..Finished::nothing_done(Outcome::Nothing) }).map(|_| ())
     }
 
     /// Has whoever waits told when there is something to look at: a write that failed, a subscriber that

@@ -20,8 +20,6 @@ use std::{
 use oikos_journal::{Hash, Head, Image, Journal, JournalError};
 use oikos_kernel::{limits, record::Record, world::World};
 
-use crate::weight::weight;
-
 /// Records that are enough for a batch.
 const BATCH_RECORDS: usize = 4_096;
 /// Records that wait for the writer at most; whoever makes more waits for it.
@@ -156,7 +154,7 @@ impl Writer {
     /// When a write failed, before or meanwhile.
     pub(crate) fn push(&mut self, record: Record) -> Result<(), JournalError> {
         self.start();
-        let bytes = weight(&record);
+        let bytes = record.bytes_max();
         let mut queue = self.shared.open();
         while !queue.failed && queue.is_full() {
             queue = self.shared.until_done(queue);
@@ -310,7 +308,7 @@ impl Queue {
         }
         let rest = self.records.split_off(most);
         let taken = std::mem::replace(&mut self.records, rest);
-        self.bytes = self.records.iter().map(weight).sum();
+        self.bytes = self.records.iter().map(Record::bytes_max).sum();
         taken
     }
 }

@@ -6,7 +6,11 @@ mod door;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use oikos_runner::{Signal, Why, Journal, Live, NotTaken, Stop, verify};
+use oikos_runner::{
+    Journal, JournalError, Live, NotTaken, SERVED_MAX, Signal, Stop, Why,
+    kernel::record::{Cause, Record},
+    verify,
+};
 use serde_json::json;
 
 use self::door::world_file;
@@ -94,4 +98,55 @@ fn threads_submit_at_once_and_nothing_is_lost() {
     drop(live);
     let late = desk.submit("p_001", json!({ "op": "noop" }));
     assert!(matches!(late, Err(NotTaken::Closed)), "{late:?}");
+}
+
+/// One agent that always has a turn, or a tick of many, beside a desk that is never empty.
+fn flooded(world: &str) -> Vec<Record> {
+    let mut live = Live::found(world_file(world), Journal::in_memory).expect("the world is founded");
+    let (desk, goal) = (live.desk(), live.goal().expect("a goal"));
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            let desk = desk.clone();
+            scope.spawn(move || while desk.submit("p_001", json!({ "op": "noop" })).is_ok() {});
+        }
+        let stopped = live.run_until(goal, &Stop::default(), |_, _| ()).expect("it runs");
+        assert!(stopped.is_done());
+    });
+    let mut records = Vec::new();
+    let journal = live.sequencer.journal().expect("no fault");
+    let read = journal.records(1, |record| {
+        records.push(record);
+        Ok::<(), JournalError>(())
+    });
+    read.expect("the journal is read");
+    records
+}
+
+#[test]
+fn a_turn_that_is_due_waits_for_a_bounded_number_of_actions() {
+    for (execution, is_tick) in [
+        ("mode = 'autonomous'\nduration = '1500ms'\npace = '1ms'", false),
+        ("mode = 'tick'\nticks = 300", true),
+    ] {
+        let code = "code = 'def step(observation): return None'";
+        let world = format!("[execution]\n{execution}\n[[agents]]\nid = 'p'\ncount = 5\n{code}\n");
+        let records = flooded(&world);
+        let (mut in_a_row, mut acts, mut between) = (0, 0, 0);
+        for record in &records {
+            match record.cause {
+                Cause::Act { .. } => {
+                    in_a_row += 1;
+                    acts += 1;
+                }
+                Cause::Step { .. } => {
+                    between += usize::from(in_a_row > 0);
+                    // In a tick it is looked at the desk before each thought, too.
+                    assert!(is_tick || in_a_row <= SERVED_MAX, "{in_a_row} actions before a turn that was due");
+                    in_a_row = 0;
+                }
+                _ => {}
+            }
+        }
+        assert!(acts > 0 && between > 0, "{execution}: {acts} actions, {between} times between turns");
+    }
 }

@@ -4,6 +4,7 @@
 //! connection and no clock of the machine but the CPU meter, and it never blocks a thread while a
 //! host call waits: suspended code is a value.
 
+mod allocator;
 mod convert;
 mod host;
 mod imports;
@@ -15,11 +16,7 @@ use std::sync::Arc;
 
 use oikos_kernel::code::{CodeAnswer, CodeCall, CodeFailure, HostAnswer};
 
-/// Counts what the process has allocated. Code's memory limit binds only in a process whose global
-/// allocator this is.
-pub use monty_alloc::LimitedAllocator as CountingAllocator;
-
-pub use self::run::ThreadSandbox;
+pub use self::{allocator::CountingAllocator, run::ThreadSandbox};
 
 /// Stack that the thread of a sandbox needs: the parser recurses as deep as an expression nests.
 pub const STACK_BYTES: usize = 64 * 1024 * 1024;

@@ -3,13 +3,13 @@
 use std::{
     borrow::Cow,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::Duration,
 };
 
 use monty::{FunctionCall, RunProgress};
 use monty_types::{
-    BASELINE_MEMORY, ExcType, ExtFunctionResult, LIVE_MEMORY, MontyException, MontyObject, OsFunctionCall,
+    ExcType, ExtFunctionResult, MontyException, MontyObject, OsFunctionCall,
     PrintWriter, PrintWriterCallback, ResourceLimits, ResourceTracker,
 };
 use oikos_kernel::code::{
@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use crate::{
     Progress, Sandbox, Suspended,
+    allocator::Live,
     convert::{to_json, to_python},
     host::{self, Answerer, Local, answerer, only_thinks, raise},
     program::{Lines, Program, Programs, compile},
@@ -32,7 +33,7 @@ const SUSPENSIONS_MAX: usize = 10_000_000;
 
 /// Runs code in the caller's thread, whose stack should have [`crate::STACK_BYTES`].
 ///
-/// The memory limit binds when the process counts its allocations by `monty_alloc::LimitedAllocator`;
+/// The memory limit binds when the process counts its allocations by [`crate::CountingAllocator`];
 /// without that only single large values are refused.
 #[derive(Default)]
 pub struct ThreadSandbox {
@@ -80,7 +81,7 @@ impl Sandbox for ThreadSandbox {
             },
             measure_cpu: limits.measure_cpu,
             cpu_ns: 0,
-            memory_base: live_bytes(),
+            live: Live::NONE,
             memory_peak: 0,
         };
         let inputs = inputs(program, call);
@@ -92,20 +93,14 @@ impl Sandbox for ThreadSandbox {
 }
 
 fn tracker(limits: CodeLimits) -> ResourceTracker {
-    // The interpreter measures from a baseline of the process; a run is measured from its own start.
-    BASELINE_MEMORY.store(0, Ordering::Relaxed);
     let memory = usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX);
     ResourceTracker::new(ResourceLimits {
         max_duration: Some(Duration::from_millis(limits.wall_ms)),
-        max_memory: Some(live_bytes().saturating_add(memory)),
+        max_memory: Some(Live::at(memory)),
         gc_interval: None,
         max_recursion_depth: usize::try_from(limits.recursion).unwrap_or(usize::MAX),
         max_suspensions: SUSPENSIONS_MAX,
     })
-}
-
-fn live_bytes() -> usize {
-    LIVE_MEMORY.load(Ordering::Relaxed)
 }
 
 fn inputs(program: &Program, call: CodeCall) -> Vec<MontyObject> {
@@ -198,7 +193,7 @@ struct Run {
     io: Io,
     measure_cpu: bool,
     cpu_ns: u64,
-    memory_base: usize,
+    live: Live,
     memory_peak: u64,
 }
 
@@ -227,10 +222,11 @@ impl Run {
     /// Runs a piece of interpreter work and meters it.
     fn timed(&mut self, work: impl FnOnce(&mut Self) -> Result<RunProgress, MontyException>) -> Stepped {
         let before = self.measure_cpu.then(thread_cpu_ns);
-        let progress = guarded(AssertUnwindSafe(|| work(self)));
+        let mut live = self.live;
+        let progress = live.counting(|| guarded(AssertUnwindSafe(|| work(self))));
+        self.live = live;
         self.cpu_ns += before.map_or(0, |before| thread_cpu_ns().saturating_sub(before));
-        let grown = live_bytes().saturating_sub(self.memory_base);
-        self.memory_peak = self.memory_peak.max(u64::try_from(grown).unwrap_or(u64::MAX));
+        self.memory_peak = self.memory_peak.max(u64::try_from(live.bytes()).unwrap_or(u64::MAX));
         progress
     }
 
