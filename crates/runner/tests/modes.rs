@@ -8,7 +8,7 @@ mod door;
 use std::collections::BTreeMap;
 
 use oikos_runner::{Signal, Why, 
-    Goal, Journal, JournalError, Live, Stop, Stopped,
+    Goal, Journal, JournalError, Live, Stop,
     config::WorldFile,
     kernel::{
         op::OpKind,
@@ -174,6 +174,7 @@ impl Told {
             })
             .expect("the journal is read");
         let verified = verify(&journal, |_| ()).expect("the journal verifies");
+        drop(journal);
         assert_eq!(verified.world.digest(), live.world().digest(), "the journal gives the same world");
         live.world().audit().expect("the books add up");
         Self { world: live.world().clone(), records, journal_hash: live.sequencer.head().journal_hash }

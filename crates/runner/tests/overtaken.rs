@@ -63,6 +63,7 @@ fn records(live: &mut Live) -> Vec<Record> {
         Ok::<(), JournalError>(())
     });
     read.expect("the journal is read");
+    drop(journal);
     live.world().audit().expect("the books add up");
     records
 }

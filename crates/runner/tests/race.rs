@@ -84,6 +84,7 @@ fn race(file: &WorldFile, seed: u64) -> bool {
         Ok(())
     });
     read.expect("the journal is read");
+    drop(journal);
     let world = live.world();
     let of = |id: &str| world.lookup(id).expect("it is there");
     let owner = world.get(of("painting")).map(|painting| world.name(painting.owner())).expect("it is there");
