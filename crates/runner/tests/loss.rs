@@ -105,7 +105,7 @@ fn snapshots_come_whoever_acts_and_in_however_many_goes() {
         }
         let journal = Journal::open_read_only(&db).expect("it can be read");
         let (head, snapshot) = (journal.head().seq, journal.snapshot_seq().expect("it can be read"));
-        assert!(head > 60_000 && snapshot > 50_000 && snapshot < head, "{mode}: {snapshot} of {head}");
+        assert!(head > 60_000 && snapshot >= 50_000 && snapshot < head, "{mode}: {snapshot} of {head}");
         verify(&journal, |_| ()).expect("the snapshot is the state that the records make");
         let digest = live(&world(mode, "virtual"), &db).world().digest();
         assert_eq!(verify(&journal, |_| ()).expect("it verifies").world.digest(), digest);
