@@ -8,6 +8,7 @@ pub(crate) mod action_ids;
 mod inbox;
 mod agent;
 mod sleepers;
+mod rows;
 // Built on it:
 mod apply;
 mod loops;
@@ -51,6 +52,7 @@ pub struct World {
     tick: Option<Tick>,
     #[serde(skip)]
     index: Index,
+    #[serde(with = "rows")]
     artifacts: Pages<Arc<Artifact>>,
     refs: Pages<u32>,
     accounts: Pages<Account>,
@@ -205,7 +207,6 @@ impl World {
             }
             let artifacts = &self.artifacts;
             self.index.insert(&id, handle, |row| artifacts.get(row as usize).map(|row| &*row.id));
-            self.share_with_last(at);
         }
         self.population = self.agents.iter().filter(|row| row.phase != Phase::Stopped).count();
         self.sleepers = Sleepers::default();
