@@ -42,6 +42,7 @@ pub struct Artifact {
     pub(crate) version: u32,
     pub(crate) created_at: Time,
     pub(crate) updated_at: Time,
+    #[serde(deserialize_with = "crate::pages::map_by_entry")]
     pub(crate) storage: OrdMap<Arc<str>, Json>,
     pub(crate) storage_bytes: i64,
     /// Bytes of its fields, storage apart.

@@ -95,6 +95,8 @@ pub const EFFECTS_BYTES_MAX: usize = RECORD_BYTES_MAX
 pub const PENDING_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of one batch before compression.
 pub const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Records of one batch.
+pub const BATCH_RECORDS_MAX: usize = 65_536;
 /// How many times larger than its packed bytes a batch or a snapshot may be, give or take a mebibyte, so
 /// that a small file can't ask for much memory; whoever packs pads what compresses better.
 pub const UNPACKED_PER_PACKED_MAX: usize = 128;

@@ -19,6 +19,7 @@ use crate::{
 /// The ids of one principal.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ActionIds {
+    #[serde(deserialize_with = "crate::pages::map_by_entry")]
     by_id: OrdMap<Arc<str>, Done>,
     /// The ids, oldest first.
     order: Vector<Arc<str>>,

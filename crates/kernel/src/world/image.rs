@@ -1,6 +1,9 @@
 //! A world as bytes, its digest, and the audit of its books.
 
-use std::io::Write;
+use std::io::{BufRead, Read as _, Write};
+
+use postcard::{Error as Encoding, de_flavors::Flavor};
+use serde::Deserialize as _;
 
 use super::World;
 use crate::{
@@ -21,13 +24,57 @@ pub struct AuditError(pub String);
 #[error("the image of the world can't be read: {0}")]
 pub struct ImageError(pub String);
 
+/// Bytes that are hashed at a time.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Bytes as they come, for the decoder.
+struct Incoming<'r, R> {
+    from: &'r mut R,
+    /// The bytes that the decoder looks at.
+    piece: Vec<u8>,
+}
+
+impl<'r, R: BufRead> Flavor<'r> for Incoming<'r, R> {
+    type Remainder = ();
+    type Source = &'r mut R;
+
+    fn pop(&mut self) -> Result<u8, Encoding> {
+        let byte = self.from.fill_buf().ok().and_then(|bytes| bytes.first().copied());
+        self.from.consume(usize::from(byte.is_some()));
+        byte.ok_or(Encoding::DeserializeUnexpectedEnd)
+    }
+
+    /// None of a length that is announced is believed.
+    fn size_hint(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn try_take_n(&mut self, _: usize) -> Result<&'r [u8], Encoding> {
+        // Nothing outlives the piece that it came in; the types of a world own their bytes.
+        Err(Encoding::WontImplement)
+    }
+
+    fn try_take_n_temp<'a>(&'a mut self, count: usize) -> Result<&'a [u8], Encoding>
+    where
+        'r: 'a,
+    {
+        self.piece.clear();
+        let wanted = u64::try_from(count).map_err(|_| Encoding::DeserializeUnexpectedEnd)?;
+        match self.from.by_ref().take(wanted).read_to_end(&mut self.piece) {
+            Ok(read) if read == count => Ok(&self.piece),
+            Ok(_) | Err(_) => Err(Encoding::DeserializeUnexpectedEnd),
+        }
+    }
+
+    fn finalize(self) -> Result<(), Encoding> {
+        Ok(())
+    }
+}
+
 impl World {
     /// BLAKE3 of the canonical bytes of the whole state.
     #[must_use]
-    #[expect(
-        clippy::expect_used,
-        reason = "a world is plain data, which the encoder always takes, and a hash too"
-    )]
+    #[expect(clippy::expect_used, reason = "a hasher takes every byte")]
     pub fn digest(&self) -> [u8; 32] {
         struct Hash(blake3::Hasher);
         impl Write for Hash {
@@ -39,17 +86,27 @@ impl World {
                 Ok(())
             }
         }
-        let buffered = std::io::BufWriter::with_capacity(64 * 1024, Hash(blake3::Hasher::new()));
-        let written = postcard::to_io(self, buffered).expect("a world can be written");
-        let hash = written.into_inner().map_err(|error| error.into_error()).expect("a hash takes every byte");
+        let mut buffered = std::io::BufWriter::with_capacity(PIECE_BYTES, Hash(blake3::Hasher::new()));
+        self.write_image(&mut buffered).expect("a world has bytes");
+        let hash = buffered.into_inner().map_err(|error| error.into_error()).expect("a hasher takes every byte");
         *hash.0.finalize().as_bytes()
+    }
+
+    /// Writes the state as bytes, in small pieces.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn write_image(&self, to: impl Write) -> Result<(), ImageError> {
+        postcard::to_io(self, to).map(drop).map_err(|error| ImageError(error.to_string()))
     }
 
     /// The state as bytes.
     #[must_use]
-    #[expect(clippy::expect_used, reason = "a world is plain data, which the encoder always takes")]
+    #[expect(clippy::expect_used, reason = "memory takes every byte")]
     pub fn to_image(&self) -> Vec<u8> {
-        postcard::to_stdvec(self).expect("a world can be written")
+        let mut image = Vec::new();
+        self.write_image(&mut image).expect("memory takes every byte");
+        image
     }
 
     /// The state from bytes.
@@ -57,10 +114,19 @@ impl World {
     /// # Errors
     /// When the bytes are no image of this format.
     pub fn from_image(bytes: &[u8]) -> Result<Self, ImageError> {
-        let (mut world, rest) =
-            postcard::take_from_bytes::<Self>(bytes).map_err(|error| ImageError(error.to_string()))?;
-        if !rest.is_empty() {
-            return Err(ImageError(format!("{} bytes too many", rest.len())));
+        Self::read_image(bytes)
+    }
+
+    /// The state from bytes as they come. Memory is taken for what has come, never for what is announced.
+    ///
+    /// # Errors
+    /// When the bytes are no image of this format, or the reader fails.
+    pub fn read_image(mut from: impl BufRead) -> Result<Self, ImageError> {
+        let source = Incoming { from: &mut from, piece: Vec::new() };
+        let mut reader = postcard::Deserializer::from_flavor(source);
+        let mut world = Self::deserialize(&mut reader).map_err(|error| ImageError(error.to_string()))?;
+        if !from.fill_buf().map_err(|error| ImageError(error.to_string()))?.is_empty() {
+            return Err(ImageError("it has bytes too many".into()));
         }
         if world.format() != FORMAT {
             return Err(ImageError(format!("its format is {}, not {FORMAT}", world.format())));

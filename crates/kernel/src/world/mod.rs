@@ -72,6 +72,7 @@ pub struct World {
     stirred: Vec<Handle>,
     events: Vector<Arc<EventRow>>,
     /// The ids of each principal's actions, by the number of its account.
+    #[serde(deserialize_with = "crate::pages::map_by_entry")]
     action_ids: OrdMap<u32, ActionIds>,
     /// How many artifacts the founding brings.
     founders: u32,
