@@ -139,6 +139,12 @@ impl Artifact {
         one(&mut self.metadata, &other.metadata);
     }
 
+    /// Every artifact that it names.
+    pub(crate) fn handles(&self) -> impl Iterator<Item = Handle> {
+        let fields = [self.owner, self.creator, self.access_contract];
+        fields.into_iter().chain(self.memory_artifact).chain(self.depends_on.iter().copied())
+    }
+
     /// Counts the bytes of its fields: the one place that says what an artifact or a tombstone takes.
     pub(crate) fn measure(&mut self) {
         let rows = 1 + usize::from(self.account.is_some()) + self.depends_on.len();

@@ -90,6 +90,11 @@ pub struct Event {
 }
 
 impl Event {
+    /// Every artifact that it names.
+    pub(crate) fn handles(&self) -> impl Iterator<Item = Handle> + use<> {
+        [Some(self.actor), self.artifact, self.to].into_iter().flatten()
+    }
+
     /// An event of which only the type and the actor are known.
     #[must_use]
     pub const fn new(kind: EventKind, actor: Handle) -> Self {

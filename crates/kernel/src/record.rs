@@ -363,6 +363,31 @@ pub enum DecodeError {
     TooLarge(usize),
 }
 
+impl Effect {
+    /// Every artifact that it puts into a field of another.
+    pub(crate) fn handles(&self) -> impl Iterator<Item = Handle> {
+        let (fields, many) = match self {
+            Self::Create(new) => (
+                [Some(new.creator), Some(new.access_contract), new.memory_artifact],
+                new.depends_on.as_slice(),
+            ),
+            Self::Change { change, .. } => {
+                let depends_on = change.depends_on.as_deref().unwrap_or_default();
+                ([change.access_contract, change.memory_artifact.flatten(), None], depends_on)
+            }
+            Self::Pay { .. }
+            | Self::Endow { .. }
+            | Self::Allot { .. }
+            | Self::Move { .. }
+            | Self::Own { .. }
+            | Self::Delete { .. }
+            | Self::Store { .. }
+            | Self::Sleep { .. } => ([None; 3], [].as_slice()),
+        };
+        fields.into_iter().flatten().chain(many.iter().copied())
+    }
+}
+
 impl Record {
     /// The canonical bytes of the record, at most [`limits::RECORD_BYTES_MAX`].
     ///

@@ -43,8 +43,12 @@ pub(crate) enum Guard {
 }
 
 /// A guard that failed, as the one who acted is told: the one place that says so.
+#[expect(
+    clippy::expect_used,
+    reason = "an effect that names what there is not fails as broken, not by a guard"
+)]
 pub(crate) fn refusal<S: State>(state: &S, guard: Guard) -> Refusal {
-    let name = |who: Handle| state.artifact(who).map_or("?", Artifact::id);
+    let name = |who: Handle| state.artifact(who).expect("a guard is about an artifact that there is").id();
     match guard {
         Guard::Scrip { who, need, have } => Refusal::new(
             Code::InsufficientScrip,
@@ -286,7 +290,7 @@ fn create<S: State>(state: &mut S, new: &Creation) -> Result<(), Guard> {
     let standing = new.has_standing || new.has_loop;
     if new.owner == handle {
         if !standing && !state.is_founding() {
-            return Err(Guard::Standing { who: new.owner });
+            return Err(Guard::Broken(format!("`{}` has no standing, and would own itself", new.id)));
         }
     } else {
         account_of(state, new.owner)?;

@@ -224,10 +224,10 @@ impl<'w> Draft<'w> {
     }
 
     /// Charges what is known to be [`Self::chargeable`].
+    #[expect(clippy::expect_used, reason = "nothing can be charged to what is no principal")]
     pub(super) fn charge(&mut self, principal: Handle, resource: ResourceId, amount: i64) {
-        let Some(number) = self.artifact(principal).and_then(|artifact| artifact.account) else {
-            return;
-        };
+        let number = self.artifact(principal).and_then(|artifact| artifact.account);
+        let number = number.expect("only a principal is charged");
         // Only what is merely metered can come near the end of `i64`: its sum stays there.
         let spent = self.spent.entry((number, resource)).or_insert(0);
         *spent = spent.saturating_add(amount);
@@ -287,7 +287,15 @@ impl State for Draft<'_> {
     }
 
     fn account(&self, number: u32) -> Account {
-        self.accounts.get(&number).copied().unwrap_or_else(|| State::account(self.world, number))
+        // An account that the draft opened is not in the world yet.
+        let before = || {
+            if number < self.world.accounts_len() {
+                State::account(self.world, number)
+            } else {
+                Account::default()
+            }
+        };
+        self.accounts.get(&number).copied().unwrap_or_else(before)
     }
 
     fn set_account(&mut self, number: u32, account: Account) {

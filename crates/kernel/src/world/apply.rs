@@ -23,7 +23,7 @@ impl World {
     /// # Errors
     /// When a guard of the record fails: the journal is corrupt.
     pub fn apply(&mut self, record: &Record) -> Result<(), ApplyError> {
-        let problem = match self.change(record) {
+        let problem = match self.change(record).and_then(|told| self.check_handles(record).map(|()| told)) {
             Ok(told) if told.are_told_by(&record.events) => match self.remember(record, told.looked_seq) {
                 Ok(()) => return Ok(()),
                 Err(problem) => problem,
@@ -81,6 +81,24 @@ impl World {
         let looked_seq = before.unwrap_or_else(|| self.looked_seq(record));
         let last = self.turn_ends(record, looked_seq);
         Ok(LoopEvents { first, last, looked_seq })
+    }
+
+    /// Whether a record names only artifacts that there are, or that the founding brings.
+    fn check_handles(&self, record: &Record) -> Result<(), String> {
+        let end = State::len(self).max(self.founders);
+        let actor = match &record.cause {
+            Cause::Act { actor: one, .. }
+            | Cause::Step { agent: one, .. }
+            | Cause::Ask { agent: one, .. }
+            | Cause::Short { agent: one, .. } => Some(*one),
+            Cause::Genesis { .. } | Cause::Founding | Cause::Tick { .. } | Cause::Clock => None,
+        };
+        let effects = record.effects.iter().flat_map(|effect| effect.handles());
+        let events = record.events.iter().flat_map(|event| event.handles());
+        match effects.chain(events).chain(actor).find(|handle| handle.0 >= end) {
+            Some(handle) => Err(format!("artifact number {} does not exist", handle.0)),
+            None => Ok(()),
+        }
     }
 
     /// Takes the rules from the first record, and looks whether a record may come now.

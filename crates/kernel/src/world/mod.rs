@@ -193,12 +193,17 @@ impl World {
         &self.allotted
     }
 
+    pub(crate) fn founders(&self) -> u32 {
+        self.founders
+    }
+
     pub(crate) fn format(&self) -> u32 {
         self.format
     }
 
-    /// Makes anew what is derived, after the world was read from bytes.
+    /// Makes anew what is derived, after the world was read from bytes, and looks at what is relied on.
     pub(crate) fn reindex(&mut self) -> Result<(), String> {
+        self.check_numbers()?;
         self.index = Index::default();
         for at in 0..self.artifacts.len() {
             let handle = count(at);
@@ -230,6 +235,32 @@ impl World {
         }
     }
 
+    /// Whether every handle and number is of something that there is.
+    fn check_numbers(&self) -> Result<(), String> {
+        let (artifacts, accounts, agents) = (State::len(self), self.accounts_len(), self.agents_len());
+        let resources = self.rules.resources.len();
+        if self.holders.len() != accounts as usize || self.cells.len() != accounts as usize * resources {
+            return Err("its accounts are not as many as their holders".into());
+        }
+        let mut handles = self.artifacts.iter().flat_map(|artifact| artifact.handles());
+        let mut others = self.holders.iter().copied().chain(self.agents.iter().map(|agent| agent.handle));
+        let mut told = self.events.iter().flat_map(|row| row.event.handles());
+        if handles.any(|handle| handle.0 >= artifacts)
+            || others.any(|handle| handle.0 >= artifacts)
+            || told.any(|handle| handle.0 >= artifacts)
+        {
+            return Err("it names an artifact that is not there".into());
+        }
+        let numbers = self.artifacts.iter().map(|artifact| (artifact.account, artifact.agent));
+        let beyond = |(account, agent): (Option<u32>, Option<u32>)| {
+            account.is_some_and(|number| number >= accounts) || agent.is_some_and(|number| number >= agents)
+        };
+        if numbers.into_iter().any(beyond) || self.action_ids.keys().any(|number| *number >= accounts) {
+            return Err("it names an account that is not there".into());
+        }
+        Ok(())
+    }
+
     /// The handle of an id, of a tombstone too.
     #[must_use]
     pub fn lookup(&self, id: &str) -> Option<Handle> {
@@ -245,8 +276,9 @@ impl World {
 
     /// The id of a handle.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "handles are looked at where records and images are read")]
     pub fn name(&self, handle: Handle) -> &str {
-        self.get(handle).map_or("?", |artifact| &artifact.id)
+        &self.get(handle).expect("a handle is an artifact's").id
     }
 
     /// Every artifact with its handle, in the order of creation, tombstones too.
@@ -437,14 +469,20 @@ impl State for World {
         self.artifacts.get_mut(handle.0 as usize).map(Arc::make_mut)
     }
 
+    #[expect(
+        clippy::expect_used,
+        reason = "numbers of accounts stand in artifacts, and images are looked at"
+    )]
     fn account(&self, number: u32) -> Account {
-        self.accounts.get(number as usize).copied().unwrap_or_default()
+        *self.accounts.get(number as usize).expect("a principal has an account")
     }
 
+    #[expect(
+        clippy::expect_used,
+        reason = "numbers of accounts stand in artifacts, and images are looked at"
+    )]
     fn set_account(&mut self, number: u32, account: Account) {
-        if let Some(row) = self.accounts.get_mut(number as usize) {
-            *row = account;
-        }
+        *self.accounts.get_mut(number as usize).expect("a principal has an account") = account;
     }
 
     fn cell(&self, number: u32, resource: ResourceId) -> Option<&Cell> {

@@ -31,7 +31,8 @@ pub(super) fn serialize<S: Serializer>(
     let mut before: Option<(&Artifact, u32, [u32; 3])> = None;
     let mut rows = serializer.serialize_seq(Some(artifacts.len()))?;
     for (artifact, at) in artifacts.iter().zip(0_u32..) {
-        let same_code = before.filter(|(last, ..)| is_shared(&last.code, &artifact.code)).map(|(_, at, _)| at);
+        let same_code =
+            before.filter(|(last, ..)| is_shared(&last.code, &artifact.code)).map(|(_, at, _)| at);
         let first = same_code.unwrap_or_else(|| *codes.entry(artifact.code.as_deref()).or_insert(at));
         let mut firsts = [at; 3];
         if let Some((last, _, theirs)) = before {
@@ -71,7 +72,9 @@ fn is_shared(one: &Option<Arc<str>>, other: &Option<Arc<str>>) -> bool {
 }
 
 /// Reads what [`serialize`] wrote.
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pages<Arc<Artifact>>, D::Error> {
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Pages<Arc<Artifact>>, D::Error> {
     struct Rows;
 
     impl<'de> Visitor<'de> for Rows {

@@ -135,7 +135,8 @@ fn a_long_result_is_whole_in_the_first_answer_only() {
 fn kept_receipts_are_short_whatever_an_action_did() {
     let prints = format!("[['print', '{}']]", "p".repeat(10_000));
     let mut toy = check(&format!("world: alice 2000, bob\nartifact loud by alice code {prints}"));
-    let many: Vec<Value> = (0..1_500).map(|_| json!({ "op": "transfer", "to": "bob", "amount": 1 })).collect();
+    let many: Vec<Value> =
+        (0..1_500).map(|_| json!({ "op": "transfer", "to": "bob", "amount": 1 })).collect();
     let mut many = Value::from(many);
     many[0]["action_id"] = "many".into();
     let loud = json!({ "op": "invoke", "artifact": "loud", "action_id": "loud" });
