@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::{
     artifact::{Artifact, stored_bytes},
     cell::Cell,
+    contract::Native,
     record::{Change, Creation, Effect, Handle, Until},
     rules::{ResourceId, ResourceKind, Rules},
     time::Time,
@@ -52,9 +53,9 @@ pub(crate) trait State {
     fn cell_mut(&mut self, number: u32, resource: ResourceId) -> Option<&mut Cell>;
     /// How much of a resource could be moved away, or newly occupied, now.
     fn free(&self, number: u32, resource: ResourceId) -> i64;
-    /// How many other artifacts are under this contract.
-    fn refs(&self, contract: Handle) -> u32;
-    fn set_refs(&mut self, contract: Handle, refs: u32);
+    /// How many other artifacts of this owner are under this contract.
+    fn refs(&self, contract: Handle, owner: Handle) -> u32;
+    fn set_refs(&mut self, contract: Handle, owner: Handle, refs: u32);
     /// Adds an artifact under the next handle.
     fn push(&mut self, artifact: Artifact);
     /// The next account, open and empty.
@@ -69,6 +70,8 @@ pub(crate) trait State {
     fn is_founding(&self) -> bool;
     /// Scrip or a resource (`Some`) comes into being; only a world being founded allows it.
     fn found(&mut self, resource: Option<ResourceId>, amount: i64) -> Result<(), Guard>;
+    /// So much of a resource is no more.
+    fn lapsed(&mut self, resource: ResourceId, amount: i64);
 }
 
 /// Changes the state by one effect.
@@ -81,10 +84,11 @@ pub(crate) fn apply<S: State>(state: &mut S, effect: &Effect) -> Result<(), Guar
         Effect::Endow { to, amount } => endow(state, *to, *amount),
         Effect::Allot { to, resource, amount } => allot(state, *to, *resource, *amount),
         Effect::Move { from, to, resource, amount } => shift(state, *from, *to, *resource, *amount),
+        Effect::Lapse { from, resource, amount } => lapse(state, *from, *resource, *amount),
         Effect::Create(creation) => create(state, creation),
         Effect::Change { artifact, version, change: fields } => change(state, *artifact, *version, fields),
         Effect::Own { artifact, from, to } => own(state, *artifact, *from, *to),
-        Effect::Delete { artifact } => delete(state, *artifact),
+        Effect::Delete { artifact, heir } => delete(state, *artifact, *heir),
         Effect::Store { artifact, key, value } => store(state, *artifact, key, value.as_ref()),
         Effect::Sleep { agent, until } => sleep(state, *agent, until),
     }
@@ -178,6 +182,21 @@ fn shift<S: State>(
     Ok(())
 }
 
+/// Ends a rate, all of it, with the uses that have not come back.
+fn lapse<S: State>(state: &mut S, from: Handle, resource: ResourceId, amount: i64) -> Result<(), Guard> {
+    positive(amount)?;
+    let number = account_of(state, from)?;
+    let kind = state.rules().kind(resource);
+    let cell = cell_of(state, number, resource)?;
+    if !matches!(kind, ResourceKind::Renewable { .. }) || cell.limit != amount {
+        return Err(Guard::Broken(format!("there is no rate of {amount} to lapse")));
+    }
+    cell.limit = 0;
+    cell.window = None;
+    state.lapsed(resource, amount);
+    Ok(())
+}
+
 /// Occupies (or frees) bytes of the owner's disk.
 fn occupy<S: State>(state: &mut S, owner: Handle, delta: i64) -> Result<(), Guard> {
     // Genesis artifacts without standing own themselves and have no account to count on.
@@ -204,12 +223,14 @@ fn count_owned<S: State>(state: &mut S, owner: Handle, more: bool) {
     state.set_account(number, account);
 }
 
-fn count_ref<S: State>(state: &mut S, of: Handle, contract: Handle, more: bool) {
-    if of == contract {
+/// Counts an artifact of `owner` under a contract, itself and the genesis contracts apart: those are never
+/// deleted, and most artifacts are under one.
+fn count_ref<S: State>(state: &mut S, of: Handle, owner: Handle, contract: Handle, more: bool) {
+    if of == contract || Native::of(contract).is_some() {
         return;
     }
-    let refs = state.refs(contract);
-    state.set_refs(contract, if more { refs.saturating_add(1) } else { refs.saturating_sub(1) });
+    let refs = state.refs(contract, owner);
+    state.set_refs(contract, owner, if more { refs.saturating_add(1) } else { refs.saturating_sub(1) });
 }
 
 fn create<S: State>(state: &mut S, new: &Creation) -> Result<(), Guard> {
@@ -262,7 +283,7 @@ fn create<S: State>(state: &mut S, new: &Creation) -> Result<(), Guard> {
     artifact.agent = new.has_loop.then(|| state.open_loop(handle));
     state.push(artifact);
     count_owned(state, new.owner, true);
-    count_ref(state, handle, new.access_contract, true);
+    count_ref(state, handle, new.owner, new.access_contract, true);
     Ok(())
 }
 
@@ -291,8 +312,8 @@ fn change<S: State>(state: &mut S, handle: Handle, version: u32, fields: &Change
     occupy(state, owner, delta)?;
     *live_mut(state, handle)? = next;
     if before != after {
-        count_ref(state, handle, before, false);
-        count_ref(state, handle, after, true);
+        count_ref(state, handle, owner, before, false);
+        count_ref(state, handle, owner, after, true);
     }
     Ok(())
 }
@@ -302,7 +323,7 @@ fn own<S: State>(state: &mut S, handle: Handle, from: Handle, to: Handle) -> Res
     if artifact.owner != from {
         return Err(Guard::Broken(format!("`{}` has another owner", artifact.id)));
     }
-    let size = artifact.size();
+    let (size, contract) = (artifact.size(), artifact.access_contract);
     account_of(state, to)?;
     if from == to {
         return Ok(());
@@ -311,6 +332,8 @@ fn own<S: State>(state: &mut S, handle: Handle, from: Handle, to: Handle) -> Res
     occupy(state, from, -size)?;
     count_owned(state, from, false);
     count_owned(state, to, true);
+    count_ref(state, handle, from, contract, false);
+    count_ref(state, handle, to, contract, true);
     let now = state.now();
     let artifact = live_mut(state, handle)?;
     artifact.owner = to;
@@ -318,17 +341,25 @@ fn own<S: State>(state: &mut S, handle: Handle, from: Handle, to: Handle) -> Res
     Ok(())
 }
 
-fn delete<S: State>(state: &mut S, handle: Handle) -> Result<(), Guard> {
+fn delete<S: State>(state: &mut S, handle: Handle, heir: Option<Handle>) -> Result<(), Guard> {
     let now = state.now();
     let artifact = live(state, handle)?;
-    if let Some(held) = still_held(state, handle) {
-        return Err(Guard::Broken(format!("`{}` still {held}", artifact.id)));
-    }
     let (owner, size, contract) = (artifact.owner, artifact.size(), artifact.access_contract);
-    let agent = artifact.agent;
+    let (agent, account) = (artifact.agent, artifact.account);
+    let passes = |kind: ResourceKind| heir.is_some() && kind == ResourceKind::Allocatable;
+    let stays = still_held(state, handle).into_iter().any(|held| match held {
+        Held::Resource { resource, .. } => !passes(state.rules().kind(resource)),
+        Held::Contract { .. } | Held::Scrip { .. } | Held::Owned { .. } => true,
+    });
+    if stays || account.is_some_and(|number| holds_rate(state, number)) {
+        return Err(Guard::Broken(format!("artifact number {} still holds something", handle.0)));
+    }
     occupy(state, owner, -size)?;
     count_owned(state, owner, false);
-    count_ref(state, handle, contract, false);
+    count_ref(state, handle, owner, contract, false);
+    if let (Some(number), Some(heir)) = (account, heir) {
+        leave_quotas(state, number, handle, heir)?;
+    }
     if let Some(number) = agent {
         state.close_loop(number);
     }
@@ -357,34 +388,62 @@ fn sleep<S: State>(state: &mut S, agent: Handle, until: &[Until]) -> Result<(), 
     Ok(())
 }
 
-/// Why an artifact can't be deleted, in words; `None` when it can.
-pub(crate) fn still_held<S: State>(state: &S, handle: Handle) -> Option<String> {
-    let artifact = state.artifact(handle)?;
-    let refs = state.refs(handle);
-    if refs > 0 {
-        return Some(format!("is the access contract of {}", others(refs)));
-    }
-    let number = artifact.account?;
-    let account = state.account(number);
-    if account.scrip > 0 {
-        return Some(format!("holds {} scrip", account.scrip));
-    }
-    let itself = u32::from(artifact.owner == handle);
-    if account.owned > itself {
-        return Some(format!("owns {}", others(account.owned - itself)));
-    }
-    for (at, rule) in state.rules().resources.iter().enumerate() {
-        let resource = ResourceId(u16::try_from(at).unwrap_or(u16::MAX));
-        let limit = state.cell(number, resource).map_or(0, |cell| cell.limit);
-        if rule.kind != ResourceKind::Metered && limit > 0 {
-            return Some(format!("holds {limit} of `{}`", rule.name));
-        }
-    }
-    None
+/// One of the things that keep an artifact from being deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// Other artifacts of its owner are under it.
+    Contract { others: u32 },
+    /// It owns other artifacts.
+    Owned { others: u32 },
+    /// It has scrip.
+    Scrip { amount: i64 },
+    /// It has a balance or a quota.
+    Resource { resource: ResourceId, amount: i64 },
 }
 
-fn others(count: u32) -> String {
-    format!("{count} other artifact{}", if count == 1 { "" } else { "s" })
+/// All that keeps an artifact from being deleted. A rate does not: it lapses. Nor does a stranger who put
+/// artifacts under it: they fall under the rule for missing contracts.
+pub(crate) fn still_held<S: State>(state: &S, handle: Handle) -> Vec<Held> {
+    let mut all = Vec::new();
+    let Some(artifact) = state.artifact(handle) else { return all };
+    let refs = state.refs(handle, artifact.owner);
+    all.extend((refs > 0).then_some(Held::Contract { others: refs }));
+    let Some(number) = artifact.account else { return all };
+    let account = state.account(number);
+    let others = account.owned - u32::from(artifact.owner == handle);
+    all.extend((others > 0).then_some(Held::Owned { others }));
+    all.extend((account.scrip > 0).then_some(Held::Scrip { amount: account.scrip }));
+    for (resource, kind) in state.rules().kinds() {
+        let amount = match kind {
+            ResourceKind::Depletable => state.free(number, resource),
+            ResourceKind::Allocatable => state.cell(number, resource).map_or(0, |cell| cell.limit),
+            ResourceKind::Renewable { .. } | ResourceKind::Metered => 0,
+        };
+        all.extend((amount > 0).then_some(Held::Resource { resource, amount }));
+    }
+    all
+}
+
+fn holds_rate<S: State>(state: &S, number: u32) -> bool {
+    let renewable =
+        state.rules().kinds().filter(|(_, kind)| matches!(kind, ResourceKind::Renewable { .. }));
+    renewable.into_iter().any(|(id, _)| state.cell(number, id).is_some_and(|cell| cell.limit > 0))
+}
+
+/// Hands over the quotas of who is deleted, its own bytes gone already; what is in use stays behind.
+fn leave_quotas<S: State>(state: &mut S, number: u32, from: Handle, heir: Handle) -> Result<(), Guard> {
+    let allocatable: Vec<ResourceId> = state
+        .rules()
+        .kinds()
+        .filter_map(|(id, kind)| (kind == ResourceKind::Allocatable).then_some(id))
+        .collect();
+    for resource in allocatable {
+        let amount = state.free(number, resource);
+        if amount > 0 {
+            shift(state, from, heir, resource, amount)?;
+        }
+    }
+    Ok(())
 }
 
 fn store<S: State>(

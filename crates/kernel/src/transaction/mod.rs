@@ -9,10 +9,12 @@ mod draft;
 mod stack;
 // Built on it:
 mod ask;
+mod delete;
 mod frame;
 mod host;
 mod ops;
 mod query;
+mod sight;
 mod sleep;
 
 use std::{collections::VecDeque, sync::Arc};
@@ -27,7 +29,7 @@ use crate::{
     code::{CodeAnswer, CodeCall, CodeFailure, Entry, HostAnswer},
     json::text_bytes,
     limits,
-    op::{Action, Op, OpKind, Planned, Query},
+    op::{Action, Op, OpKind, Planned, Query, Sleep},
     record::{Charge, Effect, Event, EventKind, Handle, Outcome},
     refusal::{Code, Lack, Refusal},
     rules::{ResourceId, ResourceKind},
@@ -113,6 +115,8 @@ pub struct Transaction<'w> {
     prices: Vec<(Handle, i64)>,
     output: String,
     outcome: Option<Result<Value, Refusal>>,
+    /// The sleeps of a step's list, each with its place: they hold though the rest is refused.
+    sleeps: Vec<(u32, Sleep)>,
     /// The code of a thought or a measure, until it is started.
     alone: Option<(Arc<str>, Entry, Vec<Value>)>,
 }
@@ -142,6 +146,7 @@ impl<'w> Transaction<'w> {
             prices: Vec::new(),
             output: String::new(),
             outcome: None,
+            sleeps: Vec::new(),
             alone: None,
         }
     }
@@ -157,14 +162,19 @@ impl<'w> Transaction<'w> {
         now: Time,
         seed: u64,
     ) -> Result<Self, Refusal> {
-        Self::act_after(world, actor, action, now, seed, 0)
+        let mut this = Self::new(world, now, seed, Actor::principal(actor, Mode::Act));
+        this.admit(actor, &action)?;
+        this.is_list = action.is_list;
+        this.queue = action.ops.into();
+        Ok(this)
     }
 
-    /// As [`Self::act`], after the actor used `thought_us` microseconds of CPU on thinking, which
-    /// are charged first.
+    /// An agent's own step: as [`Self::act`], after it used `thought_us` microseconds of CPU on thinking,
+    /// which are charged first. A `sleep` in the list that it returned is the step's: it holds though another
+    /// op of the list is refused.
     ///
     /// # Errors
-    /// As [`Self::act`].
+    /// As [`Self::act`], if no sleep holds.
     pub fn act_after(
         world: &'w World,
         actor: Handle,
@@ -177,8 +187,20 @@ impl<'w> Transaction<'w> {
         if thought_us > 0 {
             this.draft.charge(actor, ResourceId::CPU, thought_us);
         }
-        this.admit(actor, &action)?;
         this.is_list = action.is_list;
+        if action.is_list {
+            let sleeps = (0..).zip(&action.ops).filter_map(|(at, planned)| match &planned.op {
+                Op::Sleep(sleep) => Some((at, sleep.clone())),
+                _ => None,
+            });
+            this.sleeps = sleeps.collect();
+        }
+        if let Err(refusal) = this.admit(actor, &action) {
+            if !this.hold_sleeps(0, None) {
+                return Err(refusal);
+            }
+            this.outcome = Some(Err(refusal));
+        }
         this.queue = action.ops.into();
         Ok(this)
     }
@@ -289,7 +311,8 @@ impl<'w> Transaction<'w> {
         };
         let op = Arc::clone(&task.op);
         self.stack.push(Task::Op(Box::new(task)));
-        let asks = self.count_op(actor, &op).and_then(|()| self.asks(&op));
+        let asks = self.check_alive(actor).and_then(|()| self.count_op(actor, &op));
+        let asks = asks.and_then(|()| self.asks(&op));
         match asks {
             Ok(mut asks) => {
                 asks.reverse();
@@ -299,6 +322,18 @@ impl<'w> Transaction<'w> {
                 Next::Advance
             }
             Err(refusal) => self.end_op(Err(refusal)),
+        }
+    }
+
+    /// Refuses whatever would be done by who was deleted earlier in the action.
+    fn check_alive(&self, actor: Actor) -> Result<(), Refusal> {
+        let row = actor.me.and_then(|me| self.draft.artifact(me));
+        match row.filter(|artifact| artifact.deleted) {
+            Some(artifact) => {
+                let sentence = format!("`{}` was deleted, so it can do nothing more", artifact.id);
+                Err(Refusal::new(Code::NotFound, sentence).hint("let the `delete` come last"))
+            }
+            None => Ok(()),
         }
     }
 
@@ -319,6 +354,11 @@ impl<'w> Transaction<'w> {
             Refusal::new(Code::LimitExceeded, format!("an action may execute {most} ops"))
                 .numbers(i64::from(most) + 1, i64::from(most))
         })?;
+        let told_most = limits::EVENTS_PER_ACTION_MAX;
+        if self.draft.events.len() >= told_most {
+            let sentence = format!("an action may make {told_most} events");
+            return Err(Refusal::new(Code::LimitExceeded, sentence).hint("do the rest in another action"));
+        }
         let kind = op.kind();
         let allowed = match actor.mode {
             Mode::Act => true,
@@ -394,6 +434,7 @@ impl<'w> Transaction<'w> {
             Err(mut refusal) => {
                 refusal.index = self.is_list.then_some(self.index);
                 self.draft.rollback(Savepoint::START);
+                self.hold_sleeps(self.index, Some(self.index));
                 self.outcome = Some(Err(refusal));
             }
         }
@@ -443,7 +484,12 @@ impl<'w> Transaction<'w> {
                     format!("prices would take {total} scrip, and this `{op}` may spend {}", task.bound),
                 )
                 .numbers(total, task.bound)
-                .hint(format!("name `max_spend`, at least {total}, on the `{op}` to allow it")));
+                .hint(format!("name `max_spend`, at least {total}, on the `{op}` to allow it"))
+                .about(
+                    task.actor.me.unwrap_or(payer),
+                    format!("prices would take more scrip than this `{op}` may spend"),
+                    Some(format!("a larger `max_spend` on the `{op}` would allow it")),
+                ));
             }
         }
         for task in ops {
@@ -481,7 +527,8 @@ impl<'w> Transaction<'w> {
                 format!("`{}` has {have} scrip and needs {need}", self.name(who)),
             )
             .numbers(need, have)
-            .hint("earn or borrow scrip, or ask for less"),
+            .hint("earn or borrow scrip, or ask for less")
+            .about(who, format!("`{}` has too little scrip", self.name(who)), None),
             Guard::Free { who, resource, need, have } => {
                 let rules = self.draft.world().rules();
                 let name = rules.resource_name(resource);
@@ -496,7 +543,8 @@ impl<'w> Transaction<'w> {
                     }
                     _ => format!("get some `{name}` by `transfer`"),
                 };
-                Refusal::new(code, sentence).numbers(need, have).hint(hint)
+                let without = format!("`{}` has too little of `{name}` free", self.name(who));
+                Refusal::new(code, sentence).numbers(need, have).hint(hint.clone()).about(who, without, Some(hint))
             }
             Guard::Overflow { who } => Refusal::invalid(format!("`{}` can't hold so much", self.name(who))),
             Guard::Standing { who } => Refusal::invalid(format!(
@@ -530,7 +578,9 @@ impl<'w> Transaction<'w> {
                 (Code::InsufficientResource, format!("get some `{name}` by `transfer`"))
             }
         };
-        let mut refusal = Refusal::new(code, sentence).numbers(need, have).hint(hint);
+        let without = format!("`{}` may not use so much of `{name}` now", self.name(who));
+        let mut refusal =
+            Refusal::new(code, sentence).numbers(need, have).hint(hint).about(who, without, None);
         refusal.lack = Some(Lack { principal: who, resource });
         refusal
     }
@@ -546,7 +596,7 @@ impl<'w> Transaction<'w> {
     /// Tells of something that happened; it vanishes if the op fails.
     fn tell(&mut self, actor: Actor, kind: OpKind, event: Told) {
         if let Some(actor) = actor.me {
-            let Told { artifact, to, amount, resource, detail } = event;
+            let Told { artifact, to, amount, resource, detail, sent } = event;
             let kind = EventKind::Op(kind);
             self.draft.events.push(Event {
                 artifact,
@@ -554,6 +604,7 @@ impl<'w> Transaction<'w> {
                 amount,
                 resource,
                 detail,
+                sent,
                 ..Event::new(kind, actor)
             });
         }
@@ -588,4 +639,6 @@ struct Told {
     amount: Option<i64>,
     resource: Option<ResourceId>,
     detail: Option<String>,
+    /// Whether it was sent along with an invocation.
+    sent: bool,
 }

@@ -14,6 +14,8 @@ use crate::{
 pub(super) struct Actor {
     /// Who acts; nobody when an observer looks.
     pub(super) me: Option<Handle>,
+    /// Who called the code that acts; nobody for a principal itself.
+    pub(super) caller: Option<Handle>,
     /// Who bears charges and prices; nobody when it is free.
     pub(super) payer: Option<Handle>,
     /// The principal whose action started the chain.
@@ -65,8 +67,9 @@ pub(super) struct CodeTask {
     pub(super) polls: u64,
     /// Whether its budget is what the payer's CPU allows, rather than the limit of every run.
     pub(super) cpu_bound: bool,
-    /// Refusals that were raised in it, latest last, to know one again that was not caught.
-    pub(super) raised: Vec<Refusal>,
+    /// Refusals that were raised in it, latest last, each with the text that was: to know one again that was
+    /// not caught.
+    pub(super) raised: Vec<(String, Refusal)>,
     /// Whether the call under way is an `attempt`.
     pub(super) attempt: bool,
 }
@@ -92,10 +95,10 @@ pub(super) struct Ask {
 impl Actor {
     pub(super) fn principal(handle: Handle, mode: Mode) -> Self {
         let me = Some(handle);
-        Self { me, payer: me, origin: me, invoke_depth: 0, check_depth: 0, mode }
+        Self { me, caller: None, payer: me, origin: me, invoke_depth: 0, check_depth: 0, mode }
     }
 
     pub(super) fn observer(mode: Mode) -> Self {
-        Self { me: None, payer: None, origin: None, invoke_depth: 0, check_depth: 0, mode }
+        Self { me: None, caller: None, payer: None, origin: None, invoke_depth: 0, check_depth: 0, mode }
     }
 }

@@ -109,7 +109,9 @@ impl World {
     fn remember(&mut self, record: &Record) {
         let looked_seq = self.looked_seq(record);
         for event in &record.events {
-            let row = Arc::new(EventRow { seq: record.seq, time: record.time, event: event.clone() });
+            let owner = event.artifact.and_then(|artifact| self.get(artifact)).map(|artifact| artifact.owner);
+            let (seq, time, event) = (record.seq, record.time, event.clone());
+            let row = Arc::new(EventRow { seq, time, owner, event });
             self.deliver(&row, looked_seq);
             self.wake_by(&row, looked_seq);
             self.events.push_back(row);
@@ -154,15 +156,14 @@ impl World {
         let tick_seq = self.tick.map_or(u64::MAX, |tick| tick.seq);
         let is_old = |row: &Arc<EventRow>| row.seq <= tick_seq;
         while self.events.len() > limits::EVENTS_KEPT_MAX && self.events.front().is_some_and(is_old) {
-            self.events.pop_front();
+            self.lost_until = self.events.pop_front().map(|row| row.seq);
         }
     }
 
     /// Puts an event into the inboxes of the agents it concerns, but for the one who did it.
     fn deliver(&mut self, row: &Arc<EventRow>, looked_seq: u64) {
         let event = &row.event;
-        let owner = event.artifact.and_then(|artifact| self.get(artifact)).map(|artifact| artifact.owner);
-        let concerned = [event.to, event.artifact, owner];
+        let concerned = [event.to, event.artifact, row.owner];
         for (at, handle) in concerned.iter().enumerate() {
             let seen = concerned.iter().take(at).any(|other| other == handle);
             let Some(handle) = handle.filter(|handle| *handle != event.actor && !seen) else {

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
+pub use super::sight::Viewer;
 use super::World;
 use crate::{
-    event::{Event, EventKind},
+    event::{Event, EventRow},
     id::Handle,
     receipt::Receipt,
-    refusal::Refusal,
     time::Time,
 };
 
@@ -16,14 +16,16 @@ impl Receipt {
     #[must_use]
     pub fn to_json(&self, world: &World, viewer: Viewer) -> Value {
         let name = |handle: Handle| world.name(handle);
-        let charges = self.charges.iter().map(|charge| {
+        let charges = self.charges.iter().filter(|charge| world.may_know(viewer, charge.principal));
+        let charges = charges.map(|charge| {
             json!({
                 "principal": name(charge.principal),
                 "resource": world.rules().resource_name(charge.resource),
                 "amount": charge.amount,
             })
         });
-        let payments = self.payments.iter().map(|payment| {
+        let payments = self.payments.iter().filter(|payment| world.payment_seen(payment, viewer));
+        let payments = payments.map(|payment| {
             json!({
                 "from": name(payment.from),
                 "to": name(payment.to),
@@ -32,13 +34,15 @@ impl Receipt {
             })
         });
         let seq = self.seq.unwrap_or(0);
-        let events = self.events.iter().map(|event| event_json(world, seq, self.time, event, viewer));
+        let events = self.events.iter().filter_map(|event| event_json(world, seq, self.time, event, viewer));
         let mut map = Map::new();
         map.insert("seq".into(), self.seq.into());
         map.insert("time".into(), self.time.to_string().into());
         map.insert("ok".into(), self.outcome.is_ok().into());
         map.insert("result".into(), self.outcome.result());
-        map.insert("error".into(), self.refusal().map_or(Value::Null, Refusal::to_json));
+        let knows = |who: Handle| world.may_know(viewer, who);
+        let error = self.refusal().map(|refusal| refusal.as_told(knows).to_json());
+        map.insert("error".into(), error.into());
         map.insert("charges".into(), charges.collect());
         map.insert("payments".into(), payments.collect());
         map.insert("events".into(), events.collect());
@@ -49,27 +53,21 @@ impl Receipt {
     }
 }
 
-/// Who looks at an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Viewer {
-    /// An observer, who may see all.
-    Observer,
-    /// An artifact, if it is known which.
-    Artifact(Option<Handle>),
-}
-
-impl Viewer {
-    /// Whether the viewer may read what went wrong inside an artifact's code: its lines are in it.
-    fn may_see_inside(self, world: &World, artifact: Option<Handle>) -> bool {
-        let Self::Artifact(viewer) = self else { return true };
-        let owner = artifact.and_then(|artifact| world.get(artifact)).map(|artifact| artifact.owner());
-        viewer.is_some() && (viewer == artifact || viewer == owner)
-    }
-}
-
-/// An event on the wire: the one schema of `docs/events.md`.
+/// An event on the wire, if the viewer is shown it: the one schema of `docs/events.md`. The owner of its
+/// artifact is taken to be who owns it now.
 #[must_use]
-pub fn event_json(world: &World, seq: u64, time: Time, event: &Event, viewer: Viewer) -> Value {
+pub fn event_json(world: &World, seq: u64, time: Time, event: &Event, viewer: Viewer) -> Option<Value> {
+    let owner = event.artifact.and_then(|artifact| world.get(artifact)).map(|artifact| artifact.owner);
+    world.seen(event, owner, viewer).map(|event| shown_json(world, seq, time, &event))
+}
+
+/// A kept event on the wire, if the viewer is shown it.
+#[must_use]
+pub fn row_json(world: &World, row: &EventRow, viewer: Viewer) -> Option<Value> {
+    world.row_seen(row, viewer).map(|event| shown_json(world, row.seq, row.time, &event))
+}
+
+fn shown_json(world: &World, seq: u64, time: Time, event: &Event) -> Value {
     let mut map = Map::new();
     map.insert("seq".into(), seq.into());
     map.insert("time".into(), time.to_string().into());
@@ -87,9 +85,7 @@ pub fn event_json(world: &World, seq: u64, time: Time, event: &Event, viewer: Vi
     if let Some(resource) = event.resource {
         map.insert("resource".into(), world.rules().resource_name(resource).into());
     }
-    let inside = matches!(event.kind, EventKind::ContractError | EventKind::MindError);
-    let shown = event.detail.as_ref().filter(|_| !inside || viewer.may_see_inside(world, event.artifact));
-    if let Some(detail) = shown {
+    if let Some(detail) = &event.detail {
         map.insert("detail".into(), detail.clone().into());
     }
     Value::Object(map)
