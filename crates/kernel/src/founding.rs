@@ -8,6 +8,7 @@ use crate::{
     contract::Native,
     id::{Id, RESERVED_PREFIX},
     limits,
+    mind::MindKind,
     op::bounded,
     record::{Cause, Creation, Effect, Event, EventKind, Handle, Outcome, Pays, Record},
     rules::{Execution, ResourceKind, Rules},
@@ -239,6 +240,11 @@ fn creation(founder: &Founder, handles: &HashMap<&str, Handle>) -> Result<(Creat
     }
     if founder.code.as_ref().is_some_and(|code| code.len() > limits::CODE_BYTES_MAX) {
         return wrong("code", format!("the most is {} bytes", limits::CODE_BYTES_MAX));
+    }
+    if founder.has_loop
+        && let Err(refusal) = MindKind::check(&founder.content)
+    {
+        return wrong("content", refusal.message);
     }
     if founder.has_loop && founder.code.is_none() {
         return wrong("code", "a scripted agent needs code that defines step".into());

@@ -28,6 +28,8 @@ pub mod op_kind;
 // What is stored.
 /// Why something was refused.
 pub mod refusal;
+/// Kinds of minds.
+pub mod mind;
 /// Events and their types.
 pub mod event;
 /// What a world file fixed.

@@ -38,8 +38,8 @@ pub const OPS_PER_ACTION_MAX: u32 = 10_000;
 pub const EVENTS_PER_ACTION_MAX: usize = 10_000;
 /// Events one query reads, and more only if one record has them.
 pub const EVENTS_PER_QUERY_MAX: usize = 100;
-/// Events a world keeps at hand for queries, and those since the tick began if they are more; older ones
-/// are in the journal.
+/// Events a world keeps at hand for queries at least, whole records of them, and those since the tick began;
+/// older ones are in the journal.
 pub const EVENTS_KEPT_MAX: usize = 4_096;
 /// Events an observation shows; the number of those left out is told.
 pub const EVENTS_PER_OBSERVATION_MAX: usize = 20;

@@ -85,7 +85,11 @@ impl Receipt {
         });
         let output = match &record.cause {
             Cause::Act { output, .. } | Cause::Step { output, .. } => output.clone(),
-            Cause::Genesis { .. } | Cause::Tick { .. } | Cause::Clock | Cause::Short { .. } => String::new(),
+            Cause::Genesis { .. }
+            | Cause::Tick { .. }
+            | Cause::Clock
+            | Cause::Ask { .. }
+            | Cause::Short { .. } => String::new(),
         };
         Self {
             seq: Some(record.seq),

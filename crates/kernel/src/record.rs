@@ -79,6 +79,15 @@ pub enum Cause {
         /// What the action's code printed.
         output: String,
     },
+    /// An agent's turn came, and its mind was asked what to do: it thinks until a step of its own tells.
+    Ask {
+        /// The agent.
+        agent: Handle,
+        /// As that of a step.
+        turn: u64,
+        /// The end of a sleep or a pause that the observation named.
+        woke: Option<Woke>,
+    },
     /// An agent's turn came, and it had not the CPU to think.
     Short {
         /// The agent.
@@ -93,8 +102,8 @@ pub enum Cause {
 pub struct Thought {
     /// What the mind returned; null is nothing.
     pub action: Json,
-    /// CPU it used, in microseconds; part of the record's charges.
-    pub cpu_us: i64,
+    /// Costs of the thinking, all borne by the agent; part of the record's charges.
+    pub charges: Vec<Charge>,
     /// What it printed and logged.
     pub output: String,
     /// Whether the mind failed: it raised, or returned what is no action.

@@ -102,7 +102,7 @@ impl Transaction<'_> {
         let inner = Actor {
             me: Some(contract),
             caller: actor.me,
-            payer: actor.payer,
+            bearer: actor.bearer,
             origin: actor.origin,
             invoke_depth: actor.invoke_depth,
             check_depth: actor.check_depth + 1,
@@ -222,7 +222,7 @@ impl Transaction<'_> {
         recipient: Option<Handle>,
     ) -> Result<(), Refusal> {
         if verdict.cost > 0
-            && let Some(payer) = actor.payer
+            && let Some(payer) = actor.bearer.prices
         {
             let owner = self.draft.artifact(ask.target).map_or(payer, |target| target.owner);
             let to = recipient.unwrap_or(owner);

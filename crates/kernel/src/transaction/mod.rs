@@ -169,8 +169,8 @@ impl<'w> Transaction<'w> {
         Ok(this)
     }
 
-    /// An agent's own step: as [`Self::act`], after it used `thought_us` microseconds of CPU on thinking,
-    /// which are charged first. A `sleep` in the list that it returned is the step's: it holds though another
+    /// An agent's own step: as [`Self::act`], after it thought: the thought's charges come first.
+    /// A `sleep` in the list that it returned is the step's: it holds though another
     /// op of the list is refused.
     ///
     /// # Errors
@@ -181,11 +181,11 @@ impl<'w> Transaction<'w> {
         action: Action,
         now: Time,
         seed: u64,
-        thought_us: i64,
+        thought: &[Charge],
     ) -> Result<Self, Refusal> {
         let mut this = Self::new(world, now, seed, Actor::principal(actor, Mode::Act));
-        if thought_us > 0 {
-            this.draft.charge(actor, ResourceId::CPU, thought_us);
+        for charge in thought {
+            this.draft.charge(charge.principal, charge.resource, charge.amount);
         }
         this.is_list = action.is_list;
         if action.is_list {
@@ -297,6 +297,7 @@ impl<'w> Transaction<'w> {
     }
 
     /// Begins an op: counts it, charges its costs, finds what must be asked.
+    #[expect(clippy::expect_used, reason = "an op begins by being put on top")]
     fn begin(&mut self, actor: Actor, planned: Planned, by_code: bool) -> Next {
         let task = OpTask {
             actor,
@@ -316,9 +317,8 @@ impl<'w> Transaction<'w> {
         match asks {
             Ok(mut asks) => {
                 asks.reverse();
-                if let Some(task) = self.top_op() {
-                    task.asks = asks;
-                }
+                let task = self.top_op().expect("the op that begins is on top of the stack");
+                task.asks = asks;
                 Next::Advance
             }
             Err(refusal) => self.end_op(Err(refusal)),
@@ -379,7 +379,7 @@ impl<'w> Transaction<'w> {
         if actor.mode == Mode::Look {
             return Ok(());
         }
-        let Some(payer) = actor.payer else {
+        let Some(payer) = actor.bearer.resources else {
             return Ok(());
         };
         let costs: Vec<(ResourceId, i64)> =
@@ -396,10 +396,9 @@ impl<'w> Transaction<'w> {
     }
 
     /// Asks what is still to be asked of the op on top, then performs it.
+    #[expect(clippy::expect_used, reason = "an op goes on only while it is on top")]
     fn advance(&mut self) -> Next {
-        let Some(task) = self.top_op() else {
-            return Next::Root;
-        };
+        let task = self.top_op().expect("the op that goes on is on top of the stack");
         let actor = task.actor;
         let (op, ask) = (Arc::clone(&task.op), task.asks.pop());
         match ask {
@@ -416,9 +415,10 @@ impl<'w> Transaction<'w> {
     }
 
     /// Ends the op on top and tells whoever asked for it.
+    #[expect(clippy::panic, reason = "an op ends only while it is on top")]
     fn end_op(&mut self, result: Result<Value, Refusal>) -> Next {
         let Some(Task::Op(task)) = self.stack.pop() else {
-            return Next::Root;
+            panic!("the op that ends is not on top of the stack");
         };
         let submitted = self.stack.is_empty() && task.actor.me.is_some();
         let result = if submitted { result.and_then(|value| self.returnable(value)) } else { result };
@@ -444,11 +444,12 @@ impl<'w> Transaction<'w> {
 
     /// Takes back what the op on top has done: a question may have led a contract to invoke what has
     /// a price, and a question changes nothing.
+    #[expect(clippy::expect_used, reason = "a question is asked for the op on top")]
     fn undo_top(&mut self) {
-        if let Some((savepoint, prices_from)) = self.top_op().map(|task| (task.savepoint, task.prices_from)) {
-            self.draft.rollback(savepoint);
-            self.refund(prices_from);
-        }
+        let task = self.top_op().expect("the op that asked is on top of the stack");
+        let (savepoint, prices_from) = (task.savepoint, task.prices_from);
+        self.draft.rollback(savepoint);
+        self.refund(prices_from);
     }
 
     /// The result of a submitted op, if the action's results together are not too large.
@@ -469,7 +470,7 @@ impl<'w> Transaction<'w> {
         let mut ops: Vec<&mut OpTask> = Vec::new();
         for task in &mut self.stack {
             if let Task::Op(task) = task
-                && task.actor.payer == Some(payer)
+                && task.actor.bearer.prices == Some(payer)
             {
                 ops.push(task);
             }
@@ -501,13 +502,10 @@ impl<'w> Transaction<'w> {
 
     /// Takes back the prices of an op that failed from the bounds above it.
     fn refund(&mut self, from: usize) {
-        while self.prices.len() > from {
-            let Some((payer, amount)) = self.prices.pop() else {
-                break;
-            };
+        for (payer, amount) in self.prices.split_off(from) {
             for task in &mut self.stack {
                 if let Task::Op(task) = task
-                    && task.actor.payer == Some(payer)
+                    && task.actor.bearer.prices == Some(payer)
                 {
                     task.spent -= amount;
                 }

@@ -15,9 +15,10 @@ use crate::{
     id::{Id, RESERVED_PREFIX},
     json::Json,
     limits,
+    mind::MindKind,
     op::{
-        Edit, Field, Keep, Op, OpKind, Part, Read, SetContract, Store, Transfer, TransferOwnership,
-        Write,
+        Content, Edit, Field, Keep, Op, OpKind, Part, Read, SetContract, Store, Transfer,
+        TransferOwnership, Write,
     },
     record::{Change, Creation, Effect, Handle, Pays, Why},
     refusal::{Code, Refusal},
@@ -145,6 +146,7 @@ impl Transaction<'_> {
         let has_standing = has_loop || op.has_standing == Some(true);
         let pays = op.pays.unwrap_or(Self::default_pays(has_loop));
         check_pays(pays, has_standing)?;
+        check_mind(has_loop, &op.content)?;
         let access_contract = match &op.access_contract {
             Some(id) => {
                 self.contract(id, &op.artifact, matches!(op.code, Keep::Set(Some(_))))?.unwrap_or(next)
@@ -191,6 +193,7 @@ impl Transaction<'_> {
         if let Some(pays) = op.pays {
             check_pays(pays, artifact.has_standing())?;
         }
+        check_mind(artifact.has_loop, &op.content)?;
         let will_execute = match &op.code {
             Keep::Keep => artifact.code.is_some(),
             Keep::Set(code) => code.is_some(),
@@ -440,6 +443,14 @@ impl Transaction<'_> {
 impl OpTask {
     fn is_by_code(&self) -> bool {
         self.by_code
+    }
+}
+
+/// An agent's content says what kind of mind it has.
+fn check_mind(has_loop: bool, content: &Keep<Content>) -> Result<(), Refusal> {
+    match content {
+        Keep::Set(Some(content)) if has_loop => MindKind::check(content.0.value()),
+        Keep::Set(_) | Keep::Keep => Ok(()),
     }
 }
 

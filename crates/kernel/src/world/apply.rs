@@ -8,7 +8,7 @@ use crate::{
     event::{self, EventRow},
     limits,
     receipt::{Kept, Receipt},
-    record::{Cause, Charge, Handle, Record},
+    record::{Cause, Charge, Handle, Record, Thought},
     resource::ResourceKind,
     rules::{Execution, Rules},
     state::{self, State},
@@ -24,7 +24,7 @@ impl World {
     pub fn apply(&mut self, record: &Record) -> Result<(), ApplyError> {
         let problem = match self.change(record) {
             Ok(told) if told.are_told_by(&record.events) => {
-                self.remember(record);
+                self.remember(record, told.looked_seq);
                 return Ok(());
             }
             Ok(_) => "it does not tell what becomes of the loops".into(),
@@ -40,9 +40,10 @@ impl World {
     /// When a guard of the record fails: the kernel contradicts itself.
     pub fn enact(&mut self, mut record: Record) -> Result<Record, ApplyError> {
         let told = self.change(&record).map_err(|problem| ApplyError { seq: record.seq, problem })?;
+        let looked_seq = told.looked_seq;
         record.events = told.around(record.events);
         debug_assert!(record.events.iter().all(event::is_as_specified), "{:?}", record.events);
-        self.remember(&record);
+        self.remember(&record, looked_seq);
         Ok(record)
     }
 
@@ -62,6 +63,10 @@ impl World {
             return Err(format!("its time {} is before {}", record.time, self.now));
         }
         self.stirred.clear();
+        if let Cause::Step { agent, thought, .. } = &record.cause {
+            check_thought(record, *agent, thought)?;
+        }
+        let before = self.thinking_since(record);
         let first = self.turn_begins(record);
         self.seq = record.seq;
         self.now = record.time;
@@ -80,7 +85,9 @@ impl World {
                 state::settle_founder(self, handle).map_err(|guard| self.explain(&guard))?;
             }
         }
-        Ok(LoopEvents { first, last: self.turn_ends(record) })
+        let looked_seq = before.unwrap_or_else(|| self.looked_seq(record));
+        let last = self.turn_ends(record, looked_seq);
+        Ok(LoopEvents { first, last, looked_seq })
     }
 
     fn charge(&mut self, charge: Charge) -> Result<(), String> {
@@ -97,6 +104,17 @@ impl World {
         Ok(())
     }
 
+    /// The record in which the mind was asked whose step a record is; `None` where it thought at once.
+    fn thinking_since(&self, record: &Record) -> Option<u64> {
+        let Cause::Step { agent, .. } = record.cause else { return None };
+        match self.agent(agent)?.phase {
+            Phase::Thinking { since_seq } => Some(since_seq),
+            Phase::Ready | Phase::Asleep { .. } | Phase::Blocked { .. } | Phase::Paused | Phase::Stopped => {
+                None
+            }
+        }
+    }
+
     /// Where the step that a record is about has looked: what came later it has not seen.
     fn looked_seq(&self, record: &Record) -> u64 {
         match self.rules.execution {
@@ -106,8 +124,7 @@ impl World {
     }
 
     /// Keeps what observations and queries show of a record, and wakes whom its events wake.
-    fn remember(&mut self, record: &Record) {
-        let looked_seq = self.looked_seq(record);
+    fn remember(&mut self, record: &Record, looked_seq: u64) {
         for event in &record.events {
             let owner = event.artifact.and_then(|artifact| self.get(artifact)).map(|artifact| artifact.owner);
             let (seq, time, event) = (record.seq, record.time, event.clone());
@@ -147,16 +164,34 @@ impl World {
             | Cause::Tick { .. }
             | Cause::Clock
             | Cause::Act { .. }
+            | Cause::Ask { .. }
             | Cause::Short { .. } => {}
         }
     }
 
-    /// Lets go of old events, but not of those since the tick began: who falls asleep in it looks for them.
+    /// Lets go of old events, all those of a record together, so that as many as are promised stay; but not of
+    /// those since the tick began: who falls asleep in it looks for them.
     fn let_go_of_events(&mut self) {
         let tick_seq = self.tick.map_or(u64::MAX, |tick| tick.seq);
-        let is_old = |row: &Arc<EventRow>| row.seq <= tick_seq;
-        while self.events.len() > limits::EVENTS_KEPT_MAX && self.events.front().is_some_and(is_old) {
-            self.lost_until = self.events.pop_front().map(|row| row.seq);
+        while self.events.len() > limits::EVENTS_KEPT_MAX {
+            let Some(seq) = self.events.front().map(|row| row.seq).filter(|seq| *seq <= tick_seq) else {
+                break;
+            };
+            let (mut low, mut high) = (0, self.events.len());
+            while low < high {
+                let middle = usize::midpoint(low, high);
+                match self.events.get(middle) {
+                    Some(row) if row.seq <= seq => low = middle + 1,
+                    _ => high = middle,
+                }
+            }
+            if self.events.len() - low < limits::EVENTS_KEPT_MAX {
+                break;
+            }
+            for _ in 0..low {
+                self.events.pop_front();
+            }
+            self.lost_until = Some(seq);
         }
     }
 
@@ -176,6 +211,18 @@ impl World {
             }
         }
     }
+}
+
+/// Whether a record charges what its thought cost.
+fn check_thought(record: &Record, agent: Handle, thought: &Thought) -> Result<(), String> {
+    for charge in &thought.charges {
+        let same = |other: &&Charge| other.principal == agent && other.resource == charge.resource;
+        let charged: i128 = record.charges.iter().filter(same).map(|other| i128::from(other.amount)).sum();
+        if charge.principal != agent || charge.amount < 1 || charged < i128::from(charge.amount) {
+            return Err("it does not charge what its thought cost".into());
+        }
+    }
+    Ok(())
 }
 
 impl Cell {

@@ -29,7 +29,7 @@ use crate::{
     id::Handle,
     pages::{Index, Pages},
     receipt::{Kept, Receipt},
-    record::{FORMAT, Until},
+    record::{Charge, FORMAT, Until},
     resource::ResourceId,
     rules::Rules,
     state::{Account, Guard, State},
@@ -363,6 +363,25 @@ impl World {
         if let Some(cell) = self.cell_mut(account, resource) {
             cell.held -= amount;
         }
+    }
+
+    /// Sets aside what all of these charges take, or nothing; `None` if not all of it is free.
+    pub fn reserve_all(&mut self, charges: &[Charge], now: Time) -> Option<Vec<Reservation>> {
+        let mut reserved = Vec::with_capacity(charges.len());
+        for charge in charges {
+            let Some(reservation) = self.reserve(charge.principal, charge.resource, charge.amount, now)
+            else {
+                self.settle_all(reserved);
+                return None;
+            };
+            reserved.push(reservation);
+        }
+        Some(reserved)
+    }
+
+    /// Ends reservations, as [`Self::settle`].
+    pub fn settle_all(&mut self, reservations: Vec<Reservation>) {
+        reservations.into_iter().for_each(|reservation| self.settle(reservation));
     }
 
     /// Recent events, oldest first.

@@ -7,8 +7,11 @@ use super::World;
 use crate::{
     event::{Event, EventRow},
     id::Handle,
+    op::Action,
     receipt::Receipt,
+    record::{Cause, Outcome, Record},
     time::Time,
+    words::words,
 };
 
 impl Receipt {
@@ -65,6 +68,76 @@ pub fn event_json(world: &World, seq: u64, time: Time, event: &Event, viewer: Vi
 #[must_use]
 pub fn row_json(world: &World, row: &EventRow, viewer: Viewer) -> Option<Value> {
     world.row_seen(row, viewer).map(|event| shown_json(world, row.seq, row.time, &event))
+}
+
+words! {
+    /// The lines of a log that are no events: their types.
+    LineType {
+        /// A tick began.
+        Tick = "tick",
+        /// An action was refused or failed.
+        Refused = "refused",
+        /// A mind failed, or returned no action.
+        Thought = "thought",
+    }
+}
+
+/// The lines of a log about a record, as observers see them: its events, and what else `docs/events.md` says.
+#[must_use]
+pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
+    let (seq, time) = (record.seq, record.time);
+    let events = record.events.iter();
+    let mut lines: Vec<Value> =
+        events.filter_map(|event| event_json(world, seq, time, event, Viewer::Observer)).collect();
+    let line = |kind: LineType| {
+        let mut map = Map::new();
+        map.insert("seq".into(), seq.into());
+        map.insert("time".into(), time.to_string().into());
+        map.insert("type".into(), kind.as_str().into());
+        map
+    };
+    let (actor, action, failed) = match &record.cause {
+        Cause::Tick { number } => {
+            let mut tick = line(LineType::Tick);
+            tick.insert("tick".into(), (*number).into());
+            lines.push(tick.into());
+            return lines;
+        }
+        Cause::Act { actor, action, .. } => (*actor, action, false),
+        Cause::Step { agent, thought, .. } => (*agent, &thought.action, thought.failed),
+        Cause::Genesis { .. } | Cause::Clock | Cause::Ask { .. } | Cause::Short { .. } => return lines,
+    };
+    if let Outcome::Refused(refusal) = &record.outcome {
+        let mut refused = line(if failed { LineType::Thought } else { LineType::Refused });
+        refused.insert("actor".into(), world.name(actor).into());
+        if !failed {
+            refused.extend(refused_op(action.value(), refusal.index));
+        }
+        refused.insert("error".into(), refusal.to_json());
+        lines.push(refused.into());
+    }
+    lines
+}
+
+/// The op of an action that was refused, if it is known which, and the ids that it names.
+fn refused_op(action: &Value, index: Option<u32>) -> Map<String, Value> {
+    let mut map = Map::new();
+    let at = index.and_then(|index| usize::try_from(index).ok());
+    let (Ok(parsed), Some(submitted)) = (
+        Action::parse(action.clone()),
+        if action.is_array() { at.and_then(|at| action.get(at)) } else { Some(action) },
+    ) else {
+        return map;
+    };
+    if let Some(planned) = parsed.ops.get(at.unwrap_or(0)) {
+        map.insert("op".into(), planned.op.kind().as_str().into());
+    }
+    for field in ["artifact", "to"] {
+        if let Some(id) = submitted.get(field).filter(|id| id.is_string()) {
+            map.insert(field.into(), id.clone());
+        }
+    }
+    map
 }
 
 fn shown_json(world: &World, seq: u64, time: Time, event: &Event) -> Value {
