@@ -120,6 +120,9 @@ impl Model {
     }
 
     fn attempt(&mut self, actor: &Actor, name: &str, fields: &Fields) -> Result<Value, Fail> {
+        if self.state.arts.get(&actor.me).is_some_and(|art| art.deleted) {
+            return fail("not_found");
+        }
         self.ops_left = match self.ops_left.checked_sub(1) {
             Some(left) => left,
             None => {
@@ -164,7 +167,7 @@ impl Model {
         let amount = fields.get(if name == "invoke" { "pay" } else { "amount" }).and_then(Value::as_i64);
         let told = Told {
             artifact: artifact.clone(),
-            to: given("to"),
+            to: given(if name == "delete" { "heir" } else { "to" }),
             amount: amount.filter(|amount| *amount > 0),
             resource: given("resource"),
             detail,
@@ -296,7 +299,7 @@ impl Model {
             }
             "write" => self.write(actor, id, fields),
             "edit" => self.edit(id, fields),
-            "delete" => self.delete(id),
+            "delete" => self.delete(id, fields.get("heir").and_then(Value::as_str)),
             "invoke" => self.invoke(actor, id, fields),
             "run" => {
                 let call = Call { args: Vec::new(), caller: actor.me.clone(), paid: 0, given: Vec::new() };
@@ -413,25 +416,64 @@ impl Model {
         Ok(json!({ "artifact": id, "version": version }))
     }
 
-    fn delete(&mut self, id: &str) -> Result<Value, Fail> {
-        let art = self.get(id);
-        let others = || self.state.arts.iter().filter(|(other, art)| !art.deleted && *other != id);
-        // What was charged within the action is still held until it ends.
-        let holds = art.scrip > 0
-            || (0..art.limits.len())
-                .any(|resource| self.kind(resource) != ResourceKind::Metered && art.limits[resource] > 0);
-        let owns = others().any(|(_, other)| other.owner == id);
-        let governs = others().any(|(_, other)| other.contract == id);
-        if governs || (art.standing && (holds || owns)) {
+    fn delete(&mut self, id: &str, heir: Option<&str>) -> Result<Value, Fail> {
+        let standing = self.get(id).standing;
+        if let Some(heir) = heir
+            && (!self.live(heir)?.standing || heir == id || !standing)
+        {
             return fail("invalid_argument");
         }
-        let mut art = art.clone();
-        let freed = art.size();
+        let owner = self.get(id).owner.clone();
+        let others = || self.state.arts.iter().filter(|(other, art)| !art.deleted && *other != id);
+        let owns = others().any(|(_, other)| other.owner == id);
+        let governs = others().any(|(_, other)| other.contract == id && other.owner == owner);
+        let all = 0..self.rules.resources.len();
+        let holds = self.get(id).scrip > 0
+            || all.clone().any(|resource| match self.kind(resource) {
+                ResourceKind::Depletable => self.free(id, resource) > 0,
+                ResourceKind::Allocatable => self.get(id).limits[resource] > 0,
+                ResourceKind::Renewable { .. } | ResourceKind::Metered => false,
+            });
+        if governs || (standing && (owns || (holds && heir.is_none()))) {
+            return fail("invalid_argument");
+        }
+        let freed = self.get(id).size();
+        if let Some(heir) = heir {
+            let scrip = self.get(id).scrip;
+            if scrip > 0 {
+                self.pay(id, heir, scrip, "heir")?;
+            }
+            for resource in all.clone() {
+                let amount = self.free(id, resource);
+                if self.kind(resource) == ResourceKind::Depletable && amount > 0 {
+                    self.shift(id, heir, resource, amount)?;
+                }
+            }
+        }
+        let art = self.get_mut(id);
         art.deleted = true;
         art.storage.clear();
         art.content = Value::Null;
         art.code = None;
-        self.state.arts.insert(id.into(), art.into());
+        if !standing {
+            return Ok(json!({ "artifact": id, "freed": freed }));
+        }
+        for resource in all {
+            match self.kind(resource) {
+                ResourceKind::Renewable { .. } => self.get_mut(id).limits[resource] = 0,
+                ResourceKind::Depletable | ResourceKind::Allocatable => {
+                    if let Some(heir) = heir.filter(|_| self.kind(resource) == ResourceKind::Allocatable) {
+                        let quota = std::mem::take(&mut self.get_mut(id).limits[resource]);
+                        self.get_mut(heir).limits[resource] += quota;
+                    }
+                    // Nothing more of it can be charged.
+                    let charged = self.charged(id, resource);
+                    let least = self.state.least.entry((id.to_owned(), resource)).or_insert(charged);
+                    *least = charged.min(*least);
+                }
+                ResourceKind::Metered => {}
+            }
+        }
         Ok(json!({ "artifact": id, "freed": freed }))
     }
 
