@@ -134,19 +134,16 @@ impl Rules {
         }
     }
 
-    /// Every resource with its kind, in order.
-    #[expect(clippy::expect_used, reason = "a world file names fewer resources than there are numbers")]
-    pub fn kinds(&self) -> impl Iterator<Item = (ResourceId, ResourceKind)> {
-        self.resources.iter().enumerate().map(|(at, rule)| {
-            (ResourceId(u16::try_from(at).expect("the number of a resource")), rule.kind)
-        })
-    }
-
     /// The resource of that name.
     #[must_use]
     pub fn resource(&self, name: &str) -> Option<ResourceId> {
         let at = self.resources.iter().position(|rule| rule.name == name)?;
         u16::try_from(at).ok().map(ResourceId)
+    }
+
+    /// Every resource with its id.
+    pub fn by_id(&self) -> impl Iterator<Item = (ResourceId, &ResourceRule)> {
+        (0..=u16::MAX).map(ResourceId).zip(&self.resources)
     }
 
     /// The rule of a resource; ids come from this table, so an unknown one is metered only.

@@ -83,9 +83,9 @@ fn text(world: &World, handles: &[Handle], what: &str) -> String {
         _ => {
             let limited: Vec<(ResourceId, &str)> = world
                 .rules()
-                .kinds()
-                .filter(|(_, kind)| *kind != ResourceKind::Metered)
-                .map(|(id, _)| (id, world.rules().resource_name(id)))
+                .by_id()
+                .filter(|(_, rule)| rule.kind != ResourceKind::Metered)
+                .map(|(id, rule)| (id, rule.name.as_str()))
                 .collect();
             let headings: Vec<String> = limited.iter().map(|(_, name)| format!("{name} free#")).collect();
             let mut heading = vec!["principal", "owner", "state", "steps#", "scrip#"];

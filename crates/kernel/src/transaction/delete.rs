@@ -19,7 +19,7 @@ const NAMED_MAX: usize = 3;
 impl Transaction<'_> {
     pub(super) fn delete(&mut self, actor: Actor, op: &Delete) -> Result<Value, Refusal> {
         let (artifact, row) = self.artifact(&op.artifact)?;
-        let (freed, standing) = (self.size_seen(actor, artifact), row.has_standing());
+        let (before, standing) = (self.size_seen(actor, artifact), row.has_standing());
         let heir = match &op.heir {
             Some(id) => Some(self.heir(artifact, standing, id)?),
             None => None,
@@ -30,7 +30,8 @@ impl Transaction<'_> {
         }
         self.put(Effect::Delete { artifact, heir })?;
         self.tell(actor, OpKind::Delete, Told { artifact: Some(artifact), to: heir, ..Told::default() });
-        Ok(json!({ "artifact": op.artifact.as_str(), "freed": freed }))
+        let remains = self.draft.artifact(artifact).map_or(0, Artifact::size);
+        Ok(json!({ "artifact": op.artifact.as_str(), "freed": before - remains }))
     }
 
     /// The principal that is to receive what an artifact holds.
@@ -89,7 +90,8 @@ impl Transaction<'_> {
         if let Some(heir) = heir.filter(|_| scrip > 0) {
             self.put(Effect::Pay { from: artifact, to: heir, amount: scrip, why: Why::Heir })?;
         }
-        let kinds: Vec<(ResourceId, ResourceKind)> = self.draft.world().rules().kinds().collect();
+        let rules = self.draft.world().rules();
+        let kinds: Vec<(ResourceId, ResourceKind)> = rules.by_id().map(|(id, rule)| (id, rule.kind)).collect();
         for (resource, kind) in kinds {
             let effect = match kind {
                 ResourceKind::Renewable { .. } => {

@@ -127,7 +127,7 @@ impl Transaction<'_> {
             "get_all_resources" => {
                 let rules = self.draft.world().rules();
                 let mut all = Map::new();
-                for (rule, (resource, _)) in rules.resources.iter().zip(rules.kinds()) {
+                for (resource, rule) in rules.by_id() {
                     all.insert(rule.name.clone(), self.free_of(who, resource).into());
                 }
                 Ok(Value::Object(all))

@@ -20,7 +20,7 @@ use crate::{
         Content, Edit, Field, Keep, Op, OpKind, Part, Read, SetContract, Store, Transfer,
         TransferOwnership, Write,
     },
-    record::{Change, Creation, Effect, Handle, Pays, Why},
+    record::{Change, Creation, Effect, EventKind, Handle, Pays, Shared, Why},
     refusal::{Code, Refusal},
     rules::{ResourceId, ResourceKind},
     state::State,
@@ -119,18 +119,11 @@ impl Transaction<'_> {
         self.tell(actor, OpKind::Write, Told { artifact: Some(handle), ..Told::default() });
         let created = self.draft.artifact(handle).is_some_and(|artifact| artifact.version == 1);
         if created && self.draft.artifact(handle).is_some_and(Artifact::has_loop) {
-            self.tell_spawn(actor, handle);
+            self.tell_of(actor, EventKind::Spawn, Told { artifact: Some(handle), ..Told::default() });
         }
         let (version, size) =
             (self.draft.artifact(handle).map_or(0, |artifact| artifact.version), self.size_seen(actor, handle));
         Ok(json!({ "artifact": op.artifact.as_str(), "created": created, "version": version, "size": size }))
-    }
-
-    fn tell_spawn(&mut self, actor: Actor, agent: Handle) {
-        self.tell(actor, OpKind::Write, Told { artifact: Some(agent), ..Told::default() });
-        if let Some(event) = self.draft.events.last_mut() {
-            event.kind = crate::record::EventKind::Spawn;
-        }
     }
 
     fn create(&mut self, actor: Actor, op: &Write) -> Result<Handle, Refusal> {
@@ -156,12 +149,12 @@ impl Transaction<'_> {
         let creation = Creation {
             id: op.artifact.as_str().into(),
             kind: op.kind.as_ref().map_or_else(|| "data".into(), |kind| kind.0.as_ref().into()),
-            content: set_json(&op.content, |data| &data.0),
+            content: Shared::Own(set_json(&op.content, |data| &data.0)),
             code: match &op.code {
-                Keep::Set(Some(source)) => Some(source.0.as_ref().into()),
+                Keep::Set(Some(source)) => Some(Shared::Own(Arc::clone(&source.0))),
                 Keep::Keep | Keep::Set(None) => None,
             },
-            interface: set_json(&op.interface, |data| &data.0),
+            interface: Shared::Own(set_json(&op.interface, |data| &data.0)),
             owner,
             creator: owner,
             access_contract,
@@ -174,7 +167,7 @@ impl Transaction<'_> {
                 Keep::Keep | Keep::Set(None) => None,
             },
             depends_on: self.dependencies(next, op)?.unwrap_or_default(),
-            metadata: set_json(&op.metadata, |data| &data.0),
+            metadata: Shared::Own(set_json(&op.metadata, |data| &data.0)),
         };
         self.put(Effect::Create(Box::new(creation)))?;
         Ok(next)

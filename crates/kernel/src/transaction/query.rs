@@ -125,7 +125,7 @@ impl Transaction<'_> {
         let (rules, artifact) = (world.rules(), self.draft.artifact(who));
         let number = artifact.and_then(|artifact| artifact.account);
         let since = artifact.map_or(rules.start, |artifact| artifact.created_at);
-        let each = rules.resources.iter().zip(rules.kinds()).map(|(rule, (resource, _))| {
+        let each = rules.by_id().map(|(resource, rule)| {
             let cell = number.and_then(|number| State::cell(&self.draft, number, resource));
             let cell = cell.cloned().unwrap_or_default();
             let (spent, least) = (self.draft.spent_of(who, resource), world.least_use(who, resource));
@@ -230,7 +230,7 @@ impl Transaction<'_> {
     /// Draws agents without repetition; all of them, shuffled, when so many are asked for.
     fn draw_agents(&mut self, wanted: usize, fits: impl Fn(Handle) -> bool) -> Vec<Handle> {
         let world = self.draft.world();
-        let count = world.agents_len();
+        let count = world.agents_len() as usize;
         if wanted * 4 < count {
             let mut drawn: Vec<Handle> = Vec::with_capacity(wanted);
             // Drawing again what does not fit ends soon unless hardly anything fits.

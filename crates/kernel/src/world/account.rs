@@ -71,7 +71,7 @@ impl World {
         let rules = self.rules();
         let number = self.get(who).and_then(|artifact| artifact.account);
         let since = self.get(who).map_or(rules.start, |artifact| artifact.created_at);
-        let each = rules.resources.iter().zip(rules.kinds()).filter_map(|(rule, (resource, _))| {
+        let each = rules.by_id().filter_map(|(resource, rule)| {
             let cell = State::cell(self, number?, resource)?;
             let least = self.least_use(who, resource);
             let holding = Holding { rules, rule, cell, spent: 0, now, since, least };

@@ -8,7 +8,7 @@ use crate::{
     event::{Event, EventRow},
     id::Handle,
     op::Action,
-    receipt::Receipt,
+    receipt::{Cut, Receipt},
     record::{Cause, Outcome, Record},
     time::Time,
     words::words,
@@ -46,11 +46,12 @@ impl Receipt {
         let knows = |who: Handle| world.may_know(viewer, who);
         let error = self.refusal().map(|refusal| refusal.as_told(knows).to_json());
         map.insert("error".into(), error.into());
-        map.insert("charges".into(), charges.collect());
-        map.insert("payments".into(), payments.collect());
-        map.insert("events".into(), events.collect());
-        if !self.output.is_empty() {
-            map.insert("output".into(), self.output.clone().into());
+        let or_cut = |cut: Option<Cut>, whole: Value| cut.map_or(whole, Cut::to_json);
+        map.insert("charges".into(), or_cut(self.cuts.charges, charges.collect()));
+        map.insert("payments".into(), or_cut(self.cuts.payments, payments.collect()));
+        map.insert("events".into(), or_cut(self.cuts.events, events.collect()));
+        if !self.output.is_empty() || self.cuts.output.is_some() {
+            map.insert("output".into(), or_cut(self.cuts.output, self.output.clone().into()));
         }
         Value::Object(map)
     }
@@ -105,7 +106,11 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
         }
         Cause::Act { actor, action, .. } => (*actor, action, false),
         Cause::Step { agent, thought, .. } => (*agent, &thought.action, thought.failed),
-        Cause::Genesis { .. } | Cause::Clock | Cause::Ask { .. } | Cause::Short { .. } => return lines,
+        Cause::Genesis { .. }
+        | Cause::Founding
+        | Cause::Clock
+        | Cause::Ask { .. }
+        | Cause::Short { .. } => return lines,
     };
     if let Outcome::Refused(refusal) = &record.outcome {
         let mut refused = line(if failed { LineType::Thought } else { LineType::Refused });

@@ -1,6 +1,6 @@
 //! The naive model's ops, and the one question that is put to contracts before them.
 
-use oikos_kernel::{limits, op::OpKind, rules::ResourceKind};
+use oikos_kernel::{limits, op::OpKind, rules::{Missing, ResourceKind}};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -248,6 +248,12 @@ impl Model {
             return Ok(json!({ "allowed": allowed, "cost": 0 }));
         }
         let denied = json!({ "allowed": false, "cost": 0 });
+        if self.get(&contract).deleted {
+            let missing = self.rules.missing == Missing::Freeware && (open || is_owner);
+            let detail = Some("its access contract does not exist".into());
+            self.notice_of(actor, "missing_contract", target, detail);
+            return Ok(json!({ "allowed": missing, "cost": 0 }));
+        }
         let Some(code) = self.get(&contract).code.clone() else {
             self.notice(actor, &contract);
             return Ok(denied);
@@ -272,11 +278,16 @@ impl Model {
 
     /// A contract failed. What the action created may not outlive it, and so is not named.
     fn notice(&mut self, actor: &Actor, contract: &str) {
-        if self.base.arts.contains_key(&actor.me) && self.base.arts.contains_key(contract) {
+        self.notice_of(actor, "contract_error", contract, None);
+    }
+
+    fn notice_of(&mut self, actor: &Actor, kind: &str, artifact: &str, detail: Option<String>) {
+        if self.base.arts.contains_key(&actor.me) && self.base.arts.contains_key(artifact) {
             self.notices.push(Told {
-                kind: "contract_error".into(),
+                kind: kind.into(),
                 actor: actor.me.clone(),
-                artifact: Some(contract.into()),
+                artifact: Some(artifact.into()),
+                detail,
                 ..Told::default()
             });
         }
@@ -345,7 +356,7 @@ impl Model {
             return fail("invalid_argument");
         }
         let flag = |name: &str| fields.get(name).and_then(Value::as_bool);
-        let mut art = if created { self.blank(&actor.me) } else { Art::clone(self.get(id)) };
+        let mut art = if created { self.blank(id, &actor.me) } else { Art::clone(self.get(id)) };
         if created {
             if flag("has_loop") == Some(true) && flag("has_standing") == Some(false) {
                 return fail("invalid_argument");
@@ -437,7 +448,7 @@ impl Model {
         if governs || (standing && (owns || (holds && heir.is_none()))) {
             return fail("invalid_argument");
         }
-        let freed = self.get(id).size();
+        let before = self.get(id).size();
         if let Some(heir) = heir {
             let scrip = self.get(id).scrip;
             if scrip > 0 {
@@ -455,6 +466,7 @@ impl Model {
         art.storage.clear();
         art.content = Value::Null;
         art.code = None;
+        let freed = before - self.get(id).size();
         if !standing {
             return Ok(json!({ "artifact": id, "freed": freed }));
         }
@@ -463,7 +475,8 @@ impl Model {
                 ResourceKind::Renewable { .. } => self.get_mut(id).limits[resource] = 0,
                 ResourceKind::Depletable | ResourceKind::Allocatable => {
                     if let Some(heir) = heir.filter(|_| self.kind(resource) == ResourceKind::Allocatable) {
-                        let quota = std::mem::take(&mut self.get_mut(id).limits[resource]);
+                        let quota = self.free(id, resource);
+                        self.get_mut(id).limits[resource] -= quota;
                         self.get_mut(heir).limits[resource] += quota;
                     }
                     // Nothing more of it can be charged.

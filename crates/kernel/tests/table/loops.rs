@@ -490,13 +490,13 @@ fn a_sleep_in_a_steps_list_holds_though_the_rest_is_refused() {
         resources: actions renewable 60s
         costs: sleep actions 1, noop actions 5
         world: alice
-        agent eve actions 3 code [['return', [{'op': 'run', 'code': '[["call", "sleep", ["60s"]], ["raise", "x"]]'}, {'op': 'noop'}]]]
+        agent eve actions 9 code {'step': [['return', [{'op': 'invoke', 'artifact': 'eve', 'method': 'nap'}, {'op': 'noop'}]]], 'nap': [['call', 'sleep', ['60s']], ['raise', 'x']]}
         agent sam actions 2 code [['return', [{'op': 'noop'}, {'op': 'sleep', 'event': 'edit'}]]]
         agent tim actions 0 code [['return', [{'op': 'transfer', 'to': 'alice', 'amount': 1}, {'op': 'sleep', 'event': 'edit'}]]]
         eve [{"op": "sleep", "event": "edit"}, {"op": "transfer", "to": "alice", "amount": 1}] -> insufficient_scrip @1
         loop eve starting 0ms
-        step eve -> rate_limited 5/2
-        loop eve blocked never 5 of actions
+        step eve -> code_error @0
+        loop eve running 1000ms
         # Refused at admission as a whole, its sleep holds all the same, and is charged.
         step sam -> rate_limited 6/2 ; charged sam cpu 1, sam actions 1 ; events sleep sam event edit
         loop sam sleeping never event edit

@@ -36,7 +36,7 @@ fn a_balance_and_a_quota_go_to_an_heir_or_stand_in_the_way() {
         r#"
         resources: fuel depletable, disk allocatable, actions renewable 60s
         costs: noop fuel 2
-        world: bob 0 disk 1000, carl 0 disk 1000, full 0 disk 20
+        world: bob 0 disk 1000, carl 0 disk 1000, full 0 disk 200
         artifact note by full content 0123456789012345678
         agent eve scrip 30 fuel 9 disk 500 actions 3 code [['return', null]]
         eve delete {"artifact": "eve"} -> invalid_argument "it still holds 30 scrip, holds 500 of `disk`, holds 9 of `fuel`" "name an `heir`"
@@ -50,13 +50,13 @@ fn a_balance_and_a_quota_go_to_an_heir_or_stand_in_the_way() {
         # Nothing is left to do for who is gone, and what failed has changed nothing.
         eve [{"op": "delete", "artifact": "eve", "heir": "bob"}, {"op": "noop"}] -> not_found @1 "`eve` was deleted, so it can do nothing more" "let the `delete` come last"
         balances eve 30, bob 0
-        # The uses of the same action come first; its own bytes are gone, so that the quota is whole.
+        # The uses of the same action come first; of the quotas stays what the tombstones take.
         eve write {"artifact": "eve", "content": "0123456789"} -> ok
         eve [{"op": "noop"}, {"op": "delete", "artifact": "eve", "heir": "full"}] -> ok ; charged eve fuel 2 ; paid eve>full 30 heir ; events delete eve eve full
         balances eve 0, full 30
-        observer {"what": "resources", "of": "full"} -> ok ~{"fuel": {"balance": 7}, "disk": {"quota": 1520}, "actions": {"rate": 0}}
+        observer {"what": "resources", "of": "full"} -> ok ~{"fuel": {"balance": 7}, "disk": {"quota": 1619}, "actions": {"rate": 0}}
         observer {"what": "supply", "resource": "fuel"} -> ok 9
-        observer {"what": "supply", "resource": "disk"} -> ok 2520
+        observer {"what": "supply", "resource": "disk"} -> ok 2700
         observer {"what": "supply", "resource": "actions"} -> ok 0
         observer {"what": "supply"} -> ok 30
         "#,

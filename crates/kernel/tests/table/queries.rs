@@ -212,7 +212,7 @@ fn answers_are_as_their_schemas_say() {
         r#"
         resources: actions renewable 60s, fuel depletable, disk allocatable
         world: alice 10 actions 3 fuel 2 disk 100, bob 5 disk 100
-        agent eve scrip 7 disk 50 code [['return', null]]
+        agent eve scrip 7 disk 90 code [['return', null]]
         artifact tool by alice kind tool price 3 content greets code [['return', 1]]
         "#,
     );
