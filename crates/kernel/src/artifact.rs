@@ -13,13 +13,17 @@ use crate::{
     time::Time,
 };
 
-/// An artifact as it stands.
+/// An artifact as it stands. Its bytes are without the values that others may have too: a world writes those
+/// once for all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Artifact {
     pub(crate) id: Arc<str>,
     pub(crate) kind: Arc<str>,
+    #[serde(skip)]
     pub(crate) content: Json,
+    #[serde(skip)]
     pub(crate) code: Option<Arc<str>>,
+    #[serde(skip)]
     pub(crate) interface: Json,
     pub(crate) owner: Handle,
     pub(crate) creator: Handle,
@@ -33,6 +37,7 @@ pub struct Artifact {
     pub(crate) agent: Option<u32>,
     pub(crate) memory_artifact: Option<Handle>,
     pub(crate) depends_on: Vec<Handle>,
+    #[serde(skip)]
     pub(crate) metadata: Json,
     pub(crate) version: u32,
     pub(crate) created_at: Time,

@@ -8,6 +8,7 @@ pub(crate) mod action_ids;
 mod inbox;
 mod agent;
 mod sleepers;
+mod rows;
 // Built on it:
 mod sight;
 mod apply;
@@ -54,6 +55,7 @@ pub struct World {
     tick: Option<Tick>,
     #[serde(skip)]
     index: Index,
+    #[serde(with = "rows")]
     artifacts: Pages<Arc<Artifact>>,
     /// How many artifacts of an owner are under a contract, by contract and owner.
     refs: OrdMap<(Handle, Handle), u32>,
@@ -213,7 +215,6 @@ impl World {
             }
             let artifacts = &self.artifacts;
             self.index.insert(&id, handle, |row| artifacts.get(row as usize).map(|row| &*row.id));
-            self.share_with_last(at);
         }
         self.population = self.agents.iter().filter(|row| row.phase != Phase::Stopped).count();
         self.sleepers = Sleepers::default();

@@ -356,6 +356,9 @@ impl Model {
             return fail("invalid_argument");
         }
         let flag = |name: &str| fields.get(name).and_then(Value::as_bool);
+        if created {
+            self.live(&actor.me)?;
+        }
         let mut art = if created { self.blank(id, &actor.me) } else { Art::clone(self.get(id)) };
         if created {
             if flag("has_loop") == Some(true) && flag("has_standing") == Some(false) {
@@ -506,6 +509,8 @@ impl Model {
     }
 
     fn transfer(&mut self, actor: &Actor, fields: &Fields) -> Result<Value, Fail> {
+        // Who was deleted within the action has nothing any more, and can't act as itself.
+        self.live(&actor.me)?;
         let (to, amount) = (self.recipient(fields)?, fields["amount"].as_i64().unwrap());
         let Some(name) = fields.get("resource").and_then(Value::as_str) else {
             if fields.contains_key("part") {
@@ -545,10 +550,7 @@ impl Model {
     }
 
     fn store(&mut self, id: &str, key: &str, value: &Value) -> Result<(), Fail> {
-        let mut art = self.get(id).clone();
-        if art.deleted {
-            return fail("invalid_argument");
-        }
+        let mut art = Art::clone(self.live(id)?);
         if value.is_null() {
             art.storage.remove(key);
         } else {

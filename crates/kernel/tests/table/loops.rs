@@ -233,18 +233,18 @@ fn a_sleeper_waits_for_disk_that_anybody_frees() {
         agent eve disk 200 code [['return', null]]
         eve write {"artifact": "note", "content": "0123456789", "access_contract": "genesis_contract_public"} -> ok
         eve write {"artifact": "page", "content": "0123456789", "access_contract": "genesis_contract_public"} -> ok
-        eve sleep {"resource": "disk", "level": 165} -> ok
-        loop eve sleeping never disk at least 165
+        eve sleep {"resource": "disk", "level": 80} -> ok
+        loop eve sleeping never disk at least 80
         alice write {"artifact": "note", "content": "01234567"} -> ok
-        loop eve sleeping never disk at least 165
+        loop eve sleeping never disk at least 80
         alice write {"artifact": "note", "content": "0"} -> ok
         loop eve starting 0ms
-        eve sleep {"resource": "disk", "level": 175} -> ok
+        eve sleep {"resource": "disk", "level": 100} -> ok
         eve transfer_ownership {"artifact": "page", "to": "bob"} -> ok
         loop eve starting 0ms
-        eve sleep {"resource": "disk", "level": {"at_most": 150}} -> ok
+        eve sleep {"resource": "disk", "level": {"at_most": 70}} -> ok
         bob transfer_ownership {"artifact": "page", "to": "eve"} -> ok
-        loop eve sleeping never disk at most 150
+        loop eve sleeping never disk at most 70
         eve write {"artifact": "new", "content": "0123456789012345678901"} -> ok
         loop eve starting 0ms
         "#,

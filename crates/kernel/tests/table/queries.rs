@@ -21,7 +21,7 @@ fn each_question_has_its_answer() {
         alice query {"what": "balance", "of": "eve"} -> ok 7
         alice query {"what": "balance", "of": "tool"} -> invalid_argument "`tool` has no standing"
         alice query {"what": "balance", "of": "nope"} -> not_found
-        alice query {"what": "resources"} -> ok {"actions": {"kind": "renewable", "rate": 3, "window": "1m", "capacity": 3, "used": 0, "used_total": 0, "burn_per_minute": 0, "time_until_capacity": "0s"}, "cpu": {"kind": "metered", "used": 0}, "disk": {"kind": "metered", "used": 21}, "memory": {"kind": "metered", "used": 0}}
+        alice query {"what": "resources"} -> ok {"actions": {"kind": "renewable", "rate": 3, "window": "1m", "capacity": 3, "used": 0, "used_total": 0, "burn_per_minute": 0, "time_until_capacity": "0s"}, "cpu": {"kind": "metered", "used": 0}, "disk": {"kind": "metered", "used": 88}, "memory": {"kind": "metered", "used": 0}}
         alice query {"what": "capacity", "resource": "actions"} -> ok {"has": true, "capacity": 3, "time_until": "0s", "time_until_ms": 0}
         alice query {"what": "capacity", "resource": "cpu", "amount": 99} -> ok {"has": true, "capacity": null, "time_until": "0s", "time_until_ms": 0}
         alice query {"what": "capacity"} -> invalid_argument "`resource` is missing"
