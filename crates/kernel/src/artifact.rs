@@ -188,8 +188,13 @@ impl Artifact {
         self.measure();
     }
 
+    /// The size that is shown to those who may not know how much it stores.
+    pub(crate) fn size_apart(&self) -> i64 {
+        self.size() - self.storage_bytes
+    }
+
     /// The metadata that a query shows; `name` gives the id of a handle.
-    pub(crate) fn metadata(&self, name: impl Fn(Handle) -> Value) -> Value {
+    pub(crate) fn metadata(&self, name: impl Fn(Handle) -> Value, size: i64) -> Value {
         json!({
             "id": &*self.id,
             "kind": &*self.kind,
@@ -208,7 +213,7 @@ impl Artifact {
             "version": self.version,
             "created_at": self.created_at.to_string(),
             "updated_at": self.updated_at.to_string(),
-            "size": self.size(),
+            "size": size,
         })
     }
 }

@@ -21,10 +21,14 @@ mod fields;
 mod loops;
 #[path = "table/money.rs"]
 mod money;
+#[path = "table/mortals.rs"]
+mod mortals;
 #[path = "table/ops.rs"]
 mod ops;
 #[path = "table/queries.rs"]
 mod queries;
 #[path = "table/resources.rs"]
 mod resources;
+#[path = "table/spy.rs"]
+mod spy;
 mod toy;

@@ -10,9 +10,11 @@ mod agent;
 mod sleepers;
 mod rows;
 // Built on it:
+mod sight;
 mod apply;
 mod loops;
 pub mod wire;
+mod account;
 mod observe;
 pub mod image;
 
@@ -20,6 +22,7 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     artifact::Artifact,
@@ -27,7 +30,6 @@ use crate::{
     event::EventRow,
     id::Handle,
     json::Json,
-    limits,
     pages::{Index, Pages},
     receipt::Receipt,
     record::{Charge, FORMAT, Until},
@@ -38,6 +40,7 @@ use crate::{
     time::Time,
 };
 
+pub(crate) use self::account::Holding;
 pub use self::agent::Agent;
 use self::{action_ids::ActionIds, agent::Phase, sleepers::Sleepers};
 
@@ -54,7 +57,8 @@ pub struct World {
     index: Index,
     #[serde(with = "rows")]
     artifacts: Pages<Arc<Artifact>>,
-    refs: Pages<u32>,
+    /// How many artifacts of an owner are under a contract, by contract and owner.
+    refs: OrdMap<(Handle, Handle), u32>,
     accounts: Pages<Account>,
     /// Whose account it is, by number.
     holders: Pages<Handle>,
@@ -71,6 +75,8 @@ pub struct World {
     #[serde(skip)]
     stirred: Vec<Handle>,
     events: Vector<Arc<EventRow>>,
+    /// The record of the last event that was let go.
+    lost_until: Option<u64>,
     /// The ids of each principal's actions, by the number of its account.
     #[serde(deserialize_with = "crate::pages::map_by_entry")]
     action_ids: OrdMap<u32, ActionIds>,
@@ -132,7 +138,7 @@ impl World {
             tick: None,
             index: Index::default(),
             artifacts: Pages::default(),
-            refs: Pages::default(),
+            refs: OrdMap::new(),
             accounts: Pages::default(),
             holders: Pages::default(),
             cells: Pages::default(),
@@ -141,6 +147,7 @@ impl World {
             sleepers: Sleepers::default(),
             stirred: Vec::new(),
             events: Vector::new(),
+            lost_until: None,
             action_ids: OrdMap::new(),
             founders: 0,
             founding: false,
@@ -281,6 +288,13 @@ impl World {
         &self.get(handle).expect("a handle is an artifact's").id
     }
 
+    /// The metadata of an artifact, all of it, as an observer sees it; null for a number that none has.
+    #[must_use]
+    pub fn metadata(&self, handle: Handle) -> Value {
+        let artifact = self.get(handle);
+        artifact.map_or(Value::Null, |artifact| artifact.metadata(|handle| self.name(handle).into(), artifact.size()))
+    }
+
     /// Every artifact with its handle, in the order of creation, tombstones too.
     pub fn artifacts(&self) -> impl Iterator<Item = (Handle, &Artifact)> {
         (0..).map(Handle).zip(self.artifacts.iter().map(AsRef::as_ref))
@@ -409,11 +423,10 @@ impl World {
         self.events.iter()
     }
 
-    /// The last record of which some events may not be at hand any more, if any event was let go.
+    /// The last record of which an event is not at hand any more, if any event was let go.
     #[must_use]
     pub fn events_lost_until(&self) -> Option<u64> {
-        let full = self.events.len() >= limits::EVENTS_KEPT_MAX;
-        self.events.front().filter(|_| full).map(|first| first.seq)
+        self.lost_until
     }
 
     /// What a principal is told that submits an action under an id that it has used: the first receipt, or
@@ -497,17 +510,15 @@ impl State for World {
         State::cell(self, number, resource).map_or(0, |cell| cell.free(self.rules.kind(resource), self.now))
     }
 
-    fn refs(&self, contract: Handle) -> u32 {
-        self.refs.get(contract.0 as usize).copied().unwrap_or(0)
+    fn refs(&self, contract: Handle, owner: Handle) -> u32 {
+        self.refs.get(&(contract, owner)).copied().unwrap_or(0)
     }
 
-    fn set_refs(&mut self, contract: Handle, refs: u32) {
-        // The founding may name a contract that comes later.
-        while self.refs.len() <= contract.0 as usize {
-            self.refs.push(0);
-        }
-        if let Some(row) = self.refs.get_mut(contract.0 as usize) {
-            *row = refs;
+    fn set_refs(&mut self, contract: Handle, owner: Handle, refs: u32) {
+        if refs == 0 {
+            self.refs.remove(&(contract, owner));
+        } else {
+            self.refs.insert((contract, owner), refs);
         }
     }
 
@@ -572,5 +583,11 @@ impl State for World {
         };
         *total = total.checked_add(amount).ok_or_else(|| Guard::Broken("too much of everything".into()))?;
         Ok(())
+    }
+
+    #[expect(clippy::expect_used, reason = "a resource that had a rate has a total, and the rate is part of it")]
+    fn lapsed(&mut self, resource: ResourceId, amount: i64) {
+        let total = self.allotted.get_mut(usize::from(resource.0)).expect("a total of each resource");
+        *total = total.checked_sub(amount).expect("a rate is part of its total");
     }
 }
