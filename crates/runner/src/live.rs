@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use oikos_journal::{Journal, JournalError};
+use oikos_journal::{Journal, JournalError, Note};
 use oikos_kernel::{
     founding::Founding,
     record::Cause,
@@ -36,6 +36,8 @@ pub struct Live {
     counter: Counter,
     /// The world file it was made from, with the plan as it is now; the founders are in the world.
     pub file: WorldFile,
+    /// Things about the database that its owner should know.
+    pub notes: Vec<Note>,
 }
 
 /// Who steps when.
@@ -104,6 +106,7 @@ impl Live {
         mut file: WorldFile,
     ) -> Result<Self, RunError> {
         file.founding.founders = Vec::new();
+        let notes = journal.notes().to_vec();
         let mut sequencer = Sequencer::new(world, journal, sandbox, file.plan.clock)?;
         let scheduler = match file.plan.lasts {
             Lasts::Ticks(_) => Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)),
@@ -112,7 +115,7 @@ impl Live {
         let counter = Counter::open();
         let desk = counter.desk();
         sequencer.set_bell(Arc::new(move || desk.ring()));
-        Ok(Self { sequencer, scheduler, counter, file })
+        Ok(Self { sequencer, scheduler, counter, file, notes })
     }
 
     /// Opens a world where its journal ends. A tick that was cut short goes on where it was.
@@ -283,9 +286,9 @@ impl Live {
 /// # Errors
 /// When the journal is damaged.
 pub fn state(journal: &Journal) -> Result<(World, Option<World>), RunError> {
-    let mut world = journal.last_snapshot()?;
+    let (mut world, at) = journal.last_snapshot()?;
     let mut began = world.tick().filter(|tick| tick.seq == world.seq()).map(|_| world.clone());
-    journal.records(world.seq() + 1, |record| {
+    journal.records_after(at, |record| {
         world.apply(&record).map_err(|error| JournalError::Corrupt {
             place: format!("record {}", error.seq),
             problem: error.problem,
