@@ -10,7 +10,7 @@ use oikos_runner::kernel::{
     world::World,
     world::wire::{Viewer, event_json},
 };
-use oikos_runner::{Journal, RunError};
+use oikos_runner::RunError;
 use serde_json::{Value, json};
 
 use super::Usage;
@@ -30,7 +30,7 @@ pub(super) struct Wanted {
 }
 
 pub(super) fn log(path: &Path, wanted: &Wanted, json: bool) -> Result<bool> {
-    let journal = Journal::open_read_only(path).map_err(RunError::from)?;
+    let journal = super::reading(path)?;
     let (world, _) = oikos_runner::state(&journal)?;
     check(&world, wanted)?;
     let mut left = wanted.limit.unwrap_or(u64::MAX);
