@@ -34,10 +34,10 @@ const TABLES: [(&str, &str); 5] = [
         "pieces",
         "CREATE TABLE pieces (
             seq INTEGER NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL,
-            PRIMARY KEY (seq, number)) WITHOUT ROWID",
+            PRIMARY KEY (seq, number))",
     ),
     ("tape", "CREATE TABLE tape (key BLOB PRIMARY KEY, answer BLOB NOT NULL)"),
-    ("meta", "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"),
+    ("meta", "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL)"),
 ];
 
 /// A database that is ours, or might become so.

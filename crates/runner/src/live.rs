@@ -76,14 +76,14 @@ impl Live {
         journal: impl FnOnce() -> Result<Journal, JournalError>,
     ) -> Result<Self, RunError> {
         let mut sandbox: Box<dyn Sandbox> = Box::new(ThreadSandbox::new());
-        let mut checked: Vec<&str> = Vec::new();
+        let mut checked: Option<&Arc<str>> = None;
         for founder in &file.founding.founders {
             // Agents made by `count` share their code.
-            let Some(code) = founder.code.as_deref().filter(|code| checked.last() != Some(code)) else {
+            let Some(code) = founder.code.as_ref().filter(|code| checked != Some(*code)) else {
                 continue;
             };
-            checked.push(code);
-            sandbox.check(&Arc::from(code), &founder.id).map_err(|failure| {
+            checked = Some(code);
+            sandbox.check(code, &founder.id).map_err(|failure| {
                 let problem = if failure.traceback.is_empty() { failure.message } else { failure.traceback };
                 RunError::Code { id: founder.id.clone(), problem }
             })?;
@@ -92,9 +92,9 @@ impl Live {
             file.founding.rules.start = wall_now();
         }
         let founders = std::mem::take(&mut file.founding.founders);
-        let (world, record) = Founding { founders, ..file.founding.clone() }.found()?;
+        let (world, records) = Founding { founders, ..file.founding.clone() }.found()?;
         let mut journal = journal()?;
-        journal.append(&[record], &[(SOURCE, &encode(&file.source))])?;
+        journal.append(&records, &[(SOURCE, &encode(&file.source))])?;
         Self::begin(world, None, journal, sandbox, file)
     }
 

@@ -154,8 +154,7 @@ impl World {
                 return Err(format!("`{}` has {} scrip", self.name(handle), account.scrip));
             }
             scrip += i128::from(account.scrip);
-            for (at, (rule, sum)) in self.rules().resources.iter().zip(&mut sums).enumerate() {
-                let resource = ResourceId(u16::try_from(at).map_err(|_| "too many resources")?);
+            for ((resource, rule), sum) in self.rules().by_id().zip(&mut sums) {
                 let cell = State::cell(self, number, resource).ok_or("a missing cell")?;
                 *sum += i128::from(cell.limit);
                 let over = match rule.kind {
@@ -185,9 +184,11 @@ impl World {
     }
 
     fn audit_disk(&self) -> Result<(), String> {
-        let mut used = vec![(0_i64, 0_u32); self.accounts_len()];
+        let mut used = vec![(0_i64, 0_u32); self.accounts_len() as usize];
+        // Tombstones may be paid by another than their last owner, but all of them are paid.
+        let (mut tombstones, mut buried) = (0_i64, 0_i64);
         let owner_account = |artifact: &Artifact| self.get(artifact.owner).and_then(|owner| owner.account);
-        for (_, artifact) in self.artifacts().filter(|(_, artifact)| !artifact.deleted) {
+        for (_, artifact) in self.artifacts() {
             let mut measured = artifact.clone();
             measured.measure();
             let stored: i64 =
@@ -195,21 +196,39 @@ impl World {
             if measured.size() != artifact.size() || stored != artifact.storage_bytes {
                 return Err(format!("`{}` is not as large as it says", artifact.id()));
             }
-            if let Some(row) = owner_account(artifact).and_then(|number| used.get_mut(number as usize)) {
-                row.0 += artifact.size();
-                row.1 += 1;
+            let row = owner_account(artifact).and_then(|number| used.get_mut(number as usize));
+            match row {
+                Some(_) if artifact.deleted => tombstones += artifact.size(),
+                Some(row) => {
+                    row.0 += artifact.size();
+                    row.1 += 1;
+                }
+                // What the library brings owns itself, and has no account.
+                None => {}
             }
         }
         for (handle, artifact) in self.principals() {
             let number = artifact.account.ok_or("a principal without account")?;
-            let (bytes, owned) = used.get(number as usize).copied().unwrap_or_default();
+            let (bytes, owned) = *used.get(number as usize).ok_or("an account that is not there")?;
+            let account = State::account(self, number);
+            if account.kept != self.kept_bytes(number) {
+                return Err(format!(
+                    "`{}` keeps receipts that are not as large as it says",
+                    self.name(handle)
+                ));
+            }
+            buried += account.buried;
+            let bytes = bytes + account.buried + account.kept;
             if self.used(handle, ResourceId::DISK) != bytes {
                 let says = self.used(handle, ResourceId::DISK);
                 return Err(format!("`{}` uses {bytes} bytes of disk, not {says}", self.name(handle)));
             }
-            if State::account(self, number).owned != owned {
+            if account.owned != owned {
                 return Err(format!("`{}` owns {owned} artifacts, not what it says", self.name(handle)));
             }
+        }
+        if buried != tombstones {
+            return Err(format!("tombstones take {tombstones} bytes of disk, and {buried} are paid"));
         }
         Ok(())
     }
