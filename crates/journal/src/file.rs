@@ -161,10 +161,10 @@ pub(crate) fn write_to(path: &Path, lock: File) -> Result<(Connection, Writing),
     schema::harden(&db).map_err(failed)?;
     schema::inspect(&db, path)?;
     rest.end();
-    schema::mark_open(&db, true).map_err(failed)?;
     let beside = with_suffix(path, "-wal");
     let wal = File::open(&beside).map_err(|error| open_error(&beside, &error))?;
     lock::exclusively(&wal, path)?;
+    schema::mark_open(&db, true).map_err(failed)?;
     let of_wal = identity(&wal.metadata().map_err(|error| open_error(&beside, &error))?);
     let mut writing = Writing {
         path: path.into(),

@@ -80,7 +80,7 @@ fn a_file_that_had_a_world_is_never_begun_afresh() {
     let place = Place::new();
     place.write(&records, 10);
     let bytes = std::fs::read(place.path()).unwrap();
-    for damaged in [&bytes[..bytes.len() / 2], &bytes[..4096], &bytes[..100], &[b"x"; 4096].concat()[..]] {
+    for damaged in [&bytes[..bytes.len() / 2], &bytes[..4096], &bytes[..100], &[b'x'; 4096][..]] {
         std::fs::write(place.path(), damaged).unwrap();
         assert!(Journal::create(&place.path()).is_err(), "{} bytes", damaged.len());
         assert_eq!(std::fs::read(place.path()).unwrap(), damaged, "it is as it was");
@@ -181,7 +181,7 @@ fn a_renamed_world_and_one_that_lost_its_wal_have_all_that_was_acknowledged() {
         }
         assert!(journal.append(&records[20..], &[]).is_err());
         drop(journal);
-        assert_eq!(verified(if renamed { &now } else { &place.path() }).unwrap().world.seq(), 20);
+        assert_eq!(verified(&if renamed { now } else { place.path() }).unwrap().world.seq(), 20);
     }
 }
 

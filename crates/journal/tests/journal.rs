@@ -6,7 +6,7 @@
 
 mod door;
 
-use oikos_journal::{Journal, JournalError, verify};
+use oikos_journal::{Journal, JournalError};
 use oikos_kernel::{
     record::{Effect, Outcome, Record},
     time::Time,
