@@ -39,7 +39,11 @@ impl std::fmt::Display for Note {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::BegunAfresh(path) => {
-                write!(f, "`{}` held no world yet, for its founding was cut short: it is begun afresh", path.display())
+                write!(
+                    f,
+                    "`{}` held no world yet, for its founding was cut short: it is begun afresh",
+                    path.display()
+                )
             }
             Self::Aside(path) => write!(f, "the old world is now {}", path.display()),
             Self::GoesOn(path) => {
@@ -143,7 +147,8 @@ pub(crate) fn write_to(path: &Path, lock: File) -> Result<(Connection, Writing),
     let file = File::options().read(true).write(true).open(path).map_err(|error| open_error(path, &error))?;
     let found = file.metadata().map_err(|error| open_error(path, &error))?;
     if names_count(&found) != 1 {
-        let problem = "it has another name (a hard link), and a world has one: remove the other, or copy it".into();
+        let problem =
+            "it has another name (a hard link), and a world has one: remove the other, or copy it".into();
         return Err(JournalError::Open { path: path.into(), problem });
     }
     let rest = Rest::new(file);
@@ -191,7 +196,10 @@ fn into_wal_mode(db: &Connection, is_wal: bool) -> rusqlite::Result<()> {
     let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
         let told = format!("it stays in the mode `{mode}`, and must be in `wal`");
-        return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN), Some(told)));
+        return Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN),
+            Some(told),
+        ));
     }
     db.pragma_update(None, "synchronous", "FULL")?;
     db.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(()))
@@ -306,9 +314,8 @@ impl Writing {
         }
         let stands = self.problem().is_none();
         let marked = if stands { schema::mark_open(&db, false) } else { Ok(()) };
-        let brought = marked.and_then(|()| {
-            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))
-        });
+        let brought = marked
+            .and_then(|()| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)));
         if brought == Ok(false) && stands {
             // The last one to close removes the empty `-wal` and its index.
             let _ = db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);

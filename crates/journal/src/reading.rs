@@ -40,7 +40,8 @@ pub(crate) fn open(name: &Name) -> Result<(Connection, Reading, Found), JournalE
     let set = schema::harden(&db).and_then(|()| db.pragma_update(None, "query_only", true));
     set.map_err(|error| failed(Some(path), "read", &error))?;
     let found = schema::inspect(&db, path)?;
-    let had_wal = reading.rest.as_ref().and_then(|rest| header(rest.file())).is_some_and(|header| header.is_wal);
+    let had_wal =
+        reading.rest.as_ref().and_then(|rest| header(rest.file())).is_some_and(|header| header.is_wal);
     if found == Found::World && had_wal && length(&with_suffix(path, "-wal")) == 0 {
         let marked = schema::is_marked_open(&db).map_err(|error| failed(Some(path), "read", &error))?;
         reading.notes.extend(marked.then(|| Note::WalMissing(path.clone())));
@@ -60,7 +61,8 @@ fn connect(name: &Name) -> Result<(Connection, Reading), JournalError> {
     rest.keep(path)?;
     if is_unfinished(path) {
         let copy = copied(path)?;
-        let db = Connection::open_with_flags(copy.path().join("world"), flags(OpenFlags::SQLITE_OPEN_READ_WRITE));
+        let db =
+            Connection::open_with_flags(copy.path().join("world"), flags(OpenFlags::SQLITE_OPEN_READ_WRITE));
         return Ok((db.map_err(|error| failed(Some(path), "read", &error))?, reading(None, Some(copy))));
     }
     if length(&wal) == 0 {
@@ -126,7 +128,9 @@ fn address(path: &Path) -> String {
     let mut address = String::from("file:");
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => address.push(char::from(*byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => {
+                address.push(char::from(*byte))
+            }
             other => address.push_str(&format!("%{other:02x}")),
         }
     }
@@ -147,7 +151,8 @@ fn copied(path: &Path) -> Result<tempfile::TempDir, JournalError> {
     };
     let made = tempfile::tempdir().and_then(|folder| copy(&folder).map(|()| folder));
     made.map_err(|error: std::io::Error| {
-        let problem = format!("another program's change of it was cut short, and it can't be copied: {error}");
+        let problem =
+            format!("another program's change of it was cut short, and it can't be copied: {error}");
         JournalError::Open { path: path.into(), problem }
     })
 }

@@ -57,7 +57,9 @@ fn a_founding_that_was_cut_short_is_begun_afresh_and_said() {
         std::fs::read(beside(&place.path(), ".founding")).unwrap()
     };
     assert!(!half.is_empty());
-    for (suffix, bytes) in [("", &[][..]), ("", &half), (".founding", &half), (".founding", &[]), (".founding", &[0; 8192])] {
+    for (suffix, bytes) in
+        [("", &[][..]), ("", &half), (".founding", &half), (".founding", &[]), (".founding", &[0; 8192])]
+    {
         let place = Place::new();
         std::fs::write(beside(&place.path(), suffix), bytes).unwrap();
         let mut journal = Journal::create(&place.path()).unwrap();
@@ -161,7 +163,10 @@ fn what_happens_to_the_file_stops_its_writer() {
         assert!(matches!(error, JournalError::Moved { seq: 10, .. }), "{part}: {error}");
         assert!(error.to_string().contains(part), "{error}");
         assert!(matches!(journal.append(&records[10..20], &[]), Err(JournalError::Poisoned)));
-        assert!(matches!(journal.put_snapshot(&World::empty()), Err(JournalError::Corrupt { .. } | JournalError::Poisoned)));
+        assert!(matches!(
+            journal.put_snapshot(&World::empty()),
+            Err(JournalError::Corrupt { .. } | JournalError::Poisoned)
+        ));
         assert_eq!(journal.head().seq, 10);
     }
 }
@@ -194,7 +199,9 @@ fn a_world_has_one_writer_whatever_it_is_called() {
     place.write(&records, 4);
     std::os::unix::fs::symlink(place.path(), &link).unwrap();
     let journal = Journal::open(&place.path()).unwrap();
-    for path in [&link, &place.path(), &place.folder.path().join("../").join(place.folder.path()).join("w.oikos")] {
+    for path in
+        [&link, &place.path(), &place.folder.path().join("../").join(place.folder.path()).join("w.oikos")]
+    {
         assert!(matches!(Journal::open(path), Err(JournalError::Busy { .. })));
         assert!(matches!(Journal::create_afresh(path), Err(JournalError::Busy { .. })));
     }
@@ -209,7 +216,8 @@ fn whoever_wrote_meanwhile_stops_the_other() {
     let mut journal = Journal::create(&place.path()).unwrap();
     journal.append(&records[..10], &[]).unwrap();
     let db = Connection::open(place.path()).unwrap();
-    let head: Vec<u8> = db.query_row("SELECT value FROM meta WHERE key = 'head'", [], |row| row.get(0)).unwrap();
+    let head: Vec<u8> =
+        db.query_row("SELECT value FROM meta WHERE key = 'head'", [], |row| row.get(0)).unwrap();
     let other = [&11_u64.to_le_bytes()[..], &head[8..]].concat();
     db.execute("UPDATE meta SET value = ? WHERE key = 'head'", [&other]).unwrap();
     let error = journal.append(&records[10..], &[]).unwrap_err().to_string();
@@ -266,7 +274,8 @@ fn readers_write_nothing_in_whatever_state_the_file_is() {
     let copy = |suffixes: &[&str]| {
         let folder = tempfile::tempdir().unwrap();
         for suffix in suffixes {
-            std::fs::copy(beside(&place.path(), suffix), folder.path().join(format!("w.oikos{suffix}"))).unwrap();
+            std::fs::copy(beside(&place.path(), suffix), folder.path().join(format!("w.oikos{suffix}")))
+                .unwrap();
         }
         folder
     };
@@ -328,7 +337,12 @@ fn a_reader_ends_at_its_head_and_misses_only_snapshots_that_were_let_go() {
     .unwrap();
     assert_eq!((found.world.seq(), found.batches, found.snapshots), (20, 2, 1));
     let mut read = 0;
-    reader.records_while(1, |record| { read = record.seq; true }).unwrap();
+    reader
+        .records_while(1, |record| {
+            read = record.seq;
+            true
+        })
+        .unwrap();
     assert_eq!(read, 20);
     reader.refresh().unwrap();
     assert_eq!(reader.head(), writer.head());
@@ -350,12 +364,18 @@ fn what_can_not_be_read_again_is_not_written() {
     // As many as one likes, in one commit and as many batches as they need.
     let many: Vec<Record> = (2..8).map(|seq| large(&records[1], seq, RECORD_BYTES_MAX - 4096)).collect();
     journal.append(&many, &[]).unwrap();
-    let small: Vec<Record> = (8..).take(BATCH_RECORDS_MAX + 1).map(|seq| large(&records[1], seq, 1)).collect();
+    let small: Vec<Record> =
+        (8..).take(BATCH_RECORDS_MAX + 1).map(|seq| large(&records[1], seq, 1)).collect();
     journal.append(&small, &[]).unwrap();
     assert_eq!(journal.head().seq, 7 + BATCH_RECORDS_MAX as u64 + 1);
     let read = |journal: &Journal| {
         let mut read = Vec::new();
-        journal.records(2, |record| { read.push(record); Ok::<(), JournalError>(()) }).unwrap();
+        journal
+            .records(2, |record| {
+                read.push(record);
+                Ok::<(), JournalError>(())
+            })
+            .unwrap();
         read
     };
     assert!(read(&journal) == [many, small].concat());

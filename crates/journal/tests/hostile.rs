@@ -48,17 +48,30 @@ fn only_the_schema_of_a_world_is_a_worlds() {
     let journal = "i AS seq_first, 1 AS count, 1 AS epoch, zeroblob(32) AS prev_hash, zeroblob(32) AS hash";
     for (sql, part) in [
         (
-            format!("ALTER TABLE journal RENAME TO j; CREATE VIEW journal AS {all} SELECT {journal}, zeroblob(9) AS body FROM n"),
+            format!(
+                "ALTER TABLE journal RENAME TO j; CREATE VIEW journal AS {all} SELECT {journal}, zeroblob(9) AS body FROM n"
+            ),
             "has the",
         ),
-        (format!("DROP TABLE journal; CREATE VIEW journal AS {all} SELECT {journal}, zeroblob(9) AS body FROM n WHERE i < 0"), "the view `journal`"),
+        (
+            format!(
+                "DROP TABLE journal; CREATE VIEW journal AS {all} SELECT {journal}, zeroblob(9) AS body FROM n WHERE i < 0"
+            ),
+            "the view `journal`",
+        ),
         ("CREATE TRIGGER t AFTER INSERT ON journal BEGIN DELETE FROM meta; END".into(), "the trigger `t`"),
-        ("CREATE TRIGGER t BEFORE INSERT ON journal BEGIN SELECT RAISE(ABORT, 'no'); END".into(), "the trigger `t`"),
+        (
+            "CREATE TRIGGER t BEFORE INSERT ON journal BEGIN SELECT RAISE(ABORT, 'no'); END".into(),
+            "the trigger `t`",
+        ),
         ("CREATE TABLE x (a)".into(), "the table `x`"),
         ("CREATE INDEX i ON journal (count)".into(), "the index `i`"),
         ("CREATE VIRTUAL TABLE v USING fts5(a)".into(), "`v`"),
         ("DROP TABLE snapshots".into(), "no table `snapshots`"),
-        ("DROP TABLE meta; CREATE TABLE meta (key, value)".into(), "its table `meta` is not made as a world's"),
+        (
+            "DROP TABLE meta; CREATE TABLE meta (key, value)".into(),
+            "its table `meta` is not made as a world's",
+        ),
         ("ALTER TABLE journal ADD COLUMN more BLOB".into(), "its table `journal` is not made as a world's"),
         ("PRAGMA user_version = 99".into(), "journal format 99"),
         ("PRAGMA user_version = 3".into(), "journal format 3, which oikos 0.1 reads"),
@@ -88,7 +101,10 @@ fn values_of_any_type_and_size_are_damage() {
         ("UPDATE journal SET count = -5 WHERE seq_first = 61", "journal"),
         ("UPDATE journal SET count = 0 WHERE seq_first = 61", "record 61"),
         ("UPDATE journal SET count = 9223372036854775807 WHERE seq_first = 61", "record 61"),
-        ("UPDATE journal SET seq_first = 9223372036854775807 WHERE seq_first = 61", "record 9223372036854775807"),
+        (
+            "UPDATE journal SET seq_first = 9223372036854775807 WHERE seq_first = 61",
+            "record 9223372036854775807",
+        ),
         ("UPDATE journal SET epoch = 0 WHERE seq_first = 61", "record 61"),
         ("UPDATE snapshots SET seq = 9223372036854775807", "the snapshot at record 9223372036854775807"),
         ("UPDATE snapshots SET bytes = -1", "snapshots"),
@@ -131,7 +147,8 @@ fn rehash(db: &Connection, epoch: u64, body: Option<&[u8]>) {
     let hash = *blake3::hash(&[&prev[..], &numbers, body].concat()).as_bytes();
     let set = "UPDATE journal SET epoch = ?, body = ?, hash = ? WHERE seq_first = ?";
     db.execute(set, params![epoch, body, hash, first]).unwrap();
-    let head: Vec<u8> = db.query_row("SELECT value FROM meta WHERE key = 'head'", [], |row| row.get(0)).unwrap();
+    let head: Vec<u8> =
+        db.query_row("SELECT value FROM meta WHERE key = 'head'", [], |row| row.get(0)).unwrap();
     let head = [&head[..8], &hash, &head[40..]].concat();
     db.execute("UPDATE meta SET value = ? WHERE key = 'head'", [head]).unwrap();
 }

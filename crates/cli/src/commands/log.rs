@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use oikos_runner::RunError;
 use oikos_runner::kernel::{
     id::nearest,
     op::OpKind,
@@ -10,7 +11,6 @@ use oikos_runner::kernel::{
     world::World,
     world::wire::{Viewer, event_json},
 };
-use oikos_runner::RunError;
 use serde_json::{Value, json};
 
 use super::Usage;
@@ -93,11 +93,7 @@ fn lines(world: &World, record: &Record) -> Vec<Value> {
         Cause::Step { agent, thought, .. } => {
             lines.extend(failure(world, record, *agent, thought.action.value()));
         }
-        Cause::Genesis { .. }
-        | Cause::Founding
-        | Cause::Clock
-        | Cause::Ask { .. }
-        | Cause::Short { .. } => {}
+        Cause::Genesis { .. } | Cause::Founding | Cause::Clock | Cause::Ask { .. } | Cause::Short { .. } => {}
     }
     lines
 }
