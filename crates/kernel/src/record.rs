@@ -423,15 +423,13 @@ impl Record {
     /// The canonical bytes of the record, at most [`limits::RECORD_BYTES_MAX`].
     ///
     /// # Errors
-    /// Never for records that the kernel made; the encoder's own error otherwise.
+    /// Never for records that the kernel made, which refuses what would make one too large; the encoder's own
+    /// error otherwise.
     pub fn encode(&self) -> Result<Vec<u8>, DecodeError> {
         let bytes = postcard::to_stdvec(self)?;
-        let (length, most) = (bytes.len(), limits::RECORD_BYTES_MAX);
-        assert!(
-            length <= most,
-            "record {} has {length} bytes, and none is made of more than {most}",
-            self.seq
-        );
+        if bytes.len() > limits::RECORD_BYTES_MAX {
+            return Err(DecodeError::TooLarge(bytes.len()));
+        }
         Ok(bytes)
     }
 

@@ -8,14 +8,13 @@ use oikos_runner::kernel::{
     resource::{ResourceId, ResourceKind},
     world::{Agent, World},
 };
-use oikos_runner::{Journal, RunError};
 use serde_json::{Map, Value};
 
 use super::Usage;
 use crate::print::{self, number, table};
 
 pub(super) fn inspect(path: &Path, what: &str, json: bool) -> Result<bool> {
-    let journal = Journal::open_read_only(path).map_err(RunError::from)?;
+    let journal = super::reading(path)?;
     let (world, _) = oikos_runner::state(&journal)?;
     let alive = |handle: &Handle| world.get(*handle).is_some_and(|artifact| !artifact.is_deleted());
     let handles: Vec<Handle> = match what {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use oikos_runner::RunError;
 use oikos_runner::kernel::{
     event::EventKind,
     id::nearest,
@@ -11,7 +12,6 @@ use oikos_runner::kernel::{
         wire::{LineType, log_lines},
     },
 };
-use oikos_runner::{Journal, RunError};
 use serde_json::Value;
 
 use super::Usage;
@@ -27,7 +27,7 @@ pub(super) struct Wanted {
 }
 
 pub(super) fn log(path: &Path, wanted: &Wanted, json: bool) -> Result<bool> {
-    let journal = Journal::open_read_only(path).map_err(RunError::from)?;
+    let journal = super::reading(path)?;
     let (world, _) = oikos_runner::state(&journal)?;
     check(&world, wanted)?;
     let mut left = wanted.limit.unwrap_or(u64::MAX);

@@ -95,8 +95,15 @@ pub(crate) fn stop_on_interrupt() -> Stop {
     stop
 }
 
-fn check(world: &Path, json: bool) -> Result<bool> {
+/// Opens a world to read it.
+pub(crate) fn reading(world: &Path) -> Result<Journal> {
     let journal = Journal::open_read_only(world).map_err(RunError::from)?;
+    journal.notes().iter().for_each(|note| print::note(&note.to_string()));
+    Ok(journal)
+}
+
+fn check(world: &Path, json: bool) -> Result<bool> {
+    let journal = reading(world)?;
     let bar = crate::summary::progress(journal.head().seq, "records", json);
     let found = verify(&journal, |seq| bar.set_position(seq));
     bar.finish_and_clear();
