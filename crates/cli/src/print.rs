@@ -3,8 +3,8 @@
 use std::io::Write as _;
 
 use anstream::{eprintln, stdout};
-use oikos_runner::Why;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use oikos_runner::Why;
 use serde_json::Value;
 
 /// An error, with its causes.

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 
 use oikos_kernel::{
     limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, RECORD_BYTES_MAX},
-    record::Record,
+    record::{DecodeError, Record},
 };
 
 use crate::{
@@ -42,21 +42,20 @@ struct Open {
 
 /// Packs consecutive records that follow `head` into as many rows as they need, and gives the head after
 /// them.
-pub(crate) fn pack(
-    records: &[Record],
-    epoch: u64,
-    mut head: Head,
-) -> Result<(Vec<Row>, Head), JournalError> {
+pub(crate) fn pack(records: &[Record], epoch: u64, mut head: Head) -> Result<(Vec<Row>, Head), JournalError> {
     let mut rows = Vec::new();
     let mut open: Option<Open> = None;
     for record in records {
-        let bytes = record.encode()?;
-        if bytes.len() > RECORD_BYTES_MAX {
-            let what = format!("record {}", record.seq);
-            return Err(JournalError::TooLarge { what, bytes: bytes.len(), max: RECORD_BYTES_MAX });
-        }
+        let bytes = record.encode().map_err(|error| match error {
+            DecodeError::TooLarge(bytes) => {
+                let what = format!("record {}", record.seq);
+                JournalError::TooLarge { what, bytes, max: RECORD_BYTES_MAX }
+            }
+            other @ DecodeError::Bytes(_) => other.into(),
+        })?;
         let added = LENGTH_BYTES + bytes.len();
-        let is_full = |batch: &Open| batch.bytes + added > BATCH_BYTES_MAX || batch.count == BATCH_RECORDS_MAX;
+        let is_full =
+            |batch: &Open| batch.bytes + added > BATCH_BYTES_MAX || batch.count == BATCH_RECORDS_MAX;
         if open.as_ref().is_some_and(is_full)
             && let Some(full) = open.take()
         {
@@ -179,7 +178,9 @@ fn next_record(plain: &mut impl std::io::Read, bytes: &mut Vec<u8>) -> Result<()
     plain.read_exact(&mut length).map_err(|_| "it ends in the middle of a length")?;
     let length = u32::from_le_bytes(length);
     if u64::from(length) > RECORD_BYTES_MAX as u64 {
-        return Err(format!("it announces a record of {length} bytes, and none has more than {RECORD_BYTES_MAX}"));
+        return Err(format!(
+            "it announces a record of {length} bytes, and none has more than {RECORD_BYTES_MAX}"
+        ));
     }
     bytes.clear();
     match plain.take(u64::from(length)).read_to_end(bytes) {

@@ -34,10 +34,10 @@ const TABLES: [(&str, &str); 5] = [
         "pieces",
         "CREATE TABLE pieces (
             seq INTEGER NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL,
-            PRIMARY KEY (seq, number)) WITHOUT ROWID",
+            PRIMARY KEY (seq, number))",
     ),
     ("tape", "CREATE TABLE tape (key BLOB PRIMARY KEY, answer BLOB NOT NULL)"),
-    ("meta", "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"),
+    ("meta", "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL)"),
 ];
 
 /// A database that is ours, or might become so.
@@ -69,6 +69,22 @@ pub(crate) fn create(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch(&format!("BEGIN; {marks} {}; COMMIT;", tables.join("; ")))
 }
 
+/// Marks that a writer has the world open, or that it has closed it. A main file that says so, with no `-wal`
+/// beside it, has lost that.
+pub(crate) fn mark_open(db: &Connection, is_open: bool) -> rusqlite::Result<()> {
+    let sql = if is_open {
+        "INSERT OR REPLACE INTO meta (key, value) VALUES ('open', x'01')"
+    } else {
+        "DELETE FROM meta WHERE key = 'open'"
+    };
+    db.execute(sql, []).map(drop)
+}
+
+/// Whether a writer had the world open when the main file was last written.
+pub(crate) fn is_marked_open(db: &Connection) -> rusqlite::Result<bool> {
+    db.query_row("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'open')", [], |row| row.get(0))
+}
+
 /// Says what a database is, by its numbers before anything else of it, then by its schema, which must be
 /// ours to the letter.
 pub(crate) fn inspect(db: &Connection, path: &Path) -> Result<Found, JournalError> {
@@ -90,9 +106,8 @@ pub(crate) fn inspect(db: &Connection, path: &Path) -> Result<Found, JournalErro
         return Err(JournalError::Version { path: path.into(), found: format, known: FORMAT });
     }
     compare(&tables).map_err(not_a_world)?;
-    let any = |sql: &str| {
-        db.query_row(sql, [], |row| row.get::<_, bool>(0)).map_err(|error| misread(path, error))
-    };
+    let any =
+        |sql: &str| db.query_row(sql, [], |row| row.get::<_, bool>(0)).map_err(|error| misread(path, error));
     let batches = any("SELECT EXISTS (SELECT 1 FROM journal)")?;
     let head = any("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'head')")?;
     match (batches, head) {
@@ -110,7 +125,8 @@ type Entry = (String, String, String);
 /// The schema; of a longer one only the beginning.
 fn tables(db: &Connection) -> rusqlite::Result<Vec<Entry>> {
     let most = 4 * TABLES.len();
-    let sql = "SELECT type, substr(name, 1, 64), coalesce(substr(sql, 1, 4096), '') FROM sqlite_schema LIMIT ?";
+    let sql =
+        "SELECT type, substr(name, 1, 64), coalesce(substr(sql, 1, 4096), '') FROM sqlite_schema LIMIT ?";
     let mut select = db.prepare(sql)?;
     let entries = select.query_map([most], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     entries.collect()

@@ -13,8 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oikos_runner::{Signal, Why, 
-    Goal, Journal, Live, Mind, NotTaken, Stop, Stopped,
+use oikos_runner::{
+    Goal, Journal, Live, Mind, NotTaken, Signal, Stop, Stopped, Why,
     config::{self, Overrides},
     kernel::{record::Handle, seed, time::Time, world::World},
     library,

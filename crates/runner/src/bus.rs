@@ -19,7 +19,7 @@ use oikos_kernel::{
     record::Record,
     world::{
         World,
-        wire::{Viewer, event_json},
+        wire::{Viewer, event_json, row_json},
     },
 };
 use serde_json::Value;
@@ -206,7 +206,7 @@ impl Bus {
 /// The events of a record that fit a filter.
 fn told(world: &World, filter: &Filter, record: &Record) -> Vec<Value> {
     let wanted = record.events.iter().filter(|event| world.fits(filter, event));
-    wanted.map(|event| event_json(world, record.seq, record.time, event, Viewer::Observer)).collect()
+    wanted.filter_map(|event| event_json(world, record.seq, record.time, event, Viewer::Observer)).collect()
 }
 
 impl Mailbox {
@@ -282,10 +282,8 @@ impl Subscription {
         self.ready.extend((from > since).then_some(Notice::Gap { since, until: from }));
         let rows = world.events().filter(|row| row.seq > from && row.seq <= until);
         let wanted = rows.filter(|row| world.fits(&self.filter, &row.event));
-        let event = |row: &Arc<EventRow>| {
-            Notice::Event(event_json(world, row.seq, row.time, &row.event, Viewer::Observer))
-        };
-        self.ready.extend(wanted.map(event));
+        let event = |row: &Arc<EventRow>| row_json(world, row, Viewer::Observer).map(Notice::Event);
+        self.ready.extend(wanted.filter_map(event));
     }
 
     /// Reads on in the journal what was missed.

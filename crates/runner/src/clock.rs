@@ -212,7 +212,11 @@ mod tests {
         ]);
         // A clock that is out of its mind is not followed either.
         let beyond = 12_000 * 31_557_600_000;
-        check(&[(0, beyond, "", 0, 0), (1_000, beyond, "forward 105192000h", 0, 1_000), (9_000, 0, "", 0, 9_000)]);
+        check(&[
+            (0, beyond, "", 0, 0),
+            (1_000, beyond, "forward 105192000h", 0, 1_000),
+            (9_000, 0, "", 0, 9_000),
+        ]);
         check(&[(0, i64::MAX / 2, "", 0, 0), (1_000, i64::MIN / 2, "", 0, 1_000)]);
     }
 

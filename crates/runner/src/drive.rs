@@ -28,7 +28,10 @@ struct Of {
 ///
 /// # Errors
 /// When code ran for longer than this machine may take, where that must not decide what happens.
-pub(crate) fn drive(transaction: &mut Transaction<'_>, sandbox: &mut dyn Sandbox) -> Result<Finished, RunError> {
+pub(crate) fn drive(
+    transaction: &mut Transaction<'_>,
+    sandbox: &mut dyn Sandbox,
+) -> Result<Finished, RunError> {
     let mut waiting: Vec<Waiting> = Vec::new();
     let mut answer = Answer::Begin;
     loop {
@@ -48,7 +51,10 @@ pub(crate) fn drive(transaction: &mut Transaction<'_>, sandbox: &mut dyn Sandbox
             }
         };
         if !of.measured && has_stalled(&progress.answer) {
-            return Err(RunError::Stalled { of: of.me.to_string(), seconds: limits::CODE_STALL_MS_MAX / 1_000 });
+            return Err(RunError::Stalled {
+                of: of.me.to_string(),
+                seconds: limits::CODE_STALL_MS_MAX / 1_000,
+            });
         }
         waiting.extend(progress.suspended.map(|code| Waiting { code, of }));
         answer = Answer::Code(progress.answer);

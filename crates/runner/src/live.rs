@@ -20,8 +20,8 @@ use crate::{
     error::RunError,
     lateness::Lateness,
     library,
-    sequencer::Sequencer,
     request::Span,
+    sequencer::Sequencer,
     stop::{Stop, Why},
     tick::TickScheduler,
 };
@@ -149,9 +149,7 @@ impl Live {
         let notes = journal.notes().to_vec();
         let mut sequencer = Sequencer::new(world, journal, sandbox, clock, moved)?;
         let scheduler = match file.plan.lasts {
-            Lasts::Ticks(_) => {
-                Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)?)
-            }
+            Lasts::Ticks(_) => Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)?),
             Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(&mut sequencer)),
         };
         let counter = Counter::open();
@@ -442,7 +440,8 @@ mod tests {
         fn start(&mut self, _: CodeCall) -> Progress {
             let (kind, message) = (FailureKind::Wall, "it took too long".into());
             let failure = CodeFailure { kind, message, exception: None, traceback: String::new() };
-            let answer = CodeAnswer::Done { result: Err(failure), meter: Meter::default(), output: String::new() };
+            let answer =
+                CodeAnswer::Done { result: Err(failure), meter: Meter::default(), output: String::new() };
             Progress { answer, suspended: None }
         }
     }
@@ -484,6 +483,9 @@ mod tests {
         let mut live = live("wall");
         live.sequencer.interpreter().sandbox = Box::new(Stalls);
         let receipt = live.sequencer.act("ann", json!({ "op": "run", "code": "1" })).expect("no fault");
-        assert_eq!(receipt.refusal().map(|refusal| refusal.code), Some(oikos_kernel::refusal::Code::CodeTimeout));
+        assert_eq!(
+            receipt.refusal().map(|refusal| refusal.code),
+            Some(oikos_kernel::refusal::Code::CodeTimeout)
+        );
     }
 }

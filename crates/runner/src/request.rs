@@ -122,8 +122,9 @@ impl Request {
             "query" => query(body, broken_text).map(Self::Query).map_err(Malformed::Request),
             "advance" => {
                 let ms = body.as_str().and_then(parse_duration_ms);
-                let wrong =
-                    || Refusal::invalid("`advance` must be a duration such as \"60s\", in whole milliseconds");
+                let wrong = || {
+                    Refusal::invalid("`advance` must be a duration such as \"60s\", in whole milliseconds")
+                };
                 plain(ms.is_none().then(wrong))?;
                 Ok(Self::Advance(ms.unwrap_or(0)))
             }

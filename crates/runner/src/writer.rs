@@ -284,7 +284,9 @@ impl Queue {
         }
         let waited = self.since.elapsed();
         match first {
-            Some(first) if self.closing || self.wanted >= first || self.is_enough() || waited >= GROUPING_MAX => {
+            Some(first)
+                if self.closing || self.wanted >= first || self.is_enough() || waited >= GROUPING_MAX =>
+            {
                 return Ok(Job::Append(self.take(u64::MAX)));
             }
             _ => {}
@@ -365,9 +367,7 @@ impl Shared {
             };
             queue = match wait {
                 None => self.work.wait(queue).unwrap_or_else(PoisonError::into_inner),
-                Some(wait) => {
-                    self.work.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0
-                }
+                Some(wait) => self.work.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0,
             };
         }
     }

@@ -7,8 +7,8 @@ mod door;
 
 use std::path::Path;
 
-use oikos_runner::{Signal, Why, 
-    Journal, Live, MAILBOX_MAX, Notice, Stop, Subscription,
+use oikos_runner::{
+    Journal, Live, MAILBOX_MAX, Notice, Signal, Stop, Subscription, Why,
     kernel::{
         limits::EVENTS_KEPT_MAX,
         op::OpKind,

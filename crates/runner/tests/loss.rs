@@ -175,7 +175,8 @@ fn time_in_which_nothing_ran_is_no_run_time() {
         let records = records(&mut again);
         let away_ms = again.world().away_ms();
         assert!(away_ms >= 1_300, "{mode}: {away_ms}");
-        let told = records.iter().flat_map(|record| &record.events).filter(|event| event.kind == EventKind::Clock);
+        let told =
+            records.iter().flat_map(|record| &record.events).filter(|event| event.kind == EventKind::Clock);
         let told: Vec<_> = told.filter_map(|event| event.detail.clone()).collect();
         assert!(matches!(told.as_slice(), [one] if one.starts_with("away ")), "{mode}: {told:?}");
         let ticks: Vec<i64> = records

@@ -7,8 +7,8 @@ mod door;
 
 use std::collections::BTreeMap;
 
-use oikos_runner::{Signal, Why, 
-    Goal, Journal, JournalError, Live, Stop,
+use oikos_runner::{
+    Goal, Journal, JournalError, Live, Signal, Stop, Why,
     config::WorldFile,
     kernel::{
         op::OpKind,
@@ -150,7 +150,8 @@ edit = {{ fuel = 1 }}
 
     fn run(self) -> Told {
         let mut live = Live::found(self.file(), Journal::in_memory).expect("the world is founded");
-        let stopped = live.run_until(live.goal().expect("a goal"), &Stop::default(), |_, _| ()).expect("it runs");
+        let stopped =
+            live.run_until(live.goal().expect("a goal"), &Stop::default(), |_, _| ()).expect("it runs");
         assert!(stopped.is_done());
         Told::of(&mut live)
     }

@@ -4,8 +4,8 @@
 
 mod door;
 
-use oikos_runner::{Signal, Why, 
-    Journal, JournalError, Live, Mind, Stop, Stopped,
+use oikos_runner::{
+    Journal, JournalError, Live, Mind, Signal, Stop, Stopped, Why,
     kernel::{
         record::{Cause, Handle, Record},
         time::Time,
@@ -79,7 +79,8 @@ fn who_has_spent_meanwhile_what_its_thought_takes_is_short_of_it() {
     let snippet = json!({ "op": "run", "code": "None" });
     let receipt = live.sequencer.act("ann", json!([snippet, snippet, snippet])).expect("no fault");
     assert!(receipt.outcome.is_ok(), "{receipt:?}");
-    let stopped = live.run_until(live.goal().expect("a goal"), &Stop::default(), |_, _| ()).expect("it goes on");
+    let stopped =
+        live.run_until(live.goal().expect("a goal"), &Stop::default(), |_, _| ()).expect("it goes on");
     assert!(stopped.is_done());
     let records = records(&mut live);
     let ann = live.world().lookup("ann").expect("she is there");

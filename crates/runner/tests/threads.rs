@@ -93,7 +93,8 @@ fn threads_submit_at_once_and_nothing_is_lost() {
     assert_eq!((sold.into_inner(), refused.into_inner()), (1, 63));
     live.world().audit().expect("the books add up");
     assert_eq!(live.world().supply(), 6_400);
-    let verified = verify(&live.sequencer.journal().expect("no fault"), |_| ()).expect("the journal verifies");
+    let verified =
+        verify(&live.sequencer.journal().expect("no fault"), |_| ()).expect("the journal verifies");
     assert_eq!(verified.world.digest(), live.world().digest());
     drop(live);
     let late = desk.submit("p_001", json!({ "op": "noop" }));
@@ -141,7 +142,10 @@ fn a_turn_that_is_due_waits_for_a_bounded_number_of_actions() {
                 Cause::Step { .. } => {
                     between += usize::from(in_a_row > 0);
                     // In a tick it is looked at the desk before each thought, too.
-                    assert!(is_tick || in_a_row <= SERVED_MAX, "{in_a_row} actions before a turn that was due");
+                    assert!(
+                        is_tick || in_a_row <= SERVED_MAX,
+                        "{in_a_row} actions before a turn that was due"
+                    );
                     in_a_row = 0;
                 }
                 _ => {}

@@ -9,8 +9,8 @@ use std::{
 
 use monty::{FunctionCall, RunProgress};
 use monty_types::{
-    ExcType, ExtFunctionResult, MontyException, MontyObject, OsFunctionCall,
-    PrintWriter, PrintWriterCallback, ResourceLimits, ResourceTracker,
+    ExcType, ExtFunctionResult, MontyException, MontyObject, OsFunctionCall, PrintWriter,
+    PrintWriterCallback, ResourceLimits, ResourceTracker,
 };
 use oikos_kernel::code::{
     CodeAnswer, CodeCall, CodeFailure, CodeLimits, Entry, FailureKind, HostAnswer, HostCall, Meter,

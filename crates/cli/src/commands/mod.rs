@@ -77,6 +77,7 @@ fn look(command: Command, json: bool) -> Result<bool> {
         Command::Schema { of } => {
             let schema = match of {
                 SchemaOf::Op => op::schema(),
+                SchemaOf::Query => op::answers(),
                 SchemaOf::Event => event::schema(),
                 SchemaOf::World => config::schema(),
             };
@@ -147,8 +148,15 @@ fn on_signal(handle: impl Fn(Signal) + Send + 'static) -> Result<()> {
     Ok(ctrlc::set_handler(move || handle(Signal::Interrupt))?)
 }
 
-fn check(world: &Path, json: bool) -> Result<bool> {
+/// Opens a world to read it.
+pub(crate) fn reading(world: &Path) -> Result<Journal> {
     let journal = Journal::open_read_only(world).map_err(RunError::from)?;
+    journal.notes().iter().for_each(|note| print::note(&note.to_string()));
+    Ok(journal)
+}
+
+fn check(world: &Path, json: bool) -> Result<bool> {
+    let journal = reading(world)?;
     let bar = crate::summary::progress(journal.head().seq, "records", json);
     let found = verify(&journal, |seq| bar.set_position(seq));
     bar.finish_and_clear();

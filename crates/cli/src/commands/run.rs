@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use oikos_runner::kernel::record::{EventKind, Filter};
 use oikos_runner::{
-    Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Why, config::WorldFile, measure,
-    report,
+    Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Why, config::WorldFile,
+    measure, report,
 };
 use serde_json::{Map, Value};
 

@@ -88,7 +88,8 @@ impl World {
         }
         let mut buffered = std::io::BufWriter::with_capacity(PIECE_BYTES, Hash(blake3::Hasher::new()));
         self.write_image(&mut buffered).expect("a world has bytes");
-        let hash = buffered.into_inner().map_err(|error| error.into_error()).expect("a hasher takes every byte");
+        let hash =
+            buffered.into_inner().map_err(|error| error.into_error()).expect("a hasher takes every byte");
         *hash.0.finalize().as_bytes()
     }
 
@@ -141,7 +142,18 @@ impl World {
     /// # Errors
     /// The first sum that is wrong.
     pub fn audit(&self) -> Result<(), AuditError> {
-        self.audit_sums().and_then(|()| self.audit_disk()).map_err(AuditError)
+        self.audit_founding()
+            .and_then(|()| self.audit_sums())
+            .and_then(|()| self.audit_disk())
+            .map_err(AuditError)
+    }
+
+    fn audit_founding(&self) -> Result<(), String> {
+        let (there, founders) = (State::len(self), self.founders());
+        if there < founders {
+            return Err(format!("{there} of {founders} artifacts are founded"));
+        }
+        Ok(())
     }
 
     fn audit_sums(&self) -> Result<(), String> {
