@@ -14,7 +14,7 @@ use std::{
 };
 
 use oikos_runner::{
-    Goal, Journal, Live, Mind, NotTaken, Signal, Stop, Stopped, Why,
+    Goal, Journal, Live, Mind, NotTaken, Signal, Stop, Why,
     config::{self, Overrides},
     kernel::{record::Handle, seed, time::Time, world::World},
     library,

@@ -60,7 +60,7 @@ pub enum Span {
 #[derive(Clone, Debug)]
 pub enum Reply {
     /// What an action did.
-    Receipt(Shown),
+    Receipt(Box<Shown>),
     /// What a query or a verification found.
     Result(Value),
     /// Where the clock stands.
@@ -242,7 +242,7 @@ impl Sequencer {
     /// Only faults.
     pub(crate) fn answer(&mut self, request: Request) -> Result<Reply, RunError> {
         Ok(match request {
-            Request::Act(act) => Reply::Receipt(self.perform_shown(act)?),
+            Request::Act(act) => Reply::Receipt(Box::new(self.perform_shown(act)?)),
             Request::Query(query) => {
                 self.tell_time()?;
                 self.observe(query)?.map_or_else(Reply::Refused, Reply::Result)

@@ -201,7 +201,7 @@ impl<W: Write> Answers<W> {
             }
             Err(Malformed::Act(refusal)) => {
                 let shown = live.sequencer.refused(refusal);
-                self.put(&told(&id, Reply::Receipt(shown)))?;
+                self.put(&told(&id, Reply::Receipt(Box::new(shown))))?;
             }
             Err(Malformed::Request(refusal)) => self.put(&told(&id, Reply::Refused(refusal)))?,
         }
