@@ -92,7 +92,7 @@ impl Desk {
     /// When it was not taken in: nothing has happened then, unless it is [`NotTaken::Unanswered`].
     pub fn submit(&self, principal: &str, action: Value) -> Result<Receipt, NotTaken> {
         match self.ask(Request::Act(Act::new(principal.into(), action)))? {
-            Reply::Receipt(shown) => Ok((*shown).receipt),
+            Reply::Receipt(shown) => Ok(shown.receipt),
             Reply::Result(_) | Reply::Now(_) | Reply::Ran { .. } | Reply::Refused(_) => {
                 unreachable!("an action is answered by a receipt")
             }
