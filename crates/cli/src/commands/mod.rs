@@ -52,6 +52,7 @@ pub(crate) fn run(args: Args) -> Result<bool> {
         Command::Schema { of } => {
             let schema = match of {
                 SchemaOf::Op => op::schema(),
+                SchemaOf::Query => op::answers(),
                 SchemaOf::Event => event::schema(),
                 SchemaOf::World => config::schema(),
             };
