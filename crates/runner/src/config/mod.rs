@@ -16,7 +16,8 @@ use oikos_kernel::{
     founding::{Founder, Founding},
     op::OpKind,
     rules::{
-        CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind, ResourceRule, Rules,
+        CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind, ResourceRule,
+        Rules,
     },
     time::Time,
 };
