@@ -6,9 +6,9 @@ use anyhow::{Result, bail};
 use oikos_runner::kernel::{
     id::nearest,
     op::OpKind,
-    receipt::{Viewer, event_json},
     record::{Cause, EventKind, Handle, Outcome, Record},
     world::World,
+    world::wire::{Viewer, event_json},
 };
 use oikos_runner::{Journal, RunError};
 use serde_json::{Value, json};
@@ -93,7 +93,7 @@ fn lines(world: &World, record: &Record) -> Vec<Value> {
         Cause::Step { agent, thought, .. } => {
             lines.extend(failure(world, record, *agent, thought.action.value()));
         }
-        Cause::Genesis { .. } | Cause::Clock | Cause::Short { .. } => {}
+        Cause::Genesis { .. } | Cause::Clock | Cause::Ask { .. } | Cause::Short { .. } => {}
     }
     lines
 }

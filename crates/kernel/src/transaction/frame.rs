@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Actor, Mode, Need, Next, Task, Told, Transaction, ask::Ask};
+use super::{
+    Need, Next, Told, Transaction,
+    stack::{Actor, Ask, CodeTask, Mode, Purpose, Task},
+};
 use crate::{
     code::{CallInfo, CodeCall, CodeFailure, CodeLimits, Entry, FailureKind, HostAnswer, Meter},
     contract::Verdict,
-    founding::Pays,
     limits,
     op::{Gift, Invoke, Op, OpKind, Run},
     record::{Effect, EventKind, Handle, Why},
@@ -16,33 +18,6 @@ use crate::{
     rules::{CpuMeter, ResourceId, ResourceKind},
     state::State,
 };
-
-/// Code under way, suspended at a host call or running.
-pub(super) struct CodeTask {
-    pub(super) actor: Actor,
-    purpose: Purpose,
-    file: Arc<str>,
-    /// CPU charged so far, in microseconds.
-    charged_us: i64,
-    polls: u64,
-    /// Whether its budget is what the payer's CPU allows, rather than the limit of every run.
-    cpu_bound: bool,
-    /// Refusals that were raised in it, latest last, to know one again that was not caught.
-    raised: Vec<Refusal>,
-    /// Whether the call under way is an `attempt`.
-    pub(super) attempt: bool,
-}
-
-/// Why code runs.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Purpose {
-    /// For the op below it.
-    Op,
-    /// To answer a question about the op below it.
-    Check { ask: Ask, contract: Handle },
-    /// To think or to measure; there is nothing below it.
-    Alone,
-}
 
 /// Refusals remembered per run; more than this are raised only by code that catches them.
 const RAISED_MAX: usize = 16;
@@ -58,8 +33,8 @@ impl Transaction<'_> {
         call: CallInfo,
         purpose: Purpose,
     ) -> Result<Need, Refusal> {
-        let (polls, cpu_bound) = self.polls(actor.payer, 0)?;
-        let memory = self.memory_max(actor.payer);
+        let (polls, cpu_bound) = self.polls(actor.bearer.resources, 0)?;
+        let memory = self.memory_max(actor.bearer.resources);
         let me = self.shared_name(actor.me).unwrap_or_else(|| Arc::from(""));
         let file = if entry == Entry::Snippet { Arc::from("<run>") } else { Arc::clone(&me) };
         let wall_ms = match purpose {
@@ -143,7 +118,7 @@ impl Transaction<'_> {
         task.polls = meter.polls;
         // The microsecond that every run costs at least is charged when it ends.
         let due = if ended || meter.polls > 0 { total_us - task.charged_us } else { 0 };
-        let (payer, charged) = (task.actor.payer, task.charged_us);
+        let (payer, charged) = (task.actor.bearer.resources, task.charged_us);
         let Some(payer) = payer else { return };
         let due = due.min(self.draft.chargeable(payer, ResourceId::CPU));
         if due > 0 {
@@ -160,7 +135,7 @@ impl Transaction<'_> {
             return Next::Root;
         };
         let attempt = std::mem::take(&mut task.attempt);
-        let (payer, so_far) = (task.actor.payer, task.polls);
+        let (payer, so_far) = (task.actor.bearer.resources, task.polls);
         let answer = match result {
             Ok(value) if attempt => {
                 HostAnswer::Value(serde_json::json!({ "ok": true, "result": value, "error": null }))
@@ -260,7 +235,7 @@ impl Transaction<'_> {
             FailureKind::Instructions if task.cpu_bound => {
                 // It stopped for want of one more block of instructions.
                 let block_us = self.draft.world().rules().cpu_us(1);
-                let payer = task.actor.payer;
+                let payer = task.actor.bearer.resources;
                 let refusal = payer.map(|payer| self.shortage(payer, ResourceId::CPU, block_us));
                 return refusal.unwrap_or_else(|| Refusal::new(Code::CodeTimeout, "the code ran too long"));
             }
@@ -314,20 +289,16 @@ impl Transaction<'_> {
         let (price, owner, pays, standing) =
             (artifact.price, artifact.owner, artifact.pays, artifact.account.is_some());
         let depth = deeper(actor)?;
-        if let Some(payer) = actor.payer.filter(|payer| price > 0 && *payer != owner) {
+        if let Some(payer) = actor.bearer.prices.filter(|payer| price > 0 && *payer != owner) {
             self.consent(payer, price)?;
             self.put(Effect::Pay { from: payer, to: owner, amount: price, why: Why::Price })?;
         }
         let paid = op.pay.map_or(0, |pay| pay.0);
         let given = self.send_along(actor, handle, standing, paid, op)?;
-        let payer = match pays {
-            Pays::Itself if standing && self.draft.exists_before(handle) => Some(handle),
-            Pays::Itself | Pays::Caller => actor.payer,
-        };
+        let code = Some(handle).filter(|handle| standing && self.draft.exists_before(*handle));
         let inner = Actor {
             me: Some(handle),
-            // An observer's look is charged to nobody, whoever pays otherwise.
-            payer: actor.payer.and(payer),
+            bearer: actor.bearer.of_code(pays, code),
             origin: actor.origin,
             invoke_depth: depth,
             check_depth: actor.check_depth,

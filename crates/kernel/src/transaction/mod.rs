@@ -4,8 +4,11 @@
 //! it is given the [`Answer`]. It never waits, and it never changes the world: at the end it yields
 //! what would change, as a [`Finished`].
 
-mod ask;
+// Its parts:
 mod draft;
+mod stack;
+// Built on it:
+mod ask;
 mod frame;
 mod host;
 mod ops;
@@ -17,9 +20,8 @@ use std::{collections::VecDeque, sync::Arc};
 use serde_json::Value;
 
 use self::{
-    ask::Ask,
     draft::{Draft, Savepoint},
-    frame::CodeTask,
+    stack::{Actor, Mode, OpTask, Task},
 };
 use crate::{
     code::{CodeAnswer, CodeCall, CodeFailure, Entry, HostAnswer},
@@ -81,52 +83,6 @@ pub struct Finished {
     pub outcome: Outcome,
     /// What the code printed.
     pub output: String,
-}
-
-/// What authority something acts with, and who bears what it costs.
-#[derive(Clone, Copy, Debug)]
-struct Actor {
-    /// Who acts; nobody when an observer looks.
-    me: Option<Handle>,
-    /// Who bears charges and prices; nobody when it is free.
-    payer: Option<Handle>,
-    /// The principal whose action started the chain.
-    origin: Option<Handle>,
-    invoke_depth: u32,
-    check_depth: u32,
-    mode: Mode,
-}
-
-/// What may be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    /// Anything.
-    Act,
-    /// Contracts and measures: read, and invoke what only reads.
-    Decide,
-    /// Minds and observers: look only, free of `[costs]`.
-    Look,
-}
-
-/// One level of the transaction's stack.
-enum Task {
-    Op(Box<OpTask>),
-    Code(Box<CodeTask>),
-}
-
-/// An op under way.
-struct OpTask {
-    actor: Actor,
-    op: Arc<Op>,
-    /// The most that prices may take from the payer, and what they took.
-    bound: i64,
-    spent: i64,
-    savepoint: Savepoint,
-    prices_from: usize,
-    /// Permissions still to be asked, last first.
-    asks: Vec<Ask>,
-    compiled: bool,
-    by_code: bool,
 }
 
 /// What the state machine does next.
@@ -201,11 +157,10 @@ impl<'w> Transaction<'w> {
         now: Time,
         seed: u64,
     ) -> Result<Self, Refusal> {
-        Self::act_after(world, actor, action, now, seed, 0)
+        Self::act_after(world, actor, action, now, seed, &[])
     }
 
-    /// As [`Self::act`], after the actor used `thought_us` microseconds of CPU on thinking, which
-    /// are charged first.
+    /// As [`Self::act`], after the actor thought: the thought's charges come first.
     ///
     /// # Errors
     /// As [`Self::act`].
@@ -215,11 +170,11 @@ impl<'w> Transaction<'w> {
         action: Action,
         now: Time,
         seed: u64,
-        thought_us: i64,
+        thought: &[Charge],
     ) -> Result<Self, Refusal> {
         let mut this = Self::new(world, now, seed, Actor::principal(actor, Mode::Act));
-        if thought_us > 0 {
-            this.draft.charge(actor, ResourceId::CPU, thought_us);
+        for charge in thought {
+            this.draft.charge(charge.principal, charge.resource, charge.amount);
         }
         this.admit(actor, &action)?;
         this.is_list = action.is_list;
@@ -319,6 +274,7 @@ impl<'w> Transaction<'w> {
     }
 
     /// Begins an op: counts it, charges its costs, finds what must be asked.
+    #[expect(clippy::expect_used, reason = "an op begins by being put on top")]
     fn begin(&mut self, actor: Actor, planned: Planned, by_code: bool) -> Next {
         let task = OpTask {
             actor,
@@ -337,9 +293,8 @@ impl<'w> Transaction<'w> {
         match asks {
             Ok(mut asks) => {
                 asks.reverse();
-                if let Some(task) = self.top_op() {
-                    task.asks = asks;
-                }
+                let task = self.top_op().expect("the op that begins is on top of the stack");
+                task.asks = asks;
                 Next::Advance
             }
             Err(refusal) => self.end_op(Err(refusal)),
@@ -383,7 +338,7 @@ impl<'w> Transaction<'w> {
         if actor.mode == Mode::Look {
             return Ok(());
         }
-        let Some(payer) = actor.payer else {
+        let Some(payer) = actor.bearer.resources else {
             return Ok(());
         };
         let costs: Vec<(ResourceId, i64)> =
@@ -400,10 +355,9 @@ impl<'w> Transaction<'w> {
     }
 
     /// Asks what is still to be asked of the op on top, then performs it.
+    #[expect(clippy::expect_used, reason = "an op goes on only while it is on top")]
     fn advance(&mut self) -> Next {
-        let Some(task) = self.top_op() else {
-            return Next::Root;
-        };
+        let task = self.top_op().expect("the op that goes on is on top of the stack");
         let actor = task.actor;
         let (op, ask) = (Arc::clone(&task.op), task.asks.pop());
         match ask {
@@ -420,9 +374,10 @@ impl<'w> Transaction<'w> {
     }
 
     /// Ends the op on top and tells whoever asked for it.
+    #[expect(clippy::panic, reason = "an op ends only while it is on top")]
     fn end_op(&mut self, result: Result<Value, Refusal>) -> Next {
         let Some(Task::Op(task)) = self.stack.pop() else {
-            return Next::Root;
+            panic!("the op that ends is not on top of the stack");
         };
         let submitted = self.stack.is_empty() && task.actor.me.is_some();
         let result = if submitted { result.and_then(|value| self.returnable(value)) } else { result };
@@ -447,11 +402,12 @@ impl<'w> Transaction<'w> {
 
     /// Takes back what the op on top has done: a question may have led a contract to invoke what has
     /// a price, and a question changes nothing.
+    #[expect(clippy::expect_used, reason = "a question is asked for the op on top")]
     fn undo_top(&mut self) {
-        if let Some((savepoint, prices_from)) = self.top_op().map(|task| (task.savepoint, task.prices_from)) {
-            self.draft.rollback(savepoint);
-            self.refund(prices_from);
-        }
+        let task = self.top_op().expect("the op that asked is on top of the stack");
+        let (savepoint, prices_from) = (task.savepoint, task.prices_from);
+        self.draft.rollback(savepoint);
+        self.refund(prices_from);
     }
 
     /// The result of a submitted op, if the action's results together are not too large.
@@ -472,7 +428,7 @@ impl<'w> Transaction<'w> {
         let mut ops: Vec<&mut OpTask> = Vec::new();
         for task in &mut self.stack {
             if let Task::Op(task) = task
-                && task.actor.payer == Some(payer)
+                && task.actor.bearer.prices == Some(payer)
             {
                 ops.push(task);
             }
@@ -499,13 +455,10 @@ impl<'w> Transaction<'w> {
 
     /// Takes back the prices of an op that failed from the bounds above it.
     fn refund(&mut self, from: usize) {
-        while self.prices.len() > from {
-            let Some((payer, amount)) = self.prices.pop() else {
-                break;
-            };
+        for (payer, amount) in self.prices.split_off(from) {
             for task in &mut self.stack {
                 if let Task::Op(task) = task
-                    && task.actor.payer == Some(payer)
+                    && task.actor.bearer.prices == Some(payer)
                 {
                     task.spent -= amount;
                 }
@@ -632,15 +585,4 @@ struct Told {
     amount: Option<i64>,
     resource: Option<ResourceId>,
     detail: Option<String>,
-}
-
-impl Actor {
-    fn principal(handle: Handle, mode: Mode) -> Self {
-        let me = Some(handle);
-        Self { me, payer: me, origin: me, invoke_depth: 0, check_depth: 0, mode }
-    }
-
-    fn observer(mode: Mode) -> Self {
-        Self { me: None, payer: None, origin: None, invoke_depth: 0, check_depth: 0, mode }
-    }
 }

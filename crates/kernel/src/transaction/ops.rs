@@ -4,20 +4,23 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Actor, Need, Next, OpTask, Task, Told, Transaction};
+use super::{
+    Need, Next, Told, Transaction,
+    stack::{Actor, OpTask, Task},
+};
 use crate::{
     artifact::Artifact,
     code::CodeFailure,
     contract::Native,
-    founding::Pays,
     id::{Id, RESERVED_PREFIX},
     json::Json,
     limits,
+    mind::MindKind,
     op::{
-        Delete, Edit, Field, Keep, Op, OpKind, Part, Read, SetContract, Store, Transfer, TransferOwnership,
-        Write,
+        Content, Delete, Edit, Field, Keep, Op, OpKind, Part, Read, SetContract, Store, Transfer,
+        TransferOwnership, Write,
     },
-    record::{Change, Creation, Effect, Handle, Why},
+    record::{Change, Creation, Effect, Handle, Pays, Why},
     refusal::{Code, Refusal},
     rules::{ResourceId, ResourceKind},
     state::{State, still_held},
@@ -146,6 +149,7 @@ impl Transaction<'_> {
         let has_standing = has_loop || op.has_standing == Some(true);
         let pays = op.pays.unwrap_or(Self::default_pays(has_loop));
         check_pays(pays, has_standing)?;
+        check_mind(has_loop, &op.content)?;
         let access_contract = match &op.access_contract {
             Some(id) => {
                 self.contract(id, &op.artifact, matches!(op.code, Keep::Set(Some(_))))?.unwrap_or(next)
@@ -192,6 +196,7 @@ impl Transaction<'_> {
         if let Some(pays) = op.pays {
             check_pays(pays, artifact.has_standing())?;
         }
+        check_mind(artifact.has_loop, &op.content)?;
         let will_execute = match &op.code {
             Keep::Keep => artifact.code.is_some(),
             Keep::Set(code) => code.is_some(),
@@ -474,6 +479,14 @@ impl Transaction<'_> {
 impl OpTask {
     fn is_by_code(&self) -> bool {
         self.by_code
+    }
+}
+
+/// An agent's content says what kind of mind it has.
+fn check_mind(has_loop: bool, content: &Keep<Content>) -> Result<(), Refusal> {
+    match content {
+        Keep::Set(Some(content)) if has_loop => MindKind::check(content.0.value()),
+        Keep::Set(_) | Keep::Keep => Ok(()),
     }
 }
 

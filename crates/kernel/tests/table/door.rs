@@ -18,7 +18,8 @@
 //! After `->` comes `ok` with nothing, an exact result, or `~` and a part of it; or an error's code with
 //! `need/have`, `@index`, `unrecorded` for a refusal at admission, and quoted pieces of message or hint.
 //! More clauses follow, each behind ` ; `: `charged`, `paid`, `events`, `output`. An observer's line begins
-//! with `observer`; `advance 60s`, `tick`, `step AGENT -> …`, `measure ID METHOD -> …`, `sees AGENT {…}`,
+//! with `observer`; `advance 60s`, `tick`, `step AGENT -> …`, `ask AGENT -> …` (whose
+//! mind answers by its next `step`), `measure ID METHOD -> …`, `sees AGENT {…}`,
 //! `events ID {…}`, `orphan ID by CONTRACT`, `reserve ID RESOURCE AMOUNT`, `unreserved ID RESOURCE AMOUNT`
 //! (which can't be set aside) and `settle`, which ends the latest reservation, are the other lines.
 //!
@@ -26,14 +27,15 @@
 //! refusals must read as they should.
 
 use oikos_kernel::{
-    founding::{Founder, Founding, Pays},
+    founding::{Founder, Founding},
     op::{Action, Op, OpKind},
-    receipt::{Receipt, Viewer},
-    record::{Change, Effect, Outcome, Record},
+    receipt::Receipt,
+    record::{Change, Effect, Outcome, Pays, Record},
     refusal::Refusal,
     rules::{Execution, Missing, OnExhaustion, Renewal, ResourceId, ResourceKind, ResourceRule, Rules},
     time::{Time, parse_duration_ms},
     transaction::Transaction,
+    world::wire::Viewer,
     world::{Reservation, World},
 };
 use serde_json::{Value, json};
@@ -180,6 +182,7 @@ fn run_line(toy: &mut Toy, line: &str) -> Result<(), String> {
     let receipt = match who {
         "observer" => observe(toy, what),
         "step" => toy.step(what),
+        "ask" => toy.ask(what),
         "measure" => {
             let (id, method) = what.split_once(' ').unwrap();
             let (artifact, seed) = (toy.handle(id), toy.world.seq());
@@ -255,7 +258,7 @@ fn run_statement(toy: &mut Toy, head: &str, rest: &str) -> Result<(), String> {
             let due = row
                 .due()
                 .map_or("never".into(), |due| format!("{}ms", due.ms() - toy.world.rules().start.ms()));
-            let waits = row.waits(&toy.world).map_or(String::new(), |waits| format!(" {waits}"));
+            let waits = row.waits(toy.world.rules()).map_or(String::new(), |waits| format!(" {waits}"));
             same("loop", &format!("{} {due}{waits}", row.state()), expected)
         }
         "orphan" => {

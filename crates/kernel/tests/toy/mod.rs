@@ -70,7 +70,7 @@ impl Toy {
         let (agent, seed) = (self.handle(agent), self.world.seq());
         let observation = self.world.observation(agent, self.now, self.world.population());
         let thought = drive(Transaction::think(&self.world, agent, observation, self.now, seed));
-        let cpu_us: i64 = thought.charges.iter().map(|charge| charge.amount).sum();
+        let charges = thought.charges.clone();
         let submitted = match &thought.outcome {
             Outcome::Done(action) => action.to_value(),
             Outcome::Nothing | Outcome::Refused(_) => Value::Null,
@@ -81,7 +81,7 @@ impl Toy {
             (Value::Null, _) => thought,
             (_, Err(refusal)) => Finished { outcome: Outcome::Refused(Box::new(refusal)), ..thought },
             (_, Ok(action)) => {
-                let acted = Transaction::act_after(&self.world, agent, action, self.now, seed, cpu_us);
+                let acted = Transaction::act_after(&self.world, agent, action, self.now, seed, &charges);
                 match acted {
                     Ok(transaction) => drive(transaction),
                     Err(refusal) => Finished { outcome: Outcome::Refused(Box::new(refusal)), ..thought },
@@ -93,7 +93,7 @@ impl Toy {
         }
         let failed = matches!(thought_outcome, Outcome::Refused(_)) || malformed;
         let turn = self.turn(agent);
-        let thought = Thought { action: submitted.into(), cpu_us, output: String::new(), failed };
+        let thought = Thought { action: submitted.into(), charges, output: String::new(), failed };
         self.record(Cause::Step { agent, turn, thought, output: done.output.clone() }, done)
     }
 
@@ -101,6 +101,13 @@ impl Toy {
     fn turn(&self, agent: Handle) -> u64 {
         let tick = self.world.tick().map(|tick| tick.number);
         tick.unwrap_or_else(|| self.world.agent(agent).map_or(0, |row| row.steps))
+    }
+
+    /// An agent's mind is asked; its next step is the answer.
+    pub(crate) fn ask(&mut self, agent: &str) -> Receipt {
+        let agent = self.handle(agent);
+        let cause = Cause::Ask { agent, turn: self.turn(agent) };
+        self.record(cause, nothing())
     }
 
     /// An agent's turn for which it lacks the CPU.

@@ -1,0 +1,130 @@
+//! What stands on a transaction's stack: ops and code under way, with the authority they act with.
+
+use std::sync::Arc;
+
+use super::draft::Savepoint;
+use crate::{
+    id::Handle,
+    op::{Op, Permission},
+    record::Pays,
+    refusal::Refusal,
+};
+
+/// What authority something acts with, and who bears what it costs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Actor {
+    /// Who acts; nobody when an observer looks.
+    pub(super) me: Option<Handle>,
+    /// Who bears it.
+    pub(super) bearer: Bearer,
+    /// The principal whose action started the chain.
+    pub(super) origin: Option<Handle>,
+    pub(super) invoke_depth: u32,
+    pub(super) check_depth: u32,
+    pub(super) mode: Mode,
+}
+
+/// Who bears the costs of something; nobody where it is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bearer {
+    /// Who bears the resources that are used.
+    pub(super) resources: Option<Handle>,
+    /// Who bears prices and contracts' costs.
+    pub(super) prices: Option<Handle>,
+}
+
+/// What may be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Anything.
+    Act,
+    /// Contracts and measures: read, and invoke what only reads.
+    Decide,
+    /// Minds and observers: look only, free of `[costs]`.
+    Look,
+}
+
+/// One level of the transaction's stack.
+pub(super) enum Task {
+    Op(Box<OpTask>),
+    Code(Box<CodeTask>),
+}
+
+/// An op under way.
+pub(super) struct OpTask {
+    pub(super) actor: Actor,
+    pub(super) op: Arc<Op>,
+    /// The most that prices may take from the payer, and what they took.
+    pub(super) bound: i64,
+    pub(super) spent: i64,
+    pub(super) savepoint: Savepoint,
+    pub(super) prices_from: usize,
+    /// Permissions still to be asked, last first.
+    pub(super) asks: Vec<Ask>,
+    pub(super) compiled: bool,
+    pub(super) by_code: bool,
+}
+
+/// Code under way, suspended at a host call or running.
+pub(super) struct CodeTask {
+    pub(super) actor: Actor,
+    pub(super) purpose: Purpose,
+    pub(super) file: Arc<str>,
+    /// CPU charged so far, in microseconds.
+    pub(super) charged_us: i64,
+    pub(super) polls: u64,
+    /// Whether its budget is what the payer's CPU allows, rather than the limit of every run.
+    pub(super) cpu_bound: bool,
+    /// Refusals that were raised in it, latest last, to know one again that was not caught.
+    pub(super) raised: Vec<Refusal>,
+    /// Whether the call under way is an `attempt`.
+    pub(super) attempt: bool,
+}
+
+/// Why code runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose {
+    /// For the op below it.
+    Op,
+    /// To answer a question about the op below it.
+    Check { ask: Ask, contract: Handle },
+    /// To think or to measure; there is nothing below it.
+    Alone,
+}
+
+/// One question to a contract: may the op's caller do this to that?
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ask {
+    pub(super) action: Permission,
+    pub(super) target: Handle,
+}
+
+impl Bearer {
+    /// Nobody: it is free.
+    pub(super) const NOBODY: Self = Self { resources: None, prices: None };
+
+    /// One principal, for all.
+    pub(super) const fn of(principal: Handle) -> Self {
+        Self { resources: Some(principal), prices: Some(principal) }
+    }
+
+    /// Who bears the costs of an artifact's code: the artifact itself, or whoever bears its caller's.
+    /// A look that is charged to nobody stays so, whoever pays otherwise.
+    pub(super) fn of_code(self, pays: Pays, code: Option<Handle>) -> Self {
+        match (pays, code) {
+            (Pays::Itself, Some(code)) if self != Self::NOBODY => Self::of(code),
+            (Pays::Itself | Pays::Caller, _) => self,
+        }
+    }
+}
+
+impl Actor {
+    pub(super) fn principal(handle: Handle, mode: Mode) -> Self {
+        let me = Some(handle);
+        Self { me, bearer: Bearer::of(handle), origin: me, invoke_depth: 0, check_depth: 0, mode }
+    }
+
+    pub(super) fn observer(mode: Mode) -> Self {
+        Self { me: None, bearer: Bearer::NOBODY, origin: None, invoke_depth: 0, check_depth: 0, mode }
+    }
+}
