@@ -128,7 +128,7 @@ pub(crate) enum SchemaOf {
     Op,
     /// An event, as receipts, queries, `log` and `run --events` show it.
     Event,
-    /// A line of `log --json`: an event, a tick, or an action that was refused.
+    /// A line of `log --json`: an event, a tick, or what was refused or failed.
     Log,
     /// A world file.
     World,

@@ -1,4 +1,5 @@
-//! A line of the log, as `docs/events.md` has it: an event, a tick that begins, or an action that was refused.
+//! A line of the log, as `docs/events.md` has it: an event, a tick that begins, an action that was
+//! refused, or a mind that failed.
 
 use oikos_runner::kernel::{
     event::{self, EventKind},
@@ -23,21 +24,25 @@ pub(super) enum LineKind {
     Tick,
     /// An action was refused or failed; it made no event.
     Refused,
+    /// A mind failed, and returned no action.
+    Thought,
 }
 
 impl LineKind {
     const TICK: &str = "tick";
     const REFUSED: &str = "refused";
+    const THOUGHT: &str = "thought";
 
     /// Every word that `type` may be.
     pub(super) fn words() -> impl Iterator<Item = &'static str> + Clone {
-        EventKind::words().chain([Self::TICK, Self::REFUSED])
+        EventKind::words().chain([Self::TICK, Self::REFUSED, Self::THOUGHT])
     }
 
     pub(super) fn from_word(word: &str) -> Option<Self> {
         match word {
             Self::TICK => Some(Self::Tick),
             Self::REFUSED => Some(Self::Refused),
+            Self::THOUGHT => Some(Self::Thought),
             word => EventKind::from_word(word).map(Self::Event),
         }
     }
@@ -47,6 +52,7 @@ impl LineKind {
             Self::Event(kind) => kind.as_str(),
             Self::Tick => Self::TICK,
             Self::Refused => Self::REFUSED,
+            Self::Thought => Self::THOUGHT,
         }
     }
 }
@@ -59,7 +65,9 @@ pub(super) struct Line {
     pub(super) kind: LineKind,
     /// Who did it; a tick has nobody.
     pub(super) actor: Option<String>,
-    /// The op that was refused; a mind that failed returned none.
+    /// The tick that begins.
+    pub(super) tick: Option<u64>,
+    /// The op that was refused.
     pub(super) op: Option<String>,
     pub(super) artifact: Option<String>,
     pub(super) to: Option<String>,
@@ -81,7 +89,7 @@ impl Line {
         let mut lines: Vec<Self> = events.collect();
         match &record.cause {
             Cause::Tick { number } => lines.push(Self {
-                detail: Some(number.to_string()),
+                tick: Some(*number),
                 ..Self::bare(seq, time.to_string(), LineKind::Tick)
             }),
             Cause::Act { actor, action, .. } => {
@@ -121,6 +129,7 @@ impl Line {
             time,
             kind,
             actor: None,
+            tick: None,
             op: None,
             artifact: None,
             to: None,
@@ -138,13 +147,14 @@ impl Line {
         // Only text names anything; the action may hold whatever JSON there is.
         let named =
             |name: &str| Some(op.get(name)?.as_str()?.chars().take(NAMED_CHARS_MAX).collect::<String>());
+        let kind = if action.is_null() { LineKind::Thought } else { LineKind::Refused };
         Some(Self {
             actor: Some(world.name(actor).to_owned()),
             op: named("op").or_else(|| named("action_type")),
             artifact: named("artifact").or_else(|| named("artifact_id")),
             to: named("to"),
             error: Some(refusal.clone()),
-            ..Self::bare(record.seq, record.time.to_string(), LineKind::Refused)
+            ..Self::bare(record.seq, record.time.to_string(), kind)
         })
     }
 
@@ -161,6 +171,7 @@ impl Line {
         put("time", Some(self.time.as_str().into()));
         put("type", Some(self.kind.as_str().into()));
         put("actor", text(&self.actor));
+        put("tick", self.tick.map(Value::from));
         put("op", text(&self.op));
         put("artifact", text(&self.artifact));
         put("to", text(&self.to));
@@ -175,14 +186,10 @@ impl Line {
     pub(super) fn text(&self) -> String {
         let (seq, time) = (self.seq, &self.time);
         let detail = self.detail.as_deref().unwrap_or_default();
-        if self.kind == LineKind::Tick {
-            return format!("{seq:>7}  {time}  tick {detail}");
+        if let Some(tick) = self.tick {
+            return format!("{seq:>7}  {time}  tick {tick}");
         }
-        let what = match (self.kind, &self.op) {
-            (LineKind::Refused, Some(op)) => op,
-            (LineKind::Refused, None) => "thought",
-            (kind, _) => kind.as_str(),
-        };
+        let what = self.op.as_deref().unwrap_or(self.kind.as_str());
         let mut text = format!("{seq:>7}  {time}  {} {what}", self.actor.as_deref().unwrap_or_default());
         for (word, id) in [("", &self.artifact), ("to ", &self.to)] {
             text.extend(id.iter().map(|id| format!(" {word}{id}")));
@@ -202,7 +209,7 @@ impl Line {
     }
 }
 
-/// The JSON Schema of a line: that of an event, or one of the two lines that are none.
+/// The JSON Schema of a line: that of an event, or one of the three lines that are none.
 pub(super) fn schema() -> Value {
     let mut schema = event::schema();
     let common = |kind: LineKind| {
@@ -213,22 +220,28 @@ pub(super) fn schema() -> Value {
         properties
     };
     let mut tick = common(LineKind::Tick);
-    tick.insert("detail".into(), json!({ "type": "string", "description": "the tick's number, from 0" }));
+    tick.insert("tick".into(), json!({ "type": "integer", "minimum": 0, "description": "its number" }));
     let mut refused = common(LineKind::Refused);
     for (name, doc) in [
         ("actor", "the id of who acted"),
-        ("op", "the op that was refused; a mind that failed returned none"),
+        ("op", "the op that was refused"),
         ("artifact", "the artifact that it named"),
         ("to", "the one whom it named"),
     ] {
         refused.insert(name.into(), json!({ "type": "string", "description": doc }));
     }
     refused.insert("error".into(), json!({ "type": "object", "description": "the refusal, as in receipts" }));
+    let mut thought = common(LineKind::Thought);
+    for name in ["actor", "error"] {
+        thought.extend(refused.get(name).map(|field| (name.to_owned(), field.clone())));
+    }
     let more = [
         json!({ "title": LineKind::TICK, "description": "a tick begins", "type": "object", "properties": tick,
-                "required": ["seq", "time", "type", "detail"] }),
+                "required": ["seq", "time", "type", "tick"] }),
         json!({ "title": LineKind::REFUSED, "description": "an action was refused or failed", "type": "object",
                 "properties": refused, "required": ["seq", "time", "type", "actor", "error"] }),
+        json!({ "title": LineKind::THOUGHT, "description": "a mind failed, and returned no action",
+                "type": "object", "properties": thought, "required": ["seq", "time", "type", "actor", "error"] }),
     ];
     if let Value::Object(map) = &mut schema {
         map.insert("title".into(), "Oikos log line".into());
