@@ -95,11 +95,15 @@ fn a_run_whose_reader_goes_away_ends_in_order() {
     assert!(small.records("a.oikos") < whole["seq"].as_u64().expect("a number"), "it did not stop for it");
     assert_eq!(whole, small.run("a.oikos", &more), "it goes on as if nothing had happened");
     // Nobody reads the report either.
-    let (code, talk) =
-        told_to(&Output::NoReader, &["run", &small.file(), "--db", small.path("b.oikos").to_str().expect("UTF-8")]);
+    let (code, talk) = told_to(
+        &Output::NoReader,
+        &["run", &small.file(), "--db", small.path("b.oikos").to_str().expect("UTF-8")],
+    );
     assert_eq!(code, Some(141), "{talk}");
-    let (code, talk) =
-        told_to(&Output::Full, &["run", &small.file(), "--db", small.path("b.oikos").to_str().expect("UTF-8")]);
+    let (code, talk) = told_to(
+        &Output::Full,
+        &["run", &small.file(), "--db", small.path("b.oikos").to_str().expect("UTF-8")],
+    );
     assert!(code == Some(3) && talk.contains("No space left"), "{code:?}: {talk}");
     assert!(small.verify("b.oikos").status.success());
 }

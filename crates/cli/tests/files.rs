@@ -54,7 +54,8 @@ fn only_files_below_the_world_file_are_read() {
     }
     let absolute = place.path("secret.txt").to_str().expect("UTF-8").to_owned();
     let below = "only files below the folder of the world file are read";
-    for file in ["../secret.txt", "inner/../../secret.txt", "inner/../inner/fine.txt", "/dev/zero", &absolute] {
+    for file in ["../secret.txt", "inner/../../secret.txt", "inner/../inner/fine.txt", "/dev/zero", &absolute]
+    {
         place.refused(&content(file), &[], below);
         place.refused(&format!("[[agents]]\nid = 'a'\ncode_file = '{file}'\n"), &[], below);
     }
@@ -86,7 +87,9 @@ fn links_are_followed_and_what_is_no_regular_file_is_not_opened() {
     place.refused(&content("loop"), &[], "`loop` can't be read");
     place.refused(&content("fifo"), &[], "it is no regular file");
     // The world file itself.
-    for (name, part) in [("fifo", "no regular file"), ("zero", "no regular file"), ("inner", "it is a folder")] {
+    for (name, part) in
+        [("fifo", "no regular file"), ("zero", "no regular file"), ("inner", "it is a folder")]
+    {
         let path = place.path("home").join(name);
         for command in ["validate", "run"] {
             let output = oikos([command, path.to_str().expect("UTF-8")]);
@@ -128,7 +131,8 @@ fn sizes_are_checked_before_anything_is_read() {
 #[test]
 fn counts_are_bounded_together_and_at_once() {
     let place = Place::new();
-    let agents = |id: &str, count: &str| format!("{AGENT}count = {count}\n").replace("'a'", &format!("'{id}'"));
+    let agents =
+        |id: &str, count: &str| format!("{AGENT}count = {count}\n").replace("'a'", &format!("'{id}'"));
     for count in ["1000000000000", "9223372036854775807", "4000001"] {
         let part = format!("these are {count} agents; a world file may have 4000000 agents together");
         place.refused(&agents("a", count), &[], &part);
@@ -138,7 +142,8 @@ fn counts_are_bounded_together_and_at_once() {
     let max = "9223372036854775807";
     place.refused(&(agents("a", max) + &agents("b", max)), &[], "may have 4000000 agents together");
     place.refused(&agents("a", "18446744073709551616"), &[], "not a number beyond 64 bits");
-    let resources: String = (0..1_001).map(|n| format!("[resources.r{n}]\nkind = 'renewable'\nrate = 1\n")).collect();
+    let resources: String =
+        (0..1_001).map(|n| format!("[resources.r{n}]\nkind = 'renewable'\nrate = 1\n")).collect();
     place.refused(&resources, &[], "a world may name 1000 resources");
 }
 

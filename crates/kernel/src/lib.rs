@@ -36,6 +36,8 @@ pub mod event;
 pub mod rules;
 /// What the journal stores.
 pub mod record;
+/// How many bytes that takes.
+mod record_size;
 /// What an action did.
 pub mod receipt;
 

@@ -4,6 +4,7 @@
 use oikos_agents::{Decision, decide};
 use oikos_kernel::{
     json::Json,
+    limits,
     record::{Cause, Charge, Event, Handle, Outcome, Thought},
     refusal::{Code, Refusal},
     rules::ResourceId,
@@ -79,9 +80,9 @@ pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), R
         _ if artifact.version() != version => {
             let refusal =
                 Refusal::new(Code::Conflict, "the mind was changed while it thought, so its action is void");
-            (nothing_done(Outcome::Refused(Box::new(refusal))), false)
+            (Finished::nothing_done(Outcome::Refused(Box::new(refusal))), false)
         }
-        Outcome::Refused(refusal) => (nothing_done(Outcome::Refused(refusal)), true),
+        Outcome::Refused(refusal) => (Finished::nothing_done(Outcome::Refused(refusal)), true),
         Outcome::Nothing | Outcome::Done(_) => execute(sequencer, agent, returned.value(), turn, &charges),
     };
     if finished.charges.is_empty() {
@@ -90,7 +91,9 @@ pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), R
     if !events.is_empty() {
         finished.events.splice(0..0, events);
     }
-    let thought = Thought { action: returned, charges, output, failed };
+    // What is too long to be an action was refused as one, and is not worth its room either.
+    let action = returned.within(limits::ACTION_BYTES_MAX);
+    let thought = Thought { action, charges, output, failed };
     let output = std::mem::take(&mut finished.output);
     sequencer.record(Cause::Step { agent, turn, thought, output }, finished).map(|_| ())
 }
@@ -104,9 +107,9 @@ fn execute(
     thought: &[Charge],
 ) -> (Finished, bool) {
     let action = match decide(returned) {
-        Decision::Nothing => return (nothing_done(Outcome::Nothing), false),
+        Decision::Nothing => return (Finished::nothing_done(Outcome::Nothing), false),
         Decision::Malformed(refusal) => {
-            return (nothing_done(Outcome::Refused(Box::new(refusal))), true);
+            return (Finished::nothing_done(Outcome::Refused(Box::new(refusal))), true);
         }
         Decision::Act(action) => action,
     };
@@ -115,7 +118,7 @@ fn execute(
     let seed = derive(world.rules().seed, "step", world.name(agent), turn);
     let finished = match Transaction::act_after(world, agent, action, now, seed, thought) {
         Ok(mut transaction) => drive(&mut transaction, &mut *interpreter.sandbox),
-        Err(refusal) => nothing_done(Outcome::Refused(Box::new(refusal))),
+        Err(refusal) => Finished::nothing_done(Outcome::Refused(Box::new(refusal))),
     };
     (finished, false)
 }
@@ -126,8 +129,4 @@ fn execute(
 /// Only faults.
 pub(crate) fn pass(sequencer: &mut Sequencer, agent: Handle, turn: u64) -> Result<(), RunError> {
     sequencer.mark(Cause::Short { agent, turn })
-}
-
-fn nothing_done(outcome: Outcome) -> Finished {
-    Finished { charges: Vec::new(), effects: Vec::new(), events: Vec::new(), outcome, output: String::new() }
 }

@@ -88,17 +88,20 @@ impl Line {
             .filter_map(|event| Self::event(&event_json(world, seq, time, event, Viewer::Observer)));
         let mut lines: Vec<Self> = events.collect();
         match &record.cause {
-            Cause::Tick { number } => lines.push(Self {
-                tick: Some(*number),
-                ..Self::bare(seq, time.to_string(), LineKind::Tick)
-            }),
+            Cause::Tick { number } => {
+                lines.push(Self { tick: Some(*number), ..Self::bare(seq, time.to_string(), LineKind::Tick) })
+            }
             Cause::Act { actor, action, .. } => {
                 lines.extend(Self::refused(world, record, *actor, action.value()));
             }
             Cause::Step { agent, thought, .. } => {
                 lines.extend(Self::refused(world, record, *agent, thought.action.value()));
             }
-            Cause::Genesis { .. } | Cause::Clock | Cause::Ask { .. } | Cause::Short { .. } => {}
+            Cause::Genesis { .. }
+            | Cause::Founding
+            | Cause::Clock
+            | Cause::Ask { .. }
+            | Cause::Short { .. } => {}
         }
         lines
     }

@@ -92,9 +92,7 @@ fn fits(line: &Line, wanted: &Wanted) -> bool {
     });
     let is_about =
         |of: &str| [&line.actor, &line.artifact, &line.to].into_iter().any(|id| id.as_deref() == Some(of));
-    is_of_type
-        && (!wanted.refused || line.error.is_some())
-        && wanted.of.as_deref().is_none_or(is_about)
+    is_of_type && (!wanted.refused || line.error.is_some()) && wanted.of.as_deref().is_none_or(is_about)
 }
 
 /// Prints a line of the log.

@@ -133,6 +133,7 @@ fn act(world: &Path, principal: &str, action: &str, printer: Printer) -> Result<
         }
     };
     let mut live = Live::open(Journal::open(world).map_err(RunError::from)?)?;
+    live.notes.iter().for_each(|note| print::note(&note.to_string()));
     live.sequencer.tell_time();
     let receipt = live.sequencer.act(principal, action)?;
     live.sequencer.commit()?;
@@ -154,6 +155,7 @@ fn serve(world: &Path, db: Option<&Path>, overrides: &OverrideArgs) -> Result<Ex
         }
         Live::open(Journal::open(world).map_err(RunError::from)?)?
     };
+    live.notes.iter().for_each(|note| print::note(&note.to_string()));
     let stop = stop_on_signal(|| ());
     let input = std::io::BufReader::with_capacity(session::READ_BYTES, std::io::stdin());
     let why = session::serve(&mut live, input, std::io::stdout().lock(), &stop)?;

@@ -20,7 +20,7 @@ use crate::{
         Content, Delete, Edit, Field, Keep, Op, OpKind, Part, Read, SetContract, Store, Transfer,
         TransferOwnership, Write,
     },
-    record::{Change, Creation, Effect, Handle, Pays, Why},
+    record::{Change, Creation, Effect, EventKind, Handle, Pays, Shared, Why},
     refusal::{Code, Refusal},
     rules::{ResourceId, ResourceKind},
     state::{State, still_held},
@@ -122,18 +122,11 @@ impl Transaction<'_> {
         self.tell(actor, OpKind::Write, Told { artifact: Some(handle), ..Told::default() });
         let created = self.draft.artifact(handle).is_some_and(|artifact| artifact.version == 1);
         if created && self.draft.artifact(handle).is_some_and(Artifact::has_loop) {
-            self.tell_spawn(actor, handle);
+            self.tell_of(actor, EventKind::Spawn, Told { artifact: Some(handle), ..Told::default() });
         }
         let (version, size) =
             self.draft.artifact(handle).map_or((0, 0), |artifact| (artifact.version, artifact.size()));
         Ok(json!({ "artifact": op.artifact.as_str(), "created": created, "version": version, "size": size }))
-    }
-
-    fn tell_spawn(&mut self, actor: Actor, agent: Handle) {
-        self.tell(actor, OpKind::Write, Told { artifact: Some(agent), ..Told::default() });
-        if let Some(event) = self.draft.events.last_mut() {
-            event.kind = crate::record::EventKind::Spawn;
-        }
     }
 
     fn create(&mut self, actor: Actor, op: &Write) -> Result<Handle, Refusal> {
@@ -159,12 +152,12 @@ impl Transaction<'_> {
         let creation = Creation {
             id: op.artifact.as_str().into(),
             kind: op.kind.as_ref().map_or_else(|| "data".into(), |kind| kind.0.as_ref().into()),
-            content: set_json(&op.content, |data| &data.0),
+            content: Shared::Own(set_json(&op.content, |data| &data.0)),
             code: match &op.code {
-                Keep::Set(Some(source)) => Some(source.0.as_ref().into()),
+                Keep::Set(Some(source)) => Some(Shared::Own(Arc::clone(&source.0))),
                 Keep::Keep | Keep::Set(None) => None,
             },
-            interface: set_json(&op.interface, |data| &data.0),
+            interface: Shared::Own(set_json(&op.interface, |data| &data.0)),
             owner,
             creator: owner,
             access_contract,
@@ -177,7 +170,7 @@ impl Transaction<'_> {
                 Keep::Keep | Keep::Set(None) => None,
             },
             depends_on: self.dependencies(next, op)?.unwrap_or_default(),
-            metadata: set_json(&op.metadata, |data| &data.0),
+            metadata: Shared::Own(set_json(&op.metadata, |data| &data.0)),
         };
         self.put(Effect::Create(Box::new(creation)))?;
         Ok(next)
@@ -329,14 +322,15 @@ impl Transaction<'_> {
 
     fn delete(&mut self, actor: Actor, op: &Delete) -> Result<Value, Refusal> {
         let (artifact, row) = self.artifact(&op.artifact)?;
-        let freed = row.size();
+        let before = row.size();
         if let Some(held) = still_held(&self.draft, artifact) {
             return Err(Refusal::invalid(format!("`{}` can't be deleted: it still {held}", op.artifact))
                 .hint(self.how_to_free(artifact)));
         }
         self.put(Effect::Delete { artifact })?;
         self.tell(actor, OpKind::Delete, Told { artifact: Some(artifact), ..Told::default() });
-        Ok(json!({ "artifact": op.artifact.as_str(), "freed": freed }))
+        let remains = self.draft.artifact(artifact).map_or(0, Artifact::size);
+        Ok(json!({ "artifact": op.artifact.as_str(), "freed": before - remains }))
     }
 
     /// What to do so that an artifact can be deleted, naming the first of those that stand in the way.

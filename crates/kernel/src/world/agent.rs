@@ -140,7 +140,7 @@ impl Agent {
     /// What came of its last step, if it did anything.
     #[must_use]
     pub fn last(&self) -> Option<Receipt> {
-        self.last.as_ref().and_then(Kept::receipt)
+        self.last.as_ref().map(Kept::receipt)
     }
 
     /// Its next turn, if nothing happens before; `None` if only something that happens brings it.

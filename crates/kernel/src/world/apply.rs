@@ -6,10 +6,11 @@ use super::{ApplyError, Tick, World};
 use crate::{
     cell::Cell,
     event::{self, EventRow},
+    json::Json,
     limits,
     receipt::{Kept, Receipt},
     record::{Cause, Charge, Handle, Record, Thought},
-    resource::ResourceKind,
+    resource::{ResourceId, ResourceKind},
     rules::{Execution, Rules},
     state::{self, State},
     time::Time,
@@ -23,10 +24,10 @@ impl World {
     /// When a guard of the record fails: the journal is corrupt.
     pub fn apply(&mut self, record: &Record) -> Result<(), ApplyError> {
         let problem = match self.change(record) {
-            Ok(told) if told.are_told_by(&record.events) => {
-                self.remember(record, told.looked_seq);
-                return Ok(());
-            }
+            Ok(told) if told.are_told_by(&record.events) => match self.remember(record, told.looked_seq) {
+                Ok(()) => return Ok(()),
+                Err(problem) => problem,
+            },
             Ok(_) => "it does not tell what becomes of the loops".into(),
             Err(problem) => problem,
         };
@@ -39,11 +40,13 @@ impl World {
     /// # Errors
     /// When a guard of the record fails: the kernel contradicts itself.
     pub fn enact(&mut self, mut record: Record) -> Result<Record, ApplyError> {
-        let told = self.change(&record).map_err(|problem| ApplyError { seq: record.seq, problem })?;
+        let seq = record.seq;
+        let wrong = |problem| ApplyError { seq, problem };
+        let told = self.change(&record).map_err(wrong)?;
         let looked_seq = told.looked_seq;
         record.events = told.around(record.events);
         debug_assert!(record.events.iter().all(event::is_as_specified), "{:?}", record.events);
-        self.remember(&record, looked_seq);
+        self.remember(&record, looked_seq).map_err(wrong)?;
         Ok(record)
     }
 
@@ -51,17 +54,7 @@ impl World {
         if record.seq != self.seq + 1 {
             return Err(format!("expected record {}", self.seq + 1));
         }
-        let genesis = matches!(record.cause, Cause::Genesis { .. });
-        if genesis != (self.seq == 0) {
-            return Err("the founding is the first record, and only the first".into());
-        }
-        if let Cause::Genesis { rules, source } = &record.cause {
-            self.rules = Arc::new(Rules::clone(rules));
-            self.source = *source;
-            self.allotted = vec![0; self.rules.resources.len()];
-        } else if record.time < self.now {
-            return Err(format!("its time {} is before {}", record.time, self.now));
-        }
+        self.begin(record)?;
         self.stirred.clear();
         if let Cause::Step { agent, thought, .. } = &record.cause {
             check_thought(record, *agent, thought)?;
@@ -76,18 +69,44 @@ impl World {
         for charge in &record.charges {
             self.charge(*charge)?;
         }
+        let founded = State::len(self);
         for effect in &record.effects {
-            state::apply(self, effect).map_err(|guard| self.explain(&guard))?;
+            state::apply(self, effect).map_err(|guard| self.explain(guard))?;
         }
-        if genesis {
-            for at in 0..self.artifacts.len() {
-                let handle = Handle(u32::try_from(at).map_err(|_| "too many artifacts")?);
-                state::settle_founder(self, handle).map_err(|guard| self.explain(&guard))?;
+        if self.founding {
+            for handle in (founded..State::len(self)).map(Handle) {
+                state::settle_founder(self, handle).map_err(|guard| self.explain(guard))?;
             }
         }
         let looked_seq = before.unwrap_or_else(|| self.looked_seq(record));
         let last = self.turn_ends(record, looked_seq);
         Ok(LoopEvents { first, last, looked_seq })
+    }
+
+    /// Takes the rules from the first record, and looks whether a record may come now.
+    fn begin(&mut self, record: &Record) -> Result<(), String> {
+        self.founding = matches!(record.cause, Cause::Genesis { .. } | Cause::Founding);
+        match &record.cause {
+            Cause::Genesis { .. } if self.seq != 0 => {
+                return Err("the founding begins with the first record, and only there".into());
+            }
+            Cause::Genesis { rules, source, artifacts } => {
+                self.rules = Arc::new(Rules::clone(rules));
+                self.source = *source;
+                self.founders = *artifacts;
+                self.allotted = vec![0; self.rules.resources.len()];
+                self.now = self.rules.start;
+            }
+            _ if self.seq == 0 => return Err("the first record is the founding".into()),
+            _ if self.founding != (State::len(self) < self.founders) => {
+                return Err(format!("{} of {} artifacts are founded", State::len(self), self.founders));
+            }
+            _ => {}
+        }
+        if record.time < self.now || (self.founding && record.time != self.now) {
+            return Err(format!("its time {} does not fit {}", record.time, self.now));
+        }
+        Ok(())
     }
 
     fn charge(&mut self, charge: Charge) -> Result<(), String> {
@@ -124,7 +143,7 @@ impl World {
     }
 
     /// Keeps what observations and queries show of a record, and wakes whom its events wake.
-    fn remember(&mut self, record: &Record, looked_seq: u64) {
+    fn remember(&mut self, record: &Record, looked_seq: u64) -> Result<(), String> {
         for event in &record.events {
             let row = Arc::new(EventRow { seq: record.seq, time: record.time, event: event.clone() });
             self.deliver(&row, looked_seq);
@@ -135,7 +154,7 @@ impl World {
         match &record.cause {
             Cause::Step { agent, thought, .. } => {
                 let acted = !thought.action.value().is_null() || !record.outcome.is_ok();
-                let last = acted.then(|| Kept::from(&Receipt::of(record)));
+                let last = acted.then(|| Kept::of(Receipt::of(record)));
                 let number = self.get(*agent).and_then(|artifact| artifact.agent);
                 if let Some(row) = number.and_then(|number| self.agent_mut(number)) {
                     row.last = last;
@@ -148,23 +167,46 @@ impl World {
                     }
                 }
             }
-            Cause::Act { actor, action_id: Some(id), .. } => {
-                let key = (*actor, Arc::<str>::from(id.as_str()));
-                self.receipts.insert(key.clone(), Kept::from(&Receipt::of(record)));
-                self.receipts_order.push_back(key);
-                if self.receipts_order.len() > limits::ACTION_IDS_MAX
-                    && let Some(oldest) = self.receipts_order.pop_front()
-                {
-                    self.receipts.remove(&oldest);
-                }
+            Cause::Act { actor, action, action_id: Some(id), .. } => {
+                return self.keep_receipt(record, *actor, id, action);
             }
             Cause::Genesis { .. }
+            | Cause::Founding
             | Cause::Tick { .. }
             | Cause::Clock
             | Cause::Act { .. }
             | Cause::Ask { .. }
             | Cause::Short { .. } => {}
         }
+        Ok(())
+    }
+
+    /// Keeps the receipt of an action that bears an id, on the disk of who submitted it. The transaction has
+    /// seen to it that there is room for its shortest form.
+    fn keep_receipt(
+        &mut self,
+        record: &Record,
+        actor: Handle,
+        id: &str,
+        action: &Json,
+    ) -> Result<(), String> {
+        let live = self.get(actor).filter(|artifact| !artifact.deleted);
+        let Some(number) = live.and_then(|artifact| artifact.account) else { return Ok(()) };
+        let mut ids = self.action_ids.get(&number).cloned().unwrap_or_default();
+        if ids.holds(id) {
+            return Err(format!("its action id `{id}` stands for an earlier action"));
+        }
+        let freed = ids.next_frees();
+        ids.make_room();
+        let room = State::free(self, number, ResourceId::DISK).saturating_add(freed);
+        let taken = ids.keep(id, action, Receipt::of(record), room);
+        state::occupy(self, actor, taken - freed).map_err(|guard| self.explain(guard))?;
+        let mut account = State::account(self, number);
+        account.kept += taken - freed;
+        self.set_account(number, account);
+        self.action_ids.insert(number, ids);
+        self.disk_taken(number);
+        Ok(())
     }
 
     /// Lets go of old events, but not of those since the tick began: who falls asleep in it looks for them.

@@ -202,6 +202,16 @@ impl World {
         }
     }
 
+    /// A receipt was kept on an account's disk after all else of the record: who sleeps until a level of it has
+    /// perhaps reached it.
+    pub(crate) fn disk_taken(&mut self, number: u32) {
+        let holder = self.holder(number).and_then(|holder| self.loop_of(holder));
+        let asleep = |row: &Agent| matches!(row.phase, Phase::Asleep { .. });
+        if let Some(number) = holder.filter(|number| self.row(*number).is_some_and(asleep)) {
+            self.reconsider(number);
+        }
+    }
+
     /// What a step tells first: that a wait has ended.
     pub(crate) fn turn_begins(&self, record: &Record) -> Vec<Event> {
         let (Cause::Step { agent, .. } | Cause::Ask { agent, .. }) = record.cause else { return Vec::new() };
@@ -235,7 +245,7 @@ impl World {
             }
             Cause::Ask { agent, turn } => self.asked(record.seq, *agent, *turn),
             Cause::Short { agent, turn } => self.fell_short(*agent, *turn, &mut told),
-            Cause::Genesis { .. } => return told,
+            Cause::Genesis { .. } | Cause::Founding => return told,
             Cause::Tick { .. } | Cause::Clock | Cause::Act { .. } => {}
         }
         self.tell_exhausted(record, &mut told);

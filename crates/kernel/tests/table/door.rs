@@ -138,7 +138,7 @@ impl Setup {
             None => (rest, None),
         };
         let words: Vec<&str> = head.split_whitespace().collect();
-        let mut founder = Founder { code, has_loop, ..Founder::new(words[0]) };
+        let mut founder = Founder { code: code.map(Into::into), has_loop, ..Founder::new(words[0]) };
         for pair in words[1..].chunks(2) {
             match pair[0] {
                 "by" => founder.owner = Some(pair[1].into()),
@@ -151,7 +151,8 @@ impl Setup {
                 "pays" => founder.pays = Some(if pair[1] == "self" { Pays::Itself } else { Pays::Caller }),
                 "contract" => founder.access_contract = Some(pair[1].into()),
                 "content" => {
-                    founder.content = serde_json::from_str(pair[1]).unwrap_or_else(|_| pair[1].into());
+                    founder.content =
+                        serde_json::from_str(pair[1]).unwrap_or_else(|_| Value::from(pair[1])).into();
                 }
                 resource => {
                     founder.has_standing = true;
@@ -165,8 +166,8 @@ impl Setup {
     fn found(self) -> Toy {
         let now = self.rules.start;
         let founding = Founding { rules: self.rules, source: [0; 32], founders: self.founders };
-        let (world, record) = founding.found().unwrap_or_else(|error| panic!("{error}"));
-        Toy { world, now, journal: vec![record], reserved: Vec::new() }
+        let (world, journal) = founding.found().unwrap_or_else(|error| panic!("{error}"));
+        Toy { world, now, journal, reserved: Vec::new() }
     }
 }
 

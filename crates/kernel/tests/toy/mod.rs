@@ -54,14 +54,15 @@ impl Toy {
             Err(refusal) => return Receipt::refused(self.now, refusal),
         };
         let action_id = action.action_id.clone();
-        if let Some(first) = action_id.as_ref().and_then(|id| self.world.receipt(actor, id)) {
-            return first;
+        let json = Json::from(submitted.clone());
+        if let Some(told) = action_id.as_ref().and_then(|id| self.world.repeated(actor, id, &json)) {
+            return told.unwrap_or_else(|refusal| Receipt::refused(self.now, refusal));
         }
         let done = match Transaction::act(&self.world, actor, action, self.now, self.world.seq()) {
             Ok(transaction) => drive(transaction),
             Err(refusal) => return Receipt::refused(self.now, refusal),
         };
-        let (action, output) = (submitted.clone().into(), done.output.clone());
+        let (action, output) = (json, done.output.clone());
         self.record(Cause::Act { actor, action, action_id, output }, done)
     }
 
@@ -129,24 +130,18 @@ impl Toy {
     }
 
     fn record(&mut self, cause: Cause, done: Finished) -> Receipt {
-        let Finished { charges, effects, events, outcome, output: _ } = done;
+        let Finished { charges, effects, events, outcome, whole, output: _ } = done;
         let record =
             Record { seq: self.world.seq() + 1, time: self.now, cause, charges, effects, events, outcome };
         let record = self.world.enact(record).unwrap();
-        let receipt = Receipt::of(&record);
+        let receipt = Receipt::of(&record).with_whole(whole);
         self.journal.push(record);
         receipt
     }
 }
 
 fn nothing() -> Finished {
-    Finished {
-        charges: vec![],
-        effects: vec![],
-        events: vec![],
-        outcome: Outcome::Nothing,
-        output: String::new(),
-    }
+    Finished::nothing_done(Outcome::Nothing)
 }
 
 /// Runs a transaction to its end.
