@@ -103,7 +103,12 @@ pub(crate) fn promises(
 }
 
 /// Asks what must hold of a program to whose calls errors came, before the folder is looked at.
-pub(crate) fn ended_well(scenario: &Scenario, expected: &Expected, ended: &Ended) -> Result<(), String> {
+pub(crate) fn ended_well(
+    scenario: &Scenario,
+    expected: &Expected,
+    folder: &Path,
+    ended: &Ended,
+) -> Result<(), String> {
     let talk = ended.talk.to_lowercase();
     match ended.code {
         // It could do without the call: then nothing is missing.
@@ -119,8 +124,16 @@ pub(crate) fn ended_well(scenario: &Scenario, expected: &Expected, ended: &Ended
             Ok(())
         }
         Some(3) => {
-            let reasons = ["input/output error", "i/o error", "no space left", "disk is full"];
-            if !talk.contains("x.oikos") || !reasons.iter().any(|reason| talk.contains(reason)) {
+            // SQLite keeps to itself why it can't open a file.
+            let reasons = [
+                "input/output error",
+                "i/o error",
+                "no space left",
+                "disk is full",
+                "unable to open database",
+            ];
+            let names_file = talk.contains(DB) || talk.contains(&folder.display().to_string().to_lowercase());
+            if !names_file || !reasons.iter().any(|reason| talk.contains(reason)) {
                 return Err(format!("the message names not both file and reason: {}", ended.text()));
             }
             if talk.contains("panicked") {

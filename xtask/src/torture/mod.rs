@@ -123,7 +123,10 @@ pub(crate) fn short(root: &Path) -> Result<()> {
 fn torture(root: &Path, options: &Options) -> Result<()> {
     let chosen: Vec<&Scenario> = SCENARIOS
         .iter()
-        .filter(|scenario| options.scenario.as_deref().is_none_or(|name| name == scenario.name))
+        .filter(|scenario| match options.scenario.as_deref() {
+            Some(name) => name == scenario.name,
+            None => scenario.sample > 0 || options.extent != Extent::Short,
+        })
         .collect();
     if chosen.is_empty() {
         let names: Vec<&str> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
@@ -289,7 +292,7 @@ impl<'a> Bench<'a> {
                 let _ = fs::remove_file(&log);
                 let harm = Harm::Fail { at, error };
                 let ended = self.tools.harm(&folder, &arguments, &input, harm, Some(&log))?;
-                if let Err(problem) = ended_well(self.scenario, &self.expected, &ended) {
+                if let Err(problem) = ended_well(self.scenario, &self.expected, &folder, &ended) {
                     return Ok(Err(problem));
                 }
                 let entries = log::read(&log, &folder)?;

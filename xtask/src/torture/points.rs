@@ -80,8 +80,8 @@ pub(crate) fn choose(entries: &[Entry], calls: u64, sample: usize, extent: Exten
     let fails = |error| (1..=calls).map(move |at| Point::Fail { at, error });
     let half = most.div_ceil(2);
     let mut points = some(kills.flatten().collect(), most);
-    points.extend(some(fails(EIO).collect(), half.max(most.min(USUAL_MAX) / 2)));
-    points.extend(some(fails(ENOSPC).collect(), half.max(most.min(USUAL_MAX) / 2)));
+    points.extend(some(fails(EIO).collect(), half));
+    points.extend(some(fails(ENOSPC).collect(), half));
     points.extend(some(cuts(entries, extent), most));
     points
 }

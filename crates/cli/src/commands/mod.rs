@@ -142,6 +142,7 @@ fn act(world: &Path, principal: &str, action: &str, printer: Printer) -> Result<
 }
 
 fn serve(world: &Path, db: Option<&Path>, overrides: &OverrideArgs) -> Result<ExitStatus> {
+    let stop = stop_on_signal(|| ());
     let is_file = world.extension().is_some_and(|extension| extension == "toml");
     let mut live = if is_file {
         let file = world_file(world, overrides)?;
@@ -156,7 +157,6 @@ fn serve(world: &Path, db: Option<&Path>, overrides: &OverrideArgs) -> Result<Ex
         Live::open(Journal::open(world).map_err(RunError::from)?)?
     };
     live.notes.iter().for_each(|note| print::note(&note.to_string()));
-    let stop = stop_on_signal(|| ());
     let input = std::io::BufReader::with_capacity(session::READ_BYTES, std::io::stdin());
     let why = session::serve(&mut live, input, std::io::stdout().lock(), &stop)?;
     Ok(why.map_or(ExitStatus::Done, ExitStatus::Asked))

@@ -32,6 +32,10 @@ pub(super) fn run(
     let wanted = events.map(wanted).transpose()?;
     let file = world_file(path, overrides)?;
     let db = db.unwrap_or_else(|| PathBuf::from(format!("{}.oikos", file.plan.name)));
+    let bar = summary::progress(0, How::unit(file.plan.lasts), printer.is_for_programs() || wanted.is_some());
+    let shown = bar.clone();
+    // From here on there is something to be left in order.
+    let stop = stop_on_signal(move || shown.finish_and_clear());
     let mut live = if fresh { start_over(file, &db)? } else { go_on(file, path, &db)? };
     live.notes.iter().for_each(|note| print::note(&note.to_string()));
     let goal = live.goal();
@@ -39,10 +43,8 @@ pub(super) fn run(
     if far.before > 0 && far.before < far.whole {
         print::note(&format!("going on with {} at {}", db.display(), far.words()));
     }
-    let bar = summary::progress(far.whole, far.unit, printer.is_for_programs() || wanted.is_some());
+    bar.set_length(far.whole);
     bar.set_position(far.before);
-    let shown = bar.clone();
-    let stop = stop_on_signal(move || shown.finish_and_clear());
     let start_ms = live.world().rules().start.ms();
     let since = live.world().seq();
     let told = wanted.map(|filter| live.sequencer.subscribe(filter, since)).transpose()?;
@@ -110,14 +112,21 @@ struct How {
 }
 
 impl How {
+    fn unit(lasts: Lasts) -> &'static str {
+        match lasts {
+            Lasts::Ticks(_) => "ticks",
+            Lasts::Ms(_) => "s of world time",
+        }
+    }
+
     fn far(live: &Live, goal: Goal) -> Self {
-        let rules = live.world().rules();
+        let (rules, unit) = (live.world().rules(), Self::unit(live.file.plan.lasts));
         match goal {
-            Goal::Ticks(whole) => Self { before: live.ticks_done().unwrap_or(0), whole, unit: "ticks" },
+            Goal::Ticks(whole) => Self { before: live.ticks_done().unwrap_or(0), whole, unit },
             Goal::Time(end) => Self {
                 before: seconds(live.sequencer.now().ms() - rules.start.ms()),
                 whole: seconds(end.ms() - rules.start.ms()),
-                unit: "s of world time",
+                unit,
             },
         }
     }
