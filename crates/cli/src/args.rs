@@ -126,6 +126,8 @@ pub(crate) struct OverrideArgs {
 pub(crate) enum SchemaOf {
     /// An op, as agents and clients write it.
     Op,
+    /// The answers to queries, by what is asked for.
+    Query,
     /// An event, as receipts, queries, `log` and `run --events` show it.
     Event,
     /// A line of `log --json`: an event, a tick, or what was refused or failed.

@@ -72,6 +72,7 @@ impl Tables {
             Err(Wrong::Database(error)) => {
                 // A file that is gone says less of itself than its place does.
                 self.place.check(seq)?;
+                self.place.fail();
                 Err(failed(path.as_deref(), "written", &error))
             }
             Err(Wrong::Overtaken) => {

@@ -40,10 +40,12 @@ pub const DEPENDS_ON_MAX: usize = 64;
 pub const GIVE_MAX: usize = 64;
 /// Ops one action may execute, nested ones included.
 pub const OPS_PER_ACTION_MAX: u32 = 10_000;
-/// Events one query reads.
+/// Events of one action: a record's events are read together, so they are a page at most.
+pub const EVENTS_PER_ACTION_MAX: usize = 10_000;
+/// Events one query reads, and more only if one record has them.
 pub const EVENTS_PER_QUERY_MAX: usize = 100;
-/// Events a world keeps at hand for queries, and those since the tick began if they are more; older ones
-/// are in the journal.
+/// Events a world keeps at hand for queries at least, whole records of them, and those since the tick began;
+/// older ones are in the journal.
 pub const EVENTS_KEPT_MAX: usize = 4_096;
 /// Events an observation shows; the number of those left out is told.
 pub const EVENTS_PER_OBSERVATION_MAX: usize = 20;
@@ -149,6 +151,8 @@ const _: () = {
     assert!(PENDING_BYTES_MAX + RECORD_BYTES_MAX <= BATCH_BYTES_MAX);
     assert!(EVENTS_PER_OBSERVATION_MAX <= EVENTS_PER_QUERY_MAX);
     assert!(EVENTS_PER_QUERY_MAX <= EVENTS_KEPT_MAX);
+    assert!(EVENTS_PER_QUERY_MAX <= EVENTS_PER_ACTION_MAX);
+    assert!(EVENTS_PER_ACTION_MAX <= QUERY_ROWS_MAX);
     assert!(INVOKE_DEPTH_MAX <= PERMISSION_DEPTH_MAX);
     assert!(ID_CHARS_MAX <= STORAGE_KEY_BYTES_MAX);
 };

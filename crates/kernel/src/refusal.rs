@@ -105,6 +105,19 @@ pub struct Refusal {
     pub index: Option<u32>,
     /// Whose use of what fell short, if that is the reason.
     pub lack: Option<Lack>,
+    /// Whose affairs it tells, where they may be private, and the words for those who may not know them.
+    pub about: Option<Box<About>>,
+}
+
+/// A refusal tells how much somebody has or may spend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Who has it.
+    pub who: Handle,
+    /// The sentence without amounts.
+    pub sentence: String,
+    /// The hint without amounts.
+    pub hint: Option<String>,
 }
 
 /// A principal has not enough of a resource to use.
@@ -119,7 +132,7 @@ pub struct Lack {
 impl Refusal {
     /// A refusal with a sentence and no numbers.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), need: None, have: None, hint: None, index: None, lack: None }
+        Self { code, message: message.into(), need: None, have: None, hint: None, index: None, lack: None, about: None }
     }
 
     /// A field that is missing, of a wrong type or out of range.
@@ -149,6 +162,28 @@ impl Refusal {
         self.need = Some(need);
         self.have = Some(have);
         self
+    }
+
+    /// Says whose affairs it tells, and the words for those who may not know them.
+    #[must_use]
+    pub fn about(mut self, who: Handle, sentence: impl Into<String>, hint: Option<String>) -> Self {
+        self.about = Some(Box::new(About { who, sentence: sentence.into(), hint }));
+        self
+    }
+
+    /// The refusal as somebody is told of it who knows the affairs of those for whom `knows` says so.
+    #[must_use]
+    pub fn as_told(&self, knows: impl Fn(Handle) -> bool) -> Self {
+        let Some(about) = self.about.as_deref().filter(|about| !knows(about.who)) else {
+            return self.clone();
+        };
+        Self {
+            message: about.sentence.clone(),
+            hint: about.hint.clone(),
+            need: None,
+            have: None,
+            ..self.clone()
+        }
     }
 
     /// Adds what to try next.

@@ -3,8 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use oikos_runner::kernel::{id::nearest, op_kind::OpKind, world::World};
-use oikos_runner::{Journal, RunError};
+use oikos_runner::RunError;
+use oikos_runner::kernel::{
+    id::nearest,
+    op_kind::OpKind,
+    world::{World, wire::log_lines},
+};
 
 use super::{
     Usage,
@@ -22,7 +26,7 @@ pub(super) struct Wanted {
 }
 
 pub(super) fn log(path: &Path, wanted: &Wanted, printer: Printer) -> Result<ExitStatus> {
-    let journal = Journal::open_read_only(path).map_err(RunError::from)?;
+    let journal = super::reading(path)?;
     let (world, _) = oikos_runner::state(&journal)?;
     check(&world, wanted)?;
     let mut left = wanted.limit.unwrap_or(u64::MAX);
@@ -33,12 +37,14 @@ pub(super) fn log(path: &Path, wanted: &Wanted, printer: Printer) -> Result<Exit
             // Another process has gone on with the world meanwhile; it may name what is not known here.
             return false;
         }
-        for line in Line::of(&world, &record).iter().filter(|line| fits(line, wanted)) {
+        for line in
+            log_lines(&world, &record).into_iter().filter_map(Line::read).filter(|line| fits(line, wanted))
+        {
             if left == 0 {
                 return false;
             }
             left -= 1;
-            told = show(line, printer);
+            told = show(&line, printer);
             if told.is_err() {
                 return false;
             }
@@ -85,17 +91,16 @@ pub(super) fn known(flag: &str, kind: &str, types: impl Iterator<Item = &'static
 fn fits(line: &Line, wanted: &Wanted) -> bool {
     let is_of_type = wanted.kind.as_deref().is_none_or(|kind| {
         if wanted.refused {
-            line.op.as_deref() == Some(kind)
+            line.field("op") == Some(kind)
         } else {
             LineKind::from_word(kind) == Some(line.kind)
         }
     });
-    let is_about =
-        |of: &str| [&line.actor, &line.artifact, &line.to].into_iter().any(|id| id.as_deref() == Some(of));
-    is_of_type && (!wanted.refused || line.error.is_some()) && wanted.of.as_deref().is_none_or(is_about)
+    let is_about = |of: &str| ["actor", "artifact", "to"].iter().any(|name| line.field(name) == Some(of));
+    is_of_type && (!wanted.refused || line.error().is_some()) && wanted.of.as_deref().is_none_or(is_about)
 }
 
 /// Prints a line of the log.
 pub(super) fn show(line: &Line, printer: Printer) -> Result<(), crate::print::Unprinted> {
-    printer.data(|| line.to_json(), || line.text())
+    printer.data(|| line.whole.clone(), || line.text())
 }

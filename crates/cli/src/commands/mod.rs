@@ -55,6 +55,7 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Schema { of } => {
             printer.value(&match of {
                 SchemaOf::Op => op::schema(),
+                SchemaOf::Query => op::answers(),
                 SchemaOf::Event => event::schema(),
                 SchemaOf::Log => line::schema(),
                 SchemaOf::World => config::schema(),
@@ -87,8 +88,15 @@ pub(crate) fn stop_on_signal(give_up: impl Fn() + Send + 'static) -> Stop {
     stop
 }
 
-fn check(world: &Path, printer: Printer) -> Result<ExitStatus> {
+/// Opens a world to read it.
+pub(crate) fn reading(world: &Path) -> Result<Journal> {
     let journal = Journal::open_read_only(world).map_err(RunError::from)?;
+    journal.notes().iter().for_each(|note| print::note(&note.to_string()));
+    Ok(journal)
+}
+
+fn check(world: &Path, printer: Printer) -> Result<ExitStatus> {
+    let journal = reading(world)?;
     let bar = crate::summary::progress(journal.head().seq, "records", printer.is_for_programs());
     let found = verify(&journal, |seq| bar.set_position(seq));
     bar.finish_and_clear();

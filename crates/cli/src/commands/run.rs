@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use oikos_runner::kernel::record::{EventKind, Filter};
 use oikos_runner::{
-    Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Why, config::WorldFile,
+    Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Why,
+    config::{Lasts, WorldFile},
     measure, report,
 };
 use serde_json::{Map, Value};
@@ -89,7 +90,7 @@ fn wanted(kind: &str) -> Result<Filter> {
 fn tell(events: Subscription, stop: &Stop, printer: Printer) -> Result<()> {
     for notice in events {
         let told = match notice? {
-            Notice::Event(event) => Line::event(&event).map_or(Ok(()), |line| log::show(&line, printer)),
+            Notice::Event(event) => Line::read(event).map_or(Ok(()), |line| log::show(&line, printer)),
             Notice::Gap { since, until } => {
                 print::note(&format!("the events of the records {} to {until} came too fast", since + 1));
                 Ok(())

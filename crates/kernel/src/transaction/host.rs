@@ -55,7 +55,7 @@ impl Transaction<'_> {
         let value = match call.name.as_str() {
             "get_balance" => {
                 only(&call, &["of"])?;
-                let who = self.who(actor, argument::<Option<Id>>(&mut call, 0, "of")?)?;
+                let who = self.known(actor, argument::<Option<Id>>(&mut call, 0, "of")?)?;
                 self.scrip(who).into()
             }
             "storage_get" => {
@@ -82,10 +82,10 @@ impl Transaction<'_> {
                 only(&call, &["artifact"])?;
                 let id: Id = argument(&mut call, 0, "artifact")?;
                 let handle = self.target(&id)?;
-                return Ok(self.metadata(handle));
+                return Ok(self.metadata(actor, handle));
             }
             name => match name.strip_prefix("ledger.") {
-                Some(name) => return self.ledger(name.to_owned().as_str(), call),
+                Some(name) => return self.ledger(actor, name.to_owned().as_str(), call),
                 None => {
                     let sentence = format!("this version of the kernel does not have `{name}`");
                     return Err(Refusal::new(Code::Unsupported, sentence));
@@ -96,7 +96,7 @@ impl Transaction<'_> {
     }
 
     /// The read-only ledger that contracts are handed.
-    fn ledger(&mut self, name: &str, mut call: HostCall) -> Result<Value, Refusal> {
+    fn ledger(&mut self, actor: Actor, name: &str, mut call: HostCall) -> Result<Value, Refusal> {
         let arguments: &[&str] = match name {
             "principal_exists" | "get_scrip" | "get_all_resources" => &["principal"],
             "can_afford_scrip" => &["principal", "amount"],
@@ -119,6 +119,7 @@ impl Transaction<'_> {
         }
         let who =
             found.ok_or_else(|| Refusal::new(Code::NotFound, format!("there is no principal `{id}`")))?;
+        self.check_known(actor, who)?;
         let amount_at = |call: &mut HostCall, at| argument::<crate::op::Natural>(call, at, "amount");
         match name {
             "get_scrip" => Ok(self.scrip(who).into()),
@@ -126,8 +127,7 @@ impl Transaction<'_> {
             "get_all_resources" => {
                 let rules = self.draft.world().rules();
                 let mut all = Map::new();
-                for (at, rule) in rules.resources.iter().enumerate() {
-                    let resource = ResourceId(u16::try_from(at).unwrap_or(u16::MAX));
+                for (resource, rule) in rules.by_id() {
                     all.insert(rule.name.clone(), self.free_of(who, resource).into());
                 }
                 Ok(Value::Object(all))
@@ -187,8 +187,14 @@ impl Transaction<'_> {
         }
     }
 
-    /// Whom a lookup is about: who was named, or the caller.
-    pub(super) fn who(&self, actor: Actor, of: Option<Id>) -> Result<Handle, Refusal> {
+    /// The principal that a lookup is about, if its affairs may be known.
+    pub(super) fn known(&self, actor: Actor, of: Option<Id>) -> Result<Handle, Refusal> {
+        let who = self.who(actor, of)?;
+        self.check_known(actor, who).map(|()| who)
+    }
+
+    /// The principal that a lookup is about: the one that was named, or the caller.
+    fn who(&self, actor: Actor, of: Option<Id>) -> Result<Handle, Refusal> {
         let Some(id) = of else { return self.own(actor) };
         let handle = self.target(&id)?;
         match self.draft.artifact(handle).and_then(|artifact| artifact.account) {

@@ -21,7 +21,8 @@ use oikos_kernel::{
     limits,
     op::OpKind,
     rules::{
-        CpuMeter, Execution, Missing, OnExhaustion, Renewal, ResourceId, ResourceKind, ResourceRule, Rules,
+        CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind, ResourceRule,
+        Rules,
     },
     time::Time,
 };
@@ -280,6 +281,8 @@ fn build(
     }
     let plan = execution(&section("execution")?, name, clock, &mut rules)?;
     permissions(&section("permissions")?, &mut rules)?;
+    let balances = [("public", Privacy::Public), ("own", Privacy::Own)];
+    rules.privacy = section("privacy")?.word("balances", &balances)?.unwrap_or(Privacy::Public);
     let mut shares = resources(&section("resources")?, &plan, &mut rules)?;
     costs(&section("costs")?, &mut rules)?;
     rules.mint_authorities = section("mint")?.ids("authorities")?;
