@@ -109,7 +109,8 @@ fn notes(privacy: &str, bid: u32) -> Vec<Value> {
     let bids = lines(&small, "log", "a.oikos", &["--type", "invoke", "--of", "house"]);
     assert!(bids.iter().any(|line| line["amount"] == bid), "{bids:?}");
     let of_step = |step: u8| {
-        [format!("spy_{step}"), format!("spy_did_{step}")].map(|id| artifact(&small, "a.oikos", &id)["content"].clone())
+        [format!("spy_{step}"), format!("spy_did_{step}")]
+            .map(|id| artifact(&small, "a.oikos", &id)["content"].clone())
     };
     (0..3).flat_map(of_step).collect()
 }
@@ -251,12 +252,16 @@ code = "def step(o):\n    return o['nothing']"
         .map(|fields| fields.filter(|(_, value)| !value.is_null()).map(|(name, _)| name.as_str()).collect())
         .collect();
     let refused = ["actor", "error", "op", "seq", "time", "type"];
-    assert!(other.iter().zip(&shapes).all(|(line, shape)| match line["type"].as_str() {
-        Some("tick") => *shape == ["seq", "tick", "time", "type"],
-        Some("refused") => *shape == refused && line["op"] == "store" && line["error"]["code"] == "rate_limited",
-        Some("thought") => *shape == ["actor", "error", "seq", "time", "type"],
-        _ => false,
-    }), "{other:?}");
+    assert!(
+        other.iter().zip(&shapes).all(|(line, shape)| match line["type"].as_str() {
+            Some("tick") => *shape == ["seq", "tick", "time", "type"],
+            Some("refused") =>
+                *shape == refused && line["op"] == "store" && line["error"]["code"] == "rate_limited",
+            Some("thought") => *shape == ["actor", "error", "seq", "time", "type"],
+            _ => false,
+        }),
+        "{other:?}"
+    );
     for kind in others {
         assert!(other.iter().any(|line| line["type"] == kind), "{kind}");
     }
