@@ -132,7 +132,16 @@ pub struct Lack {
 impl Refusal {
     /// A refusal with a sentence and no numbers.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), need: None, have: None, hint: None, index: None, lack: None, about: None }
+        Self {
+            code,
+            message: message.into(),
+            need: None,
+            have: None,
+            hint: None,
+            index: None,
+            lack: None,
+            about: None,
+        }
     }
 
     /// A field that is missing, of a wrong type or out of range.

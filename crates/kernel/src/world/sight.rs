@@ -46,7 +46,12 @@ impl World {
 
     /// An event as a viewer is shown it, if at all; `owner` is that of its artifact when it was told.
     #[must_use]
-    pub fn seen<'e>(&self, event: &'e Event, owner: Option<Handle>, viewer: Viewer) -> Option<Cow<'e, Event>> {
+    pub fn seen<'e>(
+        &self,
+        event: &'e Event,
+        owner: Option<Handle>,
+        viewer: Viewer,
+    ) -> Option<Cow<'e, Event>> {
         let Some(spec) = EventSpec::of(event.kind).filter(|_| viewer != Viewer::Observer) else {
             return Some(Cow::Borrowed(event));
         };
