@@ -134,7 +134,7 @@ fn modules_work_and_are_seeded_and_clocked() {
             json!([]),
             r#"["2026-01-01 00:00:00.500000","2026-01-01"]"#,
         ),
-        ("def run():\n    return now()", json!([]), "\"2026-01-01T00:00:00.5Z\""),
+        ("def run():\n    return now()", json!([]), "\"2026-01-01T00:00:00.500Z\""),
         (
             "import statistics as s\ndef run():\n    return [s.mean([1, 2, 6]), s.median([3, 1, 2]), s.mode([1, 2, 2]), s.pstdev([2, 2])]",
             json!([]),

@@ -127,9 +127,9 @@ fn contracts_are_told_what_is_asked() {
         bob write {"artifact": "doc", "content": "1234", "price": 3, "metadata": {"a": 1}} -> ok
         alice write {"artifact": "spy", "code": "{'check_permission': [['return', {'allowed': true, 'state_updates': {'asked': ['$arg0', '$arg1', '$arg2', '$arg3', '$call.caller', '$call.origin', '$me']}}]], 'told': [['call', 'storage_get', ['asked']], ['return', '$last']]}"} -> ok
         bob write {"artifact": "doc", "content": "1234", "price": 0, "metadata": {"a": 1}} -> ok
-        alice invoke {"artifact": "spy", "method": "told"} -> ok ["bob", "write", "doc", {"owner": "alice", "creator": "alice", "artifact_type": "memo", "artifact_id": "doc", "origin": "bob", "method": null, "now": "2026-01-01T00:00:00Z", "change": {"content": 4, "price": 0, "metadata": 7}}, "bob", "bob", "spy"]
+        alice invoke {"artifact": "spy", "method": "told"} -> ok ["bob", "write", "doc", {"owner": "alice", "creator": "alice", "artifact_type": "memo", "artifact_id": "doc", "origin": "bob", "method": null, "now": "2026-01-01T00:00:00.000Z", "change": {"content": 4, "price": 0, "metadata": 7}}, "bob", "bob", "spy"]
         alice invoke {"artifact": "via"} -> ok 1
-        alice invoke {"artifact": "spy", "method": "told"} -> ok ["via", "invoke", "doc", {"owner": "alice", "creator": "alice", "artifact_type": "memo", "artifact_id": "doc", "origin": "alice", "method": "run", "now": "2026-01-01T00:00:00Z", "change": {"args": 3, "pay": 0}}, "via", "alice", "spy"]
+        alice invoke {"artifact": "spy", "method": "told"} -> ok ["via", "invoke", "doc", {"owner": "alice", "creator": "alice", "artifact_type": "memo", "artifact_id": "doc", "origin": "alice", "method": "run", "now": "2026-01-01T00:00:00.000Z", "change": {"args": 3, "pay": 0}}, "via", "alice", "spy"]
         bob edit {"artifact": "doc", "field": "content", "old": "1234", "new": "56"} -> ok
         alice invoke {"artifact": "spy", "method": "told"} -> ok ~["bob", "write", "doc", {"change": {"content": 2}}, "bob", "bob", "spy"]
         # Asking changes nothing.
