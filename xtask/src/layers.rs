@@ -56,7 +56,6 @@ const WORDS: &[(&str, &[&str])] = &[
 
 /// Features whose presence anywhere would change what our own types do.
 const FEATURES: &[(&str, &str, &str)] = &[
-    ("serde_json", "preserve_order", "the canonical text of JSON sorts its keys"),
     ("serde_json", "arbitrary_precision", "numbers are compared and hashed as 64-bit values"),
 ];
 

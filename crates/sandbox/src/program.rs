@@ -6,7 +6,7 @@ use std::{
 };
 
 use monty::MontyRun;
-use monty_types::CompileOptions;
+use monty_types::{AssertMessageAnnotations, CompileOptions};
 use oikos_kernel::{
     code::{CodeFailure, Entry, FailureKind},
     limits,
@@ -90,7 +90,9 @@ pub(crate) fn compile(source: &str, file: &str, entry: &Entry) -> Result<Program
     let (wants_call, wants_me) = (source.contains("call"), source.contains("me"));
     inputs.extend(wants_call.then(|| "call".to_owned()));
     inputs.extend(wants_me.then(|| "me".to_owned()));
-    let run = MontyRun::new(text, SHARED, inputs, CompileOptions::default());
+    // An `assert` says what its author wrote, as in Python, and not the values that its condition had.
+    let options = CompileOptions { assert_message_annotations: AssertMessageAnnotations::Off };
+    let run = MontyRun::new(text, SHARED, inputs, options);
     let code = run.map_err(|error| report::invalid(&error, file, lines))?;
     Ok(Program { code, wants_call, wants_me, lines })
 }

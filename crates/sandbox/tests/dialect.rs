@@ -22,8 +22,17 @@ fn values_and_entries() {
         ("def run():\n    return (1, [2, (3,)])", json!([]), "[1,[2,[3]]]"),
         ("def run():\n    return {1: 'a', '1': 'b'}", json!([]), "! NotJson two keys"),
         ("def run():\n    return {2: 'a', None: 'b'}", json!([]), r#"{"2":"a","null":"b"}"#),
-        ("def run():\n    return 2 ** 63", json!([]), "9223372036854775808"),
+        ("def run():\n    return [2 ** 63 - 1, -2 ** 63]", json!([]), "[9223372036854775807,-9223372036854775808]"),
+        ("def run():\n    return 2 ** 64 - 2 ** 63 - 1 - 2 ** 62", json!([]), "4611686018427387903"),
+        ("def run():\n    return {'a': [2 ** 63]}", json!([]), "! NotJson an int beyond 64 bits at [a][0]"),
+        ("def run():\n    return -2 ** 63 - 1", json!([]), "! NotJson an int beyond 64 bits"),
         ("def run():\n    return 2 ** 64", json!([]), "! NotJson an int beyond 64 bits"),
+        ("def run(x):\n    return x", json!([[0.1, -0.0, 1e300, 5e-324, 1.0]]), "[0.1,-0.0,1e+300,5e-324,1.0]"),
+        (
+            "def run(x):\n    x['c'] = 0\n    return [x, list(x), {'b': 1, **x}]",
+            json!([{"z": 1, "a": {"y": 2, "b": 3}}]),
+            r#"[{"z":1,"a":{"y":2,"b":3},"c":0},["z","a","c"],{"b":1,"z":1,"a":{"y":2,"b":3},"c":0}]"#,
+        ),
         ("def run():\n    return [1.0, float('nan')]", json!([]), "! NotJson the float NaN at [1]"),
         ("def run():\n    return float('inf')", json!([]), "! NotJson"),
         ("def run():\n    return {'a': {1, 2}}", json!([]), "! NotJson a value of type set at [a]"),
@@ -191,6 +200,20 @@ fn modules_work_and_are_seeded_and_clocked() {
             r#"[3.0,[1],"bb"]"#,
         ),
     ]);
+}
+
+#[test]
+fn an_assert_says_what_its_author_wrote() {
+    let caught = |statement: &str| {
+        format!("def run():\n    try:\n        {statement}\n    except AssertionError as e:\n        return str(e)")
+    };
+    check(&[
+        ("SECRET = 3\ndef run():\n    assert SECRET > 9, 'too low'", json!([]), "! Raised AssertionError: too low"),
+        (&caught("assert 1 == 2, 'nope'"), json!([]), "\"nope\""),
+        (&caught("assert 1 == 2"), json!([]), "\"\""),
+        (&caught("assert (lambda: [])(), f'{1 + 1} is few'"), json!([]), "\"2 is few\""),
+    ]);
+    assert_eq!(Case::new("SECRET = 3\ndef run():\n    assert SECRET > 9").text(), "! Raised AssertionError");
 }
 
 #[test]

@@ -8,11 +8,14 @@ mod run;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use oikos_runner::kernel::{event, op, receipt::Viewer};
+use oikos_runner::kernel::{
+    event, op,
+    receipt::{Receipt, Viewer},
+};
 use oikos_runner::{
     Journal, Live, RunError, Stop, Verified,
     config::{self, Overrides, WorldFile},
-    founded_from, library, recorded, report, session, strict_json, verify,
+    Misread, founded_from, library, recorded, report, session, strict_json, verify,
 };
 use serde_json::{Value, json};
 
@@ -143,13 +146,13 @@ fn print_verified(found: &Verified, json: bool) {
 fn act(world: &Path, principal: &str, action: &str, json: bool) -> Result<bool> {
     let mut live = Live::open(Journal::open(world).map_err(RunError::from)?)?;
     live.sequencer.tell_time();
-    let action: Value = match strict_json(action) {
-        Ok(action) => action,
-        Err(error) => {
+    let receipt = match strict_json(action) {
+        Ok(action) => live.sequencer.act(principal, action)?,
+        Err(Misread::Unfit(refusal)) => Receipt::refused(live.sequencer.now(), refusal),
+        Err(Misread::Syntax(error)) => {
             bail!(Usage(format!("the action is not JSON ({error}); write it as '{{\"op\": \"noop\"}}'")))
         }
     };
-    let receipt = live.sequencer.act(principal, action)?;
     live.sequencer.commit()?;
     let receipt_json = receipt.to_json(live.world(), Viewer::Artifact(live.world().lookup(principal)));
     if json {

@@ -133,7 +133,7 @@ impl std::fmt::Display for OpKind {
 }
 
 fn op_kind(map: &mut Map<String, Value>) -> Result<OpKind, Refusal> {
-    let (name, value) = match (map.remove("op"), map.remove("action_type")) {
+    let (name, value) = match (map.shift_remove("op"), map.shift_remove("action_type")) {
         (Some(value), None) => ("op", value),
         (None, Some(value)) => ("action_type", value),
         (Some(_), Some(_)) => return Err(Refusal::invalid("give `op` or `action_type`, not both")),
@@ -159,7 +159,7 @@ fn op_kind(map: &mut Map<String, Value>) -> Result<OpKind, Refusal> {
 
 fn rename_heritage(map: &mut Map<String, Value>) -> Result<(), Refusal> {
     for (old, new) in HERITAGE_FIELDS {
-        let Some(value) = map.remove(*old) else {
+        let Some(value) = map.shift_remove(*old) else {
             continue;
         };
         if map.insert((*new).into(), value).is_some() {

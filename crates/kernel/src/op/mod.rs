@@ -17,7 +17,7 @@ pub use self::{
     action::{Action, Planned},
     field::{
         ActionId, Amount, Args, Content, Data, Duration, Field, FieldType, Gift, Gifts, Ids, Interface, Keep,
-        Key, Method, Natural, Object, OrNull, Part, Permission, Source, Stored, Text, What, Word, bounded,
+        Key, Method, Natural, Object, OrNull, Part, Permission, Source, Stored, Text, What, Word, beyond, bounded,
     },
     schema::{reference, schema},
     wait::{AnyOf, EventType, Fitting, Level, Waiting},
