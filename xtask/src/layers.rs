@@ -68,6 +68,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     for (file, text) in sources(root)? {
         problems.extend(words(&file, &text));
     }
+    problems.extend(crate::floors::check(root)?);
     if problems.is_empty() { Ok(()) } else { bail!("{}", problems.join("\n")) }
 }
 

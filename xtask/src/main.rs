@@ -1,5 +1,6 @@
 //! The checks that run before anything lands: `cargo xtask ci` runs all of them.
 
+mod floors;
 mod layers;
 mod tidy;
 

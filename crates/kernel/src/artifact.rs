@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
-    founding::Pays,
     json::Json,
-    record::{Change, Handle},
+    record::{Change, Handle, Pays},
     time::Time,
 };
 

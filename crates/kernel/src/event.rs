@@ -1,14 +1,162 @@
-//! What the types of events are and say: one table, from which come the reference in `docs/events.md`,
+//! Events, and what their types are and say: one table, from which come the reference in `docs/events.md`,
 //! the JSON Schema, and the check of every event that is told.
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::{
-    op::OpKind,
-    record::{Event, EventKind},
-};
+use crate::{id::Handle, op_kind::OpKind, resource::ResourceId, time::Time};
+
+/// The types of events: the ops that change something, and what happens beside them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// An op succeeded.
+    Op(OpKind),
+    /// An agent came into being.
+    Spawn,
+    /// An artifact's contract does not exist.
+    MissingContract,
+    /// A contract failed while it decided, and so denied.
+    ContractError,
+    /// The mind of an agent failed.
+    MindError,
+    /// An agent's sleep ended: it steps.
+    Wake,
+    /// An agent waits for capacity.
+    Block,
+    /// An agent has the capacity that it waited for: it steps.
+    Unblock,
+    /// A principal has nothing left of a resource, or an agent's step needs more than there is.
+    Exhausted,
+    /// An agent lacks what does not come back by itself: it waits for somebody's help.
+    Freeze,
+    /// A frozen agent was given what it lacked.
+    Rescue,
+    /// An agent failed too often in a row: it waits until something about it changes.
+    Pause,
+}
+
+impl EventKind {
+    /// The type of that name; `None` also for an op that makes no event.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        SPECS.iter().map(|spec| spec.kind).find(|kind| kind.as_str() == word)
+    }
+
+    /// Every type's word.
+    pub fn words() -> impl Iterator<Item = &'static str> + Clone {
+        SPECS.iter().map(|spec| spec.kind.as_str())
+    }
+
+    /// The word for it in `type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Op(op) => op.as_str(),
+            Self::Spawn => "spawn",
+            Self::MissingContract => "missing_contract",
+            Self::ContractError => "contract_error",
+            Self::MindError => "mind_error",
+            Self::Wake => "wake",
+            Self::Block => "block",
+            Self::Unblock => "unblock",
+            Self::Exhausted => "exhausted",
+            Self::Freeze => "freeze",
+            Self::Rescue => "rescue",
+            Self::Pause => "pause",
+        }
+    }
+}
+
+/// Something worth telling others; its sequence number and time are its record's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its type.
+    pub kind: EventKind,
+    /// Who did it: the immediate caller.
+    pub actor: Handle,
+    /// What it was done to.
+    pub artifact: Option<Handle>,
+    /// Who received something by it.
+    pub to: Option<Handle>,
+    /// How much was moved, in base units.
+    pub amount: Option<i64>,
+    /// Of which resource; none is scrip.
+    pub resource: Option<ResourceId>,
+    /// The method, the storage key or the reason.
+    pub detail: Option<String>,
+}
+
+impl Event {
+    /// An event of which only the type and the actor are known.
+    #[must_use]
+    pub const fn new(kind: EventKind, actor: Handle) -> Self {
+        Self { kind, actor, artifact: None, to: None, amount: None, resource: None, detail: None }
+    }
+}
+
+/// An event with its place in the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRow {
+    /// The record's number.
+    pub seq: u64,
+    /// The record's time.
+    pub time: Time,
+    /// The event.
+    pub event: Event,
+}
+
+impl EventRow {
+    /// The type as a word.
+    #[must_use]
+    pub fn kind(&self) -> EventKind {
+        self.event.kind
+    }
+}
+
+/// Which events are meant: those that fit all that is given. Ids may be of artifacts yet to come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// The type; none is any.
+    pub kind: Option<EventKind>,
+    /// Who did it.
+    pub actor: Option<String>,
+    /// What it was done to.
+    pub artifact: Option<String>,
+    /// Who received something by it.
+    pub to: Option<String>,
+    /// Of which resource.
+    pub resource: Option<String>,
+    /// The method, the storage key or the reason, exactly.
+    pub detail: Option<String>,
+    /// At least so much, in base units.
+    pub amount: Option<i64>,
+}
+
+impl Filter {
+    /// What is meant, in words.
+    pub(crate) fn words(&self) -> String {
+        let mut text = format!("event {}", self.kind.map_or("*", |kind| kind.as_str()));
+        let fields = [
+            ("actor", &self.actor),
+            ("artifact", &self.artifact),
+            ("to", &self.to),
+            ("resource", &self.resource),
+            ("detail", &self.detail),
+        ];
+        for (name, value) in fields {
+            if let Some(value) = value {
+                text.push_str(&format!(" {name}={value}"));
+            }
+        }
+        if let Some(amount) = self.amount {
+            text.push_str(&format!(" amount>={amount}"));
+        }
+        text
+    }
+}
 
 /// What the table says of one type.
 #[derive(Debug)]

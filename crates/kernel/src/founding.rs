@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -10,35 +9,13 @@ use crate::{
     id::{Id, RESERVED_PREFIX},
     limits,
     op::bounded,
-    record::{Cause, Creation, Effect, Event, EventKind, Handle, Outcome, Record},
+    record::{Cause, Creation, Effect, Event, EventKind, Handle, Outcome, Pays, Record},
     rules::{Execution, ResourceKind, Rules},
     world::World,
 };
 
 /// The beginning of the ids of the agents' manual, which owns itself as the genesis library does.
 const HANDBOOK_PREFIX: &str = "handbook_";
-
-/// Who bears the cost of running an artifact's code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pays {
-    /// The artifact itself; it needs standing.
-    #[serde(rename = "self")]
-    Itself,
-    /// Whoever pays for its caller.
-    Caller,
-}
-
-impl Pays {
-    /// The word for it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Itself => "self",
-            Self::Caller => "caller",
-        }
-    }
-}
 
 /// All that a new world starts with. The native genesis contracts come before the founders by themselves.
 #[derive(Clone, Debug)]
@@ -247,8 +224,8 @@ fn creation(founder: &Founder, handles: &HashMap<&str, Handle>) -> Result<(Creat
         Some(handle) => Ok(*handle),
         None => Err(FoundingError::new(&founder.id, field, format!("there is no artifact `{id}`"))),
     };
-    if let Err(refusal) = Id::parse(&founder.id) {
-        return wrong("id", refusal.message);
+    if let Err(error) = Id::parse(&founder.id) {
+        return wrong("id", error.0);
     }
     let sizes = [
         ("content", &founder.content, limits::CONTENT_BYTES_MAX),

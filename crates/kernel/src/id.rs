@@ -1,40 +1,49 @@
-//! Ids of artifacts: one namespace, one grammar.
+//! Ids of artifacts, one namespace with one grammar, and the numbers that stand for them.
 
 use std::sync::Arc;
 
-use crate::{limits, refusal::Refusal};
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
 
 /// The prefix that only the founding of a world may use.
 pub const RESERVED_PREFIX: &str = "genesis_";
 
+/// An artifact's dense number: artifacts are numbered from 0 as they are created, and never again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Handle(pub u32);
+
 /// A well-formed id; whether such an artifact exists is another question.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(Arc<str>);
+
+/// Why a text is no id, as a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct IdError(pub String);
 
 impl Id {
     /// Checks the grammar: 1 to 128 of `[A-Za-z0-9_.:-]`, beginning with a letter or digit.
     ///
     /// # Errors
     /// A sentence that names the problem.
-    pub fn parse(text: &str) -> Result<Self, Refusal> {
+    pub fn parse(text: &str) -> Result<Self, IdError> {
         if text.is_empty() {
-            return Err(Refusal::invalid("an id can't be empty"));
+            return Err(IdError("an id can't be empty".into()));
         }
         let chars = text.chars().count();
         if chars > limits::ID_CHARS_MAX {
-            return Err(Refusal::invalid(format!(
+            return Err(IdError(format!(
                 "an id of {chars} characters is too long; the most is {}",
                 limits::ID_CHARS_MAX
             )));
         }
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-');
         if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
-            return Err(Refusal::invalid(format!(
-                "an id can't hold {bad:?}; use letters, digits and `_ . : -`"
-            )));
+            return Err(IdError(format!("an id can't hold {bad:?}; use letters, digits and `_ . : -`")));
         }
         if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-            return Err(Refusal::invalid(format!("id `{text}` must begin with a letter or digit")));
+            return Err(IdError(format!("id `{text}` must begin with a letter or digit")));
         }
         Ok(Self(text.into()))
     }

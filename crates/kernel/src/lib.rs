@@ -3,29 +3,62 @@
 //! Pure and synchronous. It does no I/O, reads no clock, draws no randomness of its own, uses no
 //! floats for money or resources, and never calls an interpreter or a network: what it needs from
 //! outside it asks for, and is resumed with the answer.
+//!
+//! The modules stand in the order in which they are best read. Each imports only those before it, and
+//! `cargo xtask layers` sees to that.
 
-mod artifact;
-mod cell;
-pub mod code;
-pub mod contract;
-pub mod event;
-pub mod founding;
-pub mod id;
-pub mod image;
-mod inbox;
-pub mod json;
+// Words.
+/// Enums of words.
+mod words;
+/// Every limit, once.
 pub mod limits;
-mod loops;
-mod observe;
-pub mod op;
-mod pages;
-pub mod receipt;
-pub mod record;
-pub mod refusal;
-pub mod rules;
-pub mod seed;
-mod sleepers;
-mod state;
+/// Instants and durations.
 pub mod time;
-pub mod transaction;
+/// JSON as it is kept.
+pub mod json;
+/// Randomness from a seed.
+pub mod seed;
+/// Ids and their numbers.
+pub mod id;
+/// Resources: their places, kinds and rules.
+pub mod resource;
+/// The kinds of ops.
+pub mod op_kind;
+
+// What is stored.
+/// Why something was refused.
+pub mod refusal;
+/// Events and their types.
+pub mod event;
+/// What a world file fixed.
+pub mod rules;
+/// What the journal stores.
+pub mod record;
+/// What an action did.
+pub mod receipt;
+
+// What is asked for.
+/// Calls of code, and their answers.
+pub mod code;
+/// Ops and actions.
+pub mod op;
+/// What contracts answer.
+pub mod contract;
+
+// The state.
+/// Copy-on-write tables.
+mod pages;
+/// One resource of one account.
+mod cell;
+/// Artifacts.
+mod artifact;
+/// How one effect changes a state.
+mod state;
+/// The state of a world, and what is done with it.
 pub mod world;
+
+// Where a world comes from, and how it goes on.
+/// The first record.
+pub mod founding;
+/// One action.
+pub mod transaction;

@@ -5,21 +5,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    event::SPECS,
-    founding::Pays,
     json::Json,
-    op::OpKind,
     refusal::{Code, Refusal},
-    rules::{ResourceId, Rules},
+    resource::ResourceId,
+    rules::Rules,
     time::Time,
+    words::words,
+};
+
+pub use crate::{
+    event::{Event, EventKind, Filter},
+    id::Handle,
 };
 
 /// The version of the journal's format.
 pub const FORMAT: u32 = 3;
-
-/// An artifact's dense number: artifacts are numbered from 0 as they are created, and never again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Handle(pub u32);
 
 /// One entry of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -225,6 +225,32 @@ pub enum Until {
     },
 }
 
+impl Until {
+    /// The instant it names.
+    pub(crate) fn time(&self) -> Option<Time> {
+        match self {
+            Self::Time(time) => Some(*time),
+            Self::Event(_) | Self::Level { .. } => None,
+        }
+    }
+
+    /// What is awaited, in words.
+    pub(crate) fn words(&self, rules: &Rules) -> String {
+        match self {
+            Self::Time(time) => format!("until {time}"),
+            Self::Event(filter) => filter.words(),
+            Self::Level { resource, bound, level } => {
+                let name = rules.unit_name(*resource);
+                let bound = match bound {
+                    Bound::AtLeast => "at least",
+                    Bound::AtMost => "at most",
+                };
+                format!("{name} {bound} {level}")
+            }
+        }
+    }
+}
+
 /// From which side a level is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -235,49 +261,32 @@ pub enum Bound {
     AtMost,
 }
 
-/// Which events are meant: those that fit all that is given. Ids may be of artifacts yet to come.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Filter {
-    /// The type; none is any.
-    pub kind: Option<EventKind>,
-    /// Who did it.
-    pub actor: Option<String>,
-    /// What it was done to.
-    pub artifact: Option<String>,
-    /// Who received something by it.
-    pub to: Option<String>,
-    /// Of which resource.
-    pub resource: Option<String>,
-    /// The method, the storage key or the reason, exactly.
-    pub detail: Option<String>,
-    /// At least so much, in base units.
-    pub amount: Option<i64>,
+words! {
+    /// What a payment was for; the words are those of receipts.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    Why {
+        /// A `transfer`.
+        Transfer = "transfer",
+        /// Sent along with an invocation.
+        Pay = "pay",
+        /// The price of an invocation.
+        Price = "price",
+        /// The cost that a contract asked for its permission.
+        ContractCost = "contract_cost",
+    }
 }
 
-/// What a payment was for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Why {
-    /// A `transfer`.
-    Transfer,
-    /// Sent along with an invocation.
-    Pay,
-    /// The price of an invocation.
-    Price,
-    /// What a contract asked for its permission.
-    ContractCost,
-}
-
-impl Why {
-    /// The word for it in receipts.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Transfer => "transfer",
-            Self::Pay => "pay",
-            Self::Price => "price",
-            Self::ContractCost => "contract_cost",
-        }
+words! {
+    /// Who bears the cost of running an artifact's code.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    Pays {
+        /// The artifact itself; it needs standing.
+        #[serde(rename = "self")]
+        Itself = "self",
+        /// Whoever pays for its caller.
+        Caller = "caller",
     }
 }
 
@@ -317,95 +326,6 @@ pub struct Change {
     pub memory_artifact: Option<Option<Handle>>,
     pub depends_on: Option<Vec<Handle>>,
     pub metadata: Option<Json>,
-}
-
-/// The types of events: the ops that change something, and what happens beside them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EventKind {
-    /// An op succeeded.
-    Op(OpKind),
-    /// An agent came into being.
-    Spawn,
-    /// An artifact's contract does not exist.
-    MissingContract,
-    /// A contract failed while it decided, and so denied.
-    ContractError,
-    /// The mind of an agent failed.
-    MindError,
-    /// An agent's sleep ended: it steps.
-    Wake,
-    /// An agent waits for capacity.
-    Block,
-    /// An agent has the capacity that it waited for: it steps.
-    Unblock,
-    /// A principal has nothing left of a resource, or an agent's step needs more than there is.
-    Exhausted,
-    /// An agent lacks what does not come back by itself: it waits for somebody's help.
-    Freeze,
-    /// A frozen agent was given what it lacked.
-    Rescue,
-    /// An agent failed too often in a row: it waits until something about it changes.
-    Pause,
-}
-
-impl EventKind {
-    /// The type of that name; `None` also for an op that makes no event.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        SPECS.iter().map(|spec| spec.kind).find(|kind| kind.as_str() == word)
-    }
-
-    /// Every type's word.
-    pub fn words() -> impl Iterator<Item = &'static str> + Clone {
-        SPECS.iter().map(|spec| spec.kind.as_str())
-    }
-
-    /// The word for it in `type`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Op(op) => op.as_str(),
-            Self::Spawn => "spawn",
-            Self::MissingContract => "missing_contract",
-            Self::ContractError => "contract_error",
-            Self::MindError => "mind_error",
-            Self::Wake => "wake",
-            Self::Block => "block",
-            Self::Unblock => "unblock",
-            Self::Exhausted => "exhausted",
-            Self::Freeze => "freeze",
-            Self::Rescue => "rescue",
-            Self::Pause => "pause",
-        }
-    }
-}
-
-/// Something worth telling others; its sequence number and time are its record's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    /// Its type.
-    pub kind: EventKind,
-    /// Who did it: the immediate caller.
-    pub actor: Handle,
-    /// What it was done to.
-    pub artifact: Option<Handle>,
-    /// Who received something by it.
-    pub to: Option<Handle>,
-    /// How much was moved, in base units.
-    pub amount: Option<i64>,
-    /// Of which resource; none is scrip.
-    pub resource: Option<ResourceId>,
-    /// The method, the storage key or the reason.
-    pub detail: Option<String>,
-}
-
-impl Event {
-    /// An event of which only the type and the actor are known.
-    #[must_use]
-    pub const fn new(kind: EventKind, actor: Handle) -> Self {
-        Self { kind, actor, artifact: None, to: None, amount: None, resource: None, detail: None }
-    }
 }
 
 /// Why bytes are no record.

@@ -2,61 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{op::OpKind, time::Time};
+use crate::{op_kind::OpKind, time::Time};
 
-/// A resource's place in [`Rules::resources`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct ResourceId(pub u16);
-
-impl ResourceId {
-    /// `cpu`, in microseconds.
-    pub const CPU: Self = Self(0);
-    /// `memory`, in bytes.
-    pub const MEMORY: Self = Self(1);
-    /// `disk`, in bytes.
-    pub const DISK: Self = Self(2);
-    /// The names that every world has, in the order of their ids.
-    pub const BUILT_IN: [&'static str; 3] = ["cpu", "memory", "disk"];
-}
-
-/// How a resource is scarce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ResourceKind {
-    /// A rate per window.
-    Renewable {
-        /// The window, in milliseconds, at least 1.
-        window_ms: i64,
-    },
-    /// A balance that only falls by use.
-    Depletable,
-    /// A quota that is in use or free.
-    Allocatable,
-    /// Metered and reported; limits nobody.
-    Metered,
-}
-
-impl ResourceKind {
-    /// The word for it in queries and world files.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Renewable { .. } => "renewable",
-            Self::Depletable => "depletable",
-            Self::Allocatable => "allocatable",
-            Self::Metered => "metered",
-        }
-    }
-}
-
-/// One resource of a world.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResourceRule {
-    /// Its name, such as `cpu` or `actions`.
-    pub name: String,
-    /// How it is scarce.
-    pub kind: ResourceKind,
-}
+pub use crate::resource::{ResourceId, ResourceKind, ResourceRule, SCRIP};
 
 /// When renewable resources come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,6 +138,12 @@ impl Rules {
     #[must_use]
     pub fn resource_name(&self, resource: ResourceId) -> &str {
         self.resources.get(usize::from(resource.0)).map_or("unknown", |rule| &rule.name)
+    }
+
+    /// The name of a resource, or of scrip, which is none.
+    #[must_use]
+    pub fn unit_name(&self, resource: Option<ResourceId>) -> &str {
+        resource.map_or(SCRIP, |resource| self.resource_name(resource))
     }
 
     /// How long a use of a renewable resource counts at most, in milliseconds.

@@ -12,9 +12,10 @@ use std::{
 
 use oikos_journal::Journal;
 use oikos_kernel::{
-    receipt::{Viewer, event_json},
+    event::EventRow,
     record::{Filter, Record},
-    world::{EventRow, World},
+    world::World,
+    world::wire::{Viewer, event_json},
 };
 use serde_json::Value;
 

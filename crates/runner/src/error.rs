@@ -1,7 +1,10 @@
 //! Faults of a running world. Refusals are not among them: those are in receipts.
 
 use oikos_journal::JournalError;
-use oikos_kernel::{founding::FoundingError, image::AuditError, world::ApplyError};
+use oikos_kernel::{
+    founding::FoundingError,
+    world::{ApplyError, image::AuditError},
+};
 
 use crate::config::ConfigError;
 

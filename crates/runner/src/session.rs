@@ -9,10 +9,11 @@ use oikos_kernel::{
     id::nearest,
     limits,
     op::{Action, Op},
-    receipt::{Receipt, Viewer},
+    receipt::Receipt,
     record::Cause,
     refusal::{Code, Refusal},
     time::parse_duration_ms,
+    world::wire::Viewer,
 };
 use serde_json::{Map, Value, json};
 

@@ -58,7 +58,7 @@ fn row(world: &World, handle: Handle, what: &str) -> Value {
         map.insert("state".into(), agent.state().into());
         map.insert("steps".into(), agent.steps.into());
         map.insert("due".into(), agent.due().map(|due| due.to_string()).into());
-        map.insert("waits_for".into(), agent.waits(world).into());
+        map.insert("waits_for".into(), agent.waits(world.rules()).into());
         map.insert("errors_in_a_row".into(), agent.errors().into());
         let last = agent.last();
         let last = last.as_ref().and_then(|receipt| receipt.refusal());
@@ -134,9 +134,9 @@ fn text(world: &World, handles: &[Handle], what: &str) -> String {
 
 /// What an agent does, until when and why.
 fn state(world: &World, agent: &Agent) -> String {
-    let until = agent.due().filter(|_| agent.waits(world).is_some());
+    let until = agent.due().filter(|_| agent.waits(world.rules()).is_some());
     let until = until.map_or(String::new(), |due| format!(" until {due}"));
-    let waits = agent.waits(world).filter(|_| until.is_empty());
+    let waits = agent.waits(world.rules()).filter(|_| until.is_empty());
     let waits = waits.map_or(String::new(), |waits| format!(" ({waits})"));
     format!("{}{until}{waits}", agent.state())
 }

@@ -6,9 +6,9 @@ use anyhow::{Result, bail};
 use oikos_runner::kernel::{
     id::nearest,
     op::OpKind,
-    receipt::{Viewer, event_json},
     record::{Cause, EventKind, Handle, Outcome, Record},
     world::World,
+    world::wire::{Viewer, event_json},
 };
 use oikos_runner::{Journal, RunError};
 use serde_json::{Value, json};

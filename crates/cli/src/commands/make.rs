@@ -45,8 +45,8 @@ def step(observation):
 
 pub(super) fn init(name: &str, json: bool) -> Result<bool> {
     let name = name.strip_suffix(".toml").unwrap_or(name);
-    if let Err(refusal) = Id::parse(name) {
-        bail!(Usage(refusal.message));
+    if let Err(error) = Id::parse(name) {
+        bail!(Usage(error.0));
     }
     let (world, folder) = (format!("{name}.toml"), Path::new(name));
     let agent = folder.join("agent.py");

@@ -8,10 +8,7 @@ mod run;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use oikos_runner::kernel::{
-    event, op,
-    receipt::{Receipt, Viewer},
-};
+use oikos_runner::kernel::{event, op, receipt::Receipt, world::wire::Viewer};
 use oikos_runner::{
     Journal, Live, RunError, Stop, Verified,
     config::{self, Overrides, WorldFile},

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    founding::Pays,
     id::{Id, nearest},
     json::{Json, Unfit, check, text_bytes},
     limits,
+    record::Pays,
     refusal::{Code, Refusal},
     time::{Time, parse_duration_ms},
+    words::words,
 };
 
 /// A type that a field of an op can have.
@@ -201,7 +202,7 @@ pub fn bounded(name: &str, value: &Value, bytes_max: usize) -> Result<(), Refusa
 impl Given for Id {
     fn given(name: &str, value: Value) -> Result<Self, Refusal> {
         let text = text(name, value)?;
-        Self::parse(&text).map_err(|refusal| in_field(name, refusal))
+        Self::parse(&text).map_err(|error| in_field(name, error.into()))
     }
 
     fn given_schema() -> Value {
@@ -514,41 +515,6 @@ impl Given for Time {
     }
 }
 
-macro_rules! words {
-    ($(#[doc = $doc:literal])+ $Name:ident { $($(#[doc = $vdoc:literal])+ $Variant:ident = $word:literal,)+ }) => {
-        $(#[doc = $doc])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $Name { $($(#[doc = $vdoc])+ $Variant,)+ }
-
-        impl $Name {
-            /// Every word, in order.
-            pub const WORDS: &[&str] = &[$($word),+];
-
-            /// The word.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$Variant => $word,)+ }
-            }
-
-            /// The meaning of a word.
-            #[must_use]
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$Variant),)+ _ => None }
-            }
-        }
-
-        impl Given for $Name {
-            fn given(name: &str, value: Value) -> Result<Self, Refusal> {
-                word(name, value, Self::WORDS, Self::from_word)
-            }
-
-            fn given_schema() -> Value {
-                json!({ "enum": Self::WORDS })
-            }
-        }
-    };
-}
-
 fn word<T>(name: &str, value: Value, words: &[&str], read: fn(&str) -> Option<T>) -> Result<T, Refusal> {
     let text = text(name, value)?;
     if let Some(value) = read(&text) {
@@ -631,19 +597,21 @@ words! {
     }
 }
 
-impl Given for Pays {
-    fn given(name: &str, value: Value) -> Result<Self, Refusal> {
-        word(name, value, &["self", "caller"], |word| match word {
-            "self" => Some(Self::Itself),
-            "caller" => Some(Self::Caller),
-            _ => None,
-        })
-    }
+macro_rules! given_words {
+    ($($Name:ident),+) => { $(
+        impl Given for $Name {
+            fn given(name: &str, value: Value) -> Result<Self, Refusal> {
+                word(name, value, Self::WORDS, Self::from_word)
+            }
 
-    fn given_schema() -> Value {
-        json!({ "enum": ["self", "caller"] })
-    }
+            fn given_schema() -> Value {
+                json!({ "enum": Self::WORDS })
+            }
+        }
+    )+ };
 }
+
+given_words!(Part, Field, Permission, What, Pays);
 
 /// The fields of one op, taken out one by one.
 pub(super) struct Fields(pub(super) Map<String, Value>);

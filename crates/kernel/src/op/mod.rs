@@ -3,12 +3,13 @@
 //! One table says every op with its fields. From it come the types, the reading of JSON and of calls
 //! in code, the nearest-name hints, the JSON Schema and the op reference of the handbook.
 
-mod action;
+// Its parts:
 mod field;
-mod schema;
 mod wait;
+// Built on it:
+mod action;
+mod schema;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) use self::action::argument;
@@ -22,7 +23,8 @@ pub use self::{
     schema::{reference, schema},
     wait::{AnyOf, EventType, Fitting, Level, Waiting},
 };
-use crate::{founding::Pays, id::Id, limits, refusal::Refusal, time::Time};
+pub use crate::op_kind::OpKind;
+use crate::{id::Id, limits, record::Pays, refusal::Refusal, time::Time};
 
 /// What the table says of one op.
 #[derive(Debug)]
@@ -58,7 +60,7 @@ impl std::fmt::Debug for FieldSpec {
 macro_rules! ops {
     ($(
         $(#[doc = $doc:literal])+
-        $Kind:ident $word:literal $positional:literal {
+        $Kind:ident $positional:literal {
             $( $(#[doc = $fdoc:literal])+ $field:ident $key:literal : $ty:ty, )*
         }
     )+) => {
@@ -111,10 +113,10 @@ macro_rules! ops {
 
 ops! {
     /// Does nothing.
-    Noop "noop" 0 {}
+    Noop 0 {}
 
     /// Shows an artifact's content, and its code and interface if asked.
-    Read "read" 2 {
+    Read 2 {
         /// The artifact to read.
         artifact "artifact": Id,
         /// Whether to show code and interface too; default false.
@@ -122,7 +124,7 @@ ops! {
     }
 
     /// Creates an artifact, or replaces the named fields of one that exists.
-    Write "write" 2 {
+    Write 2 {
         /// The artifact to create or change.
         artifact "artifact": Id,
         /// Text or JSON.
@@ -152,7 +154,7 @@ ops! {
     }
 
     /// Replaces the one exact occurrence of a string in an artifact's content or code.
-    Edit "edit" 4 {
+    Edit 4 {
         /// The artifact to change.
         artifact "artifact": Id,
         /// Which text: `content` or `code`.
@@ -164,13 +166,13 @@ ops! {
     }
 
     /// Makes an artifact a tombstone; its id is never used again.
-    Delete "delete" 1 {
+    Delete 1 {
         /// The artifact to delete.
         artifact "artifact": Id,
     }
 
     /// Calls a method of an artifact's code.
-    Invoke "invoke" 1 {
+    Invoke 1 {
         /// The artifact to call.
         artifact "artifact": Id,
         /// The function of its code; default `run`.
@@ -184,13 +186,13 @@ ops! {
     }
 
     /// Runs a Python snippet as the caller: many ops in one atomic action.
-    Run "run" 1 {
+    Run 1 {
         /// The snippet.
         code "code": Source,
     }
 
     /// Moves own scrip, or own resource balance, rate or quota, to a principal.
-    Transfer "transfer" 4 {
+    Transfer 4 {
         /// Who receives it.
         to "to": Id,
         /// How much, in base units.
@@ -202,7 +204,7 @@ ops! {
     }
 
     /// Changes the owner of an artifact.
-    TransferOwnership "transfer_ownership" 2 {
+    TransferOwnership 2 {
         /// The artifact to hand over.
         artifact "artifact": Id,
         /// The new owner, a principal.
@@ -210,7 +212,7 @@ ops! {
     }
 
     /// Changes the access contract of an artifact.
-    SetContract "set_contract" 2 {
+    SetContract 2 {
         /// The artifact to put under another contract.
         artifact "artifact": Id,
         /// The artifact that decides from now on.
@@ -218,7 +220,7 @@ ops! {
     }
 
     /// Sets or removes a key of the caller's own storage.
-    Store "store" 2 {
+    Store 2 {
         /// The key.
         key "key": Key,
         /// Any JSON; null removes the key.
@@ -226,7 +228,7 @@ ops! {
     }
 
     /// Ends an agent's step until the first of what is named; only an agent can sleep.
-    Sleep "sleep" 1 {
+    Sleep 1 {
         /// So long, such as `60s`; in code by position, `sleep("60s")`, for `for` is a word of Python.
         duration "for": Option<Duration>,
         /// Until an instant.
@@ -244,7 +246,7 @@ ops! {
     }
 
     /// Reads kernel facts; changes nothing.
-    Query "query" 1 {
+    Query 1 {
         /// What to look up.
         what "what": What,
         /// The principal or owner it is about; default is the caller.
@@ -274,76 +276,7 @@ ops! {
     }
 }
 
-/// The kinds of ops, those that this version refuses as `unsupported` too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each name is the op itself")]
-pub enum OpKind {
-    Noop,
-    Read,
-    Write,
-    Edit,
-    Delete,
-    Invoke,
-    Run,
-    Transfer,
-    TransferOwnership,
-    SetContract,
-    Store,
-    Query,
-    Sleep,
-    Mint,
-    Charge,
-}
-
 impl OpKind {
-    /// Every kind.
-    pub const ALL: [Self; 15] = [
-        Self::Noop,
-        Self::Read,
-        Self::Write,
-        Self::Edit,
-        Self::Delete,
-        Self::Invoke,
-        Self::Run,
-        Self::Transfer,
-        Self::TransferOwnership,
-        Self::SetContract,
-        Self::Store,
-        Self::Query,
-        Self::Sleep,
-        Self::Mint,
-        Self::Charge,
-    ];
-
-    /// The op as it is written.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Noop => "noop",
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Edit => "edit",
-            Self::Delete => "delete",
-            Self::Invoke => "invoke",
-            Self::Run => "run",
-            Self::Transfer => "transfer",
-            Self::TransferOwnership => "transfer_ownership",
-            Self::SetContract => "set_contract",
-            Self::Store => "store",
-            Self::Query => "query",
-            Self::Sleep => "sleep",
-            Self::Mint => "mint",
-            Self::Charge => "charge",
-        }
-    }
-
-    /// The op of that name.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
-    }
-
     /// Its row in the table; `None` for the ops that this version lacks.
     #[must_use]
     pub fn spec(self) -> Option<&'static OpSpec> {

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Actor, Mode, Next, Transaction, frame::Purpose};
+use super::{
+    Next, Transaction,
+    stack::{Actor, Ask, Mode, Purpose},
+};
 use crate::{
     code::{CallInfo, Entry},
     contract::{Native, Verdict},
@@ -16,13 +19,6 @@ use crate::{
     rules::Missing,
     state::State,
 };
-
-/// One question to a contract: may the op's caller do this to that?
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ask {
-    pub(super) action: Permission,
-    pub(super) target: Handle,
-}
 
 impl Transaction<'_> {
     /// The artifact of an id that an op names, tombstones excepted.
@@ -207,7 +203,7 @@ impl Transaction<'_> {
         let Some(id) = &verdict.recipient else {
             return Ok(None);
         };
-        let found = crate::id::Id::parse(id).and_then(|id| self.target(&id));
+        let found = crate::id::Id::parse(id).map_err(Refusal::from).and_then(|id| self.target(&id));
         let handle = found.map_err(|refusal| format!("`recipient`: {}", refusal.message))?;
         match self.draft.artifact(handle).and_then(|artifact| artifact.account) {
             Some(_) => Ok(Some(handle)),

@@ -4,45 +4,20 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Actor, Mode, Need, Next, Task, Told, Transaction, ask::Ask};
+use super::{
+    Need, Next, Told, Transaction,
+    stack::{Actor, Ask, CodeTask, Mode, Purpose, Task},
+};
 use crate::{
     code::{CallInfo, CodeCall, CodeFailure, CodeLimits, Entry, FailureKind, HostAnswer, Meter},
     contract::Verdict,
-    founding::Pays,
     limits,
     op::{Gift, Invoke, Op, OpKind, Run},
-    record::{Effect, EventKind, Handle, Why},
+    record::{Effect, EventKind, Handle, Pays, Why},
     refusal::{Code, Refusal},
     rules::{CpuMeter, ResourceId, ResourceKind},
     state::State,
 };
-
-/// Code under way, suspended at a host call or running.
-pub(super) struct CodeTask {
-    pub(super) actor: Actor,
-    purpose: Purpose,
-    file: Arc<str>,
-    /// CPU charged so far, in microseconds.
-    charged_us: i64,
-    polls: u64,
-    /// Whether its budget is what the payer's CPU allows, rather than the limit of every run.
-    cpu_bound: bool,
-    /// Refusals that were raised in it, latest last, to know one again that was not caught.
-    raised: Vec<Refusal>,
-    /// Whether the call under way is an `attempt`.
-    pub(super) attempt: bool,
-}
-
-/// Why code runs.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Purpose {
-    /// For the op below it.
-    Op,
-    /// To answer a question about the op below it.
-    Check { ask: Ask, contract: Handle },
-    /// To think or to measure; there is nothing below it.
-    Alone,
-}
 
 /// Refusals remembered per run; more than this are raised only by code that catches them.
 const RAISED_MAX: usize = 16;

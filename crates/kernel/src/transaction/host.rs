@@ -2,13 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Actor, Next, Transaction};
+use super::{Next, Transaction, stack::Actor};
 use crate::{
     code::{HostCall, Meter},
-    founding::Pays,
     id::Id,
     op::{Key, OpKind, Planned, Text, Word, argument},
-    record::Handle,
+    record::{Handle, Pays},
     refusal::{Code, Refusal},
     rules::{ResourceId, ResourceKind},
     state::State,

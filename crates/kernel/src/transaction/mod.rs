@@ -4,8 +4,11 @@
 //! it is given the [`Answer`]. It never waits, and it never changes the world: at the end it yields
 //! what would change, as a [`Finished`].
 
-mod ask;
+// Its parts:
 mod draft;
+mod stack;
+// Built on it:
+mod ask;
 mod frame;
 mod host;
 mod ops;
@@ -17,9 +20,8 @@ use std::{collections::VecDeque, sync::Arc};
 use serde_json::Value;
 
 use self::{
-    ask::Ask,
     draft::{Draft, Savepoint},
-    frame::CodeTask,
+    stack::{Actor, Mode, OpTask, Task},
 };
 use crate::{
     code::{CodeAnswer, CodeCall, CodeFailure, Entry, HostAnswer},
@@ -81,52 +83,6 @@ pub struct Finished {
     pub outcome: Outcome,
     /// What the code printed.
     pub output: String,
-}
-
-/// What authority something acts with, and who bears what it costs.
-#[derive(Clone, Copy, Debug)]
-struct Actor {
-    /// Who acts; nobody when an observer looks.
-    me: Option<Handle>,
-    /// Who bears charges and prices; nobody when it is free.
-    payer: Option<Handle>,
-    /// The principal whose action started the chain.
-    origin: Option<Handle>,
-    invoke_depth: u32,
-    check_depth: u32,
-    mode: Mode,
-}
-
-/// What may be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    /// Anything.
-    Act,
-    /// Contracts and measures: read, and invoke what only reads.
-    Decide,
-    /// Minds and observers: look only, free of `[costs]`.
-    Look,
-}
-
-/// One level of the transaction's stack.
-enum Task {
-    Op(Box<OpTask>),
-    Code(Box<CodeTask>),
-}
-
-/// An op under way.
-struct OpTask {
-    actor: Actor,
-    op: Arc<Op>,
-    /// The most that prices may take from the payer, and what they took.
-    bound: i64,
-    spent: i64,
-    savepoint: Savepoint,
-    prices_from: usize,
-    /// Permissions still to be asked, last first.
-    asks: Vec<Ask>,
-    compiled: bool,
-    by_code: bool,
 }
 
 /// What the state machine does next.
@@ -632,15 +588,4 @@ struct Told {
     amount: Option<i64>,
     resource: Option<ResourceId>,
     detail: Option<String>,
-}
-
-impl Actor {
-    fn principal(handle: Handle, mode: Mode) -> Self {
-        let me = Some(handle);
-        Self { me, payer: me, origin: me, invoke_depth: 0, check_depth: 0, mode }
-    }
-
-    fn observer(mode: Mode) -> Self {
-        Self { me: None, payer: None, origin: None, invoke_depth: 0, check_depth: 0, mode }
-    }
 }

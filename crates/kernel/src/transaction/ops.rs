@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Actor, Need, Next, OpTask, Task, Told, Transaction};
+use super::{
+    Need, Next, Told, Transaction,
+    stack::{Actor, OpTask, Task},
+};
 use crate::{
     artifact::Artifact,
     code::CodeFailure,
     contract::Native,
-    founding::Pays,
     id::{Id, RESERVED_PREFIX},
     json::Json,
     limits,
@@ -17,7 +19,7 @@ use crate::{
         Delete, Edit, Field, Keep, Op, OpKind, Part, Read, SetContract, Store, Transfer, TransferOwnership,
         Write,
     },
-    record::{Change, Creation, Effect, Handle, Why},
+    record::{Change, Creation, Effect, Handle, Pays, Why},
     refusal::{Code, Refusal},
     rules::{ResourceId, ResourceKind},
     state::{State, still_held},

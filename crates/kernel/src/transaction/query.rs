@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{Actor, Next, Transaction};
+use super::{Next, Transaction, stack::Actor};
 use crate::{
     contract::Native,
+    event::EventRow,
+    id::Handle,
     limits,
     op::{Op, OpKind, Permission, Query, What},
-    receipt::{Viewer, event_json},
-    record::Handle,
     refusal::{Code, Refusal},
     rules::{ResourceId, ResourceKind},
     state::State,
     time::format_duration_ms,
+    world::wire::{Viewer, event_json},
 };
 
 impl Transaction<'_> {
@@ -272,14 +273,13 @@ impl Transaction<'_> {
         };
         let viewer = actor.me.map_or(Viewer::Observer, |me| Viewer::Artifact(Some(me)));
         let world = self.draft.world();
-        let wanted = |row: &&Arc<crate::world::EventRow>| {
+        let wanted = |row: &&Arc<EventRow>| {
             let event = &row.event;
             since.is_none_or(|since| row.seq > since)
                 && query.kind.as_ref().is_none_or(|kind| *kind.0 == *event.kind.as_str())
                 && of.is_none_or(|of| [Some(event.actor), event.artifact, event.to].contains(&Some(of)))
         };
-        let json =
-            |row: &Arc<crate::world::EventRow>| event_json(world, row.seq, row.time, &row.event, viewer);
+        let json = |row: &Arc<EventRow>| event_json(world, row.seq, row.time, &row.event, viewer);
         // With `since` a reader catches up from there; without, it sees the latest.
         if let Some(since) = since {
             let mut rows: Vec<Value> = world.events().filter(wanted).take(limit).map(json).collect();

@@ -2,19 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::{Actor, Told, Transaction};
+use super::{Told, Transaction, stack::Actor};
 use crate::{
     limits,
     op::{OpKind, Sleep, Waiting},
-    record::{Bound, Effect, Filter, Until},
+    record::{Effect, Filter, Until},
     refusal::{Code, Refusal},
-    rules::{ResourceKind, Rules},
+    resource::{ResourceKind, SCRIP},
     state::State,
-    time::Time,
 };
-
-/// The name of money where a resource is named.
-const SCRIP: &str = "scrip";
 
 impl Transaction<'_> {
     pub(super) fn sleep(&mut self, actor: Actor, op: &Sleep) -> Result<Value, Refusal> {
@@ -92,53 +88,5 @@ impl Transaction<'_> {
             (None, None) => {}
         }
         Ok(())
-    }
-}
-
-impl Until {
-    /// The instant it names.
-    pub(crate) fn time(&self) -> Option<Time> {
-        match self {
-            Self::Time(time) => Some(*time),
-            Self::Event(_) | Self::Level { .. } => None,
-        }
-    }
-
-    /// What is awaited, in words.
-    pub(crate) fn words(&self, rules: &Rules) -> String {
-        match self {
-            Self::Time(time) => format!("until {time}"),
-            Self::Event(filter) => filter.words(),
-            Self::Level { resource, bound, level } => {
-                let name = resource.map_or(SCRIP, |resource| rules.resource_name(resource));
-                let bound = match bound {
-                    Bound::AtLeast => "at least",
-                    Bound::AtMost => "at most",
-                };
-                format!("{name} {bound} {level}")
-            }
-        }
-    }
-}
-
-impl Filter {
-    fn words(&self) -> String {
-        let mut text = format!("event {}", self.kind.map_or("*", |kind| kind.as_str()));
-        let fields = [
-            ("actor", &self.actor),
-            ("artifact", &self.artifact),
-            ("to", &self.to),
-            ("resource", &self.resource),
-            ("detail", &self.detail),
-        ];
-        for (name, value) in fields {
-            if let Some(value) = value {
-                text.push_str(&format!(" {name}={value}"));
-            }
-        }
-        if let Some(amount) = self.amount {
-            text.push_str(&format!(" amount>={amount}"));
-        }
-        text
     }
 }

@@ -4,8 +4,9 @@
 //! zeros, and the first choice is always the simplest, so that a shorter tape is a simpler case.
 
 use oikos_kernel::{
-    founding::{Founder, Founding, Pays},
+    founding::{Founder, Founding},
     op::OpKind,
+    record::Pays,
     rules::{Renewal, ResourceId, ResourceKind, ResourceRule, Rules},
     time::Time,
 };

@@ -11,7 +11,8 @@ use std::{
 
 use oikos_kernel::{
     contract::Native,
-    founding::{Founder, Pays},
+    founding::Founder,
+    record::Pays,
     rules::{Renewal, ResourceKind, Rules},
 };
 use serde_json::Value;

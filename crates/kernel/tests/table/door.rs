@@ -26,14 +26,15 @@
 //! refusals must read as they should.
 
 use oikos_kernel::{
-    founding::{Founder, Founding, Pays},
+    founding::{Founder, Founding},
     op::{Action, Op, OpKind},
-    receipt::{Receipt, Viewer},
-    record::{Change, Effect, Outcome, Record},
+    receipt::Receipt,
+    record::{Change, Effect, Outcome, Pays, Record},
     refusal::Refusal,
     rules::{Execution, Missing, OnExhaustion, Renewal, ResourceId, ResourceKind, ResourceRule, Rules},
     time::{Time, parse_duration_ms},
     transaction::Transaction,
+    world::wire::Viewer,
     world::{Reservation, World},
 };
 use serde_json::{Value, json};
@@ -255,7 +256,7 @@ fn run_statement(toy: &mut Toy, head: &str, rest: &str) -> Result<(), String> {
             let due = row
                 .due()
                 .map_or("never".into(), |due| format!("{}ms", due.ms() - toy.world.rules().start.ms()));
-            let waits = row.waits(&toy.world).map_or(String::new(), |waits| format!(" {waits}"));
+            let waits = row.waits(toy.world.rules()).map_or(String::new(), |waits| format!(" {waits}"));
             same("loop", &format!("{} {due}{waits}", row.state()), expected)
         }
         "orphan" => {

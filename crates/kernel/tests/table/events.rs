@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use oikos_kernel::{
     event,
-    receipt::{Viewer, event_json},
     record::EventKind,
+    world::wire::{Viewer, event_json},
 };
 
 use crate::door::check;

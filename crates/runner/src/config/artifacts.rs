@@ -7,9 +7,10 @@ use std::{
 
 use oikos_kernel::{
     contract::Native,
-    founding::{Founder, Pays},
+    founding::Founder,
     id::{Id, RESERVED_PREFIX},
     limits,
+    record::Pays,
     rules::Rules,
 };
 use serde_json::Value;
@@ -253,8 +254,8 @@ fn expand(document: &Document<'_>, placed: Placed, count: Option<i64>, agents: &
     let digits = count.to_string().len().max(DIGITS_MIN);
     for number in 1..=count {
         let id = format!("{}_{number:0digits$}", placed.founder.id);
-        if let Err(refusal) = Id::parse(&id) {
-            return Err(document.error(&placed.span, refusal.message));
+        if let Err(error) = Id::parse(&id) {
+            return Err(document.error(&placed.span, error.0));
         }
         let founder = Founder { id, ..placed.founder.clone() };
         agents.push(Placed { founder, span: placed.span.clone(), references: placed.references.clone() });

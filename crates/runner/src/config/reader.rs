@@ -146,9 +146,7 @@ impl<'a> Reader<'a> {
     pub(super) fn id(&self, key: &str) -> Read<Option<String>> {
         let Some(text) = self.text(key)? else { return Ok(None) };
         match (Id::parse(text), self.node(key)) {
-            (Err(refusal), Some(node)) => {
-                Err(self.document.error(&node.span, format!("`{key}`: {}", refusal.message)))
-            }
+            (Err(error), Some(node)) => Err(self.document.error(&node.span, format!("`{key}`: {error}"))),
             _ => Ok(Some(text.to_owned())),
         }
     }
@@ -159,8 +157,8 @@ impl<'a> Reader<'a> {
         let mut ids = Vec::new();
         for item in items {
             let Tree::Str(text) = &item.value else { return self.wrong(item, key, "an array of ids") };
-            if let Err(refusal) = Id::parse(text) {
-                return Err(self.document.error(&item.span, format!("`{key}`: {}", refusal.message)));
+            if let Err(error) = Id::parse(text) {
+                return Err(self.document.error(&item.span, format!("`{key}`: {error}")));
             }
             if ids.contains(text) {
                 return Err(self.document.error(&item.span, format!("`{key}` names `{text}` twice")));

@@ -7,7 +7,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{limits::EVENTS_PER_OBSERVATION_MAX, record::EventKind, world::EventRow};
+use crate::{
+    event::{EventKind, EventRow},
+    limits::EVENTS_PER_OBSERVATION_MAX,
+};
 
 /// How many events of each type were left out.
 pub(crate) type Digest = BTreeMap<EventKind, u64>;

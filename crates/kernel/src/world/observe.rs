@@ -2,13 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
+use super::{
+    World,
+    wire::{Viewer, event_json},
+};
 use crate::{
-    receipt::{Viewer, event_json},
-    record::Handle,
-    rules::{ResourceId, ResourceKind},
+    id::Handle,
+    resource::{ResourceId, ResourceKind},
     state::State,
     time::{Time, format_duration_ms},
-    world::World,
 };
 
 /// Storage keys an observation names; `storage_list` has all.

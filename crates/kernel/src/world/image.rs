@@ -2,12 +2,13 @@
 
 use std::io::Write;
 
+use super::World;
 use crate::{
     artifact::Artifact,
-    record::{FORMAT, Handle},
-    rules::{ResourceId, ResourceKind},
+    id::Handle,
+    record::FORMAT,
+    resource::{ResourceId, ResourceKind},
     state::State,
-    world::World,
 };
 
 /// Why the books of a world do not add up.

@@ -5,171 +5,22 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::{
+    World,
+    agent::{Agent, Phase, Turned, Woke},
+    sleepers::{Signs, events_of},
+};
 use crate::{
-    inbox::Inbox,
+    event::{Event, EventKind, EventRow, Filter},
     limits,
-    receipt::{Kept, Receipt},
-    record::{Bound, Cause, Effect, Event, EventKind, Handle, Outcome, Record, Thought, Until},
-    rules::{Execution, OnExhaustion, ResourceId, ResourceKind},
+    record::{Bound, Cause, Effect, Handle, Outcome, Record, Thought, Until},
+    resource::{ResourceId, ResourceKind},
+    rules::{Execution, OnExhaustion},
     state::State,
     time::Time,
-    world::World,
 };
-
-/// What a world knows of an agent's loop.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Agent {
-    /// The agent.
-    pub handle: Handle,
-    /// Steps it has taken.
-    pub steps: u64,
-    /// CPU that its last step used, in microseconds, thinking and acting.
-    pub last_cpu_us: i64,
-    pub(crate) last: Option<Kept>,
-    /// The tick or number of its last turn, taken or not.
-    pub last_turn: Option<u64>,
-    /// When that was.
-    pub(crate) turn_at: Option<Time>,
-    pub(crate) phase: Phase,
-    /// Its next turn; `None` while it waits for what has no time.
-    pub(crate) due: Option<Time>,
-    /// Steps in a row that failed.
-    pub(crate) errors: u8,
-    /// What ended its sleep, until it steps.
-    pub(crate) woke: Option<Woke>,
-    /// What concerned it since its last step.
-    pub(crate) inbox: Option<Arc<Inbox>>,
-}
-
-/// What a loop does between its steps.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Phase {
-    /// It steps when it is due.
-    Ready,
-    /// It sleeps since a record, until the first of these.
-    Asleep { until: Arc<[Until]>, since_seq: u64 },
-    /// It waits until so much of a resource is free.
-    Blocked { resource: ResourceId, need: i64 },
-    /// It failed too often, and waits until something about it changes.
-    Paused,
-    /// It was deleted.
-    Stopped,
-}
-
-/// What ended a sleep or a pause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Woke {
-    Time,
-    /// The record of the event.
-    Event(u64),
-    /// Scrip (`None`) or a resource came to the level.
-    Level(Option<ResourceId>),
-    /// Something about the agent changed.
-    Change,
-}
-
-/// What became of a waiting loop whose account changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turned {
-    Same,
-    /// It was frozen, and is not any more.
-    Freed,
-    /// It could have waited, and is frozen now.
-    Frozen,
-}
-
-/// The events that a record tells of loops: what begins it and what ends it.
-#[derive(Debug, Default)]
-pub(crate) struct LoopEvents {
-    pub(crate) first: Vec<Event>,
-    pub(crate) last: Vec<Event>,
-}
-
-impl LoopEvents {
-    /// Whether a record tells just these.
-    pub(crate) fn are_told_by(&self, events: &[Event]) -> bool {
-        events.len() >= self.first.len() + self.last.len()
-            && events.starts_with(&self.first)
-            && events.ends_with(&self.last)
-    }
-
-    /// These around the others.
-    pub(crate) fn around(self, mut events: Vec<Event>) -> Vec<Event> {
-        if !self.first.is_empty() {
-            events.splice(0..0, self.first);
-        }
-        events.extend(self.last);
-        events
-    }
-}
-
-impl Agent {
-    pub(crate) fn new(handle: Handle, due: Time) -> Self {
-        Self {
-            handle,
-            steps: 0,
-            last_cpu_us: 0,
-            last: None,
-            last_turn: None,
-            turn_at: None,
-            phase: Phase::Ready,
-            due: Some(due),
-            errors: 0,
-            woke: None,
-            inbox: None,
-        }
-    }
-
-    /// What it does: `starting`, `running`, `sleeping`, `blocked`, `paused` or `stopped`.
-    #[must_use]
-    pub fn state(&self) -> &'static str {
-        match self.phase {
-            Phase::Ready if self.steps == 0 => "starting",
-            Phase::Ready => "running",
-            Phase::Asleep { .. } => "sleeping",
-            Phase::Blocked { .. } => "blocked",
-            Phase::Paused => "paused",
-            Phase::Stopped => "stopped",
-        }
-    }
-
-    /// What came of its last step, if it did anything.
-    #[must_use]
-    pub fn last(&self) -> Option<Receipt> {
-        self.last.as_ref().and_then(Kept::receipt)
-    }
-
-    /// Its next turn, if nothing happens before; `None` if only something that happens brings it.
-    #[must_use]
-    pub fn due(&self) -> Option<Time> {
-        self.due
-    }
-
-    /// Steps in a row that failed.
-    #[must_use]
-    pub fn errors(&self) -> u8 {
-        self.errors
-    }
-
-    /// What it waits for, in words; `None` if only for its turn.
-    #[must_use]
-    pub fn waits(&self, world: &World) -> Option<String> {
-        match &self.phase {
-            Phase::Asleep { until, .. } => {
-                let words: Vec<String> = until.iter().map(|until| until.words(world.rules())).collect();
-                Some(words.join(", or "))
-            }
-            Phase::Blocked { resource, need } => {
-                Some(format!("{need} of {}", world.rules().resource_name(*resource)))
-            }
-            Phase::Paused => Some("something about it to change".into()),
-            Phase::Ready | Phase::Stopped => None,
-        }
-    }
-}
 
 impl World {
     /// The loops whose next turn the last record changed.
@@ -232,10 +83,10 @@ impl World {
         let handle = row.handle;
         if let Phase::Asleep { until, .. } = &row.phase {
             let until = Arc::clone(until);
-            self.forget_sleeper(number, &until);
+            self.sleepers.remove(number, &until);
         }
         if let Phase::Asleep { until, .. } = &phase {
-            self.index_sleeper(number, until);
+            self.sleepers.insert(number, until);
         }
         if let Some(row) = self.agent_mut(number) {
             row.phase = phase;
@@ -279,13 +130,9 @@ impl World {
         match woke {
             Woke::Time => json!({ "by": "time" }),
             Woke::Event(seq) => json!({ "by": "event", "seq": seq }),
-            Woke::Level(resource) => json!({ "by": "level", "resource": self.level_name(resource) }),
+            Woke::Level(resource) => json!({ "by": "level", "resource": self.rules().unit_name(resource) }),
             Woke::Change => json!({ "by": "change" }),
         }
-    }
-
-    pub(crate) fn level_name(&self, resource: Option<ResourceId>) -> &str {
-        resource.map_or("scrip", |resource| self.rules().resource_name(resource))
     }
 
     /// The first instant, from `now`, that ends a sleep by itself, and why.
@@ -364,7 +211,7 @@ impl World {
             let detail = match woke {
                 Woke::Time => "time".into(),
                 Woke::Event(seq) => format!("event {seq}"),
-                Woke::Level(resource) => format!("level of {}", self.level_name(resource)),
+                Woke::Level(resource) => format!("level of {}", self.rules().unit_name(resource)),
                 Woke::Change => "change".into(),
             };
             told.push(Event { detail: Some(detail), ..Event::new(EventKind::Wake, agent) });
@@ -567,6 +414,76 @@ impl World {
         {
             self.rouse(number, Woke::Change);
         }
+    }
+
+    /// Settles when a loop that a record put to sleep wakes: at once if what it waits for is so already.
+    pub(crate) fn fall_asleep(&mut self, record: &Record, agent: Handle) {
+        let Some(number) = self.loop_of(agent) else { return };
+        self.reconsider(number);
+        let (Some(row), Some(tick)) = (self.row(number), self.tick()) else { return };
+        let (Phase::Asleep { until, .. }, Cause::Step { .. }) = (&row.phase, &record.cause) else { return };
+        if !matches!(self.rules().execution, Execution::Tick { .. }) || events_of(until).next().is_none() {
+            return;
+        }
+        // It decided on the snapshot of the tick, and may have missed what it waits for since.
+        let since = self.events().rev().take_while(|event| event.seq > tick.seq);
+        let missed = since.filter(|event| events_of(until).any(|filter| self.fits(filter, &event.event)));
+        if let Some(row) = missed.last().map(Arc::clone) {
+            self.rouse_by(number, &row, tick.seq);
+        }
+    }
+
+    /// Wakes a sleeper by an event, and shows it to it.
+    fn rouse_by(&mut self, number: u32, row: &Arc<EventRow>, looked_seq: u64) {
+        self.rouse(number, Woke::Event(row.seq));
+        if let Some(agent) = self.agent_mut(number) {
+            Arc::make_mut(agent.inbox.get_or_insert_default()).push_once(row, looked_seq);
+        }
+    }
+
+    /// Wakes those who wait for an event.
+    pub(crate) fn wake_by(&mut self, row: &Arc<EventRow>, looked_seq: u64) {
+        if self.sleepers.is_empty() {
+            return;
+        }
+        let event = &row.event;
+        let id = |handle: Handle| self.get(handle).map(|artifact| Arc::clone(&artifact.id));
+        let signs = Signs {
+            kind: event.kind,
+            actor: id(event.actor),
+            artifact: event.artifact.and_then(id),
+            to: event.to.and_then(id),
+        };
+        for number in self.sleepers.candidates(signs) {
+            if self.waits_for(number, row) {
+                self.rouse_by(number, row, looked_seq);
+            }
+        }
+    }
+
+    /// Whether a sleeper waits for an event that came after it fell asleep.
+    fn waits_for(&self, number: u32, row: &EventRow) -> bool {
+        let Some(Phase::Asleep { until, since_seq }) = self.row(number).map(|row| &row.phase) else {
+            return false;
+        };
+        row.seq > *since_seq && events_of(until).any(|filter| self.fits(filter, &row.event))
+    }
+
+    /// Whether an event is one of those that a filter means.
+    #[must_use]
+    pub fn fits(&self, filter: &Filter, event: &Event) -> bool {
+        let id = |wanted: &Option<String>, handle: Option<Handle>| {
+            wanted.as_deref().is_none_or(|wanted| handle.is_some_and(|handle| self.name(handle) == wanted))
+        };
+        let detail = |wanted: &str| event.detail.as_deref() == Some(wanted);
+        let resource = |wanted: &str| self.rules().unit_name(event.resource) == wanted;
+        filter.kind.is_none_or(|kind| kind == event.kind)
+            && id(&filter.actor, Some(event.actor))
+            && id(&filter.artifact, event.artifact)
+            && id(&filter.to, event.to)
+            && filter.resource.as_deref().is_none_or(resource)
+            && filter.detail.as_deref().is_none_or(detail)
+            && filter.amount.is_none_or(|least| event.amount.is_some_and(|amount| amount >= least))
     }
 }
 

@@ -1,0 +1,101 @@
+//! What stands on a transaction's stack: ops and code under way, with the authority they act with.
+
+use std::sync::Arc;
+
+use super::draft::Savepoint;
+use crate::{
+    id::Handle,
+    op::{Op, Permission},
+    refusal::Refusal,
+};
+
+/// What authority something acts with, and who bears what it costs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Actor {
+    /// Who acts; nobody when an observer looks.
+    pub(super) me: Option<Handle>,
+    /// Who bears charges and prices; nobody when it is free.
+    pub(super) payer: Option<Handle>,
+    /// The principal whose action started the chain.
+    pub(super) origin: Option<Handle>,
+    pub(super) invoke_depth: u32,
+    pub(super) check_depth: u32,
+    pub(super) mode: Mode,
+}
+
+/// What may be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Anything.
+    Act,
+    /// Contracts and measures: read, and invoke what only reads.
+    Decide,
+    /// Minds and observers: look only, free of `[costs]`.
+    Look,
+}
+
+/// One level of the transaction's stack.
+pub(super) enum Task {
+    Op(Box<OpTask>),
+    Code(Box<CodeTask>),
+}
+
+/// An op under way.
+pub(super) struct OpTask {
+    pub(super) actor: Actor,
+    pub(super) op: Arc<Op>,
+    /// The most that prices may take from the payer, and what they took.
+    pub(super) bound: i64,
+    pub(super) spent: i64,
+    pub(super) savepoint: Savepoint,
+    pub(super) prices_from: usize,
+    /// Permissions still to be asked, last first.
+    pub(super) asks: Vec<Ask>,
+    pub(super) compiled: bool,
+    pub(super) by_code: bool,
+}
+
+/// Code under way, suspended at a host call or running.
+pub(super) struct CodeTask {
+    pub(super) actor: Actor,
+    pub(super) purpose: Purpose,
+    pub(super) file: Arc<str>,
+    /// CPU charged so far, in microseconds.
+    pub(super) charged_us: i64,
+    pub(super) polls: u64,
+    /// Whether its budget is what the payer's CPU allows, rather than the limit of every run.
+    pub(super) cpu_bound: bool,
+    /// Refusals that were raised in it, latest last, to know one again that was not caught.
+    pub(super) raised: Vec<Refusal>,
+    /// Whether the call under way is an `attempt`.
+    pub(super) attempt: bool,
+}
+
+/// Why code runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose {
+    /// For the op below it.
+    Op,
+    /// To answer a question about the op below it.
+    Check { ask: Ask, contract: Handle },
+    /// To think or to measure; there is nothing below it.
+    Alone,
+}
+
+/// One question to a contract: may the op's caller do this to that?
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ask {
+    pub(super) action: Permission,
+    pub(super) target: Handle,
+}
+
+impl Actor {
+    pub(super) fn principal(handle: Handle, mode: Mode) -> Self {
+        let me = Some(handle);
+        Self { me, payer: me, origin: me, invoke_depth: 0, check_depth: 0, mode }
+    }
+
+    pub(super) fn observer(mode: Mode) -> Self {
+        Self { me: None, payer: None, origin: None, invoke_depth: 0, check_depth: 0, mode }
+    }
+}

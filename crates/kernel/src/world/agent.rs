@@ -1,0 +1,168 @@
+//! What a world knows of an agent's loop.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::inbox::Inbox;
+use crate::{
+    event::Event,
+    id::Handle,
+    receipt::{Kept, Receipt},
+    record::Until,
+    resource::ResourceId,
+    rules::Rules,
+    time::Time,
+};
+
+/// What a world knows of an agent's loop.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Agent {
+    /// The agent.
+    pub handle: Handle,
+    /// Steps it has taken.
+    pub steps: u64,
+    /// CPU that its last step used, in microseconds, thinking and acting.
+    pub last_cpu_us: i64,
+    pub(crate) last: Option<Kept>,
+    /// The tick or number of its last turn, taken or not.
+    pub last_turn: Option<u64>,
+    /// When that was.
+    pub(crate) turn_at: Option<Time>,
+    pub(crate) phase: Phase,
+    /// Its next turn; `None` while it waits for what has no time.
+    pub(crate) due: Option<Time>,
+    /// Steps in a row that failed.
+    pub(crate) errors: u8,
+    /// What ended its sleep, until it steps.
+    pub(crate) woke: Option<Woke>,
+    /// What concerned it since its last step.
+    pub(crate) inbox: Option<Arc<Inbox>>,
+}
+
+/// What a loop does between its steps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Phase {
+    /// It steps when it is due.
+    Ready,
+    /// It sleeps since a record, until the first of these.
+    Asleep { until: Arc<[Until]>, since_seq: u64 },
+    /// It waits until so much of a resource is free.
+    Blocked { resource: ResourceId, need: i64 },
+    /// It failed too often, and waits until something about it changes.
+    Paused,
+    /// It was deleted.
+    Stopped,
+}
+
+/// What ended a sleep or a pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Woke {
+    Time,
+    /// The record of the event.
+    Event(u64),
+    /// Scrip (`None`) or a resource came to the level.
+    Level(Option<ResourceId>),
+    /// Something about the agent changed.
+    Change,
+}
+
+/// What became of a waiting loop whose account changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turned {
+    Same,
+    /// It was frozen, and is not any more.
+    Freed,
+    /// It could have waited, and is frozen now.
+    Frozen,
+}
+
+/// The events that a record tells of loops: what begins it and what ends it.
+#[derive(Debug, Default)]
+pub(crate) struct LoopEvents {
+    pub(crate) first: Vec<Event>,
+    pub(crate) last: Vec<Event>,
+}
+
+impl LoopEvents {
+    /// Whether a record tells just these.
+    pub(crate) fn are_told_by(&self, events: &[Event]) -> bool {
+        events.len() >= self.first.len() + self.last.len()
+            && events.starts_with(&self.first)
+            && events.ends_with(&self.last)
+    }
+
+    /// These around the others.
+    pub(crate) fn around(self, mut events: Vec<Event>) -> Vec<Event> {
+        if !self.first.is_empty() {
+            events.splice(0..0, self.first);
+        }
+        events.extend(self.last);
+        events
+    }
+}
+
+impl Agent {
+    pub(crate) fn new(handle: Handle, due: Time) -> Self {
+        Self {
+            handle,
+            steps: 0,
+            last_cpu_us: 0,
+            last: None,
+            last_turn: None,
+            turn_at: None,
+            phase: Phase::Ready,
+            due: Some(due),
+            errors: 0,
+            woke: None,
+            inbox: None,
+        }
+    }
+
+    /// What it does: `starting`, `running`, `sleeping`, `blocked`, `paused` or `stopped`.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match self.phase {
+            Phase::Ready if self.steps == 0 => "starting",
+            Phase::Ready => "running",
+            Phase::Asleep { .. } => "sleeping",
+            Phase::Blocked { .. } => "blocked",
+            Phase::Paused => "paused",
+            Phase::Stopped => "stopped",
+        }
+    }
+
+    /// What came of its last step, if it did anything.
+    #[must_use]
+    pub fn last(&self) -> Option<Receipt> {
+        self.last.as_ref().and_then(Kept::receipt)
+    }
+
+    /// Its next turn, if nothing happens before; `None` if only something that happens brings it.
+    #[must_use]
+    pub fn due(&self) -> Option<Time> {
+        self.due
+    }
+
+    /// Steps in a row that failed.
+    #[must_use]
+    pub fn errors(&self) -> u8 {
+        self.errors
+    }
+
+    /// What it waits for, in words; `None` if only for its turn.
+    #[must_use]
+    pub fn waits(&self, rules: &Rules) -> Option<String> {
+        match &self.phase {
+            Phase::Asleep { until, .. } => {
+                let words: Vec<String> = until.iter().map(|until| until.words(rules)).collect();
+                Some(words.join(", or "))
+            }
+            Phase::Blocked { resource, need } => {
+                Some(format!("{need} of {}", rules.resource_name(*resource)))
+            }
+            Phase::Paused => Some("something about it to change".into()),
+            Phase::Ready | Phase::Stopped => None,
+        }
+    }
+}
