@@ -19,6 +19,8 @@ pub struct Artifact {
     pub(crate) kind: Arc<str>,
     pub(crate) content: Json,
     pub(crate) code: Option<Arc<str>>,
+    /// Whether the code defines `check_permission`.
+    pub(crate) decides: bool,
     pub(crate) interface: Json,
     pub(crate) owner: Handle,
     pub(crate) creator: Handle,
@@ -154,6 +156,7 @@ impl Artifact {
         put(&mut self.metadata, &change.metadata);
         if let Some(code) = &change.code {
             self.code = code.as_deref().map(Arc::from);
+            self.decides = change.decides;
         }
         self.measure();
     }

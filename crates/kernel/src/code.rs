@@ -165,8 +165,54 @@ pub struct CodeFailure {
     pub message: String,
     /// The bare text of the exception that was not caught, if one was.
     pub exception: Option<String>,
+    /// Whether that text is the author's own: raised by a `raise` or an `assert` of the code, and not by the
+    /// interpreter, whose texts quote names and values of the code.
+    pub own_words: bool,
+    /// The functions that may be called instead, where the entry point is not defined.
+    pub defines: Vec<String>,
     /// The traceback in Python's layout, naming the agent's own lines; may be empty.
     pub traceback: String,
+}
+
+impl CodeFailure {
+    /// A failure of which there is only a sentence.
+    #[must_use]
+    pub fn plain(kind: FailureKind, message: impl Into<String>) -> Self {
+        let (message, traceback) = (message.into(), String::new());
+        Self { kind, message, exception: None, own_words: false, defines: Vec::new(), traceback }
+    }
+
+    /// All there is to tell: the traceback, which ends with the message, or the message.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        if self.traceback.is_empty() { &self.message } else { &self.traceback }
+    }
+
+    /// What those are told who may not read the code: where it failed and how, without its lines, names and
+    /// values; what it raised itself, in its author's words.
+    #[must_use]
+    pub fn discreet(&self) -> String {
+        let kind = || self.message.split_once(':').map_or(self.message.as_str(), |(kind, _)| kind);
+        let words = match self.kind {
+            FailureKind::Raised if self.own_words => &self.message,
+            FailureKind::Raised | FailureKind::Invalid => kind(),
+            FailureKind::NotJson => "TypeError: the result is no JSON",
+            FailureKind::NoEntry
+            | FailureKind::Instructions
+            | FailureKind::Wall
+            | FailureKind::Memory
+            | FailureKind::Recursion
+            | FailureKind::Output
+            | FailureKind::Died => &self.message,
+        };
+        let frames = self.traceback.strip_suffix(&self.message).unwrap_or_default();
+        let places = frames.lines().filter_map(|line| match line.strip_prefix("  File ") {
+            // `"vault", line 3, in run`: the function's name is the code's own.
+            Some(place) => Some(format!("  File {}\n", place.rsplit_once(", in ").map_or(place, |(at, _)| at))),
+            None => line.starts_with("Traceback").then(|| format!("{line}\n")),
+        });
+        places.chain([words.to_owned()]).collect()
+    }
 }
 
 /// The kinds of [`CodeFailure`].

@@ -6,16 +6,13 @@ use serde_json::Value;
 
 use crate::{
     contract::Native,
-    id::{Id, RESERVED_PREFIX},
+    id::Id,
     limits,
     op::bounded,
     record::{Cause, Creation, Effect, Event, EventKind, Handle, Outcome, Pays, Record},
     rules::{Execution, ResourceKind, Rules},
     world::World,
 };
-
-/// The beginning of the ids of the agents' manual, which owns itself as the genesis library does.
-const HANDBOOK_PREFIX: &str = "handbook_";
 
 /// All that a new world starts with. The native genesis contracts come before the founders by themselves.
 #[derive(Clone, Debug)]
@@ -41,8 +38,12 @@ pub struct Founder {
     pub code: Option<String>,
     /// MCP-style tool list; null is none.
     pub interface: Value,
+    /// Whether the code defines `check_permission`: whoever founds has had it looked at.
+    pub decides: bool,
     /// Its owner; `None` is itself.
     pub owner: Option<String>,
+    /// Whether it may own itself without standing, as the library does.
+    pub owns_itself: bool,
     /// Its access contract; `None` is `genesis_contract_self_owned` for agents, else `genesis_contract_freeware`.
     pub access_contract: Option<String>,
     /// Scrip per invocation.
@@ -74,8 +75,10 @@ impl Founder {
             kind: "data".into(),
             content: Value::Null,
             code: None,
+            decides: false,
             interface: Value::Null,
             owner: None,
+            owns_itself: false,
             access_contract: None,
             price: 0,
             pays: None,
@@ -130,6 +133,12 @@ impl Founding {
         let mut events = Vec::new();
         for founder in &order {
             let (creation, handle) = creation(founder, &handles)?;
+            let contract = order.get(creation.access_contract.0 as usize);
+            if let Some(contract) = contract.filter(|contract| !contract.decides) {
+                let problem =
+                    format!("`{}` can't be a contract: it has no code that defines check_permission", contract.id);
+                return Err(FoundingError::new(&founder.id, "access_contract", problem));
+            }
             if creation.has_loop {
                 events.push(Event { artifact: Some(handle), ..Event::new(EventKind::Spawn, handle) });
             }
@@ -190,6 +199,8 @@ fn native(native: Native) -> Founder {
     Founder {
         kind: "contract".into(),
         code: Some(native.source().into()),
+        decides: true,
+        owns_itself: true,
         access_contract: Some(Native::Freeware.id().into()),
         ..Founder::new(native.id())
     }
@@ -256,8 +267,7 @@ fn creation(founder: &Founder, handles: &HashMap<&str, Handle>) -> Result<(Creat
     }
     let handle = resolve("id", &founder.id)?;
     let owner = founder.owner.as_deref().map_or(Ok(handle), |owner| resolve("owner", owner))?;
-    let library = founder.id.starts_with(RESERVED_PREFIX) || founder.id.starts_with(HANDBOOK_PREFIX);
-    if owner == handle && !standing && !library {
+    if owner == handle && !standing && !founder.owns_itself {
         return wrong("owner", "name an owner, or give it standing so that it owns itself".into());
     }
     let default = if founder.has_loop { Native::SelfOwned } else { Native::Freeware };
@@ -269,6 +279,7 @@ fn creation(founder: &Founder, handles: &HashMap<&str, Handle>) -> Result<(Creat
         kind: founder.kind.clone(),
         content: founder.content.clone().into(),
         code: founder.code.clone(),
+        decides: founder.decides,
         interface: founder.interface.clone().into(),
         owner,
         creator: owner,

@@ -19,7 +19,7 @@ pub use crate::{
 };
 
 /// The version of the journal's format.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// One entry of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -298,6 +298,8 @@ pub struct Creation {
     pub kind: String,
     pub content: Json,
     pub code: Option<String>,
+    /// Whether the code defines `check_permission`, so that it can be a contract.
+    pub decides: bool,
     pub interface: Json,
     pub owner: Handle,
     pub creator: Handle,
@@ -318,6 +320,8 @@ pub struct Change {
     pub content: Option<Json>,
     /// `Some(None)` removes the code.
     pub code: Option<Option<String>>,
+    /// Whether the new code, if there is one, defines `check_permission`.
+    pub decides: bool,
     pub interface: Option<Json>,
     pub access_contract: Option<Handle>,
     pub price: Option<i64>,

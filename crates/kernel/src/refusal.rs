@@ -104,6 +104,8 @@ pub struct Refusal {
     pub index: Option<u32>,
     /// Whose use of what fell short, if that is the reason.
     pub lack: Option<Lack>,
+    /// Whether a bound of the payer's own (`max_spend`) is the reason.
+    pub bound: bool,
 }
 
 /// A principal has not enough of a resource to use.
@@ -118,7 +120,7 @@ pub struct Lack {
 impl Refusal {
     /// A refusal with a sentence and no numbers.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), need: None, have: None, hint: None, index: None, lack: None }
+        Self { code, message: message.into(), need: None, have: None, hint: None, index: None, lack: None, bound: false }
     }
 
     /// A field that is missing, of a wrong type or out of range.

@@ -231,6 +231,7 @@ fn create<S: State>(state: &mut S, new: &Creation) -> Result<(), Guard> {
         kind: new.kind.as_str().into(),
         content: new.content.clone(),
         code: new.code.as_deref().map(Arc::from),
+        decides: new.decides,
         interface: new.interface.clone(),
         owner: new.owner,
         creator: new.creator,
@@ -338,6 +339,7 @@ fn delete<S: State>(state: &mut S, handle: Handle) -> Result<(), Guard> {
     artifact.interface = crate::json::Json::default();
     artifact.metadata = crate::json::Json::default();
     artifact.code = None;
+    artifact.decides = false;
     artifact.storage = imbl::OrdMap::new();
     artifact.storage_bytes = 0;
     artifact.field_bytes = 0;

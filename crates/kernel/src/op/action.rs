@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{ActionId, FieldType, Fields, Natural, Op, OpKind, OpSpec, SPECS};
+use super::{ActionId, FieldType, Fields, Natural, Op, OpKind, OpSpec, SPECS, heritage};
 use crate::{
     code::HostCall,
     id::nearest,
@@ -29,17 +29,6 @@ pub struct Action {
     /// The client's id of the action.
     pub action_id: Option<String>,
 }
-
-/// The spelling of an earlier system: `(its word, ours)` for ops and for fields.
-const HERITAGE_OPS: &[(&str, OpKind)] = &[
-    ("read_artifact", OpKind::Read),
-    ("write_artifact", OpKind::Write),
-    ("edit_artifact", OpKind::Edit),
-    ("delete_artifact", OpKind::Delete),
-    ("invoke_artifact", OpKind::Invoke),
-];
-const HERITAGE_FIELDS: &[(&str, &str)] =
-    &[("artifact_id", "artifact"), ("artifact_type", "kind"), ("old_string", "old"), ("new_string", "new")];
 
 /// Fields that every op may carry.
 const ENVELOPE: [&str; 2] = ["max_spend", "action_id"];
@@ -102,7 +91,7 @@ fn at(index: usize, mut refusal: Refusal) -> Refusal {
 
 fn parse_op(mut map: Map<String, Value>) -> Result<(Planned, Option<String>), Refusal> {
     let kind = op_kind(&mut map)?;
-    rename_heritage(&mut map)?;
+    heritage::translate(kind, &mut map)?;
     finish(kind, map)
 }
 
@@ -144,8 +133,7 @@ fn op_kind(map: &mut Map<String, Value>) -> Result<OpKind, Refusal> {
     let Value::String(word) = value else {
         return Err(Refusal::invalid(format!("`{name}` must be a string")));
     };
-    let heritage = HERITAGE_OPS.iter().find(|(old, _)| *old == word).map(|(_, kind)| *kind);
-    if let Some(kind) = OpKind::from_word(&word).or(heritage) {
+    if let Some(kind) = heritage::op(&word) {
         return Ok(kind);
     }
     let words = SPECS.iter().map(|spec| spec.kind.as_str());
@@ -155,18 +143,6 @@ fn op_kind(map: &mut Map<String, Value>) -> Result<OpKind, Refusal> {
         Some(near) => refusal.hint(format!("did you mean `{near}`?")),
         None => refusal.hint(format!("the ops are {}", words.collect::<Vec<_>>().join(", "))),
     })
-}
-
-fn rename_heritage(map: &mut Map<String, Value>) -> Result<(), Refusal> {
-    for (old, new) in HERITAGE_FIELDS {
-        let Some(value) = map.shift_remove(*old) else {
-            continue;
-        };
-        if map.insert((*new).into(), value).is_some() {
-            return Err(Refusal::invalid(format!("`{old}` and `{new}` are the same field")));
-        }
-    }
-    Ok(())
 }
 
 fn known(spec: &OpSpec, key: &str) -> bool {

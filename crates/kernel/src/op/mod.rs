@@ -7,6 +7,7 @@
 mod field;
 mod wait;
 // Built on it:
+mod heritage;
 mod action;
 mod schema;
 
@@ -20,6 +21,7 @@ pub use self::{
         ActionId, Amount, Args, Content, Data, Duration, Field, FieldType, Gift, Gifts, Ids, Interface, Keep,
         Key, Method, Natural, Object, OrNull, Part, Permission, Source, Stored, Text, What, Word, beyond, bounded,
     },
+    heritage::heritage,
     schema::{reference, schema},
     wait::{AnyOf, EventType, Fitting, Level, Waiting},
 };

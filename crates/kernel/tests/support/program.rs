@@ -37,12 +37,26 @@ struct Frame {
     catches: bool,
 }
 
+/// What a program defines: an array is whatever entry point is asked for.
+pub(crate) fn defines(source: &str) -> Vec<String> {
+    match serde_json::from_str(source) {
+        Ok(Value::Object(entries)) => entries.keys().cloned().collect(),
+        Ok(Value::Array(_)) => vec!["check_permission".into()],
+        _ => Vec::new(),
+    }
+}
+
+/// Whether it can be a contract.
+pub(crate) fn decides(source: &str) -> bool {
+    defines(source).iter().any(|name| name == "check_permission")
+}
+
 impl Machine {
     /// Reads the program of a call; the answer is the failure if there is none.
     pub(crate) fn start(call: &CodeCall) -> Result<Self, Box<CodeAnswer>> {
         let done = |kind, message: String| {
             Box::new(CodeAnswer::Done {
-                result: Err(CodeFailure { kind, message, exception: None, traceback: String::new() }),
+                result: Err(CodeFailure::plain(kind, message)),
                 meter: Meter::default(),
                 output: String::new(),
             })
@@ -162,7 +176,7 @@ impl Machine {
     }
 
     fn fail(&self, kind: FailureKind, message: String, exception: Option<String>) -> CodeAnswer {
-        self.done(Err(CodeFailure { kind, message, exception, traceback: String::new() }))
+        self.done(Err(CodeFailure { exception, own_words: true, ..CodeFailure::plain(kind, message) }))
     }
 
     fn done(&self, result: Result<Value, CodeFailure>) -> CodeAnswer {
