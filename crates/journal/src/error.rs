@@ -1,10 +1,18 @@
-//! Faults of the journal: each names the file and the place.
+//! Faults of the journal: each names the file or the place, what the system said, and what to do.
 
 use std::path::PathBuf;
 
 /// Why a journal can't be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
+    /// The name can't be that of a world database.
+    #[error("`{}` can't be a world database: {problem}", path.display())]
+    Name {
+        /// The name.
+        path: PathBuf,
+        /// Why, and what to do.
+        problem: String,
+    },
     /// The file can't be opened or created.
     #[error("`{}` can't be opened: {problem}", path.display())]
     Open {
@@ -28,7 +36,9 @@ pub enum JournalError {
         problem: String,
     },
     /// The file was written by another version.
-    #[error("`{}` has journal format {found}; this version reads format {known}", path.display())]
+    #[error(
+        "`{}` has journal format {found}; this version reads format {known}, {}", path.display(), reader(*found, *known)
+    )]
     Version {
         /// The file.
         path: PathBuf,
@@ -57,15 +67,51 @@ pub enum JournalError {
         /// What was found instead of what.
         problem: String,
     },
-    /// SQLite failed: disk full, an I/O error, a damaged file.
-    #[error("the world database failed: {0}")]
-    Database(#[from] rusqlite::Error),
+    /// A record or a value is larger than what can be read again.
+    #[error("{what} has {bytes} bytes, and the journal takes {max}: it is not written")]
+    TooLarge {
+        /// The record, batch or value.
+        what: String,
+        /// How large it is.
+        bytes: usize,
+        /// How large it may be.
+        max: usize,
+    },
+    /// Reading or writing failed: disk full, an I/O error.
+    #[error("{file} can't be {doing}: {problem}")]
+    Failed {
+        /// The file, in backticks, or the journal in memory.
+        file: String,
+        /// `read` or `written`.
+        doing: &'static str,
+        /// What the system said.
+        problem: String,
+    },
+    /// The file was deleted, replaced, renamed or linked under the writer.
+    #[error("{problem} while the world was open: nothing after record {seq} was acknowledged; {help}")]
+    Moved {
+        /// What happened to which file.
+        problem: String,
+        /// The last record that is surely in it.
+        seq: u64,
+        /// What to do.
+        help: String,
+    },
     /// A record could not be encoded.
     #[error(transparent)]
     Encode(#[from] oikos_kernel::record::DecodeError),
     /// An earlier write failed, so nothing more is accepted.
     #[error("the journal stopped after a failed write; open the world again")]
     Poisoned,
+}
+
+/// Which version reads a format.
+fn reader(found: i64, known: i64) -> String {
+    match found {
+        1..=3 => format!("oikos 0.1 reads format {found}: go on with that version, or run the world anew"),
+        _ if found > known => "a later version reads it".into(),
+        _ => "no version reads that one".into(),
+    }
 }
 
 impl JournalError {

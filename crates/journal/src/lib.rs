@@ -3,15 +3,32 @@
 //! It stores what the kernel made and never decides anything. One file per world, SQLite in WAL mode
 //! with `synchronous=FULL`; the same tables in memory for sessions and tests. The format is
 //! `docs/journal.md`.
+//!
+//! In reading order: faults; bytes that are packed and how far they may unpack; batches and snapshots
+//! of them; what a store must do; the journal over any store; its verification; SQLite as the store:
+//! its schema, its tables, and the life of its file.
 
-mod batch;
 mod error;
-mod store;
+mod packed;
+mod batch;
+mod snapshot;
+mod log;
+mod journal;
 mod verify;
+mod schema;
+mod tables;
+mod name;
+mod lock;
+mod reading;
+mod founding;
+mod file;
 
 pub use self::{
     batch::Hash,
     error::JournalError,
-    store::{Head, Journal},
+    file::Note,
+    journal::Journal,
+    log::Head,
+    snapshot::Image,
     verify::{Verified, verify},
 };

@@ -2,11 +2,7 @@
 
 use oikos_kernel::world::World;
 
-use crate::{
-    batch::Hash,
-    error::JournalError,
-    store::{Head, Journal},
-};
+use crate::{batch::Hash, error::JournalError, journal::Journal, log::Head, snapshot::Mark};
 
 /// How many records lie between two audits of the books.
 const AUDIT_RECORDS: u64 = 50_000;
@@ -32,32 +28,29 @@ pub struct Verified {
 /// # Errors
 /// The first thing that is wrong, with its place.
 pub fn verify(journal: &Journal, mut progress: impl FnMut(u64)) -> Result<Verified, JournalError> {
-    let snapshots = journal.snapshot_seqs()?;
-    let mut due = snapshots.iter().copied().peekable();
+    let marks = journal.marks()?;
+    let mut due = marks.iter().peekable();
     let mut world = World::empty();
     let mut end = Head::default();
-    let (mut batches, mut epochs, mut last_epoch, mut audited) = (0, 0, 0, 0);
-    journal.rows(0, |row| {
-        let place = format!("the batch that begins with record {}", row.seq_first);
-        if row.epoch < last_epoch || row.epoch == 0 {
-            return Err(JournalError::corrupt(
-                place,
-                format!("its epoch {} is before {last_epoch}", row.epoch),
-            ));
+    let (mut batches, mut epochs, mut last_epoch, mut audited, mut snapshots) = (0, 0, 0, 0, 0);
+    journal.rows(1, |row| {
+        if row.epoch < last_epoch {
+            let problem = format!("its epoch {} is before {last_epoch}", row.epoch);
+            return Err(JournalError::corrupt(row.place(), problem));
         }
         epochs += u64::from(row.epoch != last_epoch);
         last_epoch = row.epoch;
         let mut chain = end.journal_hash;
-        for record in row.unpack(&mut chain)? {
+        row.records(&mut chain, |record| {
             world
                 .apply(&record)
-                .map_err(|error| JournalError::corrupt(format!("record {}", record.seq), error.problem))?;
-        }
-        // Snapshots are taken where a batch ends.
-        if due.next_if_eq(&world.seq()).is_some() {
-            compare(journal, &world, chain)?;
-        }
+                .map_err(|error| JournalError::corrupt(format!("record {}", record.seq), error.problem))
+        })?;
         end = Head { seq: world.seq(), row_hash: row.hash, journal_hash: chain };
+        // Snapshots are taken where a batch ends.
+        if let Some(mark) = due.next_if(|mark| mark.at.seq == end.seq) {
+            snapshots += u64::from(compare(journal, mark, &world, end)?);
+        }
         batches += 1;
         if world.seq() >= audited + AUDIT_RECORDS {
             audited = world.seq();
@@ -67,19 +60,12 @@ pub fn verify(journal: &Journal, mut progress: impl FnMut(u64)) -> Result<Verifi
         Ok(())
     })?;
     if end != journal.head() {
-        let head = journal.head();
-        let problem = if end.seq == head.seq {
-            "its hashes are not those of the journal".into()
-        } else {
-            format!("it names record {}, but the journal ends with {}", head.seq, end.seq)
-        };
-        return Err(JournalError::corrupt("the head", problem));
+        return Err(JournalError::corrupt("the head", "its hashes are not those of the journal"));
     }
-    if let Some(seq) = due.next() {
-        return Err(JournalError::corrupt(format!("the snapshot at record {seq}"), "no batch ends there"));
+    if let Some(mark) = due.next() {
+        return Err(JournalError::corrupt(mark.place(), "no batch ends there"));
     }
     audit(&world)?;
-    let snapshots = snapshots.len() as u64;
     Ok(Verified { world, journal_hash: end.journal_hash, batches, snapshots, epochs })
 }
 
@@ -88,13 +74,13 @@ fn audit(world: &World) -> Result<(), JournalError> {
     world.audit().map_err(|error| JournalError::corrupt(place(), error.to_string()))
 }
 
-/// A snapshot must be the state that the records make.
-fn compare(journal: &Journal, world: &World, chain: Hash) -> Result<(), JournalError> {
-    let Some(snapshot) = journal.snapshot(world.seq())? else { return Ok(()) };
+/// A snapshot must be the state that the records make. Whether it was there to be compared: the writer lets
+/// go of old ones.
+fn compare(journal: &Journal, mark: &Mark, world: &World, end: Head) -> Result<bool, JournalError> {
+    let Some(stored) = journal.world(mark)? else { return Ok(false) };
     let digest = world.digest();
-    if snapshot.digest != digest || snapshot.journal_hash != chain || snapshot.world()?.digest() != digest {
-        let place = format!("the snapshot at record {}", world.seq());
-        return Err(JournalError::corrupt(place, "it is not the state that the records make"));
+    if mark.at != end || mark.digest != digest || stored.digest() != digest {
+        return Err(JournalError::corrupt(mark.place(), "it is not the state that the records make"));
     }
-    Ok(())
+    Ok(true)
 }

@@ -25,8 +25,7 @@ fn history(actions: usize) -> (World, Vec<Record>) {
         ["alice", "bob", "carol"].map(|id| Founder { has_standing: true, scrip: 100, ..Founder::new(id) });
     let rules = Rules::unlimited("test", 7, Time::default());
     let founding = Founding { rules, source: [0; 32], founders: founders.into() };
-    let (mut world, first) = founding.found().unwrap();
-    let mut records = vec![first];
+    let (mut world, mut records) = founding.found().unwrap();
     for turn in 0..actions {
         let (from, to) = [("alice", "bob"), ("bob", "carol"), ("carol", "alice")][turn % 3];
         let submitted = json!({ "op": "transfer", "to": to, "amount": 1 + turn % 5 });
@@ -36,7 +35,7 @@ fn history(actions: usize) -> (World, Vec<Record>) {
         let Need::Done(finished) = transaction.step(Answer::Begin) else {
             panic!("a transfer needs nothing")
         };
-        let Finished { charges, effects, events, outcome, output } = *finished;
+        let Finished { charges, effects, events, outcome, output, .. } = *finished;
         let cause = Cause::Act { actor, action: submitted.into(), action_id: None, output };
         let record =
             Record { seq: world.seq() + 1, time: world.now(), cause, charges, effects, events, outcome };

@@ -82,7 +82,7 @@ fn act(world: &mut World, actor: Handle, action: Action, submitted: Value, now: 
     let action_id = action.action_id.clone();
     let transaction =
         Transaction::act(world, actor, action, now, 1).unwrap_or_else(|error| panic!("{error}"));
-    let Finished { charges, effects, events, outcome, output } = drive(transaction);
+    let Finished { charges, effects, events, outcome, output, .. } = drive(transaction);
     let cause = Cause::Act { actor, action: submitted.into(), action_id, output };
     let record = Record { seq: world.seq() + 1, time: now, cause, charges, effects, events, outcome };
     let record = world.enact(record).unwrap_or_else(|error| panic!("{error}"));

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     json::Json,
+    limits::BASE_BYTES,
     record::{Change, Handle, Pays},
     time::Time,
 };
@@ -38,6 +39,7 @@ pub struct Artifact {
     pub(crate) version: u32,
     pub(crate) created_at: Time,
     pub(crate) updated_at: Time,
+    #[serde(deserialize_with = "crate::pages::map_by_entry")]
     pub(crate) storage: OrdMap<Arc<str>, Json>,
     pub(crate) storage_bytes: i64,
     /// Bytes of its fields, storage apart.
@@ -51,7 +53,7 @@ fn bytes(count: usize) -> i64 {
 
 /// Bytes that a key with its value counts for.
 pub(crate) fn stored_bytes(key: &str, value: &Json) -> i64 {
-    bytes(key.len()) + bytes(crate::json::text_bytes(value.value()))
+    bytes(BASE_BYTES + key.len() + value.text_bytes())
 }
 
 impl Artifact {
@@ -134,10 +136,28 @@ impl Artifact {
         one(&mut self.metadata, &other.metadata);
     }
 
+    /// Counts the bytes of its fields: the one place that says what an artifact or a tombstone takes.
     pub(crate) fn measure(&mut self) {
-        let code = self.code.as_ref().map_or(0, |code| code.len());
+        let rows = 1 + usize::from(self.account.is_some()) + self.depends_on.len();
+        let words = self.id.len() + self.kind.len() + self.code.as_ref().map_or(0, |code| code.len());
         let json = [&self.content, &self.interface, &self.metadata];
-        self.field_bytes = bytes(code + json.map(Json::size_bytes).iter().sum::<usize>());
+        self.field_bytes =
+            bytes(rows * BASE_BYTES + words + json.map(Json::size_bytes).iter().sum::<usize>());
+    }
+
+    /// Takes from it all that a tombstone doesn't keep.
+    pub(crate) fn bury(&mut self) {
+        self.deleted = true;
+        self.content = Json::default();
+        self.interface = Json::default();
+        self.metadata = Json::default();
+        self.code = None;
+        self.decides = false;
+        self.storage = OrdMap::new();
+        self.storage_bytes = 0;
+        self.depends_on = Vec::new();
+        self.memory_artifact = None;
+        self.measure();
     }
 
     pub(crate) fn set(&mut self, change: &Change) {

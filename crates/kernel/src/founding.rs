@@ -1,16 +1,20 @@
 //! The founding of a world: what its world file says, in the kernel's terms.
 
-use std::collections::{BTreeMap, HashMap};
-
-use serde_json::Value;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use crate::{
     contract::Native,
     id::Id,
+    json::Json,
     limits,
+    mind::MindKind,
     op::bounded,
-    record::{Cause, Creation, Effect, Event, EventKind, Handle, Outcome, Pays, Record},
+    record::{Cause, Creation, Effect, Event, EventKind, Handle, Outcome, Pays, Record, Shared},
     rules::{Execution, ResourceKind, Rules},
+    time::Time,
     world::World,
 };
 
@@ -33,11 +37,11 @@ pub struct Founder {
     /// Its kind; `data` when nothing else was said.
     pub kind: String,
     /// Text or JSON.
-    pub content: Value,
+    pub content: Json,
     /// Its code, if it can execute.
-    pub code: Option<String>,
+    pub code: Option<Arc<str>>,
     /// MCP-style tool list; null is none.
-    pub interface: Value,
+    pub interface: Json,
     /// Whether the code defines `check_permission`: whoever founds has had it looked at.
     pub decides: bool,
     /// Its owner; `None` is itself.
@@ -59,7 +63,7 @@ pub struct Founder {
     /// Artifacts it builds on.
     pub depends_on: Vec<String>,
     /// Free-form JSON object, or null.
-    pub metadata: Value,
+    pub metadata: Json,
     /// Scrip it starts with.
     pub scrip: i64,
     /// Balances, rates and quotas it starts with, by resource name, in base units.
@@ -73,10 +77,10 @@ impl Founder {
         Self {
             id: id.into(),
             kind: "data".into(),
-            content: Value::Null,
+            content: Json::default(),
             code: None,
             decides: false,
-            interface: Value::Null,
+            interface: Json::default(),
             owner: None,
             owns_itself: false,
             access_contract: None,
@@ -86,7 +90,7 @@ impl Founder {
             has_loop: false,
             memory_artifact: None,
             depends_on: Vec::new(),
-            metadata: Value::Null,
+            metadata: Json::default(),
             scrip: 0,
             resources: BTreeMap::new(),
         }
@@ -112,51 +116,128 @@ impl FoundingError {
 }
 
 impl Founding {
-    /// The first record of the world, and the world it makes.
+    /// The first records of the world, one if it holds all, and the world they make.
     ///
     /// # Errors
     /// The artifact and the field that can't be.
-    pub fn found(self) -> Result<(World, Record), FoundingError> {
+    pub fn found(self) -> Result<(World, Vec<Record>), FoundingError> {
         check_rules(&self.rules)?;
         let mut founders: Vec<Founder> = Native::ALL.into_iter().map(native).collect();
         founders.extend(self.founders);
         let order = order(&founders)?;
-        let mut handles = HashMap::new();
-        for (at, founder) in order.iter().enumerate() {
-            let handle =
-                u32::try_from(at).map_err(|_| FoundingError::new(&founder.id, "id", "too many artifacts"))?;
-            if handles.insert(founder.id.as_str(), Handle(handle)).is_some() {
+        let too_many = |_| FoundingError::new("world", "founding", "too many artifacts");
+        let artifacts = u32::try_from(order.len()).map_err(too_many)?;
+        let mut handles = HashMap::with_capacity(order.len());
+        for (founder, handle) in order.iter().zip((0..artifacts).map(Handle)) {
+            if handles.insert(founder.id.as_str(), handle).is_some() {
                 return Err(FoundingError::new(&founder.id, "id", "this id stands twice"));
             }
         }
-        let mut effects = Vec::new();
-        let mut events = Vec::new();
-        for founder in &order {
-            let (creation, handle) = creation(founder, &handles)?;
-            let contract = order.get(creation.access_contract.0 as usize);
-            if let Some(contract) = contract.filter(|contract| !contract.decides) {
+        let start = self.rules.start;
+        let genesis = Cause::Genesis { rules: Box::new(self.rules.clone()), source: self.source, artifacts };
+        let mut records = Records::beginning_with(genesis, start)?;
+        let mut alike = Alike::default();
+        let decides: Vec<bool> = order.iter().map(|founder| founder.decides).collect();
+        for (founder, handle) in order.into_iter().zip((0..artifacts).map(Handle)) {
+            let creation = creation(founder, handle, &handles, &mut alike)?;
+            if !decides.get(creation.access_contract.0 as usize).is_some_and(|decides| *decides) {
+                let contract = founder.access_contract.as_deref().unwrap_or_default();
                 let problem =
-                    format!("`{}` can't be a contract: it has no code that defines check_permission", contract.id);
+                    format!("`{contract}` can't be a contract: it has no code that defines check_permission");
                 return Err(FoundingError::new(&founder.id, "access_contract", problem));
             }
-            if creation.has_loop {
-                events.push(Event { artifact: Some(handle), ..Event::new(EventKind::Spawn, handle) });
-            }
-            effects.push(Effect::Create(Box::new(creation)));
+            let spawn = creation
+                .has_loop
+                .then(|| Event { artifact: Some(handle), ..Event::new(EventKind::Spawn, handle) });
+            let mut effects = vec![Effect::Create(Box::new(creation))];
             endowment(founder, handle, &self.rules, &mut effects)?;
+            records.add(&founder.id, effects, spawn)?;
         }
+        let records = records.done;
+        let mut world = World::empty();
+        for record in &records {
+            world.apply(record).map_err(|error| FoundingError::new("world", "founding", error.problem))?;
+        }
+        Ok((world, records))
+    }
+}
+
+/// The records of a founding: as many as it needs, each as full as it may be.
+struct Records {
+    done: Vec<Record>,
+    /// Bytes of the last one, at most.
+    bytes: usize,
+}
+
+impl Records {
+    fn beginning_with(genesis: Cause, start: Time) -> Result<Self, FoundingError> {
+        let mut records = Self { done: Vec::new(), bytes: 0 };
+        records.begin(genesis, start);
+        if records.bytes > limits::EFFECTS_BYTES_MAX {
+            return Err(FoundingError::new("world", "rules", "a record does not hold so many rules"));
+        }
+        Ok(records)
+    }
+
+    fn begin(&mut self, cause: Cause, time: Time) {
         let record = Record {
-            seq: 1,
-            time: self.rules.start,
-            cause: Cause::Genesis { rules: Box::new(self.rules), source: self.source },
+            seq: self.done.len() as u64 + 1,
+            time,
+            cause,
             charges: Vec::new(),
-            effects,
-            events,
+            effects: Vec::new(),
+            events: Vec::new(),
             outcome: Outcome::Nothing,
         };
-        let mut world = World::empty();
-        world.apply(&record).map_err(|error| FoundingError::new("world", "founding", error.problem))?;
-        Ok((world, record))
+        self.bytes = record.bytes_max();
+        self.done.push(record);
+    }
+
+    /// Adds an artifact with all that it starts with: that is never parted, for its own bytes are counted on its
+    /// disk when the record that brings it has been applied.
+    fn add(&mut self, id: &str, effects: Vec<Effect>, spawn: Option<Event>) -> Result<(), FoundingError> {
+        let bytes: usize =
+            effects.iter().map(Effect::bytes_max).chain(spawn.iter().map(Event::bytes_max)).sum();
+        if bytes > limits::EFFECTS_BYTES_MAX {
+            let problem = format!("it takes {bytes} bytes; the most is {}", limits::EFFECTS_BYTES_MAX);
+            return Err(FoundingError::new(id, "content", problem));
+        }
+        if self.bytes + bytes > limits::RECORD_BYTES_MAX
+            && let Some(time) = self.done.last().map(|record| record.time)
+        {
+            self.begin(Cause::Founding, time);
+        }
+        self.bytes += bytes;
+        if let Some(record) = self.done.last_mut() {
+            record.effects.extend(effects);
+            record.events.extend(spawn);
+        }
+        Ok(())
+    }
+}
+
+/// Which artifact was the first with a value, by where the value lies in memory: founders that were made of one
+/// entry share theirs.
+#[derive(Default)]
+struct Alike(HashMap<usize, Handle>);
+
+impl Alike {
+    fn code(&mut self, code: &Arc<str>, of: Handle) -> Shared<Arc<str>> {
+        self.share(Arc::as_ptr(code).addr(), of, code)
+    }
+
+    fn json(&mut self, value: &Json, of: Handle) -> Shared<Json> {
+        if value.value().is_null() {
+            return Shared::Own(value.clone());
+        }
+        self.share(value.address(), of, value)
+    }
+
+    fn share<T: Clone>(&mut self, address: usize, of: Handle, value: &T) -> Shared<T> {
+        match *self.0.entry(address).or_insert(of) {
+            first if first == of => Shared::Own(value.clone()),
+            first => Shared::As(first),
+        }
     }
 }
 
@@ -229,7 +310,12 @@ fn order(founders: &[Founder]) -> Result<Vec<&Founder>, FoundingError> {
     Ok(order)
 }
 
-fn creation(founder: &Founder, handles: &HashMap<&str, Handle>) -> Result<(Creation, Handle), FoundingError> {
+fn creation(
+    founder: &Founder,
+    handle: Handle,
+    handles: &HashMap<&str, Handle>,
+    alike: &mut Alike,
+) -> Result<Creation, FoundingError> {
     let wrong = |field, problem: String| Err(FoundingError::new(&founder.id, field, problem));
     let resolve = |field, id: &str| match handles.get(id) {
         Some(handle) => Ok(*handle),
@@ -244,12 +330,17 @@ fn creation(founder: &Founder, handles: &HashMap<&str, Handle>) -> Result<(Creat
         ("metadata", &founder.metadata, limits::METADATA_BYTES_MAX),
     ];
     for (field, value, most) in sizes {
-        if let Err(refusal) = bounded(field, value, most) {
+        if let Err(refusal) = bounded(field, value.value(), most) {
             return wrong(field, refusal.message);
         }
     }
     if founder.code.as_ref().is_some_and(|code| code.len() > limits::CODE_BYTES_MAX) {
         return wrong("code", format!("the most is {} bytes", limits::CODE_BYTES_MAX));
+    }
+    if founder.has_loop
+        && let Err(refusal) = MindKind::check(founder.content.value())
+    {
+        return wrong("content", refusal.message);
     }
     if founder.has_loop && founder.code.is_none() {
         return wrong("code", "a scripted agent needs code that defines step".into());
@@ -265,7 +356,6 @@ fn creation(founder: &Founder, handles: &HashMap<&str, Handle>) -> Result<(Creat
     if !standing && (founder.scrip != 0 || !founder.resources.is_empty()) && founder.owner.is_some() {
         return wrong("scrip", "only an artifact with standing can hold scrip or resources".into());
     }
-    let handle = resolve("id", &founder.id)?;
     let owner = founder.owner.as_deref().map_or(Ok(handle), |owner| resolve("owner", owner))?;
     if owner == handle && !standing && !founder.owns_itself {
         return wrong("owner", "name an owner, or give it standing so that it owns itself".into());
@@ -277,10 +367,10 @@ fn creation(founder: &Founder, handles: &HashMap<&str, Handle>) -> Result<(Creat
     let creation = Creation {
         id: founder.id.clone(),
         kind: founder.kind.clone(),
-        content: founder.content.clone().into(),
-        code: founder.code.clone(),
+        content: alike.json(&founder.content, handle),
+        code: founder.code.as_ref().map(|code| alike.code(code, handle)),
         decides: founder.decides,
-        interface: founder.interface.clone().into(),
+        interface: alike.json(&founder.interface, handle),
         owner,
         creator: owner,
         access_contract,
@@ -294,9 +384,9 @@ fn creation(founder: &Founder, handles: &HashMap<&str, Handle>) -> Result<(Creat
             .iter()
             .map(|id| resolve("depends_on", id))
             .collect::<Result<_, _>>()?,
-        metadata: founder.metadata.clone().into(),
+        metadata: alike.json(&founder.metadata, handle),
     };
-    Ok((creation, handle))
+    Ok(creation)
 }
 
 fn endowment(

@@ -2,7 +2,7 @@
 //!
 //! Integers are those of 64 bits with a sign, floats are finite; both come back from the text as they were.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
 use serde_json::Value;
@@ -11,12 +11,20 @@ use crate::limits;
 
 /// A shared JSON value. In text formats it is the value itself; in binary formats its text.
 #[derive(Clone, Debug, Default)]
-pub struct Json(Arc<Value>);
+pub struct Json(Arc<Node>);
+
+#[derive(Debug, Default)]
+struct Node {
+    value: Value,
+    /// Bytes of its text, once somebody asked.
+    text_bytes: OnceLock<usize>,
+}
+
 
 /// Two are equal if their texts are: the order of keys counts, and 1 is not 1.0.
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || same(&self.0, &other.0)
+        self.is_shared_with(other) || same(&self.0.value, &other.0.value)
     }
 }
 
@@ -43,13 +51,78 @@ impl Json {
     /// The value.
     #[must_use]
     pub fn value(&self) -> &Value {
-        &self.0
+        &self.0.value
     }
 
     /// An owned copy of the value.
     #[must_use]
     pub fn to_value(&self) -> Value {
-        Value::clone(&self.0)
+        self.0.value.clone()
+    }
+
+    /// Whether both are one value in memory.
+    #[must_use]
+    pub fn is_shared_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Where it lies in memory: what is shared lies at one place.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
+    /// Bytes of its text; they are counted once.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        *self.0.text_bytes.get_or_init(|| text_bytes(&self.0.value))
+    }
+
+    /// The value if its text has at most so many bytes, else `{"cut": BYTES, "hash": …}`: the size of its text and
+    /// the BLAKE3 of it.
+    #[must_use]
+    pub fn within(&self, bytes_max: usize) -> Self {
+        if self.text_bytes() <= bytes_max {
+            return self.clone();
+        }
+        let mut hasher = blake3::Hasher::new();
+        let written = serde_json::to_writer(&mut hasher, self.value());
+        assert!(written.is_ok(), "JSON without floats that are no numbers has a text");
+        Self::from(cut(self.text_bytes(), hasher.finalize()))
+    }
+
+    /// BLAKE3 of the value, whatever the order of its keys.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        fn feed(hasher: &mut blake3::Hasher, value: &Value) {
+            let mut text = |tag: u8, text: &str| {
+                hasher.update(&[tag]);
+                hasher.update(&text.len().to_le_bytes());
+                hasher.update(text.as_bytes());
+            };
+            match value {
+                Value::Null => text(b'n', ""),
+                Value::Bool(bool) => text(b'b', if *bool { "true" } else { "false" }),
+                Value::Number(number) => text(b'd', &number.to_string()),
+                Value::String(string) => text(b's', string),
+                Value::Array(items) => {
+                    text(b'a', &items.len().to_string());
+                    items.iter().for_each(|item| feed(hasher, item));
+                }
+                Value::Object(map) => {
+                    text(b'o', &map.len().to_string());
+                    let mut keys: Vec<(&String, &Value)> = map.iter().collect();
+                    keys.sort_unstable_by_key(|(key, _)| *key);
+                    for (key, item) in keys {
+                        hasher.update(&key.len().to_le_bytes());
+                        hasher.update(key.as_bytes());
+                        feed(hasher, item);
+                    }
+                }
+            }
+        }
+        let mut hasher = blake3::Hasher::new();
+        feed(&mut hasher, self.value());
+        *hasher.finalize().as_bytes()
     }
 
     /// Bytes it counts for on disk: text as it is, null nothing, all else its JSON.
@@ -58,23 +131,28 @@ impl Json {
         match self.value() {
             Value::Null => 0,
             Value::String(text) => text.len(),
-            other => text_bytes(other),
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => self.text_bytes(),
         }
     }
 }
 
+/// What stands for something that is too long to keep.
+pub(crate) fn cut(bytes: usize, hash: blake3::Hash) -> Value {
+    serde_json::json!({ "cut": bytes, "hash": hash.to_hex().as_str() })
+}
+
 impl From<Value> for Json {
     fn from(value: Value) -> Self {
-        Self(Arc::new(value))
+        Self(Arc::new(Node { value, text_bytes: OnceLock::new() }))
     }
 }
 
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
-            return self.0.serialize(serializer);
+            return self.value().serialize(serializer);
         }
-        let text = serde_json::to_string(&*self.0).map_err(S::Error::custom)?;
+        let text = serde_json::to_string(self.value()).map_err(S::Error::custom)?;
         serializer.serialize_str(&text)
     }
 }

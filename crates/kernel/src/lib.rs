@@ -28,12 +28,16 @@ pub mod op_kind;
 // What is stored.
 /// Why something was refused.
 pub mod refusal;
+/// Kinds of minds.
+pub mod mind;
 /// Events and their types.
 pub mod event;
 /// What a world file fixed.
 pub mod rules;
 /// What the journal stores.
 pub mod record;
+/// How many bytes that takes.
+mod record_size;
 /// What an action did.
 pub mod receipt;
 

@@ -20,8 +20,14 @@ pub const STORAGE_KEY_BYTES_MAX: usize = 256;
 pub const STORAGE_VALUE_BYTES_MAX: usize = 64 * 1024;
 /// Characters of a client's action id.
 pub const ACTION_ID_CHARS_MAX: usize = 128;
-/// How many action ids a world remembers; beyond it the oldest is forgotten.
-pub const ACTION_IDS_MAX: usize = 65_536;
+/// How many action ids a world remembers of one principal; beyond it that principal's oldest is forgotten.
+pub const ACTION_IDS_MAX: usize = 1_024;
+/// Bytes of the shortest form of a receipt that is kept for its action id; an action that bears an id needs
+/// so much of its principal's disk free.
+pub const KEPT_SHORT_BYTES_MAX: usize = 1_024;
+/// Bytes that an artifact, a tombstone, an account, a key of storage, a name in `depends_on` and a kept
+/// action id count for on somebody's disk beside their words and values: about what a row of a table takes.
+pub const BASE_BYTES: usize = 16;
 /// How deep invocations nest.
 pub const INVOKE_DEPTH_MAX: u32 = 5;
 /// How deep permission checks nest.
@@ -64,10 +70,33 @@ pub const RESULT_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const RESULT_KEPT_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of one record as the journal stores it: what one action may leave behind.
 pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of an action's JSON text: as much as a line of a session.
+pub const ACTION_BYTES_MAX: usize = LINE_BYTES_MAX;
+/// Bytes of the events of thinking in a record.
+pub const THOUGHT_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a refusal's sentence: a traceback.
+pub const MESSAGE_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of a refusal's hint.
+pub const HINT_BYTES_MAX: usize = 2 * 1024;
+/// Bytes of the fields of a record that are always there, of what it tells of the loop that steps, and of
+/// the CPU that is charged to code under way when nothing more fits.
+pub const RECORD_FRAME_BYTES: usize = 32 * 1024;
+/// Bytes of the charges, effects and events of an action in its record: what the longest action, thought,
+/// outputs and outcome leave of a record.
+pub const EFFECTS_BYTES_MAX: usize = RECORD_BYTES_MAX
+    - ACTION_BYTES_MAX
+    - THOUGHT_BYTES_MAX
+    - 2 * OUTPUT_BYTES_MAX
+    - RESULT_KEPT_BYTES_MAX
+    - MESSAGE_BYTES_MAX
+    - HINT_BYTES_MAX
+    - RECORD_FRAME_BYTES;
 /// Bytes of records that wait for one commit; with the next record they are begun to be written.
 pub const PENDING_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Bytes of one batch before compression.
 pub const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Records of one batch.
+pub const BATCH_RECORDS_MAX: usize = 65_536;
 /// How many times larger than its packed bytes a batch or a snapshot may be, give or take a mebibyte, so
 /// that a small file can't ask for much memory; whoever packs pads what compresses better.
 pub const UNPACKED_PER_PACKED_MAX: usize = 128;
@@ -97,6 +126,14 @@ const _: () = {
     assert!(LINE_BYTES_MAX < RECORD_BYTES_MAX);
     assert!(RESULT_KEPT_BYTES_MAX < RESULT_BYTES_MAX);
     assert!(RESULT_BYTES_MAX < RECORD_BYTES_MAX);
+    // One artifact with the longest content, each of its characters escaped by six, fits into an action.
+    assert!(
+        6 * CONTENT_BYTES_MAX + CODE_BYTES_MAX + INTERFACE_BYTES_MAX + METADATA_BYTES_MAX < EFFECTS_BYTES_MAX
+    );
+    assert!(KEPT_SHORT_BYTES_MAX < RESULT_KEPT_BYTES_MAX);
+    assert!(BASE_BYTES + ACTION_ID_CHARS_MAX + KEPT_SHORT_BYTES_MAX < CONTENT_BYTES_MAX);
+    // Every op of an action may pay or charge somebody else.
+    assert!(OPS_PER_ACTION_MAX as usize * 1_024 < EFFECTS_BYTES_MAX);
     assert!(PENDING_BYTES_MAX + RECORD_BYTES_MAX <= BATCH_BYTES_MAX);
     assert!(EVENTS_PER_OBSERVATION_MAX <= EVENTS_PER_QUERY_MAX);
     assert!(EVENTS_PER_QUERY_MAX <= EVENTS_KEPT_MAX);

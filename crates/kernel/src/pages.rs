@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use imbl::OrdMap;
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer, de::SeqAccess, de::Visitor, ser::SerializeSeq,
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{MapAccess, SeqAccess, Visitor},
+    ser::SerializeSeq,
 };
 
 use crate::limits::PAGE_ROWS;
@@ -85,6 +88,36 @@ impl<'de, T: Clone + Deserialize<'de>> Deserialize<'de> for Pages<T> {
         }
         deserializer.deserialize_seq(Rows(std::marker::PhantomData))
     }
+}
+
+/// Reads a map entry by entry, so that nothing is taken for the length that it announces.
+pub(crate) fn map_by_entry<'de, D, K, V>(deserializer: D) -> Result<OrdMap<K, V>, D::Error>
+where
+    D: Deserializer<'de>,
+    K: Ord + Clone + Deserialize<'de>,
+    V: Clone + Deserialize<'de>,
+{
+    struct Entries<K, V>(std::marker::PhantomData<(K, V)>);
+    impl<'de, K, V> Visitor<'de> for Entries<K, V>
+    where
+        K: Ord + Clone + Deserialize<'de>,
+        V: Clone + Deserialize<'de>,
+    {
+        type Value = OrdMap<K, V>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("entries")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut map = OrdMap::new();
+            while let Some((key, value)) = entries.next_entry()? {
+                map.insert(key, value);
+            }
+            Ok(map)
+        }
+    }
+    deserializer.deserialize_map(Entries(std::marker::PhantomData))
 }
 
 /// A map from ids to handles, as a hash table in copy-on-write pages. Ids are never removed.

@@ -1,11 +1,14 @@
 //! What the journal stores: one [`Record`] per action, thought or turn of the clock. These types are
 //! the journal's format: a change of them is a change of [`FORMAT`].
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     json::Json,
+    limits,
     refusal::{Code, Refusal},
     resource::ResourceId,
     rules::Rules,
@@ -49,7 +52,11 @@ pub enum Cause {
         rules: Box<Rules>,
         /// BLAKE3 of the world file with all it refers to.
         source: [u8; 32],
+        /// How many artifacts are founded, in this record and those of [`Cause::Founding`] that follow it.
+        artifacts: u32,
     },
+    /// The founding goes on: one record does not hold it.
+    Founding,
     /// The beginning of a tick.
     Tick {
         /// Its number, counted from 0.
@@ -79,6 +86,13 @@ pub enum Cause {
         /// What the action's code printed.
         output: String,
     },
+    /// An agent's turn came, and its mind was asked what to do: it thinks until a step of its own tells.
+    Ask {
+        /// The agent.
+        agent: Handle,
+        /// As that of a step.
+        turn: u64,
+    },
     /// An agent's turn came, and it had not the CPU to think.
     Short {
         /// The agent.
@@ -93,8 +107,8 @@ pub enum Cause {
 pub struct Thought {
     /// What the mind returned; null is nothing.
     pub action: Json,
-    /// CPU it used, in microseconds; part of the record's charges.
-    pub cpu_us: i64,
+    /// Costs of the thinking, all borne by the agent; part of the record's charges.
+    pub charges: Vec<Charge>,
     /// What it printed and logged.
     pub output: String,
     /// Whether the mind failed: it raised, or returned what is no action.
@@ -137,14 +151,14 @@ pub enum Effect {
         /// For what.
         why: Why,
     },
-    /// Scrip comes into being; in the first record only.
+    /// Scrip comes into being; in the founding only.
     Endow {
         /// Who receives it.
         to: Handle,
         /// How much scrip.
         amount: i64,
     },
-    /// A balance, rate or quota comes into being; in the first record only.
+    /// A balance, rate or quota comes into being; in the founding only.
     Allot {
         /// Who receives it.
         to: Handle,
@@ -290,17 +304,27 @@ words! {
     }
 }
 
+/// A value of a new artifact. Those that are alike in a founding share it, so that a million agents with one
+/// mind take the room of one mind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Shared<T> {
+    /// The value.
+    Own(T),
+    /// The same as that of an earlier artifact, which is as it was created.
+    As(Handle),
+}
+
 /// A new artifact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields of DESIGN.md §4")]
 pub struct Creation {
     pub id: String,
     pub kind: String,
-    pub content: Json,
-    pub code: Option<String>,
+    pub content: Shared<Json>,
+    pub code: Option<Shared<Arc<str>>>,
     /// Whether the code defines `check_permission`, so that it can be a contract.
     pub decides: bool,
-    pub interface: Json,
+    pub interface: Shared<Json>,
     pub owner: Handle,
     pub creator: Handle,
     pub access_contract: Handle,
@@ -310,7 +334,7 @@ pub struct Creation {
     pub has_loop: bool,
     pub memory_artifact: Option<Handle>,
     pub depends_on: Vec<Handle>,
-    pub metadata: Json,
+    pub metadata: Shared<Json>,
 }
 
 /// New values of the fields of an artifact; what is `None` stays as it is.
@@ -334,29 +358,51 @@ pub struct Change {
 
 /// Why bytes are no record.
 #[derive(Debug, thiserror::Error)]
-#[error("the record can't be read: {0}")]
-pub struct DecodeError(#[from] postcard::Error);
+pub enum DecodeError {
+    /// They can't be read as one.
+    #[error("the record can't be read: {0}")]
+    Bytes(#[from] postcard::Error),
+    /// They are more than a record may have.
+    #[error("the record has {0} bytes; the most is {max}", max = limits::RECORD_BYTES_MAX)]
+    TooLarge(usize),
+}
 
 impl Record {
-    /// The canonical bytes of the record.
+    /// The canonical bytes of the record, at most [`limits::RECORD_BYTES_MAX`].
     ///
     /// # Errors
     /// Never for records that the kernel made; the encoder's own error otherwise.
     pub fn encode(&self) -> Result<Vec<u8>, DecodeError> {
-        Ok(postcard::to_stdvec(self)?)
+        let bytes = postcard::to_stdvec(self)?;
+        let (length, most) = (bytes.len(), limits::RECORD_BYTES_MAX);
+        assert!(
+            length <= most,
+            "record {} has {length} bytes, and none is made of more than {most}",
+            self.seq
+        );
+        Ok(bytes)
     }
 
     /// Reads a record from its canonical bytes.
     ///
     /// # Errors
-    /// When the bytes are no record, or more than one.
+    /// When the bytes are no record, more than one, or more than a record may have.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        if bytes.len() > limits::RECORD_BYTES_MAX {
+            return Err(DecodeError::TooLarge(bytes.len()));
+        }
         let (record, rest) = postcard::take_from_bytes(bytes)?;
-        if rest.is_empty() { Ok(record) } else { Err(DecodeError(postcard::Error::DeserializeBadEncoding)) }
+        if rest.is_empty() { Ok(record) } else { Err(postcard::Error::DeserializeBadEncoding.into()) }
     }
 }
 
 impl Outcome {
+    /// A refusal whose words are as long as a record holds.
+    #[must_use]
+    pub fn refused(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal.shortened()))
+    }
+
     /// Whether nothing went wrong.
     #[must_use]
     pub fn is_ok(&self) -> bool {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{Handle, IdError},
+    limits,
     resource::ResourceId,
 };
 
@@ -128,6 +129,22 @@ impl Refusal {
         Self::new(Code::InvalidArgument, message)
     }
 
+    /// Something that is larger or more than a limit allows: the sentence, the size and the limit.
+    pub fn beyond_limit(message: impl Into<String>, need: usize, most: usize) -> Self {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        Self::new(Code::LimitExceeded, message).numbers(number(need), number(most))
+    }
+
+    /// Cuts the sentence and the hint to what a record holds of them.
+    #[must_use]
+    pub(crate) fn shortened(mut self) -> Self {
+        shorten(&mut self.message, limits::MESSAGE_BYTES_MAX);
+        if let Some(hint) = &mut self.hint {
+            shorten(hint, limits::HINT_BYTES_MAX);
+        }
+        self
+    }
+
     /// Adds the two numbers that decided.
     #[must_use]
     pub fn numbers(mut self, need: i64, have: i64) -> Self {
@@ -176,6 +193,15 @@ impl Refusal {
             map.insert("index".into(), index.into());
         }
         serde_json::Value::Object(map)
+    }
+}
+
+/// Cuts a text to so many bytes, and says so at its end.
+pub(crate) fn shorten(text: &mut String, bytes_max: usize) {
+    const MARK: &str = " …";
+    if text.len() > bytes_max {
+        text.truncate(text.floor_char_boundary(bytes_max.saturating_sub(MARK.len())));
+        text.push_str(MARK);
     }
 }
 

@@ -128,6 +128,11 @@ impl Rules {
         u16::try_from(at).ok().map(ResourceId)
     }
 
+    /// Every resource with its id.
+    pub fn by_id(&self) -> impl Iterator<Item = (ResourceId, &ResourceRule)> {
+        (0..=u16::MAX).map(ResourceId).zip(&self.resources)
+    }
+
     /// The rule of a resource; ids come from this table, so an unknown one is metered only.
     #[must_use]
     pub fn kind(&self, resource: ResourceId) -> ResourceKind {

@@ -3,12 +3,11 @@
 //! The same code runs an action on its draft and applies the journal to the world, so that what was
 //! executed and what is replayed cannot drift apart.
 
-use std::sync::Arc;
-
 use crate::{
     artifact::{Artifact, stored_bytes},
     cell::Cell,
-    record::{Change, Creation, Effect, Handle, Until},
+    record::{Change, Creation, Effect, Handle, Shared, Until},
+    refusal::{Code, Refusal},
     rules::{ResourceId, ResourceKind, Rules},
     time::Time,
 };
@@ -20,6 +19,10 @@ pub(crate) struct Account {
     pub(crate) scrip: i64,
     /// How many artifacts it owns, itself included.
     pub(crate) owned: u32,
+    /// Bytes on its disk of the tombstones that it pays for.
+    pub(crate) buried: i64,
+    /// Bytes on its disk of the receipts that are kept for its action ids.
+    pub(crate) kept: i64,
 }
 
 /// Why an effect does not fit the state.
@@ -33,8 +36,46 @@ pub(crate) enum Guard {
     Overflow { who: Handle },
     /// Someone without standing would hold something.
     Standing { who: Handle },
+    /// More than a record holds.
+    Record { need: usize, have: usize },
     /// Something that a well-made action never asks for.
     Broken(String),
+}
+
+/// A guard that failed, as the one who acted is told: the one place that says so.
+pub(crate) fn refusal<S: State>(state: &S, guard: Guard) -> Refusal {
+    let name = |who: Handle| state.artifact(who).map_or("?", Artifact::id);
+    match guard {
+        Guard::Scrip { who, need, have } => Refusal::new(
+            Code::InsufficientScrip,
+            format!("`{}` has {have} scrip and needs {need}", name(who)),
+        )
+        .numbers(need, have)
+        .hint("earn or borrow scrip, or ask for less"),
+        Guard::Free { who, resource, need, have } => {
+            let (of, kind) = (state.rules().resource_name(resource), state.rules().kind(resource));
+            let sentence = format!("`{}` has {have} of `{of}` free and needs {need}", name(who));
+            let (code, hint) = match kind {
+                ResourceKind::Allocatable => {
+                    (Code::QuotaExceeded, format!("free some `{of}`, or get quota by `transfer`"))
+                }
+                ResourceKind::Renewable { .. } | ResourceKind::Depletable | ResourceKind::Metered => {
+                    (Code::InsufficientResource, format!("get some `{of}` by `transfer`"))
+                }
+            };
+            Refusal::new(code, sentence).numbers(need, have).hint(hint)
+        }
+        Guard::Overflow { who } => Refusal::invalid(format!("`{}` can't hold so much", name(who))),
+        Guard::Standing { who } => {
+            Refusal::invalid(format!("`{}` has no standing: it can't own or hold anything", name(who)))
+        }
+        Guard::Record { need, have } => {
+            let sentence =
+                format!("what an action changes and tells takes at most {have} bytes of the journal");
+            Refusal::beyond_limit(sentence, need, have).hint("do it in several actions")
+        }
+        Guard::Broken(problem) => Refusal::invalid(problem),
+    }
 }
 
 /// A state that effects change: the world, or the draft of an action.
@@ -65,6 +106,8 @@ pub(crate) trait State {
     fn put_to_sleep(&mut self, number: u32, until: &[Until]);
     /// A loop has ended for good.
     fn close_loop(&mut self, number: u32);
+    /// A principal is gone, and the receipts that were kept for its action ids with it.
+    fn forget_action_ids(&mut self, number: u32);
     /// Whether the world is being founded: only then can something without standing own itself.
     fn is_founding(&self) -> bool;
     /// Scrip or a resource (`Some`) comes into being; only a world being founded allows it.
@@ -179,7 +222,7 @@ fn shift<S: State>(
 }
 
 /// Occupies (or frees) bytes of the owner's disk.
-fn occupy<S: State>(state: &mut S, owner: Handle, delta: i64) -> Result<(), Guard> {
+pub(crate) fn occupy<S: State>(state: &mut S, owner: Handle, delta: i64) -> Result<(), Guard> {
     // Genesis artifacts without standing own themselves and have no account to count on.
     let Some(number) = state.artifact(owner).and_then(|owner| owner.account) else {
         return Ok(());
@@ -195,21 +238,44 @@ fn occupy<S: State>(state: &mut S, owner: Handle, delta: i64) -> Result<(), Guar
     Ok(())
 }
 
-fn count_owned<S: State>(state: &mut S, owner: Handle, more: bool) {
-    let Some(number) = state.artifact(owner).and_then(|owner| owner.account) else {
-        return;
-    };
-    let mut account = state.account(number);
-    account.owned = if more { account.owned.saturating_add(1) } else { account.owned.saturating_sub(1) };
-    state.set_account(number, account);
+/// One more, or one less; a count that can't be so contradicts the artifacts that were counted.
+fn counted(count: u32, more: bool) -> Result<u32, Guard> {
+    let next = if more { count.checked_add(1) } else { count.checked_sub(1) };
+    next.ok_or_else(|| Guard::Broken(format!("{count} artifacts were counted, and more are gone")))
 }
 
-fn count_ref<S: State>(state: &mut S, of: Handle, contract: Handle, more: bool) {
+fn count_owned<S: State>(state: &mut S, owner: Handle, more: bool) -> Result<(), Guard> {
+    let Some(number) = state.artifact(owner).and_then(|owner| owner.account) else {
+        return Ok(());
+    };
+    let mut account = state.account(number);
+    account.owned = counted(account.owned, more)?;
+    state.set_account(number, account);
+    Ok(())
+}
+
+fn count_ref<S: State>(state: &mut S, of: Handle, contract: Handle, more: bool) -> Result<(), Guard> {
     if of == contract {
-        return;
+        return Ok(());
     }
-    let refs = state.refs(contract);
-    state.set_refs(contract, if more { refs.saturating_add(1) } else { refs.saturating_sub(1) });
+    let refs = counted(state.refs(contract), more)?;
+    state.set_refs(contract, refs);
+    Ok(())
+}
+
+/// The value of a new artifact, or of the earlier one that has the same.
+fn shared<S: State, T: Clone>(
+    state: &S,
+    value: &Shared<T>,
+    of: impl Fn(&Artifact) -> Option<&T>,
+) -> Result<T, Guard> {
+    match value {
+        Shared::Own(value) => Ok(value.clone()),
+        Shared::As(handle) => {
+            let theirs = of(live(state, *handle)?).cloned();
+            theirs.ok_or_else(|| Guard::Broken(format!("artifact number {} has nothing to share", handle.0)))
+        }
+    }
 }
 
 fn create<S: State>(state: &mut S, new: &Creation) -> Result<(), Guard> {
@@ -229,21 +295,25 @@ fn create<S: State>(state: &mut S, new: &Creation) -> Result<(), Guard> {
     let mut artifact = Artifact {
         id: new.id.as_str().into(),
         kind: new.kind.as_str().into(),
-        content: new.content.clone(),
-        code: new.code.as_deref().map(Arc::from),
+        content: shared(state, &new.content, |theirs| Some(&theirs.content))?,
+        code: match &new.code {
+            Some(code) => Some(shared(state, code, |theirs| theirs.code.as_ref())?),
+            None => None,
+        },
         decides: new.decides,
-        interface: new.interface.clone(),
+        interface: shared(state, &new.interface, |theirs| Some(&theirs.interface))?,
         owner: new.owner,
         creator: new.creator,
         access_contract: new.access_contract,
         price: new.price,
         pays: new.pays,
         has_loop: new.has_loop,
-        account: None,
+        // The number follows once it is known that there is room; a row is counted for it already.
+        account: standing.then_some(0),
         agent: None,
         memory_artifact: new.memory_artifact,
         depends_on: new.depends_on.clone(),
-        metadata: new.metadata.clone(),
+        metadata: shared(state, &new.metadata, |theirs| Some(&theirs.metadata))?,
         version: 1,
         created_at: now,
         updated_at: now,
@@ -262,8 +332,8 @@ fn create<S: State>(state: &mut S, new: &Creation) -> Result<(), Guard> {
     artifact.account = standing.then(|| state.open_account(handle));
     artifact.agent = new.has_loop.then(|| state.open_loop(handle));
     state.push(artifact);
-    count_owned(state, new.owner, true);
-    count_ref(state, handle, new.access_contract, true);
+    count_owned(state, new.owner, true)?;
+    count_ref(state, handle, new.access_contract, true)?;
     Ok(())
 }
 
@@ -292,8 +362,8 @@ fn change<S: State>(state: &mut S, handle: Handle, version: u32, fields: &Change
     occupy(state, owner, delta)?;
     *live_mut(state, handle)? = next;
     if before != after {
-        count_ref(state, handle, before, false);
-        count_ref(state, handle, after, true);
+        count_ref(state, handle, before, false)?;
+        count_ref(state, handle, after, true)?;
     }
     Ok(())
 }
@@ -310,8 +380,8 @@ fn own<S: State>(state: &mut S, handle: Handle, from: Handle, to: Handle) -> Res
     }
     occupy(state, to, size)?;
     occupy(state, from, -size)?;
-    count_owned(state, from, false);
-    count_owned(state, to, true);
+    count_owned(state, from, false)?;
+    count_owned(state, to, true)?;
     let now = state.now();
     let artifact = live_mut(state, handle)?;
     artifact.owner = to;
@@ -327,26 +397,42 @@ fn delete<S: State>(state: &mut S, handle: Handle) -> Result<(), Guard> {
     }
     let (owner, size, contract) = (artifact.owner, artifact.size(), artifact.access_contract);
     let agent = artifact.agent;
-    occupy(state, owner, -size)?;
-    count_owned(state, owner, false);
-    count_ref(state, handle, contract, false);
+    let mut tombstone = artifact.clone();
+    tombstone.bury();
+    tombstone.updated_at = now;
+    let remains = tombstone.size();
+    forget_action_ids(state, handle, tombstone.account)?;
+    occupy(state, owner, remains - size)?;
+    count_owned(state, owner, false)?;
+    count_buried(state, owner, remains);
+    count_ref(state, handle, contract, false)?;
     if let Some(number) = agent {
         state.close_loop(number);
     }
-    let artifact = live_mut(state, handle)?;
-    artifact.deleted = true;
-    artifact.content = crate::json::Json::default();
-    artifact.interface = crate::json::Json::default();
-    artifact.metadata = crate::json::Json::default();
-    artifact.code = None;
-    artifact.decides = false;
-    artifact.storage = imbl::OrdMap::new();
-    artifact.storage_bytes = 0;
-    artifact.field_bytes = 0;
-    artifact.depends_on = Vec::new();
-    artifact.memory_artifact = None;
-    artifact.updated_at = now;
+    *live_mut(state, handle)? = tombstone;
     Ok(())
+}
+
+/// Nobody can repeat an action as a principal that is gone.
+fn forget_action_ids<S: State>(state: &mut S, who: Handle, number: Option<u32>) -> Result<(), Guard> {
+    let Some(number) = number else { return Ok(()) };
+    let mut account = state.account(number);
+    if account.kept > 0 {
+        occupy(state, who, -account.kept)?;
+        account.kept = 0;
+        state.set_account(number, account);
+    }
+    state.forget_action_ids(number);
+    Ok(())
+}
+
+/// A tombstone stays on the disk of its last owner.
+fn count_buried<S: State>(state: &mut S, owner: Handle, bytes: i64) {
+    if let Some(number) = state.artifact(owner).and_then(|owner| owner.account) {
+        let mut account = state.account(number);
+        account.buried += bytes;
+        state.set_account(number, account);
+    }
 }
 
 fn sleep<S: State>(state: &mut S, agent: Handle, until: &[Until]) -> Result<(), Guard> {
@@ -375,8 +461,7 @@ pub(crate) fn still_held<S: State>(state: &S, handle: Handle) -> Option<String> 
     if account.owned > itself {
         return Some(format!("owns {}", others(account.owned - itself)));
     }
-    for (at, rule) in state.rules().resources.iter().enumerate() {
-        let resource = ResourceId(u16::try_from(at).unwrap_or(u16::MAX));
+    for (resource, rule) in state.rules().by_id() {
         let limit = state.cell(number, resource).map_or(0, |cell| cell.limit);
         if rule.kind != ResourceKind::Metered && limit > 0 {
             return Some(format!("holds {limit} of `{}`", rule.name));

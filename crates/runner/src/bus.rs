@@ -232,6 +232,7 @@ impl Subscription {
             Some(journal) => journal,
             slot => slot.insert(Journal::open_read_only(file)?),
         };
+        journal.refresh()?;
         let mut whole = true;
         journal.records_while(missed.since + 1, |record| {
             whole = record.seq <= missed.until && self.ready.len() < READ_MAX;

@@ -61,7 +61,7 @@ impl RunError {
                 | Self::Code { .. }
                 | Self::Differs { .. }
                 | Self::Unsupported(_)
-                | Self::Journal(JournalError::Missing { .. })
+                | Self::Journal(JournalError::Missing { .. } | JournalError::Name { .. })
         )
     }
 }

@@ -37,14 +37,14 @@ pub fn founders() -> Vec<Founder> {
     let services = SERVICES.iter().map(|(id, code, interface)| Founder {
         kind: "service".into(),
         code: Some((*code).into()),
-        interface: serde_json::from_str(interface).unwrap_or_default(),
+        interface: serde_json::from_str::<Value>(interface).unwrap_or_default().into(),
         has_standing: true,
         owns_itself: true,
         ..Founder::new(id)
     });
     let page = |id: &str, text: String| Founder {
         kind: "handbook".into(),
-        content: Value::String(text),
+        content: Value::String(text).into(),
         owns_itself: true,
         ..Founder::new(id)
     };
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn every_service_has_its_interface() {
         for founder in founders().iter().filter(|founder| founder.code.is_some()) {
-            let tools = founder.interface.as_array().expect("an array of tools");
+            let tools = founder.interface.value().as_array().expect("an array of tools");
             assert!(!tools.is_empty(), "{}", founder.id);
             for tool in tools {
                 let name = tool["name"].as_str().expect("a name");

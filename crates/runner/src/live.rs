@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use oikos_journal::{Journal, JournalError};
+use oikos_journal::{Journal, JournalError, Note};
 use oikos_kernel::{
     founding::Founding,
     record::Cause,
@@ -36,6 +36,8 @@ pub struct Live {
     counter: Counter,
     /// The world file it was made from, with the plan as it is now; the founders are in the world.
     pub file: WorldFile,
+    /// Things about the database that its owner should know.
+    pub notes: Vec<Note>,
 }
 
 /// Who steps when.
@@ -74,14 +76,14 @@ impl Live {
         journal: impl FnOnce() -> Result<Journal, JournalError>,
     ) -> Result<Self, RunError> {
         let mut sandbox: Box<dyn Sandbox> = Box::new(ThreadSandbox::new());
-        let mut checked: Vec<&str> = Vec::new();
+        let mut checked: Option<&Arc<str>> = None;
         for founder in &file.founding.founders {
             // Agents made by `count` share their code.
-            let Some(code) = founder.code.as_deref().filter(|code| checked.last() != Some(code)) else {
+            let Some(code) = founder.code.as_ref().filter(|code| checked != Some(*code)) else {
                 continue;
             };
-            checked.push(code);
-            sandbox.check(&Arc::from(code), &founder.id).map_err(|failure| {
+            checked = Some(code);
+            sandbox.check(code, &founder.id).map_err(|failure| {
                 let problem = if failure.traceback.is_empty() { failure.message } else { failure.traceback };
                 RunError::Code { id: founder.id.clone(), problem }
             })?;
@@ -90,9 +92,9 @@ impl Live {
             file.founding.rules.start = wall_now();
         }
         let founders = std::mem::take(&mut file.founding.founders);
-        let (world, record) = Founding { founders, ..file.founding.clone() }.found()?;
+        let (world, records) = Founding { founders, ..file.founding.clone() }.found()?;
         let mut journal = journal()?;
-        journal.append(&[record], &[(SOURCE, &encode(&file.source))])?;
+        journal.append(&records, &[(SOURCE, &encode(&file.source))])?;
         Self::begin(world, None, journal, sandbox, file)
     }
 
@@ -104,6 +106,7 @@ impl Live {
         mut file: WorldFile,
     ) -> Result<Self, RunError> {
         file.founding.founders = Vec::new();
+        let notes = journal.notes().to_vec();
         let mut sequencer = Sequencer::new(world, journal, sandbox, file.plan.clock)?;
         let scheduler = match file.plan.lasts {
             Lasts::Ticks(_) => Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)),
@@ -112,7 +115,7 @@ impl Live {
         let counter = Counter::open();
         let desk = counter.desk();
         sequencer.set_bell(Arc::new(move || desk.ring()));
-        Ok(Self { sequencer, scheduler, counter, file })
+        Ok(Self { sequencer, scheduler, counter, file, notes })
     }
 
     /// Opens a world where its journal ends. A tick that was cut short goes on where it was.
@@ -283,9 +286,9 @@ impl Live {
 /// # Errors
 /// When the journal is damaged.
 pub fn state(journal: &Journal) -> Result<(World, Option<World>), RunError> {
-    let mut world = journal.last_snapshot()?;
+    let (mut world, at) = journal.last_snapshot()?;
     let mut began = world.tick().filter(|tick| tick.seq == world.seq()).map(|_| world.clone());
-    journal.records(world.seq() + 1, |record| {
+    journal.records_after(at, |record| {
         world.apply(&record).map_err(|error| JournalError::Corrupt {
             place: format!("record {}", error.seq),
             problem: error.problem,

@@ -187,8 +187,8 @@ impl Sequencer {
             Err(refusal) => return Ok(Receipt::refused(self.now, refusal)),
         };
         let action_id = action.action_id.clone();
-        if let Some(first) = action_id.as_deref().and_then(|id| self.world.receipt(actor, id)) {
-            return Ok(first);
+        if let Some(told) = action_id.as_deref().and_then(|id| self.world.repeated(actor, id, &recorded)) {
+            return Ok(told.unwrap_or_else(|refusal| Receipt::refused(self.now, refusal)));
         }
         let seed = derive(self.world.rules().seed, "act", principal, self.world.seq() + 1);
         let finished = match Transaction::act(&self.world, actor, action, self.now, seed) {
@@ -233,14 +233,14 @@ impl Sequencer {
 
     /// Makes the record of a cause, applies it and queues it for the journal.
     pub(crate) fn record(&mut self, cause: Cause, finished: Finished) -> Result<Receipt, RunError> {
-        let Finished { charges, effects, events, outcome, .. } = finished;
+        let Finished { charges, effects, events, outcome, whole, .. } = finished;
         let (seq, time) = (self.world.seq() + 1, self.now);
         let record = Record { seq, time, cause, charges, effects, events, outcome };
         let record = self.world.enact(record)?;
         if let Some(agenda) = &mut self.agenda {
             agenda.follow(&self.world);
         }
-        let receipt = Receipt::of(&record);
+        let receipt = Receipt::of(&record).with_whole(whole);
         self.pending.push(record);
         if !self.bus.is_empty() {
             self.tell_written()?;
@@ -253,14 +253,7 @@ impl Sequencer {
 
     /// A record of something that happens to nobody: a tick, the clock.
     pub(crate) fn mark(&mut self, cause: Cause) -> Result<(), RunError> {
-        let finished = Finished {
-            charges: Vec::new(),
-            effects: Vec::new(),
-            events: Vec::new(),
-            outcome: Outcome::Nothing,
-            output: String::new(),
-        };
-        self.record(cause, finished).map(|_| ())
+        self.record(cause, Finished::nothing_done(Outcome::Nothing)).map(|_| ())
     }
 
     /// Whether something has waited for a commit as long as it may.

@@ -56,7 +56,7 @@ impl Summary {
     }
 
     fn add(&mut self, record: &Record, world: &World, next: &mut u32) {
-        let founding = matches!(record.cause, Cause::Genesis { .. });
+        let founding = matches!(record.cause, Cause::Genesis { .. } | Cause::Founding);
         for effect in &record.effects {
             match effect {
                 Effect::Create(_) => {

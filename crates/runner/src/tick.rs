@@ -2,7 +2,6 @@
 
 use oikos_kernel::{
     record::{Cause, Handle},
-    rules::ResourceId,
     seed::{derive, shuffle},
     world::{Tick, World},
 };
@@ -95,7 +94,7 @@ impl TickScheduler {
         // What was thought is charged when it is acted on; until then nobody else may use it.
         let world = sequencer.world_mut();
         let reserve = |thought: Thinking| {
-            let reserved = world.reserve(thought.agent, ResourceId::CPU, thought.cpu_us, tick.time);
+            let reserved = world.reserve_all(&thought.charges, tick.time);
             (thought, reserved)
         };
         let mut thoughts: Vec<_> = thoughts.into_iter().map(reserve).collect();
@@ -104,7 +103,7 @@ impl TickScheduler {
         thoughts.sort_by_key(|(thought, _)| at(thought.agent));
         let mut stopped = false;
         for (thought, reserved) in thoughts {
-            let funded = reserved.map(|reserved| sequencer.world_mut().settle(reserved)).is_some();
+            let funded = reserved.map(|reserved| sequencer.world_mut().settle_all(reserved)).is_some();
             stopped = stopped || stop.is_asked();
             if stopped {
                 continue;

@@ -4,6 +4,7 @@
 use oikos_agents::{Decision, decide};
 use oikos_kernel::{
     json::Json,
+    limits,
     record::{Cause, Charge, Event, Handle, Outcome, Thought},
     refusal::{Code, Refusal},
     rules::ResourceId,
@@ -25,8 +26,8 @@ pub(crate) struct Thinking {
     pub(crate) agent: Handle,
     turn: u64,
     version: u32,
-    /// CPU it used, in microseconds.
-    pub(crate) cpu_us: i64,
+    /// Costs of the thinking, all borne by the agent.
+    pub(crate) charges: Vec<Charge>,
     events: Vec<Event>,
     output: String,
     outcome: Outcome,
@@ -45,17 +46,17 @@ pub(crate) fn think(
     if let Some(mind) = &mut interpreter.mind {
         let outcome = Outcome::Done(mind.step(world, agent, now, seed).into());
         let (events, output) = (Vec::new(), String::new());
-        return Thinking { agent, turn, version, cpu_us: 1, events, output, outcome };
+        let charges = vec![Charge { principal: agent, resource: ResourceId::CPU, amount: 1 }];
+        return Thinking { agent, turn, version, charges, events, output, outcome };
     }
     let observation = world.observation(agent, now, world.population());
     let mut transaction = Transaction::think(world, agent, observation, now, seed);
     let finished = drive(&mut transaction, &mut *interpreter.sandbox);
-    let cpu = |charge: &&Charge| charge.principal == agent && charge.resource == ResourceId::CPU;
     Thinking {
         agent,
         turn,
         version,
-        cpu_us: finished.charges.iter().filter(cpu).map(|charge| charge.amount).sum(),
+        charges: finished.charges,
         events: finished.events,
         output: finished.output,
         outcome: finished.outcome,
@@ -67,7 +68,7 @@ pub(crate) fn think(
 /// # Errors
 /// Only faults.
 pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), RunError> {
-    let Thinking { agent, turn, version, cpu_us, events, output, outcome } = thinking;
+    let Thinking { agent, turn, version, charges, events, output, outcome } = thinking;
     let Some(artifact) = sequencer.world().get(agent).filter(|artifact| !artifact.is_deleted()) else {
         return Ok(());
     };
@@ -79,18 +80,20 @@ pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), R
         _ if artifact.version() != version => {
             let refusal =
                 Refusal::new(Code::Conflict, "the mind was changed while it thought, so its action is void");
-            (nothing_done(Outcome::Refused(Box::new(refusal))), false)
+            (Finished::nothing_done(Outcome::Refused(Box::new(refusal))), false)
         }
-        Outcome::Refused(refusal) => (nothing_done(Outcome::Refused(refusal)), true),
-        Outcome::Nothing | Outcome::Done(_) => execute(sequencer, agent, returned.value(), turn, cpu_us),
+        Outcome::Refused(refusal) => (Finished::nothing_done(Outcome::Refused(refusal)), true),
+        Outcome::Nothing | Outcome::Done(_) => execute(sequencer, agent, returned.value(), turn, &charges),
     };
-    if finished.charges.is_empty() && cpu_us > 0 {
-        finished.charges.push(Charge { principal: agent, resource: ResourceId::CPU, amount: cpu_us });
+    if finished.charges.is_empty() {
+        finished.charges.clone_from(&charges);
     }
     if !events.is_empty() {
         finished.events.splice(0..0, events);
     }
-    let thought = Thought { action: returned, cpu_us, output, failed };
+    // What is too long to be an action was refused as one, and is not worth its room either.
+    let action = returned.within(limits::ACTION_BYTES_MAX);
+    let thought = Thought { action, charges, output, failed };
     let output = std::mem::take(&mut finished.output);
     sequencer.record(Cause::Step { agent, turn, thought, output }, finished).map(|_| ())
 }
@@ -101,21 +104,21 @@ fn execute(
     agent: Handle,
     returned: &Value,
     turn: u64,
-    cpu_us: i64,
+    thought: &[Charge],
 ) -> (Finished, bool) {
     let action = match decide(returned) {
-        Decision::Nothing => return (nothing_done(Outcome::Nothing), false),
+        Decision::Nothing => return (Finished::nothing_done(Outcome::Nothing), false),
         Decision::Malformed(refusal) => {
-            return (nothing_done(Outcome::Refused(Box::new(refusal))), true);
+            return (Finished::nothing_done(Outcome::Refused(Box::new(refusal))), true);
         }
         Decision::Act(action) => action,
     };
     let now = sequencer.now();
     let (world, interpreter) = sequencer.parts();
     let seed = derive(world.rules().seed, "step", world.name(agent), turn);
-    let finished = match Transaction::act_after(world, agent, action, now, seed, cpu_us) {
+    let finished = match Transaction::act_after(world, agent, action, now, seed, thought) {
         Ok(mut transaction) => drive(&mut transaction, &mut *interpreter.sandbox),
-        Err(refusal) => nothing_done(Outcome::Refused(Box::new(refusal))),
+        Err(refusal) => Finished::nothing_done(Outcome::Refused(Box::new(refusal))),
     };
     (finished, false)
 }
@@ -126,8 +129,4 @@ fn execute(
 /// Only faults.
 pub(crate) fn pass(sequencer: &mut Sequencer, agent: Handle, turn: u64) -> Result<(), RunError> {
     sequencer.mark(Cause::Short { agent, turn })
-}
-
-fn nothing_done(outcome: Outcome) -> Finished {
-    Finished { charges: Vec::new(), effects: Vec::new(), events: Vec::new(), outcome, output: String::new() }
 }

@@ -142,6 +142,7 @@ fn print_verified(found: &Verified, json: bool) {
 
 fn act(world: &Path, principal: &str, action: &str, json: bool) -> Result<bool> {
     let mut live = Live::open(Journal::open(world).map_err(RunError::from)?)?;
+    live.notes.iter().for_each(|note| print::note(&note.to_string()));
     live.sequencer.tell_time();
     let receipt = match strict_json(action) {
         Ok(action) => live.sequencer.act(principal, action)?,
@@ -174,6 +175,7 @@ fn serve(world: &Path, db: Option<&Path>, overrides: &OverrideArgs) -> Result<bo
         }
         Live::open(Journal::open(world).map_err(RunError::from)?)?
     };
+    live.notes.iter().for_each(|note| print::note(&note.to_string()));
     let stop = stop_on_interrupt();
     let input = std::io::BufReader::with_capacity(session::READ_BYTES, std::io::stdin());
     session::serve(&mut live, input, std::io::stdout().lock(), &stop)?;

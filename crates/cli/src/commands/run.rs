@@ -27,6 +27,7 @@ pub(super) fn run(
     let file = world_file(path, overrides)?;
     let db = db.unwrap_or_else(|| PathBuf::from(format!("{}.oikos", file.plan.name)));
     let mut live = if fresh { start_over(file, &db)? } else { go_on(file, path, &db)? };
+    live.notes.iter().for_each(|note| print::note(&note.to_string()));
     let goal = live.goal();
     let far = How::far(&live, goal);
     if far.before > 0 && far.before < far.whole {
@@ -153,17 +154,9 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, json: bool) -> Result<()
     Ok(())
 }
 
-/// Founds the world anew. The old one is moved aside when nothing but the disk can fail any more.
+/// Founds the world anew. The old one is moved aside in the moment in which the new one is whole.
 fn start_over(file: WorldFile, db: &Path) -> Result<Live> {
-    let mut aside = None;
-    let live = Live::found(file, || {
-        aside = Journal::set_aside(db)?;
-        Journal::create(db)
-    });
-    if let Some(aside) = aside {
-        print::note(&format!("the old world is now {}", aside.display()));
-    }
-    Ok(live?)
+    Ok(Live::found(file, || Journal::create_afresh(db))?)
 }
 
 fn go_on(file: WorldFile, path: &Path, db: &Path) -> Result<Live> {

@@ -6,6 +6,7 @@ use super::{ActionId, FieldType, Fields, Natural, Op, OpKind, OpSpec, SPECS, her
 use crate::{
     code::HostCall,
     id::nearest,
+    json::text_bytes,
     limits,
     refusal::{Code, Refusal},
 };
@@ -46,6 +47,11 @@ impl Action {
     /// `invalid_argument` naming the field, `limit_exceeded`, or `unsupported` for an op that this
     /// version lacks; in a list with the index of the op.
     pub fn parse(value: Value) -> Result<Self, Refusal> {
+        let (bytes, most) = (text_bytes(&value), limits::ACTION_BYTES_MAX);
+        if bytes > most {
+            let sentence = format!("an action may have {most} bytes as JSON");
+            return Err(Refusal::beyond_limit(sentence, bytes, most).hint("do it in several actions"));
+        }
         match value {
             Value::Object(map) => {
                 let (planned, action_id) = parse_op(map)?;

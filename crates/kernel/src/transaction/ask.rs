@@ -101,7 +101,7 @@ impl Transaction<'_> {
         let context = self.context(actor, op, ask);
         let inner = Actor {
             me: Some(contract),
-            payer: actor.payer,
+            bearer: actor.bearer,
             origin: actor.origin,
             invoke_depth: actor.invoke_depth,
             check_depth: actor.check_depth + 1,
@@ -221,7 +221,7 @@ impl Transaction<'_> {
         recipient: Option<Handle>,
     ) -> Result<(), Refusal> {
         if verdict.cost > 0
-            && let Some(payer) = actor.payer
+            && let Some(payer) = actor.bearer.prices
         {
             let owner = self.draft.artifact(ask.target).map_or(payer, |target| target.owner);
             let to = recipient.unwrap_or(owner);

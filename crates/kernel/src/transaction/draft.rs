@@ -1,6 +1,7 @@
 //! The draft of an action: what it would change, over a world that stays as it is.
 //!
-//! Effects can be taken back to a savepoint; charges cannot.
+//! Effects can be taken back to a savepoint; charges cannot. What all of it takes in the record is counted as
+//! it comes, so that no action leaves more behind than a record holds.
 
 use rustc_hash::FxHashMap;
 
@@ -8,6 +9,7 @@ use crate::{
     artifact::Artifact,
     cell::Cell,
     record::{Charge, Effect, Event, Handle, Until},
+    record_size::CHARGE,
     rules::{ResourceId, ResourceKind, Rules},
     state::{self, Account, Guard, State},
     time::Time,
@@ -26,11 +28,18 @@ pub(super) struct Draft<'w> {
     cells: FxHashMap<(u32, ResourceId), Cell>,
     refs: FxHashMap<Handle, u32>,
     undo: Vec<Undo>,
-    pub(super) effects: Vec<Effect>,
-    pub(super) events: Vec<Event>,
+    effects: Vec<Effect>,
+    events: Vec<Event>,
     /// Events that stand though the action fails.
-    pub(super) notices: Vec<Event>,
+    notices: Vec<Event>,
     charges: Vec<Charge>,
+    /// Bytes that it may take in the record.
+    bytes_max: usize,
+    /// Bytes of the effects and events, which can be taken back, and of the charges and notices.
+    bytes_undoable: usize,
+    bytes_standing: usize,
+    /// Disk that is set aside for the receipt of an action that bears an id: the account, and how many bytes.
+    set_aside: Option<(u32, i64)>,
     /// Sum of the charges by account, and the least that was free of it at any time, charges apart.
     spent: FxHashMap<(u32, ResourceId), i64>,
     least: FxHashMap<(u32, ResourceId), i64>,
@@ -52,16 +61,18 @@ pub(super) struct Savepoint {
     undo: usize,
     effects: usize,
     events: usize,
+    bytes: usize,
 }
 
 impl<'w> Draft<'w> {
-    pub(super) fn new(world: &'w World, now: Time) -> Self {
+    /// An empty draft that may take so many bytes in the record.
+    pub(super) fn new(world: &'w World, now: Time, bytes_max: usize) -> Self {
         Self {
             world,
             now,
             len: State::len(world),
-            accounts_len: u32::try_from(world.accounts_len()).unwrap_or(u32::MAX),
-            agents_len: u32::try_from(world.agents_len()).unwrap_or(u32::MAX),
+            accounts_len: world.accounts_len(),
+            agents_len: world.agents_len(),
             ids: FxHashMap::default(),
             artifacts: FxHashMap::default(),
             accounts: FxHashMap::default(),
@@ -72,6 +83,10 @@ impl<'w> Draft<'w> {
             events: Vec::new(),
             notices: Vec::new(),
             charges: Vec::new(),
+            bytes_max,
+            bytes_undoable: 0,
+            bytes_standing: 0,
+            set_aside: None,
             spent: FxHashMap::default(),
             least: FxHashMap::default(),
         }
@@ -82,12 +97,14 @@ impl<'w> Draft<'w> {
     }
 
     pub(super) fn savepoint(&self) -> Savepoint {
-        Savepoint { undo: self.undo.len(), effects: self.effects.len(), events: self.events.len() }
+        let (effects, events) = (self.effects.len(), self.events.len());
+        Savepoint { undo: self.undo.len(), effects, events, bytes: self.bytes_undoable }
     }
 
     pub(super) fn rollback(&mut self, to: Savepoint) {
         self.effects.truncate(to.effects);
         self.events.truncate(to.events);
+        self.bytes_undoable = to.bytes;
         fn put<K: std::hash::Hash + Eq, V>(map: &mut FxHashMap<K, V>, key: K, old: Option<V>) {
             match old {
                 Some(old) => map.insert(key, old),
@@ -115,6 +132,8 @@ impl<'w> Draft<'w> {
 
     /// Adds an effect to the draft.
     pub(super) fn put(&mut self, effect: Effect) -> Result<(), Guard> {
+        let bytes = effect.bytes_max();
+        self.has_room(bytes)?;
         state::apply(self, &effect)?;
         if let Effect::Move { from, to, resource, .. } = &effect {
             // What moves nowhere changes nothing. In the record its guard could fail: there the
@@ -132,13 +151,60 @@ impl<'w> Draft<'w> {
             }
         }
         self.effects.push(effect);
+        self.bytes_undoable += bytes;
+        Ok(())
+    }
+
+    /// Adds an event. [`Self::has_room`] is asked when the op that tells it ends.
+    pub(super) fn tell(&mut self, event: Event) {
+        self.bytes_undoable += event.bytes_max();
+        self.events.push(event);
+    }
+
+    /// Adds an event that stands though the action fails, if the record has room for it.
+    pub(super) fn notice(&mut self, event: Event) {
+        let bytes = event.bytes_max();
+        if self.has_room(bytes).is_ok() {
+            self.bytes_standing += bytes;
+            self.notices.push(event);
+        }
+    }
+
+    /// Whether so many bytes more find room in the record.
+    pub(super) fn has_room(&self, bytes: usize) -> Result<(), Guard> {
+        let need = self.bytes_undoable + self.bytes_standing + bytes;
+        if need <= self.bytes_max { Ok(()) } else { Err(Guard::Record { need, have: self.bytes_max }) }
+    }
+
+    /// Whether an op finds room for its charges: `costs` of them, and the CPU of what it runs and asks.
+    pub(super) fn has_room_for_charges(&self, costs: usize) -> Result<(), Guard> {
+        self.has_room((costs + 2) * CHARGE)
+    }
+
+    /// Sets disk of a principal aside until the action has ended.
+    pub(super) fn set_disk_aside(&mut self, principal: Handle, bytes: i64) -> Result<(), Guard> {
+        let Some(number) = self.artifact(principal).and_then(|artifact| artifact.account) else {
+            return Err(Guard::Standing { who: principal });
+        };
+        if self.world.rules().kind(ResourceId::DISK) == ResourceKind::Metered {
+            return Ok(());
+        }
+        let have = self.free_apart(number, ResourceId::DISK);
+        if have < bytes {
+            return Err(Guard::Free { who: principal, resource: ResourceId::DISK, need: bytes, have });
+        }
+        self.set_aside = Some((number, bytes));
         Ok(())
     }
 
     /// What is free over the draft, charges apart.
     fn free_apart(&self, number: u32, resource: ResourceId) -> i64 {
         let kind = self.world.rules().kind(resource);
-        State::cell(self, number, resource).map_or(0, |cell| cell.free(kind, self.now))
+        let free = State::cell(self, number, resource).map_or(0, |cell| cell.free(kind, self.now));
+        match self.set_aside {
+            Some((of, bytes)) if of == number && resource == ResourceId::DISK => free - bytes,
+            Some(_) | None => free,
+        }
     }
 
     /// How much a principal could be charged now. What came to it within the action doesn't count:
@@ -168,11 +234,14 @@ impl<'w> Draft<'w> {
         let same = |charge: &&mut Charge| charge.principal == principal && charge.resource == resource;
         match self.charges.iter_mut().find(same) {
             Some(charge) => charge.amount = charge.amount.saturating_add(amount),
-            None => self.charges.push(Charge { principal, resource, amount }),
+            None => {
+                self.bytes_standing += CHARGE;
+                self.charges.push(Charge { principal, resource, amount });
+            }
         }
     }
 
-    /// Undoes all effects and leaves what stands: charges and notices.
+    /// All that is to be recorded: charges, effects, and events after the notices.
     pub(super) fn finish(self) -> (Vec<Charge>, Vec<Effect>, Vec<Event>) {
         let mut events = self.notices;
         events.extend(self.events);
@@ -281,6 +350,9 @@ impl State for Draft<'_> {
 
     fn close_loop(&mut self, _number: u32) {}
 
+    // They are forgotten when the record is applied; until then the action may fail.
+    fn forget_action_ids(&mut self, _number: u32) {}
+
     fn is_founding(&self) -> bool {
         false
     }
@@ -292,7 +364,7 @@ impl State for Draft<'_> {
 
 impl Savepoint {
     /// Before the first effect.
-    pub(super) const START: Self = Self { undo: 0, effects: 0, events: 0 };
+    pub(super) const START: Self = Self { undo: 0, effects: 0, events: 0, bytes: 0 };
 }
 
 impl Draft<'_> {

@@ -13,7 +13,7 @@ use crate::{
     contract::Verdict,
     limits,
     op::{Gift, Invoke, Op, OpKind, Run},
-    record::{Effect, EventKind, Handle, Pays, Why},
+    record::{Effect, EventKind, Handle, Why},
     refusal::{Code, Refusal},
     rules::{CpuMeter, ResourceId, ResourceKind},
     state::State,
@@ -36,8 +36,8 @@ impl Transaction<'_> {
         call: CallInfo,
         purpose: Purpose,
     ) -> Result<Need, Refusal> {
-        let (polls, cpu_bound) = self.polls(actor.payer, 0)?;
-        let memory = self.memory_max(actor.payer);
+        let (polls, cpu_bound) = self.polls(actor.bearer.resources, 0)?;
+        let memory = self.memory_max(actor.bearer.resources);
         let me = self.shared_name(actor.me).unwrap_or_else(|| Arc::from(""));
         let file = if entry == Entry::Snippet { Arc::from("<run>") } else { Arc::clone(&me) };
         let wall_ms = match purpose {
@@ -121,7 +121,7 @@ impl Transaction<'_> {
         task.polls = meter.polls;
         // The microsecond that every run costs at least is charged when it ends.
         let due = if ended || meter.polls > 0 { total_us - task.charged_us } else { 0 };
-        let (payer, charged) = (task.actor.payer, task.charged_us);
+        let (payer, charged) = (task.actor.bearer.resources, task.charged_us);
         let Some(payer) = payer else { return };
         let due = due.min(self.draft.chargeable(payer, ResourceId::CPU));
         if due > 0 {
@@ -138,7 +138,7 @@ impl Transaction<'_> {
             return Next::Root;
         };
         let attempt = std::mem::take(&mut task.attempt);
-        let (payer, so_far) = (task.actor.payer, task.polls);
+        let (payer, so_far) = (task.actor.bearer.resources, task.polls);
         let answer = match result {
             Ok(value) if attempt => {
                 HostAnswer::Value(serde_json::json!({ "ok": true, "result": value, "error": null }))
@@ -243,7 +243,7 @@ impl Transaction<'_> {
             FailureKind::Instructions if task.cpu_bound => {
                 // It stopped for want of one more block of instructions.
                 let block_us = self.draft.world().rules().cpu_us(1);
-                let payer = task.actor.payer;
+                let payer = task.actor.bearer.resources;
                 let refusal = payer.map(|payer| self.shortage(payer, ResourceId::CPU, block_us));
                 return refusal.unwrap_or_else(|| Refusal::new(Code::CodeTimeout, "the code ran too long"));
             }
@@ -314,20 +314,16 @@ impl Transaction<'_> {
         let (price, owner, pays, standing) =
             (artifact.price, artifact.owner, artifact.pays, artifact.account.is_some());
         let depth = deeper(actor)?;
-        if let Some(payer) = actor.payer.filter(|payer| price > 0 && *payer != owner) {
+        if let Some(payer) = actor.bearer.prices.filter(|payer| price > 0 && *payer != owner) {
             self.consent(payer, price)?;
             self.put(Effect::Pay { from: payer, to: owner, amount: price, why: Why::Price })?;
         }
         let paid = op.pay.map_or(0, |pay| pay.0);
         let given = self.send_along(actor, handle, standing, paid, op)?;
-        let payer = match pays {
-            Pays::Itself if standing && self.draft.exists_before(handle) => Some(handle),
-            Pays::Itself | Pays::Caller => actor.payer,
-        };
+        let code = Some(handle).filter(|handle| standing && self.draft.exists_before(*handle));
         let inner = Actor {
             me: Some(handle),
-            // An observer's look is charged to nobody, whoever pays otherwise.
-            payer: actor.payer.and(payer),
+            bearer: actor.bearer.of_code(pays, code),
             origin: actor.origin,
             invoke_depth: depth,
             check_depth: actor.check_depth,

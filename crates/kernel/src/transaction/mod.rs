@@ -25,15 +25,18 @@ use self::{
 };
 use crate::{
     code::{CodeAnswer, CodeCall, CodeFailure, Entry, HostAnswer},
-    json::text_bytes,
+    json::{Json, text_bytes},
     limits,
     op::{Action, Op, OpKind, Planned, Query},
     record::{Charge, Effect, Event, EventKind, Handle, Outcome},
     refusal::{Code, Lack, Refusal},
     rules::{ResourceId, ResourceKind},
-    state::{Guard, State},
+    state::{self, Guard, State},
     time::{Time, format_duration_ms},
-    world::World,
+    world::{
+        World,
+        action_ids::{self, ActionIds},
+    },
 };
 
 /// What a transaction needs before it can go on.
@@ -79,10 +82,37 @@ pub struct Finished {
     pub effects: Vec<Effect>,
     /// What is worth telling.
     pub events: Vec<Event>,
-    /// How it ended.
+    /// How it ended, as it is recorded.
     pub outcome: Outcome,
+    /// The result, where the record holds its size and hash only.
+    pub whole: Option<Json>,
     /// What the code printed.
     pub output: String,
+}
+
+impl Finished {
+    /// Something that ended before anything was done.
+    #[must_use]
+    pub fn nothing_done(outcome: Outcome) -> Self {
+        let outcome = match outcome {
+            Outcome::Refused(refusal) => Outcome::refused(*refusal),
+            Outcome::Nothing | Outcome::Done(_) => outcome,
+        };
+        Self {
+            charges: Vec::new(),
+            effects: Vec::new(),
+            events: Vec::new(),
+            outcome,
+            whole: None,
+            output: String::new(),
+        }
+    }
+
+    /// How it ended, for who waits for it now: with the whole result.
+    #[must_use]
+    pub fn live_outcome(&self) -> Outcome {
+        self.whole.clone().map_or_else(|| self.outcome.clone(), Outcome::Done)
+    }
 }
 
 /// What the state machine does next.
@@ -125,8 +155,12 @@ impl std::fmt::Debug for Transaction<'_> {
 
 impl<'w> Transaction<'w> {
     fn new(world: &'w World, now: Time, seed: u64, actor: Actor) -> Self {
+        let bytes_max = match actor.mode {
+            Mode::Act | Mode::Decide => limits::EFFECTS_BYTES_MAX,
+            Mode::Look => limits::THOUGHT_BYTES_MAX,
+        };
         Self {
-            draft: Draft::new(world, now),
+            draft: Draft::new(world, now, bytes_max),
             actor,
             now,
             seed,
@@ -157,11 +191,10 @@ impl<'w> Transaction<'w> {
         now: Time,
         seed: u64,
     ) -> Result<Self, Refusal> {
-        Self::act_after(world, actor, action, now, seed, 0)
+        Self::act_after(world, actor, action, now, seed, &[])
     }
 
-    /// As [`Self::act`], after the actor used `thought_us` microseconds of CPU on thinking, which
-    /// are charged first.
+    /// As [`Self::act`], after the actor thought: the thought's charges come first.
     ///
     /// # Errors
     /// As [`Self::act`].
@@ -171,11 +204,11 @@ impl<'w> Transaction<'w> {
         action: Action,
         now: Time,
         seed: u64,
-        thought_us: i64,
+        thought: &[Charge],
     ) -> Result<Self, Refusal> {
         let mut this = Self::new(world, now, seed, Actor::principal(actor, Mode::Act));
-        if thought_us > 0 {
-            this.draft.charge(actor, ResourceId::CPU, thought_us);
+        for charge in thought {
+            this.draft.charge(charge.principal, charge.resource, charge.amount);
         }
         this.admit(actor, &action)?;
         this.is_list = action.is_list;
@@ -207,8 +240,9 @@ impl<'w> Transaction<'w> {
         this
     }
 
-    /// Refuses, before anything is consumed, an action whose ops' costs can't be borne.
-    fn admit(&self, actor: Handle, action: &Action) -> Result<(), Refusal> {
+    /// Refuses, before anything is consumed, an action whose ops' costs can't be borne, or whose receipt could
+    /// not be kept.
+    fn admit(&mut self, actor: Handle, action: &Action) -> Result<(), Refusal> {
         let mut sums: Vec<(ResourceId, i64)> = Vec::new();
         for planned in &action.ops {
             for (_, resource, amount) in self.costs(planned.op.kind()) {
@@ -223,7 +257,12 @@ impl<'w> Transaction<'w> {
                 return Err(self.shortage(actor, resource, amount));
             }
         }
-        Ok(())
+        let Some(id) = &action.action_id else { return Ok(()) };
+        let freed = self.draft.world().action_ids(actor).map_or(0, ActionIds::next_frees);
+        let needed = (action_ids::bytes_needed(id) - freed).max(0);
+        self.draft.set_disk_aside(actor, needed).map_err(|guard| {
+            self.refusal(guard).hint("what comes of an action with an `action_id` is kept on your disk: free some, or leave the id out")
+        })
     }
 
     fn costs(&self, kind: OpKind) -> impl Iterator<Item = &(OpKind, ResourceId, i64)> {
@@ -264,17 +303,25 @@ impl<'w> Transaction<'w> {
 
     fn finish(&mut self, outcome: Result<Value, Refusal>) -> Finished {
         let (world, now) = (self.draft.world(), self.now);
-        let draft = std::mem::replace(&mut self.draft, Draft::new(world, now));
+        let draft = std::mem::replace(&mut self.draft, Draft::new(world, now, 0));
         let (charges, effects, events) = draft.finish();
         let output = std::mem::take(&mut self.output);
-        let outcome = match outcome {
-            Ok(value) => Outcome::Done(value.into()),
-            Err(refusal) => Outcome::Refused(Box::new(refusal)),
+        let (outcome, whole) = match outcome {
+            // Only what is done is recorded: a thought is one as its action, and who looks is only told.
+            Ok(value) if self.actor.mode == Mode::Act => {
+                let whole = Json::from(value);
+                let kept = whole.within(limits::RESULT_KEPT_BYTES_MAX);
+                let is_cut = !kept.is_shared_with(&whole);
+                (Outcome::Done(kept), is_cut.then_some(whole))
+            }
+            Ok(value) => (Outcome::Done(value.into()), None),
+            Err(refusal) => (Outcome::refused(refusal), None),
         };
-        Finished { charges, effects, events, outcome, output }
+        Finished { charges, effects, events, outcome, whole, output }
     }
 
     /// Begins an op: counts it, charges its costs, finds what must be asked.
+    #[expect(clippy::expect_used, reason = "an op begins by being put on top")]
     fn begin(&mut self, actor: Actor, planned: Planned, by_code: bool) -> Next {
         let task = OpTask {
             actor,
@@ -294,9 +341,8 @@ impl<'w> Transaction<'w> {
         match asks {
             Ok(mut asks) => {
                 asks.reverse();
-                if let Some(task) = self.top_op() {
-                    task.asks = asks;
-                }
+                let task = self.top_op().expect("the op that begins is on top of the stack");
+                task.asks = asks;
                 Next::Advance
             }
             Err(refusal) => self.end_op(Err(refusal)),
@@ -340,11 +386,12 @@ impl<'w> Transaction<'w> {
         if actor.mode == Mode::Look {
             return Ok(());
         }
-        let Some(payer) = actor.payer else {
+        let Some(payer) = actor.bearer.resources else {
             return Ok(());
         };
         let costs: Vec<(ResourceId, i64)> =
             self.costs(kind).map(|(_, resource, amount)| (*resource, *amount)).collect();
+        self.draft.has_room_for_charges(costs.len()).map_err(|guard| self.refusal(guard))?;
         for (resource, amount) in &costs {
             if self.draft.chargeable(payer, *resource) < *amount {
                 return Err(self.shortage(payer, *resource, *amount));
@@ -357,10 +404,9 @@ impl<'w> Transaction<'w> {
     }
 
     /// Asks what is still to be asked of the op on top, then performs it.
+    #[expect(clippy::expect_used, reason = "an op goes on only while it is on top")]
     fn advance(&mut self) -> Next {
-        let Some(task) = self.top_op() else {
-            return Next::Root;
-        };
+        let task = self.top_op().expect("the op that goes on is on top of the stack");
         let actor = task.actor;
         let (op, ask) = (Arc::clone(&task.op), task.asks.pop());
         match ask {
@@ -377,11 +423,15 @@ impl<'w> Transaction<'w> {
     }
 
     /// Ends the op on top and tells whoever asked for it.
+    #[expect(clippy::panic, reason = "an op ends only while it is on top")]
     fn end_op(&mut self, result: Result<Value, Refusal>) -> Next {
         let Some(Task::Op(task)) = self.stack.pop() else {
-            return Next::Root;
+            panic!("the op that ends is not on top of the stack");
         };
         let submitted = self.stack.is_empty() && task.actor.me.is_some();
+        // Some events come without an effect, and some only when all is done.
+        let result = result
+            .and_then(|value| self.draft.has_room(0).map(|()| value).map_err(|guard| self.refusal(guard)));
         let result = if submitted { result.and_then(|value| self.returnable(value)) } else { result };
         if result.is_err() {
             self.draft.rollback(task.savepoint);
@@ -404,11 +454,12 @@ impl<'w> Transaction<'w> {
 
     /// Takes back what the op on top has done: a question may have led a contract to invoke what has
     /// a price, and a question changes nothing.
+    #[expect(clippy::expect_used, reason = "a question is asked for the op on top")]
     fn undo_top(&mut self) {
-        if let Some((savepoint, prices_from)) = self.top_op().map(|task| (task.savepoint, task.prices_from)) {
-            self.draft.rollback(savepoint);
-            self.refund(prices_from);
-        }
+        let task = self.top_op().expect("the op that asked is on top of the stack");
+        let (savepoint, prices_from) = (task.savepoint, task.prices_from);
+        self.draft.rollback(savepoint);
+        self.refund(prices_from);
     }
 
     /// The result of a submitted op, if the action's results together are not too large.
@@ -418,9 +469,8 @@ impl<'w> Transaction<'w> {
         if self.result_bytes <= most {
             return Ok(value);
         }
-        let number = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
-        Err(Refusal::new(Code::LimitExceeded, format!("the result is too large: the most is {most} bytes"))
-            .numbers(number(self.result_bytes), number(most))
+        let sentence = format!("the result is too large: the most is {most} bytes");
+        Err(Refusal::beyond_limit(sentence, self.result_bytes, most)
             .hint("ask for less, or in several actions"))
     }
 
@@ -429,7 +479,7 @@ impl<'w> Transaction<'w> {
         let mut ops: Vec<&mut OpTask> = Vec::new();
         for task in &mut self.stack {
             if let Task::Op(task) = task
-                && task.actor.payer == Some(payer)
+                && task.actor.bearer.prices == Some(payer)
             {
                 ops.push(task);
             }
@@ -457,13 +507,10 @@ impl<'w> Transaction<'w> {
 
     /// Takes back the prices of an op that failed from the bounds above it.
     fn refund(&mut self, from: usize) {
-        while self.prices.len() > from {
-            let Some((payer, amount)) = self.prices.pop() else {
-                break;
-            };
+        for (payer, amount) in self.prices.split_off(from) {
             for task in &mut self.stack {
                 if let Task::Op(task) = task
-                    && task.actor.payer == Some(payer)
+                    && task.actor.bearer.prices == Some(payer)
                 {
                     task.spent -= amount;
                 }
@@ -477,36 +524,7 @@ impl<'w> Transaction<'w> {
 
     /// A guard that failed, as the one who acted is told.
     fn refusal(&self, guard: Guard) -> Refusal {
-        match guard {
-            Guard::Scrip { who, need, have } => Refusal::new(
-                Code::InsufficientScrip,
-                format!("`{}` has {have} scrip and needs {need}", self.name(who)),
-            )
-            .numbers(need, have)
-            .hint("earn or borrow scrip, or ask for less"),
-            Guard::Free { who, resource, need, have } => {
-                let rules = self.draft.world().rules();
-                let name = rules.resource_name(resource);
-                let code = match rules.kind(resource) {
-                    ResourceKind::Allocatable => Code::QuotaExceeded,
-                    _ => Code::InsufficientResource,
-                };
-                let sentence = format!("`{}` has {have} of `{name}` free and needs {need}", self.name(who));
-                let hint = match code {
-                    Code::QuotaExceeded => {
-                        format!("free some `{name}`, or get quota by `transfer`")
-                    }
-                    _ => format!("get some `{name}` by `transfer`"),
-                };
-                Refusal::new(code, sentence).numbers(need, have).hint(hint)
-            }
-            Guard::Overflow { who } => Refusal::invalid(format!("`{}` can't hold so much", self.name(who))),
-            Guard::Standing { who } => Refusal::invalid(format!(
-                "`{}` has no standing: it can't own or hold anything",
-                self.name(who)
-            )),
-            Guard::Broken(problem) => Refusal::invalid(problem),
-        }
+        state::refusal(&self.draft, guard)
     }
 
     /// A resource that does not suffice for use (not for a transfer).
@@ -547,17 +565,13 @@ impl<'w> Transaction<'w> {
 
     /// Tells of something that happened; it vanishes if the op fails.
     fn tell(&mut self, actor: Actor, kind: OpKind, event: Told) {
+        self.tell_of(actor, EventKind::Op(kind), event);
+    }
+
+    fn tell_of(&mut self, actor: Actor, kind: EventKind, event: Told) {
         if let Some(actor) = actor.me {
             let Told { artifact, to, amount, resource, detail } = event;
-            let kind = EventKind::Op(kind);
-            self.draft.events.push(Event {
-                artifact,
-                to,
-                amount,
-                resource,
-                detail,
-                ..Event::new(kind, actor)
-            });
+            self.draft.tell(Event { artifact, to, amount, resource, detail, ..Event::new(kind, actor) });
         }
     }
 
@@ -571,7 +585,7 @@ impl<'w> Transaction<'w> {
         };
         if self.draft.exists_before(artifact) {
             let (artifact, detail) = (Some(artifact), Some(detail));
-            self.draft.notices.push(Event { artifact, detail, ..Event::new(kind, actor) });
+            self.draft.notice(Event { artifact, detail, ..Event::new(kind, actor) });
         }
     }
 

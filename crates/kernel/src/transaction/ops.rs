@@ -15,11 +15,12 @@ use crate::{
     id::{Id, reserved_prefix},
     json::Json,
     limits,
+    mind::MindKind,
     op::{
-        Delete, Edit, Field, Keep, Op, OpKind, Part, Read, SetContract, Store, Transfer, TransferOwnership,
-        Write,
+        Content, Delete, Edit, Field, Keep, Op, OpKind, Part, Read, SetContract, Store, Transfer,
+        TransferOwnership, Write,
     },
-    record::{Change, Creation, Effect, Handle, Pays, Why},
+    record::{Change, Creation, Effect, EventKind, Handle, Pays, Shared, Why},
     refusal::{Code, Refusal},
     rules::{ResourceId, ResourceKind},
     state::{State, still_held},
@@ -140,18 +141,11 @@ impl Transaction<'_> {
         self.tell(actor, OpKind::Write, Told { artifact: Some(handle), ..Told::default() });
         let created = self.draft.artifact(handle).is_some_and(|artifact| artifact.version == 1);
         if created && self.draft.artifact(handle).is_some_and(Artifact::has_loop) {
-            self.tell_spawn(actor, handle);
+            self.tell_of(actor, EventKind::Spawn, Told { artifact: Some(handle), ..Told::default() });
         }
         let (version, size) =
             self.draft.artifact(handle).map_or((0, 0), |artifact| (artifact.version, artifact.size()));
         Ok(json!({ "artifact": op.artifact.as_str(), "created": created, "version": version, "size": size }))
-    }
-
-    fn tell_spawn(&mut self, actor: Actor, agent: Handle) {
-        self.tell(actor, OpKind::Write, Told { artifact: Some(agent), ..Told::default() });
-        if let Some(event) = self.draft.events.last_mut() {
-            event.kind = crate::record::EventKind::Spawn;
-        }
     }
 
     fn create(&mut self, actor: Actor, op: &Write) -> Result<Handle, Refusal> {
@@ -168,6 +162,7 @@ impl Transaction<'_> {
         let has_standing = has_loop || op.has_standing == Some(true);
         let pays = op.pays.unwrap_or(Self::default_pays(has_loop));
         check_pays(pays, has_standing)?;
+        check_mind(has_loop, &op.content)?;
         let access_contract = match &op.access_contract {
             Some(id) => self.contract(id, &op.artifact, decides)?.unwrap_or(next),
             None => Native::Freeware.handle(),
@@ -175,13 +170,13 @@ impl Transaction<'_> {
         let creation = Creation {
             id: op.artifact.as_str().into(),
             kind: op.kind.as_ref().map_or_else(|| "data".into(), |kind| kind.0.as_ref().into()),
-            content: set_json(&op.content, |data| &data.0),
+            content: Shared::Own(set_json(&op.content, |data| &data.0)),
             code: match &op.code {
-                Keep::Set(Some(source)) => Some(source.0.as_ref().into()),
+                Keep::Set(Some(source)) => Some(Shared::Own(Arc::clone(&source.0))),
                 Keep::Keep | Keep::Set(None) => None,
             },
             decides,
-            interface: set_json(&op.interface, |data| &data.0),
+            interface: Shared::Own(set_json(&op.interface, |data| &data.0)),
             owner,
             creator: owner,
             access_contract,
@@ -194,7 +189,7 @@ impl Transaction<'_> {
                 Keep::Keep | Keep::Set(None) => None,
             },
             depends_on: self.dependencies(next, op)?.unwrap_or_default(),
-            metadata: set_json(&op.metadata, |data| &data.0),
+            metadata: Shared::Own(set_json(&op.metadata, |data| &data.0)),
         };
         self.put(Effect::Create(Box::new(creation)))?;
         Ok(next)
@@ -213,6 +208,7 @@ impl Transaction<'_> {
         if let Some(pays) = op.pays {
             check_pays(pays, artifact.has_standing())?;
         }
+        check_mind(artifact.has_loop, &op.content)?;
         let (version, decided, before) = (artifact.version, artifact.decides, artifact.access_contract);
         let new_decides = self.decides();
         let will_decide = if op.code == Keep::Keep { decided } else { new_decides };
@@ -349,14 +345,15 @@ impl Transaction<'_> {
 
     fn delete(&mut self, actor: Actor, op: &Delete) -> Result<Value, Refusal> {
         let (artifact, row) = self.artifact(&op.artifact)?;
-        let freed = row.size();
+        let before = row.size();
         if let Some(held) = still_held(&self.draft, artifact) {
             return Err(Refusal::invalid(format!("`{}` can't be deleted: it still {held}", op.artifact))
                 .hint(self.how_to_free(artifact)));
         }
         self.put(Effect::Delete { artifact })?;
         self.tell(actor, OpKind::Delete, Told { artifact: Some(artifact), ..Told::default() });
-        Ok(json!({ "artifact": op.artifact.as_str(), "freed": freed }))
+        let remains = self.draft.artifact(artifact).map_or(0, Artifact::size);
+        Ok(json!({ "artifact": op.artifact.as_str(), "freed": before - remains }))
     }
 
     /// What to do so that an artifact can be deleted, naming the first of those that stand in the way.
@@ -510,6 +507,14 @@ fn stays_own_contract(id: &Id, handle: Handle, contract: Handle, decides: bool) 
     }
     let sentence = format!("`{id}` is its own contract, so its code must define `check_permission`");
     Err(Refusal::invalid(sentence).hint("put it under another contract first, by `set_contract`"))
+}
+
+/// An agent's content says what kind of mind it has.
+fn check_mind(has_loop: bool, content: &Keep<Content>) -> Result<(), Refusal> {
+    match content {
+        Keep::Set(Some(content)) if has_loop => MindKind::check(content.0.value()),
+        Keep::Set(_) | Keep::Keep => Ok(()),
+    }
 }
 
 fn check_pays(pays: Pays, has_standing: bool) -> Result<(), Refusal> {

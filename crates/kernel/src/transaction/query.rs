@@ -237,7 +237,7 @@ impl Transaction<'_> {
     /// Draws agents without repetition; all of them, shuffled, when so many are asked for.
     fn draw_agents(&mut self, wanted: usize, fits: impl Fn(Handle) -> bool) -> Vec<Handle> {
         let world = self.draft.world();
-        let count = world.agents_len();
+        let count = world.agents_len() as usize;
         if wanted * 4 < count {
             let mut drawn: Vec<Handle> = Vec::with_capacity(wanted);
             // Drawing again what does not fit ends soon unless hardly anything fits.

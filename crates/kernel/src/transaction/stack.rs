@@ -6,6 +6,7 @@ use super::draft::Savepoint;
 use crate::{
     id::Handle,
     op::{Op, Permission},
+    record::Pays,
     refusal::Refusal,
 };
 
@@ -14,13 +15,22 @@ use crate::{
 pub(super) struct Actor {
     /// Who acts; nobody when an observer looks.
     pub(super) me: Option<Handle>,
-    /// Who bears charges and prices; nobody when it is free.
-    pub(super) payer: Option<Handle>,
+    /// Who bears it.
+    pub(super) bearer: Bearer,
     /// The principal whose action started the chain.
     pub(super) origin: Option<Handle>,
     pub(super) invoke_depth: u32,
     pub(super) check_depth: u32,
     pub(super) mode: Mode,
+}
+
+/// Who bears the costs of something; nobody where it is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bearer {
+    /// Who bears the resources that are used.
+    pub(super) resources: Option<Handle>,
+    /// Who bears prices and contracts' costs.
+    pub(super) prices: Option<Handle>,
 }
 
 /// What may be done.
@@ -91,13 +101,32 @@ pub(super) struct Ask {
     pub(super) target: Handle,
 }
 
+impl Bearer {
+    /// Nobody: it is free.
+    pub(super) const NOBODY: Self = Self { resources: None, prices: None };
+
+    /// One principal, for all.
+    pub(super) const fn of(principal: Handle) -> Self {
+        Self { resources: Some(principal), prices: Some(principal) }
+    }
+
+    /// Who bears the costs of an artifact's code: the artifact itself, or whoever bears its caller's.
+    /// A look that is charged to nobody stays so, whoever pays otherwise.
+    pub(super) fn of_code(self, pays: Pays, code: Option<Handle>) -> Self {
+        match (pays, code) {
+            (Pays::Itself, Some(code)) if self != Self::NOBODY => Self::of(code),
+            (Pays::Itself | Pays::Caller, _) => self,
+        }
+    }
+}
+
 impl Actor {
     pub(super) fn principal(handle: Handle, mode: Mode) -> Self {
         let me = Some(handle);
-        Self { me, payer: me, origin: me, invoke_depth: 0, check_depth: 0, mode }
+        Self { me, bearer: Bearer::of(handle), origin: me, invoke_depth: 0, check_depth: 0, mode }
     }
 
     pub(super) fn observer(mode: Mode) -> Self {
-        Self { me: None, payer: None, origin: None, invoke_depth: 0, check_depth: 0, mode }
+        Self { me: None, bearer: Bearer::NOBODY, origin: None, invoke_depth: 0, check_depth: 0, mode }
     }
 }

@@ -47,6 +47,8 @@ pub(crate) enum Phase {
     Ready,
     /// It sleeps since a record, until the first of these.
     Asleep { until: Arc<[Until]>, since_seq: u64 },
+    /// Its mind was asked, in this record, and has not answered.
+    Thinking { since_seq: u64 },
     /// It waits until so much of a resource is free.
     Blocked { resource: ResourceId, need: i64 },
     /// It failed too often, and waits until something about it changes.
@@ -82,6 +84,8 @@ pub(crate) enum Turned {
 pub(crate) struct LoopEvents {
     pub(crate) first: Vec<Event>,
     pub(crate) last: Vec<Event>,
+    /// The last record that the mind saw whose step this is.
+    pub(crate) looked_seq: u64,
 }
 
 impl LoopEvents {
@@ -119,13 +123,14 @@ impl Agent {
         }
     }
 
-    /// What it does: `starting`, `running`, `sleeping`, `blocked`, `paused` or `stopped`.
+    /// What it does: `starting`, `running`, `sleeping`, `thinking`, `blocked`, `paused` or `stopped`.
     #[must_use]
     pub fn state(&self) -> &'static str {
         match self.phase {
             Phase::Ready if self.steps == 0 => "starting",
             Phase::Ready => "running",
             Phase::Asleep { .. } => "sleeping",
+            Phase::Thinking { .. } => "thinking",
             Phase::Blocked { .. } => "blocked",
             Phase::Paused => "paused",
             Phase::Stopped => "stopped",
@@ -135,7 +140,7 @@ impl Agent {
     /// What came of its last step, if it did anything.
     #[must_use]
     pub fn last(&self) -> Option<Receipt> {
-        self.last.as_ref().and_then(Kept::receipt)
+        self.last.as_ref().map(Kept::receipt)
     }
 
     /// Its next turn, if nothing happens before; `None` if only something that happens brings it.
@@ -162,6 +167,7 @@ impl Agent {
                 Some(format!("{need} of {}", rules.resource_name(*resource)))
             }
             Phase::Paused => Some("something about it to change".into()),
+            Phase::Thinking { .. } => Some("its mind to answer".into()),
             Phase::Ready | Phase::Stopped => None,
         }
     }

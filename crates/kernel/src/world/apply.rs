@@ -6,10 +6,11 @@ use super::{ApplyError, Tick, World};
 use crate::{
     cell::Cell,
     event::{self, EventRow},
+    json::Json,
     limits,
     receipt::{Kept, Receipt},
-    record::{Cause, Charge, Handle, Record},
-    resource::ResourceKind,
+    record::{Cause, Charge, Handle, Record, Thought},
+    resource::{ResourceId, ResourceKind},
     rules::{Execution, Rules},
     state::{self, State},
     time::Time,
@@ -23,10 +24,10 @@ impl World {
     /// When a guard of the record fails: the journal is corrupt.
     pub fn apply(&mut self, record: &Record) -> Result<(), ApplyError> {
         let problem = match self.change(record) {
-            Ok(told) if told.are_told_by(&record.events) => {
-                self.remember(record);
-                return Ok(());
-            }
+            Ok(told) if told.are_told_by(&record.events) => match self.remember(record, told.looked_seq) {
+                Ok(()) => return Ok(()),
+                Err(problem) => problem,
+            },
             Ok(_) => "it does not tell what becomes of the loops".into(),
             Err(problem) => problem,
         };
@@ -39,10 +40,13 @@ impl World {
     /// # Errors
     /// When a guard of the record fails: the kernel contradicts itself.
     pub fn enact(&mut self, mut record: Record) -> Result<Record, ApplyError> {
-        let told = self.change(&record).map_err(|problem| ApplyError { seq: record.seq, problem })?;
+        let seq = record.seq;
+        let wrong = |problem| ApplyError { seq, problem };
+        let told = self.change(&record).map_err(wrong)?;
+        let looked_seq = told.looked_seq;
         record.events = told.around(record.events);
         debug_assert!(record.events.iter().all(event::is_as_specified), "{:?}", record.events);
-        self.remember(&record);
+        self.remember(&record, looked_seq).map_err(wrong)?;
         Ok(record)
     }
 
@@ -50,18 +54,12 @@ impl World {
         if record.seq != self.seq + 1 {
             return Err(format!("expected record {}", self.seq + 1));
         }
-        let genesis = matches!(record.cause, Cause::Genesis { .. });
-        if genesis != (self.seq == 0) {
-            return Err("the founding is the first record, and only the first".into());
-        }
-        if let Cause::Genesis { rules, source } = &record.cause {
-            self.rules = Arc::new(Rules::clone(rules));
-            self.source = *source;
-            self.allotted = vec![0; self.rules.resources.len()];
-        } else if record.time < self.now {
-            return Err(format!("its time {} is before {}", record.time, self.now));
-        }
+        self.begin(record)?;
         self.stirred.clear();
+        if let Cause::Step { agent, thought, .. } = &record.cause {
+            check_thought(record, *agent, thought)?;
+        }
+        let before = self.thinking_since(record);
         let first = self.turn_begins(record);
         self.seq = record.seq;
         self.now = record.time;
@@ -71,16 +69,44 @@ impl World {
         for charge in &record.charges {
             self.charge(*charge)?;
         }
+        let founded = State::len(self);
         for effect in &record.effects {
-            state::apply(self, effect).map_err(|guard| self.explain(&guard))?;
+            state::apply(self, effect).map_err(|guard| self.explain(guard))?;
         }
-        if genesis {
-            for at in 0..self.artifacts.len() {
-                let handle = Handle(u32::try_from(at).map_err(|_| "too many artifacts")?);
-                state::settle_founder(self, handle).map_err(|guard| self.explain(&guard))?;
+        if self.founding {
+            for handle in (founded..State::len(self)).map(Handle) {
+                state::settle_founder(self, handle).map_err(|guard| self.explain(guard))?;
             }
         }
-        Ok(LoopEvents { first, last: self.turn_ends(record) })
+        let looked_seq = before.unwrap_or_else(|| self.looked_seq(record));
+        let last = self.turn_ends(record, looked_seq);
+        Ok(LoopEvents { first, last, looked_seq })
+    }
+
+    /// Takes the rules from the first record, and looks whether a record may come now.
+    fn begin(&mut self, record: &Record) -> Result<(), String> {
+        self.founding = matches!(record.cause, Cause::Genesis { .. } | Cause::Founding);
+        match &record.cause {
+            Cause::Genesis { .. } if self.seq != 0 => {
+                return Err("the founding begins with the first record, and only there".into());
+            }
+            Cause::Genesis { rules, source, artifacts } => {
+                self.rules = Arc::new(Rules::clone(rules));
+                self.source = *source;
+                self.founders = *artifacts;
+                self.allotted = vec![0; self.rules.resources.len()];
+                self.now = self.rules.start;
+            }
+            _ if self.seq == 0 => return Err("the first record is the founding".into()),
+            _ if self.founding != (State::len(self) < self.founders) => {
+                return Err(format!("{} of {} artifacts are founded", State::len(self), self.founders));
+            }
+            _ => {}
+        }
+        if record.time < self.now || (self.founding && record.time != self.now) {
+            return Err(format!("its time {} does not fit {}", record.time, self.now));
+        }
+        Ok(())
     }
 
     fn charge(&mut self, charge: Charge) -> Result<(), String> {
@@ -97,6 +123,17 @@ impl World {
         Ok(())
     }
 
+    /// The record in which the mind was asked whose step a record is; `None` where it thought at once.
+    fn thinking_since(&self, record: &Record) -> Option<u64> {
+        let Cause::Step { agent, .. } = record.cause else { return None };
+        match self.agent(agent)?.phase {
+            Phase::Thinking { since_seq } => Some(since_seq),
+            Phase::Ready | Phase::Asleep { .. } | Phase::Blocked { .. } | Phase::Paused | Phase::Stopped => {
+                None
+            }
+        }
+    }
+
     /// Where the step that a record is about has looked: what came later it has not seen.
     fn looked_seq(&self, record: &Record) -> u64 {
         match self.rules.execution {
@@ -106,8 +143,7 @@ impl World {
     }
 
     /// Keeps what observations and queries show of a record, and wakes whom its events wake.
-    fn remember(&mut self, record: &Record) {
-        let looked_seq = self.looked_seq(record);
+    fn remember(&mut self, record: &Record, looked_seq: u64) -> Result<(), String> {
         for event in &record.events {
             let row = Arc::new(EventRow { seq: record.seq, time: record.time, event: event.clone() });
             self.deliver(&row, looked_seq);
@@ -118,7 +154,7 @@ impl World {
         match &record.cause {
             Cause::Step { agent, thought, .. } => {
                 let acted = !thought.action.value().is_null() || !record.outcome.is_ok();
-                let last = acted.then(|| Kept::from(&Receipt::of(record)));
+                let last = acted.then(|| Kept::of(Receipt::of(record)));
                 let number = self.get(*agent).and_then(|artifact| artifact.agent);
                 if let Some(row) = number.and_then(|number| self.agent_mut(number)) {
                     row.last = last;
@@ -131,22 +167,46 @@ impl World {
                     }
                 }
             }
-            Cause::Act { actor, action_id: Some(id), .. } => {
-                let key = (*actor, Arc::<str>::from(id.as_str()));
-                self.receipts.insert(key.clone(), Kept::from(&Receipt::of(record)));
-                self.receipts_order.push_back(key);
-                if self.receipts_order.len() > limits::ACTION_IDS_MAX
-                    && let Some(oldest) = self.receipts_order.pop_front()
-                {
-                    self.receipts.remove(&oldest);
-                }
+            Cause::Act { actor, action, action_id: Some(id), .. } => {
+                return self.keep_receipt(record, *actor, id, action);
             }
             Cause::Genesis { .. }
+            | Cause::Founding
             | Cause::Tick { .. }
             | Cause::Clock
             | Cause::Act { .. }
+            | Cause::Ask { .. }
             | Cause::Short { .. } => {}
         }
+        Ok(())
+    }
+
+    /// Keeps the receipt of an action that bears an id, on the disk of who submitted it. The transaction has
+    /// seen to it that there is room for its shortest form.
+    fn keep_receipt(
+        &mut self,
+        record: &Record,
+        actor: Handle,
+        id: &str,
+        action: &Json,
+    ) -> Result<(), String> {
+        let live = self.get(actor).filter(|artifact| !artifact.deleted);
+        let Some(number) = live.and_then(|artifact| artifact.account) else { return Ok(()) };
+        let mut ids = self.action_ids.get(&number).cloned().unwrap_or_default();
+        if ids.holds(id) {
+            return Err(format!("its action id `{id}` stands for an earlier action"));
+        }
+        let freed = ids.next_frees();
+        ids.make_room();
+        let room = State::free(self, number, ResourceId::DISK).saturating_add(freed);
+        let taken = ids.keep(id, action, Receipt::of(record), room);
+        state::occupy(self, actor, taken - freed).map_err(|guard| self.explain(guard))?;
+        let mut account = State::account(self, number);
+        account.kept += taken - freed;
+        self.set_account(number, account);
+        self.action_ids.insert(number, ids);
+        self.disk_taken(number);
+        Ok(())
     }
 
     /// Lets go of old events, but not of those since the tick began: who falls asleep in it looks for them.
@@ -175,6 +235,18 @@ impl World {
             }
         }
     }
+}
+
+/// Whether a record charges what its thought cost.
+fn check_thought(record: &Record, agent: Handle, thought: &Thought) -> Result<(), String> {
+    for charge in &thought.charges {
+        let same = |other: &&Charge| other.principal == agent && other.resource == charge.resource;
+        let charged: i128 = record.charges.iter().filter(same).map(|other| i128::from(other.amount)).sum();
+        if charge.principal != agent || charge.amount < 1 || charged < i128::from(charge.amount) {
+            return Err("it does not charge what its thought cost".into());
+        }
+    }
+    Ok(())
 }
 
 impl Cell {

@@ -1,6 +1,9 @@
 //! A world as bytes, its digest, and the audit of its books.
 
-use std::io::Write;
+use std::io::{BufRead, Read as _, Write};
+
+use postcard::{Error as Encoding, de_flavors::Flavor};
+use serde::Deserialize as _;
 
 use super::World;
 use crate::{
@@ -21,9 +24,57 @@ pub struct AuditError(pub String);
 #[error("the image of the world can't be read: {0}")]
 pub struct ImageError(pub String);
 
+/// Bytes that are hashed at a time.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Bytes as they come, for the decoder.
+struct Incoming<'r, R> {
+    from: &'r mut R,
+    /// The bytes that the decoder looks at.
+    piece: Vec<u8>,
+}
+
+impl<'r, R: BufRead> Flavor<'r> for Incoming<'r, R> {
+    type Remainder = ();
+    type Source = &'r mut R;
+
+    fn pop(&mut self) -> Result<u8, Encoding> {
+        let byte = self.from.fill_buf().ok().and_then(|bytes| bytes.first().copied());
+        self.from.consume(usize::from(byte.is_some()));
+        byte.ok_or(Encoding::DeserializeUnexpectedEnd)
+    }
+
+    /// None of a length that is announced is believed.
+    fn size_hint(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn try_take_n(&mut self, _: usize) -> Result<&'r [u8], Encoding> {
+        // Nothing outlives the piece that it came in; the types of a world own their bytes.
+        Err(Encoding::WontImplement)
+    }
+
+    fn try_take_n_temp<'a>(&'a mut self, count: usize) -> Result<&'a [u8], Encoding>
+    where
+        'r: 'a,
+    {
+        self.piece.clear();
+        let wanted = u64::try_from(count).map_err(|_| Encoding::DeserializeUnexpectedEnd)?;
+        match self.from.by_ref().take(wanted).read_to_end(&mut self.piece) {
+            Ok(read) if read == count => Ok(&self.piece),
+            Ok(_) | Err(_) => Err(Encoding::DeserializeUnexpectedEnd),
+        }
+    }
+
+    fn finalize(self) -> Result<(), Encoding> {
+        Ok(())
+    }
+}
+
 impl World {
     /// BLAKE3 of the canonical bytes of the whole state.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "a hasher takes every byte")]
     pub fn digest(&self) -> [u8; 32] {
         struct Hash(blake3::Hasher);
         impl Write for Hash {
@@ -35,15 +86,27 @@ impl World {
                 Ok(())
             }
         }
-        let buffered = std::io::BufWriter::with_capacity(64 * 1024, Hash(blake3::Hasher::new()));
-        let hash = postcard::to_io(self, buffered).ok().and_then(|buffered| buffered.into_inner().ok());
-        hash.map_or([0; 32], |hash| *hash.0.finalize().as_bytes())
+        let mut buffered = std::io::BufWriter::with_capacity(PIECE_BYTES, Hash(blake3::Hasher::new()));
+        self.write_image(&mut buffered).expect("a world has bytes");
+        let hash = buffered.into_inner().map_err(|error| error.into_error()).expect("a hasher takes every byte");
+        *hash.0.finalize().as_bytes()
+    }
+
+    /// Writes the state as bytes, in small pieces.
+    ///
+    /// # Errors
+    /// When the writer fails.
+    pub fn write_image(&self, to: impl Write) -> Result<(), ImageError> {
+        postcard::to_io(self, to).map(drop).map_err(|error| ImageError(error.to_string()))
     }
 
     /// The state as bytes.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "memory takes every byte")]
     pub fn to_image(&self) -> Vec<u8> {
-        postcard::to_stdvec(self).unwrap_or_default()
+        let mut image = Vec::new();
+        self.write_image(&mut image).expect("memory takes every byte");
+        image
     }
 
     /// The state from bytes.
@@ -51,10 +114,19 @@ impl World {
     /// # Errors
     /// When the bytes are no image of this format.
     pub fn from_image(bytes: &[u8]) -> Result<Self, ImageError> {
-        let (mut world, rest) =
-            postcard::take_from_bytes::<Self>(bytes).map_err(|error| ImageError(error.to_string()))?;
-        if !rest.is_empty() {
-            return Err(ImageError(format!("{} bytes too many", rest.len())));
+        Self::read_image(bytes)
+    }
+
+    /// The state from bytes as they come. Memory is taken for what has come, never for what is announced.
+    ///
+    /// # Errors
+    /// When the bytes are no image of this format, or the reader fails.
+    pub fn read_image(mut from: impl BufRead) -> Result<Self, ImageError> {
+        let source = Incoming { from: &mut from, piece: Vec::new() };
+        let mut reader = postcard::Deserializer::from_flavor(source);
+        let mut world = Self::deserialize(&mut reader).map_err(|error| ImageError(error.to_string()))?;
+        if !from.fill_buf().map_err(|error| ImageError(error.to_string()))?.is_empty() {
+            return Err(ImageError("it has bytes too many".into()));
         }
         if world.format() != FORMAT {
             return Err(ImageError(format!("its format is {}, not {FORMAT}", world.format())));
@@ -82,8 +154,7 @@ impl World {
                 return Err(format!("`{}` has {} scrip", self.name(handle), account.scrip));
             }
             scrip += i128::from(account.scrip);
-            for (at, (rule, sum)) in self.rules().resources.iter().zip(&mut sums).enumerate() {
-                let resource = ResourceId(u16::try_from(at).map_err(|_| "too many resources")?);
+            for ((resource, rule), sum) in self.rules().by_id().zip(&mut sums) {
                 let cell = State::cell(self, number, resource).ok_or("a missing cell")?;
                 *sum += i128::from(cell.limit);
                 let over = match rule.kind {
@@ -113,9 +184,11 @@ impl World {
     }
 
     fn audit_disk(&self) -> Result<(), String> {
-        let mut used = vec![(0_i64, 0_u32); self.accounts_len()];
+        let mut used = vec![(0_i64, 0_u32); self.accounts_len() as usize];
+        // Tombstones may be paid by another than their last owner, but all of them are paid.
+        let (mut tombstones, mut buried) = (0_i64, 0_i64);
         let owner_account = |artifact: &Artifact| self.get(artifact.owner).and_then(|owner| owner.account);
-        for (_, artifact) in self.artifacts().filter(|(_, artifact)| !artifact.deleted) {
+        for (_, artifact) in self.artifacts() {
             let mut measured = artifact.clone();
             measured.measure();
             let stored: i64 =
@@ -123,21 +196,39 @@ impl World {
             if measured.size() != artifact.size() || stored != artifact.storage_bytes {
                 return Err(format!("`{}` is not as large as it says", artifact.id()));
             }
-            if let Some(row) = owner_account(artifact).and_then(|number| used.get_mut(number as usize)) {
-                row.0 += artifact.size();
-                row.1 += 1;
+            let row = owner_account(artifact).and_then(|number| used.get_mut(number as usize));
+            match row {
+                Some(_) if artifact.deleted => tombstones += artifact.size(),
+                Some(row) => {
+                    row.0 += artifact.size();
+                    row.1 += 1;
+                }
+                // What the library brings owns itself, and has no account.
+                None => {}
             }
         }
         for (handle, artifact) in self.principals() {
             let number = artifact.account.ok_or("a principal without account")?;
-            let (bytes, owned) = used.get(number as usize).copied().unwrap_or_default();
+            let (bytes, owned) = *used.get(number as usize).ok_or("an account that is not there")?;
+            let account = State::account(self, number);
+            if account.kept != self.kept_bytes(number) {
+                return Err(format!(
+                    "`{}` keeps receipts that are not as large as it says",
+                    self.name(handle)
+                ));
+            }
+            buried += account.buried;
+            let bytes = bytes + account.buried + account.kept;
             if self.used(handle, ResourceId::DISK) != bytes {
                 let says = self.used(handle, ResourceId::DISK);
                 return Err(format!("`{}` uses {bytes} bytes of disk, not {says}", self.name(handle)));
             }
-            if State::account(self, number).owned != owned {
+            if account.owned != owned {
                 return Err(format!("`{}` owns {owned} artifacts, not what it says", self.name(handle)));
             }
+        }
+        if buried != tombstones {
+            return Err(format!("tombstones take {tombstones} bytes of disk, and {buried} are paid"));
         }
         Ok(())
     }

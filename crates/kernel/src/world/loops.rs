@@ -175,7 +175,7 @@ impl World {
         let now = State::now(self);
         let Some(row) = self.row(number) else { return Turned::Same };
         match &row.phase {
-            Phase::Ready | Phase::Paused | Phase::Stopped => Turned::Same,
+            Phase::Ready | Phase::Thinking { .. } | Phase::Paused | Phase::Stopped => Turned::Same,
             Phase::Asleep { until, .. } => {
                 let until = Arc::clone(until);
                 match self.sleep_ends(row.handle, &until, now) {
@@ -202,10 +202,24 @@ impl World {
         }
     }
 
+    /// A receipt was kept on an account's disk after all else of the record: who sleeps until a level of it has
+    /// perhaps reached it.
+    pub(crate) fn disk_taken(&mut self, number: u32) {
+        let holder = self.holder(number).and_then(|holder| self.loop_of(holder));
+        let asleep = |row: &Agent| matches!(row.phase, Phase::Asleep { .. });
+        if let Some(number) = holder.filter(|number| self.row(*number).is_some_and(asleep)) {
+            self.reconsider(number);
+        }
+    }
+
     /// What a step tells first: that a wait has ended.
     pub(crate) fn turn_begins(&self, record: &Record) -> Vec<Event> {
-        let Cause::Step { agent, .. } = record.cause else { return Vec::new() };
+        let (Cause::Step { agent, .. } | Cause::Ask { agent, .. }) = record.cause else { return Vec::new() };
         let Some(row) = self.agent(agent) else { return Vec::new() };
+        // The end of a wait was told when the mind was asked.
+        if matches!(row.phase, Phase::Thinking { .. }) {
+            return Vec::new();
+        }
         let mut told = Vec::new();
         if let Some(woke) = self.woke(row, record.time) {
             let detail = match woke {
@@ -223,15 +237,16 @@ impl World {
     }
 
     /// What a record that has been applied makes of the loops, and what it tells of that.
-    pub(crate) fn turn_ends(&mut self, record: &Record) -> Vec<Event> {
+    pub(crate) fn turn_ends(&mut self, record: &Record, looked_seq: u64) -> Vec<Event> {
         let mut told = Vec::new();
         match &record.cause {
             Cause::Step { agent, turn, thought, .. } => {
                 self.stepped(record, *agent, *turn, thought, &mut told);
             }
+            Cause::Ask { agent, turn } => self.asked(record.seq, *agent, *turn),
             Cause::Short { agent, turn } => self.fell_short(*agent, *turn, &mut told),
-            Cause::Genesis { .. } => return told,
-            _ => {}
+            Cause::Genesis { .. } | Cause::Founding => return told,
+            Cause::Tick { .. } | Cause::Clock | Cause::Act { .. } => {}
         }
         self.tell_exhausted(record, &mut told);
         for charge in &record.charges {
@@ -249,7 +264,7 @@ impl World {
                     self.account_changed(*to, Some((*from, *resource, *amount)), &mut told);
                     self.unpause(*to);
                 }
-                Effect::Sleep { agent, .. } => self.fall_asleep(record, *agent),
+                Effect::Sleep { agent, .. } => self.fall_asleep(record, *agent, looked_seq),
                 Effect::Change { artifact, .. } => {
                     self.disk_changed(*artifact, &mut told);
                     self.unpause(*artifact);
@@ -315,6 +330,18 @@ impl World {
         let backoff = backoff_ms(errors);
         let due = now.after_ms(backoff).unwrap_or(now).max(self.after_pace(now));
         self.set_phase(number, Phase::Ready, Some(due));
+    }
+
+    /// An agent's mind is asked: it thinks until its step, whatever happens meanwhile.
+    fn asked(&mut self, seq: u64, agent: Handle, turn: u64) {
+        let Some(number) = self.loop_of(agent) else { return };
+        let now = State::now(self);
+        let woke = self.row(number).and_then(|row| self.woke(row, now));
+        let Some(row) = self.agent_mut(number) else { return };
+        row.last_turn = Some(turn);
+        row.turn_at = Some(now);
+        row.woke = woke;
+        self.set_phase(number, Phase::Thinking { since_seq: seq }, None);
     }
 
     fn fell_short(&mut self, agent: Handle, turn: u64, told: &mut Vec<Event>) {
@@ -417,19 +444,19 @@ impl World {
     }
 
     /// Settles when a loop that a record put to sleep wakes: at once if what it waits for is so already.
-    pub(crate) fn fall_asleep(&mut self, record: &Record, agent: Handle) {
+    fn fall_asleep(&mut self, record: &Record, agent: Handle, looked_seq: u64) {
         let Some(number) = self.loop_of(agent) else { return };
         self.reconsider(number);
-        let (Some(row), Some(tick)) = (self.row(number), self.tick()) else { return };
+        let Some(row) = self.row(number) else { return };
         let (Phase::Asleep { until, .. }, Cause::Step { .. }) = (&row.phase, &record.cause) else { return };
-        if !matches!(self.rules().execution, Execution::Tick { .. }) || events_of(until).next().is_none() {
+        if events_of(until).next().is_none() {
             return;
         }
-        // It decided on the snapshot of the tick, and may have missed what it waits for since.
-        let since = self.events().rev().take_while(|event| event.seq > tick.seq);
+        // It decided on what it had seen, and may have missed what it waits for since.
+        let since = self.events().rev().take_while(|event| event.seq > looked_seq);
         let missed = since.filter(|event| events_of(until).any(|filter| self.fits(filter, &event.event)));
         if let Some(row) = missed.last().map(Arc::clone) {
-            self.rouse_by(number, &row, tick.seq);
+            self.rouse_by(number, &row, looked_seq);
         }
     }
 

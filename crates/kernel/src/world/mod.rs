@@ -4,6 +4,7 @@
 //! The only way to change a world is [`World::apply`].
 
 // Its parts:
+pub(crate) mod action_ids;
 mod inbox;
 mod agent;
 mod sleepers;
@@ -24,18 +25,20 @@ use crate::{
     cell::Cell,
     event::EventRow,
     id::Handle,
+    json::Json,
     limits,
     pages::{Index, Pages},
-    receipt::{Kept, Receipt},
-    record::{FORMAT, Until},
+    receipt::Receipt,
+    record::{Charge, FORMAT, Until},
+    refusal::Refusal,
     resource::ResourceId,
     rules::Rules,
-    state::{Account, Guard, State},
+    state::{self, Account, Guard, State},
     time::Time,
 };
 
 pub use self::agent::Agent;
-use self::{agent::Phase, sleepers::Sleepers};
+use self::{action_ids::ActionIds, agent::Phase, sleepers::Sleepers};
 
 /// A world between two records.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -66,8 +69,14 @@ pub struct World {
     #[serde(skip)]
     stirred: Vec<Handle>,
     events: Vector<Arc<EventRow>>,
-    receipts: OrdMap<(Handle, Arc<str>), Kept>,
-    receipts_order: Vector<(Handle, Arc<str>)>,
+    /// The ids of each principal's actions, by the number of its account.
+    #[serde(deserialize_with = "crate::pages::map_by_entry")]
+    action_ids: OrdMap<u32, ActionIds>,
+    /// How many artifacts the founding brings.
+    founders: u32,
+    /// Whether the record that is being applied is of the founding.
+    #[serde(skip)]
+    founding: bool,
     supply: i64,
     allotted: Vec<i64>,
 }
@@ -130,27 +139,16 @@ impl World {
             sleepers: Sleepers::default(),
             stirred: Vec::new(),
             events: Vector::new(),
-            receipts: OrdMap::new(),
-            receipts_order: Vector::new(),
+            action_ids: OrdMap::new(),
+            founders: 0,
+            founding: false,
             supply: 0,
             allotted: Vec::new(),
         }
     }
 
-    pub(crate) fn explain(&self, guard: &Guard) -> String {
-        match guard {
-            Guard::Scrip { who, need, have } => {
-                format!("`{}` has {have} scrip and needs {need}", self.name(*who))
-            }
-            Guard::Free { who, resource, need, have } => format!(
-                "`{}` has {have} of `{}` free and needs {need}",
-                self.name(*who),
-                self.rules.resource_name(*resource)
-            ),
-            Guard::Overflow { who } => format!("`{}` can't hold so much", self.name(*who)),
-            Guard::Standing { who } => format!("`{}` has no standing", self.name(*who)),
-            Guard::Broken(problem) => problem.clone(),
-        }
+    fn explain(&self, guard: Guard) -> String {
+        state::refusal(self, guard).message
     }
 
     /// The rules.
@@ -201,7 +199,7 @@ impl World {
     pub(crate) fn reindex(&mut self) -> Result<(), String> {
         self.index = Index::default();
         for at in 0..self.artifacts.len() {
-            let handle = u32::try_from(at).map_err(|_| "too many artifacts")?;
+            let handle = count(at);
             let id = self.artifacts.get(at).map(|artifact| Arc::clone(&artifact.id)).ok_or("a hole")?;
             if self.lookup(&id).is_some() {
                 return Err(format!("id `{id}` stands twice"));
@@ -212,8 +210,7 @@ impl World {
         }
         self.population = self.agents.iter().filter(|row| row.phase != Phase::Stopped).count();
         self.sleepers = Sleepers::default();
-        for number in 0..self.agents.len() {
-            let number = u32::try_from(number).map_err(|_| "too many agents")?;
+        for number in 0..self.agents_len() {
             if let Some(Phase::Asleep { until, .. }) = self.agent_at(number as usize).map(|row| &row.phase) {
                 let until = Arc::clone(until);
                 self.sleepers.insert(number, &until);
@@ -261,6 +258,10 @@ impl World {
         self.holders.iter().filter_map(|handle| Some((*handle, self.get(*handle)?)))
     }
 
+    pub(crate) fn holder(&self, account: u32) -> Option<Handle> {
+        self.holders.get(account as usize).copied()
+    }
+
     /// Every agent that was ever there, in the order of creation.
     pub fn agents(&self) -> impl Iterator<Item = &Agent> {
         self.agents.iter()
@@ -286,12 +287,12 @@ impl World {
         self.population
     }
 
-    pub(crate) fn agents_len(&self) -> usize {
-        self.agents.len()
+    pub(crate) fn agents_len(&self) -> u32 {
+        count(self.agents.len())
     }
 
-    pub(crate) fn accounts_len(&self) -> usize {
-        self.accounts.len()
+    pub(crate) fn accounts_len(&self) -> u32 {
+        count(self.accounts.len())
     }
 
     /// Scrip of a principal; 0 for what has no standing.
@@ -351,6 +352,25 @@ impl World {
         }
     }
 
+    /// Sets aside what all of these charges take, or nothing; `None` if not all of it is free.
+    pub fn reserve_all(&mut self, charges: &[Charge], now: Time) -> Option<Vec<Reservation>> {
+        let mut reserved = Vec::with_capacity(charges.len());
+        for charge in charges {
+            let Some(reservation) = self.reserve(charge.principal, charge.resource, charge.amount, now)
+            else {
+                self.settle_all(reserved);
+                return None;
+            };
+            reserved.push(reservation);
+        }
+        Some(reserved)
+    }
+
+    /// Ends reservations, as [`Self::settle`].
+    pub fn settle_all(&mut self, reservations: Vec<Reservation>) {
+        reservations.into_iter().for_each(|reservation| self.settle(reservation));
+    }
+
     /// Recent events, oldest first.
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &Arc<EventRow>> {
         self.events.iter()
@@ -363,11 +383,32 @@ impl World {
         self.events.front().filter(|_| full).map(|first| first.seq)
     }
 
-    /// The receipt of an earlier action of that principal and action id.
+    /// What a principal is told that submits an action under an id that it has used: the first receipt, or
+    /// that the id names another action. `None` if the id is new, or forgotten.
     #[must_use]
-    pub fn receipt(&self, actor: Handle, action_id: &str) -> Option<Receipt> {
-        self.receipts.get(&(actor, Arc::from(action_id))).and_then(Kept::receipt)
+    pub fn repeated(
+        &self,
+        actor: Handle,
+        action_id: &str,
+        action: &Json,
+    ) -> Option<Result<Receipt, Refusal>> {
+        self.action_ids(actor)?.repeated(action_id, action)
     }
+
+    pub(crate) fn action_ids(&self, actor: Handle) -> Option<&ActionIds> {
+        self.action_ids.get(&self.get(actor)?.account?)
+    }
+
+    /// The bytes of the kept receipts of an account, as they are; its row has the sum.
+    pub(crate) fn kept_bytes(&self, number: u32) -> i64 {
+        self.action_ids.get(&number).map_or(0, ActionIds::bytes)
+    }
+}
+
+/// The number of rows of a table. Each artifact takes hundreds of bytes, so that memory ends long before `u32` does.
+#[expect(clippy::expect_used, reason = "four billion rows fit into no memory there is")]
+fn count(rows: usize) -> u32 {
+    u32::try_from(rows).expect("a world has less than four billion artifacts")
 }
 
 impl State for World {
@@ -380,7 +421,7 @@ impl State for World {
     }
 
     fn len(&self) -> u32 {
-        u32::try_from(self.artifacts.len()).unwrap_or(u32::MAX)
+        count(self.artifacts.len())
     }
 
     fn find(&self, id: &str) -> Option<Handle> {
@@ -441,7 +482,7 @@ impl State for World {
     }
 
     fn open_account(&mut self, owner: Handle) -> u32 {
-        let number = u32::try_from(self.accounts.len()).unwrap_or(u32::MAX);
+        let number = self.accounts_len();
         self.accounts.push(Account::default());
         self.holders.push(owner);
         for _ in 0..self.rules.resources.len() {
@@ -451,7 +492,7 @@ impl State for World {
     }
 
     fn open_loop(&mut self, agent: Handle) -> u32 {
-        let number = u32::try_from(self.agents.len()).unwrap_or(u32::MAX);
+        let number = self.agents_len();
         self.agents.push(Agent::new(agent, self.first_turn()));
         self.population += 1;
         self.stirred.push(agent);
@@ -472,7 +513,11 @@ impl State for World {
     }
 
     fn is_founding(&self) -> bool {
-        self.seq == 1
+        self.founding
+    }
+
+    fn forget_action_ids(&mut self, number: u32) {
+        self.action_ids.remove(&number);
     }
 
     fn found(&mut self, resource: Option<ResourceId>, amount: i64) -> Result<(), Guard> {

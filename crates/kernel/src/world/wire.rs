@@ -6,7 +6,7 @@ use super::World;
 use crate::{
     event::{Event, EventKind},
     id::Handle,
-    receipt::Receipt,
+    receipt::{Cut, Receipt},
     refusal::Refusal,
     time::Time,
 };
@@ -39,11 +39,12 @@ impl Receipt {
         map.insert("ok".into(), self.outcome.is_ok().into());
         map.insert("result".into(), self.outcome.result());
         map.insert("error".into(), self.refusal().map_or(Value::Null, Refusal::to_json));
-        map.insert("charges".into(), charges.collect());
-        map.insert("payments".into(), payments.collect());
-        map.insert("events".into(), events.collect());
-        if !self.output.is_empty() {
-            map.insert("output".into(), self.output.clone().into());
+        let or_cut = |cut: Option<Cut>, whole: Value| cut.map_or(whole, Cut::to_json);
+        map.insert("charges".into(), or_cut(self.cuts.charges, charges.collect()));
+        map.insert("payments".into(), or_cut(self.cuts.payments, payments.collect()));
+        map.insert("events".into(), or_cut(self.cuts.events, events.collect()));
+        if !self.output.is_empty() || self.cuts.output.is_some() {
+            map.insert("output".into(), or_cut(self.cuts.output, self.output.clone().into()));
         }
         Value::Object(map)
     }

@@ -358,7 +358,7 @@ fn founders(kind: u8) -> Vec<Founder> {
     let call = |name: &str, fields: Value| json!(["call", name, [], fields]);
     let principal = |id: &str, scrip: i64| {
         let mut founder = Founder { has_standing: true, scrip, ..Founder::new(id) };
-        let shares = [("cpu", 120), ("memory", 1_000), ("disk", 700), ("actions", 9), ("fuel", 5)];
+        let shares = [("cpu", 120), ("memory", 1_000), ("disk", 1_300), ("actions", 9), ("fuel", 5)];
         for (name, amount) in shares {
             let amount = if big && name == "fuel" { i64::MAX / 5 } else { amount };
             founder.resources.insert(name.into(), amount);
@@ -368,7 +368,7 @@ fn founders(kind: u8) -> Vec<Founder> {
     };
     let made = |id: &str, owner: &str, code: Value| Founder {
         owner: Some(owner.into()),
-        code: Some(code.to_string()),
+        code: Some(code.to_string().into()),
         ..Founder::new(id)
     };
     let carol = json!([
@@ -390,7 +390,7 @@ fn founders(kind: u8) -> Vec<Founder> {
     let public = Some("genesis_contract_public".to_owned());
     let carol = Founder {
         has_loop: true,
-        code: Some(carol.to_string()),
+        code: Some(carol.to_string().into()),
         price: if big { 1 << 62 } else { 1 },
         access_contract: Some("genesis_contract_freeware".into()),
         ..principal("carol", 20)
@@ -402,12 +402,12 @@ fn founders(kind: u8) -> Vec<Founder> {
         Founder { price: 2, ..made("tool", "alice", tool) },
         Founder {
             owner: Some("bob".into()),
-            code: Some(till.to_string()),
+            code: Some(till.to_string().into()),
             access_contract: Some("genesis_contract_freeware".into()),
             ..principal("till", 6)
         },
         Founder {
-            code: Some(json!([["return_call"]]).to_string()),
+            code: Some(json!([["return_call"]]).to_string().into()),
             access_contract: public.clone(),
             price: 1,
             pays: Some(Pays::Itself),
@@ -415,7 +415,7 @@ fn founders(kind: u8) -> Vec<Founder> {
         },
         Founder {
             access_contract: public,
-            content: "a zz".into(),
+            content: Value::from("a zz").into(),
             owner: Some("bob".into()),
             ..Founder::new("pad")
         },
@@ -429,7 +429,7 @@ fn founders(kind: u8) -> Vec<Founder> {
         made("toll", "bob", toll),
         Founder { access_contract: Some("maze".into()), ..made("maze", "bob", maze) },
         Founder {
-            content: "abcd".into(),
+            content: Value::from("abcd").into(),
             access_contract: Some("gate".into()),
             owner: Some("alice".into()),
             ..Founder::new("vault")

@@ -35,6 +35,7 @@ pub(crate) fn short<T>(code: &'static str, need: i64, have: i64) -> Result<T, Fa
 /// An artifact with its account, if it has standing.
 #[derive(Clone, Debug)]
 pub(crate) struct Art {
+    pub(crate) id: String,
     pub(crate) kind: String,
     pub(crate) content: Value,
     pub(crate) code: Option<String>,
@@ -55,14 +56,18 @@ pub(crate) struct Art {
 }
 
 impl Art {
+    /// Bytes on the owner's disk, of a tombstone too: sixteen for the artifact, its account and each key, and
+    /// the words and values.
     pub(crate) fn size(&self) -> i64 {
+        let rows = 1 + usize::from(self.standing) + self.storage.len();
         let content = match &self.content {
             Value::Null => 0,
             Value::String(text) => text.len(),
             other => other.to_string().len(),
         };
         let stored: usize = self.storage.iter().map(|(key, value)| key.len() + value.to_string().len()).sum();
-        i64::try_from(content + self.code.as_ref().map_or(0, String::len) + stored).unwrap()
+        let words = self.id.len() + self.kind.len() + self.code.as_ref().map_or(0, String::len);
+        i64::try_from(16 * rows + words + content + stored).unwrap()
     }
 }
 
@@ -115,16 +120,17 @@ impl Model {
     pub(crate) fn new(rules: &Rules, founders: &[Founder]) -> Self {
         let mut state = State::default();
         for native in Native::ALL {
-            let mut art = blank(native.id(), rules.resources.len());
+            let mut art = blank(native.id(), native.id(), rules.resources.len());
             art.kind = "contract".into();
             art.code = Some(native.source().into());
             state.arts.insert(native.id().into(), Rc::new(art));
         }
         for founder in founders {
-            let mut art = blank(founder.owner.as_ref().unwrap_or(&founder.id), rules.resources.len());
+            let owner = founder.owner.as_ref().unwrap_or(&founder.id);
+            let mut art = blank(&founder.id, owner, rules.resources.len());
             art.kind.clone_from(&founder.kind);
-            art.content = founder.content.clone();
-            art.code.clone_from(&founder.code);
+            art.content = founder.content.to_value();
+            art.code = founder.code.as_deref().map(Into::into);
             let default = if founder.has_loop { Native::SelfOwned } else { Native::Freeware };
             art.contract = founder.access_contract.clone().unwrap_or_else(|| default.id().into());
             art.price = founder.price;
@@ -148,8 +154,8 @@ impl Model {
         }
     }
 
-    pub(crate) fn blank(&self, owner: &str) -> Art {
-        blank(owner, self.rules.resources.len())
+    pub(crate) fn blank(&self, id: &str, owner: &str) -> Art {
+        blank(id, owner, self.rules.resources.len())
     }
 
     pub(crate) fn live(&self, id: &str) -> Result<&Rc<Art>, Fail> {
@@ -187,9 +193,9 @@ impl Model {
         art.uses[resource].iter().filter(|(when, _)| counts(*when)).map(|(_, amount)| amount).sum()
     }
 
-    /// Bytes that count on an owner's quota.
+    /// Bytes that count on an owner's quota, those of its tombstones too.
     pub(crate) fn bytes_of(&self, state: &State, owner: &str) -> i64 {
-        state.arts.values().filter(|art| !art.deleted && art.owner == owner).map(|art| art.size()).sum()
+        state.arts.values().filter(|art| art.owner == owner).map(|art| art.size()).sum()
     }
 
     fn free_in(&self, state: &State, who: &str, resource: usize) -> i64 {
@@ -369,8 +375,9 @@ impl Model {
     }
 }
 
-fn blank(owner: &str, resources: usize) -> Art {
+fn blank(id: &str, owner: &str, resources: usize) -> Art {
     Art {
+        id: id.into(),
         kind: "data".into(),
         content: Value::Null,
         code: None,

@@ -352,7 +352,7 @@ impl Model {
             return fail("invalid_argument");
         }
         let flag = |name: &str| fields.get(name).and_then(Value::as_bool);
-        let mut art = if created { self.blank(&actor.me) } else { Art::clone(self.get(id)) };
+        let mut art = if created { self.blank(id, &actor.me) } else { Art::clone(self.get(id)) };
         if created {
             if flag("has_loop") == Some(true) && flag("has_standing") == Some(false) {
                 return fail("invalid_argument");
@@ -440,11 +440,12 @@ impl Model {
             return fail("invalid_argument");
         }
         let mut art = art.clone();
-        let freed = art.size();
+        let before = art.size();
         art.deleted = true;
         art.storage.clear();
         art.content = Value::Null;
         art.code = None;
+        let freed = before - art.size();
         self.state.arts.insert(id.into(), art.into());
         Ok(json!({ "artifact": id, "freed": freed }))
     }

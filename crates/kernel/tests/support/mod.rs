@@ -9,6 +9,7 @@ pub(crate) mod program;
 
 use oikos_kernel::{
     code::CodeAnswer,
+    json::Json,
     op::{Action, Query},
     receipt::Receipt,
     record::{Cause, Handle, Outcome, Record},
@@ -44,11 +45,11 @@ impl Toy {
     /// Acts as a principal and applies what came of it. What is refused at admission leaves no record.
     pub(crate) fn act(&mut self, world: &mut World, as_id: &str, action: Value) -> Receipt {
         match self.submit(world, as_id, action) {
-            Ok(record) => {
+            Ok((record, whole)) => {
                 let record = world.enact(record).unwrap_or_else(|error| {
                     panic!("a record of the kernel's own making does not fit: {error}")
                 });
-                let receipt = Receipt::of(&record);
+                let receipt = Receipt::of(&record).with_whole(whole);
                 self.records.push(record);
                 receipt
             }
@@ -56,7 +57,7 @@ impl Toy {
         }
     }
 
-    fn submit(&self, world: &World, as_id: &str, action: Value) -> Result<Record, Refusal> {
+    fn submit(&self, world: &World, as_id: &str, action: Value) -> Result<(Record, Option<Json>), Refusal> {
         let actor = principal(world, as_id)?;
         let submitted = action.clone().into();
         let action = Action::parse(action)?;
@@ -64,9 +65,9 @@ impl Toy {
         let seq = world.seq() + 1;
         let seed = derive(world.rules().seed, "act", as_id, seq);
         let transaction = Transaction::act(world, actor, action, self.now, seed)?;
-        let Finished { charges, effects, events, outcome, output } = finish(transaction);
+        let Finished { charges, effects, events, outcome, whole, output } = finish(transaction);
         let cause = Cause::Act { actor, action: submitted, action_id, output };
-        Ok(Record { seq, time: self.now, cause, charges, effects, events, outcome })
+        Ok((Record { seq, time: self.now, cause, charges, effects, events, outcome }, whole))
     }
 
     /// Answers a query as an observer who may see all.

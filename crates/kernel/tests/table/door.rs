@@ -18,7 +18,8 @@
 //! After `->` comes `ok` with nothing, an exact result, or `~` and a part of it; or an error's code with
 //! `need/have`, `@index`, `unrecorded` for a refusal at admission, and quoted pieces of message or hint.
 //! More clauses follow, each behind ` ; `: `charged`, `paid`, `events`, `output`. An observer's line begins
-//! with `observer`; `advance 60s`, `tick`, `step AGENT -> …`, `measure ID METHOD -> …`, `sees AGENT {…}`,
+//! with `observer`; `advance 60s`, `tick`, `step AGENT -> …`, `ask AGENT -> …` (whose
+//! mind answers by its next `step`), `measure ID METHOD -> …`, `sees AGENT {…}`,
 //! `events ID {…}`, `orphan ID by CONTRACT`, `reserve ID RESOURCE AMOUNT`, `unreserved ID RESOURCE AMOUNT`
 //! (which can't be set aside) and `settle`, which ends the latest reservation, are the other lines.
 //!
@@ -142,7 +143,8 @@ impl Setup {
         };
         let words: Vec<&str> = head.split_whitespace().collect();
         let decides = code.as_deref().is_some_and(decides);
-        let mut founder = Founder { code, decides, has_loop, ..Founder::new(words[0]) };
+        let mut founder =
+            Founder { code: code.map(Into::into), decides, has_loop, ..Founder::new(words[0]) };
         for pair in words[1..].chunks(2) {
             match pair[0] {
                 "by" => founder.owner = Some(pair[1].into()),
@@ -155,7 +157,8 @@ impl Setup {
                 "pays" => founder.pays = Some(if pair[1] == "self" { Pays::Itself } else { Pays::Caller }),
                 "contract" => founder.access_contract = Some(pair[1].into()),
                 "content" => {
-                    founder.content = serde_json::from_str(pair[1]).unwrap_or_else(|_| pair[1].into());
+                    founder.content =
+                        serde_json::from_str(pair[1]).unwrap_or_else(|_| Value::from(pair[1])).into();
                 }
                 resource => {
                     founder.has_standing = true;
@@ -169,8 +172,8 @@ impl Setup {
     fn found(self) -> Toy {
         let now = self.rules.start;
         let founding = Founding { rules: self.rules, source: [0; 32], founders: self.founders };
-        let (world, record) = founding.found().unwrap_or_else(|error| panic!("{error}"));
-        Toy { world, now, journal: vec![record], reserved: Vec::new() }
+        let (world, journal) = founding.found().unwrap_or_else(|error| panic!("{error}"));
+        Toy { world, now, journal, reserved: Vec::new() }
     }
 }
 
@@ -186,6 +189,7 @@ fn run_line(toy: &mut Toy, line: &str) -> Result<(), String> {
     let receipt = match who {
         "observer" => observe(toy, what),
         "step" => toy.step(what),
+        "ask" => toy.ask(what),
         "measure" => {
             let (id, method) = what.split_once(' ').unwrap();
             let (artifact, seed) = (toy.handle(id), toy.world.seq());

@@ -375,3 +375,21 @@ fn ops_of_later_versions_are_unsupported() {
         "#,
     );
 }
+
+#[test]
+fn an_agents_content_names_its_kind_of_mind() {
+    check(
+        r#"
+        world: alice 10
+        alice write {"artifact": "a", "has_loop": true, "content": {"mood": 0}} -> ok
+        alice write {"artifact": "b", "has_loop": true, "content": {"mind": {"kind": "script"}}} -> ok
+        alice write {"artifact": "c", "has_loop": true, "content": {"mind": {"kind": "llm", "model": "x"}}} -> unsupported "no `llm` minds"
+        alice write {"artifact": "c", "has_loop": true, "content": {"mind": {"kind": "scrpt"}}} -> invalid_argument "`mind.kind` can't be"
+        alice write {"artifact": "c", "has_loop": true, "content": {"mind": {}}} -> invalid_argument "`mind.kind` must be"
+        alice write {"artifact": "c", "has_loop": true, "content": {"mind": "script"}} -> invalid_argument "`mind` must be an object"
+        alice write {"artifact": "b", "content": {"mind": {"kind": "external"}}} -> unsupported "no `external` minds"
+        # Another artifact's content is its own affair.
+        alice write {"artifact": "d", "content": {"mind": "nobody's"}} -> ok
+        "#,
+    );
+}

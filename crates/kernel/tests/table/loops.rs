@@ -420,3 +420,30 @@ fn a_deleted_loop_stops_and_a_new_one_starts_one_pace_later() {
         "#,
     );
 }
+
+#[test]
+fn an_agent_that_was_asked_thinks_until_it_steps() {
+    check(
+        r#"
+        rules: autonomous 1s
+        world: alice 50
+        agent eve code [['return', {'op': 'sleep', 'for': '1m', 'event': 'transfer', 'filter': {'to': 'eve'}}]]
+        ask eve -> ok
+        loop eve thinking never its mind to answer
+        # Nothing that happens meanwhile ends the thought, but it is seen by the next one.
+        advance 30s
+        alice transfer {"to": "eve", "amount": 1} -> ok
+        loop eve thinking never its mind to answer
+        step eve -> ok {"until": "2026-01-01T00:01:30.000Z"} ; events sleep eve until 2026-01-01T00:01:30.000Z, or event transfer to=eve
+        sees eve {"step": 1, "events": [{"type": "transfer", "to": "eve", "amount": 1}]}
+        # It missed what it waits for while it thought, so it does not sleep on.
+        loop eve running 30001ms
+        sees eve {"woke": {"by": "event", "seq": 3}}
+        # The end of a wait is told when the mind is asked, and once.
+        advance 1s
+        ask eve -> ok ; events wake eve event 3
+        step eve -> ok ; events sleep eve until 2026-01-01T00:01:31.000Z, or event transfer to=eve
+        loop eve sleeping 91000ms until 2026-01-01T00:01:31.000Z, or event transfer to=eve
+        "#,
+    );
+}

@@ -55,14 +55,15 @@ impl Toy {
             Err(refusal) => return Receipt::refused(self.now, refusal),
         };
         let action_id = action.action_id.clone();
-        if let Some(first) = action_id.as_ref().and_then(|id| self.world.receipt(actor, id)) {
-            return first;
+        let json = Json::from(submitted.clone());
+        if let Some(told) = action_id.as_ref().and_then(|id| self.world.repeated(actor, id, &json)) {
+            return told.unwrap_or_else(|refusal| Receipt::refused(self.now, refusal));
         }
         let done = match Transaction::act(&self.world, actor, action, self.now, self.world.seq()) {
             Ok(transaction) => drive(transaction),
             Err(refusal) => return Receipt::refused(self.now, refusal),
         };
-        let (action, output) = (submitted.clone().into(), done.output.clone());
+        let (action, output) = (json, done.output.clone());
         self.record(Cause::Act { actor, action, action_id, output }, done)
     }
 
@@ -71,7 +72,7 @@ impl Toy {
         let (agent, seed) = (self.handle(agent), self.world.seq());
         let observation = self.world.observation(agent, self.now, self.world.population());
         let thought = drive(Transaction::think(&self.world, agent, observation, self.now, seed));
-        let cpu_us: i64 = thought.charges.iter().map(|charge| charge.amount).sum();
+        let charges = thought.charges.clone();
         let submitted = match &thought.outcome {
             Outcome::Done(action) => action.to_value(),
             Outcome::Nothing | Outcome::Refused(_) => Value::Null,
@@ -82,7 +83,7 @@ impl Toy {
             (Value::Null, _) => thought,
             (_, Err(refusal)) => Finished { outcome: Outcome::Refused(Box::new(refusal)), ..thought },
             (_, Ok(action)) => {
-                let acted = Transaction::act_after(&self.world, agent, action, self.now, seed, cpu_us);
+                let acted = Transaction::act_after(&self.world, agent, action, self.now, seed, &charges);
                 match acted {
                     Ok(transaction) => drive(transaction),
                     Err(refusal) => Finished { outcome: Outcome::Refused(Box::new(refusal)), ..thought },
@@ -94,7 +95,7 @@ impl Toy {
         }
         let failed = matches!(thought_outcome, Outcome::Refused(_)) || malformed;
         let turn = self.turn(agent);
-        let thought = Thought { action: submitted.into(), cpu_us, output: String::new(), failed };
+        let thought = Thought { action: submitted.into(), charges, output: String::new(), failed };
         self.record(Cause::Step { agent, turn, thought, output: done.output.clone() }, done)
     }
 
@@ -102,6 +103,13 @@ impl Toy {
     fn turn(&self, agent: Handle) -> u64 {
         let tick = self.world.tick().map(|tick| tick.number);
         tick.unwrap_or_else(|| self.world.agent(agent).map_or(0, |row| row.steps))
+    }
+
+    /// An agent's mind is asked; its next step is the answer.
+    pub(crate) fn ask(&mut self, agent: &str) -> Receipt {
+        let agent = self.handle(agent);
+        let cause = Cause::Ask { agent, turn: self.turn(agent) };
+        self.record(cause, nothing())
     }
 
     /// An agent's turn for which it lacks the CPU.
@@ -123,24 +131,18 @@ impl Toy {
     }
 
     fn record(&mut self, cause: Cause, done: Finished) -> Receipt {
-        let Finished { charges, effects, events, outcome, output: _ } = done;
+        let Finished { charges, effects, events, outcome, whole, output: _ } = done;
         let record =
             Record { seq: self.world.seq() + 1, time: self.now, cause, charges, effects, events, outcome };
         let record = self.world.enact(record).unwrap();
-        let receipt = Receipt::of(&record);
+        let receipt = Receipt::of(&record).with_whole(whole);
         self.journal.push(record);
         receipt
     }
 }
 
 fn nothing() -> Finished {
-    Finished {
-        charges: vec![],
-        effects: vec![],
-        events: vec![],
-        outcome: Outcome::Nothing,
-        output: String::new(),
-    }
+    Finished::nothing_done(Outcome::Nothing)
 }
 
 /// Runs a transaction to its end.

@@ -107,8 +107,8 @@ fn one(
     }
     let mut founder = Founder::new(&id);
     founder.kind = section.text("kind")?.unwrap_or(if is_agent { "agent" } else { "data" }).to_owned();
-    founder.code = text_or_file(&section, "code", "code_file", files)?;
-    founder.content = match section.json("content")? {
+    founder.code = text_or_file(&section, "code", "code_file", files)?.map(Into::into);
+    let content = match section.json("content")? {
         Some(content) => {
             if let Some(node) = section.node("content_file") {
                 return Err(parts.document.error(&node.span, "give `content` or `content_file`, not both"));
@@ -117,8 +117,9 @@ fn one(
         }
         None => read_file(&section, "content_file", files)?.map_or(Value::Null, Value::String),
     };
-    founder.interface = section.json("interface")?.unwrap_or_default();
-    founder.metadata = section.json("metadata")?.unwrap_or_default();
+    founder.content = content.into();
+    founder.interface = section.json("interface")?.unwrap_or_default().into();
+    founder.metadata = section.json("metadata")?.unwrap_or_default().into();
     founder.price = section.integer("price", 0)?.unwrap_or(0);
     founder.owner = section.id("owner")?.filter(|owner| *owner != id);
     founder.access_contract = section.id("access_contract")?;

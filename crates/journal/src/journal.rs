@@ -1,0 +1,375 @@
+//! The journal of one world over any store: what is appended follows, and what is read is checked.
+
+use std::path::Path;
+
+use oikos_kernel::{record::Record, world::World};
+
+use crate::{
+    batch::{self, Row},
+    error::JournalError,
+    file::{self, Note},
+    log::{Head, Log},
+    snapshot::{Image, Mark},
+    tables::Tables,
+};
+
+/// Snapshots that are kept; only the last one is needed, the others are for those who look back.
+const SNAPSHOTS_MAX: usize = 4;
+
+/// The journal of one world. It ends at its head: more that another process has written meanwhile is not seen
+/// until [`Journal::refresh`].
+#[derive(Debug)]
+pub struct Journal {
+    log: Box<dyn Log>,
+    path: Option<std::path::PathBuf>,
+    head: Head,
+    /// How often a writer has opened the world, this one counted.
+    epoch: u64,
+    poisoned: bool,
+    notes: Vec<Note>,
+}
+
+impl Journal {
+    /// A journal in memory, gone with the process.
+    ///
+    /// # Errors
+    /// When SQLite can't be started.
+    pub fn in_memory() -> Result<Self, JournalError> {
+        Ok(Self::new(Box::new(Tables::in_memory()?), None, Vec::new()))
+    }
+
+    /// Begins a journal in a new file, or afresh in one whose founding was never committed. Nothing is at
+    /// `path` before the first batch, the founding, is on disk whole.
+    ///
+    /// # Errors
+    /// When the file can't be made, is something else, holds a world already, or is being written to.
+    pub fn create(path: &Path) -> Result<Self, JournalError> {
+        let begun = file::create(path, false)?;
+        Ok(Self::new(Box::new(begun.tables), Some(begun.path), begun.notes))
+    }
+
+    /// As [`Self::create`], but a world, or anything else, that is at `path` is moved aside to the first
+    /// free name `PATH.1`, `PATH.2` and so on, in the moment in which the new world takes its place.
+    ///
+    /// # Errors
+    /// When the file can't be made, or is being written to.
+    pub fn create_afresh(path: &Path) -> Result<Self, JournalError> {
+        let begun = file::create(path, true)?;
+        Ok(Self::new(Box::new(begun.tables), Some(begun.path), begun.notes))
+    }
+
+    /// Whether a file holds a world; a missing file, an empty one and one without a committed
+    /// founding hold none.
+    ///
+    /// # Errors
+    /// When the file is something else, or of another version.
+    pub fn holds_world(path: &Path) -> Result<bool, JournalError> {
+        file::holds_world(path)
+    }
+
+    /// Opens a world to write to it. The rows behind its last snapshot are not read: that is for
+    /// [`crate::verify`].
+    ///
+    /// # Errors
+    /// When it holds no world, is something else, is damaged at its end, or is being written to.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let begun = file::open(path)?;
+        let mut this = Self::new(Box::new(begun.tables), Some(begun.path), begun.notes);
+        let epoch = this.find_head()?;
+        let past = || JournalError::corrupt("the last batch", "its epoch has none after it");
+        this.epoch = epoch.checked_add(1).filter(|epoch| i64::try_from(*epoch).is_ok()).ok_or_else(past)?;
+        Ok(this)
+    }
+
+    /// Opens a world to read it; a writer may go on writing. Nothing is written, beside the file neither.
+    ///
+    /// # Errors
+    /// As [`Self::open`], but for being written to.
+    pub fn open_read_only(path: &Path) -> Result<Self, JournalError> {
+        let begun = file::open_read_only(path)?;
+        let mut this = Self::new(Box::new(begun.tables), Some(begun.path), begun.notes);
+        this.find_head()?;
+        Ok(this)
+    }
+
+    fn new(log: Box<dyn Log>, path: Option<std::path::PathBuf>, notes: Vec<Note>) -> Self {
+        Self { log, path, head: Head::default(), epoch: 1, poisoned: false, notes }
+    }
+
+    /// Reads the head and checks that the last row is its own; gives that row's epoch.
+    fn find_head(&mut self) -> Result<u64, JournalError> {
+        let end = self.log.end()?;
+        let (head, last) = end.ok_or_else(|| JournalError::corrupt("meta", "the head is missing"))?;
+        let seq = last.check()?;
+        if (seq, last.hash) != (head.seq, head.row_hash) {
+            let problem = format!("it names record {}, but the journal ends with {seq}", head.seq);
+            return Err(JournalError::corrupt("the head", problem));
+        }
+        self.head = head;
+        Ok(last.epoch)
+    }
+
+    /// Moves the end of what is read to where the journal ends now.
+    ///
+    /// # Errors
+    /// When the file can't be read, or is damaged at its end.
+    pub fn refresh(&mut self) -> Result<(), JournalError> {
+        self.find_head().map(drop)
+    }
+
+    /// The file; a journal in memory has none.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Things about the file that its owner should know.
+    #[must_use]
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// Where the journal ends.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Appends records in one commit, in as many batches as they need: when this returns, they are on disk.
+    /// `meta` is set in the same commit.
+    ///
+    /// # Errors
+    /// When they don't follow the head, are too large, or the write fails; nothing more is accepted then.
+    pub fn append(&mut self, records: &[Record], meta: &[(&str, &[u8])]) -> Result<(), JournalError> {
+        if self.poisoned {
+            return Err(JournalError::Poisoned);
+        }
+        let Some(first) = records.first() else { return Ok(()) };
+        if first.seq != self.head.seq + 1 {
+            let problem = format!("record {} can't follow {}", first.seq, self.head.seq);
+            return Err(JournalError::corrupt("the head", problem));
+        }
+        let written = batch::pack(records, self.epoch, self.head)
+            .and_then(|(rows, head)| self.log.append(&rows, self.head, head, meta).map(|()| head));
+        self.poisoned = written.is_err();
+        self.head = written?;
+        Ok(())
+    }
+
+    /// A value that the writer keeps beside the records.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        self.log.meta(key)
+    }
+
+    /// Sets such a value.
+    ///
+    /// # Errors
+    /// When the write fails; nothing more is accepted then.
+    pub fn set_meta(&mut self, key: &str, value: &[u8]) -> Result<(), JournalError> {
+        if self.poisoned {
+            return Err(JournalError::Poisoned);
+        }
+        let set = self.log.set_meta(self.head, key, value);
+        self.poisoned = set.is_err();
+        set
+    }
+
+    /// Stores the state of the world at the head.
+    ///
+    /// # Errors
+    /// When the world is not the one at the head, or the write fails; nothing more is accepted then.
+    pub fn put_snapshot(&mut self, world: &World) -> Result<(), JournalError> {
+        if world.seq() != self.head.seq {
+            let problem = format!("it is of record {}, and the head is {}", world.seq(), self.head.seq);
+            return Err(JournalError::corrupt("a new snapshot", problem));
+        }
+        self.put_image(Image::of(world, self.head.journal_hash)?)
+    }
+
+    /// Stores a packed state. The journal may have gone on since, if a batch ends where the state is of.
+    ///
+    /// # Errors
+    /// When no batch ends there, or the write fails; nothing more is accepted then.
+    pub fn put_image(&mut self, image: Image) -> Result<(), JournalError> {
+        if self.poisoned {
+            return Err(JournalError::Poisoned);
+        }
+        let row = self.log.row_from(image.seq)?;
+        let row = row.filter(|row| row.check().is_ok_and(|last| last == image.seq));
+        let Some(row) = row.filter(|_| image.seq <= self.head.seq) else {
+            let problem = format!("it is of record {}, and no batch ends there", image.seq);
+            return Err(JournalError::corrupt("a new snapshot", problem));
+        };
+        let put = self.log.put_snapshot(&image.mark(row.hash), &image.pieces, SNAPSHOTS_MAX);
+        self.poisoned = put.is_err();
+        put
+    }
+
+    /// The record of the last snapshot; 0 when there is none.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn snapshot_seq(&self) -> Result<u64, JournalError> {
+        Ok(self.last_mark()?.map_or(0, |mark| mark.at.seq))
+    }
+
+    fn last_mark(&self) -> Result<Option<Mark>, JournalError> {
+        // One beyond the head would be damage in a file that nobody writes to; a reader passes it over.
+        Ok(self.log.snapshots(self.head.seq, 1)?.pop())
+    }
+
+    pub(crate) fn marks(&self) -> Result<Vec<Mark>, JournalError> {
+        self.log.snapshots(self.head.seq, SNAPSHOTS_MAX)
+    }
+
+    /// The world of a snapshot; `None` when it was let go meanwhile.
+    pub(crate) fn world(&self, mark: &Mark) -> Result<Option<World>, JournalError> {
+        match mark.world(&*self.log) {
+            Ok(world) => Ok(Some(world)),
+            Err(_) if !self.marks()?.contains(mark) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The world of the last snapshot, and where the journal ended then; an empty one when there is none.
+    ///
+    /// # Errors
+    /// When the snapshot is damaged, or not of this journal: it is never passed over in silence.
+    pub fn last_snapshot(&self) -> Result<(World, Head), JournalError> {
+        loop {
+            let Some(mark) = self.last_mark()? else { return Ok((World::empty(), Head::default())) };
+            let row = self.log.row_from(mark.at.seq)?;
+            let row = row.map(|row| row.check().map(|last| (last, row.hash))).transpose()?;
+            if row != Some((mark.at.seq, mark.at.row_hash)) {
+                return Err(JournalError::corrupt(mark.place(), "it stands on no batch of this journal"));
+            }
+            if mark.at.seq == self.head.seq && mark.at != self.head {
+                return Err(JournalError::corrupt(mark.place(), "it is not of the journal's end"));
+            }
+            if let Some(world) = self.world(&mark)? {
+                return Ok((world, mark.at));
+            }
+        }
+    }
+
+    /// Gives the rows from the one that holds record `from` up to the head, each checked against the one
+    /// before.
+    pub(crate) fn rows<E: From<JournalError>>(
+        &self,
+        from: u64,
+        mut visit: impl FnMut(&Row) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let from = from.max(1);
+        if from > self.head.seq {
+            return Ok(());
+        }
+        let (first, mut before) = self.begin_at(from)?;
+        let mut row = Some(first);
+        while let Some(this) = row {
+            let last = this.check()?;
+            let place = || this.place();
+            if this.seq_first != before.0 + 1 {
+                let problem = format!("the batch with record {} is missing before it", before.0 + 1);
+                return Err(JournalError::corrupt(place(), problem).into());
+            }
+            if this.prev_hash != before.1 {
+                return Err(JournalError::corrupt(place(), "it does not follow the batch before it").into());
+            }
+            visit(&this)?;
+            before = (last, this.hash);
+            row = if last < self.head.seq { self.log.row_after(this.seq_first)? } else { None };
+        }
+        if before != (self.head.seq, self.head.row_hash) {
+            let problem =
+                format!("it names record {}, but the journal ends with {}", self.head.seq, before.0);
+            return Err(JournalError::corrupt("the head", problem).into());
+        }
+        Ok(())
+    }
+
+    /// The row that holds a record, and the last number and hash before it.
+    fn begin_at(&self, from: u64) -> Result<(Row, (u64, [u8; 32])), JournalError> {
+        let missing = |seq: u64| {
+            JournalError::corrupt("the journal", format!("the batch with record {seq} is missing"))
+        };
+        let first = match self.log.row_from(from)? {
+            Some(row) => row,
+            None => {
+                let next = self.log.row_after(from)?.ok_or_else(|| missing(from))?;
+                return Ok((next, (0, [0; 32])));
+            }
+        };
+        if first.seq_first == 1 {
+            return Ok((first, (0, [0; 32])));
+        }
+        let last = first.seq_first.checked_sub(1).ok_or_else(|| missing(from))?;
+        match self.log.row_from(last)? {
+            // The row before is checked for its own sake: the first that is given hangs on it.
+            Some(before) => Ok((first, (before.check()?, before.hash))),
+            None => Err(missing(1)),
+        }
+    }
+
+    /// Gives every record from number `from` up to the head, in order, each batch checked against its hash.
+    ///
+    /// # Errors
+    /// When a batch is damaged or missing, or the visitor fails.
+    pub fn records<E: From<JournalError>>(
+        &self,
+        from: u64,
+        mut visit: impl FnMut(Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.rows(from, |row| {
+            row.records(&mut [0; 32], |record| if record.seq < from { Ok(()) } else { visit(record) })
+        })
+    }
+
+    /// Gives every record that comes after `at`, where a batch ends, up to the head; both hashes must be
+    /// the head's when all are given.
+    ///
+    /// # Errors
+    /// When a batch is damaged or missing, or the visitor fails.
+    pub fn records_after<E: From<JournalError>>(
+        &self,
+        at: Head,
+        mut visit: impl FnMut(Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut chain = at.journal_hash;
+        self.rows(at.seq.saturating_add(1), |row| row.records(&mut chain, &mut visit))?;
+        if chain != self.head.journal_hash {
+            return Err(JournalError::corrupt("the head", "its hashes are not those of the journal").into());
+        }
+        Ok(())
+    }
+
+    /// Gives every record from number `from` on, as [`Self::records`], for as long as it is wanted.
+    ///
+    /// # Errors
+    /// When a batch is damaged or missing.
+    pub fn records_while(
+        &self,
+        from: u64,
+        mut wanted: impl FnMut(Record) -> bool,
+    ) -> Result<(), JournalError> {
+        let read = self.records(from, |record| if wanted(record) { Ok(()) } else { Err(Halt::Enough) });
+        match read {
+            Ok(()) | Err(Halt::Enough) => Ok(()),
+            Err(Halt::Failed(error)) => Err(error),
+        }
+    }
+}
+
+/// Ends the reading of a journal before its end.
+enum Halt {
+    Enough,
+    Failed(JournalError),
+}
+
+impl From<JournalError> for Halt {
+    fn from(error: JournalError) -> Self {
+        Self::Failed(error)
+    }
+}

@@ -1,0 +1,148 @@
+//! Locks: one writer to a world, whatever names it has, and readers of a world at rest.
+//!
+//! SQLite's own locks are lost when any other handle of the file is closed in the same process. The
+//! locks here are on open files instead, and no handle of a world is closed here while SQLite has it.
+
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    error::JournalError,
+    name::{Identity, open_error, with_suffix},
+};
+
+/// How long one waits for a lock that is held for moments only.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The worlds that this process writes to.
+static WRITTEN: Mutex<Vec<Identity>> = Mutex::new(Vec::new());
+
+fn written() -> MutexGuard<'static, Vec<Identity>> {
+    WRITTEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether this process writes to the file.
+pub(crate) fn is_written_here(file: Identity) -> bool {
+    written().contains(&file)
+}
+
+/// Says that this process writes to a file, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Written(Identity);
+
+impl Written {
+    pub(crate) fn new(file: Identity) -> Self {
+        written().push(file);
+        Self(file)
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        let mut all = written();
+        if let Some(at) = all.iter().position(|file| *file == self.0) {
+            all.swap_remove(at);
+        }
+    }
+}
+
+/// Takes the lock file beside a world, named by its real path. The system lets go of it when the process
+/// dies; the file stays.
+pub(crate) fn lock_beside(path: &Path) -> Result<File, JournalError> {
+    let beside = with_suffix(path, ".lock");
+    if std::fs::symlink_metadata(&beside).is_ok_and(|found| !found.is_file()) {
+        let problem = "it is no regular file, and stands where the writer's lock should; remove it".into();
+        return Err(JournalError::Open { path: beside, problem });
+    }
+    let opened = File::options().read(true).write(true).create(true).truncate(false).open(&beside);
+    // One that somebody else has made can be locked all the same.
+    let opened = opened.or_else(|error| File::open(&beside).map_err(|_| error));
+    let file = opened.map_err(|error| open_error(&beside, &error))?;
+    give_to_owner(&file, path);
+    exclusively(&file, path)?;
+    Ok(file)
+}
+
+/// Locks a file that only one writer may have.
+pub(crate) fn exclusively(file: &File, path: &Path) -> Result<(), JournalError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(JournalError::Busy { path: path.into() }),
+        Err(TryLockError::Error(error)) => Err(open_error(path, &error)),
+    }
+}
+
+/// A file that the machine's administrator makes beside a world is the owner's.
+#[cfg(unix)]
+fn give_to_owner(file: &File, path: &Path) {
+    use std::os::unix::fs::MetadataExt as _;
+    if let (Ok(world), Ok(mine)) = (std::fs::metadata(path), file.metadata())
+        && mine.uid() == 0
+        && world.uid() != 0
+    {
+        // Where it is not allowed, the owner can still lock what can be read.
+        let _ = std::os::unix::fs::fchown(file, Some(world.uid()), Some(world.gid()));
+    }
+}
+
+#[cfg(not(unix))]
+fn give_to_owner(_: &File, _: &Path) {}
+
+/// Keeps the main file of a world as it is while somebody reads it without SQLite's locks: shared by such
+/// readers, had alone by a writer who is about to change it.
+#[derive(Debug)]
+pub(crate) struct Rest(File);
+
+impl Rest {
+    pub(crate) fn new(file: File) -> Self {
+        Self(file)
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.0
+    }
+
+    /// Lets nobody change the main file, from now on.
+    pub(crate) fn keep(&self, path: &Path) -> Result<(), JournalError> {
+        self.patiently(path, "it is being written to this moment; try again", File::try_lock_shared)
+    }
+
+    /// Waits until nobody reads, and lets nobody begin to.
+    pub(crate) fn have(&self, path: &Path) -> Result<(), JournalError> {
+        self.patiently(path, "others are reading it, and it must be changed; wait for them", File::try_lock)
+    }
+
+    fn patiently(
+        &self,
+        path: &Path,
+        problem: &str,
+        attempt: fn(&File) -> Result<(), TryLockError>,
+    ) -> Result<(), JournalError> {
+        let begun = Instant::now();
+        while is_locked_elsewhere(attempt(&self.0)) {
+            if begun.elapsed() > PATIENCE {
+                return Err(JournalError::Open { path: path.into(), problem: problem.into() });
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    /// Whether nobody reads now; then nobody begins to, until [`Rest::end`].
+    pub(crate) fn is_had(&self) -> bool {
+        !is_locked_elsewhere(self.0.try_lock())
+    }
+
+    pub(crate) fn end(&self) {
+        let _ = self.0.unlock();
+    }
+}
+
+/// Where the file system has no such locks, nobody is kept out by them.
+fn is_locked_elsewhere(tried: Result<(), TryLockError>) -> bool {
+    matches!(tried, Err(TryLockError::WouldBlock))
+}

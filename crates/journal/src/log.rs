@@ -1,0 +1,71 @@
+//! The door to a store: rows, values and snapshots, and nothing of what they mean.
+
+use crate::{
+    batch::{Hash, Row},
+    error::JournalError,
+    snapshot::Mark,
+};
+
+/// Where a journal ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The last record's number; 0 when there is none.
+    pub seq: u64,
+    /// The last row's hash.
+    pub row_hash: Hash,
+    /// The chain over all records, whatever their batches were.
+    pub journal_hash: Hash,
+}
+
+impl Head {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        [&self.seq.to_le_bytes()[..], &self.row_hash, &self.journal_hash].concat()
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (seq, rest) = bytes.split_first_chunk::<8>()?;
+        let (row_hash, rest) = rest.split_first_chunk::<32>()?;
+        let journal_hash = rest.try_into().ok()?;
+        Some(Self { seq: u64::from_le_bytes(*seq), row_hash: *row_hash, journal_hash })
+    }
+}
+
+/// Where one world's rows, values and snapshots are kept.
+///
+/// What a store has committed stays, also when the machine loses power. Rows never change. A reader may
+/// see more from one call to the next, never less, but for snapshots that were let go.
+pub(crate) trait Log: std::fmt::Debug + Send {
+    /// Where the journal ends, and the last row, both of one moment; `None` when nothing was committed.
+    fn end(&self) -> Result<Option<(Head, Row)>, JournalError>;
+
+    /// The row that begins with the greatest number that is not above `seq`.
+    fn row_from(&self, seq: u64) -> Result<Option<Row>, JournalError>;
+
+    /// The row that begins with the smallest number above `seq`.
+    fn row_after(&self, seq: u64) -> Result<Option<Row>, JournalError>;
+
+    /// Adds rows, moves the head from `before` to `after` and sets values, all at once. When the head is
+    /// not `before` any more, somebody else has written: nothing is added.
+    fn append(
+        &mut self,
+        rows: &[Row],
+        before: Head,
+        after: Head,
+        meta: &[(&str, &[u8])],
+    ) -> Result<(), JournalError>;
+
+    /// A value.
+    fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, JournalError>;
+
+    /// Sets a value, where the journal ends with `head`.
+    fn set_meta(&mut self, head: Head, key: &str, value: &[u8]) -> Result<(), JournalError>;
+
+    /// The snapshots of records up to `seq`, the first `count` of them counted from the last.
+    fn snapshots(&self, seq: u64, count: usize) -> Result<Vec<Mark>, JournalError>;
+
+    /// A piece of a snapshot, counted from 0.
+    fn piece(&self, seq: u64, number: u64) -> Result<Option<Vec<u8>>, JournalError>;
+
+    /// Adds a snapshot and lets go of all but the last `keep`, all at once.
+    fn put_snapshot(&mut self, mark: &Mark, pieces: &[Vec<u8>], keep: usize) -> Result<(), JournalError>;
+}

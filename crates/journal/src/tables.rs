@@ -1,0 +1,296 @@
+//! The store in SQLite: rows, values and snapshots, on disk or in memory.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, TransactionBehavior, params};
+
+use crate::{
+    batch::Row,
+    error::JournalError,
+    file::Place,
+    log::{Head, Log},
+    schema,
+    snapshot::Mark,
+};
+
+const COLUMNS: &str = "SELECT seq_first, count, epoch, prev_hash, hash, body FROM journal";
+
+/// The tables of one world.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    // Before `place`, whose locks must outlast it.
+    db: Option<Connection>,
+    place: Place,
+}
+
+impl Tables {
+    pub(crate) fn new(db: Connection, place: Place) -> Self {
+        Self { db: Some(db), place }
+    }
+
+    /// Tables that are gone with the process.
+    pub(crate) fn in_memory() -> Result<Self, JournalError> {
+        let made = Connection::open_in_memory().and_then(|db| {
+            schema::harden(&db)?;
+            schema::create(&db)?;
+            Ok(db)
+        });
+        Ok(Self::new(made.map_err(|error| failed(None, "written", &error))?, Place::Memory))
+    }
+
+    fn db(&self) -> Result<&Connection, JournalError> {
+        self.db.as_ref().ok_or(JournalError::Poisoned)
+    }
+
+    /// Reads, and says which table it was if that fails.
+    fn read<T>(
+        &self,
+        table: &'static str,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, JournalError> {
+        read(self.db()?).map_err(|error| misread(self.place.path(), table, &error))
+    }
+
+    /// Writes in one transaction. The file must be where it was, before and after.
+    fn write(
+        &mut self,
+        seq: u64,
+        write: impl FnOnce(&Connection) -> Result<(), Wrong>,
+    ) -> Result<(), JournalError> {
+        self.place.check(seq)?;
+        let path = self.place.path().map(Path::to_path_buf);
+        let db = self.db.as_mut().ok_or(JournalError::Poisoned)?;
+        let done = db
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(Wrong::from)
+            .and_then(|commit| {
+                write(&commit)?;
+                Ok(commit.commit()?)
+            });
+        match done {
+            Ok(()) => self.place.check(seq),
+            Err(Wrong::Database(error)) => {
+                // A file that is gone says less of itself than its place does.
+                self.place.check(seq)?;
+                Err(failed(path.as_deref(), "written", &error))
+            }
+            Err(Wrong::Overtaken) => {
+                let file = path.map_or_else(String::new, |path| format!("`{}`", path.display()));
+                Err(JournalError::Moved {
+                    problem: format!("{file} was written to by another process"),
+                    seq,
+                    help: "open it again, with one writer".into(),
+                })
+            }
+        }
+    }
+}
+
+/// Why a transaction was not committed.
+enum Wrong {
+    Database(rusqlite::Error),
+    /// Somebody else has written meanwhile.
+    Overtaken,
+}
+
+impl From<rusqlite::Error> for Wrong {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl Log for Tables {
+    fn end(&self) -> Result<Option<(Head, Row)>, JournalError> {
+        let path = self.place.path();
+        let db = self.db()?;
+        // A writer may commit between two looks: all are of one state.
+        let moment = db.unchecked_transaction().map_err(|error| misread(path, "meta", &error))?;
+        let Some(head) = self.meta("head")? else { return Ok(None) };
+        let head = Head::from_bytes(&head)
+            .ok_or_else(|| JournalError::corrupt("meta", "the head is missing or malformed"))?;
+        let Some(last) = self.row_from(u64::MAX)? else { return Ok(None) };
+        let sql = "SELECT seq FROM snapshots ORDER BY seq DESC LIMIT 1";
+        let newest = self.read("snapshots", |db| db.query_row(sql, [], |row| row.get::<_, u64>(0)).optional())?;
+        if let Some(newest) = newest.filter(|newest| *newest > head.seq) {
+            let problem = format!("the journal ends with record {}", head.seq);
+            return Err(JournalError::corrupt(format!("the snapshot at record {newest}"), problem));
+        }
+        moment.commit().map_err(|error| misread(path, "meta", &error))?;
+        Ok(Some((head, last)))
+    }
+
+    fn row_from(&self, seq: u64) -> Result<Option<Row>, JournalError> {
+        let sql = format!("{COLUMNS} WHERE seq_first <= ? ORDER BY seq_first DESC LIMIT 1");
+        self.read("journal", |db| db.prepare_cached(&sql)?.query_row([number(seq)], row).optional())
+    }
+
+    fn row_after(&self, seq: u64) -> Result<Option<Row>, JournalError> {
+        let sql = format!("{COLUMNS} WHERE seq_first > ? ORDER BY seq_first LIMIT 1");
+        self.read("journal", |db| db.prepare_cached(&sql)?.query_row([number(seq)], row).optional())
+    }
+
+    fn append(
+        &mut self,
+        rows: &[Row],
+        before: Head,
+        after: Head,
+        meta: &[(&str, &[u8])],
+    ) -> Result<(), JournalError> {
+        meta.iter().try_for_each(|(key, value)| bounded(key, value))?;
+        self.write(before.seq, |db| {
+            let stands = db
+                .prepare_cached("SELECT value FROM meta WHERE key = 'head'")?
+                .query_row([], |row| row.get::<_, Vec<u8>>(0))
+                .optional()?;
+            if stands != (before.seq > 0).then(|| before.to_bytes()) {
+                return Err(Wrong::Overtaken);
+            }
+            let mut insert = db.prepare_cached(
+                "INSERT INTO journal (seq_first, count, epoch, prev_hash, hash, body) VALUES (?, ?, ?, ?, ?, ?)",
+            )?;
+            for row in rows {
+                let (first, count, epoch) = (row.seq_first, row.count, row.epoch);
+                insert.execute(params![first, count, epoch, row.prev_hash, row.hash, row.body])?;
+            }
+            set(db, "head", &after.to_bytes())?;
+            Ok(meta.iter().try_for_each(|(key, value)| set(db, key, value))?)
+        })?;
+        if before.seq == 0 {
+            // A founding that is whole takes its place; the tables go on there.
+            let db = self.db.take().ok_or(JournalError::Poisoned)?;
+            self.db = Some(self.place.establish(db)?);
+        }
+        let written = rows.iter().map(|row| row.body.len()).sum();
+        self.place.checkpoint_if_due(self.db.as_ref().ok_or(JournalError::Poisoned)?, written)
+    }
+
+    fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        let sql = "SELECT value FROM meta WHERE key = ?";
+        self.read("meta", |db| db.prepare_cached(sql)?.query_row([key], |row| row.get(0)).optional())
+    }
+
+    fn set_meta(&mut self, head: Head, key: &str, value: &[u8]) -> Result<(), JournalError> {
+        bounded(key, value)?;
+        self.write(head.seq, |db| Ok(set(db, key, value)?))
+    }
+
+    fn snapshots(&self, seq: u64, count: usize) -> Result<Vec<Mark>, JournalError> {
+        let sql = "SELECT seq, row_hash, journal_hash, digest, hash, bytes FROM snapshots
+                   WHERE seq <= ? ORDER BY seq DESC LIMIT ?";
+        let mark = |row: &SqlRow<'_>| {
+            let at = Head { seq: row.get(0)?, row_hash: row.get(1)?, journal_hash: row.get(2)? };
+            Ok(Mark { at, digest: row.get(3)?, hash: row.get(4)?, bytes: row.get(5)? })
+        };
+        let mut marks: Vec<Mark> = self.read("snapshots", |db| {
+            db.prepare_cached(sql)?.query_map(params![number(seq), count], mark)?.collect()
+        })?;
+        marks.reverse();
+        Ok(marks)
+    }
+
+    fn piece(&self, seq: u64, number: u64) -> Result<Option<Vec<u8>>, JournalError> {
+        if number == 0 {
+            let sql = "SELECT body FROM snapshots WHERE seq = ?";
+            return self.read("snapshots", |db| {
+                db.prepare_cached(sql)?.query_row([seq], |row| row.get(0)).optional()
+            });
+        }
+        let sql = "SELECT body FROM pieces WHERE seq = ? AND number = ?";
+        self.read("pieces", |db| {
+            db.prepare_cached(sql)?.query_row(params![seq, number], |row| row.get(0)).optional()
+        })
+    }
+
+    fn put_snapshot(&mut self, mark: &Mark, pieces: &[Vec<u8>], keep: usize) -> Result<(), JournalError> {
+        let at = mark.at;
+        self.write(at.seq, |db| {
+            db.execute("DELETE FROM pieces WHERE seq = ?", [at.seq])?;
+            let mut insert = db.prepare_cached("INSERT INTO pieces (seq, number, body) VALUES (?, ?, ?)")?;
+            for (number, piece) in pieces.iter().enumerate().skip(1) {
+                insert.execute(params![at.seq, number, piece])?;
+            }
+            db.execute(
+                "INSERT OR REPLACE INTO snapshots (seq, row_hash, journal_hash, digest, hash, bytes, body)
+                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+                params![
+                    at.seq,
+                    at.row_hash,
+                    at.journal_hash,
+                    mark.digest,
+                    mark.hash,
+                    mark.bytes,
+                    pieces.first().map_or(&[][..], Vec::as_slice)
+                ],
+            )?;
+            db.execute(
+                "DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?)",
+                [keep],
+            )?;
+            db.execute("DELETE FROM pieces WHERE seq NOT IN (SELECT seq FROM snapshots)", [])?;
+            Ok(())
+        })?;
+        self.place.checkpoint(self.db.as_ref().ok_or(JournalError::Poisoned)?)
+    }
+}
+
+impl Drop for Tables {
+    fn drop(&mut self) {
+        if let Some(db) = self.db.take() {
+            self.place.close(db);
+        }
+    }
+}
+
+/// SQLite's numbers end where those of `i64` do.
+fn number(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+fn row(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
+    let (seq_first, count, epoch) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    Ok(Row { seq_first, count, epoch, prev_hash: row.get(3)?, hash: row.get(4)?, body: row.get(5)? })
+}
+
+fn set(db: &Connection, key: &str, value: &[u8]) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)";
+    db.prepare_cached(sql)?.execute(params![key, value]).map(drop)
+}
+
+/// Refuses a value that could not be read again.
+fn bounded(key: &str, value: &[u8]) -> Result<(), JournalError> {
+    let max = schema::VALUE_BYTES_MAX / 2;
+    if value.len() <= max {
+        return Ok(());
+    }
+    Err(JournalError::TooLarge { what: format!("the value `{key}`"), bytes: value.len(), max })
+}
+
+/// A value of a wrong type or length is damage; the rest is the database's own failure.
+fn misread(path: Option<&Path>, table: &str, error: &rusqlite::Error) -> JournalError {
+    use rusqlite::{Error, ErrorCode};
+    match (error, error.sqlite_error_code()) {
+        (
+            Error::InvalidColumnType(..) | Error::FromSqlConversionFailure(..) | Error::IntegralValueOutOfRange(..),
+            _,
+        )
+        | (_, Some(ErrorCode::DatabaseCorrupt | ErrorCode::TooBig | ErrorCode::NotADatabase)) => {
+            JournalError::corrupt(table, error.to_string())
+        }
+        _ => failed(path, "read", error),
+    }
+}
+
+/// A failure of the database, in the system's words.
+pub(crate) fn failed(path: Option<&Path>, doing: &'static str, error: &rusqlite::Error) -> JournalError {
+    let file = path.map_or_else(|| "the journal in memory".into(), |path| format!("`{}`", path.display()));
+    let code = error.sqlite_error().map_or(0, |error| error.extended_code);
+    let advice = match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => "; make room, then open the world again",
+        Some(rusqlite::ErrorCode::SystemIoFailure) => "; look after the disk, then open the world again",
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
+            "; another program holds it: end that one"
+        }
+        _ => "",
+    };
+    JournalError::Failed { file, doing, problem: format!("{error} (SQLite's code {code}){advice}") }
+}
