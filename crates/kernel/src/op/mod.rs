@@ -13,7 +13,7 @@ mod schema;
 
 use serde_json::Value;
 
-pub(crate) use self::action::argument;
+pub(crate) use self::action::named;
 use self::field::Fields;
 pub use self::{
     action::{Action, Planned},

@@ -15,7 +15,10 @@
 //!
 //! Every instruction uses one poll. A program that ends without `return` has its log as its result.
 
-use oikos_kernel::code::{CodeAnswer, CodeCall, CodeFailure, FailureKind, HostAnswer, HostCall, Meter};
+use oikos_kernel::{
+    code::{CodeAnswer, CodeCall, CodeFailure, FailureKind, HostAnswer, HostCall, Meter},
+    host_fn::{Function, HostFn},
+};
 use serde_json::{Map, Value, json};
 
 /// One run of a program.
@@ -134,9 +137,10 @@ impl Machine {
                 let kwargs = instruction[3].as_object().cloned().unwrap_or_else(Map::new);
                 let call = if self.attempt {
                     args.insert(0, word.into());
-                    HostCall { name: "attempt".into(), args, kwargs }
+                    HostCall { function: HostFn::Function(Function::Attempt), args, kwargs }
                 } else {
-                    HostCall { name: word, args, kwargs }
+                    let function = HostFn::from_word(&word).expect("programs call what there is");
+                    HostCall { function, args, kwargs }
                 };
                 Some(CodeAnswer::Call { call, meter: self.meter() })
             }

@@ -370,8 +370,6 @@ fn ops_of_later_versions_are_unsupported() {
         alice mint {"to": "alice", "amount": 5} -> unsupported unrecorded "`mint`"
         alice charge {"amount": 5} -> unsupported unrecorded "`charge`"
         alice run {"code": "[['call', 'call_llm', ['hi']]]"} -> unsupported "`call_llm`"
-        alice run {"code": "[['call', 'frobnicate']]"} -> unsupported "`frobnicate`"
-        alice run {"code": "[['try', 'ledger.burn', ['alice']], ['return', '$last']]"} -> ok "unsupported: `ledger` has no method `burn`"
         "#,
     );
 }

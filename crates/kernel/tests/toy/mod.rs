@@ -22,6 +22,7 @@ use std::collections::VecDeque;
 
 use oikos_kernel::{
     code::{CodeAnswer, CodeCall, CodeFailure, FailureKind, HostAnswer, HostCall, Meter},
+    host_fn::{HostFn, LedgerFn},
     json::Json,
     op::Action,
     receipt::Receipt,
@@ -223,6 +224,14 @@ fn go_on(frames: &mut Vec<Frame>, begun: Result<(), CodeFailure>) -> CodeAnswer 
     CodeAnswer::Done { result, meter, output }
 }
 
+/// The host function of a name; `ledger.NAME` is a method of a contract's ledger.
+fn host_fn(name: &str) -> Option<HostFn> {
+    match name.strip_prefix("ledger.") {
+        Some(method) => LedgerFn::from_word(method).map(HostFn::Ledger),
+        None => HostFn::from_word(name),
+    }
+}
+
 /// Why toy code stopped.
 enum Ran {
     Call(HostCall),
@@ -302,7 +311,11 @@ impl Frame {
                     self.catching = word == "try";
                     let args = words.get(1).and_then(Value::as_array).cloned().unwrap_or_default();
                     let kwargs = words.get(2).and_then(Value::as_object).cloned().unwrap_or_default();
-                    return Ok(Ran::Call(HostCall { name: text(0), args, kwargs }));
+                    let name = text(0);
+                    let Some(function) = host_fn(&name) else {
+                        return Err(raised(&format!("name {name} is not defined")));
+                    };
+                    return Ok(Ran::Call(HostCall { function, args, kwargs }));
                 }
                 "set" => {
                     self.variables.insert(text(0), words.get(1).cloned().unwrap_or_default());
