@@ -42,11 +42,7 @@ struct Open {
 
 /// Packs consecutive records that follow `head` into as many rows as they need, and gives the head after
 /// them.
-pub(crate) fn pack(
-    records: &[Record],
-    epoch: u64,
-    mut head: Head,
-) -> Result<(Vec<Row>, Head), JournalError> {
+pub(crate) fn pack(records: &[Record], epoch: u64, mut head: Head) -> Result<(Vec<Row>, Head), JournalError> {
     let mut rows = Vec::new();
     let mut open: Option<Open> = None;
     for record in records {
@@ -56,7 +52,8 @@ pub(crate) fn pack(
             return Err(JournalError::TooLarge { what, bytes: bytes.len(), max: RECORD_BYTES_MAX });
         }
         let added = LENGTH_BYTES + bytes.len();
-        let is_full = |batch: &Open| batch.bytes + added > BATCH_BYTES_MAX || batch.count == BATCH_RECORDS_MAX;
+        let is_full =
+            |batch: &Open| batch.bytes + added > BATCH_BYTES_MAX || batch.count == BATCH_RECORDS_MAX;
         if open.as_ref().is_some_and(is_full)
             && let Some(full) = open.take()
         {
@@ -179,7 +176,9 @@ fn next_record(plain: &mut impl std::io::Read, bytes: &mut Vec<u8>) -> Result<()
     plain.read_exact(&mut length).map_err(|_| "it ends in the middle of a length")?;
     let length = u32::from_le_bytes(length);
     if u64::from(length) > RECORD_BYTES_MAX as u64 {
-        return Err(format!("it announces a record of {length} bytes, and none has more than {RECORD_BYTES_MAX}"));
+        return Err(format!(
+            "it announces a record of {length} bytes, and none has more than {RECORD_BYTES_MAX}"
+        ));
     }
     bytes.clear();
     match plain.take(u64::from(length)).read_to_end(bytes) {

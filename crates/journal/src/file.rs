@@ -37,7 +37,11 @@ impl std::fmt::Display for Note {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::BegunAfresh(path) => {
-                write!(f, "`{}` held no world yet, for its founding was cut short: it is begun afresh", path.display())
+                write!(
+                    f,
+                    "`{}` held no world yet, for its founding was cut short: it is begun afresh",
+                    path.display()
+                )
             }
             Self::Aside(path) => write!(f, "the old world is now {}", path.display()),
             Self::GoesOn(path) => {
@@ -132,7 +136,8 @@ pub(crate) fn write_to(path: &Path, lock: File) -> Result<(Connection, Writing),
     let file = File::options().read(true).write(true).open(path).map_err(|error| open_error(path, &error))?;
     let found = file.metadata().map_err(|error| open_error(path, &error))?;
     if names_count(&found) != 1 {
-        let problem = "it has another name (a hard link), and a world has one: remove the other, or copy it".into();
+        let problem =
+            "it has another name (a hard link), and a world has one: remove the other, or copy it".into();
         return Err(JournalError::Open { path: path.into(), problem });
     }
     let rest = Rest::new(file);
@@ -178,7 +183,10 @@ fn into_wal_mode(db: &Connection, is_wal: bool) -> rusqlite::Result<()> {
     let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
         let told = format!("it stays in the mode `{mode}`, and must be in `wal`");
-        return Err(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN), Some(told)));
+        return Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN),
+            Some(told),
+        ));
     }
     db.pragma_update(None, "synchronous", "FULL")?;
     db.query_row("PRAGMA wal_autocheckpoint = 0", [], |_| Ok(()))
@@ -257,13 +265,16 @@ impl Writing {
         let shown = |path: &Path| format!("`{}`", path.display());
         let elsewhere = "what was acknowledged is in the file where it is now, with its `-wal`";
         let help = match std::fs::metadata(&self.path) {
-            Err(_) => return Some((format!("{} was deleted or renamed", shown(&self.path)), elsewhere.into())),
+            Err(_) => {
+                return Some((format!("{} was deleted or renamed", shown(&self.path)), elsewhere.into()));
+            }
             Ok(found) if identity(&found) != self.file => "was replaced by another file",
             Ok(found) if names_count(&found) != 1 => "got another name (a hard link)",
             Ok(_) => {
                 let wal = with_suffix(&self.path, "-wal");
                 let stands = std::fs::metadata(&wal).is_ok_and(|found| identity(&found) == self.wal);
-                let help = "what came since the last checkpoint may be lost: `oikos verify` says how far it goes";
+                let help =
+                    "what came since the last checkpoint may be lost: `oikos verify` says how far it goes";
                 return (!stands).then(|| (format!("{} was deleted or replaced", shown(&wal)), help.into()));
             }
         };

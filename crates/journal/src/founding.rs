@@ -66,7 +66,9 @@ pub(crate) fn begin(
     undo(path)?;
     let has_world = match &name.found {
         None => HOLDING.iter().any(|suffix| with_suffix(path, suffix).exists()),
-        Some(_) if over => length(path) > 0 || HOLDING.iter().any(|suffix| length(&with_suffix(path, suffix)) > 0),
+        Some(_) if over => {
+            length(path) > 0 || HOLDING.iter().any(|suffix| length(&with_suffix(path, suffix)) > 0)
+        }
         Some(_) => match reading::open(name)?.2 {
             Found::Unfounded => false,
             Found::World => {
@@ -83,14 +85,14 @@ pub(crate) fn begin(
     }
     let made = make(&file, name);
     let db = made.map_err(|error| failed(Some(&file), "written", &error))?;
-    let founding =
-        Founding { path: path.clone(), file, aside, lock: Some(lock), is_established: false };
+    let founding = Founding { path: path.clone(), file, aside, lock: Some(lock), is_established: false };
     Ok((db, founding, notes))
 }
 
 /// Makes the tables in a file of which nothing stands beside, so that a kill leaves that file alone.
 fn make(file: &Path, name: &Name) -> rusqlite::Result<Connection> {
-    let mode = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mode =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(file, mode)?;
     if let Some(found) = &name.found {
         // Whoever could read the old world can read the new one.
@@ -184,7 +186,8 @@ pub(crate) fn undo(path: &Path) -> Result<Vec<Note>, JournalError> {
     let file = with_suffix(path, FOUNDING);
     if std::fs::symlink_metadata(&file).is_ok() {
         if !is_ours(&file)? {
-            let problem = "it is no founding that was cut short, and stands where one is to be made; move it".into();
+            let problem =
+                "it is no founding that was cut short, and stands where one is to be made; move it".into();
             return Err(JournalError::Open { path: file, problem });
         }
         remove_beside(&file, &["", "-wal", "-journal", "-shm"])?;
@@ -217,5 +220,6 @@ fn is_ours(file: &Path) -> Result<bool, JournalError> {
     }
     let opened = File::open(file).map_err(|error| open_error(file, &error))?;
     Ok(found.len() == 0
-        || header(&opened).is_some_and(|header| header.application == *b"OIKO" || header.application == [0; 4]))
+        || header(&opened)
+            .is_some_and(|header| header.application == *b"OIKO" || header.application == [0; 4]))
 }

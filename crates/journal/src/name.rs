@@ -54,7 +54,9 @@ impl Name {
         let found = match std::fs::metadata(given) {
             Ok(found) => found,
             Err(error) if error.kind() == ErrorKind::NotFound && is_link => {
-                return Err(refuse("it is a link to nothing; remove the link, or name the file itself".into()));
+                return Err(refuse(
+                    "it is a link to nothing; remove the link, or name the file itself".into(),
+                ));
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let folder = given.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -85,11 +87,15 @@ fn check_words(path: &Path) -> Result<&OsStr, String> {
         return Err("it names no file; write a name such as `world.oikos`".into());
     };
     if words.starts_with("file:") || words.contains(":memory:") {
-        return Err("it is the spelling of a database that is no file; write `./` before it if it is one".into());
+        return Err(
+            "it is the spelling of a database that is no file; write `./` before it if it is one".into()
+        );
     }
     let last = name.to_string_lossy();
     match BESIDE.iter().find(|ending| last.ends_with(**ending)) {
-        Some(ending) => Err(format!("files that end in `{ending}` stand beside a world; name the world itself")),
+        Some(ending) => {
+            Err(format!("files that end in `{ending}` stand beside a world; name the world itself"))
+        }
         None => Ok(name),
     }
 }

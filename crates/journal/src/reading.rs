@@ -52,7 +52,8 @@ fn connect(name: &Name) -> Result<(Connection, Reading), JournalError> {
     rest.keep(path)?;
     if is_unfinished(path) {
         let copy = copied(path)?;
-        let db = Connection::open_with_flags(copy.path().join("world"), flags(OpenFlags::SQLITE_OPEN_READ_WRITE));
+        let db =
+            Connection::open_with_flags(copy.path().join("world"), flags(OpenFlags::SQLITE_OPEN_READ_WRITE));
         return Ok((db.map_err(|error| failed(Some(path), "read", &error))?, reading(None, Some(copy))));
     }
     if length(&wal) == 0 {
@@ -118,7 +119,9 @@ fn address(path: &Path) -> String {
     let mut address = String::from("file:");
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => address.push(char::from(*byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' => {
+                address.push(char::from(*byte))
+            }
             other => address.push_str(&format!("%{other:02x}")),
         }
     }
@@ -139,7 +142,8 @@ fn copied(path: &Path) -> Result<tempfile::TempDir, JournalError> {
     };
     let made = tempfile::tempdir().and_then(|folder| copy(&folder).map(|()| folder));
     made.map_err(|error: std::io::Error| {
-        let problem = format!("another program's change of it was cut short, and it can't be copied: {error}");
+        let problem =
+            format!("another program's change of it was cut short, and it can't be copied: {error}");
         JournalError::Open { path: path.into(), problem }
     })
 }

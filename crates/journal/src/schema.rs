@@ -90,9 +90,8 @@ pub(crate) fn inspect(db: &Connection, path: &Path) -> Result<Found, JournalErro
         return Err(JournalError::Version { path: path.into(), found: format, known: FORMAT });
     }
     compare(&tables).map_err(not_a_world)?;
-    let any = |sql: &str| {
-        db.query_row(sql, [], |row| row.get::<_, bool>(0)).map_err(|error| misread(path, error))
-    };
+    let any =
+        |sql: &str| db.query_row(sql, [], |row| row.get::<_, bool>(0)).map_err(|error| misread(path, error));
     let batches = any("SELECT EXISTS (SELECT 1 FROM journal)")?;
     let head = any("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'head')")?;
     match (batches, head) {
@@ -110,7 +109,8 @@ type Entry = (String, String, String);
 /// The schema; of a longer one only the beginning.
 fn tables(db: &Connection) -> rusqlite::Result<Vec<Entry>> {
     let most = 4 * TABLES.len();
-    let sql = "SELECT type, substr(name, 1, 64), coalesce(substr(sql, 1, 4096), '') FROM sqlite_schema LIMIT ?";
+    let sql =
+        "SELECT type, substr(name, 1, 64), coalesce(substr(sql, 1, 4096), '') FROM sqlite_schema LIMIT ?";
     let mut select = db.prepare(sql)?;
     let entries = select.query_map([most], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     entries.collect()

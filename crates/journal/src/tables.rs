@@ -110,7 +110,8 @@ impl Log for Tables {
             .ok_or_else(|| JournalError::corrupt("meta", "the head is missing or malformed"))?;
         let Some(last) = self.row_from(u64::MAX)? else { return Ok(None) };
         let sql = "SELECT seq FROM snapshots ORDER BY seq DESC LIMIT 1";
-        let newest = self.read("snapshots", |db| db.query_row(sql, [], |row| row.get::<_, u64>(0)).optional())?;
+        let newest =
+            self.read("snapshots", |db| db.query_row(sql, [], |row| row.get::<_, u64>(0)).optional())?;
         if let Some(newest) = newest.filter(|newest| *newest > head.seq) {
             let problem = format!("the journal ends with record {}", head.seq);
             return Err(JournalError::corrupt(format!("the snapshot at record {newest}"), problem));
@@ -270,7 +271,9 @@ fn misread(path: Option<&Path>, table: &str, error: &rusqlite::Error) -> Journal
     use rusqlite::{Error, ErrorCode};
     match (error, error.sqlite_error_code()) {
         (
-            Error::InvalidColumnType(..) | Error::FromSqlConversionFailure(..) | Error::IntegralValueOutOfRange(..),
+            Error::InvalidColumnType(..)
+            | Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..),
             _,
         )
         | (_, Some(ErrorCode::DatabaseCorrupt | ErrorCode::TooBig | ErrorCode::NotADatabase)) => {

@@ -199,7 +199,9 @@ impl CodeFailure {
         let frames = self.traceback.strip_suffix(&self.message).unwrap_or_default();
         let places = frames.lines().filter_map(|line| match line.strip_prefix("  File ") {
             // `"vault", line 3, in run`: the function's name is the code's own.
-            Some(place) => Some(format!("  File {}\n", place.rsplit_once(", in ").map_or(place, |(at, _)| at))),
+            Some(place) => {
+                Some(format!("  File {}\n", place.rsplit_once(", in ").map_or(place, |(at, _)| at)))
+            }
             None => line.starts_with("Traceback").then(|| format!("{line}\n")),
         });
         places.chain([words.to_owned()]).collect()

@@ -121,7 +121,10 @@ impl Verdict {
         if let Some(key) = map.keys().find(|key| !KEYS.contains(&key.as_str())) {
             let shown: String = key.chars().take(64).collect();
             let known = KEYS.join(", ");
-            return Err(format!("it returned the unknown key `{}`; the keys are {known}", shown.escape_debug()));
+            return Err(format!(
+                "it returned the unknown key `{}`; the keys are {known}",
+                shown.escape_debug()
+            ));
         }
         match map.get("cost_model") {
             None | Some(Value::Null) => {}

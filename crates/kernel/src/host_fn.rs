@@ -85,10 +85,15 @@ impl Function {
                 "any op without raising: `{\"ok\", \"result\", \"error\"}`",
                 false,
             ),
-            Self::GetBalance => (&["of"], "get_balance(of=None)", "the scrip of a principal, or the own", true),
-            Self::Pay => {
-                (&["to", "amount"], "pay(to, amount)", "as `transfer`, from this artifact's own account", false)
+            Self::GetBalance => {
+                (&["of"], "get_balance(of=None)", "the scrip of a principal, or the own", true)
             }
+            Self::Pay => (
+                &["to", "amount"],
+                "pay(to, amount)",
+                "as `transfer`, from this artifact's own account",
+                false,
+            ),
             Self::StorageGet => (
                 &["key", "default"],
                 "storage_get(key, default=None)",

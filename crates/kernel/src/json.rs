@@ -20,7 +20,6 @@ struct Node {
     text_bytes: OnceLock<usize>,
 }
 
-
 /// Two are equal if their texts are: the order of keys counts, and 1 is not 1.0.
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
@@ -169,9 +168,15 @@ impl<'de> Deserialize<'de> for Json {
 
 /// The form of JSON within binary formats: its text.
 pub(crate) mod as_text {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, de::Error as _, ser::Error as _};
+    use serde::{
+        Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, de::Error as _,
+        ser::Error as _,
+    };
 
-    pub(crate) fn serialize<T: Serialize, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&serde_json::to_string(value).map_err(S::Error::custom)?)
     }
 
@@ -294,7 +299,8 @@ mod tests {
     #[test]
     fn equal_is_what_has_the_same_text() {
         let read = |text: &str| Json::from(serde_json::from_str::<Value>(text).unwrap());
-        let all = [r#"{"a":1,"b":2}"#, r#"{"b":2,"a":1}"#, r#"{"a":1}"#, "[1]", "[1.0]", "[0.0]", "[-0.0]", "[]"];
+        let all =
+            [r#"{"a":1,"b":2}"#, r#"{"b":2,"a":1}"#, r#"{"a":1}"#, "[1]", "[1.0]", "[0.0]", "[-0.0]", "[]"];
         for one in all {
             for other in all {
                 assert_eq!(read(one) == read(other), one == other, "{one} {other}");

@@ -121,7 +121,16 @@ pub struct Lack {
 impl Refusal {
     /// A refusal with a sentence and no numbers.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), need: None, have: None, hint: None, index: None, lack: None, bound: false }
+        Self {
+            code,
+            message: message.into(),
+            need: None,
+            have: None,
+            hint: None,
+            index: None,
+            lack: None,
+            bound: false,
+        }
     }
 
     /// A field that is missing, of a wrong type or out of range.

@@ -7,6 +7,8 @@
     reason = "a test ends at the first thing that is not as it says"
 )]
 
+#[path = "table/wire.rs"]
+mod wire;
 #[path = "table/secrets_of_code.rs"]
 mod secrets_of_code;
 #[path = "table/contracts.rs"]

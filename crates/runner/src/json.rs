@@ -38,9 +38,8 @@ pub enum Misread {
 /// # Errors
 /// What is wrong, and where.
 pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
-    let told = |error: serde_json::Error| {
-        error.to_string().replace("recursion limit exceeded", "it nests too deep")
-    };
+    let told =
+        |error: serde_json::Error| error.to_string().replace("recursion limit exceeded", "it nests too deep");
     let error = match read(text, Seed { wary: true }) {
         Ok(value) => return Ok(Parsed { value, flawed: false }),
         Err(error) => error,
@@ -82,7 +81,10 @@ pub(crate) fn flaw(name: &str, value: &Value) -> Option<Refusal> {
             if number.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) {
                 return beyond(name, number);
             }
-            Refusal::invalid(format!("`{name}`: the number {} is beyond what a float can hold", shown(number)))
+            Refusal::invalid(format!(
+                "`{name}`: the number {} is beyond what a float can hold",
+                shown(number)
+            ))
         }),
         Value::Array(items) => {
             items.iter().enumerate().find_map(|(at, item)| flaw(&format!("{name}[{at}]"), item))

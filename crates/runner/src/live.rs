@@ -90,8 +90,9 @@ impl Live {
             let decides = match known {
                 Some((_, decides)) => *decides,
                 None => {
-                    let names = sandbox.check(code, &founder.id).map_err(|failure| {
-                        RunError::Code { id: founder.id.clone(), problem: failure.text().to_owned() }
+                    let names = sandbox.check(code, &founder.id).map_err(|failure| RunError::Code {
+                        id: founder.id.clone(),
+                        problem: failure.text().to_owned(),
                     })?;
                     names.iter().any(|name| Some(name.as_str()) == Entry::Check.function())
                 }

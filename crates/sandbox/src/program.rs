@@ -176,7 +176,10 @@ mod tests {
             programs.keep(&source(at), &entry, program.clone());
             assert!(programs.get(&first, &entry).is_some(), "the first is used all the time, {at}");
         }
-        assert!(programs.get(&source(1), &entry).is_none() && programs.get(&source(2 * PROGRAMS_MAX), &entry).is_some());
+        assert!(
+            programs.get(&source(1), &entry).is_none()
+                && programs.get(&source(2 * PROGRAMS_MAX), &entry).is_some()
+        );
         assert!(programs.by_place.kept.len() <= PROGRAMS_MAX && programs.by_text.kept.len() <= PROGRAMS_MAX);
         assert!(programs.get(&first, &Entry::Snippet).is_none(), "an entry point is a program of its own");
     }

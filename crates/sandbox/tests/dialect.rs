@@ -22,12 +22,20 @@ fn values_and_entries() {
         ("def run():\n    return (1, [2, (3,)])", json!([]), "[1,[2,[3]]]"),
         ("def run():\n    return {1: 'a', '1': 'b'}", json!([]), "! NotJson two keys"),
         ("def run():\n    return {2: 'a', None: 'b'}", json!([]), r#"{"2":"a","null":"b"}"#),
-        ("def run():\n    return [2 ** 63 - 1, -2 ** 63]", json!([]), "[9223372036854775807,-9223372036854775808]"),
+        (
+            "def run():\n    return [2 ** 63 - 1, -2 ** 63]",
+            json!([]),
+            "[9223372036854775807,-9223372036854775808]",
+        ),
         ("def run():\n    return 2 ** 64 - 2 ** 63 - 1 - 2 ** 62", json!([]), "4611686018427387903"),
         ("def run():\n    return {'a': [2 ** 63]}", json!([]), "! NotJson an int beyond 64 bits at [a][0]"),
         ("def run():\n    return -2 ** 63 - 1", json!([]), "! NotJson an int beyond 64 bits"),
         ("def run():\n    return 2 ** 64", json!([]), "! NotJson an int beyond 64 bits"),
-        ("def run(x):\n    return x", json!([[0.1, -0.0, 1e300, 5e-324, 1.0]]), "[0.1,-0.0,1e+300,5e-324,1.0]"),
+        (
+            "def run(x):\n    return x",
+            json!([[0.1, -0.0, 1e300, 5e-324, 1.0]]),
+            "[0.1,-0.0,1e+300,5e-324,1.0]",
+        ),
         (
             "def run(x):\n    x['c'] = 0\n    return [x, list(x), {'b': 1, **x}]",
             json!([{"z": 1, "a": {"y": 2, "b": 3}}]),
@@ -205,10 +213,16 @@ fn modules_work_and_are_seeded_and_clocked() {
 #[test]
 fn an_assert_says_what_its_author_wrote() {
     let caught = |statement: &str| {
-        format!("def run():\n    try:\n        {statement}\n    except AssertionError as e:\n        return str(e)")
+        format!(
+            "def run():\n    try:\n        {statement}\n    except AssertionError as e:\n        return str(e)"
+        )
     };
     check(&[
-        ("SECRET = 3\ndef run():\n    assert SECRET > 9, 'too low'", json!([]), "! Raised AssertionError: too low"),
+        (
+            "SECRET = 3\ndef run():\n    assert SECRET > 9, 'too low'",
+            json!([]),
+            "! Raised AssertionError: too low",
+        ),
         (&caught("assert 1 == 2, 'nope'"), json!([]), "\"nope\""),
         (&caught("assert 1 == 2"), json!([]), "\"\""),
         (&caught("assert (lambda: [])(), f'{1 + 1} is few'"), json!([]), "\"2 is few\""),
@@ -298,7 +312,9 @@ fn tracebacks_show_the_agents_own_lines() {
 #[test]
 fn strangers_are_told_the_author_s_words_and_nothing_of_the_code() {
     let discreet = |body: &str| {
-        let source = format!("SECRET = {{'key': 4711}}\nclass Hidden:\n    pass\ndef _inner(price):\n    {body}\ndef run(floor=14150):\n    return _inner(floor)\n");
+        let source = format!(
+            "SECRET = {{'key': 4711}}\nclass Hidden:\n    pass\ndef _inner(price):\n    {body}\ndef run(floor=14150):\n    return _inner(floor)\n"
+        );
         run(&source, Entry::Method("run".into()), json!([]), &mut |call| panic!("{call:?}")).discreet()
     };
     for (body, says) in [
@@ -316,7 +332,10 @@ fn strangers_are_told_the_author_s_words_and_nothing_of_the_code() {
         ("raise secret_name", "NameError"),
         ("try:\n        SECRET['hidden_key']\n    except KeyError as e:\n        raise e", "KeyError"),
         ("try:\n        SECRET['hidden_key']\n    except KeyError:\n        raise", "KeyError"),
-        ("try:\n        SECRET['hidden_key']\n    except KeyError as e:\n        raise ValueError('no such thing') from e", "ValueError: no such thing"),
+        (
+            "try:\n        SECRET['hidden_key']\n    except KeyError as e:\n        raise ValueError('no such thing') from e",
+            "ValueError: no such thing",
+        ),
         ("return {'hidden_key': {1, 2}}", "TypeError: the result is no JSON"),
         ("return run(1, 2, 3)", "TypeError"),
         ("import json\n    return json.loads('hidden_key')", "JSONDecodeError"),
@@ -325,7 +344,9 @@ fn strangers_are_told_the_author_s_words_and_nothing_of_the_code() {
     ] {
         let told = discreet(body);
         assert!(told.ends_with(says), "{body}: {told}");
-        for word in ["hidden", "SECRET", "secret", "4711", "14150", "_inner", "price", "run", "Hidden", "    "] {
+        for word in
+            ["hidden", "SECRET", "secret", "4711", "14150", "_inner", "price", "run", "Hidden", "    "]
+        {
             assert!(!told.contains(word), "{body}: {told}");
         }
     }
@@ -335,7 +356,8 @@ fn strangers_are_told_the_author_s_words_and_nothing_of_the_code() {
 fn what_a_source_defines_is_named() {
     let source = "import math\nLIMIT = 3\ndef run(): pass\nasync def later(): pass\ndef _hidden(): pass\nclass Shop:\n    def sell(self): pass\ndouble = lambda x: x\n";
     let named = defined(source);
-    for (name, is) in [("run", true), ("later", true), ("double", true), ("_hidden", false), ("sell", false)] {
+    for (name, is) in [("run", true), ("later", true), ("double", true), ("_hidden", false), ("sell", false)]
+    {
         assert_eq!(named.iter().any(|defined| defined == name), is, "{name}: {named:?}");
     }
 }
@@ -344,10 +366,14 @@ fn what_a_source_defines_is_named() {
 fn one_sandbox_serves_many_threads() {
     let sandbox = oikos_sandbox::ThreadSandbox::new();
     let answers: Vec<String> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..4).map(|at| scope.spawn({
-            let sandbox = &sandbox;
-            move || door::on(sandbox, "def run(x):\n    return x * 2", at)
-        })).collect();
+        let threads: Vec<_> = (0..4)
+            .map(|at| {
+                scope.spawn({
+                    let sandbox = &sandbox;
+                    move || door::on(sandbox, "def run(x):\n    return x * 2", at)
+                })
+            })
+            .collect();
         threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
     });
     assert_eq!(answers, ["0", "2", "4", "6"]);

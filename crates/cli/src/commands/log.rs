@@ -93,11 +93,7 @@ fn lines(world: &World, record: &Record) -> Vec<Value> {
         Cause::Step { agent, thought, .. } => {
             lines.extend(failure(world, record, *agent, thought.action.value()));
         }
-        Cause::Genesis { .. }
-        | Cause::Founding
-        | Cause::Clock
-        | Cause::Ask { .. }
-        | Cause::Short { .. } => {}
+        Cause::Genesis { .. } | Cause::Founding | Cause::Clock | Cause::Ask { .. } | Cause::Short { .. } => {}
     }
     lines
 }

@@ -10,9 +10,9 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use oikos_runner::kernel::{event, op, receipt::Receipt, world::wire::Viewer};
 use oikos_runner::{
-    Journal, Live, RunError, Stop, Verified,
+    Journal, Live, Misread, RunError, Stop, Verified,
     config::{self, Overrides, WorldFile},
-    Misread, founded_from, library, recorded, report, session, strict_json, verify,
+    founded_from, library, recorded, report, session, strict_json, verify,
 };
 use serde_json::{Value, json};
 

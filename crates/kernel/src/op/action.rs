@@ -203,8 +203,10 @@ pub(crate) fn named(function: &str, names: &[&str], call: HostCall) -> Result<Ma
     let (mut map, most) = (call.kwargs, names.len());
     if call.args.len() > most {
         let plural = if most == 1 { "" } else { "s" };
-        return Err(Refusal::invalid(format!("`{function}` takes at most {most} positional argument{plural}"))
-            .hint("name the others, as in `price=5`"));
+        return Err(Refusal::invalid(format!(
+            "`{function}` takes at most {most} positional argument{plural}"
+        ))
+        .hint("name the others, as in `price=5`"));
     }
     for (name, value) in names.iter().zip(call.args) {
         if map.insert((*name).into(), value).is_some() {

@@ -157,8 +157,11 @@ pub(super) fn integer(name: &str, value: &Value, least: i64) -> Result<i64, Refu
 pub fn beyond(place: &str, number: &str) -> Refusal {
     let shown: String = number.chars().take(40).collect();
     let rest = if shown.len() < number.len() { "…" } else { "" };
-    Refusal::invalid(format!("`{place}`: the integer {shown}{rest} is beyond 64 bits"))
-        .hint(format!("integers go from {} to {}; write a longer one as a string", i64::MIN, i64::MAX))
+    Refusal::invalid(format!("`{place}`: the integer {shown}{rest} is beyond 64 bits")).hint(format!(
+        "integers go from {} to {}; write a longer one as a string",
+        i64::MIN,
+        i64::MAX
+    ))
 }
 
 pub(super) fn list(name: &str, value: Value, most: usize) -> Result<Vec<Value>, Refusal> {

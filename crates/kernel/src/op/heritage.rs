@@ -145,7 +145,8 @@ fn policy(policy: &Value, fields: &mut Map<String, Value>) -> Result<(), Refusal
     if let Some(key) = map.keys().find(|key| !known.contains(&key.as_str())) {
         return Err(super::field::unknown_key("policy", key, &known));
     }
-    let price = |name: &str| map.get(name).map(|value| integer(&format!("policy.{name}"), value, 0)).transpose();
+    let price =
+        |name: &str| map.get(name).map(|value| integer(&format!("policy.{name}"), value, 0)).transpose();
     let (read_price, invoke_price) = (price("read_price")?.unwrap_or(0), price("invoke_price")?);
     let mut lists = Map::new();
     for (key, action) in POLICY_LISTS {
@@ -153,8 +154,14 @@ fn policy(policy: &Value, fields: &mut Map<String, Value>) -> Result<(), Refusal
     }
     let open = json!({ "read": ["*"], "write": [], "invoke": ["*"] });
     if read_price > 0 || Value::Object(lists.clone()) != open {
-        return Err(Refusal::new(Code::Unsupported, "in this world contracts decide who may do what, not a `policy`")
-            .hint(format!("write an artifact with this code and name it as `access_contract`:\n{}", contract(&lists, read_price))));
+        return Err(Refusal::new(
+            Code::Unsupported,
+            "in this world contracts decide who may do what, not a `policy`",
+        )
+        .hint(format!(
+            "write an artifact with this code and name it as `access_contract`:\n{}",
+            contract(&lists, read_price)
+        )));
     }
     if let Some(price) = invoke_price
         && let Some(other) = fields.insert("price".into(), price.into())

@@ -19,7 +19,8 @@ pub use self::{
     action::{Action, Planned},
     field::{
         ActionId, Amount, Args, Content, Data, Duration, Field, FieldType, Gift, Gifts, Ids, Interface, Keep,
-        Key, Method, Natural, Object, OrNull, Part, Permission, Source, Stored, Text, What, Word, beyond, bounded,
+        Key, Method, Natural, Object, OrNull, Part, Permission, Source, Stored, Text, What, Word, beyond,
+        bounded,
     },
     heritage::heritage,
     schema::{reference, schema},

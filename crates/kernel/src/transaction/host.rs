@@ -123,8 +123,7 @@ impl Transaction<'_> {
                 .artifact(*handle)
                 .is_some_and(|artifact| artifact.account.is_some() && !artifact.deleted)
         });
-        let who =
-            found.ok_or_else(|| Refusal::new(Code::NotFound, format!("there is no principal `{id}`")));
+        let who = found.ok_or_else(|| Refusal::new(Code::NotFound, format!("there is no principal `{id}`")));
         Ok(match function {
             LedgerFn::PrincipalExists => who.is_ok().into(),
             LedgerFn::GetScrip => self.scrip(who?).into(),
@@ -228,8 +227,10 @@ impl Args {
     fn of(name: &str, spec: HostSpec, call: HostCall) -> Result<Self, Refusal> {
         let map = named(name, spec.args, call)?;
         match map.keys().find(|key| !spec.args.contains(&key.as_str())) {
-            Some(stray) => Err(Refusal::invalid(format!("`{name}` has no argument `{}`", stray.escape_debug()))
-                .hint(format!("it takes {}", spec.args.join(", ")))),
+            Some(stray) => {
+                Err(Refusal::invalid(format!("`{name}` has no argument `{}`", stray.escape_debug()))
+                    .hint(format!("it takes {}", spec.args.join(", "))))
+            }
             None => Ok(Self(map)),
         }
     }

@@ -88,7 +88,8 @@ impl World {
         }
         let mut buffered = std::io::BufWriter::with_capacity(PIECE_BYTES, Hash(blake3::Hasher::new()));
         self.write_image(&mut buffered).expect("a world has bytes");
-        let hash = buffered.into_inner().map_err(|error| error.into_error()).expect("a hasher takes every byte");
+        let hash =
+            buffered.into_inner().map_err(|error| error.into_error()).expect("a hasher takes every byte");
         *hash.0.finalize().as_bytes()
     }
 

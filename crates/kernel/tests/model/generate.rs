@@ -435,9 +435,8 @@ fn founders(kind: u8) -> Vec<Founder> {
             ..Founder::new("vault")
         },
     ];
-    let looked_at = founders.into_iter().map(|founder| Founder {
-        decides: founder.code.as_deref().is_some_and(decides),
-        ..founder
-    });
+    let looked_at = founders
+        .into_iter()
+        .map(|founder| Founder { decides: founder.code.as_deref().is_some_and(decides), ..founder });
     looked_at.collect()
 }

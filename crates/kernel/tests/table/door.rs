@@ -143,8 +143,7 @@ impl Setup {
         };
         let words: Vec<&str> = head.split_whitespace().collect();
         let decides = code.as_deref().is_some_and(decides);
-        let mut founder =
-            Founder { code: code.map(Into::into), decides, has_loop, ..Founder::new(words[0]) };
+        let mut founder = Founder { code: code.map(Into::into), decides, has_loop, ..Founder::new(words[0]) };
         for pair in words[1..].chunks(2) {
             match pair[0] {
                 "by" => founder.owner = Some(pair[1].into()),

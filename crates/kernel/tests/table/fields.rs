@@ -356,7 +356,11 @@ fn a_policy_is_the_default_contract_or_unsupported() {
 #[test]
 fn the_documentation_of_the_heritage_spelling_is_the_table() {
     let page = include_str!("../../../../docs/heritage.md");
-    assert!(page.contains(&oikos_kernel::op::heritage()), "put this into it:\n{}", oikos_kernel::op::heritage());
+    assert!(
+        page.contains(&oikos_kernel::op::heritage()),
+        "put this into it:\n{}",
+        oikos_kernel::op::heritage()
+    );
 }
 
 #[test]

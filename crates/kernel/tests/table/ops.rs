@@ -82,6 +82,7 @@ fn what_is_fixed_at_creation_stays() {
         alice write {"artifact": "e", "pays": "caller"} -> ok
         alice write {"artifact": "a", "owner": "bob"} -> invalid_argument unrecorded "`transfer_ownership`"
         alice write {"artifact": "genesis_x"} -> invalid_argument "ids that begin with `genesis_` are reserved"
+        alice write {"artifact": "handbook_x"} -> invalid_argument "ids that begin with `handbook_` are reserved"
         alice write {"artifact": "x", "code": "syntax error"} -> invalid_code "SyntaxError"
         alice read {"artifact": "x"} -> not_found "there is no artifact `x`"
         "#,

@@ -42,8 +42,10 @@ fn its_author_s_words_are_told_and_the_interpreter_s_are_not() {
         ("open", "asks", false),
         ("open", "nothing", false),
     ] {
-        let said = told(&format!(r#"alice {{"op": "invoke", "artifact": "{artifact}", "method": "{method}"}}"#));
-        let shows = ["hidden", "secret", "4711", "backdoor", "syntax", "ToyError", "shown_key", "no_partner", "run"];
+        let said =
+            told(&format!(r#"alice {{"op": "invoke", "artifact": "{artifact}", "method": "{method}"}}"#));
+        let shows =
+            ["hidden", "secret", "4711", "backdoor", "syntax", "ToyError", "shown_key", "no_partner", "run"];
         let found: Vec<&str> = shows.into_iter().filter(|word| said.contains(word)).collect();
         assert_eq!(found.is_empty(), hides, "{artifact}.{method}: {said} shows {found:?}");
     }
@@ -67,7 +69,8 @@ fn a_failure_that_passes_through_other_code_stays_discreet() {
         }
         for way in ["tries", "catches"] {
             let mut toy = check(WORLD);
-            let action = serde_json::json!({ "op": "invoke", "artifact": "through", "method": way, "args": [method] });
+            let action =
+                serde_json::json!({ "op": "invoke", "artifact": "through", "method": way, "args": [method] });
             let said = toy.act("alice", &action).outcome.result().to_string();
             for word in ["hidden", "secret", "4711", "backdoor", "syntax", "ToyError"] {
                 assert!(!said.contains(word), "{way} {method}: {said}");
