@@ -156,7 +156,7 @@ fn strangers_learn_nothing_of_code_but_its_author_s_words() {
         (
             "[1]",
             "run",
-            "in `vault`: Traceback (most recent call last):\\n  File \\\"vault\\\", line 4\\nAssertionError: too low",
+            "in `vault`: Traceback (most recent call last):\\n  File \\\"vault\\\", line 3\\nAssertionError: too low",
         ),
         ("[]", "run", "TypeError"),
         ("[1]", "backdoor", "KeyError"),
@@ -170,7 +170,7 @@ fn strangers_learn_nothing_of_code_but_its_author_s_words() {
         for word in ["4711", "14150", "RESERVE", "bid", "4712", "sold"] {
             assert!(!said.contains(word), "{method}: {said}");
         }
-        assert_eq!(said.contains("backdoor"), method == "backdoor" && said.contains("method"), "{said}");
+        assert!(!said.contains("backdoor"), "{said}");
     }
 }
 
