@@ -105,7 +105,7 @@ fn an_interrupted_run_says_so_and_goes_on() {
     let small = Small::new();
     let more = ["--set", "execution.ticks=4000"];
     let whole = small.run("whole.oikos", &more);
-    for signal in ["INT", "TERM"] {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let db = format!("{signal}.oikos");
         let mut child = small.start(&db, &more);
         small.wait(&mut child, &db, 500);
@@ -113,7 +113,7 @@ fn an_interrupted_run_says_so_and_goes_on() {
         let output = child.wait_with_output().expect("a child");
         let report: Value = serde_json::from_slice(&output.stdout).expect("it still reports");
         let told = (output.status.code(), &report["finished"]);
-        assert_eq!(told, (Some(0), &Value::Bool(false)), "{signal}: {report}");
+        assert_eq!(told, (Some(code), &Value::Bool(false)), "{signal}: {report}");
         let talk = talk(&output);
         assert!(talk.contains("stopped; the same command goes on from here"), "{signal}: {talk}");
         assert_eq!(whole, small.run(&db, &more), "{signal}");

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 
 use oikos_kernel::{
     limits::{BATCH_BYTES_MAX, BATCH_RECORDS_MAX, RECORD_BYTES_MAX},
-    record::Record,
+    record::{DecodeError, Record},
 };
 
 use crate::{
@@ -46,11 +46,13 @@ pub(crate) fn pack(records: &[Record], epoch: u64, mut head: Head) -> Result<(Ve
     let mut rows = Vec::new();
     let mut open: Option<Open> = None;
     for record in records {
-        let bytes = record.encode()?;
-        if bytes.len() > RECORD_BYTES_MAX {
-            let what = format!("record {}", record.seq);
-            return Err(JournalError::TooLarge { what, bytes: bytes.len(), max: RECORD_BYTES_MAX });
-        }
+        let bytes = record.encode().map_err(|error| match error {
+            DecodeError::TooLarge(bytes) => {
+                let what = format!("record {}", record.seq);
+                JournalError::TooLarge { what, bytes, max: RECORD_BYTES_MAX }
+            }
+            other @ DecodeError::Bytes(_) => other.into(),
+        })?;
         let added = LENGTH_BYTES + bytes.len();
         let is_full =
             |batch: &Open| batch.bytes + added > BATCH_BYTES_MAX || batch.count == BATCH_RECORDS_MAX;

@@ -37,7 +37,7 @@ pub enum JournalError {
     },
     /// The file was written by another version.
     #[error(
-        "`{}` has journal format {found}; this version reads format {known}, {}", path.display(), reader(*found, *known)
+        "`{}` has journal format {found}, which {}; this version reads format {known}", path.display(), reader(*found, *known)
     )]
     Version {
         /// The file.
@@ -106,11 +106,11 @@ pub enum JournalError {
 }
 
 /// Which version reads a format.
-fn reader(found: i64, known: i64) -> String {
+fn reader(found: i64, known: i64) -> &'static str {
     match found {
-        1..=3 => format!("oikos 0.1 reads format {found}: go on with that version, or run the world anew"),
-        _ if found > known => "a later version reads it".into(),
-        _ => "no version reads that one".into(),
+        3 => "oikos 0.1 reads: go on with that version, or run the world anew with `--fresh`",
+        _ if found > known => "a later version reads",
+        _ => "no released version reads",
     }
 }
 

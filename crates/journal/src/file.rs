@@ -14,7 +14,7 @@ use crate::{
     name::{Identity, Name, identity, length, names_count, open_error, remove, sync_folder, with_suffix},
     reading::{self, Reading},
     schema::{self, Found},
-    tables::{Tables, failed},
+    tables::{Tables, failed, reason_of},
 };
 
 /// Bytes in the `-wal` after which it is brought into the main file.
@@ -31,6 +31,8 @@ pub enum Note {
     Aside(PathBuf),
     /// Starting over was cut short: the world is the old one.
     GoesOn(PathBuf),
+    /// The file was in use when it was last written, and what SQLite kept beside it is not there.
+    WalMissing(PathBuf),
 }
 
 impl std::fmt::Display for Note {
@@ -47,6 +49,12 @@ impl std::fmt::Display for Note {
             Self::GoesOn(path) => {
                 write!(f, "starting over was cut short: `{}` is the old world, and goes on", path.display())
             }
+            Self::WalMissing(path) => write!(
+                f,
+                "`{0}` was in use when it was copied or its machine stopped, and `{0}-wal` is not there: the last \
+                 records may be missing",
+                path.display()
+            ),
         }
     }
 }
@@ -77,8 +85,8 @@ pub(crate) struct Writing {
     wal: Identity,
     /// Bytes in the `-wal` since the last checkpoint, about.
     waiting: usize,
-    /// A write failed, or the file has gone: the main file is left as it is.
-    is_lost: bool,
+    /// A write failed: the main file is left as it is.
+    is_failed: bool,
     rest: Rest,
     _wal: File,
     _written: Written,
@@ -110,8 +118,9 @@ pub(crate) fn open_read_only(given: &Path) -> Result<Opened, JournalError> {
     if found == Found::Unfounded {
         return Err(JournalError::Empty { path: name.path });
     }
+    let notes = reading.notes.clone();
     let tables = Tables::new(db, Place::Reading(reading));
-    Ok(Opened { tables, path: name.path, notes: Vec::new() })
+    Ok(Opened { tables, path: name.path, notes })
 }
 
 /// Opens a world to write to it.
@@ -121,9 +130,11 @@ pub(crate) fn open(given: &Path) -> Result<Opened, JournalError> {
         return Err(JournalError::Missing { path: name.path });
     }
     let lock = lock::lock_beside(&name.path)?;
-    let notes = founding::undo(&name.path)?;
+    let mut notes = founding::undo(&name.path)?;
     let name = Name::look(&name.path)?;
-    let (_, _, found) = reading::open(&name)?;
+    let (db, reading, found) = reading::open(&name)?;
+    notes.extend(reading.notes.iter().cloned());
+    drop((db, reading));
     if found == Found::Unfounded {
         return Err(JournalError::Empty { path: name.path });
     }
@@ -156,20 +167,23 @@ pub(crate) fn write_to(path: &Path, lock: File) -> Result<(Connection, Writing),
     schema::inspect(&db, path)?;
     rest.end();
     let beside = with_suffix(path, "-wal");
-    let wal = File::open(&beside).map_err(|error| open_error(&beside, &error))?;
+    let wal = File::open(&beside)
+        .map_err(|error| open_error(&beside, &reason_of(path, "written").unwrap_or(error)))?;
     lock::exclusively(&wal, path)?;
+    schema::mark_open(&db, true).map_err(failed)?;
     let of_wal = identity(&wal.metadata().map_err(|error| open_error(&beside, &error))?);
-    let writing = Writing {
+    let mut writing = Writing {
         path: path.into(),
         file: identity(&found),
         wal: of_wal,
         waiting: usize::try_from(length(&beside)).unwrap_or(usize::MAX),
-        is_lost: false,
+        is_failed: false,
         rest,
         _wal: wal,
         _written: written,
         _lock: lock,
     };
+    writing.checkpoint(&db)?;
     Ok((db, writing))
 }
 
@@ -206,7 +220,6 @@ impl Place {
     pub(crate) fn check(&mut self, seq: u64) -> Result<(), JournalError> {
         let Self::Writing(writing) = self else { return Ok(()) };
         let Some((problem, help)) = writing.problem() else { return Ok(()) };
-        writing.is_lost = true;
         Err(JournalError::Moved { problem, seq, help })
     }
 
@@ -235,17 +248,17 @@ impl Place {
 
     /// Brings the `-wal` into the main file, unless somebody reads that as it is.
     pub(crate) fn checkpoint(&mut self, db: &Connection) -> Result<(), JournalError> {
-        let Self::Writing(writing) = self else { return Ok(()) };
-        if !writing.rest.is_had() {
-            return Ok(());
+        match self {
+            Self::Writing(writing) => writing.checkpoint(db),
+            Self::Memory | Self::Reading(_) | Self::Founding(_) => Ok(()),
         }
-        let done = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        writing.rest.end();
-        writing.waiting = 0;
-        done.map_err(|error| {
-            writing.is_lost = true;
-            failed(Some(&writing.path), "written", &error)
-        })
+    }
+
+    /// A write failed.
+    pub(crate) fn fail(&mut self) {
+        if let Self::Writing(writing) = self {
+            writing.fail();
+        }
     }
 
     /// Ends the use of the tables. Nothing is left beside a world but its lock file, when all went well and
@@ -263,35 +276,58 @@ impl Writing {
     /// What has become of the file, and what to do.
     fn problem(&self) -> Option<(String, String)> {
         let shown = |path: &Path| format!("`{}`", path.display());
-        let elsewhere = "what was acknowledged is in the file where it is now, with its `-wal`";
-        let help = match std::fs::metadata(&self.path) {
-            Err(_) => {
-                return Some((format!("{} was deleted or renamed", shown(&self.path)), elsewhere.into()));
-            }
+        let elsewhere = "what was acknowledged goes with the file, if that is kept";
+        let happened = match std::fs::metadata(&self.path) {
+            Err(_) => "was deleted or renamed",
             Ok(found) if identity(&found) != self.file => "was replaced by another file",
             Ok(found) if names_count(&found) != 1 => "got another name (a hard link)",
             Ok(_) => {
                 let wal = with_suffix(&self.path, "-wal");
-                let stands = std::fs::metadata(&wal).is_ok_and(|found| identity(&found) == self.wal);
-                let help =
-                    "what came since the last checkpoint may be lost: `oikos verify` says how far it goes";
-                return (!stands).then(|| (format!("{} was deleted or replaced", shown(&wal)), help.into()));
+                let help = "`oikos verify` says how far the world goes";
+                return match std::fs::metadata(&wal) {
+                    Ok(found) if identity(&found) == self.wal => None,
+                    Ok(_) | Err(_) => Some((format!("{} was deleted or replaced", shown(&wal)), help.into())),
+                };
             }
         };
-        Some((format!("{} {help}", shown(&self.path)), elsewhere.into()))
+        Some((format!("{} {happened}", shown(&self.path)), elsewhere.into()))
     }
 
+    fn checkpoint(&mut self, db: &Connection) -> Result<(), JournalError> {
+        if !self.rest.is_had() {
+            return Ok(());
+        }
+        let done = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        self.rest.end();
+        self.waiting = 0;
+        done.map_err(|error| {
+            self.is_failed = true;
+            failed(Some(&self.path), "written", &error)
+        })
+    }
+
+    /// Brings all into the main file, wherever that is now, so that it is whole by itself.
     fn close(&mut self, db: Connection) {
-        if self.is_lost || self.problem().is_some() || !self.rest.is_had() {
+        let wal = std::fs::metadata(with_suffix(&self.path, "-wal"));
+        let is_others = wal.is_ok_and(|found| identity(&found) != self.wal);
+        if self.is_failed || is_others || !self.rest.is_had() {
             return drop(db);
         }
-        let brought = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
-        if brought == Ok(false) {
+        let stands = self.problem().is_none();
+        let marked = if stands { schema::mark_open(&db, false) } else { Ok(()) };
+        let brought = marked
+            .and_then(|()| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)));
+        if brought == Ok(false) && stands {
             // The last one to close removes the empty `-wal` and its index.
             let _ = db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
         }
         drop(db);
         self.rest.end();
+    }
+
+    /// Leaves the main file as it is from now on.
+    fn fail(&mut self) {
+        self.is_failed = true;
     }
 }
 
@@ -300,6 +336,9 @@ pub(crate) fn settle(path: &Path) -> bool {
     let mode = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let settled = Connection::open_with_flags(path, mode).and_then(|db| {
         schema::harden(&db)?;
+        if schema::inspect(&db, path).is_ok_and(|found| found == Found::World) {
+            schema::mark_open(&db, false)?;
+        }
         db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))
     });
     settled == Ok(false) && ["-wal", "-journal"].iter().all(|suffix| length(&with_suffix(path, suffix)) == 0)

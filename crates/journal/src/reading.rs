@@ -14,6 +14,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::{
     error::JournalError,
+    file::Note,
+    founding::header,
     lock::{Rest, is_written_here},
     name::{Name, identity, length, open_error, with_suffix},
     schema::{self, Found},
@@ -24,8 +26,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Reading {
     pub(crate) path: PathBuf,
+    pub(crate) notes: Vec<Note>,
     /// Held while it is read as a file that does not change.
-    _rest: Option<Rest>,
+    rest: Option<Rest>,
     /// The folder of a copy, which goes with it.
     _copy: Option<tempfile::TempDir>,
 }
@@ -33,17 +36,23 @@ pub(crate) struct Reading {
 /// Opens what a name stands for, and says what it is.
 pub(crate) fn open(name: &Name) -> Result<(Connection, Reading, Found), JournalError> {
     let path = &name.path;
-    let (db, reading) = connect(name)?;
+    let (db, mut reading) = connect(name)?;
     let set = schema::harden(&db).and_then(|()| db.pragma_update(None, "query_only", true));
     set.map_err(|error| failed(Some(path), "read", &error))?;
     let found = schema::inspect(&db, path)?;
+    let had_wal =
+        reading.rest.as_ref().and_then(|rest| header(rest.file())).is_some_and(|header| header.is_wal);
+    if found == Found::World && had_wal && length(&with_suffix(path, "-wal")) == 0 {
+        let marked = schema::is_marked_open(&db).map_err(|error| failed(Some(path), "read", &error))?;
+        reading.notes.extend(marked.then(|| Note::WalMissing(path.clone())));
+    }
     Ok((db, reading, found))
 }
 
 fn connect(name: &Name) -> Result<(Connection, Reading), JournalError> {
     let path = &name.path;
     let Some(found) = &name.found else { return Err(JournalError::Missing { path: path.into() }) };
-    let reading = |rest, copy| Reading { path: path.into(), _rest: rest, _copy: copy };
+    let reading = |rest, copy| Reading { path: path.into(), notes: Vec::new(), rest, _copy: copy };
     if is_written_here(identity(found)) {
         return Ok((plainly(path)?, reading(None, None)));
     }

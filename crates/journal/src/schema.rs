@@ -34,10 +34,10 @@ const TABLES: [(&str, &str); 5] = [
         "pieces",
         "CREATE TABLE pieces (
             seq INTEGER NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL,
-            PRIMARY KEY (seq, number)) WITHOUT ROWID",
+            PRIMARY KEY (seq, number))",
     ),
     ("tape", "CREATE TABLE tape (key BLOB PRIMARY KEY, answer BLOB NOT NULL)"),
-    ("meta", "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"),
+    ("meta", "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL)"),
 ];
 
 /// A database that is ours, or might become so.
@@ -67,6 +67,22 @@ pub(crate) fn create(db: &Connection) -> rusqlite::Result<()> {
     let tables: Vec<&str> = TABLES.iter().map(|(_, sql)| *sql).collect();
     let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};");
     db.execute_batch(&format!("BEGIN; {marks} {}; COMMIT;", tables.join("; ")))
+}
+
+/// Marks that a writer has the world open, or that it has closed it. A main file that says so, with no `-wal`
+/// beside it, has lost that.
+pub(crate) fn mark_open(db: &Connection, is_open: bool) -> rusqlite::Result<()> {
+    let sql = if is_open {
+        "INSERT OR REPLACE INTO meta (key, value) VALUES ('open', x'01')"
+    } else {
+        "DELETE FROM meta WHERE key = 'open'"
+    };
+    db.execute(sql, []).map(drop)
+}
+
+/// Whether a writer had the world open when the main file was last written.
+pub(crate) fn is_marked_open(db: &Connection) -> rusqlite::Result<bool> {
+    db.query_row("SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'open')", [], |row| row.get(0))
 }
 
 /// Says what a database is, by its numbers before anything else of it, then by its schema, which must be

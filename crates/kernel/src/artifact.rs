@@ -13,15 +13,19 @@ use crate::{
     time::Time,
 };
 
-/// An artifact as it stands.
+/// An artifact as it stands. Its bytes are without the values that others may have too: a world writes those
+/// once for all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Artifact {
     pub(crate) id: Arc<str>,
     pub(crate) kind: Arc<str>,
+    #[serde(skip)]
     pub(crate) content: Json,
+    #[serde(skip)]
     pub(crate) code: Option<Arc<str>>,
     /// Whether the code defines `check_permission`.
     pub(crate) decides: bool,
+    #[serde(skip)]
     pub(crate) interface: Json,
     pub(crate) owner: Handle,
     pub(crate) creator: Handle,
@@ -35,6 +39,7 @@ pub struct Artifact {
     pub(crate) agent: Option<u32>,
     pub(crate) memory_artifact: Option<Handle>,
     pub(crate) depends_on: Vec<Handle>,
+    #[serde(skip)]
     pub(crate) metadata: Json,
     pub(crate) version: u32,
     pub(crate) created_at: Time,
@@ -136,6 +141,12 @@ impl Artifact {
         one(&mut self.metadata, &other.metadata);
     }
 
+    /// Every artifact that it names.
+    pub(crate) fn handles(&self) -> impl Iterator<Item = Handle> {
+        let fields = [self.owner, self.creator, self.access_contract];
+        fields.into_iter().chain(self.memory_artifact).chain(self.depends_on.iter().copied())
+    }
+
     /// Counts the bytes of its fields: the one place that says what an artifact or a tombstone takes.
     pub(crate) fn measure(&mut self) {
         let rows = 1 + usize::from(self.account.is_some()) + self.depends_on.len();
@@ -181,8 +192,13 @@ impl Artifact {
         self.measure();
     }
 
+    /// The size that is shown to those who may not know how much it stores.
+    pub(crate) fn size_apart(&self) -> i64 {
+        self.size() - self.storage_bytes
+    }
+
     /// The metadata that a query shows; `name` gives the id of a handle.
-    pub(crate) fn metadata(&self, name: impl Fn(Handle) -> Value) -> Value {
+    pub(crate) fn metadata(&self, name: impl Fn(Handle) -> Value, size: i64) -> Value {
         json!({
             "id": &*self.id,
             "kind": &*self.kind,
@@ -201,7 +217,7 @@ impl Artifact {
             "version": self.version,
             "created_at": self.created_at.to_string(),
             "updated_at": self.updated_at.to_string(),
-            "size": self.size(),
+            "size": size,
         })
     }
 }

@@ -87,13 +87,29 @@ pub struct Event {
     pub resource: Option<ResourceId>,
     /// The method, the storage key or the reason.
     pub detail: Option<String>,
+    /// Whether it was sent along with an invocation, which concerns the parties only; not on the wire.
+    pub sent: bool,
 }
 
 impl Event {
+    /// Every artifact that it names.
+    pub(crate) fn handles(&self) -> impl Iterator<Item = Handle> + use<> {
+        [Some(self.actor), self.artifact, self.to].into_iter().flatten()
+    }
+
     /// An event of which only the type and the actor are known.
     #[must_use]
     pub const fn new(kind: EventKind, actor: Handle) -> Self {
-        Self { kind, actor, artifact: None, to: None, amount: None, resource: None, detail: None }
+        Self {
+            kind,
+            actor,
+            artifact: None,
+            to: None,
+            amount: None,
+            resource: None,
+            detail: None,
+            sent: false,
+        }
     }
 }
 
@@ -104,6 +120,8 @@ pub struct EventRow {
     pub seq: u64,
     /// The record's time.
     pub time: Time,
+    /// The owner of its artifact when it was told: a party to it.
+    pub owner: Option<Handle>,
     /// The event.
     pub event: Event,
 }
@@ -167,6 +185,8 @@ pub struct EventSpec {
     pub when: &'static str,
     /// The fields it has beside `seq`, `time`, `type` and `actor`.
     pub fields: &'static [FieldSpec],
+    /// Who is shown it.
+    pub shown: Shown,
 }
 
 /// What the table says of one field of a type.
@@ -178,6 +198,22 @@ pub struct FieldSpec {
     pub doc: &'static str,
     /// Whether each event of the type has it.
     pub always: bool,
+    /// Who is shown it.
+    pub shown: Shown,
+}
+
+/// Who is shown an event, or a field of one. Observers are shown all. The parties are who did it, who received
+/// something by it, the artifact it was done to and that artifact's owner at the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Everybody.
+    All,
+    /// Everybody where balances are public, else the parties.
+    AsBalances,
+    /// The parties.
+    Parties,
+    /// The artifact and its owner: it may quote the artifact's code.
+    Inside,
 }
 
 /// A field that only some types have.
@@ -233,19 +269,33 @@ impl Part {
 }
 
 const fn has(part: Part) -> FieldSpec {
-    FieldSpec { part, doc: "", always: true }
+    FieldSpec { part, doc: "", always: true, shown: Shown::All }
 }
 
 const fn is(part: Part, doc: &'static str) -> FieldSpec {
-    FieldSpec { part, doc, always: true }
+    FieldSpec { part, doc, always: true, shown: Shown::All }
 }
 
 const fn maybe(part: Part, doc: &'static str) -> FieldSpec {
-    FieldSpec { part, doc, always: false }
+    FieldSpec { part, doc, always: false, shown: Shown::All }
 }
 
 const fn spec(kind: EventKind, when: &'static str, fields: &'static [FieldSpec]) -> EventSpec {
-    EventSpec { kind, when, fields }
+    EventSpec { kind, when, fields, shown: Shown::All }
+}
+
+impl EventSpec {
+    const fn to(mut self, shown: Shown) -> Self {
+        self.shown = shown;
+        self
+    }
+}
+
+impl FieldSpec {
+    const fn to(mut self, shown: Shown) -> Self {
+        self.shown = shown;
+        self
+    }
 }
 
 use Part::{Amount, Artifact, Detail, Resource, To};
@@ -259,17 +309,21 @@ pub const SPECS: &[EventSpec] = &[
         "content or code was edited",
         &[has(Artifact), is(Detail, "`content` or `code`")],
     ),
-    spec(EventKind::Op(OpKind::Delete), "an artifact became a tombstone", &[has(Artifact)]),
+    spec(
+        EventKind::Op(OpKind::Delete),
+        "an artifact became a tombstone",
+        &[has(Artifact), maybe(To, "the heir, if one was named")],
+    ),
     spec(
         EventKind::Op(OpKind::Invoke),
         "a method was called",
-        &[has(Artifact), is(Detail, "the method"), maybe(Amount, "the scrip sent along, if any")],
+        &[has(Artifact), is(Detail, "the method"), maybe(Amount, "the scrip sent along, if any").to(Shown::Parties)],
     ),
     spec(EventKind::Op(OpKind::Run), "a snippet was run", &[]),
     spec(
         EventKind::Op(OpKind::Transfer),
         "scrip or a resource was moved, by itself or, if a resource, sent along with `give`",
-        &[has(To), has(Amount), maybe(Resource, "if it was not scrip")],
+        &[has(To), has(Amount).to(Shown::AsBalances), maybe(Resource, "if it was not scrip")],
     ),
     spec(
         EventKind::Op(OpKind::TransferOwnership),
@@ -294,44 +348,49 @@ pub const SPECS: &[EventSpec] = &[
     spec(
         EventKind::ContractError,
         "a contract failed while it decided, and so denied",
-        &[is(Artifact, "the contract"), is(Detail, "what went wrong")],
+        &[is(Artifact, "the contract"), is(Detail, "what went wrong").to(Shown::Inside)],
     ),
     spec(
         EventKind::MindError,
         "the code of an agent's mind failed",
-        &[is(Artifact, "the agent"), is(Detail, "what went wrong")],
+        &[is(Artifact, "the agent"), is(Detail, "what went wrong").to(Shown::Inside)],
     ),
     spec(EventKind::Op(OpKind::Sleep), "an agent's loop waits", &[is(Detail, "for what")]),
     spec(
         EventKind::Wake,
         "an agent's sleep or pause has ended: this is its turn",
-        &[is(Detail, "`time`, `event` and its record, `level of` a resource, or `change`")],
+        &[is(Detail, "`time`, `event` and its record, `level of` a resource, or `change`").to(Shown::AsBalances)],
     ),
     spec(
         EventKind::Exhausted,
         "a principal has nothing left of a renewable or depletable resource, or an agent's turn needs more than there is",
         &[has(Resource), maybe(Amount, "what the turn needs, if it was a turn")],
-    ),
+    )
+    .to(Shown::AsBalances),
     spec(
         EventKind::Block,
         "an agent waits until there is enough of a resource",
         &[has(Resource), is(Amount, "what it needs"), is(Detail, "until when")],
-    ),
+    )
+    .to(Shown::AsBalances),
     spec(
         EventKind::Unblock,
         "an agent has the capacity that it waited for: this is its turn",
         &[has(Resource)],
-    ),
+    )
+    .to(Shown::AsBalances),
     spec(
         EventKind::Freeze,
         "an agent waits for what does not come back by itself, until somebody gives it",
         &[has(Resource), is(Amount, "what it needs")],
-    ),
+    )
+    .to(Shown::AsBalances),
     spec(
         EventKind::Rescue,
         "a transfer gave a frozen agent what it lacked; `actor` is the giver",
         &[is(To, "the agent"), has(Resource), is(Amount, "what was given")],
-    ),
+    )
+    .to(Shown::AsBalances),
     spec(
         EventKind::Pause,
         "an agent's mind failed five times in a row; it waits until something about it changes",
@@ -346,8 +405,20 @@ impl EventSpec {
         SPECS.iter().find(|spec| spec.kind == kind)
     }
 
-    fn field(&self, part: Part) -> Option<&FieldSpec> {
+    pub(crate) fn field(&self, part: Part) -> Option<&FieldSpec> {
         self.fields.iter().find(|field| field.part == part)
+    }
+}
+
+impl Shown {
+    /// The words for it in the reference.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::All => "",
+            Self::AsBalances => " (as balances)",
+            Self::Parties => " (shown to the parties)",
+            Self::Inside => " (shown to the artifact and its owner)",
+        }
     }
 }
 
@@ -390,7 +461,7 @@ fn type_schema(spec: &EventSpec) -> Value {
         let (kind, general) = field.part.schema();
         let doc = if field.doc.is_empty() { general } else { field.doc };
         property(field.part.as_str(), json!({ "type": kind, "description": doc }));
-        if field.always {
+        if field.always && field.shown == Shown::All {
             required.push(field.part.as_str());
         }
     }
@@ -410,14 +481,19 @@ pub fn reference() -> String {
     for spec in SPECS {
         let fields: Vec<String> = spec.fields.iter().map(FieldSpec::text).collect();
         let fields = if fields.is_empty() { "none".into() } else { fields.join("; ") };
-        let _ = writeln!(text, "| `{}` | {} | {fields} |", spec.kind.as_str(), spec.when);
+        let (kind, when, shown) = (spec.kind.as_str(), spec.when, spec.shown.words());
+        let _ = writeln!(text, "| `{kind}` | {when}{shown} | {fields} |");
     }
     text
 }
 
 impl FieldSpec {
     fn text(&self) -> String {
-        let name = self.part.as_str();
-        if self.doc.is_empty() { format!("`{name}`") } else { format!("`{name}`: {}", self.doc) }
+        let (name, shown) = (self.part.as_str(), self.shown.words());
+        if self.doc.is_empty() {
+            format!("`{name}`{shown}")
+        } else {
+            format!("`{name}`: {}{shown}", self.doc)
+        }
     }
 }

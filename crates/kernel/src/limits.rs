@@ -40,10 +40,12 @@ pub const DEPENDS_ON_MAX: usize = 64;
 pub const GIVE_MAX: usize = 64;
 /// Ops one action may execute, nested ones included.
 pub const OPS_PER_ACTION_MAX: u32 = 10_000;
-/// Events one query reads.
+/// Events of one action: a record's events are read together, so they are a page at most.
+pub const EVENTS_PER_ACTION_MAX: usize = 10_000;
+/// Events one query reads, and more only if one record has them.
 pub const EVENTS_PER_QUERY_MAX: usize = 100;
-/// Events a world keeps at hand for queries, and those since the tick began if they are more; older ones
-/// are in the journal.
+/// Events a world keeps at hand for queries at least, whole records of them, and those since the tick began;
+/// older ones are in the journal.
 pub const EVENTS_KEPT_MAX: usize = 4_096;
 /// Events an observation shows; the number of those left out is told.
 pub const EVENTS_PER_OBSERVATION_MAX: usize = 20;
@@ -100,6 +102,16 @@ pub const BATCH_RECORDS_MAX: usize = 65_536;
 /// How many times larger than its packed bytes a batch or a snapshot may be, give or take a mebibyte, so
 /// that a small file can't ask for much memory; whoever packs pads what compresses better.
 pub const UNPACKED_PER_PACKED_MAX: usize = 128;
+/// Bytes of a world file: some hundred thousand lines.
+pub const WORLD_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of the files that a world file names, together; the database keeps them.
+pub const WORLD_FILES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Agents of a world file, together: some gigabytes when all of them act.
+pub const AGENTS_MAX: i64 = 4_000_000;
+/// Resources that a world names, those built in among them: each principal has a cell for each.
+pub const RESOURCES_MAX: usize = 1_000;
+/// Measures of a world file.
+pub const MEASURES_MAX: usize = 1_000;
 /// Bytes of one line of a session.
 pub const LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Interpreter instructions between two looks at the budget.
@@ -123,6 +135,8 @@ const _: () = {
     assert!(CODE_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(STORAGE_VALUE_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(CONTENT_BYTES_MAX < LINE_BYTES_MAX);
+    assert!(CONTENT_BYTES_MAX <= WORLD_FILES_BYTES_MAX);
+    assert!(RESOURCES_MAX <= u16::MAX as usize);
     assert!(LINE_BYTES_MAX < RECORD_BYTES_MAX);
     assert!(RESULT_KEPT_BYTES_MAX < RESULT_BYTES_MAX);
     assert!(RESULT_BYTES_MAX < RECORD_BYTES_MAX);
@@ -137,6 +151,8 @@ const _: () = {
     assert!(PENDING_BYTES_MAX + RECORD_BYTES_MAX <= BATCH_BYTES_MAX);
     assert!(EVENTS_PER_OBSERVATION_MAX <= EVENTS_PER_QUERY_MAX);
     assert!(EVENTS_PER_QUERY_MAX <= EVENTS_KEPT_MAX);
+    assert!(EVENTS_PER_QUERY_MAX <= EVENTS_PER_ACTION_MAX);
+    assert!(EVENTS_PER_ACTION_MAX <= QUERY_ROWS_MAX);
     assert!(INVOKE_DEPTH_MAX <= PERMISSION_DEPTH_MAX);
     assert!(ID_CHARS_MAX <= STORAGE_KEY_BYTES_MAX);
 };

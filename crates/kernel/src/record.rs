@@ -35,7 +35,7 @@ pub struct Record {
     pub cause: Cause,
     /// What was consumed; stands even when the action failed.
     pub charges: Vec<Charge>,
-    /// What changed; empty when the action failed.
+    /// What changed; when the action failed, at most the `sleep` of a step's list, which holds all the same.
     pub effects: Vec<Effect>,
     /// What is worth telling others.
     pub events: Vec<Event>,
@@ -92,6 +92,8 @@ pub enum Cause {
         agent: Handle,
         /// As that of a step.
         turn: u64,
+        /// The end of a sleep or a pause that the observation named.
+        woke: Option<Woke>,
     },
     /// An agent's turn came, and it had not the CPU to think.
     Short {
@@ -113,6 +115,8 @@ pub struct Thought {
     pub output: String,
     /// Whether the mind failed: it raised, or returned what is no action.
     pub failed: bool,
+    /// The end of a sleep or a pause that the observation named.
+    pub woke: Option<Woke>,
 }
 
 /// How an action ended.
@@ -178,6 +182,15 @@ pub enum Effect {
         /// How much, in base units, at least 1.
         amount: i64,
     },
+    /// The rate of who is about to be deleted ends, with what it used of it.
+    Lapse {
+        /// Whose rate.
+        from: Handle,
+        /// Of what.
+        resource: ResourceId,
+        /// All of it, in base units, at least 1.
+        amount: i64,
+    },
     /// An artifact comes into being under the next handle.
     Create(Box<Creation>),
     /// Fields of an artifact change.
@@ -202,6 +215,8 @@ pub enum Effect {
     Delete {
         /// Which artifact.
         artifact: Handle,
+        /// The principal that receives its quotas, as far as they are free once its own bytes are gone.
+        heir: Option<Handle>,
     },
     /// A key of an artifact's storage is set, or removed.
     Store {
@@ -265,6 +280,19 @@ impl Until {
     }
 }
 
+/// What ended a sleep or a pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Woke {
+    /// Its time.
+    Time,
+    /// The event that the record of this number tells.
+    Event(u64),
+    /// Scrip (`None`) or a resource came to the level.
+    Level(Option<ResourceId>),
+    /// Something about the agent changed.
+    Change,
+}
+
 /// From which side a level is awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -288,6 +316,8 @@ words! {
         Price = "price",
         /// The cost that a contract asked for its permission.
         ContractCost = "contract_cost",
+        /// Left to an heir by who was deleted.
+        Heir = "heir",
     }
 }
 
@@ -367,19 +397,43 @@ pub enum DecodeError {
     TooLarge(usize),
 }
 
+impl Effect {
+    /// Every artifact that it puts into a field of another.
+    pub(crate) fn handles(&self) -> impl Iterator<Item = Handle> {
+        let (fields, many) = match self {
+            Self::Create(new) => (
+                [Some(new.creator), Some(new.access_contract), new.memory_artifact],
+                new.depends_on.as_slice(),
+            ),
+            Self::Change { change, .. } => {
+                let depends_on = change.depends_on.as_deref().unwrap_or_default();
+                ([change.access_contract, change.memory_artifact.flatten(), None], depends_on)
+            }
+            Self::Pay { .. }
+            | Self::Endow { .. }
+            | Self::Allot { .. }
+            | Self::Move { .. }
+            | Self::Lapse { .. }
+            | Self::Own { .. }
+            | Self::Delete { .. }
+            | Self::Store { .. }
+            | Self::Sleep { .. } => ([None; 3], [].as_slice()),
+        };
+        fields.into_iter().flatten().chain(many.iter().copied())
+    }
+}
+
 impl Record {
     /// The canonical bytes of the record, at most [`limits::RECORD_BYTES_MAX`].
     ///
     /// # Errors
-    /// Never for records that the kernel made; the encoder's own error otherwise.
+    /// Never for records that the kernel made, which refuses what would make one too large; the encoder's own
+    /// error otherwise.
     pub fn encode(&self) -> Result<Vec<u8>, DecodeError> {
         let bytes = postcard::to_stdvec(self)?;
-        let (length, most) = (bytes.len(), limits::RECORD_BYTES_MAX);
-        assert!(
-            length <= most,
-            "record {} has {length} bytes, and none is made of more than {most}",
-            self.seq
-        );
+        if bytes.len() > limits::RECORD_BYTES_MAX {
+            return Err(DecodeError::TooLarge(bytes.len()));
+        }
         Ok(bytes)
     }
 

@@ -8,7 +8,7 @@ use crate::{
     record::{
         Cause, Change, Charge, Creation, Effect, Event, Filter, Outcome, Record, Shared, Thought, Until,
     },
-    refusal::Refusal,
+    refusal::{About, Refusal},
 };
 
 /// Bytes of the length of a text or a list.
@@ -51,6 +51,7 @@ impl Effect {
             | Self::Endow { .. }
             | Self::Allot { .. }
             | Self::Move { .. }
+            | Self::Lapse { .. }
             | Self::Own { .. }
             | Self::Delete { .. } => 0,
             Self::Create(creation) => creation.bytes_max(),
@@ -109,7 +110,13 @@ impl Event {
 
 impl Refusal {
     fn bytes_max(&self) -> usize {
-        8 * NUMBER + text(&self.message) + maybe(self.hint.as_ref(), |hint| text(hint))
+        let about = |about: &Box<About>| {
+            2 * NUMBER + text(&about.sentence) + maybe(about.hint.as_ref(), |hint| text(hint))
+        };
+        8 * NUMBER
+            + text(&self.message)
+            + maybe(self.hint.as_ref(), |hint| text(hint))
+            + maybe(self.about.as_ref(), about)
     }
 }
 
@@ -126,7 +133,7 @@ impl Outcome {
 
 impl Thought {
     fn bytes_max(&self) -> usize {
-        2 * NUMBER + json(&self.action) + self.charges.len() * CHARGE + text(&self.output)
+        4 * NUMBER + json(&self.action) + self.charges.len() * CHARGE + text(&self.output)
     }
 }
 

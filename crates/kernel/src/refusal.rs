@@ -107,6 +107,19 @@ pub struct Refusal {
     pub lack: Option<Lack>,
     /// Whether a bound of the payer's own (`max_spend`) is the reason.
     pub bound: bool,
+    /// Whose affairs it tells, where they may be private, and the words for those who may not know them.
+    pub about: Option<Box<About>>,
+}
+
+/// A refusal tells how much somebody has or may spend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Who has it.
+    pub who: Handle,
+    /// The sentence without amounts.
+    pub sentence: String,
+    /// The hint without amounts.
+    pub hint: Option<String>,
 }
 
 /// A principal has not enough of a resource to use.
@@ -130,6 +143,7 @@ impl Refusal {
             index: None,
             lack: None,
             bound: false,
+            about: None,
         }
     }
 
@@ -160,6 +174,28 @@ impl Refusal {
         self.need = Some(need);
         self.have = Some(have);
         self
+    }
+
+    /// Says whose affairs it tells, and the words for those who may not know them.
+    #[must_use]
+    pub fn about(mut self, who: Handle, sentence: impl Into<String>, hint: Option<String>) -> Self {
+        self.about = Some(Box::new(About { who, sentence: sentence.into(), hint }));
+        self
+    }
+
+    /// The refusal as somebody is told of it who knows the affairs of those for whom `knows` says so.
+    #[must_use]
+    pub fn as_told(&self, knows: impl Fn(Handle) -> bool) -> Self {
+        let Some(about) = self.about.as_deref().filter(|about| !knows(about.who)) else {
+            return self.clone();
+        };
+        Self {
+            message: about.sentence.clone(),
+            hint: about.hint.clone(),
+            need: None,
+            have: None,
+            ..self.clone()
+        }
     }
 
     /// Adds what to try next.

@@ -55,6 +55,16 @@ pub enum Missing {
     Deny,
 }
 
+/// Whose balances and resources agents may see; observers see all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Privacy {
+    /// Everybody's.
+    Public,
+    /// Their own, and code those of its caller.
+    Own,
+}
+
 /// How CPU is charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -82,6 +92,8 @@ pub struct Rules {
     pub renewal: Renewal,
     /// What a missing contract means.
     pub missing: Missing,
+    /// Whose balances and resources agents may see.
+    pub privacy: Privacy,
     /// How CPU is charged.
     pub cpu_meter: CpuMeter,
     /// CPU of one block of 256 instructions, in nanoseconds, at least 1.
@@ -112,6 +124,7 @@ impl Rules {
             costs: Vec::new(),
             renewal: Renewal::Rolling,
             missing: Missing::Freeware,
+            privacy: Privacy::Public,
             cpu_meter: CpuMeter::Instructions,
             cpu_ns_per_poll: 3_000,
             step_reserve_us: 1_000,

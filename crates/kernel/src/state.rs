@@ -6,6 +6,7 @@
 use crate::{
     artifact::{Artifact, stored_bytes},
     cell::Cell,
+    contract::Native,
     record::{Change, Creation, Effect, Handle, Shared, Until},
     refusal::{Code, Refusal},
     rules::{ResourceId, ResourceKind, Rules},
@@ -43,15 +44,20 @@ pub(crate) enum Guard {
 }
 
 /// A guard that failed, as the one who acted is told: the one place that says so.
+#[expect(
+    clippy::expect_used,
+    reason = "an effect that names what there is not fails as broken, not by a guard"
+)]
 pub(crate) fn refusal<S: State>(state: &S, guard: Guard) -> Refusal {
-    let name = |who: Handle| state.artifact(who).map_or("?", Artifact::id);
+    let name = |who: Handle| state.artifact(who).expect("a guard is about an artifact that there is").id();
     match guard {
         Guard::Scrip { who, need, have } => Refusal::new(
             Code::InsufficientScrip,
             format!("`{}` has {have} scrip and needs {need}", name(who)),
         )
         .numbers(need, have)
-        .hint("earn or borrow scrip, or ask for less"),
+        .hint("earn or borrow scrip, or ask for less")
+        .about(who, format!("`{}` has too little scrip", name(who)), None),
         Guard::Free { who, resource, need, have } => {
             let (of, kind) = (state.rules().resource_name(resource), state.rules().kind(resource));
             let sentence = format!("`{}` has {have} of `{of}` free and needs {need}", name(who));
@@ -63,7 +69,12 @@ pub(crate) fn refusal<S: State>(state: &S, guard: Guard) -> Refusal {
                     (Code::InsufficientResource, format!("get some `{of}` by `transfer`"))
                 }
             };
-            Refusal::new(code, sentence).numbers(need, have).hint(hint)
+            let without = format!("`{}` has too little of `{of}` free", name(who));
+            Refusal::new(code, sentence).numbers(need, have).hint(hint.clone()).about(
+                who,
+                without,
+                Some(hint),
+            )
         }
         Guard::Overflow { who } => Refusal::invalid(format!("`{}` can't hold so much", name(who))),
         Guard::Standing { who } => {
@@ -93,9 +104,9 @@ pub(crate) trait State {
     fn cell_mut(&mut self, number: u32, resource: ResourceId) -> Option<&mut Cell>;
     /// How much of a resource could be moved away, or newly occupied, now.
     fn free(&self, number: u32, resource: ResourceId) -> i64;
-    /// How many other artifacts are under this contract.
-    fn refs(&self, contract: Handle) -> u32;
-    fn set_refs(&mut self, contract: Handle, refs: u32);
+    /// How many other artifacts of this owner are under this contract.
+    fn refs(&self, contract: Handle, owner: Handle) -> u32;
+    fn set_refs(&mut self, contract: Handle, owner: Handle, refs: u32);
     /// Adds an artifact under the next handle.
     fn push(&mut self, artifact: Artifact);
     /// The next account, open and empty.
@@ -112,6 +123,8 @@ pub(crate) trait State {
     fn is_founding(&self) -> bool;
     /// Scrip or a resource (`Some`) comes into being; only a world being founded allows it.
     fn found(&mut self, resource: Option<ResourceId>, amount: i64) -> Result<(), Guard>;
+    /// So much of a resource is no more.
+    fn lapsed(&mut self, resource: ResourceId, amount: i64);
 }
 
 /// Changes the state by one effect.
@@ -124,10 +137,11 @@ pub(crate) fn apply<S: State>(state: &mut S, effect: &Effect) -> Result<(), Guar
         Effect::Endow { to, amount } => endow(state, *to, *amount),
         Effect::Allot { to, resource, amount } => allot(state, *to, *resource, *amount),
         Effect::Move { from, to, resource, amount } => shift(state, *from, *to, *resource, *amount),
+        Effect::Lapse { from, resource, amount } => lapse(state, *from, *resource, *amount),
         Effect::Create(creation) => create(state, creation),
         Effect::Change { artifact, version, change: fields } => change(state, *artifact, *version, fields),
         Effect::Own { artifact, from, to } => own(state, *artifact, *from, *to),
-        Effect::Delete { artifact } => delete(state, *artifact),
+        Effect::Delete { artifact, heir } => delete(state, *artifact, *heir),
         Effect::Store { artifact, key, value } => store(state, *artifact, key, value.as_ref()),
         Effect::Sleep { agent, until } => sleep(state, *agent, until),
     }
@@ -221,6 +235,21 @@ fn shift<S: State>(
     Ok(())
 }
 
+/// Ends a rate, all of it, with the uses that have not come back.
+fn lapse<S: State>(state: &mut S, from: Handle, resource: ResourceId, amount: i64) -> Result<(), Guard> {
+    positive(amount)?;
+    let number = account_of(state, from)?;
+    let kind = state.rules().kind(resource);
+    let cell = cell_of(state, number, resource)?;
+    if !matches!(kind, ResourceKind::Renewable { .. }) || cell.limit != amount {
+        return Err(Guard::Broken(format!("there is no rate of {amount} to lapse")));
+    }
+    cell.limit = 0;
+    cell.window = None;
+    state.lapsed(resource, amount);
+    Ok(())
+}
+
 /// Occupies (or frees) bytes of the owner's disk.
 pub(crate) fn occupy<S: State>(state: &mut S, owner: Handle, delta: i64) -> Result<(), Guard> {
     // Genesis artifacts without standing own themselves and have no account to count on.
@@ -254,12 +283,20 @@ fn count_owned<S: State>(state: &mut S, owner: Handle, more: bool) -> Result<(),
     Ok(())
 }
 
-fn count_ref<S: State>(state: &mut S, of: Handle, contract: Handle, more: bool) -> Result<(), Guard> {
-    if of == contract {
+/// Counts an artifact of `owner` under a contract, itself and the genesis contracts apart: those are never
+/// deleted, and most artifacts are under one.
+fn count_ref<S: State>(
+    state: &mut S,
+    of: Handle,
+    owner: Handle,
+    contract: Handle,
+    more: bool,
+) -> Result<(), Guard> {
+    if of == contract || Native::of(contract).is_some() {
         return Ok(());
     }
-    let refs = counted(state.refs(contract), more)?;
-    state.set_refs(contract, refs);
+    let refs = counted(state.refs(contract, owner), more)?;
+    state.set_refs(contract, owner, refs);
     Ok(())
 }
 
@@ -286,7 +323,7 @@ fn create<S: State>(state: &mut S, new: &Creation) -> Result<(), Guard> {
     let standing = new.has_standing || new.has_loop;
     if new.owner == handle {
         if !standing && !state.is_founding() {
-            return Err(Guard::Standing { who: new.owner });
+            return Err(Guard::Broken(format!("`{}` has no standing, and would own itself", new.id)));
         }
     } else {
         account_of(state, new.owner)?;
@@ -333,7 +370,7 @@ fn create<S: State>(state: &mut S, new: &Creation) -> Result<(), Guard> {
     artifact.agent = new.has_loop.then(|| state.open_loop(handle));
     state.push(artifact);
     count_owned(state, new.owner, true)?;
-    count_ref(state, handle, new.access_contract, true)?;
+    count_ref(state, handle, new.owner, new.access_contract, true)?;
     Ok(())
 }
 
@@ -362,8 +399,8 @@ fn change<S: State>(state: &mut S, handle: Handle, version: u32, fields: &Change
     occupy(state, owner, delta)?;
     *live_mut(state, handle)? = next;
     if before != after {
-        count_ref(state, handle, before, false)?;
-        count_ref(state, handle, after, true)?;
+        count_ref(state, handle, owner, before, false)?;
+        count_ref(state, handle, owner, after, true)?;
     }
     Ok(())
 }
@@ -373,7 +410,7 @@ fn own<S: State>(state: &mut S, handle: Handle, from: Handle, to: Handle) -> Res
     if artifact.owner != from {
         return Err(Guard::Broken(format!("`{}` has another owner", artifact.id)));
     }
-    let size = artifact.size();
+    let (size, contract) = (artifact.size(), artifact.access_contract);
     account_of(state, to)?;
     if from == to {
         return Ok(());
@@ -382,6 +419,8 @@ fn own<S: State>(state: &mut S, handle: Handle, from: Handle, to: Handle) -> Res
     occupy(state, from, -size)?;
     count_owned(state, from, false)?;
     count_owned(state, to, true)?;
+    count_ref(state, handle, from, contract, false)?;
+    count_ref(state, handle, to, contract, true)?;
     let now = state.now();
     let artifact = live_mut(state, handle)?;
     artifact.owner = to;
@@ -389,23 +428,31 @@ fn own<S: State>(state: &mut S, handle: Handle, from: Handle, to: Handle) -> Res
     Ok(())
 }
 
-fn delete<S: State>(state: &mut S, handle: Handle) -> Result<(), Guard> {
+fn delete<S: State>(state: &mut S, handle: Handle, heir: Option<Handle>) -> Result<(), Guard> {
     let now = state.now();
     let artifact = live(state, handle)?;
-    if let Some(held) = still_held(state, handle) {
-        return Err(Guard::Broken(format!("`{}` still {held}", artifact.id)));
-    }
     let (owner, size, contract) = (artifact.owner, artifact.size(), artifact.access_contract);
-    let agent = artifact.agent;
+    let (agent, account) = (artifact.agent, artifact.account);
     let mut tombstone = artifact.clone();
     tombstone.bury();
     tombstone.updated_at = now;
     let remains = tombstone.size();
-    forget_action_ids(state, handle, tombstone.account)?;
+    let passes = |kind: ResourceKind| heir.is_some() && kind == ResourceKind::Allocatable;
+    let stays = still_held(state, handle).into_iter().any(|held| match held {
+        Held::Resource { resource, .. } => !passes(state.rules().kind(resource)),
+        Held::Contract { .. } | Held::Scrip { .. } | Held::Owned { .. } => true,
+    });
+    if stays || account.is_some_and(|number| holds_rate(state, number)) {
+        return Err(Guard::Broken(format!("artifact number {} still holds something", handle.0)));
+    }
+    forget_action_ids(state, handle, account)?;
     occupy(state, owner, remains - size)?;
     count_owned(state, owner, false)?;
     count_buried(state, owner, remains);
-    count_ref(state, handle, contract, false)?;
+    count_ref(state, handle, owner, contract, false)?;
+    if let (Some(number), Some(heir)) = (account, heir) {
+        leave_quotas(state, number, handle, heir)?;
+    }
     if let Some(number) = agent {
         state.close_loop(number);
     }
@@ -445,33 +492,63 @@ fn sleep<S: State>(state: &mut S, agent: Handle, until: &[Until]) -> Result<(), 
     Ok(())
 }
 
-/// Why an artifact can't be deleted, in words; `None` when it can.
-pub(crate) fn still_held<S: State>(state: &S, handle: Handle) -> Option<String> {
-    let artifact = state.artifact(handle)?;
-    let refs = state.refs(handle);
-    if refs > 0 {
-        return Some(format!("is the access contract of {}", others(refs)));
-    }
-    let number = artifact.account?;
-    let account = state.account(number);
-    if account.scrip > 0 {
-        return Some(format!("holds {} scrip", account.scrip));
-    }
-    let itself = u32::from(artifact.owner == handle);
-    if account.owned > itself {
-        return Some(format!("owns {}", others(account.owned - itself)));
-    }
-    for (resource, rule) in state.rules().by_id() {
-        let limit = state.cell(number, resource).map_or(0, |cell| cell.limit);
-        if rule.kind != ResourceKind::Metered && limit > 0 {
-            return Some(format!("holds {limit} of `{}`", rule.name));
-        }
-    }
-    None
+/// One of the things that keep an artifact from being deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// Other artifacts of its owner are under it.
+    Contract { others: u32 },
+    /// It owns other artifacts.
+    Owned { others: u32 },
+    /// It has scrip.
+    Scrip { amount: i64 },
+    /// It has a balance or a quota.
+    Resource { resource: ResourceId, amount: i64 },
 }
 
-fn others(count: u32) -> String {
-    format!("{count} other artifact{}", if count == 1 { "" } else { "s" })
+/// All that keeps an artifact from being deleted. A rate does not: it lapses. Nor does a stranger who put
+/// artifacts under it: they fall under the rule for missing contracts.
+pub(crate) fn still_held<S: State>(state: &S, handle: Handle) -> Vec<Held> {
+    let mut all = Vec::new();
+    let Some(artifact) = state.artifact(handle) else { return all };
+    let refs = state.refs(handle, artifact.owner);
+    all.extend((refs > 0).then_some(Held::Contract { others: refs }));
+    let Some(number) = artifact.account else { return all };
+    let account = state.account(number);
+    let others = account.owned - u32::from(artifact.owner == handle);
+    all.extend((others > 0).then_some(Held::Owned { others }));
+    all.extend((account.scrip > 0).then_some(Held::Scrip { amount: account.scrip }));
+    for (resource, rule) in state.rules().by_id() {
+        let amount = match rule.kind {
+            ResourceKind::Depletable => state.free(number, resource),
+            ResourceKind::Allocatable => state.cell(number, resource).map_or(0, |cell| cell.limit),
+            ResourceKind::Renewable { .. } | ResourceKind::Metered => 0,
+        };
+        all.extend((amount > 0).then_some(Held::Resource { resource, amount }));
+    }
+    all
+}
+
+fn holds_rate<S: State>(state: &S, number: u32) -> bool {
+    state.rules().by_id().any(|(resource, rule)| {
+        matches!(rule.kind, ResourceKind::Renewable { .. })
+            && state.cell(number, resource).is_some_and(|cell| cell.limit > 0)
+    })
+}
+
+/// Hands over the quotas of who is deleted, its own bytes gone already; what is in use stays behind.
+fn leave_quotas<S: State>(state: &mut S, number: u32, from: Handle, heir: Handle) -> Result<(), Guard> {
+    let allocatable: Vec<ResourceId> = state
+        .rules()
+        .by_id()
+        .filter_map(|(id, rule)| (rule.kind == ResourceKind::Allocatable).then_some(id))
+        .collect();
+    for resource in allocatable {
+        let amount = state.free(number, resource);
+        if amount > 0 {
+            shift(state, from, heir, resource, amount)?;
+        }
+    }
+    Ok(())
 }
 
 fn store<S: State>(

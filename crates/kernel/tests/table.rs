@@ -7,6 +7,8 @@
     reason = "a test ends at the first thing that is not as it says"
 )]
 
+#[path = "table/bytes.rs"]
+mod bytes;
 #[path = "table/wire.rs"]
 mod wire;
 #[path = "table/secrets_of_code.rs"]
@@ -23,10 +25,14 @@ mod fields;
 mod loops;
 #[path = "table/money.rs"]
 mod money;
+#[path = "table/mortals.rs"]
+mod mortals;
 #[path = "table/ops.rs"]
 mod ops;
 #[path = "table/queries.rs"]
 mod queries;
 #[path = "table/resources.rs"]
 mod resources;
+#[path = "table/spy.rs"]
+mod spy;
 mod toy;

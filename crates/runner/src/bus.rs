@@ -15,7 +15,7 @@ use oikos_kernel::{
     event::EventRow,
     record::{Filter, Record},
     world::World,
-    world::wire::{Viewer, event_json},
+    world::wire::{Viewer, event_json, row_json},
 };
 use serde_json::Value;
 
@@ -186,7 +186,7 @@ impl Subscriber {
 /// The events of a record that fit a filter.
 fn told(world: &World, filter: &Filter, record: &Record) -> Vec<Value> {
     let wanted = record.events.iter().filter(|event| world.fits(filter, event));
-    wanted.map(|event| event_json(world, record.seq, record.time, event, Viewer::Observer)).collect()
+    wanted.filter_map(|event| event_json(world, record.seq, record.time, event, Viewer::Observer)).collect()
 }
 
 impl Mailbox {
@@ -220,10 +220,8 @@ impl Subscription {
         self.ready.extend((from > since).then_some(Notice::Gap { since, until: from }));
         let rows = world.events().filter(|row| row.seq > from && row.seq <= until);
         let wanted = rows.filter(|row| world.fits(&self.filter, &row.event));
-        let event = |row: &Arc<EventRow>| {
-            Notice::Event(event_json(world, row.seq, row.time, &row.event, Viewer::Observer))
-        };
-        self.ready.extend(wanted.map(event));
+        let event = |row: &Arc<EventRow>| row_json(world, row, Viewer::Observer).map(Notice::Event);
+        self.ready.extend(wanted.filter_map(event));
     }
 
     /// Reads on in the journal what was missed.
@@ -234,7 +232,7 @@ impl Subscription {
         };
         journal.refresh()?;
         let mut whole = true;
-        journal.records_while(missed.since + 1, |record| {
+        journal.records_while(missed.since.saturating_add(1), |record| {
             whole = record.seq <= missed.until && self.ready.len() < READ_MAX;
             if whole {
                 missed.since = record.seq;

@@ -41,7 +41,7 @@ pub use self::{
     lateness::Lateness,
     live::{Goal, Live, Stopped, founded_from, recorded, state},
     sequencer::Sequencer,
-    stop::Stop,
+    stop::{Signal, Stop, Why},
     summary::{Calls, Summary},
 };
 /// A mind in Rust, for those who decide without code.

@@ -21,7 +21,7 @@ use crate::{
     lateness::Lateness,
     library,
     sequencer::Sequencer,
-    stop::Stop,
+    stop::{Stop, Why},
     tick::TickScheduler,
 };
 
@@ -65,10 +65,30 @@ pub enum Goal {
 /// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stopped {
-    /// It ran as far as it was asked to.
-    Done,
+    /// So many ticks have ended.
+    Ticks,
+    /// So much time has passed.
+    Duration,
     /// Somebody asked it to stop.
-    Interrupted,
+    Asked(Why),
+}
+
+impl Stopped {
+    /// The word for it in reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ticks => "ticks",
+            Self::Duration => "duration",
+            Self::Asked(why) => why.word(),
+        }
+    }
+
+    /// Whether it came to a bound that the user set.
+    #[must_use]
+    pub const fn is_done(self) -> bool {
+        matches!(self, Self::Ticks | Self::Duration)
+    }
 }
 
 impl Live {
@@ -240,7 +260,8 @@ impl Live {
             }
             _ => Ok(true),
         })?;
-        Ok(if ran { Stopped::Done } else { Stopped::Interrupted })
+        let bound = if matches!(goal, Goal::Ticks(_)) { Stopped::Ticks } else { Stopped::Duration };
+        Ok(stop.why().filter(|_| !ran).map_or(bound, Stopped::Asked))
     }
 
     /// Serves the desk, and runs nobody's loop, until somebody asks to stop.

@@ -22,7 +22,7 @@ use crate::{
     json::{Parsed, flaw, flaw_in, flawed_key, parse},
     live::{Goal, Live, Stopped},
     report::verified,
-    stop::Stop,
+    stop::{Stop, Why},
 };
 
 /// Bytes of requests that share a commit, and of answers that wait for one, give or take one line.
@@ -55,6 +55,8 @@ enum Incoming {
 /// Answers every line of `input` on `output` until it ends. An answer is written only when what it
 /// tells is on disk; requests that have arrived meanwhile share a commit.
 ///
+/// It gives why it was asked to end, or nothing if its input ended.
+///
 /// # Errors
 /// Only faults; the world can be opened again.
 pub fn serve<R: Read + Send + 'static>(
@@ -62,7 +64,7 @@ pub fn serve<R: Read + Send + 'static>(
     input: BufReader<R>,
     mut output: impl Write,
     stop: &Stop,
-) -> Result<(), RunError> {
+) -> Result<Option<Why>, RunError> {
     let (sender, groups) = sync_channel(GROUPS_AHEAD_MAX);
     let waker = sender.clone();
     // If it can't be sent, there is something to wake up for.
@@ -73,22 +75,27 @@ pub fn serve<R: Read + Send + 'static>(
     while let Some(group) = next(&groups, stop)? {
         for line in group {
             answer(live, line, stop, &mut answers)?;
-            if answers.len() > PIPELINE_BYTES_MAX {
-                hand_out(live, &mut answers, &mut output)?;
+            if answers.len() > PIPELINE_BYTES_MAX && !hand_out(live, &mut answers, &mut output)? {
+                return Ok(Some(Why::ClosedPipe));
             }
         }
-        hand_out(live, &mut answers, &mut output)?;
+        if !hand_out(live, &mut answers, &mut output)? {
+            return Ok(Some(Why::ClosedPipe));
+        }
     }
-    live.sequencer.commit()
+    live.sequencer.commit()?;
+    Ok(stop.why())
 }
 
-/// Writes answers once what they tell is on disk.
-fn hand_out(live: &mut Live, answers: &mut Vec<u8>, output: &mut impl Write) -> Result<(), RunError> {
+/// Writes answers once what they tell is on disk; `false` if nobody reads them any more.
+fn hand_out(live: &mut Live, answers: &mut Vec<u8>, output: &mut impl Write) -> Result<bool, RunError> {
     live.sequencer.commit()?;
-    output.write_all(answers)?;
-    output.flush()?;
+    match output.write_all(answers).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(false),
+        written => written?,
+    }
     answers.clear();
-    Ok(())
+    Ok(true)
 }
 
 fn next(groups: &Receiver<Incoming>, stop: &Stop) -> Result<Option<Vec<Line>>, RunError> {
@@ -370,8 +377,8 @@ fn run(live: &mut Live, body: &Value, stop: &Stop) -> Result<Result<&'static str
         live.sequencer.mark(Cause::Clock)?;
     }
     Ok(Ok(match stopped {
-        Stopped::Done => word,
-        Stopped::Interrupted => "interrupted",
+        Stopped::Ticks | Stopped::Duration => word,
+        Stopped::Asked(why) => why.word(),
     }))
 }
 

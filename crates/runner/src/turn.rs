@@ -5,7 +5,7 @@ use oikos_agents::{Decision, decide};
 use oikos_kernel::{
     json::Json,
     limits,
-    record::{Cause, Charge, Event, Handle, Outcome, Thought},
+    record::{Cause, Charge, Event, Handle, Outcome, Thought, Woke},
     refusal::{Code, Refusal},
     rules::ResourceId,
     seed::derive,
@@ -26,6 +26,8 @@ pub(crate) struct Thinking {
     pub(crate) agent: Handle,
     turn: u64,
     version: u32,
+    /// The end of a sleep that its observation named.
+    woke: Option<Woke>,
     /// Costs of the thinking, all borne by the agent.
     pub(crate) charges: Vec<Charge>,
     events: Vec<Event>,
@@ -43,11 +45,12 @@ pub(crate) fn think(
 ) -> Thinking {
     let seed = derive(world.rules().seed, "think", world.name(agent), turn);
     let version = world.get(agent).map_or(0, |artifact| artifact.version());
+    let woke = world.woke_before(agent, now);
     if let Some(mind) = &mut interpreter.mind {
         let outcome = Outcome::Done(mind.step(world, agent, now, seed).into());
         let (events, output) = (Vec::new(), String::new());
         let charges = vec![Charge { principal: agent, resource: ResourceId::CPU, amount: 1 }];
-        return Thinking { agent, turn, version, charges, events, output, outcome };
+        return Thinking { agent, turn, version, woke, charges, events, output, outcome };
     }
     let observation = world.observation(agent, now, world.population());
     let mut transaction = Transaction::think(world, agent, observation, now, seed);
@@ -56,6 +59,7 @@ pub(crate) fn think(
         agent,
         turn,
         version,
+        woke,
         charges: finished.charges,
         events: finished.events,
         output: finished.output,
@@ -68,7 +72,7 @@ pub(crate) fn think(
 /// # Errors
 /// Only faults.
 pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), RunError> {
-    let Thinking { agent, turn, version, charges, events, output, outcome } = thinking;
+    let Thinking { agent, turn, version, woke, charges, events, output, outcome } = thinking;
     let Some(artifact) = sequencer.world().get(agent).filter(|artifact| !artifact.is_deleted()) else {
         return Ok(());
     };
@@ -93,7 +97,7 @@ pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), R
     }
     // What is too long to be an action was refused as one, and is not worth its room either.
     let action = returned.within(limits::ACTION_BYTES_MAX);
-    let thought = Thought { action, charges, output, failed };
+    let thought = Thought { action, charges, output, failed, woke };
     let output = std::mem::take(&mut finished.output);
     sequencer.record(Cause::Step { agent, turn, thought, output }, finished).map(|_| ())
 }

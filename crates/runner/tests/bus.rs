@@ -207,7 +207,7 @@ fn one_can_be_asked_for_at_the_desk() {
             let subscription = desk.subscribe(any(), 0).expect("the desk is open");
             desk.submit("alice", json!({ "op": "store", "key": "k", "value": 1 })).expect("the desk is open");
             let heard: Vec<_> = subscription.take(3).collect();
-            asking.ask();
+            asking.ask(oikos_runner::Why::ClosedPipe);
             heard
                 .into_iter()
                 .map(|notice| match notice {

@@ -121,7 +121,7 @@ fn wrong_types_and_numbers_are_refused_where_they_stand() {
         ("[[agents]]\nid = 'a'\ncount = 0\ncode_file = 'mind.py'", "`count`"),
         (
             "[[agents]]\nid = 'a'\ncount = 99999999999\ncode_file = 'mind.py'",
-            "may have 4000000 agents | w.toml:3:9",
+            "these are 99999999999 agents; a world file may have 4000000 agents together | w.toml:3:9",
         ),
         ("[[agents]]\nid = 'a'\nscrip = -1\ncode_file = 'mind.py'", "at least 0, not -1"),
         ("[[agents]]\nid = 'a'", "code"),

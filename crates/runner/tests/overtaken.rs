@@ -41,7 +41,7 @@ struct Stops(Stop, bool);
 impl Mind for Stops {
     fn step(&mut self, _: &World, _: Handle, _: Time, _: u64) -> Value {
         if !std::mem::replace(&mut self.1, true) {
-            self.0.ask();
+            self.0.ask(oikos_runner::Why::ClosedPipe);
         }
         json!({ "op": "noop" })
     }
@@ -70,13 +70,13 @@ fn who_has_spent_meanwhile_what_its_thought_takes_is_short_of_it() {
     let stop = Stop::default();
     live.sequencer.set_mind(Box::new(Stops(stop.clone(), false)));
     let stopped = live.run_until(live.goal(), &stop, |_, _| ()).expect("it runs");
-    assert_eq!(stopped, Stopped::Interrupted);
+    assert_eq!(stopped, Stopped::Asked(oikos_runner::Why::ClosedPipe));
     // Ann has thought, and not acted yet; now she spends all the three microseconds that she has.
     let snippet = json!({ "op": "run", "code": "None" });
     let receipt = live.sequencer.act("ann", json!([snippet, snippet, snippet])).expect("no fault");
     assert!(receipt.outcome.is_ok(), "{receipt:?}");
     let stopped = live.run_until(live.goal(), &Stop::default(), |_, _| ()).expect("it goes on");
-    assert_eq!(stopped, Stopped::Done);
+    assert!(stopped.is_done(), "{stopped:?}");
     let records = records(&mut live);
     let ann = live.world().lookup("ann").expect("she is there");
     let turns = |short: bool| {

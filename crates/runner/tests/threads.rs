@@ -79,7 +79,7 @@ fn threads_submit_at_once_and_nothing_is_lost() {
             for submitter in submitters {
                 submitter.join().expect("no thread fails");
             }
-            asking.ask();
+            asking.ask(oikos_runner::Why::ClosedPipe);
         });
         live.attend(&stop).expect("no fault");
     });

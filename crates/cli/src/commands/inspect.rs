@@ -4,36 +4,33 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use oikos_runner::kernel::{
-    op::{Action, Op},
-    record::Handle,
-    rules::{ResourceId, ResourceKind},
-    time::format_duration_ms,
-    transaction::{Answer, Need, Transaction},
+    id::Handle,
+    resource::{ResourceId, ResourceKind},
     world::{Agent, World},
 };
-use oikos_runner::{Journal, RunError};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::Usage;
-use crate::print::{self, number, table};
+use crate::{
+    print::{Printer, number, table},
+    status::ExitStatus,
+};
 
-pub(super) fn inspect(path: &Path, what: &str, json: bool) -> Result<bool> {
-    let journal = Journal::open_read_only(path).map_err(RunError::from)?;
+pub(super) fn inspect(path: &Path, what: &str, printer: Printer) -> Result<ExitStatus> {
+    let journal = super::reading(path)?;
     let (world, _) = oikos_runner::state(&journal)?;
     let alive = |handle: &Handle| world.get(*handle).is_some_and(|artifact| !artifact.is_deleted());
     let handles: Vec<Handle> = match what {
         "principals" | "balances" => world.principals().map(|(handle, _)| handle).filter(alive).collect(),
         "agents" => world.agents().map(|agent| agent.handle).filter(alive).collect(),
         "artifacts" => world.artifacts().map(|(handle, _)| handle).filter(alive).collect(),
-        id => return one(&world, id, json),
+        id => return one(&world, id, printer),
     };
-    let rows: Vec<Value> = handles.iter().map(|handle| row(&world, *handle, what)).collect();
-    if json {
-        print::json(&Value::Array(rows));
-        return Ok(true);
-    }
-    print::line(&text(&world, &handles, what));
-    Ok(true)
+    printer.data(
+        || handles.iter().map(|handle| row(&world, *handle, what)).collect(),
+        || text(&world, &handles, what),
+    )?;
+    Ok(ExitStatus::Done)
 }
 
 /// One artifact as an object.
@@ -48,7 +45,7 @@ fn row(world: &World, handle: Handle, what: &str) -> Value {
     map.insert("can_execute".into(), artifact.code().is_some().into());
     if artifact.has_standing() {
         map.insert("scrip".into(), world.scrip(handle).into());
-        map.insert("resources".into(), resources(world, handle));
+        map.insert("resources".into(), world.resources_json(handle, world.now()).into());
     }
     if what == "artifacts" {
         map.insert("version".into(), artifact.version().into());
@@ -65,30 +62,6 @@ fn row(world: &World, handle: Handle, what: &str) -> Value {
         map.insert("last_error".into(), last.map_or(Value::Null, |refusal| refusal.to_json()));
     }
     Value::Object(map)
-}
-
-fn resources(world: &World, handle: Handle) -> Value {
-    let rules = world.rules();
-    let each = rules.resources.iter().enumerate().map(|(at, rule)| {
-        let resource = ResourceId(u16::try_from(at).unwrap_or(u16::MAX));
-        let (limit, used) = (world.limit(handle, resource), world.used(handle, resource));
-        let capacity = world.capacity(handle, resource, world.now());
-        let value = match rule.kind {
-            ResourceKind::Renewable { window_ms } => {
-                json!({ "kind": "renewable", "rate": limit, "capacity": capacity,
-                "window": format_duration_ms(window_ms), "used_total": used })
-            }
-            ResourceKind::Depletable => {
-                json!({ "kind": "depletable", "balance": limit, "capacity": capacity, "used": used })
-            }
-            ResourceKind::Allocatable => {
-                json!({ "kind": "allocatable", "quota": limit, "capacity": capacity, "used": used })
-            }
-            ResourceKind::Metered => json!({ "kind": "metered", "used": used }),
-        };
-        (rule.name.clone(), value)
-    });
-    Value::Object(each.collect())
 }
 
 fn text(world: &World, handles: &[Handle], what: &str) -> String {
@@ -110,11 +83,9 @@ fn text(world: &World, handles: &[Handle], what: &str) -> String {
         _ => {
             let limited: Vec<(ResourceId, &str)> = world
                 .rules()
-                .resources
-                .iter()
-                .enumerate()
+                .by_id()
                 .filter(|(_, rule)| rule.kind != ResourceKind::Metered)
-                .map(|(at, rule)| (ResourceId(u16::try_from(at).unwrap_or(u16::MAX)), rule.name.as_str()))
+                .map(|(id, rule)| (id, rule.name.as_str()))
                 .collect();
             let headings: Vec<String> = limited.iter().map(|(_, name)| format!("{name} free#")).collect();
             let mut heading = vec!["principal", "owner", "state", "steps#", "scrip#"];
@@ -142,34 +113,21 @@ fn state(world: &World, agent: &Agent) -> String {
 }
 
 /// All there is to see of one artifact.
-fn one(world: &World, id: &str, json: bool) -> Result<bool> {
+fn one(world: &World, id: &str, printer: Printer) -> Result<ExitStatus> {
     let Some((handle, artifact)) = world.lookup(id).and_then(|handle| Some((handle, world.get(handle)?)))
     else {
         bail!(Usage(format!(
             "there is no artifact `{id}`; or name principals, agents, artifacts or balances"
         )));
     };
-    let query = Action::parse(json!({ "op": "query", "what": "artifact", "artifact": id }));
-    let op = query.ok().and_then(|mut action| action.ops.pop()).map(|planned| planned.op);
-    let mut shown = match op {
-        Some(Op::Query(query)) => {
-            match Transaction::observe(world, query, world.now(), 0).step(Answer::Begin) {
-                Need::Done(finished) => finished.outcome.result(),
-                _ => Value::Null,
-            }
-        }
-        _ => Value::Null,
-    };
+    let mut shown = world.metadata(handle);
     let details = row(world, handle, "artifacts");
     if let (Value::Object(shown), Value::Object(details)) = (&mut shown, details) {
         shown.extend(details);
+        shown.insert("deleted".into(), artifact.is_deleted().into());
         shown.insert("content".into(), artifact.content().clone());
         shown.insert("code".into(), artifact.code().map_or(Value::Null, |code| (**code).into()));
     }
-    if json {
-        print::json(&shown)
-    } else {
-        print::pretty(&shown)
-    }
-    Ok(true)
+    printer.value(&shown)?;
+    Ok(ExitStatus::Done)
 }

@@ -27,6 +27,9 @@ pub trait FieldType: Sized {
 
     /// Its JSON Schema.
     fn schema() -> Value;
+
+    /// Whether it was given.
+    fn is_given(&self) -> bool;
 }
 
 /// A type that is read from a value that was given.
@@ -48,6 +51,10 @@ impl<T: Given> FieldType for T {
     fn schema() -> Value {
         T::given_schema()
     }
+
+    fn is_given(&self) -> bool {
+        true
+    }
 }
 
 impl<T: Given> FieldType for Option<T> {
@@ -62,6 +69,10 @@ impl<T: Given> FieldType for Option<T> {
 
     fn schema() -> Value {
         T::given_schema()
+    }
+
+    fn is_given(&self) -> bool {
+        self.is_some()
     }
 }
 
@@ -88,6 +99,13 @@ impl<T: Given> FieldType for Keep<T> {
     fn schema() -> Value {
         json!({ "anyOf": [T::given_schema(), { "type": "null" }] })
     }
+
+    fn is_given(&self) -> bool {
+        match self {
+            Self::Keep => false,
+            Self::Set(_) => true,
+        }
+    }
 }
 
 /// A field that must be given, and whose null means something.
@@ -107,6 +125,10 @@ impl<T: Given> FieldType for OrNull<T> {
 
     fn schema() -> Value {
         json!({ "anyOf": [T::given_schema(), { "type": "null" }] })
+    }
+
+    fn is_given(&self) -> bool {
+        true
     }
 }
 
@@ -240,6 +262,15 @@ impl Given for Amount {
 /// An amount or number that may be 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Natural(pub i64);
+
+impl Natural {
+    /// The number, which is never negative.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "the door lets no negative number in")]
+    pub fn as_u64(self) -> u64 {
+        u64::try_from(self.0).expect("0 or more")
+    }
+}
 
 impl Given for Natural {
     fn given(name: &str, value: Value) -> Result<Self, Refusal> {

@@ -8,6 +8,7 @@ mod field;
 mod wait;
 // Built on it:
 mod heritage;
+mod query;
 mod action;
 mod schema;
 
@@ -23,6 +24,7 @@ pub use self::{
         bounded,
     },
     heritage::heritage,
+    query::{QUERIES, QuerySpec, answers, queries},
     schema::{reference, schema},
     wait::{AnyOf, EventType, Fitting, Level, Waiting},
 };
@@ -76,6 +78,13 @@ macro_rules! ops {
                 #[allow(unused_variables, reason = "an op may have no fields")]
                 fn take(fields: &mut Fields) -> Result<Self, Refusal> {
                     Ok(Self { $( $field: fields.take($key)?, )* })
+                }
+
+                /// The names of the fields that were given.
+                #[must_use]
+                pub fn given(&self) -> Vec<&'static str> {
+                    let all: &[(&'static str, bool)] = &[ $( ($key, self.$field.is_given()), )* ];
+                    all.iter().filter(|(_, given)| *given).map(|(name, _)| *name).collect()
                 }
             }
         )+
@@ -168,10 +177,12 @@ ops! {
         new "new": Text,
     }
 
-    /// Makes an artifact a tombstone; its id is never used again.
+    /// Makes an artifact a tombstone; its id is never used again. Its rates lapse; scrip, balances and quotas need an heir.
     Delete 1 {
         /// The artifact to delete.
         artifact "artifact": Id,
+        /// The principal that receives the scrip, balances and quotas that it holds.
+        heir "heir": Option<Id>,
     }
 
     /// Calls a method of an artifact's code.
@@ -230,7 +241,7 @@ ops! {
         value "value": OrNull<Stored>,
     }
 
-    /// Ends an agent's step until the first of what is named; only an agent can sleep.
+    /// Ends an agent's step until the first of what is named; only an agent can sleep. In the list that a step returns it holds though another op of the list is refused.
     Sleep 1 {
         /// So long, such as `60s`; in code by position, `sleep("60s")`, for `for` is a word of Python.
         duration "for": Option<Duration>,

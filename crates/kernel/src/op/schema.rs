@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::{FieldType, Natural, OpSpec, SPECS};
+use super::{FieldType, Natural, OpKind, OpSpec, SPECS, query::queries};
 
 /// The JSON Schema of one op, as `oikos schema op` prints it: one alternative per op.
 #[must_use]
@@ -61,6 +61,13 @@ pub fn reference() -> String {
         for field in spec.fields {
             let must = if field.required { "" } else { " (optional)" };
             let _ = writeln!(text, "- `{}`{must}: {}", field.name, field.doc.trim());
+        }
+        if spec.kind == OpKind::Query {
+            let _ = write!(
+                text,
+                "\nEach `what` takes some of the fields; those in bold it needs.\n\n{}",
+                queries()
+            );
         }
     }
     text

@@ -101,6 +101,7 @@ impl Transaction<'_> {
         let context = self.context(actor, op, ask);
         let inner = Actor {
             me: Some(contract),
+            caller: actor.me,
             bearer: actor.bearer,
             origin: actor.origin,
             invoke_depth: actor.invoke_depth,
@@ -294,6 +295,7 @@ fn proposed(op: &Op) -> Option<Value> {
         }
         Op::Edit(op) => Some(json!({ op.field.as_str(): op.new.0.len() })),
         Op::SetContract(op) => Some(json!({ "access_contract": op.contract.as_str() })),
+        Op::Delete(op) => op.heir.as_ref().map(|heir| json!({ "heir": heir.as_str() })),
         Op::Invoke(op) => Some(json!({
             "args": op.args.as_ref().map_or(2, |args| text_bytes(&Value::Array(args.0.clone()))),
             "pay": op.pay.map_or(0, |pay| pay.0),

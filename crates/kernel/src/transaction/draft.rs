@@ -26,7 +26,7 @@ pub(super) struct Draft<'w> {
     artifacts: FxHashMap<Handle, Box<Artifact>>,
     accounts: FxHashMap<u32, Account>,
     cells: FxHashMap<(u32, ResourceId), Cell>,
-    refs: FxHashMap<Handle, u32>,
+    refs: FxHashMap<(Handle, Handle), u32>,
     undo: Vec<Undo>,
     effects: Vec<Effect>,
     events: Vec<Event>,
@@ -51,7 +51,7 @@ enum Undo {
     Artifact(Handle, Option<Box<Artifact>>),
     Account(u32, Option<Account>),
     Cell(u32, ResourceId, Option<Cell>),
-    Refs(Handle, Option<u32>),
+    Refs((Handle, Handle), Option<u32>),
     Least((u32, ResourceId), Option<i64>),
 }
 
@@ -123,7 +123,7 @@ impl<'w> Draft<'w> {
                 Some(Undo::Artifact(handle, old)) => put(&mut self.artifacts, handle, old),
                 Some(Undo::Account(number, old)) => put(&mut self.accounts, number, old),
                 Some(Undo::Cell(number, resource, old)) => put(&mut self.cells, (number, resource), old),
-                Some(Undo::Refs(contract, old)) => put(&mut self.refs, contract, old),
+                Some(Undo::Refs(key, old)) => put(&mut self.refs, key, old),
                 Some(Undo::Least(key, old)) => put(&mut self.least, key, old),
                 None => break,
             }
@@ -143,16 +143,29 @@ impl<'w> Draft<'w> {
             }
             let account = self.artifact(*from).and_then(|artifact| artifact.account);
             if let Some(number) = account {
-                let key = (number, *resource);
-                let free = self.free_apart(number, *resource);
-                let old = self.least.get(&key).copied();
-                self.least.insert(key, old.map_or(free, |least| least.min(free)));
-                self.undo.push(Undo::Least(key, old));
+                self.at_least(number, *resource, self.free_apart(number, *resource));
+            }
+        }
+        if let Effect::Delete { artifact, .. } = &effect
+            && let Some(number) = self.artifact(*artifact).and_then(|artifact| artifact.account)
+        {
+            // What it left is counted as it was then: nothing more of it can be charged. Its rates can.
+            let left = self.world.rules().by_id().filter(|(_, rule)| {
+                matches!(rule.kind, ResourceKind::Depletable | ResourceKind::Allocatable)
+            });
+            for (resource, _) in left {
+                let spent = self.spent.get(&(number, resource)).copied().unwrap_or(0);
+                self.at_least(number, resource, spent);
             }
         }
         self.effects.push(effect);
         self.bytes_undoable += bytes;
         Ok(())
+    }
+
+    /// How many events were told that vanish if the action fails.
+    pub(super) fn events_told(&self) -> usize {
+        self.events.len()
     }
 
     /// Adds an event. [`Self::has_room`] is asked when the op that tells it ends.
@@ -197,6 +210,14 @@ impl<'w> Draft<'w> {
         Ok(())
     }
 
+    /// Remembers how little was free of a resource, charges apart.
+    fn at_least(&mut self, number: u32, resource: ResourceId, free: i64) {
+        let key = (number, resource);
+        let old = self.least.get(&key).copied();
+        self.least.insert(key, old.map_or(free, |least| least.min(free)));
+        self.undo.push(Undo::Least(key, old));
+    }
+
     /// What is free over the draft, charges apart.
     fn free_apart(&self, number: u32, resource: ResourceId) -> i64 {
         let kind = self.world.rules().kind(resource);
@@ -210,7 +231,9 @@ impl<'w> Draft<'w> {
     /// How much a principal could be charged now. What came to it within the action doesn't count:
     /// the action may fail and take it back, and its charges stay.
     pub(super) fn chargeable(&self, principal: Handle, resource: ResourceId) -> i64 {
-        let Some(number) = self.artifact(principal).and_then(|artifact| artifact.account) else {
+        let Some((number, deleted)) =
+            self.artifact(principal).and_then(|artifact| Some((artifact.account?, artifact.deleted)))
+        else {
             return 0;
         };
         let kind = self.world.rules().kind(resource);
@@ -220,14 +243,16 @@ impl<'w> Draft<'w> {
         let base = State::cell(self.world, number, resource).map_or(0, |cell| cell.free(kind, self.now));
         let least = self.least.get(&(number, resource)).copied().unwrap_or(i64::MAX);
         let spent = self.spent.get(&(number, resource)).copied().unwrap_or(0);
-        base.min(least).min(self.free_apart(number, resource)) - spent
+        // Its rates have lapsed with it, but charges come before effects.
+        let now = if deleted { i64::MAX } else { self.free_apart(number, resource) };
+        base.min(least).min(now) - spent
     }
 
     /// Charges what is known to be [`Self::chargeable`].
+    #[expect(clippy::expect_used, reason = "nothing can be charged to what is no principal")]
     pub(super) fn charge(&mut self, principal: Handle, resource: ResourceId, amount: i64) {
-        let Some(number) = self.artifact(principal).and_then(|artifact| artifact.account) else {
-            return;
-        };
+        let number = self.artifact(principal).and_then(|artifact| artifact.account);
+        let number = number.expect("only a principal is charged");
         // Only what is merely metered can come near the end of `i64`: its sum stays there.
         let spent = self.spent.entry((number, resource)).or_insert(0);
         *spent = spent.saturating_add(amount);
@@ -287,7 +312,15 @@ impl State for Draft<'_> {
     }
 
     fn account(&self, number: u32) -> Account {
-        self.accounts.get(&number).copied().unwrap_or_else(|| State::account(self.world, number))
+        // An account that the draft opened is not in the world yet.
+        let before = || {
+            if number < self.world.accounts_len() {
+                State::account(self.world, number)
+            } else {
+                Account::default()
+            }
+        };
+        self.accounts.get(&number).copied().unwrap_or_else(before)
     }
 
     fn set_account(&mut self, number: u32, account: Account) {
@@ -316,13 +349,15 @@ impl State for Draft<'_> {
         self.free_apart(number, resource).saturating_sub(spent)
     }
 
-    fn refs(&self, contract: Handle) -> u32 {
-        self.refs.get(&contract).copied().unwrap_or_else(|| self.world.refs(contract))
+    fn refs(&self, contract: Handle, owner: Handle) -> u32 {
+        let known = self.refs.get(&(contract, owner)).copied();
+        known.unwrap_or_else(|| self.world.refs(contract, owner))
     }
 
-    fn set_refs(&mut self, contract: Handle, refs: u32) {
-        let old = self.refs.insert(contract, refs);
-        self.undo.push(Undo::Refs(contract, old));
+    fn set_refs(&mut self, contract: Handle, owner: Handle, refs: u32) {
+        let key = (contract, owner);
+        let old = self.refs.insert(key, refs);
+        self.undo.push(Undo::Refs(key, old));
     }
 
     fn push(&mut self, artifact: Artifact) {
@@ -360,6 +395,9 @@ impl State for Draft<'_> {
     fn found(&mut self, _resource: Option<ResourceId>, _amount: i64) -> Result<(), Guard> {
         Err(Guard::Broken("an action can't make something of nothing".into()))
     }
+
+    // The total is the world's own.
+    fn lapsed(&mut self, _resource: ResourceId, _amount: i64) {}
 }
 
 impl Savepoint {

@@ -134,6 +134,10 @@ impl Transaction<'_> {
 
     /// Answers the code on top: a value, or an exception.
     pub(super) fn answer(&mut self, result: Result<Value, Refusal>) -> Next {
+        let Some(reader) = self.top_code().map(|task| task.actor) else {
+            return Next::Root;
+        };
+        let told = result.as_ref().err().map(|refusal| self.told(reader, refusal));
         let Some(task) = self.top_code() else {
             return Next::Root;
         };
@@ -145,15 +149,15 @@ impl Transaction<'_> {
             }
             Ok(value) => HostAnswer::Value(value),
             Err(refusal) if attempt => {
-                let error = refusal.to_json();
+                let error = told.unwrap_or(refusal).to_json();
                 HostAnswer::Value(serde_json::json!({ "ok": false, "result": null, "error": error }))
             }
             Err(refusal) => {
-                let text = refusal.exception_text();
+                let text = told.as_ref().unwrap_or(&refusal).exception_text();
                 if task.raised.len() == RAISED_MAX {
                     task.raised.remove(0);
                 }
-                task.raised.push(refusal);
+                task.raised.push((text.clone(), refusal));
                 HostAnswer::Raise(text)
             }
         };
@@ -226,7 +230,7 @@ impl Transaction<'_> {
         let (file, open) = (&task.file, self.may_see_lines(task));
         let uncaught = failure.exception.as_ref();
         if let Some(text) = uncaught.filter(|_| failure.kind == FailureKind::Raised)
-            && let Some(refusal) = task.raised.iter().rev().find(|refusal| refusal.exception_text() == **text)
+            && let Some((_, refusal)) = task.raised.iter().rev().find(|(raised, _)| raised == &**text)
         {
             // A refusal that the code let through keeps its code and numbers. Its words tell what the code
             // did with whom, unless they tell the payer what it lacks.
@@ -323,6 +327,7 @@ impl Transaction<'_> {
         let code = Some(handle).filter(|handle| standing && self.draft.exists_before(*handle));
         let inner = Actor {
             me: Some(handle),
+            caller: actor.me,
             bearer: actor.bearer.of_code(pays, code),
             origin: actor.origin,
             invoke_depth: depth,
@@ -365,7 +370,7 @@ impl Transaction<'_> {
                 }
                 Gift::Resource { resource, amount } => {
                     let resource = self.resource(&resource.0)?;
-                    self.shift(actor, (from, to), resource, amount.0)?;
+                    self.shift(actor, (from, to), resource, amount.0, true)?;
                 }
             }
         }

@@ -39,7 +39,7 @@ impl Transaction<'_> {
     fn dispatch(&mut self, actor: Actor, call: HostCall) -> Next {
         let result = match call.function {
             HostFn::Op(kind) => return self.called(actor, kind, call),
-            HostFn::Ledger(function) => self.ledger(function, call),
+            HostFn::Ledger(function) => self.ledger(actor, function, call),
             HostFn::Function(function) => match function {
                 Function::Pay => return self.called(actor, OpKind::Transfer, call),
                 Function::StorageSet => return self.called(actor, OpKind::Store, call),
@@ -55,7 +55,7 @@ impl Transaction<'_> {
                 Function::GetBalance => self.get_balance(actor, call),
                 Function::StorageGet => self.storage_get(actor, call),
                 Function::StorageList => self.storage_list(actor, call),
-                Function::GetArtifactInfo => self.get_artifact_info(call),
+                Function::GetArtifactInfo => self.get_artifact_info(actor, call),
                 Function::Attempt => Err(Refusal::invalid("`attempt` needs the name of an op, not its own")),
                 Function::CallLlm => {
                     let name = function.as_str();
@@ -79,7 +79,7 @@ impl Transaction<'_> {
 
     fn get_balance(&mut self, actor: Actor, call: HostCall) -> Result<Value, Refusal> {
         let mut args = Args::of(Function::GetBalance.as_str(), Function::GetBalance.spec(), call)?;
-        let who = self.who(actor, args.take::<Option<Id>>("of")?)?;
+        let who = self.known(actor, args.take::<Option<Id>>("of")?)?;
         Ok(self.scrip(who).into())
     }
 
@@ -106,16 +106,16 @@ impl Transaction<'_> {
         Ok(keys.map(|key| Value::from(&**key)).collect())
     }
 
-    fn get_artifact_info(&mut self, call: HostCall) -> Result<Value, Refusal> {
+    fn get_artifact_info(&mut self, actor: Actor, call: HostCall) -> Result<Value, Refusal> {
         let function = Function::GetArtifactInfo;
         let mut args = Args::of(function.as_str(), function.spec(), call)?;
         let id: Id = args.take("artifact")?;
         let handle = self.target(&id)?;
-        Ok(self.metadata(handle))
+        Ok(self.metadata(actor, handle))
     }
 
     /// The read-only ledger that contracts are handed.
-    fn ledger(&mut self, function: LedgerFn, call: HostCall) -> Result<Value, Refusal> {
+    fn ledger(&mut self, actor: Actor, function: LedgerFn, call: HostCall) -> Result<Value, Refusal> {
         let mut args = Args::of(function.as_str(), function.spec(), call)?;
         let id: Id = args.take("principal")?;
         let found = self.draft.find(id.as_str()).filter(|handle| {
@@ -124,6 +124,9 @@ impl Transaction<'_> {
                 .is_some_and(|artifact| artifact.account.is_some() && !artifact.deleted)
         });
         let who = found.ok_or_else(|| Refusal::new(Code::NotFound, format!("there is no principal `{id}`")));
+        if function != LedgerFn::PrincipalExists {
+            self.check_known(actor, who.clone()?)?;
+        }
         Ok(match function {
             LedgerFn::PrincipalExists => who.is_ok().into(),
             LedgerFn::GetScrip => self.scrip(who?).into(),
@@ -139,8 +142,7 @@ impl Transaction<'_> {
             LedgerFn::GetAllResources => {
                 let (who, rules) = (who?, self.draft.world().rules());
                 let mut all = Map::new();
-                for (at, rule) in rules.resources.iter().enumerate() {
-                    let resource = ResourceId(u16::try_from(at).unwrap_or(u16::MAX));
+                for (resource, rule) in rules.by_id() {
                     all.insert(rule.name.clone(), self.free_of(who, resource).into());
                 }
                 Value::Object(all)
@@ -191,8 +193,14 @@ impl Transaction<'_> {
         }
     }
 
-    /// Whom a lookup is about: who was named, or the caller.
-    pub(super) fn who(&self, actor: Actor, of: Option<Id>) -> Result<Handle, Refusal> {
+    /// The principal that a lookup is about, if its affairs may be known.
+    pub(super) fn known(&self, actor: Actor, of: Option<Id>) -> Result<Handle, Refusal> {
+        let who = self.who(actor, of)?;
+        self.check_known(actor, who).map(|()| who)
+    }
+
+    /// The principal that a lookup is about: the one that was named, or the caller.
+    fn who(&self, actor: Actor, of: Option<Id>) -> Result<Handle, Refusal> {
         let Some(id) = of else { return self.own(actor) };
         let handle = self.target(&id)?;
         match self.draft.artifact(handle).and_then(|artifact| artifact.account) {

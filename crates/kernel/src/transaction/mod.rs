@@ -9,10 +9,12 @@ mod draft;
 mod stack;
 // Built on it:
 mod ask;
+mod delete;
 mod frame;
 mod host;
 mod ops;
 mod query;
+mod sight;
 mod sleep;
 
 use std::{collections::VecDeque, sync::Arc};
@@ -27,7 +29,7 @@ use crate::{
     code::{CodeAnswer, CodeCall, CodeFailure, Entry, HostAnswer},
     json::{Json, text_bytes},
     limits,
-    op::{Action, Op, OpKind, Planned, Query},
+    op::{Action, Op, OpKind, Planned, Query, Sleep},
     record::{Charge, Effect, Event, EventKind, Handle, Outcome},
     refusal::{Code, Lack, Refusal},
     rules::{ResourceId, ResourceKind},
@@ -143,6 +145,8 @@ pub struct Transaction<'w> {
     prices: Vec<(Handle, i64)>,
     output: String,
     outcome: Option<Result<Value, Refusal>>,
+    /// The sleeps of a step's list, each with its place: they hold though the rest is refused.
+    sleeps: Vec<(u32, Sleep)>,
     /// The code of a thought or a measure, until it is started.
     alone: Option<(Arc<str>, Entry, Vec<Value>)>,
 }
@@ -176,6 +180,7 @@ impl<'w> Transaction<'w> {
             prices: Vec::new(),
             output: String::new(),
             outcome: None,
+            sleeps: Vec::new(),
             alone: None,
         }
     }
@@ -191,13 +196,19 @@ impl<'w> Transaction<'w> {
         now: Time,
         seed: u64,
     ) -> Result<Self, Refusal> {
-        Self::act_after(world, actor, action, now, seed, &[])
+        let mut this = Self::new(world, now, seed, Actor::principal(actor, Mode::Act));
+        this.admit(actor, &action)?;
+        this.is_list = action.is_list;
+        this.queue = action.ops.into();
+        Ok(this)
     }
 
-    /// As [`Self::act`], after the actor thought: the thought's charges come first.
+    /// An agent's own step: as [`Self::act`], after it thought: the thought's charges come first.
+    /// A `sleep` in the list that it returned is the step's: it holds though another
+    /// op of the list is refused.
     ///
     /// # Errors
-    /// As [`Self::act`].
+    /// As [`Self::act`], if no sleep holds.
     pub fn act_after(
         world: &'w World,
         actor: Handle,
@@ -210,8 +221,20 @@ impl<'w> Transaction<'w> {
         for charge in thought {
             this.draft.charge(charge.principal, charge.resource, charge.amount);
         }
-        this.admit(actor, &action)?;
         this.is_list = action.is_list;
+        if action.is_list {
+            let sleeps = (0..).zip(&action.ops).filter_map(|(at, planned)| match &planned.op {
+                Op::Sleep(sleep) => Some((at, sleep.clone())),
+                _ => None,
+            });
+            this.sleeps = sleeps.collect();
+        }
+        if let Err(refusal) = this.admit(actor, &action) {
+            if !this.hold_sleeps(0, None) {
+                return Err(refusal);
+            }
+            this.outcome = Some(Err(refusal));
+        }
         this.queue = action.ops.into();
         Ok(this)
     }
@@ -337,7 +360,8 @@ impl<'w> Transaction<'w> {
         };
         let op = Arc::clone(&task.op);
         self.stack.push(Task::Op(Box::new(task)));
-        let asks = self.count_op(actor, &op).and_then(|()| self.asks(&op));
+        let asks = self.check_alive(actor).and_then(|()| self.count_op(actor, &op));
+        let asks = asks.and_then(|()| self.asks(&op));
         match asks {
             Ok(mut asks) => {
                 asks.reverse();
@@ -346,6 +370,18 @@ impl<'w> Transaction<'w> {
                 Next::Advance
             }
             Err(refusal) => self.end_op(Err(refusal)),
+        }
+    }
+
+    /// Refuses whatever would be done by who was deleted earlier in the action.
+    fn check_alive(&self, actor: Actor) -> Result<(), Refusal> {
+        let row = actor.me.and_then(|me| self.draft.artifact(me));
+        match row.filter(|artifact| artifact.deleted) {
+            Some(artifact) => {
+                let sentence = format!("`{}` was deleted, so it can do nothing more", artifact.id);
+                Err(Refusal::new(Code::NotFound, sentence).hint("let the `delete` come last"))
+            }
+            None => Ok(()),
         }
     }
 
@@ -366,6 +402,11 @@ impl<'w> Transaction<'w> {
             Refusal::new(Code::LimitExceeded, format!("an action may execute {most} ops"))
                 .numbers(i64::from(most) + 1, i64::from(most))
         })?;
+        let told_most = limits::EVENTS_PER_ACTION_MAX;
+        if self.draft.events_told() >= told_most {
+            let sentence = format!("an action may make {told_most} events");
+            return Err(Refusal::new(Code::LimitExceeded, sentence).hint("do the rest in another action"));
+        }
         let kind = op.kind();
         let allowed = match actor.mode {
             Mode::Act => true,
@@ -445,6 +486,7 @@ impl<'w> Transaction<'w> {
             Err(mut refusal) => {
                 refusal.index = self.is_list.then_some(self.index);
                 self.draft.rollback(Savepoint::START);
+                self.hold_sleeps(self.index, Some(self.index));
                 self.outcome = Some(Err(refusal));
             }
         }
@@ -493,7 +535,12 @@ impl<'w> Transaction<'w> {
                     format!("prices would take {total} scrip, and this `{op}` may spend {}", task.bound);
                 let mut refusal = Refusal::new(Code::LimitExceeded, sentence)
                     .numbers(total, task.bound)
-                    .hint(format!("name `max_spend`, at least {total}, on the `{op}` to allow it"));
+                    .hint(format!("name `max_spend`, at least {total}, on the `{op}` to allow it"))
+                    .about(
+                        task.actor.me.unwrap_or(payer),
+                        format!("prices would take more scrip than this `{op}` may spend"),
+                        Some(format!("a larger `max_spend` on the `{op}` would allow it")),
+                    );
                 refusal.bound = true;
                 return Err(refusal);
             }
@@ -550,7 +597,9 @@ impl<'w> Transaction<'w> {
                 (Code::InsufficientResource, format!("get some `{name}` by `transfer`"))
             }
         };
-        let mut refusal = Refusal::new(code, sentence).numbers(need, have).hint(hint);
+        let without = format!("`{}` may not use so much of `{name}` now", self.name(who));
+        let mut refusal =
+            Refusal::new(code, sentence).numbers(need, have).hint(hint).about(who, without, None);
         refusal.lack = Some(Lack { principal: who, resource });
         refusal
     }
@@ -570,8 +619,9 @@ impl<'w> Transaction<'w> {
 
     fn tell_of(&mut self, actor: Actor, kind: EventKind, event: Told) {
         if let Some(actor) = actor.me {
-            let Told { artifact, to, amount, resource, detail } = event;
-            self.draft.tell(Event { artifact, to, amount, resource, detail, ..Event::new(kind, actor) });
+            let Told { artifact, to, amount, resource, detail, sent } = event;
+            let event = Event { artifact, to, amount, resource, detail, sent, ..Event::new(kind, actor) };
+            self.draft.tell(event);
         }
     }
 
@@ -604,4 +654,6 @@ struct Told {
     amount: Option<i64>,
     resource: Option<ResourceId>,
     detail: Option<String>,
+    /// Whether it was sent along with an invocation.
+    sent: bool,
 }

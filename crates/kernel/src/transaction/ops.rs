@@ -17,17 +17,14 @@ use crate::{
     limits,
     mind::MindKind,
     op::{
-        Content, Delete, Edit, Field, Keep, Op, OpKind, Part, Read, SetContract, Store, Transfer,
-        TransferOwnership, Write,
+        Content, Edit, Field, Keep, Op, OpKind, Part, Read, SetContract, Store, Transfer, TransferOwnership,
+        Write,
     },
     record::{Change, Creation, Effect, EventKind, Handle, Pays, Shared, Why},
     refusal::{Code, Refusal},
     rules::{ResourceId, ResourceKind},
-    state::{State, still_held},
+    state::State,
 };
-
-/// How many artifacts a hint names.
-const NAMED_MAX: usize = 3;
 
 impl Transaction<'_> {
     /// Performs the op on top, all of whose questions are answered.
@@ -110,7 +107,7 @@ impl Transaction<'_> {
         self.top_op().is_some_and(|task| task.decides)
     }
 
-    fn artifact(&self, id: &Id) -> Result<(Handle, &Artifact), Refusal> {
+    pub(super) fn artifact(&self, id: &Id) -> Result<(Handle, &Artifact), Refusal> {
         let handle = self.target(id)?;
         let artifact = self.draft.artifact(handle);
         artifact
@@ -143,8 +140,10 @@ impl Transaction<'_> {
         if created && self.draft.artifact(handle).is_some_and(Artifact::has_loop) {
             self.tell_of(actor, EventKind::Spawn, Told { artifact: Some(handle), ..Told::default() });
         }
-        let (version, size) =
-            self.draft.artifact(handle).map_or((0, 0), |artifact| (artifact.version, artifact.size()));
+        let (version, size) = (
+            self.draft.artifact(handle).map_or(0, |artifact| artifact.version),
+            self.size_seen(actor, handle),
+        );
         Ok(json!({ "artifact": op.artifact.as_str(), "created": created, "version": version, "size": size }))
     }
 
@@ -343,42 +342,6 @@ impl Transaction<'_> {
         Ok(json!({ "artifact": op.artifact.as_str(), "version": version + 1 }))
     }
 
-    fn delete(&mut self, actor: Actor, op: &Delete) -> Result<Value, Refusal> {
-        let (artifact, row) = self.artifact(&op.artifact)?;
-        let before = row.size();
-        if let Some(held) = still_held(&self.draft, artifact) {
-            return Err(Refusal::invalid(format!("`{}` can't be deleted: it still {held}", op.artifact))
-                .hint(self.how_to_free(artifact)));
-        }
-        self.put(Effect::Delete { artifact })?;
-        self.tell(actor, OpKind::Delete, Told { artifact: Some(artifact), ..Told::default() });
-        let remains = self.draft.artifact(artifact).map_or(0, Artifact::size);
-        Ok(json!({ "artifact": op.artifact.as_str(), "freed": before - remains }))
-    }
-
-    /// What to do so that an artifact can be deleted, naming the first of those that stand in the way.
-    fn how_to_free(&self, handle: Handle) -> String {
-        let first_of = |fits: &dyn Fn(&Artifact) -> bool| {
-            let all = (0..State::len(&self.draft)).map(Handle).filter(|other| *other != handle);
-            let found = all.filter_map(|other| self.draft.artifact(other));
-            let found = found.filter(|artifact| !artifact.deleted && fits(artifact)).take(NAMED_MAX);
-            found.map(|artifact| format!("`{}`", artifact.id)).collect::<Vec<_>>().join(", ")
-        };
-        let under = first_of(&|artifact| artifact.access_contract == handle);
-        if !under.is_empty() {
-            return format!("put {under} under another contract by `set_contract`");
-        }
-        let number = self.draft.artifact(handle).and_then(|artifact| artifact.account);
-        if number.is_some_and(|number| State::account(&self.draft, number).scrip > 0) {
-            return "move the scrip away by `transfer`".into();
-        }
-        let owned = first_of(&|artifact| artifact.owner == handle);
-        if owned.is_empty() {
-            return "move it away by `transfer`".into();
-        }
-        format!("delete {owned}, or hand over by `transfer_ownership`")
-    }
-
     /// A principal that receives something.
     fn recipient(&self, id: &Id) -> Result<Handle, Refusal> {
         let (handle, artifact) = self.artifact(id)?;
@@ -408,7 +371,7 @@ impl Transaction<'_> {
             let (part, own) = (part.as_str(), own_part.as_str());
             return Err(Refusal::invalid(format!("`part`: `{}` has no {part}; it has a {own}", name.0)));
         }
-        self.shift(actor, (from, to), resource, amount)?;
+        self.shift(actor, (from, to), resource, amount, false)?;
         // A balance falls by what the action used so far; a rate or a quota stays what it is.
         let held = match own_part {
             Part::Balance => self.free_of(from, resource),
@@ -440,10 +403,12 @@ impl Transaction<'_> {
         (from, to): (Handle, Handle),
         resource: ResourceId,
         amount: i64,
+        sent: bool,
     ) -> Result<(), Refusal> {
         self.movable(resource)?;
         self.put(Effect::Move { from, to, resource, amount })?;
-        let told = Told { to: Some(to), amount: Some(amount), resource: Some(resource), ..Told::default() };
+        let (to, amount, resource) = (Some(to), Some(amount), Some(resource));
+        let told = Told { to, amount, resource, sent, ..Told::default() };
         self.tell(actor, OpKind::Transfer, told);
         Ok(())
     }

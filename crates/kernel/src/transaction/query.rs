@@ -10,18 +10,18 @@ use crate::{
     event::EventRow,
     id::Handle,
     limits,
-    op::{Op, OpKind, Permission, Query, What},
+    op::{Natural, Op, Permission, Query, What},
     refusal::{Code, Refusal},
-    rules::{ResourceId, ResourceKind},
+    resource::ResourceKind,
     state::State,
     time::format_duration_ms,
-    world::wire::{Viewer, event_json},
+    world::{Holding, wire::row_json},
 };
 
 impl Transaction<'_> {
     /// Answers a query; one about a permission may have to ask a contract first.
     pub(super) fn query(&mut self, actor: Actor, op: &Arc<Op>, query: &Query) -> Next {
-        if let Err(refusal) = check_fields(query) {
+        if let Err(refusal) = query.check_fields() {
             return self.end_op(Err(refusal));
         }
         if query.what == What::Permission {
@@ -43,6 +43,9 @@ impl Transaction<'_> {
             Some(id) => self.target(id)?,
             None => self.own(actor)?,
         };
+        if actor.me != Some(who) {
+            self.check_observer(actor, "what another may do")?;
+        }
         if query.target.is_some() && query.artifact.is_some() {
             return Err(Refusal::invalid("`target` and `artifact` are the same field"));
         }
@@ -54,28 +57,30 @@ impl Transaction<'_> {
     fn look_up(&mut self, actor: Actor, query: &Query) -> Result<Value, Refusal> {
         match query.what {
             What::Balances => self.balances(actor, query),
-            What::Balance => self.who(actor, query.of.clone()).map(|who| self.scrip(who).into()),
-            What::Resources => self.who(actor, query.of.clone()).map(|who| self.resources(who)),
+            What::Balance => self.known(actor, query.of.clone()).map(|who| self.scrip(who).into()),
+            What::Resources => self.known(actor, query.of.clone()).map(|who| self.resources(who)),
             What::Capacity => self.capacity(actor, query),
-            What::Artifact | What::Price => {
-                let id = query.artifact.as_ref().ok_or_else(|| missing("artifact"))?;
-                let handle = self.target(id)?;
-                Ok(match query.what {
-                    What::Artifact => self.metadata(handle),
-                    _ => self.draft.artifact(handle).map_or(0, |artifact| artifact.price).into(),
-                })
+            What::Artifact => self.named(query).map(|handle| self.metadata(actor, handle)),
+            What::Price => {
+                let handle = self.named(query)?;
+                Ok(self.draft.artifact(handle).map_or(0, |artifact| artifact.price).into())
             }
             What::Artifacts | What::Search => self.artifacts(actor, query),
             What::Agents => self.agents(actor, query),
             What::Events => self.events(actor, query),
-            What::Supply => self.supply(query),
+            What::Supply => self.supply(actor, query),
             What::Permission => Ok(Value::Null),
         }
     }
 
-    pub(super) fn metadata(&self, handle: Handle) -> Value {
+    fn named(&self, query: &Query) -> Result<Handle, Refusal> {
+        self.target(query.artifact.as_ref().ok_or_else(|| missing("artifact"))?)
+    }
+
+    pub(super) fn metadata(&self, actor: Actor, handle: Handle) -> Value {
+        let size = self.size_seen(actor, handle);
         let artifact = self.draft.artifact(handle);
-        artifact.map_or(Value::Null, |artifact| artifact.metadata(|handle| self.name(handle).into()))
+        artifact.map_or(Value::Null, |artifact| artifact.metadata(|handle| self.name(handle).into(), size))
     }
 
     /// How many rows the caller may have, and whether asking for all of them is fine.
@@ -100,7 +105,7 @@ impl Transaction<'_> {
             let Some(artifact) = self.draft.artifact(handle) else {
                 continue;
             };
-            if !artifact.has_standing() || artifact.deleted {
+            if !artifact.has_standing() || artifact.deleted || !self.may_know(actor, handle) {
                 continue;
             }
             if map.len() == rows {
@@ -116,38 +121,22 @@ impl Transaction<'_> {
 
     /// What a principal may use of everything.
     pub(super) fn resources(&self, who: Handle) -> Value {
-        let rules = self.draft.world().rules();
-        let number = self.draft.artifact(who).and_then(|artifact| artifact.account);
-        let mut all = Map::new();
-        for (at, rule) in rules.resources.iter().enumerate() {
-            let resource = ResourceId(u16::try_from(at).unwrap_or(u16::MAX));
+        let world = self.draft.world();
+        let (rules, artifact) = (world.rules(), self.draft.artifact(who));
+        let number = artifact.and_then(|artifact| artifact.account);
+        let since = artifact.map_or(rules.start, |artifact| artifact.created_at);
+        let each = rules.by_id().map(|(resource, rule)| {
             let cell = number.and_then(|number| State::cell(&self.draft, number, resource));
             let cell = cell.cloned().unwrap_or_default();
-            let spent = self.draft.spent_of(who, resource);
-            let used = cell.used.saturating_add(spent);
-            let free = self.free_of(who, resource);
-            all.insert(
-                rule.name.clone(),
-                match rule.kind {
-                    ResourceKind::Renewable { window_ms } => json!({
-                        "kind": "renewable", "rate": cell.limit, "window": format_duration_ms(window_ms),
-                        "capacity": free, "used": cell.live(self.now) + spent, "used_total": used,
-                    }),
-                    ResourceKind::Depletable => {
-                        json!({ "kind": "depletable", "balance": free, "capacity": free, "used": used })
-                    }
-                    ResourceKind::Allocatable => {
-                        json!({ "kind": "allocatable", "quota": cell.limit, "capacity": free, "used": used })
-                    }
-                    ResourceKind::Metered => json!({ "kind": "metered", "used": used }),
-                },
-            );
-        }
-        Value::Object(all)
+            let (spent, least) = (self.draft.spent_of(who, resource), world.least_use(who, resource));
+            let holding = Holding { rules, rule, cell: &cell, spent, now: self.now, since, least };
+            (rule.name.clone(), holding.to_json())
+        });
+        Value::Object(each.collect())
     }
 
     fn capacity(&self, actor: Actor, query: &Query) -> Result<Value, Refusal> {
-        let who = self.who(actor, query.of.clone())?;
+        let who = self.known(actor, query.of.clone())?;
         let name = query.resource.as_ref().ok_or_else(|| missing("resource"))?;
         let resource = self.resource(&name.0)?;
         let amount = query.amount.map_or(1, |amount| amount.0);
@@ -191,7 +180,7 @@ impl Transaction<'_> {
                 }
                 return Err(too_many("artifacts", rows + 1, rows));
             }
-            found.push(self.metadata(handle));
+            found.push(self.metadata(actor, handle));
         }
         Ok(Value::Array(found))
     }
@@ -212,10 +201,14 @@ impl Transaction<'_> {
         let rows = self.rows(actor, query)?;
         let world = self.draft.world();
         let alive = |handle: Handle| world.get(handle).is_some_and(|artifact| !artifact.is_deleted());
+        let keeps = self.keeps_from(actor);
         let row = |handle: Handle| {
             let (steps, state) =
                 world.agent(handle).map_or((0, "stopped"), |agent| (agent.steps, agent.state()));
             let owner = world.get(handle).map_or(handle, |artifact| artifact.owner);
+            // Why another waits would tell what it lacks.
+            let waits = matches!(state, "sleeping" | "blocked") && keeps && actor.me != Some(handle);
+            let state = if waits { "waiting" } else { state };
             json!({ "id": world.name(handle), "owner": world.name(owner), "state": state, "steps": steps })
         };
         let Some(sample) = query.sample else {
@@ -266,44 +259,69 @@ impl Transaction<'_> {
         if limit > most {
             return Err(too_many("`limit`", limit, most));
         }
-        let since = query.since.map(|since| u64::try_from(since.0).unwrap_or(0));
+        let since = query.since.map(Natural::as_u64);
         let of = match &query.of {
             Some(id) => Some(self.target(id)?),
             None => None,
         };
-        let viewer = actor.me.map_or(Viewer::Observer, |me| Viewer::Artifact(Some(me)));
-        let world = self.draft.world();
-        let wanted = |row: &&Arc<EventRow>| {
+        let (world, viewer) = (self.draft.world(), self.viewer(actor));
+        let wanted = |row: &Arc<EventRow>| {
             let event = &row.event;
-            since.is_none_or(|since| row.seq > since)
-                && query.kind.as_ref().is_none_or(|kind| *kind.0 == *event.kind.as_str())
+            query.kind.as_ref().is_none_or(|kind| *kind.0 == *event.kind.as_str())
                 && of.is_none_or(|of| [Some(event.actor), event.artifact, event.to].contains(&Some(of)))
         };
-        let json = |row: &Arc<EventRow>| event_json(world, row.seq, row.time, &row.event, viewer);
+        let shown = |row: &Arc<EventRow>| {
+            let json = wanted(row).then(|| row_json(world, row, viewer)).flatten();
+            json.map(|json| (row.seq, json))
+        };
         // With `since` a reader catches up from there; without, it sees the latest.
         if let Some(since) = since {
-            let mut rows: Vec<Value> = world.events().filter(wanted).take(limit).map(json).collect();
+            let after = world.events().filter(|row| row.seq > since).filter_map(shown);
+            let mut rows = whole_records(after, limit);
             // Whether something between was one of those wanted is not known any more.
-            let lost = world.events_lost_until().filter(|lost| *lost > since);
-            if let Some(lost) = lost {
-                rows.insert(0, json!({ "type": "gap", "since": since, "until": lost }));
+            if let Some(lost) = world.events_lost_until().filter(|lost| *lost > since) {
+                rows.insert(0, json!({ "type": "gap", "seq": lost, "since": since, "until": lost }));
             }
             return Ok(rows.into());
         }
-        let mut latest: Vec<Value> = world.events().rev().filter(wanted).take(limit).map(json).collect();
+        let latest = world.events().rev().filter_map(shown).take(limit);
+        let mut latest: Vec<Value> = latest.map(|(_, json)| json).collect();
         latest.reverse();
         Ok(latest.into())
     }
 
-    fn supply(&self, query: &Query) -> Result<Value, Refusal> {
+    fn supply(&self, actor: Actor, query: &Query) -> Result<Value, Refusal> {
         let world = self.draft.world();
         let Some(name) = &query.resource else {
             return Ok(world.supply().into());
         };
         let resource = self.resource(&name.0)?;
+        // A rate that lapsed with somebody is missing from it.
+        self.check_observer(actor, "the supply of a resource")?;
         let total = world.allotted().get(usize::from(resource.0)).copied().unwrap_or(0);
         Ok(total.into())
     }
+}
+
+/// At most `limit` events, but those of one record together: who asks next for what came after the last one's
+/// `seq` misses none. A record that has more by itself comes alone, and whole.
+fn whole_records(rows: impl Iterator<Item = (u64, Value)>, limit: usize) -> Vec<Value> {
+    let (mut page, mut first, mut last, mut whole) = (Vec::new(), None, None, 0);
+    for (seq, json) in rows.take_while(|_| limit > 0) {
+        if last != Some(seq) {
+            whole = page.len();
+            if whole >= limit {
+                break;
+            }
+            first = first.or(Some(seq));
+            last = Some(seq);
+        } else if page.len() >= limit && first != Some(seq) {
+            page.truncate(whole);
+            break;
+        }
+        page.push(json);
+    }
+    page
 }
 
 fn missing(field: &str) -> Refusal {
@@ -328,43 +346,4 @@ fn matches(artifact: &crate::artifact::Artifact, words: &[&str], reads: bool) ->
     }
     let text = text.to_lowercase();
     words.iter().all(|word| text.contains(word))
-}
-
-/// Fields that mean nothing for what is asked are refused, lest they seem to filter.
-fn check_fields(query: &Query) -> Result<(), Refusal> {
-    let allowed: &[&str] = match query.what {
-        What::Balances => &["limit"],
-        What::Balance | What::Resources => &["of"],
-        What::Capacity => &["of", "resource", "amount"],
-        What::Artifact | What::Price => &["artifact"],
-        What::Artifacts => &["of", "type", "text", "limit"],
-        What::Search => &["text", "of", "type", "limit"],
-        What::Agents => &["limit", "sample"],
-        What::Events => &["of", "since", "type", "limit"],
-        What::Supply => &["resource"],
-        What::Permission => &["as", "action", "target", "artifact"],
-    };
-    let given = [
-        ("of", query.of.is_some()),
-        ("artifact", query.artifact.is_some()),
-        ("resource", query.resource.is_some()),
-        ("amount", query.amount.is_some()),
-        ("text", query.text.is_some()),
-        ("since", query.since.is_some()),
-        ("type", query.kind.is_some()),
-        ("limit", query.limit.is_some()),
-        ("sample", query.sample.is_some()),
-        ("as", query.principal.is_some()),
-        ("action", query.action.is_some()),
-        ("target", query.target.is_some()),
-    ];
-    let stray = given.iter().find(|(name, given)| *given && !allowed.contains(name));
-    match stray {
-        Some((name, _)) => {
-            let what = query.what.as_str();
-            Err(Refusal::invalid(format!("`{}` of \"{what}\" takes no `{name}`", OpKind::Query))
-                .hint(format!("it takes {}", allowed.join(", "))))
-        }
-        None => Ok(()),
-    }
 }

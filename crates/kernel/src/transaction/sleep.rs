@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Told, Transaction, stack::Actor};
 use crate::{
     limits,
-    op::{OpKind, Sleep, Waiting},
+    op::{Op, OpKind, Sleep, Waiting},
     record::{Effect, Filter, Until},
     refusal::{Code, Refusal},
     resource::{ResourceKind, SCRIP},
@@ -13,6 +13,23 @@ use crate::{
 };
 
 impl Transaction<'_> {
+    /// Lets the sleeps of a step's list hold after the rest was refused; says whether any does. Those before
+    /// the op at `executed` have borne their costs already, the others bear them now; the one that was itself
+    /// refused is none.
+    pub(super) fn hold_sleeps(&mut self, executed: u32, refused: Option<u32>) -> bool {
+        let (actor, mut holds) = (self.actor, false);
+        for (at, sleep) in std::mem::take(&mut self.sleeps) {
+            if Some(at) == refused {
+                continue;
+            }
+            let borne = at < executed || self.count_op(actor, &Op::Sleep(sleep.clone())).is_ok();
+            if borne {
+                holds |= self.sleep(actor, &sleep).is_ok();
+            }
+        }
+        holds
+    }
+
     pub(super) fn sleep(&mut self, actor: Actor, op: &Sleep) -> Result<Value, Refusal> {
         let agent = self.own(actor)?;
         if !self.draft.artifact(agent).is_some_and(|artifact| artifact.has_loop) {

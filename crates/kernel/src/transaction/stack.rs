@@ -15,6 +15,8 @@ use crate::{
 pub(super) struct Actor {
     /// Who acts; nobody when an observer looks.
     pub(super) me: Option<Handle>,
+    /// Who called the code that acts; nobody for a principal itself.
+    pub(super) caller: Option<Handle>,
     /// Who bears it.
     pub(super) bearer: Bearer,
     /// The principal whose action started the chain.
@@ -77,8 +79,9 @@ pub(super) struct CodeTask {
     pub(super) polls: u64,
     /// Whether its budget is what the payer's CPU allows, rather than the limit of every run.
     pub(super) cpu_bound: bool,
-    /// Refusals that were raised in it, latest last, to know one again that was not caught.
-    pub(super) raised: Vec<Refusal>,
+    /// Refusals that were raised in it, latest last, each with the text that was: to know one again that was
+    /// not caught.
+    pub(super) raised: Vec<(String, Refusal)>,
     /// Whether the call under way is an `attempt`.
     pub(super) attempt: bool,
 }
@@ -123,10 +126,26 @@ impl Bearer {
 impl Actor {
     pub(super) fn principal(handle: Handle, mode: Mode) -> Self {
         let me = Some(handle);
-        Self { me, bearer: Bearer::of(handle), origin: me, invoke_depth: 0, check_depth: 0, mode }
+        Self {
+            me,
+            caller: None,
+            bearer: Bearer::of(handle),
+            origin: me,
+            invoke_depth: 0,
+            check_depth: 0,
+            mode,
+        }
     }
 
     pub(super) fn observer(mode: Mode) -> Self {
-        Self { me: None, bearer: Bearer::NOBODY, origin: None, invoke_depth: 0, check_depth: 0, mode }
+        Self {
+            me: None,
+            caller: None,
+            bearer: Bearer::NOBODY,
+            origin: None,
+            invoke_depth: 0,
+            check_depth: 0,
+            mode,
+        }
     }
 }

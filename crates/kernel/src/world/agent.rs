@@ -9,7 +9,7 @@ use crate::{
     event::Event,
     id::Handle,
     receipt::{Kept, Receipt},
-    record::Until,
+    record::{Until, Woke},
     resource::ResourceId,
     rules::Rules,
     time::Time,
@@ -55,18 +55,6 @@ pub(crate) enum Phase {
     Paused,
     /// It was deleted.
     Stopped,
-}
-
-/// What ended a sleep or a pause.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Woke {
-    Time,
-    /// The record of the event.
-    Event(u64),
-    /// Scrip (`None`) or a resource came to the level.
-    Level(Option<ResourceId>),
-    /// Something about the agent changed.
-    Change,
 }
 
 /// What became of a waiting loop whose account changed.

@@ -23,7 +23,7 @@ impl World {
     /// # Errors
     /// When a guard of the record fails: the journal is corrupt.
     pub fn apply(&mut self, record: &Record) -> Result<(), ApplyError> {
-        let problem = match self.change(record) {
+        let problem = match self.change(record).and_then(|told| self.check_handles(record).map(|()| told)) {
             Ok(told) if told.are_told_by(&record.events) => match self.remember(record, told.looked_seq) {
                 Ok(()) => return Ok(()),
                 Err(problem) => problem,
@@ -81,6 +81,24 @@ impl World {
         let looked_seq = before.unwrap_or_else(|| self.looked_seq(record));
         let last = self.turn_ends(record, looked_seq);
         Ok(LoopEvents { first, last, looked_seq })
+    }
+
+    /// Whether a record names only artifacts that there are, or that the founding brings.
+    fn check_handles(&self, record: &Record) -> Result<(), String> {
+        let end = State::len(self).max(self.founders);
+        let actor = match &record.cause {
+            Cause::Act { actor: one, .. }
+            | Cause::Step { agent: one, .. }
+            | Cause::Ask { agent: one, .. }
+            | Cause::Short { agent: one, .. } => Some(*one),
+            Cause::Genesis { .. } | Cause::Founding | Cause::Tick { .. } | Cause::Clock => None,
+        };
+        let effects = record.effects.iter().flat_map(|effect| effect.handles());
+        let events = record.events.iter().flat_map(|event| event.handles());
+        match effects.chain(events).chain(actor).find(|handle| handle.0 >= end) {
+            Some(handle) => Err(format!("artifact number {} does not exist", handle.0)),
+            None => Ok(()),
+        }
     }
 
     /// Takes the rules from the first record, and looks whether a record may come now.
@@ -145,7 +163,9 @@ impl World {
     /// Keeps what observations and queries show of a record, and wakes whom its events wake.
     fn remember(&mut self, record: &Record, looked_seq: u64) -> Result<(), String> {
         for event in &record.events {
-            let row = Arc::new(EventRow { seq: record.seq, time: record.time, event: event.clone() });
+            let owner = event.artifact.and_then(|artifact| self.get(artifact)).map(|artifact| artifact.owner);
+            let (seq, time, event) = (record.seq, record.time, event.clone());
+            let row = Arc::new(EventRow { seq, time, owner, event });
             self.deliver(&row, looked_seq);
             self.wake_by(&row, looked_seq);
             self.events.push_back(row);
@@ -209,20 +229,36 @@ impl World {
         Ok(())
     }
 
-    /// Lets go of old events, but not of those since the tick began: who falls asleep in it looks for them.
+    /// Lets go of old events, all those of a record together, so that as many as are promised stay; but not of
+    /// those since the tick began: who falls asleep in it looks for them.
     fn let_go_of_events(&mut self) {
         let tick_seq = self.tick.map_or(u64::MAX, |tick| tick.seq);
-        let is_old = |row: &Arc<EventRow>| row.seq <= tick_seq;
-        while self.events.len() > limits::EVENTS_KEPT_MAX && self.events.front().is_some_and(is_old) {
-            self.events.pop_front();
+        while self.events.len() > limits::EVENTS_KEPT_MAX {
+            let Some(seq) = self.events.front().map(|row| row.seq).filter(|seq| *seq <= tick_seq) else {
+                break;
+            };
+            let (mut low, mut high) = (0, self.events.len());
+            while low < high {
+                let middle = usize::midpoint(low, high);
+                match self.events.get(middle) {
+                    Some(row) if row.seq <= seq => low = middle + 1,
+                    _ => high = middle,
+                }
+            }
+            if self.events.len() - low < limits::EVENTS_KEPT_MAX {
+                break;
+            }
+            for _ in 0..low {
+                self.events.pop_front();
+            }
+            self.lost_until = Some(seq);
         }
     }
 
     /// Puts an event into the inboxes of the agents it concerns, but for the one who did it.
     fn deliver(&mut self, row: &Arc<EventRow>, looked_seq: u64) {
         let event = &row.event;
-        let owner = event.artifact.and_then(|artifact| self.get(artifact)).map(|artifact| artifact.owner);
-        let concerned = [event.to, event.artifact, owner];
+        let concerned = [event.to, event.artifact, row.owner];
         for (at, handle) in concerned.iter().enumerate() {
             let seen = concerned.iter().take(at).any(|other| other == handle);
             let Some(handle) = handle.filter(|handle| *handle != event.actor && !seen) else {

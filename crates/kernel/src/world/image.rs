@@ -142,7 +142,18 @@ impl World {
     /// # Errors
     /// The first sum that is wrong.
     pub fn audit(&self) -> Result<(), AuditError> {
-        self.audit_sums().and_then(|()| self.audit_disk()).map_err(AuditError)
+        self.audit_founding()
+            .and_then(|()| self.audit_sums())
+            .and_then(|()| self.audit_disk())
+            .map_err(AuditError)
+    }
+
+    fn audit_founding(&self) -> Result<(), String> {
+        let (there, founders) = (State::len(self), self.founders());
+        if there < founders {
+            return Err(format!("{there} of {founders} artifacts are founded"));
+        }
+        Ok(())
     }
 
     fn audit_sums(&self) -> Result<(), String> {

@@ -9,13 +9,14 @@ use serde_json::{Value, json};
 
 use super::{
     World,
-    agent::{Agent, Phase, Turned, Woke},
+    agent::{Agent, Phase, Turned},
+    sight::Viewer,
     sleepers::{Signs, events_of},
 };
 use crate::{
     event::{Event, EventKind, EventRow, Filter},
     limits,
-    record::{Bound, Cause, Effect, Handle, Outcome, Record, Thought, Until},
+    record::{Bound, Cause, Effect, Handle, Outcome, Record, Thought, Until, Woke},
     resource::{ResourceId, ResourceKind},
     rules::{Execution, OnExhaustion},
     state::State,
@@ -126,6 +127,12 @@ impl World {
         }
     }
 
+    /// What ended, or ends, the sleep of an agent that thinks on this world at `now`: its step is to say so.
+    #[must_use]
+    pub fn woke_before(&self, agent: Handle, now: Time) -> Option<Woke> {
+        self.agent(agent).and_then(|row| self.woke(row, now))
+    }
+
     pub(crate) fn woke_json(&self, woke: Woke) -> Value {
         match woke {
             Woke::Time => json!({ "by": "time" }),
@@ -212,16 +219,25 @@ impl World {
         }
     }
 
-    /// What a step tells first: that a wait has ended.
+    /// The events that a step tells first: that a wait has ended, as the mind saw it when it thought.
     pub(crate) fn turn_begins(&self, record: &Record) -> Vec<Event> {
-        let (Cause::Step { agent, .. } | Cause::Ask { agent, .. }) = record.cause else { return Vec::new() };
+        let (agent, woke) = match &record.cause {
+            Cause::Step { agent, thought, .. } => (*agent, thought.woke),
+            Cause::Ask { agent, woke, .. } => (*agent, *woke),
+            Cause::Genesis { .. }
+            | Cause::Founding
+            | Cause::Tick { .. }
+            | Cause::Clock
+            | Cause::Act { .. }
+            | Cause::Short { .. } => return Vec::new(),
+        };
         let Some(row) = self.agent(agent) else { return Vec::new() };
         // The end of a wait was told when the mind was asked.
         if matches!(row.phase, Phase::Thinking { .. }) {
             return Vec::new();
         }
         let mut told = Vec::new();
-        if let Some(woke) = self.woke(row, record.time) {
+        if let Some(woke) = woke {
             let detail = match woke {
                 Woke::Time => "time".into(),
                 Woke::Event(seq) => format!("event {seq}"),
@@ -243,7 +259,7 @@ impl World {
             Cause::Step { agent, turn, thought, .. } => {
                 self.stepped(record, *agent, *turn, thought, &mut told);
             }
-            Cause::Ask { agent, turn } => self.asked(record.seq, *agent, *turn),
+            Cause::Ask { agent, turn, .. } => self.asked(record.seq, *agent, *turn),
             Cause::Short { agent, turn } => self.fell_short(*agent, *turn, &mut told),
             Cause::Genesis { .. } | Cause::Founding => return told,
             Cause::Tick { .. } | Cause::Clock | Cause::Act { .. } => {}
@@ -274,11 +290,16 @@ impl World {
                     self.disk_changed(*artifact, &mut told);
                     self.unpause(*artifact);
                 }
-                Effect::Store { artifact, .. } | Effect::Delete { artifact } => {
+                Effect::Store { artifact, .. } => self.disk_changed(*artifact, &mut told),
+                Effect::Delete { artifact, heir } => {
                     self.disk_changed(*artifact, &mut told);
+                    if let Some(heir) = heir {
+                        self.account_changed(*heir, None, &mut told);
+                        self.unpause(*heir);
+                    }
                 }
                 Effect::Create(creation) => self.account_changed(creation.owner, None, &mut told),
-                Effect::Endow { .. } | Effect::Allot { .. } => {}
+                Effect::Endow { .. } | Effect::Allot { .. } | Effect::Lapse { .. } => {}
             }
         }
         told
@@ -385,7 +406,8 @@ impl World {
         });
         for (principal, resource) in used.chain(moved) {
             let kind = self.rules().kind(resource);
-            if !matches!(kind, ResourceKind::Renewable { .. } | ResourceKind::Depletable) {
+            let gone = self.get(principal).is_none_or(|artifact| artifact.deleted);
+            if gone || !matches!(kind, ResourceKind::Renewable { .. } | ResourceKind::Depletable) {
                 continue;
             }
             let number = self.get(principal).and_then(|artifact| artifact.account);
@@ -454,7 +476,9 @@ impl World {
         }
         // It decided on what it had seen, and may have missed what it waits for since.
         let since = self.events().rev().take_while(|event| event.seq > looked_seq);
-        let missed = since.filter(|event| events_of(until).any(|filter| self.fits(filter, &event.event)));
+        let viewer = Viewer::Artifact(Some(agent));
+        let missed =
+            since.filter(|event| events_of(until).any(|filter| self.row_fits(filter, event, viewer)));
         if let Some(row) = missed.last().map(Arc::clone) {
             self.rouse_by(number, &row, looked_seq);
         }
@@ -490,10 +514,13 @@ impl World {
 
     /// Whether a sleeper waits for an event that came after it fell asleep.
     fn waits_for(&self, number: u32, row: &EventRow) -> bool {
-        let Some(Phase::Asleep { until, since_seq }) = self.row(number).map(|row| &row.phase) else {
+        let Some((handle, Phase::Asleep { until, since_seq })) =
+            self.row(number).map(|row| (row.handle, &row.phase))
+        else {
             return false;
         };
-        row.seq > *since_seq && events_of(until).any(|filter| self.fits(filter, &row.event))
+        row.seq > *since_seq
+            && events_of(until).any(|filter| self.row_fits(filter, row, Viewer::Artifact(Some(handle))))
     }
 
     /// Whether an event is one of those that a filter means.

@@ -8,10 +8,13 @@ pub(crate) mod action_ids;
 mod inbox;
 mod agent;
 mod sleepers;
+mod rows;
 // Built on it:
+mod sight;
 mod apply;
 mod loops;
 pub mod wire;
+mod account;
 mod observe;
 pub mod image;
 
@@ -19,6 +22,7 @@ use std::sync::Arc;
 
 use imbl::{OrdMap, Vector};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     artifact::Artifact,
@@ -26,7 +30,6 @@ use crate::{
     event::EventRow,
     id::Handle,
     json::Json,
-    limits,
     pages::{Index, Pages},
     receipt::Receipt,
     record::{Charge, FORMAT, Until},
@@ -37,6 +40,7 @@ use crate::{
     time::Time,
 };
 
+pub(crate) use self::account::Holding;
 pub use self::agent::Agent;
 use self::{action_ids::ActionIds, agent::Phase, sleepers::Sleepers};
 
@@ -51,8 +55,11 @@ pub struct World {
     tick: Option<Tick>,
     #[serde(skip)]
     index: Index,
+    #[serde(with = "rows")]
     artifacts: Pages<Arc<Artifact>>,
-    refs: Pages<u32>,
+    /// How many artifacts of an owner are under a contract, by contract and owner.
+    #[serde(deserialize_with = "crate::pages::map_by_entry")]
+    refs: OrdMap<(Handle, Handle), u32>,
     accounts: Pages<Account>,
     /// Whose account it is, by number.
     holders: Pages<Handle>,
@@ -69,6 +76,8 @@ pub struct World {
     #[serde(skip)]
     stirred: Vec<Handle>,
     events: Vector<Arc<EventRow>>,
+    /// The record of the last event that was let go.
+    lost_until: Option<u64>,
     /// The ids of each principal's actions, by the number of its account.
     #[serde(deserialize_with = "crate::pages::map_by_entry")]
     action_ids: OrdMap<u32, ActionIds>,
@@ -130,7 +139,7 @@ impl World {
             tick: None,
             index: Index::default(),
             artifacts: Pages::default(),
-            refs: Pages::default(),
+            refs: OrdMap::new(),
             accounts: Pages::default(),
             holders: Pages::default(),
             cells: Pages::default(),
@@ -139,6 +148,7 @@ impl World {
             sleepers: Sleepers::default(),
             stirred: Vec::new(),
             events: Vector::new(),
+            lost_until: None,
             action_ids: OrdMap::new(),
             founders: 0,
             founding: false,
@@ -191,12 +201,17 @@ impl World {
         &self.allotted
     }
 
+    pub(crate) fn founders(&self) -> u32 {
+        self.founders
+    }
+
     pub(crate) fn format(&self) -> u32 {
         self.format
     }
 
-    /// Makes anew what is derived, after the world was read from bytes.
+    /// Makes anew what is derived, after the world was read from bytes, and looks at what is relied on.
     pub(crate) fn reindex(&mut self) -> Result<(), String> {
+        self.check_numbers()?;
         self.index = Index::default();
         for at in 0..self.artifacts.len() {
             let handle = count(at);
@@ -206,7 +221,6 @@ impl World {
             }
             let artifacts = &self.artifacts;
             self.index.insert(&id, handle, |row| artifacts.get(row as usize).map(|row| &*row.id));
-            self.share_with_last(at);
         }
         self.population = self.agents.iter().filter(|row| row.phase != Phase::Stopped).count();
         self.sleepers = Sleepers::default();
@@ -229,6 +243,32 @@ impl World {
         }
     }
 
+    /// Whether every handle and number is of something that there is.
+    fn check_numbers(&self) -> Result<(), String> {
+        let (artifacts, accounts, agents) = (State::len(self), self.accounts_len(), self.agents_len());
+        let resources = self.rules.resources.len();
+        if self.holders.len() != accounts as usize || self.cells.len() != accounts as usize * resources {
+            return Err("its accounts are not as many as their holders".into());
+        }
+        let mut handles = self.artifacts.iter().flat_map(|artifact| artifact.handles());
+        let mut others = self.holders.iter().copied().chain(self.agents.iter().map(|agent| agent.handle));
+        let mut told = self.events.iter().flat_map(|row| row.event.handles());
+        if handles.any(|handle| handle.0 >= artifacts)
+            || others.any(|handle| handle.0 >= artifacts)
+            || told.any(|handle| handle.0 >= artifacts)
+        {
+            return Err("it names an artifact that is not there".into());
+        }
+        let numbers = self.artifacts.iter().map(|artifact| (artifact.account, artifact.agent));
+        let beyond = |(account, agent): (Option<u32>, Option<u32>)| {
+            account.is_some_and(|number| number >= accounts) || agent.is_some_and(|number| number >= agents)
+        };
+        if numbers.into_iter().any(beyond) || self.action_ids.keys().any(|number| *number >= accounts) {
+            return Err("it names an account that is not there".into());
+        }
+        Ok(())
+    }
+
     /// The handle of an id, of a tombstone too.
     #[must_use]
     pub fn lookup(&self, id: &str) -> Option<Handle> {
@@ -244,8 +284,18 @@ impl World {
 
     /// The id of a handle.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "handles are looked at where records and images are read")]
     pub fn name(&self, handle: Handle) -> &str {
-        self.get(handle).map_or("?", |artifact| &artifact.id)
+        &self.get(handle).expect("a handle is an artifact's").id
+    }
+
+    /// The metadata of an artifact, all of it, as an observer sees it; null for a number that none has.
+    #[must_use]
+    pub fn metadata(&self, handle: Handle) -> Value {
+        let artifact = self.get(handle);
+        artifact.map_or(Value::Null, |artifact| {
+            artifact.metadata(|handle| self.name(handle).into(), artifact.size())
+        })
     }
 
     /// Every artifact with its handle, in the order of creation, tombstones too.
@@ -376,11 +426,10 @@ impl World {
         self.events.iter()
     }
 
-    /// The last record of which some events may not be at hand any more, if any event was let go.
+    /// The last record of which an event is not at hand any more, if any event was let go.
     #[must_use]
     pub fn events_lost_until(&self) -> Option<u64> {
-        let full = self.events.len() >= limits::EVENTS_KEPT_MAX;
-        self.events.front().filter(|_| full).map(|first| first.seq)
+        self.lost_until
     }
 
     /// What a principal is told that submits an action under an id that it has used: the first receipt, or
@@ -436,14 +485,20 @@ impl State for World {
         self.artifacts.get_mut(handle.0 as usize).map(Arc::make_mut)
     }
 
+    #[expect(
+        clippy::expect_used,
+        reason = "numbers of accounts stand in artifacts, and images are looked at"
+    )]
     fn account(&self, number: u32) -> Account {
-        self.accounts.get(number as usize).copied().unwrap_or_default()
+        *self.accounts.get(number as usize).expect("a principal has an account")
     }
 
+    #[expect(
+        clippy::expect_used,
+        reason = "numbers of accounts stand in artifacts, and images are looked at"
+    )]
     fn set_account(&mut self, number: u32, account: Account) {
-        if let Some(row) = self.accounts.get_mut(number as usize) {
-            *row = account;
-        }
+        *self.accounts.get_mut(number as usize).expect("a principal has an account") = account;
     }
 
     fn cell(&self, number: u32, resource: ResourceId) -> Option<&Cell> {
@@ -458,17 +513,15 @@ impl State for World {
         State::cell(self, number, resource).map_or(0, |cell| cell.free(self.rules.kind(resource), self.now))
     }
 
-    fn refs(&self, contract: Handle) -> u32 {
-        self.refs.get(contract.0 as usize).copied().unwrap_or(0)
+    fn refs(&self, contract: Handle, owner: Handle) -> u32 {
+        self.refs.get(&(contract, owner)).copied().unwrap_or(0)
     }
 
-    fn set_refs(&mut self, contract: Handle, refs: u32) {
-        // The founding may name a contract that comes later.
-        while self.refs.len() <= contract.0 as usize {
-            self.refs.push(0);
-        }
-        if let Some(row) = self.refs.get_mut(contract.0 as usize) {
-            *row = refs;
+    fn set_refs(&mut self, contract: Handle, owner: Handle, refs: u32) {
+        if refs == 0 {
+            self.refs.remove(&(contract, owner));
+        } else {
+            self.refs.insert((contract, owner), refs);
         }
     }
 
@@ -533,5 +586,14 @@ impl State for World {
         };
         *total = total.checked_add(amount).ok_or_else(|| Guard::Broken("too much of everything".into()))?;
         Ok(())
+    }
+
+    #[expect(
+        clippy::expect_used,
+        reason = "a resource that had a rate has a total, and the rate is part of it"
+    )]
+    fn lapsed(&mut self, resource: ResourceId, amount: i64) {
+        let total = self.allotted.get_mut(usize::from(resource.0)).expect("a total of each resource");
+        *total = total.checked_sub(amount).expect("a rate is part of its total");
     }
 }

@@ -3,12 +3,15 @@
 use serde_json::{Map, Value, json};
 
 use super::World;
+pub use super::sight::Viewer;
 use crate::{
-    event::{Event, EventKind},
+    event::{Event, EventRow},
     id::Handle,
+    op::Action,
     receipt::{Cut, Receipt},
-    refusal::Refusal,
+    record::{Cause, Outcome, Record},
     time::Time,
+    words::words,
 };
 
 impl Receipt {
@@ -16,14 +19,16 @@ impl Receipt {
     #[must_use]
     pub fn to_json(&self, world: &World, viewer: Viewer) -> Value {
         let name = |handle: Handle| world.name(handle);
-        let charges = self.charges.iter().map(|charge| {
+        let charges = self.charges.iter().filter(|charge| world.may_know(viewer, charge.principal));
+        let charges = charges.map(|charge| {
             json!({
                 "principal": name(charge.principal),
                 "resource": world.rules().resource_name(charge.resource),
                 "amount": charge.amount,
             })
         });
-        let payments = self.payments.iter().map(|payment| {
+        let payments = self.payments.iter().filter(|payment| world.payment_seen(payment, viewer));
+        let payments = payments.map(|payment| {
             json!({
                 "from": name(payment.from),
                 "to": name(payment.to),
@@ -32,13 +37,15 @@ impl Receipt {
             })
         });
         let seq = self.seq.unwrap_or(0);
-        let events = self.events.iter().map(|event| event_json(world, seq, self.time, event, viewer));
+        let events = self.events.iter().filter_map(|event| event_json(world, seq, self.time, event, viewer));
         let mut map = Map::new();
         map.insert("seq".into(), self.seq.into());
         map.insert("time".into(), self.time.to_string().into());
         map.insert("ok".into(), self.outcome.is_ok().into());
         map.insert("result".into(), self.outcome.result());
-        map.insert("error".into(), self.refusal().map_or(Value::Null, Refusal::to_json));
+        let knows = |who: Handle| world.may_know(viewer, who);
+        let error = self.refusal().map(|refusal| refusal.as_told(knows).to_json());
+        map.insert("error".into(), error.into());
         let or_cut = |cut: Option<Cut>, whole: Value| cut.map_or(whole, Cut::to_json);
         map.insert("charges".into(), or_cut(self.cuts.charges, charges.collect()));
         map.insert("payments".into(), or_cut(self.cuts.payments, payments.collect()));
@@ -50,27 +57,93 @@ impl Receipt {
     }
 }
 
-/// Who looks at an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Viewer {
-    /// An observer, who may see all.
-    Observer,
-    /// An artifact, if it is known which.
-    Artifact(Option<Handle>),
+/// An event on the wire, if the viewer is shown it: the one schema of `docs/events.md`. The owner of its
+/// artifact is taken to be who owns it now.
+#[must_use]
+pub fn event_json(world: &World, seq: u64, time: Time, event: &Event, viewer: Viewer) -> Option<Value> {
+    let owner = event.artifact.and_then(|artifact| world.get(artifact)).map(|artifact| artifact.owner);
+    world.seen(event, owner, viewer).map(|event| shown_json(world, seq, time, &event))
 }
 
-impl Viewer {
-    /// Whether the viewer may read what went wrong inside an artifact's code: its lines are in it.
-    fn may_see_inside(self, world: &World, artifact: Option<Handle>) -> bool {
-        let Self::Artifact(viewer) = self else { return true };
-        let owner = artifact.and_then(|artifact| world.get(artifact)).map(|artifact| artifact.owner());
-        viewer.is_some() && (viewer == artifact || viewer == owner)
+/// A kept event on the wire, if the viewer is shown it.
+#[must_use]
+pub fn row_json(world: &World, row: &EventRow, viewer: Viewer) -> Option<Value> {
+    world.row_seen(row, viewer).map(|event| shown_json(world, row.seq, row.time, &event))
+}
+
+words! {
+    /// The lines of a log that are no events: their types.
+    LineType {
+        /// A tick began.
+        Tick = "tick",
+        /// An action was refused or failed.
+        Refused = "refused",
+        /// A mind failed, or returned no action.
+        Thought = "thought",
     }
 }
 
-/// An event on the wire: the one schema of `docs/events.md`.
+/// The lines of a log about a record, as observers see them: its events, and what else `docs/events.md` says.
 #[must_use]
-pub fn event_json(world: &World, seq: u64, time: Time, event: &Event, viewer: Viewer) -> Value {
+pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
+    let (seq, time) = (record.seq, record.time);
+    let events = record.events.iter();
+    let mut lines: Vec<Value> =
+        events.filter_map(|event| event_json(world, seq, time, event, Viewer::Observer)).collect();
+    let line = |kind: LineType| {
+        let mut map = Map::new();
+        map.insert("seq".into(), seq.into());
+        map.insert("time".into(), time.to_string().into());
+        map.insert("type".into(), kind.as_str().into());
+        map
+    };
+    let (actor, action, failed) = match &record.cause {
+        Cause::Tick { number } => {
+            let mut tick = line(LineType::Tick);
+            tick.insert("tick".into(), (*number).into());
+            lines.push(tick.into());
+            return lines;
+        }
+        Cause::Act { actor, action, .. } => (*actor, action, false),
+        Cause::Step { agent, thought, .. } => (*agent, &thought.action, thought.failed),
+        Cause::Genesis { .. } | Cause::Founding | Cause::Clock | Cause::Ask { .. } | Cause::Short { .. } => {
+            return lines;
+        }
+    };
+    if let Outcome::Refused(refusal) = &record.outcome {
+        let mut refused = line(if failed { LineType::Thought } else { LineType::Refused });
+        refused.insert("actor".into(), world.name(actor).into());
+        if !failed {
+            refused.extend(refused_op(action.value(), refusal.index));
+        }
+        refused.insert("error".into(), refusal.to_json());
+        lines.push(refused.into());
+    }
+    lines
+}
+
+/// The op of an action that was refused, if it is known which, and the ids that it names.
+fn refused_op(action: &Value, index: Option<u32>) -> Map<String, Value> {
+    let mut map = Map::new();
+    let at = index.and_then(|index| usize::try_from(index).ok());
+    let (Ok(parsed), Some(submitted)) = (
+        Action::parse(action.clone()),
+        if action.is_array() { at.and_then(|at| action.get(at)) } else { Some(action) },
+    ) else {
+        return map;
+    };
+    if let Some(planned) = parsed.ops.get(at.unwrap_or(0)) {
+        map.insert("op".into(), planned.op.kind().as_str().into());
+    }
+    for field in ["artifact", "to"] {
+        if let Some(id) = submitted.get(field).filter(|id| id.is_string()) {
+            map.insert(field.into(), id.clone());
+        }
+    }
+    map
+}
+
+fn shown_json(world: &World, seq: u64, time: Time, event: &Event) -> Value {
     let mut map = Map::new();
     map.insert("seq".into(), seq.into());
     map.insert("time".into(), time.to_string().into());
@@ -88,9 +161,7 @@ pub fn event_json(world: &World, seq: u64, time: Time, event: &Event, viewer: Vi
     if let Some(resource) = event.resource {
         map.insert("resource".into(), world.rules().resource_name(resource).into());
     }
-    let inside = matches!(event.kind, EventKind::ContractError | EventKind::MindError);
-    let shown = event.detail.as_ref().filter(|_| !inside || viewer.may_see_inside(world, event.artifact));
-    if let Some(detail) = shown {
+    if let Some(detail) = &event.detail {
         map.insert("detail".into(), detail.clone().into());
     }
     Value::Object(map)

@@ -130,7 +130,14 @@ impl<'a> Tape<'a> {
             }
             4 => ("read", json!({ "artifact": artifact, "code": self.one_in(2) })),
             5 => self.store(),
-            6 => ("delete", json!({ "artifact": artifact })),
+            6 => {
+                let mut fields = json!({ "artifact": artifact });
+                if self.one_in(2) {
+                    let heirs = if self.one_in(6) { TARGETS } else { PRINCIPALS };
+                    fields["heir"] = self.pick(heirs).into();
+                }
+                ("delete", fields)
+            }
             7 => {
                 let to = if self.one_in(6) { self.pick(TARGETS) } else { self.pick(PRINCIPALS) };
                 ("transfer_ownership", json!({ "artifact": artifact, "to": to }))

@@ -214,7 +214,7 @@ impl Model {
             "pay" => self.op(actor, "transfer", &fields),
             "storage_set" => self.op(actor, "store", &fields),
             "storage_get" => {
-                let stored = self.get(&actor.me).storage.get(text(&fields, "key")).cloned();
+                let stored = self.live(&actor.me)?.storage.get(text(&fields, "key")).cloned();
                 Ok(stored.unwrap_or_default())
             }
             "get_balance" => {

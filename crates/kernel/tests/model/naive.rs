@@ -190,6 +190,9 @@ impl Model {
             Renewal::Tick { ms } => (when - start).div_euclid(ms) == (at - start).div_euclid(ms),
         };
         let art = &state.arts[who];
+        if art.deleted {
+            return 0;
+        }
         art.uses[resource].iter().filter(|(when, _)| counts(*when)).map(|(_, amount)| amount).sum()
     }
 
@@ -213,7 +216,7 @@ impl Model {
         }
     }
 
-    fn charged(&self, who: &str, resource: usize) -> i64 {
+    pub(crate) fn charged(&self, who: &str, resource: usize) -> i64 {
         self.charges.get(&(who.to_owned(), resource)).copied().unwrap_or(0)
     }
 
@@ -232,7 +235,9 @@ impl Model {
         }
         let least = self.state.least.get(&(who.to_owned(), resource)).copied().unwrap_or(i64::MAX);
         let before = self.free_in(&self.base, who, resource);
-        let now = self.free_in(&self.state, who, resource);
+        // The rates of who was deleted have lapsed, and can be charged to the end of the action.
+        let deleted = self.state.arts.get(who).is_some_and(|art| art.deleted);
+        let now = if deleted { i64::MAX } else { self.free_in(&self.state, who, resource) };
         before.min(least).min(now) - self.charged(who, resource)
     }
 
@@ -354,6 +359,7 @@ impl Model {
             matches!(self.kind(resource), ResourceKind::Renewable { .. } | ResourceKind::Depletable)
         };
         let empty = touched
+            .filter(|(who, _)| !self.get(who).deleted)
             .filter(|(who, resource)| runs_out(*resource) && self.free_in(&self.state, who, *resource) < 1);
         empty.cloned().collect()
     }

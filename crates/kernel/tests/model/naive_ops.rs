@@ -1,6 +1,10 @@
 //! The naive model's ops, and the one question that is put to contracts before them.
 
-use oikos_kernel::{limits, op::OpKind, rules::ResourceKind};
+use oikos_kernel::{
+    limits,
+    op::OpKind,
+    rules::{Missing, ResourceKind},
+};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -121,6 +125,9 @@ impl Model {
     }
 
     fn attempt(&mut self, actor: &Actor, name: &str, fields: &Fields) -> Result<Value, Fail> {
+        if self.state.arts.get(&actor.me).is_some_and(|art| art.deleted) {
+            return fail("not_found");
+        }
         self.ops_left = match self.ops_left.checked_sub(1) {
             Some(left) => left,
             None => {
@@ -165,7 +172,7 @@ impl Model {
         let amount = fields.get(if name == "invoke" { "pay" } else { "amount" }).and_then(Value::as_i64);
         let told = Told {
             artifact: artifact.clone(),
-            to: given("to"),
+            to: given(if name == "delete" { "heir" } else { "to" }),
             amount: amount.filter(|amount| *amount > 0),
             resource: given("resource"),
             detail,
@@ -246,6 +253,12 @@ impl Model {
             return Ok(json!({ "allowed": allowed, "cost": 0 }));
         }
         let denied = json!({ "allowed": false, "cost": 0 });
+        if self.get(&contract).deleted {
+            let missing = self.rules.missing == Missing::Freeware && (open || is_owner);
+            let detail = Some("its access contract does not exist".into());
+            self.notice_of(actor, "missing_contract", target, detail);
+            return Ok(json!({ "allowed": missing, "cost": 0 }));
+        }
         let Some(code) = self.get(&contract).code.clone() else {
             self.notice(actor, &contract);
             return Ok(denied);
@@ -270,11 +283,16 @@ impl Model {
 
     /// A contract failed. What the action created may not outlive it, and so is not named.
     fn notice(&mut self, actor: &Actor, contract: &str) {
-        if self.base.arts.contains_key(&actor.me) && self.base.arts.contains_key(contract) {
+        self.notice_of(actor, "contract_error", contract, None);
+    }
+
+    fn notice_of(&mut self, actor: &Actor, kind: &str, artifact: &str, detail: Option<String>) {
+        if self.base.arts.contains_key(&actor.me) && self.base.arts.contains_key(artifact) {
             self.notices.push(Told {
-                kind: "contract_error".into(),
+                kind: kind.into(),
                 actor: actor.me.clone(),
-                artifact: Some(contract.into()),
+                artifact: Some(artifact.into()),
+                detail,
                 ..Told::default()
             });
         }
@@ -297,7 +315,7 @@ impl Model {
             }
             "write" => self.write(actor, id, fields),
             "edit" => self.edit(id, fields),
-            "delete" => self.delete(id),
+            "delete" => self.delete(id, fields.get("heir").and_then(Value::as_str)),
             "invoke" => self.invoke(actor, id, fields),
             "run" => {
                 let call = Call { args: Vec::new(), caller: actor.me.clone(), paid: 0, given: Vec::new() };
@@ -352,6 +370,9 @@ impl Model {
             return fail("invalid_argument");
         }
         let flag = |name: &str| fields.get(name).and_then(Value::as_bool);
+        if created {
+            self.live(&actor.me)?;
+        }
         let mut art = if created { self.blank(id, &actor.me) } else { Art::clone(self.get(id)) };
         if created {
             if flag("has_loop") == Some(true) && flag("has_standing") == Some(false) {
@@ -427,26 +448,66 @@ impl Model {
         Ok(json!({ "artifact": id, "version": version }))
     }
 
-    fn delete(&mut self, id: &str) -> Result<Value, Fail> {
-        let art = self.get(id);
-        let others = || self.state.arts.iter().filter(|(other, art)| !art.deleted && *other != id);
-        // What was charged within the action is still held until it ends.
-        let holds = art.scrip > 0
-            || (0..art.limits.len())
-                .any(|resource| self.kind(resource) != ResourceKind::Metered && art.limits[resource] > 0);
-        let owns = others().any(|(_, other)| other.owner == id);
-        let governs = others().any(|(_, other)| other.contract == id);
-        if governs || (art.standing && (holds || owns)) {
+    fn delete(&mut self, id: &str, heir: Option<&str>) -> Result<Value, Fail> {
+        let standing = self.get(id).standing;
+        if let Some(heir) = heir
+            && (!self.live(heir)?.standing || heir == id || !standing)
+        {
             return fail("invalid_argument");
         }
-        let mut art = art.clone();
-        let before = art.size();
+        let owner = self.get(id).owner.clone();
+        let others = || self.state.arts.iter().filter(|(other, art)| !art.deleted && *other != id);
+        let owns = others().any(|(_, other)| other.owner == id);
+        let governs = others().any(|(_, other)| other.contract == id && other.owner == owner);
+        let all = 0..self.rules.resources.len();
+        let holds = self.get(id).scrip > 0
+            || all.clone().any(|resource| match self.kind(resource) {
+                ResourceKind::Depletable => self.free(id, resource) > 0,
+                ResourceKind::Allocatable => self.get(id).limits[resource] > 0,
+                ResourceKind::Renewable { .. } | ResourceKind::Metered => false,
+            });
+        if governs || (standing && (owns || (holds && heir.is_none()))) {
+            return fail("invalid_argument");
+        }
+        let before = self.get(id).size();
+        if let Some(heir) = heir {
+            let scrip = self.get(id).scrip;
+            if scrip > 0 {
+                self.pay(id, heir, scrip, "heir")?;
+            }
+            for resource in all.clone() {
+                let amount = self.free(id, resource);
+                if self.kind(resource) == ResourceKind::Depletable && amount > 0 {
+                    self.shift(id, heir, resource, amount)?;
+                }
+            }
+        }
+        let art = self.get_mut(id);
         art.deleted = true;
         art.storage.clear();
         art.content = Value::Null;
         art.code = None;
-        let freed = before - art.size();
-        self.state.arts.insert(id.into(), art.into());
+        let freed = before - self.get(id).size();
+        if !standing {
+            return Ok(json!({ "artifact": id, "freed": freed }));
+        }
+        for resource in all {
+            match self.kind(resource) {
+                ResourceKind::Renewable { .. } => self.get_mut(id).limits[resource] = 0,
+                ResourceKind::Depletable | ResourceKind::Allocatable => {
+                    if let Some(heir) = heir.filter(|_| self.kind(resource) == ResourceKind::Allocatable) {
+                        let quota = self.free(id, resource);
+                        self.get_mut(id).limits[resource] -= quota;
+                        self.get_mut(heir).limits[resource] += quota;
+                    }
+                    // Nothing more of it can be charged.
+                    let charged = self.charged(id, resource);
+                    let least = self.state.least.entry((id.to_owned(), resource)).or_insert(charged);
+                    *least = charged.min(*least);
+                }
+                ResourceKind::Metered => {}
+            }
+        }
         Ok(json!({ "artifact": id, "freed": freed }))
     }
 
@@ -466,6 +527,8 @@ impl Model {
     }
 
     fn transfer(&mut self, actor: &Actor, fields: &Fields) -> Result<Value, Fail> {
+        // Who was deleted within the action has nothing any more, and can't act as itself.
+        self.live(&actor.me)?;
         let (to, amount) = (self.recipient(fields)?, fields["amount"].as_i64().unwrap());
         let Some(name) = fields.get("resource").and_then(Value::as_str) else {
             if fields.contains_key("part") {
@@ -505,10 +568,7 @@ impl Model {
     }
 
     fn store(&mut self, id: &str, key: &str, value: &Value) -> Result<(), Fail> {
-        let mut art = self.get(id).clone();
-        if art.deleted {
-            return fail("invalid_argument");
-        }
+        let mut art = Art::clone(self.live(id)?);
         if value.is_null() {
             art.storage.remove(key);
         } else {

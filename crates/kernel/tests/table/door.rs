@@ -2,7 +2,7 @@
 //! what each line does with what the line says.
 //!
 //! ```text
-//! rules: missing deny, renewal tick 60s           # optional, as the next two
+//! rules: missing deny, renewal tick 60s, balances own  # optional, as the next two
 //! resources: disk allocatable, actions renewable 60s, budget depletable
 //! costs: transfer actions 1
 //! world: alice 100, bob 5 disk 100 actions 3      # principals: scrip, then what they have of resources
@@ -32,7 +32,9 @@ use oikos_kernel::{
     receipt::Receipt,
     record::{Change, Effect, Outcome, Pays, Record},
     refusal::Refusal,
-    rules::{Execution, Missing, OnExhaustion, Renewal, ResourceId, ResourceKind, ResourceRule, Rules},
+    rules::{
+        Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind, ResourceRule, Rules,
+    },
     time::{Time, parse_duration_ms},
     transaction::Transaction,
     world::wire::Viewer,
@@ -88,6 +90,7 @@ impl Setup {
                 ["renewal", "tick", ms] => {
                     self.rules.renewal = Renewal::Tick { ms: parse_duration_ms(ms).unwrap() };
                 }
+                ["balances", "own"] => self.rules.privacy = Privacy::Own,
                 ["skip"] => self.rules.on_exhaustion = OnExhaustion::Skip,
                 ["autonomous", pace] => {
                     let pace_ms = parse_duration_ms(pace).unwrap();
@@ -216,7 +219,7 @@ fn action(text: &str) -> Value {
     map
 }
 
-fn observe(toy: &Toy, what: &str) -> Receipt {
+pub(crate) fn observe(toy: &Toy, what: &str) -> Receipt {
     let mut query: Value = serde_json::from_str(what).unwrap();
     query["op"] = "query".into();
     let outcome = match Action::parse(query) {

@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use oikos_kernel::{
     event,
+    limits::{EVENTS_KEPT_MAX, EVENTS_PER_ACTION_MAX},
     record::EventKind,
     world::wire::{Viewer, event_json},
 };
 
-use crate::door::check;
+use serde_json::{Value, json};
+
+use crate::{door::check, toy::Toy};
 
 #[test]
 fn agents_are_told_what_concerns_them() {
@@ -130,7 +133,7 @@ fn every_type_is_told_with_all_of_its_fields() {
         alice edit {"artifact": "a", "field": "content", "old": "b", "new": "c"} -> ok
         alice set_contract {"artifact": "a", "contract": "genesis_contract_public"} -> ok
         alice transfer_ownership {"artifact": "a", "to": "bob"} -> ok
-        bob delete {"artifact": "a"} -> ok
+        bob delete {"artifact": "a", "heir": "alice"} -> ok
         alice invoke {"artifact": "shop", "pay": 1} -> ok
         alice run {"code": "[]"} -> ok
         alice transfer {"to": "bob", "amount": 1, "resource": "actions"} -> ok
@@ -156,7 +159,7 @@ fn every_type_is_told_with_all_of_its_fields() {
     let mut seen: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for row in toy.world.events() {
         assert!(event::is_as_specified(&row.event), "{:?}", row.event);
-        let json = event_json(&toy.world, row.seq, row.time, &row.event, Viewer::Observer);
+        let json = event_json(&toy.world, row.seq, row.time, &row.event, Viewer::Observer).unwrap();
         let always = ["seq", "time", "type", "actor"];
         let fields = json.as_object().unwrap().keys().filter(|key| !always.contains(&key.as_str()));
         seen.entry(row.event.kind.as_str()).or_default().extend(fields.cloned());
@@ -166,4 +169,83 @@ fn every_type_is_told_with_all_of_its_fields() {
         (spec.kind.as_str(), fields.collect())
     });
     assert_eq!(seen, said.collect());
+}
+
+/// Follows the events of a type as a reader does: each page begins after the last event's `seq`.
+fn followed(toy: &mut Toy, reader: &str, kind: &str, limit: usize) -> (Vec<Value>, Vec<usize>) {
+    let (mut since, mut all, mut pages) = (0, Vec::new(), Vec::new());
+    loop {
+        let query = json!({ "op": "query", "what": "events", "type": kind, "since": since, "limit": limit });
+        let page = toy.act(reader, &query).outcome.result();
+        let page = page.as_array().unwrap().clone();
+        let Some(last) = page.last() else { return (all, pages) };
+        since = last["seq"].as_u64().unwrap();
+        pages.push(page.len());
+        all.extend(page);
+    }
+}
+
+#[test]
+fn who_pages_through_events_misses_none() {
+    let mut toy = check("world: thief 500, mule, alice");
+    let pay = |amount: i64| json!({ "op": "transfer", "to": "mule", "amount": amount });
+    let list = |count: usize| Value::Array((0..count).map(|_| pay(1)).collect());
+    for action in [list(3), list(2), list(101), pay(7), list(4), pay(5)] {
+        assert!(toy.act("thief", &action).refusal().is_none());
+    }
+    // A page ends where a record does; one that has more than a page by itself comes alone and whole.
+    for (limit, lengths) in [
+        (100, vec![5, 101, 6]),
+        (4, vec![3, 2, 101, 1, 4, 1]),
+        (1, vec![3, 2, 101, 1, 4, 1]),
+        (5, vec![5, 101, 5, 1]),
+    ] {
+        let (all, pages) = followed(&mut toy, "alice", "transfer", limit);
+        assert_eq!(pages, lengths, "by {limit}");
+        let moved: i64 = all.iter().map(|event| event["amount"].as_i64().unwrap()).sum();
+        assert_eq!(moved, toy.world.scrip(toy.handle("mule")), "by {limit}");
+    }
+    let none = toy.act("alice", &json!({ "op": "query", "what": "events", "since": 0, "limit": 0 }));
+    assert_eq!(none.outcome.result(), json!([]));
+}
+
+#[test]
+fn a_gap_is_told_only_where_events_were_let_go() {
+    let mut toy = check("rules: autonomous 1s\nworld: alice 9999, bob");
+    let pay = json!({ "op": "transfer", "to": "bob", "amount": 1 });
+    for _ in 0..EVENTS_KEPT_MAX {
+        toy.act("alice", &pay);
+    }
+    assert_eq!(toy.world.events_lost_until(), None);
+    let ask = |since: u64| json!({ "op": "query", "what": "events", "since": since, "limit": 1 });
+    let page = |toy: &mut Toy, since| toy.act("bob", &ask(since)).outcome.result();
+    assert_eq!(page(&mut toy, 0)[0]["seq"], 2);
+    toy.act("alice", &pay);
+    // The first record with an event was number 2: it was let go, and the reader goes on from there.
+    let lost = toy.world.events_lost_until().unwrap();
+    assert_eq!(lost, 2);
+    let first = page(&mut toy, 0);
+    assert_eq!(first[0], json!({ "type": "gap", "seq": 2, "since": 0, "until": 2 }));
+    assert_eq!(page(&mut toy, lost)[0]["type"], "transfer");
+    assert_eq!(page(&mut toy, i64::MAX.unsigned_abs()), json!([]));
+    let beyond = json!({ "op": "query", "what": "events", "since": u64::MAX });
+    assert_eq!(toy.act("bob", &beyond).refusal().unwrap().code.as_str(), "invalid_argument");
+}
+
+#[test]
+fn an_action_makes_so_many_events_at_most_and_a_page_holds_them() {
+    let mut toy = check("world: alice, bob");
+    // A spawn makes two.
+    let spawns = |count: usize| -> Value {
+        let one = |at: usize| json!({ "op": "write", "artifact": format!("a{at}"), "has_loop": true });
+        (0..count).map(one).collect()
+    };
+    let refused = toy.act("alice", &spawns(EVENTS_PER_ACTION_MAX / 2 + 1));
+    let refusal = refused.refusal().unwrap();
+    assert_eq!((refusal.code.as_str(), refusal.index), ("limit_exceeded", Some(5_000)));
+    let done = toy.act("alice", &spawns(EVENTS_PER_ACTION_MAX / 2));
+    assert!(done.refusal().is_none(), "{:?}", done.refusal());
+    let since = done.seq.unwrap() - 1;
+    let page = toy.act("bob", &json!({ "op": "query", "what": "events", "since": since, "type": "spawn" }));
+    assert_eq!(page.outcome.result().as_array().unwrap().len(), EVENTS_PER_ACTION_MAX / 2);
 }

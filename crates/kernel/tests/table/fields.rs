@@ -34,6 +34,8 @@ const TABLE: &str = r#"
     write.artifact: "" | null | 5 | "a b" -> invalid_argument
     edit.artifact: "" | null | 5 -> invalid_argument
     delete.artifact: "" | null | 5 -> invalid_argument
+    delete.heir: null | "a" -> ok
+    delete.heir: "" | 5 | ["a"] -> invalid_argument
     invoke.artifact: "" | null | 5 -> invalid_argument
     transfer.to: "" | null | 5 | "a b" -> invalid_argument
     transfer_ownership.artifact: "" | null | 5 -> invalid_argument

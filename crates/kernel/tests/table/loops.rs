@@ -3,6 +3,8 @@
 
 use oikos_kernel::limits::EVENTS_KEPT_MAX;
 
+use serde_json::json;
+
 use crate::door::check;
 
 #[test]
@@ -231,18 +233,18 @@ fn a_sleeper_waits_for_disk_that_anybody_frees() {
         agent eve disk 200 code [['return', null]]
         eve write {"artifact": "note", "content": "0123456789", "access_contract": "genesis_contract_public"} -> ok
         eve write {"artifact": "page", "content": "0123456789", "access_contract": "genesis_contract_public"} -> ok
-        eve sleep {"resource": "disk", "level": 165} -> ok
-        loop eve sleeping never disk at least 165
+        eve sleep {"resource": "disk", "level": 80} -> ok
+        loop eve sleeping never disk at least 80
         alice write {"artifact": "note", "content": "01234567"} -> ok
-        loop eve sleeping never disk at least 165
+        loop eve sleeping never disk at least 80
         alice write {"artifact": "note", "content": "0"} -> ok
         loop eve starting 0ms
-        eve sleep {"resource": "disk", "level": 175} -> ok
+        eve sleep {"resource": "disk", "level": 100} -> ok
         eve transfer_ownership {"artifact": "page", "to": "bob"} -> ok
         loop eve starting 0ms
-        eve sleep {"resource": "disk", "level": {"at_most": 150}} -> ok
+        eve sleep {"resource": "disk", "level": {"at_most": 70}} -> ok
         bob transfer_ownership {"artifact": "page", "to": "eve"} -> ok
-        loop eve sleeping never disk at most 150
+        loop eve sleeping never disk at most 70
         eve write {"artifact": "new", "content": "0123456789012345678901"} -> ok
         loop eve starting 0ms
         "#,
@@ -446,4 +448,90 @@ fn an_agent_that_was_asked_thinks_until_it_steps() {
         loop eve sleeping 91000ms until 2026-01-01T00:01:31.000Z, or event transfer to=eve
         "#,
     );
+}
+
+#[test]
+fn a_sleep_in_a_steps_list_holds_though_the_rest_is_refused() {
+    let pay = "{'op': 'transfer', 'to': 'alice', 'amount': 1}";
+    let sleep = |event: &str| format!("{{'op': 'sleep', 'event': '{event}'}}");
+    let (short, long) = (sleep("write"), sleep("edit"));
+    let bad = "{'op': 'sleep'}";
+    // The list, the place of the refusal, the sleep that holds, and the actions charged.
+    for (list, refused, holds, charged) in [
+        (format!("{pay}, {short}"), "insufficient_scrip 1/0 @0", "write", 2),
+        (format!("{short}, {pay}"), "insufficient_scrip 1/0 @1", "write", 2),
+        (format!("{short}, {pay}, {long}"), "insufficient_scrip 1/0 @1", "write edit", 3),
+        (format!("{short}, {long}, {pay}"), "insufficient_scrip 1/0 @2", "write edit", 3),
+        (format!("{short}, {bad}"), "invalid_argument @1", "write", 2),
+        (format!("{bad}, {short}"), "invalid_argument @0", "write", 2),
+        (
+            format!("{short}, {{'op': 'store', 'key': 'k', 'value': 1}}, {pay}"),
+            "insufficient_scrip 1/0 @2",
+            "write",
+            3,
+        ),
+        (format!("{short}, {{'op': 'delete', 'artifact': 'eve'}}, {pay}"), "not_found @2", "write", 1),
+    ] {
+        // Of two the last one counts.
+        let told: Vec<String> = holds.split(' ').map(|event| format!("sleep eve event {event}")).collect();
+        let (told, last) = (told.join(", "), holds.split(' ').next_back().unwrap());
+        let toy = check(&format!(
+            "rules: autonomous 1s
+             resources: actions renewable 60s
+             costs: sleep actions 1, transfer actions 1, store actions 1
+             world: alice
+             agent eve actions 9 code [['return', [{list}]]]
+             step eve -> {refused} ; charged eve cpu 1, eve actions {charged} ; events {told}
+             loop eve sleeping never event {last}
+             sees eve {{\"self\": {{\"storage_keys\": []}}, \"last\": {{\"ok\": false}}}}"
+        ));
+        assert_eq!(toy.world.population(), 1);
+    }
+    // It is the step's, and nobody else's: not of an action from outside, nor of code that failed. A sleep alone
+    // that is refused is none, nor is one whose cost can't be borne.
+    check(
+        r#"
+        rules: autonomous 1s
+        resources: actions renewable 60s
+        costs: sleep actions 1, noop actions 5
+        world: alice
+        agent eve actions 9 code {'step': [['return', [{'op': 'invoke', 'artifact': 'eve', 'method': 'nap'}, {'op': 'noop'}]]], 'nap': [['call', 'sleep', ['60s']], ['raise', 'x']]}
+        agent sam actions 2 code [['return', [{'op': 'noop'}, {'op': 'sleep', 'event': 'edit'}]]]
+        agent tim actions 0 code [['return', [{'op': 'transfer', 'to': 'alice', 'amount': 1}, {'op': 'sleep', 'event': 'edit'}]]]
+        eve [{"op": "sleep", "event": "edit"}, {"op": "transfer", "to": "alice", "amount": 1}] -> insufficient_scrip @1
+        loop eve starting 0ms
+        step eve -> code_error @0
+        loop eve running 1000ms
+        # Refused at admission as a whole, its sleep holds all the same, and is charged.
+        step sam -> rate_limited 6/2 ; charged sam cpu 1, sam actions 1 ; events sleep sam event edit
+        loop sam sleeping never event edit
+        step tim -> rate_limited 1/0
+        loop tim blocked never 1 of actions
+        "#,
+    );
+}
+
+#[test]
+fn a_wake_names_what_the_mind_saw() {
+    let mut toy = check(
+        r#"
+        world: alice 50
+        agent eve code [['return', {'op': 'sleep', 'for': '60s', 'event': 'transfer'}]]
+        tick
+        step eve -> ok
+        advance 60s
+        tick
+        "#,
+    );
+    let snapshot = toy.world.clone();
+    let eve = toy.handle("eve");
+    assert_eq!(snapshot.observation(eve, toy.now, 1)["woke"], json!({ "by": "time" }));
+    // It is paid after it thought and before it acts.
+    toy.act("alice", &json!({ "op": "transfer", "to": "eve", "amount": 1 }));
+    let paid_seq = toy.world.seq();
+    let receipt = toy.step_on("eve", &snapshot);
+    let wake = receipt.events.iter().find(|event| event.kind.as_str() == "wake").unwrap();
+    assert_eq!(wake.detail.as_deref(), Some("time"));
+    // The payment that it has not seen wakes it again, and is named then.
+    assert_eq!(toy.world.observation(eve, toy.now, 1)["woke"], json!({ "by": "event", "seq": paid_seq }));
 }

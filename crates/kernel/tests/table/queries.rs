@@ -1,8 +1,10 @@
 //! Queries and the looks that code has: each `what`, its fields, and who may ask for how much.
 
-use oikos_kernel::op::What;
+use oikos_kernel::op::{OpKind, QUERIES, What, answers, queries};
 
-use crate::door::check;
+use serde_json::{Value, json};
+
+use crate::door::{check, observe};
 
 #[test]
 fn each_question_has_its_answer() {
@@ -19,7 +21,7 @@ fn each_question_has_its_answer() {
         alice query {"what": "balance", "of": "eve"} -> ok 7
         alice query {"what": "balance", "of": "tool"} -> invalid_argument "`tool` has no standing"
         alice query {"what": "balance", "of": "nope"} -> not_found
-        alice query {"what": "resources"} -> ok {"actions": {"kind": "renewable", "rate": 3, "window": "1m", "capacity": 3, "used": 0, "used_total": 0}, "cpu": {"kind": "metered", "used": 0}, "disk": {"kind": "metered", "used": 21}, "memory": {"kind": "metered", "used": 0}}
+        alice query {"what": "resources"} -> ok {"actions": {"kind": "renewable", "rate": 3, "window": "1m", "capacity": 3, "used": 0, "used_total": 0, "burn_per_minute": 0, "time_until_capacity": "0s"}, "cpu": {"kind": "metered", "used": 0}, "disk": {"kind": "metered", "used": 88}, "memory": {"kind": "metered", "used": 0}}
         alice query {"what": "capacity", "resource": "actions"} -> ok {"has": true, "capacity": 3, "time_until": "0s", "time_until_ms": 0}
         alice query {"what": "capacity", "resource": "cpu", "amount": 99} -> ok {"has": true, "capacity": null, "time_until": "0s", "time_until_ms": 0}
         alice query {"what": "capacity"} -> invalid_argument "`resource` is missing"
@@ -88,6 +90,11 @@ fn stray_fields_are_refused() {
         ("price", "artifact"),
     ];
     assert_eq!(takes.map(|(what, _)| what).as_slice(), What::WORDS);
+    // Every field of the op is of use to some question, and each question has one row in the table.
+    let known =
+        OpKind::Query.spec().unwrap().fields.iter().map(|field| field.name).filter(|name| *name != "what");
+    assert_eq!(known.collect::<Vec<_>>(), fields.map(|(name, _)| name));
+    assert_eq!(QUERIES.iter().map(|spec| spec.what).collect::<Vec<_>>(), What::ALL);
     let mut text = String::from("world: alice\n");
     for (what, takes) in takes {
         for (field, value) in fields {
@@ -189,4 +196,93 @@ fn code_may_look_things_up() {
         measure t run -> ok 0
         "#,
     );
+}
+
+#[test]
+fn the_reference_is_the_table() {
+    let document = include_str!("../../../../docs/queries.md");
+    assert!(document.contains(&queries()), "docs/queries.md is to hold this:\n{}", queries());
+    let reference = oikos_kernel::op::reference();
+    assert!(reference.contains(&queries()));
+    assert_eq!(answers()["properties"].as_object().unwrap().len(), What::ALL.len());
+}
+
+#[test]
+fn answers_are_as_their_schemas_say() {
+    let toy = check(
+        r#"
+        resources: actions renewable 60s, fuel depletable, disk allocatable
+        world: alice 10 actions 3 fuel 2 disk 100, bob 5 disk 100
+        agent eve scrip 7 disk 90 code [['return', null]]
+        artifact tool by alice kind tool price 3 content greets code [['return', 1]]
+        "#,
+    );
+    let schemas = answers();
+    for (what, fields) in [
+        ("balances", json!({})),
+        ("balance", json!({ "of": "alice" })),
+        ("resources", json!({ "of": "alice" })),
+        ("capacity", json!({ "of": "alice", "resource": "fuel" })),
+        ("artifact", json!({ "artifact": "tool" })),
+        ("artifacts", json!({})),
+        ("search", json!({ "text": "greets" })),
+        ("agents", json!({})),
+        ("events", json!({ "since": 0 })),
+        ("supply", json!({})),
+        ("permission", json!({ "as": "bob", "action": "read", "target": "tool" })),
+        ("price", json!({ "artifact": "tool" })),
+    ] {
+        let mut query = fields;
+        query["what"] = what.into();
+        let answer = observe(&toy, &query.to_string()).outcome.result();
+        assert!(!answer.is_null(), "{what}");
+        fits(&answer, &schemas["properties"][what]).unwrap_or_else(|problem| panic!("{what}: {problem}"));
+    }
+}
+
+/// Whether a value is as a schema says, of the words that the table uses. Every field must be in the schema.
+fn fits(value: &Value, schema: &Value) -> Result<(), String> {
+    let wrong = || Err(format!("{value} is not as {schema}"));
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let good = choices.iter().filter(|choice| fits(value, choice).is_ok()).count();
+        return if good == 1 { Ok(()) } else { wrong() };
+    }
+    if let Some(words) = schema["enum"].as_array().filter(|words| !words.contains(value)) {
+        return Err(format!("{value} is none of {words:?}"));
+    }
+    if schema.get("const").is_some_and(|word| word != value) {
+        return wrong();
+    }
+    let kinds = match &schema["type"] {
+        Value::Array(kinds) => kinds.clone(),
+        Value::Null => Vec::new(),
+        kind => vec![kind.clone()],
+    };
+    let is = |kind: &Value| match kind.as_str().unwrap() {
+        "integer" => value.is_i64(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        kind => panic!("the table says `{kind}`"),
+    };
+    if !kinds.is_empty() && !kinds.iter().any(is) {
+        return wrong();
+    }
+    for item in value.as_array().into_iter().flatten() {
+        fits(item, &schema["items"])?;
+    }
+    for (name, field) in value.as_object().into_iter().flatten() {
+        match (schema["properties"].get(name), schema.get("additionalProperties")) {
+            (Some(schema), _) | (None, Some(schema)) => fits(field, schema)?,
+            (None, None) if schema.get("properties").is_some() => return Err(format!("a stray `{name}`")),
+            (None, None) => {}
+        }
+    }
+    let required = schema["required"].as_array().into_iter().flatten();
+    match required.map(|name| name.as_str().unwrap()).find(|name| value.get(name).is_none()) {
+        Some(name) => Err(format!("`{name}` is missing")),
+        None => Ok(()),
+    }
 }

@@ -124,34 +124,71 @@ fn disk_counts_against_the_owner_and_nobody_is_pushed_over() {
     check(
         r#"
         resources: disk allocatable
-        world: alice 0 disk 20, bob 0 disk 10
+        # Alice takes 16 for herself and 16 for her account, with her id and kind 43; `open` takes 24.
+        world: alice 0 disk 100, bob 0 disk 80
         artifact open by bob contract genesis_contract_public
-        alice write {"artifact": "a", "content": "123456789012345678901"} -> quota_exceeded 21/20 "`alice` has 20 of `disk` free and needs 21" "free some `disk`, or get quota by `transfer`"
-        alice write {"artifact": "a", "content": "12345678901234567890"} -> ok
-        alice write {"artifact": "b", "content": "1"} -> quota_exceeded 1/0
-        alice write {"artifact": "b"} -> ok
-        alice store {"key": "k", "value": 1} -> quota_exceeded 2/0
-        alice write {"artifact": "a", "content": "123456789012345"} -> ok
-        # A key counts with its value's text: 1 + 3.
+        alice query {"what": "resources"} -> ok ~{"disk": {"kind": "allocatable", "quota": 100, "capacity": 57, "used": 43}}
+        alice write {"artifact": "a", "content": "1234567890123456789012345678901234567"} -> quota_exceeded 58/57 "`alice` has 57 of `disk` free and needs 58" "free some `disk`, or get quota by `transfer`"
+        alice write {"artifact": "a", "content": "123456789012345678901234567890123456"} -> ok
+        alice write {"artifact": "b"} -> quota_exceeded 21/0
+        alice store {"key": "k", "value": 1} -> quota_exceeded 18/0
+        alice write {"artifact": "a", "content": "123456789012345"} -> ok ~{"size": 36}
+        # A key counts 16 with itself and its value's text: 16 + 1 + 3.
         alice store {"key": "k", "value": "x"} -> ok
-        alice query {"what": "resources"} -> ok ~{"disk": {"kind": "allocatable", "quota": 20, "capacity": 1, "used": 19}}
+        alice query {"what": "resources"} -> ok ~{"disk": {"quota": 100, "capacity": 1, "used": 99}}
         alice store {"key": "k", "value": "xyz"} -> quota_exceeded 2/1
         alice store {"key": "k", "value": null} -> ok
-        alice query {"what": "capacity", "resource": "disk"} -> ok ~{"capacity": 5}
+        alice query {"what": "capacity", "resource": "disk"} -> ok ~{"capacity": 21}
         # Whoever writes, it is the owner's disk; and a transfer moves the bytes.
-        alice write {"artifact": "open", "content": "12345678901"} -> quota_exceeded 11/10 "`bob` has 10 of `disk` free and needs 11"
-        alice write {"artifact": "open", "content": "1234567890"} -> ok
+        alice write {"artifact": "open", "content": "1234567890123456"} -> quota_exceeded 16/15 "`bob` has 15 of `disk` free and needs 16"
+        alice write {"artifact": "open", "content": "123456789012345"} -> ok
         bob query {"what": "capacity", "resource": "disk"} -> ok ~{"capacity": 0}
-        alice transfer_ownership {"artifact": "a", "to": "bob"} -> quota_exceeded 15/0 "`bob`"
-        alice transfer_ownership {"artifact": "open", "to": "alice"} -> quota_exceeded 10/5 "`alice`"
+        alice transfer_ownership {"artifact": "a", "to": "bob"} -> quota_exceeded 36/0 "`bob`"
+        alice transfer_ownership {"artifact": "open", "to": "alice"} -> quota_exceeded 39/21 "`alice`"
         alice write {"artifact": "open", "content": "12345"} -> ok
+        alice write {"artifact": "a", "content": "1234567"} -> ok
         alice transfer_ownership {"artifact": "open", "to": "alice"} -> ok
-        bob query {"what": "capacity", "resource": "disk"} -> ok ~{"capacity": 10}
+        bob query {"what": "capacity", "resource": "disk"} -> ok ~{"capacity": 39}
         alice edit {"artifact": "open", "field": "content", "old": "5", "new": "55"} -> quota_exceeded 1/0
         alice edit {"artifact": "open", "field": "content", "old": "12345", "new": ""} -> ok
         # Quota that is in use stays.
         alice transfer {"to": "bob", "amount": 6, "resource": "disk"} -> quota_exceeded 6/5
-        alice transfer {"to": "bob", "amount": 5, "resource": "disk"} -> ok {"quota": 15}
+        alice transfer {"to": "bob", "amount": 5, "resource": "disk"} -> ok {"quota": 95}
+        "#,
+    );
+}
+
+#[test]
+fn nothing_that_takes_room_is_free() {
+    check(
+        r#"
+        resources: disk allocatable
+        world: alice 0 disk 150, bob 0 disk 1000
+        # An artifact without content, one with an account, one that depends on others: each takes its rows and words.
+        bob write {"artifact": "a"} -> ok ~{"size": 21}
+        bob write {"artifact": "b", "kind": "note"} -> ok ~{"size": 21}
+        bob write {"artifact": "c", "has_standing": true} -> ok ~{"size": 37}
+        bob write {"artifact": "d", "has_loop": true, "code": "[]"} -> ok ~{"size": 39}
+        bob write {"artifact": "e", "depends_on": ["a", "b"]} -> ok ~{"size": 53}
+        bob write {"artifact": "f", "metadata": {"k": 1}} -> ok ~{"size": 28}
+        bob query {"what": "resources"} -> ok ~{"disk": {"used": 240}}
+        # A tombstone stays, with its id: on its last owner's disk, and with what it had before it frees nothing else.
+        bob delete {"artifact": "a"} -> ok {"artifact": "a", "freed": 0}
+        bob delete {"artifact": "e"} -> ok {"artifact": "e", "freed": 32}
+        bob delete {"artifact": "d"} -> ok {"artifact": "d", "freed": 2}
+        bob query {"what": "resources"} -> ok ~{"disk": {"used": 206}}
+        # So no principal makes more of them than its quota holds, whatever they are.
+        alice write {"artifact": "x1", "content": "12345678901234567890"} -> ok ~{"size": 42}
+        alice delete {"artifact": "x1"} -> ok ~{"freed": 20}
+        alice [{"op": "write", "artifact": "x2"}, {"op": "delete", "artifact": "x2"}, {"op": "write", "artifact": "x3"}, {"op": "delete", "artifact": "x3"}] -> ok
+        alice query {"what": "resources"} -> ok ~{"disk": {"used": 109, "capacity": 41}}
+        alice write {"artifact": "x4", "has_loop": true, "code": "[]"} -> ok
+        alice write {"artifact": "x5"} -> quota_exceeded 22/1
+        alice store {"key": "", "value": 1} -> invalid_argument
+        alice store {"key": "k", "value": 1} -> quota_exceeded 18/1
+        # Nobody is given another's tombstones, or pushed over a quota by a deletion.
+        alice delete {"artifact": "x4"} -> ok ~{"freed": 2}
+        alice query {"what": "capacity", "resource": "disk"} -> ok ~{"capacity": 3}
         "#,
     );
 }
@@ -162,28 +199,28 @@ fn resources_can_be_sent_along() {
         r#"
         resources: actions renewable 60s, credits depletable, disk allocatable
         costs: noop actions 1
-        world: alice 0 actions 5 credits 5 disk 50, bob 0 disk 500
+        world: alice 0 actions 5 credits 5 disk 120, bob 0 disk 500
         artifact note by alice
         artifact keeps by bob scrip 0 code [['return', '$call.given']]
         artifact fails by bob scrip 0 code [['raise', 'no']]
         artifact sells by bob scrip 0 code [['call', 'transfer', ['bob', 5, 'disk']], ['call', 'transfer', ['bob', 6, 'disk']]]
         artifact plain by bob code [['return', 1]]
         alice noop -> ok
-        alice invoke {"artifact": "keeps", "give": [{"resource": "disk", "amount": 10}, "note", {"resource": "actions", "amount": 2}]} -> ok [{"resource": "disk", "amount": 10}, "note", {"resource": "actions", "amount": 2}] ; events transfer alice keeps 10 disk, transfer_ownership alice note keeps, transfer alice keeps 2 actions, invoke alice keeps run
-        alice query {"what": "resources"} -> ok ~{"actions": {"rate": 3, "capacity": 2}, "disk": {"quota": 40}}
-        alice query {"what": "resources", "of": "keeps"} -> ok ~{"actions": {"rate": 2, "capacity": 2}, "disk": {"quota": 10}}
+        alice invoke {"artifact": "keeps", "give": [{"resource": "disk", "amount": 30}, "note", {"resource": "actions", "amount": 2}]} -> ok [{"resource": "disk", "amount": 30}, "note", {"resource": "actions", "amount": 2}] ; events transfer alice keeps 30 disk, transfer_ownership alice note keeps, transfer alice keeps 2 actions, invoke alice keeps run
+        alice query {"what": "resources"} -> ok ~{"actions": {"rate": 3, "capacity": 2}, "disk": {"quota": 90}}
+        alice query {"what": "resources", "of": "keeps"} -> ok ~{"actions": {"rate": 2, "capacity": 2}, "disk": {"quota": 30}}
         # What was used within the window is in use.
         alice invoke {"artifact": "keeps", "give": [{"resource": "actions", "amount": 3}]} -> insufficient_resource 3/2
         # All of it comes back.
         alice invoke {"artifact": "fails", "give": [{"resource": "credits", "amount": 5}]} -> code_error "no"
         alice invoke {"artifact": "sells", "give": [{"resource": "disk", "amount": 10}]} -> quota_exceeded
         alice invoke {"artifact": "sells", "give": [{"resource": "disk", "amount": 11}]} -> ok ; events transfer alice sells 11 disk, transfer sells bob 5 disk, transfer sells bob 6 disk, invoke alice sells run
-        alice query {"what": "resources"} -> ok ~{"credits": {"balance": 5}, "disk": {"quota": 29}}
+        alice query {"what": "resources"} -> ok ~{"credits": {"balance": 5}, "disk": {"quota": 79}}
         alice invoke {"artifact": "plain", "give": [{"resource": "disk", "amount": 1}]} -> invalid_argument "`give`: `plain` has no standing"
         alice invoke {"artifact": "keeps", "give": [{"resource": "cpu", "amount": 1}]} -> invalid_argument "`cpu` is unlimited in this world"
         alice invoke {"artifact": "keeps", "give": [{"resource": "gold", "amount": 1}]} -> invalid_argument "this world has no resource `gold`"
-        alice invoke {"artifact": "keeps", "give": [{"resource": "disk", "amount": 30}]} -> quota_exceeded
-        observer {"what": "supply", "resource": "disk"} -> ok 550
+        alice invoke {"artifact": "keeps", "give": [{"resource": "disk", "amount": 37}]} -> quota_exceeded 37/36
+        observer {"what": "supply", "resource": "disk"} -> ok 620
         "#,
     );
 }
@@ -194,9 +231,9 @@ fn what_a_new_principal_stores_counts_against_its_owner() {
         r#"
         resources: disk allocatable
         world: alice 0 disk 500
-        alice write {"artifact": "keeper", "has_standing": true, "code": "[['call','store',['k','$arg0']]]"} -> ok ~{"size": 32}
+        alice write {"artifact": "keeper", "has_standing": true, "code": "[['call','store',['k','$arg0']]]"} -> ok ~{"size": 74}
         alice invoke {"artifact": "keeper", "args": ["12"]} -> ok
-        alice query {"what": "resources"} -> ok ~{"disk": {"used": 37}}
+        alice query {"what": "resources"} -> ok ~{"disk": {"used": 138}}
         alice query {"what": "resources", "of": "keeper"} -> ok ~{"disk": {"quota": 0, "used": 0}}
         "#,
     );
@@ -208,7 +245,7 @@ fn balances_rates_and_quotas_move() {
         r#"
         resources: actions renewable 60s, credits depletable, disk allocatable
         costs: noop actions 1, store credits 1
-        world: alice 0 actions 5 credits 5 disk 50, bob
+        world: alice 0 actions 5 credits 5 disk 150, bob 0 disk 50
         artifact note by alice
         alice noop -> ok
         alice transfer {"to": "bob", "amount": 5, "resource": "actions"} -> insufficient_resource 5/4
@@ -218,16 +255,16 @@ fn balances_rates_and_quotas_move() {
         alice store {"key": "k", "value": null} -> ok
         alice transfer {"to": "bob", "amount": 3, "resource": "credits", "part": "balance"} -> ok {"balance": 1}
         alice transfer {"to": "bob", "amount": 2, "resource": "credits"} -> insufficient_resource 2/1 "`alice` has 1 of `credits` free and needs 2"
-        alice transfer {"to": "bob", "amount": 20, "resource": "disk", "part": "quota"} -> ok {"quota": 30}
-        alice transfer {"to": "alice", "amount": 5, "resource": "disk"} -> ok {"quota": 30}
+        alice transfer {"to": "bob", "amount": 20, "resource": "disk", "part": "quota"} -> ok {"quota": 130}
+        alice transfer {"to": "alice", "amount": 5, "resource": "disk"} -> ok {"quota": 130}
         alice transfer {"to": "bob", "amount": 1, "resource": "disk", "part": "rate"} -> invalid_argument "`part`: `disk` has no rate; it has a quota"
         alice transfer {"to": "bob", "amount": 1, "resource": "actions", "part": "balance"} -> invalid_argument "`actions` has no balance; it has a rate"
         alice transfer {"to": "bob", "amount": 1, "resource": "cpu"} -> invalid_argument "`cpu` is unlimited in this world"
         alice transfer {"to": "bob", "amount": 1, "resource": "action"} -> invalid_argument "this world has no resource `action`" "did you mean `actions`?"
         alice transfer {"to": "bob", "amount": 1, "resource": "gold"} -> invalid_argument "it has cpu, memory, disk, actions, credits"
         alice transfer {"to": "note", "amount": 1, "resource": "disk"} -> invalid_argument "`note` has no standing"
-        bob query {"what": "resources"} -> ok ~{"actions": {"rate": 2, "used": 1}, "credits": {"balance": 3}, "disk": {"quota": 20}}
-        observer {"what": "supply", "resource": "disk"} -> ok 50
+        bob query {"what": "resources"} -> ok ~{"actions": {"rate": 2, "used": 1}, "credits": {"balance": 3}, "disk": {"quota": 70}}
+        observer {"what": "supply", "resource": "disk"} -> ok 200
         # What an action received can't be what it consumes: it may have to give it back.
         bob transfer {"to": "alice", "amount": 3, "resource": "credits"} -> ok
         bob store {"key": "k", "value": null} -> insufficient_resource 1/0 unrecorded
@@ -241,7 +278,7 @@ fn what_is_set_aside_is_neither_used_nor_given_away_until_it_is_settled() {
         r#"
         resources: budget depletable, actions renewable 60s, disk allocatable
         costs: noop budget 3, query actions 2
-        world: alice 9 budget 10 actions 5 disk 100, bob
+        world: alice 9 budget 10 actions 5 disk 143, bob 0 disk 41
         # The most that a call can cost is reserved, the actual is charged, the rest is free again.
         reserve alice budget 8
         alice noop -> insufficient_resource 3/2 unrecorded
@@ -264,7 +301,7 @@ fn what_is_set_aside_is_neither_used_nor_given_away_until_it_is_settled() {
         settle
         alice query {"what": "supply"} -> ok
         reserve alice disk 90
-        alice write {"artifact": "a", "content": "twelve bytes"} -> quota_exceeded 12/10
+        alice write {"artifact": "a", "content": "twelve bytes"} -> quota_exceeded 33/10
         unreserved alice disk 11
         unreserved bob disk 1
         settle

@@ -70,9 +70,15 @@ impl Toy {
 
     /// One step of an agent: its `step`, then what that returned, as one record.
     pub(crate) fn step(&mut self, agent: &str) -> Receipt {
+        self.step_on(agent, &self.world.clone())
+    }
+
+    /// A step of an agent that thought on an earlier world.
+    pub(crate) fn step_on(&mut self, agent: &str, snapshot: &World) -> Receipt {
         let (agent, seed) = (self.handle(agent), self.world.seq());
-        let observation = self.world.observation(agent, self.now, self.world.population());
-        let thought = drive(Transaction::think(&self.world, agent, observation, self.now, seed));
+        let observation = snapshot.observation(agent, self.now, snapshot.population());
+        let woke = snapshot.woke_before(agent, self.now);
+        let thought = drive(Transaction::think(snapshot, agent, observation, self.now, seed));
         let charges = thought.charges.clone();
         let submitted = match &thought.outcome {
             Outcome::Done(action) => action.to_value(),
@@ -96,7 +102,7 @@ impl Toy {
         }
         let failed = matches!(thought_outcome, Outcome::Refused(_)) || malformed;
         let turn = self.turn(agent);
-        let thought = Thought { action: submitted.into(), charges, output: String::new(), failed };
+        let thought = Thought { action: submitted.into(), charges, output: String::new(), failed, woke };
         self.record(Cause::Step { agent, turn, thought, output: done.output.clone() }, done)
     }
 
@@ -109,7 +115,8 @@ impl Toy {
     /// An agent's mind is asked; its next step is the answer.
     pub(crate) fn ask(&mut self, agent: &str) -> Receipt {
         let agent = self.handle(agent);
-        let cause = Cause::Ask { agent, turn: self.turn(agent) };
+        let cause =
+            Cause::Ask { agent, turn: self.turn(agent), woke: self.world.woke_before(agent, self.now) };
         self.record(cause, nothing())
     }
 

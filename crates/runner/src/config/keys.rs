@@ -146,6 +146,19 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        name: "privacy",
+        doc: "What agents may know of each other; observers see all. Scrip and resources that are sent along with an \
+              invocation are its parties' affair in any world.",
+        open: false,
+        keys: &[key(
+            "balances",
+            "\"public\" or \"own\"",
+            "\"public\"",
+            "whether agents may see what others have and use, or only their own: with `own` sealed bids are sealed; with \
+             `public` the size of a bid can be inferred from balances",
+        )],
+    },
+    Section {
         name: "scrip",
         doc: "The internal money.",
         open: false,
@@ -229,6 +242,7 @@ pub(super) const TOP: &[&str] = &[
     "world",
     "execution",
     "permissions",
+    "privacy",
     "scrip",
     "resources",
     "costs",

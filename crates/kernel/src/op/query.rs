@@ -1,0 +1,259 @@
+//! What a query may ask for: one table, from which come the check of its fields, the reference in the handbook
+//! and in `docs/queries.md`, and the JSON Schema of each answer.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use super::{OpKind, Query, What};
+use crate::refusal::Refusal;
+
+/// What the table says of one thing to ask for.
+#[derive(Debug)]
+pub struct QuerySpec {
+    /// The word for it.
+    pub what: What,
+    /// The answer, in words.
+    pub answer: &'static str,
+    /// The fields that it takes beside `what`; those without which there is no answer end with `!`.
+    fields: &'static [&'static str],
+    /// The JSON Schema of the answer.
+    pub schema: fn() -> Value,
+}
+
+/// The table.
+pub const QUERIES: &[QuerySpec] = &[
+    QuerySpec {
+        what: What::Balances,
+        answer: "the scrip of every principal whose balance may be seen, as {id: scrip}",
+        fields: &["limit"],
+        schema: || map_of(integer()),
+    },
+    QuerySpec { what: What::Balance, answer: "the scrip of one principal", fields: &["of"], schema: integer },
+    QuerySpec {
+        what: What::Resources,
+        answer: "every resource of one principal, as {name: {`kind`, `rate` or `balance` or `quota`, `capacity`, `used`, …}}",
+        fields: &["of"],
+        schema: || map_of(resource()),
+    },
+    QuerySpec {
+        what: What::Capacity,
+        answer: "whether a principal could use an amount (default 1) now: {`has`, `capacity`, `time_until`, `time_until_ms`}; null is never",
+        fields: &["of", "resource!", "amount"],
+        schema: || {
+            object(&[
+                ("has", json!({ "type": "boolean" })),
+                ("capacity", or_null("integer")),
+                ("time_until", or_null("string")),
+                ("time_until_ms", or_null("integer")),
+            ])
+        },
+    },
+    QuerySpec {
+        what: What::Artifact,
+        answer: "the metadata of one artifact, without content and code",
+        fields: &["artifact!"],
+        schema: metadata,
+    },
+    QuerySpec {
+        what: What::Artifacts,
+        answer: "the metadata of every artifact, or of those of one owner, one kind, or with all words of a text",
+        fields: &["of", "type", "text", "limit"],
+        schema: || list_of(metadata()),
+    },
+    QuerySpec {
+        what: What::Search,
+        answer: "the metadata of the artifacts with all words of a text in id, kind, metadata, interface or readable content",
+        fields: &["text!", "of", "type", "limit"],
+        schema: || list_of(metadata()),
+    },
+    QuerySpec {
+        what: What::Agents,
+        answer: "the agents, or so many others drawn by the seed: [{`id`, `owner`, `state`, `steps`}]",
+        fields: &["limit", "sample"],
+        schema: || {
+            list_of(object(&[
+                ("id", string()),
+                ("owner", string()),
+                (
+                    "state",
+                    json!({ "enum": ["starting", "running", "sleeping", "blocked", "waiting", "paused", "stopped"] }),
+                ),
+                ("steps", integer()),
+            ]))
+        },
+    },
+    QuerySpec {
+        what: What::Events,
+        answer: "the events after a record, oldest first, or without `since` the latest; those of one record together",
+        fields: &["of", "since", "type", "limit"],
+        schema: || list_of(json!({ "type": "object", "description": "as `oikos schema event`, or a gap" })),
+    },
+    QuerySpec {
+        what: What::Supply,
+        answer: "all the scrip there is, or all of a resource that principals hold",
+        fields: &["resource"],
+        schema: integer,
+    },
+    QuerySpec {
+        what: What::Permission,
+        answer: "the decision of a contract, without acting: {`allowed`, `reason`, `cost`, `contract`}; `artifact` is another name of `target`",
+        fields: &["as", "action!", "target", "artifact"],
+        schema: || {
+            object(&[
+                ("allowed", json!({ "type": "boolean" })),
+                ("reason", string()),
+                ("cost", integer()),
+                ("contract", or_null("string")),
+            ])
+        },
+    },
+    QuerySpec {
+        what: What::Price,
+        answer: "the posted price of an invocation",
+        fields: &["artifact!"],
+        schema: integer,
+    },
+];
+
+impl QuerySpec {
+    /// The fields that it takes, with whether each must be given.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, bool)> {
+        self.fields.iter().map(|field| match field.strip_suffix('!') {
+            Some(name) => (name, true),
+            None => (*field, false),
+        })
+    }
+}
+
+impl What {
+    /// Its row in the table.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "the table has a row for each word, as a test sees")]
+    pub fn spec(self) -> &'static QuerySpec {
+        QUERIES.iter().find(|spec| spec.what == self).expect("a row of the table of queries")
+    }
+}
+
+impl Query {
+    /// Refuses fields that mean nothing for what is asked, lest they seem to filter.
+    pub(crate) fn check_fields(&self) -> Result<(), Refusal> {
+        let spec = self.what.spec();
+        let known = |name: &str| name == "what" || spec.fields().any(|(field, _)| field == name);
+        let given = self.given();
+        let what = self.what.as_str();
+        if let Some(name) = given.iter().find(|name| !known(name)) {
+            let all: Vec<&str> = spec.fields().map(|(name, _)| name).collect();
+            return Err(Refusal::invalid(format!("`{}` of \"{what}\" takes no `{name}`", OpKind::Query))
+                .hint(format!("it takes {}", all.join(", "))));
+        }
+        match spec.fields().find(|(name, must)| *must && !given.contains(name)) {
+            Some((name, _)) => Err(Refusal::invalid(format!("`{name}` is missing"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The JSON Schema of the answers, as `oikos schema query` prints it: one property per thing to ask for.
+#[must_use]
+pub fn answers() -> Value {
+    let each = QUERIES.iter().map(|spec| {
+        let mut schema = (spec.schema)();
+        if let Value::Object(map) = &mut schema {
+            map.insert("description".into(), spec.answer.into());
+            let takes: Map<String, Value> =
+                spec.fields().map(|(name, must)| (name.into(), must.into())).collect();
+            map.insert("x-fields".into(), takes.into());
+        }
+        (spec.what.as_str().to_owned(), schema)
+    });
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Oikos answers to queries, by `what`; `x-fields` says which fields it takes, and which it needs",
+        "type": "object",
+        "properties": each.collect::<Map<String, Value>>(),
+    })
+}
+
+/// The table as Markdown, for the handbook and `docs/queries.md`.
+#[must_use]
+pub fn queries() -> String {
+    let mut text = String::from("| `what` | takes | answer |\n|---|---|---|\n");
+    for spec in QUERIES {
+        let fields =
+            spec.fields().map(|(name, must)| if must { format!("**{name}**") } else { name.to_owned() });
+        let fields = fields.collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "| `{}` | {fields} | {} |", spec.what.as_str(), spec.answer);
+    }
+    text
+}
+
+fn integer() -> Value {
+    json!({ "type": "integer" })
+}
+
+fn string() -> Value {
+    json!({ "type": "string" })
+}
+
+fn or_null(kind: &str) -> Value {
+    json!({ "type": [kind, "null"] })
+}
+
+fn list_of(items: Value) -> Value {
+    json!({ "type": "array", "items": items })
+}
+
+fn map_of(value: Value) -> Value {
+    json!({ "type": "object", "additionalProperties": value })
+}
+
+fn object(fields: &[(&str, Value)]) -> Value {
+    let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+    let properties: Map<String, Value> =
+        fields.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    json!({ "type": "object", "properties": properties, "required": names })
+}
+
+/// A resource of an account, by its kind.
+fn resource() -> Value {
+    let kind = |word: &str| ("kind", json!({ "const": word }));
+    let (capacity, used) = (("capacity", integer()), ("used", integer()));
+    let burn = ("burn_per_minute", integer());
+    json!({ "oneOf": [
+        object(&[
+            kind("renewable"), ("rate", integer()), ("window", string()), capacity.clone(), used.clone(),
+            ("used_total", integer()), burn.clone(), ("time_until_capacity", or_null("string")),
+        ]),
+        object(&[
+            kind("depletable"), ("balance", integer()), capacity.clone(), used.clone(), burn,
+            ("time_until_exhaustion", or_null("string")),
+        ]),
+        object(&[kind("allocatable"), ("quota", integer()), capacity, used.clone()]),
+        object(&[kind("metered"), used]),
+    ] })
+}
+
+fn metadata() -> Value {
+    let boolean = || json!({ "type": "boolean" });
+    object(&[
+        ("id", string()),
+        ("kind", string()),
+        ("owner", string()),
+        ("creator", string()),
+        ("access_contract", string()),
+        ("price", integer()),
+        ("pays", json!({ "enum": ["self", "caller"] })),
+        ("has_standing", boolean()),
+        ("can_execute", boolean()),
+        ("has_loop", boolean()),
+        ("memory_artifact", or_null("string")),
+        ("depends_on", list_of(string())),
+        ("interface", json!({})),
+        ("metadata", json!({})),
+        ("version", integer()),
+        ("created_at", string()),
+        ("updated_at", string()),
+        ("size", integer()),
+    ])
+}
