@@ -165,7 +165,7 @@ fn policy(policy: &Value, fields: &mut Map<String, Value>) -> Result<(), Refusal
     }
     if let Some(price) = invoke_price
         && let Some(other) = fields.insert("price".into(), price.into())
-        && other != Value::from(price)
+        && other != price
     {
         return Err(Refusal::invalid("`price` and `policy.invoke_price` are the same field"));
     }
