@@ -105,6 +105,8 @@ pub struct Refusal {
     pub index: Option<u32>,
     /// Whose use of what fell short, if that is the reason.
     pub lack: Option<Lack>,
+    /// Whether a bound of the payer's own (`max_spend`) is the reason.
+    pub bound: bool,
     /// Whose affairs it tells, where they may be private, and the words for those who may not know them.
     pub about: Option<Box<About>>,
 }
@@ -140,6 +142,7 @@ impl Refusal {
             hint: None,
             index: None,
             lack: None,
+            bound: false,
             about: None,
         }
     }
