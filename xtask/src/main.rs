@@ -3,6 +3,7 @@
 mod floors;
 mod layers;
 mod tidy;
+mod torture;
 
 use std::{
     path::{Path, PathBuf},
@@ -23,14 +24,15 @@ const CHECKS: &[Check] = &[
         cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], &[])
     }),
     ("test", |root| cargo(root, &["test", "--workspace", "--locked"], &[])),
+    ("short torture", |root| torture::short(root)),
     ("doc", |root| {
         cargo(root, &["doc", "--workspace", "--no-deps", "--locked"], &[("RUSTDOCFLAGS", "-D warnings")])
     }),
 ];
 
 fn main() -> ExitCode {
-    let wanted = std::env::args().nth(1).unwrap_or_default();
-    match run(&wanted) {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match run(&words) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -39,12 +41,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(wanted: &str) -> Result<()> {
+fn run(words: &[String]) -> Result<()> {
     let root = root()?;
+    let wanted = words.first().map_or("", String::as_str);
+    if wanted == "torture" {
+        return torture::run(&root, words.get(1..).unwrap_or_default());
+    }
     let chosen: Vec<&Check> = CHECKS.iter().filter(|(name, _)| wanted == "ci" || wanted == *name).collect();
     if chosen.is_empty() {
         let names: Vec<&str> = CHECKS.iter().map(|(name, _)| *name).collect();
-        bail!("usage: cargo xtask ci, or one of {}", names.join(", "));
+        bail!("usage: cargo xtask ci, torture, or one of {}", names.join(", "));
     }
     let begun = Instant::now();
     for (name, check) in chosen {

@@ -64,12 +64,12 @@ pub(crate) enum Command {
         /// The world database.
         world: PathBuf,
         /// Only after this sequence number.
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = 0, value_parser = sequence, allow_negative_numbers = true)]
         since: u64,
         /// Only the first so many lines.
         #[arg(long)]
         limit: Option<u64>,
-        /// Only this type of event, such as `transfer`.
+        /// Only lines of this type, such as `transfer`; with --refused, only this op.
         #[arg(long = "type")]
         kind: Option<String>,
         /// Only what this artifact did or had done to it.
@@ -130,6 +130,17 @@ pub(crate) enum SchemaOf {
     Query,
     /// An event, as receipts, queries, `log` and `run --events` show it.
     Event,
+    /// A line of `log --json`: an event, a tick, or what was refused or failed.
+    Log,
     /// A world file.
     World,
+}
+
+/// A place among the records. Every whole number is one: before the first, or after the last, too.
+fn sequence(text: &str) -> Result<u64, String> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("it must be a whole number, such as 17".into());
+    }
+    Ok(if text.starts_with('-') { 0 } else { digits.parse().unwrap_or(u64::MAX) })
 }

@@ -2,41 +2,85 @@
 
 use std::io::Write as _;
 
-use anstream::{eprintln, stdout};
+use anstream::{stderr, stdout};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use oikos_runner::Why;
 use serde_json::Value;
+
+/// Characters of a line of an error, and lines, that are shown: a hostile file may fill either.
+const LINE_CHARS_MAX: usize = 1_200;
+const LINES_MAX: usize = 60;
+
+/// Standard output can't be written to.
+#[derive(Debug)]
+pub(crate) struct Unprinted(std::io::Error);
+
+impl Unprinted {
+    /// Whether it is a pipe whose reader has gone away.
+    pub(crate) fn nobody_reads(&self) -> bool {
+        self.0.kind() == std::io::ErrorKind::BrokenPipe
+    }
+}
+
+impl std::error::Error for Unprinted {}
+
+impl std::fmt::Display for Unprinted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "standard output can't be written: {}", self.0)
+    }
+}
+
+/// Prints data on standard output, for people or for programs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Printer {
+    json: bool,
+}
+
+impl Printer {
+    /// For programs if `json`.
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether programs read it: they want data and nothing else.
+    pub(crate) fn is_for_programs(self) -> bool {
+        self.json
+    }
+
+    /// For programs a value on one line, for people a text.
+    pub(crate) fn data(
+        self,
+        value: impl FnOnce() -> Value,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Unprinted> {
+        let shown = if self.json { value().to_string() } else { text() };
+        writeln!(stdout(), "{shown}").map_err(Unprinted)
+    }
+
+    /// A value on one line for programs, on many for people.
+    pub(crate) fn value(self, value: &Value) -> Result<(), Unprinted> {
+        self.data(|| value.clone(), || format!("{value:#}"))
+    }
+}
 
 /// An error, with its causes.
 pub(crate) fn error(error: &anyhow::Error) {
-    eprintln!("error: {error:#}");
+    let text = format!("error: {error:#}");
+    let lines = text.lines().take(LINES_MAX).map(|line| match line.char_indices().nth(LINE_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
+        None => line.to_owned(),
+    });
+    let mut shown: Vec<String> = lines.collect();
+    let left_out = text.lines().count().saturating_sub(LINES_MAX);
+    if left_out > 0 {
+        shown.push(format!("… and {left_out} lines more"));
+    }
+    note(&shown.join("\n"));
 }
 
 /// Something worth knowing beside the data.
 pub(crate) fn note(text: &str) {
-    eprintln!("{text}");
-}
-
-/// A line of data. A reader that has gone away ends the command quietly.
-pub(crate) fn line(text: &str) {
-    if try_line(text).is_err() {
-        std::process::exit(Why::ClosedPipe.exit_code().into());
-    }
-}
-
-/// A line of data, for whom the end of its reader is not the end of all.
-pub(crate) fn try_line(text: &str) -> std::io::Result<()> {
-    writeln!(stdout(), "{text}")
-}
-
-/// One JSON value on one line.
-pub(crate) fn json(value: &Value) {
-    line(&value.to_string());
-}
-
-/// A JSON value for people.
-pub(crate) fn pretty(value: &Value) {
-    line(&serde_json::to_string_pretty(value).unwrap_or_default());
+    // Where nobody listens there is nobody to tell that either.
+    let _ = writeln!(stderr(), "{text}");
 }
 
 /// Rows under a heading; columns whose heading ends in `#` are numbers, aligned right.

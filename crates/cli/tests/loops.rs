@@ -133,9 +133,38 @@ fn a_run_tells_its_events_as_the_log_does() {
         .filter(|line| line["error"].is_null())
         .collect();
     assert!(events.len() > 4_000 && events == logged, "{} and {}", events.len(), logged.len());
-    let naps = told("naps.oikos", &["--events=sleep"]);
-    let logged = log(&small, "naps.oikos", &["--type", "sleep"]);
-    assert!(naps.len() > 100 && naps == logged, "{} and {}", naps.len(), logged.len());
+    for kind in ["sleep", "transfer"] {
+        let (db, events) = (format!("{kind}.oikos"), format!("--events={kind}"));
+        let told = told(&db, &[&events]);
+        let logged = log(&small, &db, &["--type", kind]);
+        assert!(told.len() > 100 && told == logged, "{kind}: {} and {}", told.len(), logged.len());
+        // What was refused is a line of its own, of no event's type and with nothing that is null.
+        let refused = log(&small, &db, &["--refused", "--type", kind]);
+        assert_eq!(refused.is_empty(), kind == "sleep", "{kind}");
+        for line in &refused {
+            assert_eq!((&line["type"], &line["op"]), (&"refused".into(), &kind.into()), "{line}");
+            let fields = line.as_object().expect("an object");
+            assert!(fields.contains_key("error") && !fields.values().any(Value::is_null), "{line}");
+        }
+    }
+    // A place after the last record, before the first, or that no record could have: none of it is a fault.
+    let all = log(&small, "sleep.oikos", &[]).len();
+    for (since, lines) in [
+        ("18446744073709551615", 0),
+        ("9223372036854775808", 0),
+        ("9223372036854775807", 0),
+        ("99999999999999999999999999", 0),
+        ("0", all),
+        ("-5", all),
+        ("-99999999999999999999999999", all),
+    ] {
+        assert_eq!(log(&small, "sleep.oikos", &["--since", since]).len(), lines, "{since}");
+    }
+    for since in ["", "x", "1.5", "1e3", "0x10", "-", "NaN"] {
+        let path = small.path("sleep.oikos");
+        let output = oikos(["log", path.to_str().expect("UTF-8"), "--since", since]);
+        assert_eq!(output.status.code(), Some(2), "{since}: {}", talk(&output));
+    }
 }
 
 #[cfg(unix)]

@@ -14,7 +14,7 @@ use crate::{
     name::{Identity, Name, identity, length, names_count, open_error, remove, sync_folder, with_suffix},
     reading::{self, Reading},
     schema::{self, Found},
-    tables::{Tables, failed},
+    tables::{Tables, failed, reason_of},
 };
 
 /// Bytes in the `-wal` after which it is brought into the main file.
@@ -167,7 +167,8 @@ pub(crate) fn write_to(path: &Path, lock: File) -> Result<(Connection, Writing),
     schema::inspect(&db, path)?;
     rest.end();
     let beside = with_suffix(path, "-wal");
-    let wal = File::open(&beside).map_err(|error| open_error(&beside, &error))?;
+    let wal = File::open(&beside)
+        .map_err(|error| open_error(&beside, &reason_of(path, "written").unwrap_or(error)))?;
     lock::exclusively(&wal, path)?;
     schema::mark_open(&db, true).map_err(failed)?;
     let of_wal = identity(&wal.metadata().map_err(|error| open_error(&beside, &error))?);
@@ -335,6 +336,9 @@ pub(crate) fn settle(path: &Path) -> bool {
     let mode = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let settled = Connection::open_with_flags(path, mode).and_then(|db| {
         schema::harden(&db)?;
+        if schema::inspect(&db, path).is_ok_and(|found| found == Found::World) {
+            schema::mark_open(&db, false)?;
+        }
         db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))
     });
     settled == Ok(false) && ["-wal", "-journal"].iter().all(|suffix| length(&with_suffix(path, suffix)) == 0)

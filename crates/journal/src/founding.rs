@@ -127,7 +127,11 @@ impl Founding {
         let (path, file) = (&self.path, &self.file);
         db.close().map_err(|(_, error)| failed(Some(file), "written", &error))?;
         let synced = File::open(file).and_then(|file| file.sync_all());
-        synced.map_err(|error| open_error(file, &error))?;
+        synced.map_err(|error| JournalError::Failed {
+            file: format!("`{}`", file.display()),
+            doing: "written",
+            problem: error.to_string(),
+        })?;
         match &self.aside {
             Some(aside) => set_aside(path, aside)?,
             // What stands beside a file without a world is of no use to the next.

@@ -1,6 +1,6 @@
 //! The store in SQLite: rows, values and snapshots, on disk or in memory.
 
-use std::path::Path;
+use std::{io::Write as _, path::Path};
 
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, TransactionBehavior, params};
 
@@ -296,5 +296,16 @@ pub(crate) fn failed(path: Option<&Path>, doing: &'static str, error: &rusqlite:
         }
         _ => "",
     };
-    JournalError::Failed { file, doing, problem: format!("{error} (SQLite's code {code}){advice}") }
+    let reason = path.filter(|_| error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen));
+    let reason =
+        reason.and_then(|path| reason_of(path, doing)).map_or_else(String::new, |said| format!(": {said}"));
+    JournalError::Failed { file, doing, problem: format!("{error}{reason} (SQLite's code {code}){advice}") }
+}
+
+/// The system's reason why a file can't be opened, or none be made beside it: SQLite keeps it to itself.
+pub(crate) fn reason_of(path: &Path, doing: &str) -> Option<std::io::Error> {
+    let is_written = doing == "written";
+    let opened = std::fs::File::options().read(true).write(is_written).open(path);
+    let folder = path.parent().filter(|_| is_written);
+    opened.err().or_else(|| tempfile::tempfile_in(folder?).and_then(|mut file| file.write_all(&[0])).err())
 }

@@ -8,7 +8,7 @@ mod door;
 use std::io::Write as _;
 
 use oikos_journal::{Hash, Journal};
-use oikos_kernel::world::World;
+use oikos_kernel::{resource::ResourceId, world::World};
 use rusqlite::{Connection, params};
 
 use self::door::*;
@@ -237,4 +237,36 @@ fn a_snapshot_of_another_state_is_not_believed() {
     for said in told(&place) {
         assert!(said.contains("its state is not the one of its digest"), "{said}");
     }
+}
+
+/// Looks at all there is to see of a world.
+fn look_at(world: &World) {
+    let _ = (world.audit(), world.digest(), world.events().count(), world.supply());
+    for (handle, artifact) in world.artifacts() {
+        let _ =
+            (world.scrip(handle), world.name(artifact.owner()), artifact.size(), artifact.storage().count());
+        for at in 0..world.rules().resources.len() {
+            let resource = ResourceId(u16::try_from(at).unwrap());
+            let _ = (world.limit(handle, resource), world.used(handle, resource));
+            let _ = world.capacity(handle, resource, world.now());
+        }
+    }
+}
+
+#[test]
+fn a_state_that_contradicts_itself_is_refused_or_can_be_looked_at() {
+    let (world, _) = history(20);
+    let image = world.to_image();
+    let mut believed = 0;
+    for at in 0..image.len() {
+        for byte in [0, 1, 0x7f, 0x80, 0xff, image[at] ^ 1, image[at].wrapping_add(2)] {
+            let mut forged = image.clone();
+            forged[at] = byte;
+            if let Ok(other) = World::from_image(&forged) {
+                look_at(&other);
+                believed += 1;
+            }
+        }
+    }
+    assert!(believed > 0, "a digest is what tells them apart");
 }

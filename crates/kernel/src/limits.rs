@@ -90,8 +90,7 @@ pub const EFFECTS_BYTES_MAX: usize = RECORD_BYTES_MAX
     - THOUGHT_BYTES_MAX
     - 2 * OUTPUT_BYTES_MAX
     - RESULT_KEPT_BYTES_MAX
-    - MESSAGE_BYTES_MAX
-    - HINT_BYTES_MAX
+    - 2 * (MESSAGE_BYTES_MAX + HINT_BYTES_MAX)
     - RECORD_FRAME_BYTES;
 /// Bytes of records that wait for one commit; with the next record they are begun to be written.
 pub const PENDING_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -102,6 +101,16 @@ pub const BATCH_RECORDS_MAX: usize = 65_536;
 /// How many times larger than its packed bytes a batch or a snapshot may be, give or take a mebibyte, so
 /// that a small file can't ask for much memory; whoever packs pads what compresses better.
 pub const UNPACKED_PER_PACKED_MAX: usize = 128;
+/// Bytes of a world file: some hundred thousand lines.
+pub const WORLD_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of the files that a world file names, together; the database keeps them.
+pub const WORLD_FILES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Agents of a world file, together: some gigabytes when all of them act.
+pub const AGENTS_MAX: i64 = 4_000_000;
+/// Resources that a world names, those built in among them: each principal has a cell for each.
+pub const RESOURCES_MAX: usize = 1_000;
+/// Measures of a world file.
+pub const MEASURES_MAX: usize = 1_000;
 /// Bytes of one line of a session.
 pub const LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Interpreter instructions between two looks at the budget.
@@ -129,6 +138,8 @@ const _: () = {
     assert!(CODE_WALL_MS_MAX <= CONTRACT_WALL_MS_MAX && CONTRACT_WALL_MS_MAX <= CODE_STALL_MS_MAX);
     assert!(STORAGE_VALUE_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(CONTENT_BYTES_MAX < LINE_BYTES_MAX);
+    assert!(CONTENT_BYTES_MAX <= WORLD_FILES_BYTES_MAX);
+    assert!(RESOURCES_MAX <= u16::MAX as usize);
     assert!(LINE_BYTES_MAX < RECORD_BYTES_MAX);
     assert!(RESULT_KEPT_BYTES_MAX < RESULT_BYTES_MAX);
     assert!(RESULT_BYTES_MAX < RECORD_BYTES_MAX);

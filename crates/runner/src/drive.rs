@@ -28,10 +28,7 @@ struct Of {
 ///
 /// # Errors
 /// When code ran for longer than this machine may take, where that must not decide what happens.
-pub(crate) fn drive(
-    transaction: &mut Transaction<'_>,
-    sandbox: &mut dyn Sandbox,
-) -> Result<Finished, RunError> {
+pub(crate) fn drive(transaction: &mut Transaction<'_>, sandbox: &dyn Sandbox) -> Result<Finished, RunError> {
     let mut waiting: Vec<Waiting> = Vec::new();
     let mut answer = Answer::Begin;
     loop {

@@ -8,11 +8,11 @@ use oikos_kernel::{
     time::{Time, parse_duration_ms},
     world::wire::Viewer,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     error::RunError,
-    json::lone_surrogate,
+    json::{flaw, flaw_in},
     live::{Live, Stopped},
     report::verified,
     sequencer::Sequencer,
@@ -102,24 +102,23 @@ pub(crate) enum Malformed {
 pub(crate) const REQUESTS: [&str; 6] = ["act", "batch", "query", "advance", "run", "verify"];
 
 impl Request {
-    /// Reads the request of that word. `broken_text` says that the text held half of a surrogate pair.
-    pub(crate) fn parse(word: &str, body: Value, broken_text: bool) -> Result<Self, Malformed> {
-        let broken = broken_text && lone_surrogate(&body);
-        let plain = |wrong: Option<Refusal>| match wrong {
-            _ if broken => Err(Malformed::Request(surrogate(&format!("`{word}`")))),
+    /// Reads the request of that word. `flawed` says that its text held what no world can hold.
+    pub(crate) fn parse(word: &str, body: Value, flawed: bool) -> Result<Self, Malformed> {
+        let flaw = flawed.then(|| flaw(word, &body)).flatten();
+        let plain = |wrong: Option<Refusal>| match flaw.or(wrong) {
             Some(refusal) => Err(Malformed::Request(refusal)),
             None => Ok(()),
         };
         match word {
-            "act" => Act::parse(body, broken_text).map(Self::Act).map_err(Malformed::Act),
+            "act" => Act::parse(body, flawed).map(Self::Act).map_err(Malformed::Act),
             "batch" => {
                 let Value::Array(acts) = body else {
                     let refusal = Refusal::invalid("`batch` must be an array of actions");
                     return Err(Malformed::Request(refusal));
                 };
-                Ok(Self::Batch(acts.into_iter().map(|act| Act::parse(act, broken_text)).collect()))
+                Ok(Self::Batch(acts.into_iter().map(|act| Act::parse(act, flawed)).collect()))
             }
-            "query" => query(body, broken_text).map(Self::Query).map_err(Malformed::Request),
+            "query" => query(body, flawed).map(Self::Query).map_err(Malformed::Request),
             "advance" => {
                 let ms = body.as_str().and_then(parse_duration_ms);
                 let wrong = || {
@@ -153,21 +152,21 @@ impl Act {
     }
 
     /// Reads `as`, and an op with its fields or a list `ops`.
-    fn parse(act: Value, broken_text: bool) -> Result<Self, Refusal> {
+    fn parse(act: Value, flawed: bool) -> Result<Self, Refusal> {
         let Value::Object(mut act) = act else {
             return Err(Refusal::invalid("`act` must be an object with `as` and `op`"));
         };
-        if let Some(refusal) = broken_text.then(|| surrogate_in(&act)).flatten() {
+        if let Some(refusal) = flawed.then(|| flaw_in(&act)).flatten() {
             return Err(refusal);
         }
-        let principal = match act.remove("as") {
+        let principal = match act.shift_remove("as") {
             Some(Value::String(principal)) => principal,
             Some(_) => return Err(Refusal::invalid("`as` must be a string")),
             None => {
                 return Err(Refusal::invalid("`as` is missing").hint("name the principal that acts"));
             }
         };
-        match act.remove("ops") {
+        match act.shift_remove("ops") {
             None => Ok(Self::new(principal, Value::Object(act))),
             Some(ops) if act.is_empty() && ops.is_array() => Ok(Self::new(principal, ops)),
             Some(_) if act.is_empty() => Err(Refusal::invalid("`ops` must be an array of ops")),
@@ -187,11 +186,11 @@ impl Span {
     }
 }
 
-fn query(body: Value, broken_text: bool) -> Result<Query, Refusal> {
+fn query(body: Value, flawed: bool) -> Result<Query, Refusal> {
     let Value::Object(mut query) = body else {
         return Err(Refusal::invalid("`query` must be an object with `what`"));
     };
-    if let Some(refusal) = broken_text.then(|| surrogate_in(&query)).flatten() {
+    if let Some(refusal) = flawed.then(|| flaw_in(&query)).flatten() {
         return Err(refusal);
     }
     for field in ["op", "max_spend", "action_id"] {
@@ -214,24 +213,6 @@ fn span(body: &Value) -> Option<Span> {
         "for" => value.as_str().and_then(parse_duration_ms).map(Span::For),
         _ => None,
     }
-}
-
-/// The first field that holds half of a surrogate pair.
-fn surrogate_in(map: &Map<String, Value>) -> Option<Refusal> {
-    let field = || map.iter().find(|(_, value)| lone_surrogate(value));
-    surrogate_key(map).or_else(|| field().map(|(key, _)| surrogate(&format!("`{key}`"))))
-}
-
-/// The refusal of a field's name that holds half of a surrogate pair.
-pub(crate) fn surrogate_key(map: &Map<String, Value>) -> Option<Refusal> {
-    let broken = map.keys().any(|key| lone_surrogate(&Value::from(key.as_str())));
-    broken.then(|| surrogate("the name of a field"))
-}
-
-/// The refusal of a text that is none.
-pub(crate) fn surrogate(what: &str) -> Refusal {
-    Refusal::invalid(format!("{what} holds a lone surrogate, which is no text"))
-        .hint("write characters beyond U+FFFF as a pair, or as themselves")
 }
 
 impl Sequencer {

@@ -344,7 +344,7 @@ impl Sequencer {
         }
         let seed = derive(self.world.rules().seed, "act", &principal, self.world.seq() + 1);
         let finished = match Transaction::act(&self.world, actor, action, self.now, seed) {
-            Ok(mut transaction) => drive(&mut transaction, &mut *self.interpreter.sandbox)?,
+            Ok(mut transaction) => drive(&mut transaction, &*self.interpreter.sandbox)?,
             Err(refusal) => return Ok(Receipt::refused(self.now, refusal)),
         };
         let output = finished.output.clone();
@@ -376,7 +376,7 @@ impl Sequencer {
     pub fn observe(&mut self, query: Query) -> Result<Result<Value, Refusal>, RunError> {
         let seed = derive(self.world.rules().seed, "observe", "", self.world.seq());
         let mut transaction = Transaction::observe(&self.world, query, self.now, seed);
-        Ok(answer(drive(&mut transaction, &mut *self.interpreter.sandbox)?))
+        Ok(answer(drive(&mut transaction, &*self.interpreter.sandbox)?))
     }
 
     /// Calls a method read-only, for a measure; it leaves no record.
@@ -386,7 +386,7 @@ impl Sequencer {
     pub fn measure(&mut self, artifact: Handle, method: &str) -> Result<Result<Value, Refusal>, RunError> {
         let seed = derive(self.world.rules().seed, "measure", method, self.world.seq());
         let mut transaction = Transaction::measure(&self.world, artifact, method, self.now, seed);
-        Ok(answer(drive(&mut transaction, &mut *self.interpreter.sandbox)?))
+        Ok(answer(drive(&mut transaction, &*self.interpreter.sandbox)?))
     }
 
     /// Makes the record of a cause, applies it and hands it to the writer.

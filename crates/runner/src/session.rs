@@ -14,9 +14,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     error::RunError,
-    json::{Parsed, lone_surrogate, parse},
+    json::{Parsed, flaw, flawed_key, parse},
     live::Live,
-    request::{Act, Malformed, REQUESTS, Reply, Request, Shown, surrogate, surrogate_key},
+    request::{Act, Malformed, REQUESTS, Reply, Request, Shown},
     stop::{Stop, Why},
 };
 
@@ -80,6 +80,18 @@ pub fn serve<R: Read + Send + 'static>(
     };
     live.sequencer.commit()?;
     Ok(why)
+}
+
+/// Answers one line, when what the answer tells is on disk.
+///
+/// # Errors
+/// Only faults.
+pub fn respond(live: &mut Live, line: &[u8], stop: &Stop) -> Result<String, RunError> {
+    let mut told = Vec::new();
+    let mut answers = Answers { bytes: Vec::new(), output: &mut told };
+    answers.answer(live, Line::Text(line.to_vec()), stop)?;
+    answers.hand_out(live)?;
+    Ok(String::from_utf8_lossy(&told).trim_end().to_owned())
 }
 
 fn serve_groups(
@@ -256,26 +268,26 @@ fn read(line: &[u8]) -> Asked {
         return nothing("the line is empty; a request is a JSON object");
     }
     match parse(text) {
-        Ok(Parsed { value: Value::Object(map), broken_text }) => read_object(map, broken_text),
+        Ok(Parsed { value: Value::Object(map), flawed }) => read_object(map, flawed),
         Ok(_) => nothing("a request is a JSON object"),
         Err(problem) => nothing(&format!("the line is not JSON: {problem}")),
     }
 }
 
-fn read_object(mut map: Map<String, Value>, broken_text: bool) -> Asked {
-    let mut id = map.remove("id").unwrap_or_default();
+fn read_object(mut map: Map<String, Value>, flawed: bool) -> Asked {
+    let mut id = map.shift_remove("id").unwrap_or_default();
     // What can't be read can't be sent back either.
-    let broken_id = (broken_text && lone_surrogate(&id)).then(|| {
+    let flawed_id = flawed.then(|| flaw("id", &id)).flatten();
+    if flawed_id.is_some() {
         id = Value::Null;
-        surrogate("`id`")
-    });
-    let broken = || broken_text.then(|| surrogate_key(&map)).flatten();
-    let stray = broken_id.or_else(broken).or_else(|| check_keys(&map));
+    }
+    let flawed_key = || flawed.then(|| flawed_key(&map)).flatten();
+    let stray = flawed_id.or_else(flawed_key).or_else(|| check_keys(&map));
     let request = match stray {
         Some(refusal) if map.contains_key("act") => Err(Malformed::Act(refusal)),
         Some(refusal) => Err(Malformed::Request(refusal)),
         None => match map.into_iter().next() {
-            Some((word, body)) => Request::parse(&word, body, broken_text),
+            Some((word, body)) => Request::parse(&word, body, flawed),
             None => {
                 let hint = format!("name one of {}", REQUESTS.join(", "));
                 Err(Malformed::Request(Refusal::invalid("the request is missing").hint(hint)))

@@ -57,7 +57,7 @@ pub(crate) fn think(
     }
     let observation = world.observation(agent, now, world.population());
     let mut transaction = Transaction::think(world, agent, observation, now, seed);
-    let finished = drive(&mut transaction, &mut *interpreter.sandbox)?;
+    let finished = drive(&mut transaction, &*interpreter.sandbox)?;
     Ok(Thinking {
         agent,
         turn,
@@ -127,7 +127,7 @@ fn execute(
     let (world, interpreter) = sequencer.parts();
     let seed = derive(world.rules().seed, "step", world.name(agent), turn);
     let finished = match Transaction::act_after(world, agent, action, now, seed, thought) {
-        Ok(mut transaction) => drive(&mut transaction, &mut *interpreter.sandbox)?,
+        Ok(mut transaction) => drive(&mut transaction, &*interpreter.sandbox)?,
         Err(refusal) => Finished::nothing_done(Outcome::Refused(Box::new(refusal))),
     };
     Ok((finished, false))

@@ -66,6 +66,14 @@ fn unknown_names_are_refused_with_the_nearest() {
         ("[[agents]]\nid = 'a'\ncode_file = 'mind.py'\nscript = 1", "unknown key `script` in `agents`"),
         ("[[agents]]\nid = 'a'\ncode_file = 'mnd.py'", "mnd.py | w.toml:3:13 | no such file"),
         ("[[artifacts]]\nid = 'a'\nowner = 'bob'", "`bob` | w.toml:3"),
+        (
+            "[[artifacts]]\nid = 'genesis_a'\nowner = 'bob'",
+            "ids that begin with `genesis_` are reserved | w.toml:2",
+        ),
+        (
+            "[[artifacts]]\nid = 'handbook_a'\nowner = 'bob'",
+            "ids that begin with `handbook_` are reserved | w.toml:2",
+        ),
         ("[[agents]]\nid = 'a'\ncode_file = 'mind.py'\naccess_contract = 'law'", "`law` | w.toml:4"),
         ("[[agents]]\nid = 'a'\ncode_file = 'mind.py'\n[agents.resources]\ngold = 4", "gold | w.toml:5"),
     ]);
@@ -113,7 +121,7 @@ fn wrong_types_and_numbers_are_refused_where_they_stand() {
         ("[[agents]]\nid = 'a'\ncount = 0\ncode_file = 'mind.py'", "`count`"),
         (
             "[[agents]]\nid = 'a'\ncount = 99999999999\ncode_file = 'mind.py'",
-            "may have 4000000 agents | w.toml:3:9",
+            "these are 99999999999 agents; a world file may have 4000000 agents together | w.toml:3:9",
         ),
         ("[[agents]]\nid = 'a'\nscrip = -1\ncode_file = 'mind.py'", "at least 0, not -1"),
         ("[[agents]]\nid = 'a'", "code"),

@@ -11,9 +11,12 @@ use oikos_runner::kernel::{
 use serde_json::{Map, Value};
 
 use super::Usage;
-use crate::print::{self, number, table};
+use crate::{
+    print::{Printer, number, table},
+    status::ExitStatus,
+};
 
-pub(super) fn inspect(path: &Path, what: &str, json: bool) -> Result<bool> {
+pub(super) fn inspect(path: &Path, what: &str, printer: Printer) -> Result<ExitStatus> {
     let journal = super::reading(path)?;
     let (world, _) = oikos_runner::state(&journal)?;
     let alive = |handle: &Handle| world.get(*handle).is_some_and(|artifact| !artifact.is_deleted());
@@ -21,15 +24,13 @@ pub(super) fn inspect(path: &Path, what: &str, json: bool) -> Result<bool> {
         "principals" | "balances" => world.principals().map(|(handle, _)| handle).filter(alive).collect(),
         "agents" => world.agents().map(|agent| agent.handle).filter(alive).collect(),
         "artifacts" => world.artifacts().map(|(handle, _)| handle).filter(alive).collect(),
-        id => return one(&world, id, json),
+        id => return one(&world, id, printer),
     };
-    let rows: Vec<Value> = handles.iter().map(|handle| row(&world, *handle, what)).collect();
-    if json {
-        print::json(&Value::Array(rows));
-        return Ok(true);
-    }
-    print::line(&text(&world, &handles, what));
-    Ok(true)
+    printer.data(
+        || handles.iter().map(|handle| row(&world, *handle, what)).collect(),
+        || text(&world, &handles, what),
+    )?;
+    Ok(ExitStatus::Done)
 }
 
 /// One artifact as an object.
@@ -112,7 +113,7 @@ fn state(world: &World, agent: &Agent) -> String {
 }
 
 /// All there is to see of one artifact.
-fn one(world: &World, id: &str, json: bool) -> Result<bool> {
+fn one(world: &World, id: &str, printer: Printer) -> Result<ExitStatus> {
     let Some((handle, artifact)) = world.lookup(id).and_then(|handle| Some((handle, world.get(handle)?)))
     else {
         bail!(Usage(format!(
@@ -127,10 +128,6 @@ fn one(world: &World, id: &str, json: bool) -> Result<bool> {
         shown.insert("content".into(), artifact.content().clone());
         shown.insert("code".into(), artifact.code().map_or(Value::Null, |code| (**code).into()));
     }
-    if json {
-        print::json(&shown)
-    } else {
-        print::pretty(&shown)
-    }
-    Ok(true)
+    printer.value(&shown)?;
+    Ok(ExitStatus::Done)
 }

@@ -5,17 +5,16 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use oikos_runner::RunError;
 use oikos_runner::kernel::{
-    event::EventKind,
     id::nearest,
-    world::{
-        World,
-        wire::{LineType, log_lines},
-    },
+    op_kind::OpKind,
+    world::{World, wire::log_lines},
 };
-use serde_json::Value;
 
-use super::Usage;
-use crate::print;
+use super::{
+    Usage,
+    line::{Line, LineKind},
+};
+use crate::{print::Printer, status::ExitStatus};
 
 /// Which lines are wanted.
 pub(super) struct Wanted {
@@ -26,36 +25,49 @@ pub(super) struct Wanted {
     pub(super) refused: bool,
 }
 
-pub(super) fn log(path: &Path, wanted: &Wanted, json: bool) -> Result<bool> {
+pub(super) fn log(path: &Path, wanted: &Wanted, printer: Printer) -> Result<ExitStatus> {
     let journal = super::reading(path)?;
     let (world, _) = oikos_runner::state(&journal)?;
     check(&world, wanted)?;
     let mut left = wanted.limit.unwrap_or(u64::MAX);
-    let read = journal.records_while(wanted.since.saturating_add(1), |record| {
+    let mut told = Ok(());
+    // Nothing comes after the last record.
+    let read = journal.records_while(wanted.since.min(journal.head().seq) + 1, |record| {
         if record.seq > world.seq() {
             // Another process has gone on with the world meanwhile; it may name what is not known here.
             return false;
         }
-        for line in log_lines(&world, &record).iter().filter(|line| fits(line, wanted)) {
+        for line in
+            log_lines(&world, &record).into_iter().filter_map(Line::read).filter(|line| fits(line, wanted))
+        {
             if left == 0 {
                 return false;
             }
             left -= 1;
-            show(line, json);
+            told = show(&line, printer);
+            if told.is_err() {
+                return false;
+            }
         }
         true
     });
     read.map_err(RunError::from)?;
-    Ok(true)
+    told?;
+    Ok(ExitStatus::Done)
 }
 
 /// Refuses what would match nothing, whatever has happened.
 fn check(world: &World, wanted: &Wanted) -> Result<()> {
     if let Some(kind) = wanted.kind.as_deref() {
-        known("--type", kind, EventKind::words().chain(LineType::ALL.map(LineType::as_str)))?;
+        if wanted.refused {
+            known("--type", kind, OpKind::ALL.map(OpKind::as_str).into_iter())?;
+        } else {
+            known("--type", kind, LineKind::words())?;
+        }
     }
     if let Some(of) = wanted.of.as_deref().filter(|of| world.lookup(of).is_none()) {
         let hint = "`oikos inspect WORLD artifacts` lists what there is";
+        let of: String = of.chars().take(128).collect();
         bail!(Usage(format!("--of: there never was an artifact `{of}`; {hint}")));
     }
     Ok(())
@@ -71,63 +83,24 @@ pub(super) fn known(flag: &str, kind: &str, types: impl Iterator<Item = &'static
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("the types are {}", types.join(", ")),
     };
+    let kind: String = kind.chars().take(64).collect();
     bail!(Usage(format!("{flag}: there is no type of event `{kind}`; {hint}")))
 }
 
-fn fits(line: &Value, wanted: &Wanted) -> bool {
-    let field = |name: &str| line.get(name).and_then(Value::as_str);
-    wanted.kind.as_deref().is_none_or(|kind| field("type") == Some(kind))
-        && (!wanted.refused || line.get("error").is_some_and(Value::is_object))
-        && wanted
-            .of
-            .as_deref()
-            .is_none_or(|of| ["actor", "artifact", "to"].iter().any(|name| field(name) == Some(of)))
+/// `--type` is that of a line; with `--refused` it is the op that was refused.
+fn fits(line: &Line, wanted: &Wanted) -> bool {
+    let is_of_type = wanted.kind.as_deref().is_none_or(|kind| {
+        if wanted.refused {
+            line.field("op") == Some(kind)
+        } else {
+            LineKind::from_word(kind) == Some(line.kind)
+        }
+    });
+    let is_about = |of: &str| ["actor", "artifact", "to"].iter().any(|name| line.field(name) == Some(of));
+    is_of_type && (!wanted.refused || line.error().is_some()) && wanted.of.as_deref().is_none_or(is_about)
 }
 
 /// Prints a line of the log.
-fn show(line: &Value, json: bool) {
-    print::line(&shown(line, json));
-}
-
-/// Prints a line of the log, if anybody reads it.
-pub(super) fn try_show(line: &Value, json: bool) -> std::io::Result<()> {
-    print::try_line(&shown(line, json))
-}
-
-fn shown(line: &Value, json: bool) -> String {
-    if json { line.to_string() } else { text(line) }
-}
-
-/// A line for people.
-fn text(line: &Value) -> String {
-    let field = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
-    let seq = line.get("seq").and_then(Value::as_u64).unwrap_or(0);
-    if field("type") == LineType::Tick.as_str() {
-        let tick = line.get("tick").and_then(Value::as_u64).unwrap_or(0);
-        return format!("{seq:>7}  {}  tick {tick}", field("time"));
-    }
-    let word = if field("op").is_empty() { field("type") } else { field("op") };
-    let actor = field("actor");
-    let apart = if actor.is_empty() { "" } else { " " };
-    let mut text = format!("{seq:>7}  {}  {actor}{apart}{word}", field("time"));
-    for (word, name) in [("", "artifact"), ("to ", "to")] {
-        if !field(name).is_empty() {
-            text.push_str(&format!(" {word}{}", field(name)));
-        }
-    }
-    if let Some(amount) = line.get("amount").and_then(Value::as_i64) {
-        let of = if field("resource").is_empty() { "scrip" } else { field("resource") };
-        text.push_str(&format!(" {amount} {of}"));
-    } else if !field("resource").is_empty() {
-        text.push_str(&format!(" {}", field("resource")));
-    }
-    if let Some(error) = line.get("error").filter(|error| error.is_object()) {
-        let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
-        let message = part("message").lines().last().unwrap_or_default().to_owned();
-        text.push_str(&format!(" refused: {}: {message}", part("code")));
-    } else if !field("detail").is_empty() {
-        let detail = field("detail").lines().last().unwrap_or_default();
-        text.push_str(&format!(" ({detail})"));
-    }
-    text
+pub(super) fn show(line: &Line, printer: Printer) -> Result<(), crate::print::Unprinted> {
+    printer.data(|| line.whole.clone(), || line.text())
 }

@@ -8,7 +8,7 @@ use oikos_runner::{Journal, Live, config::Lasts};
 use serde_json::{Value, json};
 
 use super::{Usage, world_file};
-use crate::{args::OverrideArgs, print};
+use crate::{args::OverrideArgs, print::Printer, status::ExitStatus};
 
 const WORLD: &str = r#"# A world of ten agents who give each other scrip. Change it, then: oikos run NAME.toml
 
@@ -43,7 +43,7 @@ def step(observation):
     return {"op": "transfer", "to": other, "amount": random.randint(1, observation["self"]["scrip"])}
 "#;
 
-pub(super) fn init(name: &str, json: bool) -> Result<bool> {
+pub(super) fn init(name: &str, printer: Printer) -> Result<ExitStatus> {
     let name = name.strip_suffix(".toml").unwrap_or(name);
     if let Err(error) = Id::parse(name) {
         bail!(Usage(error.0));
@@ -58,12 +58,11 @@ pub(super) fn init(name: &str, json: bool) -> Result<bool> {
     std::fs::create_dir_all(folder).with_context(|| format!("`{name}` can't be made"))?;
     write(&agent, AGENT)?;
     write(Path::new(&world), &WORLD.replace("NAME", name))?;
-    if json {
-        print::json(&json!({ "ok": true, "name": name, "files": [world, agent] }));
-    } else {
-        print::line(&format!("wrote {world} and {}; next: oikos run {world}", agent.display()));
-    }
-    Ok(true)
+    printer.data(
+        || json!({ "ok": true, "name": name, "files": [world, agent] }),
+        || format!("wrote {world} and {}; next: oikos run {world}", agent.display()),
+    )?;
+    Ok(ExitStatus::Done)
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
@@ -72,7 +71,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
     written.with_context(|| format!("`{}` can't be written", path.display()))
 }
 
-pub(super) fn validate(path: &Path, overrides: &OverrideArgs, json: bool) -> Result<bool> {
+pub(super) fn validate(path: &Path, overrides: &OverrideArgs, printer: Printer) -> Result<ExitStatus> {
     let file = world_file(path, overrides)?;
     let live = Live::found(file, Journal::in_memory)?;
     let world = live.world();
@@ -85,13 +84,12 @@ pub(super) fn validate(path: &Path, overrides: &OverrideArgs, json: bool) -> Res
             ("duration", Value::from(duration.as_str()), format!("{duration} of independent loops"))
         }
     };
-    if json {
-        print::json(&json!({ "ok": true, "name": name, "agents": agents, "artifacts": artifacts, key: value,
-                             "supply": supply }));
-    } else {
-        print::line(&format!(
-            "{name} is fine: {agents} agents, {artifacts} artifacts, {supply} scrip, {lasts}"
-        ));
-    }
-    Ok(true)
+    printer.data(
+        || {
+            json!({ "ok": true, "name": name, "agents": agents, "artifacts": artifacts, key: value,
+                    "supply": supply })
+        },
+        || format!("{name} is fine: {agents} agents, {artifacts} artifacts, {supply} scrip, {lasts}"),
+    )?;
+    Ok(ExitStatus::Done)
 }

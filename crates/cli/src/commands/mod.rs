@@ -1,16 +1,18 @@
 //! One function per command.
 
 mod inspect;
+mod line;
 mod log;
 mod make;
 mod run;
+mod signals;
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use oikos_runner::kernel::{event, op, world::wire::Viewer};
+use oikos_runner::kernel::{event, op, receipt::Receipt, world::wire::Viewer};
 use oikos_runner::{
-    Journal, Live, RunError, Signal, Stop, Verified, Why,
+    Journal, Live, Misread, RunError, Stop, Verified,
     config::{self, Overrides, WorldFile},
     founded_from, library, recorded, report, session, strict_json, verify,
 };
@@ -18,7 +20,8 @@ use serde_json::{Value, json};
 
 use crate::{
     args::{Args, Command, OverrideArgs, SchemaOf},
-    print,
+    print::{self, Printer},
+    status::ExitStatus,
 };
 
 /// Something typed that can't be meant.
@@ -33,60 +36,31 @@ impl std::fmt::Display for Usage {
     }
 }
 
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// It is done.
-    Yes,
-    /// The answer is no.
-    No,
-    /// It was asked to end before it was done.
-    Asked(Why),
-}
-
-impl From<bool> for Ended {
-    fn from(yes: bool) -> Self {
-        if yes { Self::Yes } else { Self::No }
-    }
-}
-
 /// Runs a command.
-pub(crate) fn run(args: Args) -> Result<Ended> {
-    let json = args.json;
+pub(crate) fn run(args: Args) -> Result<ExitStatus> {
+    let printer = Printer::new(args.json);
     match args.command {
         Command::Run { file, db, fresh, events, overrides } => {
-            run::run(&file, db, fresh, events.as_deref(), &overrides, json)
+            run::run(&file, db, fresh, events.as_deref(), &overrides, printer)
         }
-        Command::Session { world, db, overrides } => serve(&world, db.as_deref(), &overrides),
-        other => look(other, json).map(Ended::from),
-    }
-}
-
-/// Runs a command that ends by itself. `false` is the answer no.
-fn look(command: Command, json: bool) -> Result<bool> {
-    match command {
-        Command::Run { .. } | Command::Session { .. } => bail!("internal error: this command ends otherwise"),
-        Command::Init { name } => make::init(&name, json),
-        Command::Validate { file, overrides } => make::validate(&file, &overrides, json),
-        Command::Inspect { world, what } => inspect::inspect(&world, &what, json),
+        Command::Init { name } => make::init(&name, printer),
+        Command::Validate { file, overrides } => make::validate(&file, &overrides, printer),
+        Command::Inspect { world, what } => inspect::inspect(&world, &what, printer),
         Command::Log { world, since, limit, kind, of, refused } => {
-            log::log(&world, &log::Wanted { since, limit, kind, of, refused }, json)
+            log::log(&world, &log::Wanted { since, limit, kind, of, refused }, printer)
         }
-        Command::Verify { world } => check(&world, json),
-        Command::Act { world, principal, action } => act(&world, &principal, &action, json),
+        Command::Verify { world } => check(&world, printer),
+        Command::Act { world, principal, action } => act(&world, &principal, &action, printer),
+        Command::Session { world, db, overrides } => serve(&world, db.as_deref(), &overrides),
         Command::Schema { of } => {
-            let schema = match of {
+            printer.value(&match of {
                 SchemaOf::Op => op::schema(),
                 SchemaOf::Query => op::answers(),
                 SchemaOf::Event => event::schema(),
+                SchemaOf::Log => line::schema(),
                 SchemaOf::World => config::schema(),
-            };
-            if json {
-                print::json(&schema)
-            } else {
-                print::pretty(&schema)
-            }
-            Ok(true)
+            })?;
+            Ok(ExitStatus::Done)
         }
     }
 }
@@ -104,48 +78,14 @@ pub(crate) fn world_file(path: &Path, overrides: &OverrideArgs) -> Result<WorldF
     Ok(config::load(path, &overrides, library::founders()).map_err(RunError::from)?)
 }
 
-/// Asks the world to stop on Ctrl-C, or when the system asks the process to end; a second time ends it at once.
-pub(crate) fn stop_on_interrupt() -> Stop {
+/// Asks the world to stop on Ctrl-C, or when the system asks the process to end. A second time ends it at once,
+/// after `give_up`, which may tidy the terminal.
+pub(crate) fn stop_on_signal(give_up: impl Fn() + Send + 'static) -> Stop {
     let stop = Stop::default();
-    let asked = stop.clone();
-    let handler = on_signal(move |signal| {
-        let why = Why::Signal(signal);
-        if asked.is_asked() {
-            std::process::exit(why.exit_code().into());
-        }
-        asked.ask(why);
-    });
-    if let Err(error) = handler {
+    if let Err(error) = signals::listen(stop.clone(), give_up) {
         print::note(&format!("note: Ctrl-C will not stop the world in an orderly way: {error}"));
     }
     stop
-}
-
-/// Calls `handle` on a thread of its own whenever a signal comes that asks the process to end.
-#[cfg(unix)]
-fn on_signal(handle: impl Fn(Signal) + Send + 'static) -> Result<()> {
-    use signal_hook::{
-        consts::{SIGHUP, SIGINT, SIGTERM},
-        iterator::Signals,
-    };
-    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
-    let listen = move || {
-        for number in signals.forever() {
-            handle(match number {
-                SIGHUP => Signal::Hangup,
-                SIGTERM => Signal::Terminate,
-                _ => Signal::Interrupt,
-            });
-        }
-    };
-    std::thread::Builder::new().spawn(listen)?;
-    Ok(())
-}
-
-/// Calls `handle` on a thread of its own whenever Ctrl-C is pressed.
-#[cfg(not(unix))]
-fn on_signal(handle: impl Fn(Signal) + Send + 'static) -> Result<()> {
-    Ok(ctrlc::set_handler(move || handle(Signal::Interrupt))?)
 }
 
 /// Opens a world to read it.
@@ -155,73 +95,66 @@ pub(crate) fn reading(world: &Path) -> Result<Journal> {
     Ok(journal)
 }
 
-fn check(world: &Path, json: bool) -> Result<bool> {
+fn check(world: &Path, printer: Printer) -> Result<ExitStatus> {
     let journal = reading(world)?;
-    let bar = crate::summary::progress(journal.head().seq, "records", json);
+    let bar = crate::summary::progress(journal.head().seq, "records", printer.is_for_programs());
     let found = verify(&journal, |seq| bar.set_position(seq));
     bar.finish_and_clear();
     let found = found.map_err(RunError::from).and_then(|found| {
         founded_from(&found.world, &recorded(&journal)?)?;
         Ok(found)
     });
-    let problem = match found {
-        Ok(found) => {
-            print_verified(&found, json);
-            return Ok(true);
+    let told = match &found {
+        Ok(found) => printer.data(|| report::verified(found), || verified_text(found)),
+        Err(error) => {
+            let head = journal.head();
+            printer.data(
+                || {
+                    json!({ "ok": false, "problem": error.to_string(), "seq": head.seq, "time": null,
+                            "state_digest": null, "journal_hash": report::hex(&head.journal_hash), "supply": null })
+                },
+                || format!("not ok: {error}"),
+            )
         }
-        Err(error) => error.to_string(),
     };
-    if json {
-        let head = journal.head();
-        let (seq, hash) = (head.seq, report::hex(&head.journal_hash));
-        print::json(
-            &json!({ "ok": false, "problem": problem, "seq": seq, "time": null, "state_digest": null,
-                             "journal_hash": hash, "supply": null }),
-        );
-    } else {
-        print::line(&format!("not ok: {problem}"));
-    }
-    Ok(false)
+    ExitStatus::answer(found.is_ok(), told)
 }
 
-fn print_verified(found: &Verified, json: bool) {
+fn verified_text(found: &Verified) -> String {
     let report = report::verified(found);
-    if json {
-        return print::json(&report);
-    }
     let (records, batches) = (found.world.seq(), found.batches);
     let (snapshots, supply) = (found.snapshots, found.world.supply());
-    print::line(&format!(
+    let hash = |key: &str| report.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    format!(
         "ok: {records} records in {batches} batches re-applied, {snapshots} snapshots compared, \
-         {supply} scrip conserved"
-    ));
-    for key in ["state_digest", "journal_hash"] {
-        let hash = report.get(key).and_then(Value::as_str).unwrap_or_default();
-        print::line(&format!("{key} {hash}"));
-    }
+         {supply} scrip conserved\nstate_digest {}\njournal_hash {}",
+        hash("state_digest"),
+        hash("journal_hash")
+    )
 }
 
-fn act(world: &Path, principal: &str, action: &str, json: bool) -> Result<bool> {
-    let mut live = Live::open(Journal::open(world).map_err(RunError::from)?)?;
-    live.notes.iter().for_each(|note| print::note(&note.to_string()));
-    let action: Value = match strict_json(action) {
-        Ok(action) => action,
-        Err(error) => {
+fn act(world: &Path, principal: &str, action: &str, printer: Printer) -> Result<ExitStatus> {
+    let action = match strict_json(action) {
+        Err(Misread::Syntax(error)) => {
             bail!(Usage(format!("the action is not JSON ({error}); write it as '{{\"op\": \"noop\"}}'")))
         }
+        read => read,
     };
-    let receipt = live.sequencer.act(principal, action)?;
+    let mut live = Live::open(Journal::open(world).map_err(RunError::from)?)?;
+    live.notes.iter().for_each(|note| print::note(&note.to_string()));
+    live.sequencer.tell_time()?;
+    let receipt = match action {
+        Ok(action) => live.sequencer.act(principal, action)?,
+        Err(Misread::Unfit(refusal)) => Receipt::refused(live.sequencer.now(), refusal),
+        Err(Misread::Syntax(error)) => bail!(Usage(error)),
+    };
     live.sequencer.commit()?;
-    let receipt_json = receipt.to_json(live.world(), Viewer::Artifact(live.world().lookup(principal)));
-    if json {
-        print::json(&receipt_json)
-    } else {
-        print::pretty(&receipt_json)
-    }
-    Ok(receipt.outcome.is_ok())
+    let shown = receipt.to_json(live.world(), Viewer::Artifact(live.world().lookup(principal)));
+    ExitStatus::answer(receipt.outcome.is_ok(), printer.value(&shown))
 }
 
-fn serve(world: &Path, db: Option<&Path>, overrides: &OverrideArgs) -> Result<Ended> {
+fn serve(world: &Path, db: Option<&Path>, overrides: &OverrideArgs) -> Result<ExitStatus> {
+    let stop = stop_on_signal(|| ());
     let is_file = world.extension().is_some_and(|extension| extension == "toml");
     let mut live = if is_file {
         let file = world_file(world, overrides)?;
@@ -236,8 +169,7 @@ fn serve(world: &Path, db: Option<&Path>, overrides: &OverrideArgs) -> Result<En
         Live::open(Journal::open(world).map_err(RunError::from)?)?
     };
     live.notes.iter().for_each(|note| print::note(&note.to_string()));
-    let stop = stop_on_interrupt();
     let input = std::io::BufReader::with_capacity(session::READ_BYTES, std::io::stdin());
     let why = session::serve(&mut live, input, std::io::stdout().lock(), &stop)?;
-    Ok(why.map_or(Ended::Yes, Ended::Asked))
+    Ok(why.map_or(ExitStatus::Done, ExitStatus::Asked))
 }

@@ -5,13 +5,19 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use oikos_runner::kernel::record::{EventKind, Filter};
 use oikos_runner::{
-    Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Why, config::WorldFile,
+    Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Why,
+    config::{Lasts, WorldFile},
     measure, report,
 };
 use serde_json::{Map, Value};
 
-use super::{Ended, Usage, log, stop_on_interrupt, world_file};
-use crate::{args::OverrideArgs, print, summary};
+use super::{Usage, line::Line, log, stop_on_signal, world_file};
+use crate::{
+    args::OverrideArgs,
+    print::{self, Printer},
+    status::ExitStatus,
+    summary,
+};
 
 /// Any type of event.
 const ANY: &str = "*";
@@ -22,11 +28,15 @@ pub(super) fn run(
     fresh: bool,
     events: Option<&str>,
     overrides: &OverrideArgs,
-    json: bool,
-) -> Result<Ended> {
+    printer: Printer,
+) -> Result<ExitStatus> {
     let wanted = events.map(wanted).transpose()?;
     let file = world_file(path, overrides)?;
     let db = db.unwrap_or_else(|| PathBuf::from(format!("{}.oikos", file.plan.name)));
+    let bar = summary::progress(0, How::unit(file.plan.lasts), printer.is_for_programs() || wanted.is_some());
+    let shown = bar.clone();
+    // From here on there is something to be left in order.
+    let stop = stop_on_signal(move || shown.finish_and_clear());
     let mut live = if fresh { start_over(file, &db)? } else { go_on(file, path, &db)? };
     live.notes.iter().for_each(|note| print::note(&note.to_string()));
     let goal = live.goal()?;
@@ -34,16 +44,12 @@ pub(super) fn run(
     if far.before > 0 && far.before < far.whole {
         print::note(&format!("going on with {} at {}", db.display(), far.words()));
     }
-    let stop = stop_on_interrupt();
-    let bar = summary::progress(far.whole, far.unit, json || wanted.is_some());
+    bar.set_length(far.whole);
     bar.set_position(far.before);
     let since = live.world().seq();
     let told = wanted.map(|filter| live.sequencer.subscribe(filter, since)).transpose()?;
     let stopped = std::thread::scope(|scope| {
-        let telling = told.map(|events| {
-            let stop = stop.clone();
-            scope.spawn(move || tell(events, json, &stop))
-        });
+        let telling = told.map(|events| scope.spawn(|| tell(events, &stop, printer)));
         let run = || {
             live.run_until(goal, &stop, |now, ticks| {
                 bar.set_position(match goal {
@@ -56,16 +62,19 @@ pub(super) fn run(
         // Whatever happened: who tells of events waits for more until this.
         live.sequencer.close_subscriptions();
         let stopped = stopped.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        match telling.map(|telling| telling.join()) {
-            Some(Ok(told)) => told.and(stopped),
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-            None => stopped,
-        }
+        let told = telling.map_or(Ok(Ok(())), std::thread::ScopedJoinHandle::join);
+        let told = told.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        // A fault of the world comes first: it is why there is nothing more to tell.
+        let stopped = stopped?;
+        told.map(|()| stopped)
     });
     bar.finish_and_clear();
     let stopped = stopped?;
-    finish(&mut live, &db, stopped, json)?;
-    Ok(stopped.asked().map_or(Ended::Yes, Ended::Asked))
+    finish(&mut live, &db, stopped, printer)?;
+    Ok(match stopped {
+        Stopped::Ticks | Stopped::Duration => ExitStatus::Done,
+        Stopped::Asked(why) => ExitStatus::Asked(why),
+    })
 }
 
 /// The events of a type, or of any.
@@ -76,19 +85,20 @@ fn wanted(kind: &str) -> Result<Filter> {
     Ok(Filter { kind: EventKind::from_word(kind), ..Filter::default() })
 }
 
-/// Prints events as they come, for as long as somebody reads them.
-fn tell(events: Subscription, json: bool, stop: &Stop) -> Result<(), RunError> {
+/// Prints events as they come. Where they can't be printed, nothing more is to happen.
+fn tell(events: Subscription, stop: &Stop, printer: Printer) -> Result<()> {
     for notice in events {
-        match notice? {
-            Notice::Event(event) => {
-                if log::try_show(&event, json).is_err() {
-                    stop.ask(Why::ClosedPipe);
-                    break;
-                }
-            }
+        let told = match notice? {
+            Notice::Event(event) => Line::read(event).map_or(Ok(()), |line| log::show(&line, printer)),
             Notice::Gap { since, until } => {
                 print::note(&format!("the events of the records {} to {until} came too fast", since + 1));
+                Ok(())
             }
+        };
+        if let Err(error) = told {
+            stop.ask(Why::ClosedPipe);
+            // The run ends for it, and says so.
+            return if error.nobody_reads() { Ok(()) } else { Err(error.into()) };
         }
     }
     Ok(())
@@ -102,13 +112,21 @@ struct How {
 }
 
 impl How {
+    fn unit(lasts: Lasts) -> &'static str {
+        match lasts {
+            Lasts::Ticks(_) => "ticks",
+            Lasts::Ms(_) => "s of world time",
+        }
+    }
+
     fn far(live: &Live, goal: Goal) -> Self {
+        let unit = Self::unit(live.file.plan.lasts);
         match goal {
-            Goal::Ticks(whole) => Self { before: live.ticks_done().unwrap_or(0), whole, unit: "ticks" },
+            Goal::Ticks(whole) => Self { before: live.ticks_done().unwrap_or(0), whole, unit },
             Goal::Time(end) => {
                 let left = seconds(end.ms() - live.sequencer.now().ms());
                 let before = seconds(live.ran_ms());
-                Self { before, whole: before.saturating_add(left), unit: "s of world time" }
+                Self { before, whole: before.saturating_add(left), unit }
             }
         }
     }
@@ -125,7 +143,7 @@ fn seconds(ms: i64) -> u64 {
     u64::try_from(ms / 1_000).unwrap_or(0)
 }
 
-fn finish(live: &mut Live, db: &Path, stopped: Stopped, json: bool) -> Result<()> {
+fn finish(live: &mut Live, db: &Path, stopped: Stopped, printer: Printer) -> Result<()> {
     let measures: Vec<_> = live.file.measures.clone();
     let taken: Vec<(String, Result<f64, String>)> = measures
         .iter()
@@ -135,7 +153,7 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, json: bool) -> Result<()
         print::note(&format!("note: the measure `{name}` has no value: {problem}"));
     }
     let head = live.sequencer.head();
-    if json {
+    if printer.is_for_programs() {
         let mut report = report::state(live.world(), &head.journal_hash);
         if let Value::Object(map) = &mut report {
             let numbers: Map<String, Value> = taken
@@ -150,13 +168,13 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, json: bool) -> Result<()
             map.insert("finished".into(), stopped.is_done().into());
             map.insert("stopped".into(), stopped.word().into());
         }
-        print::json(&report);
+        printer.value(&report)?;
     } else {
         let world = live.world().clone();
         let journal = live.sequencer.journal()?;
         let totals = Summary::read(&journal, &world).map_err(RunError::from)?;
         drop(journal);
-        print::line(&summary::text(live, &totals, &taken, db));
+        printer.data(|| Value::Null, || summary::text(live, &totals, &taken, db))?;
     }
     if !stopped.is_done() {
         print::note("stopped; the same command goes on from here");

@@ -1,4 +1,4 @@
-//! What a query may ask for: one table, from which come the check of its fields, the reference in the handbook
+//! The things that a query may ask for: one table, from which come the check of its fields, the reference in the handbook
 //! and in `docs/queries.md`, and the JSON Schema of each answer.
 
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{OpKind, Query, What};
 use crate::refusal::Refusal;
 
-/// What the table says of one thing to ask for.
+/// A row of the table: one thing to ask for.
 #[derive(Debug)]
 pub struct QuerySpec {
     /// The word for it.

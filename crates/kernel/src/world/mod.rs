@@ -60,6 +60,7 @@ pub struct World {
     #[serde(with = "rows")]
     artifacts: Pages<Arc<Artifact>>,
     /// How many artifacts of an owner are under a contract, by contract and owner.
+    #[serde(deserialize_with = "crate::pages::map_by_entry")]
     refs: OrdMap<(Handle, Handle), u32>,
     accounts: Pages<Account>,
     /// Whose account it is, by number.

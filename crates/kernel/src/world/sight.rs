@@ -1,6 +1,6 @@
 //! Who may see what: the one place that decides which events, and how much of them, somebody is shown.
 //!
-//! An event shows what any bystander could see. What was sent along concerns the parties; what somebody has
+//! An event shows as much as any bystander could see. Things sent along concern the parties; what somebody has
 //! concerns them too where the rules say that balances are private (`design/INSTITUTIONS.md §5`).
 
 use std::borrow::Cow;

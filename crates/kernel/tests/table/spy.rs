@@ -35,7 +35,7 @@ fn found(rules: &str) -> Toy {
     ))
 }
 
-/// What the bidder does that is nobody else's affair.
+/// The actions of the bidder that are nobody else's affair.
 fn bid(toy: &mut Toy, amount: i64) {
     let pay = |artifact: &str, method: &str| {
         json!({ "op": "invoke", "artifact": artifact, "method": method, "pay": amount,
@@ -51,7 +51,7 @@ fn bid(toy: &mut Toy, amount: i64) {
     }
 }
 
-/// What the spy tries, as actions of its own.
+/// The attempts of the spy, as actions of its own.
 fn attempts() -> Vec<Value> {
     let mut all = Vec::new();
     let query = |fields: Value| {

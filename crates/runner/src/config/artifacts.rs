@@ -8,7 +8,7 @@ use std::{
 use oikos_kernel::{
     contract::Native,
     founding::Founder,
-    id::{Id, RESERVED_PREFIX},
+    id::{Id, reserved_prefix},
     limits,
     record::Pays,
     rules::Rules,
@@ -16,14 +16,11 @@ use oikos_kernel::{
 use serde_json::Value;
 
 use super::{
-    Files,
+    Files, file,
     reader::{Read, Reader, amount},
     split::Shares,
     tree::{Document, Node, Table, Tree},
 };
-
-/// The most agents of one world file.
-const AGENTS_MAX: i64 = 4_000_000;
 
 /// What reading artifacts needs of the rest of the file.
 pub(super) struct Parts<'a> {
@@ -51,15 +48,12 @@ pub(super) fn read(
     for node in list(parts, "artifacts")? {
         artifacts.push(one(parts, "artifacts", node, files, shares, 1)?);
     }
+    // All of them are counted before the first is made.
+    count_agents(parts)?;
     let mut agents: Vec<Placed> = Vec::new();
     for node in list(parts, "agents")? {
         let section = Reader::new(parts.document, "agents", node)?;
         let count = section.integer("count", 1)?;
-        if let (Some(node), true) = (section.node("count"), count > Some(AGENTS_MAX)) {
-            return Err(parts
-                .document
-                .error(&node.span, format!("a world file may have {AGENTS_MAX} agents")));
-        }
         let placed = one(parts, "agents", node, files, shares, count.unwrap_or(1))?;
         expand(parts.document, placed, count, &mut agents)?;
     }
@@ -78,6 +72,21 @@ pub(super) fn read(
         founder
     });
     Ok(founders.collect())
+}
+
+/// Refuses more agents than a world file may have.
+fn count_agents(parts: &Parts<'_>) -> Read<()> {
+    let (mut all, most) = (0_i64, limits::AGENTS_MAX);
+    for node in list(parts, "agents")? {
+        let section = Reader::new(parts.document, "agents", node)?;
+        all = all.saturating_add(section.integer("count", 1)?.unwrap_or(1));
+        if all > most {
+            let node = section.node("count").unwrap_or(node);
+            let message = format!("these are {all} agents; a world file may have {most} agents together");
+            return Err(parts.document.error(&node.span, message));
+        }
+    }
+    Ok(())
 }
 
 fn list<'a>(parts: &Parts<'a>, name: &str) -> Read<&'a [Node]> {
@@ -101,8 +110,8 @@ fn one(
     let section = Reader::new(parts.document, section, node)?;
     let Some(id) = section.id("id")? else { return section.missing("id") };
     let id_span = section.node("id").map_or_else(|| node.span.clone(), |node| node.span.clone());
-    if id.starts_with(RESERVED_PREFIX) {
-        let message = format!("ids that begin with `{RESERVED_PREFIX}` are reserved");
+    if let Some(prefix) = reserved_prefix(&id) {
+        let message = format!("ids that begin with `{prefix}` are reserved");
         return Err(parts.document.error(&id_span, message));
     }
     let mut founder = Founder::new(&id);
@@ -218,18 +227,10 @@ fn text_or_file(section: &Reader<'_>, key: &str, file_key: &str, files: Files<'_
 
 fn read_file(section: &Reader<'_>, key: &str, files: Files<'_>) -> Read<Option<String>> {
     let (Some(name), Some(node)) = (section.text(key)?, section.node(key)) else { return Ok(None) };
-    match files(name) {
-        Ok(text) if text.len() <= limits::CONTENT_BYTES_MAX => Ok(Some(text)),
-        Ok(text) => {
-            let message =
-                format!("`{name}` has {} bytes; the most is {}", text.len(), limits::CONTENT_BYTES_MAX);
-            Err(section.document.error(&node.span, message))
-        }
-        Err(problem) => {
-            let error = section.document.error(&node.span, format!("`{name}` can't be read: {problem}"));
-            Err(error.help("paths are relative to the world file"))
-        }
-    }
+    file::check_name(name).and_then(|()| files(name)).map(Some).map_err(|problem| {
+        let error = section.document.error(&node.span, format!("`{name}` can't be read: {problem}"));
+        error.help("paths are relative to the world file, and lead no higher")
+    })
 }
 
 fn references(section: &Reader<'_>, founder: &Founder) -> Vec<(String, Range<usize>)> {

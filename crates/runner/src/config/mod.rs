@@ -4,16 +4,21 @@
 //! same founding.
 
 mod artifacts;
+mod file;
 mod keys;
 mod reader;
 mod source;
 mod split;
 mod tree;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+};
 
 use oikos_kernel::{
     founding::{Founder, Founding},
+    limits,
     op::OpKind,
     rules::{
         CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind, ResourceRule,
@@ -33,8 +38,8 @@ pub use self::{
     tree::{ConfigError, Place},
 };
 
-/// The largest world file, in bytes.
-const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Parts of a key that `--set` names: no key of a world file is deeper but those of free-form JSON.
+const KEY_PARTS_MAX: usize = 16;
 
 /// What the command line changes of a world file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -138,12 +143,9 @@ pub fn load(path: &Path, overrides: &Overrides, library: Vec<Founder>) -> Read<W
     let file = path.display().to_string();
     let plain =
         |message: String| Box::new(ConfigError { file: file.clone(), place: None, message, help: None });
-    let bytes =
-        std::fs::read(path).map_err(|error| plain(format!("the world file can't be read: {error}")))?;
-    let text = String::from_utf8(bytes).map_err(|_| plain("the world file is not UTF-8 text".into()))?;
+    let text = file::world(path).map_err(plain)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut files =
-        |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|error| error.to_string());
+    let mut files = |name: &str| file::below(folder, name);
     parse(&file, text, &mut files, overrides, library)
 }
 
@@ -174,15 +176,24 @@ pub fn parse(
 ) -> Read<WorldFile> {
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     let mut document = Document { file, text: &text, options: Vec::new() };
-    if text.len() > FILE_BYTES_MAX {
-        return Err(document.error(&(0..0), format!("the world file is larger than {FILE_BYTES_MAX} bytes")));
+    if text.len() > limits::WORLD_FILE_BYTES_MAX {
+        let (size, most) = (text.len(), limits::WORLD_FILE_BYTES_MAX);
+        return Err(document.error(&(0..0), format!("the world file has {size} bytes; the most is {most}")));
     }
     let mut root = document.parse()?;
     apply_options(&mut document, &mut root, overrides)?;
     check_top(&document, &root)?;
-    let mut files_read = BTreeMap::new();
+    let (mut files_read, mut bytes) = (BTreeMap::<String, String>::new(), 0);
     let mut world = build(&document, &root, overrides, library, &mut |name: &str| {
+        if let Some(text) = files_read.get(name) {
+            return Ok(text.clone());
+        }
         let text = files(name)?;
+        bytes += text.len();
+        if bytes > limits::WORLD_FILES_BYTES_MAX {
+            let most = limits::WORLD_FILES_BYTES_MAX;
+            return Err(format!("the files that a world file names may have {most} bytes together"));
+        }
         files_read.insert(name.to_owned(), text.clone());
         Ok(text)
     })?;
@@ -209,13 +220,14 @@ fn apply_options(document: &mut Document<'_>, root: &mut Table, overrides: &Over
     for (key, value) in &overrides.set {
         let span = document.option_span(format!("--set {key}={value}"));
         let path: Vec<&str> = key.split('.').map(str::trim).collect();
-        if path.iter().any(|part| part.is_empty()) {
+        if path.iter().any(|part| part.is_empty()) || path.len() > KEY_PARTS_MAX {
             return Err(document.error(&span, format!("`{key}` is no key; write it as execution.ticks")));
         }
         // A bare word that is no TOML value is meant as text.
         let line = format!("value = {value}");
         let inner = Document { file: "", text: &line, options: Vec::new() };
-        let parsed = inner.parse().ok().and_then(|table| table.get("value").map(|node| node.value.clone()));
+        let parsed = inner.parse().ok().filter(|table| table.0.len() == 1);
+        let parsed = parsed.and_then(|table| table.get("value").map(|node| node.value.clone()));
         let node = Node { span: span.clone(), value: parsed.unwrap_or_else(|| Tree::Str(value.clone())) };
         root.set(&path, node).map_err(|problem| document.error(&span, problem))?;
     }
@@ -280,8 +292,9 @@ fn build(
     let own = artifacts::read(&parts, files, &founders, &mut shares)?;
     founders.extend(own);
     let measures = measures(&section("measures")?, &rules, &founders)?;
+    let ids: HashSet<&str> = founders.iter().map(|founder| founder.id.as_str()).collect();
     for id in &rules.mint_authorities {
-        if !founders.iter().any(|founder| founder.id == *id) {
+        if !ids.contains(id.as_str()) {
             let mint = section("mint")?;
             let span = mint.node("authorities").map_or(0..0, |node| node.span.clone());
             return Err(document.error(&span, format!("there is no artifact `{id}`")));
@@ -362,6 +375,10 @@ fn resources(section: &Reader<'_>, plan: &Plan, rules: &mut Rules) -> Read<Share
             continue;
         }
         let one = Reader::new(section.document, "resources.NAME", node)?;
+        if rules.resources.len() >= limits::RESOURCES_MAX {
+            let most = limits::RESOURCES_MAX;
+            return Err(section.document.error(span, format!("a world may name {most} resources")));
+        }
         let kinds = [
             ("renewable", Scarcity::Renewable),
             ("depletable", Scarcity::Depletable),
@@ -470,6 +487,10 @@ fn library_with(section: &Reader<'_>, mut library: Vec<Founder>, rules: &Rules) 
 fn measures(section: &Reader<'_>, rules: &Rules, founders: &[Founder]) -> Read<Vec<Measure>> {
     section.duration_ms("every", 1)?;
     let mut measures = Vec::new();
+    if section.table.0.len() > limits::MEASURES_MAX {
+        let most = limits::MEASURES_MAX;
+        return Err(section.document.error(&section.span, format!("a world may have {most} measures")));
+    }
     for (name, _, node) in section.table.0.iter().filter(|(name, _, _)| name != "every") {
         let Tree::Str(text) = &node.value else {
             return section.wrong(node, name, "text such as \"gini(scrip)\" or \"market.efficiency\"");

@@ -1,6 +1,6 @@
 //! Reading one section: typed values, unknown keys refused with the nearest name.
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 
 use oikos_kernel::{
     id::{Id, nearest},
@@ -154,13 +154,13 @@ impl<'a> Reader<'a> {
     pub(super) fn ids(&self, key: &str) -> Read<Vec<String>> {
         let Some(node) = self.node(key) else { return Ok(Vec::new()) };
         let Tree::List(items) = &node.value else { return self.wrong(node, key, "an array of ids") };
-        let mut ids = Vec::new();
+        let (mut ids, mut seen) = (Vec::new(), HashSet::new());
         for item in items {
             let Tree::Str(text) = &item.value else { return self.wrong(item, key, "an array of ids") };
             if let Err(error) = Id::parse(text) {
                 return Err(self.document.error(&item.span, format!("`{key}`: {error}")));
             }
-            if ids.contains(text) {
+            if !seen.insert(text) {
                 return Err(self.document.error(&item.span, format!("`{key}` names `{text}` twice")));
             }
             ids.push(text.clone());

@@ -4,6 +4,11 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+/// Characters of a line, a name or a text of the file that an error shows.
+const SEEN_CHARS_MAX: usize = 160;
+/// Characters of an error's sentence, or of its help.
+const MESSAGE_CHARS_MAX: usize = 1_000;
+
 /// A node of the document.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
@@ -49,8 +54,10 @@ pub struct Place {
     pub line: usize,
     /// The column in characters, counted from 1.
     pub column: usize,
-    /// The line's text.
+    /// The line's text, or the part of it around what is wrong.
     pub text: String,
+    /// How many characters of that text stand before what is wrong.
+    pub indent: usize,
     /// How many characters are wrong.
     pub length: usize,
 }
@@ -62,10 +69,10 @@ impl std::fmt::Display for ConfigError {
         write!(f, "{}", self.message)?;
         match &self.place {
             None => write!(f, "\n  --> {}", self.file)?,
-            Some(Place { line, column, text, length }) => {
+            Some(Place { line, column, text, indent, length }) => {
                 let gutter = line.to_string().len();
                 let marks = "^".repeat(*length);
-                let indent = " ".repeat(column - 1);
+                let indent = " ".repeat(*indent);
                 write!(f, "\n{:gutter$}--> {}:{line}:{column}", "", self.file)?;
                 write!(f, "\n{:gutter$} |\n{line} | {text}\n{:gutter$} | {indent}{marks}", "", "")?;
             }
@@ -88,28 +95,37 @@ pub(super) struct Document<'a> {
 
 impl Document<'_> {
     pub(super) fn error(&self, span: &Range<usize>, message: impl Into<String>) -> Box<ConfigError> {
-        let (message, help) = (message.into(), None);
+        let (message, help) = (shortened(&message.into()), None);
         if let Some(option) = span.start.checked_sub(self.text.len() + 1) {
-            let file = self.options.get(option).cloned().unwrap_or_default();
-            return Box::new(ConfigError { file, place: None, message, help });
+            let file = self.options.get(option).map_or("", String::as_str);
+            return Box::new(ConfigError { file: cut(file, SEEN_CHARS_MAX), place: None, message, help });
         }
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let line_text = self.text.get(start..).unwrap_or("").lines().next().unwrap_or("");
-        let column = before.get(start..).unwrap_or("").chars().count() + 1;
+        let indent = before.get(start..).unwrap_or("").chars().count();
         let wrong = self
             .text
             .get(span.clone())
             .and_then(|text| text.lines().next())
             .map_or(1, |text| text.chars().count());
-        let room = line_text.chars().count().saturating_sub(column - 1);
+        // Of a long line so much is shown as goes beside what is wrong.
+        let left_out = if line_text.chars().count() > SEEN_CHARS_MAX {
+            indent.saturating_sub(SEEN_CHARS_MAX / 4)
+        } else {
+            0
+        };
+        let shown: String = line_text.chars().skip(left_out).collect();
+        let text = cut(&shown, SEEN_CHARS_MAX);
+        let room = text.chars().count().saturating_sub(indent - left_out);
         let place = Place {
             line: before.matches('\n').count() + 1,
-            column,
-            text: line_text.to_owned(),
+            column: indent + 1,
+            text,
+            indent: indent - left_out,
             length: wrong.min(room).max(1),
         };
-        Box::new(ConfigError { file: self.file.into(), place: Some(place), message, help })
+        Box::new(ConfigError { file: cut(self.file, SEEN_CHARS_MAX), place: Some(place), message, help })
     }
 
     /// Reads the text.
@@ -131,9 +147,28 @@ impl Document<'_> {
 
 impl ConfigError {
     pub(super) fn help(mut self: Box<Self>, help: impl Into<String>) -> Box<Self> {
-        self.help = Some(help.into());
+        self.help = Some(cut(&help.into(), MESSAGE_CHARS_MAX));
         self
     }
+}
+
+/// The beginning of a text, if it is longer than `most` characters.
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// A message in which each name and each text that it shows is cut, as is the whole.
+fn shortened(message: &str) -> String {
+    let pieces = message.split_inclusive(['`', '"']).map(|piece| match piece.chars().next_back() {
+        Some(mark @ ('`' | '"')) if piece.chars().count() > SEEN_CHARS_MAX => {
+            format!("{}{mark}", cut(piece, SEEN_CHARS_MAX))
+        }
+        _ => cut(piece, MESSAGE_CHARS_MAX),
+    });
+    cut(&pieces.collect::<String>(), MESSAGE_CHARS_MAX)
 }
 
 fn convert_table(table: &DeTable<'_>) -> Table {

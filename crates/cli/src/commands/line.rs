@@ -1,0 +1,133 @@
+//! A line of the log, as `docs/events.md` has it: an event, a tick that begins, an action that was
+//! refused, or a mind that failed.
+
+use oikos_runner::kernel::{
+    event::{self, EventKind},
+    world::wire::LineType,
+};
+use serde_json::{Map, Value, json};
+
+/// What a line tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineKind {
+    /// An event.
+    Event(EventKind),
+    /// Something else that a record says.
+    Other(LineType),
+}
+
+impl LineKind {
+    /// Every word that `type` may be.
+    pub(super) fn words() -> impl Iterator<Item = &'static str> + Clone {
+        EventKind::words().chain(LineType::ALL.map(LineType::as_str))
+    }
+
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        let other = || LineType::from_word(word).map(Self::Other);
+        EventKind::from_word(word).map(Self::Event).or_else(other)
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Event(kind) => kind.as_str(),
+            Self::Other(kind) => kind.as_str(),
+        }
+    }
+}
+
+/// A line.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub(super) kind: LineKind,
+    /// The line for programs.
+    pub(super) whole: Value,
+}
+
+impl Line {
+    /// Reads a line that the kernel has made; nothing comes of what is none.
+    pub(super) fn read(whole: Value) -> Option<Self> {
+        let kind = LineKind::from_word(whole.get("type")?.as_str()?)?;
+        Some(Self { kind, whole })
+    }
+
+    /// A field that is text.
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        self.whole.get(name).and_then(Value::as_str)
+    }
+
+    /// Why it was refused.
+    pub(super) fn error(&self) -> Option<&Value> {
+        self.whole.get("error")
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let number = |name: &str| self.whole.get(name).and_then(Value::as_u64).unwrap_or(0);
+        let head = format!("{:>7}  {}", number("seq"), self.field("time").unwrap_or_default());
+        if self.kind == LineKind::Other(LineType::Tick) {
+            return format!("{head}  tick {}", number("tick"));
+        }
+        let what = self.field("op").unwrap_or(self.kind.as_str());
+        let actor = self.field("actor").map_or(String::new(), |actor| format!("{actor} "));
+        let mut text = format!("{head}  {actor}{what}");
+        for (word, name) in [("", "artifact"), ("to ", "to")] {
+            text.extend(self.field(name).iter().map(|id| format!(" {word}{id}")));
+        }
+        let resource = self.field("resource");
+        match self.whole.get("amount").and_then(Value::as_i64) {
+            Some(amount) => text.push_str(&format!(" {amount} {}", resource.unwrap_or("scrip"))),
+            None => text.extend(resource.iter().map(|resource| format!(" {resource}"))),
+        }
+        if let Some(error) = self.error() {
+            let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+            let last = part("message").lines().last().unwrap_or_default();
+            text.push_str(&format!(" refused: {}: {last}", part("code")));
+        } else if let Some(last) = self.field("detail").and_then(|detail| detail.lines().last()) {
+            text.push_str(&format!(" ({last})"));
+        }
+        text
+    }
+}
+
+/// The JSON Schema of a line: that of an event, or one of the three lines that are none.
+pub(super) fn schema() -> Value {
+    let mut schema = event::schema();
+    let common = |kind: LineType| {
+        let mut properties = Map::new();
+        properties.insert("seq".into(), json!({ "type": "integer", "minimum": 1 }));
+        properties.insert("time".into(), json!({ "type": "string", "format": "date-time" }));
+        properties.insert("type".into(), json!({ "const": kind.as_str() }));
+        properties
+    };
+    let mut tick = common(LineType::Tick);
+    tick.insert("tick".into(), json!({ "type": "integer", "minimum": 0, "description": "its number" }));
+    let mut refused = common(LineType::Refused);
+    for (name, doc) in [
+        ("actor", "the id of who acted"),
+        ("op", "the op that was refused"),
+        ("artifact", "the artifact that it named"),
+        ("to", "the one whom it named"),
+    ] {
+        refused.insert(name.into(), json!({ "type": "string", "description": doc }));
+    }
+    refused.insert("error".into(), json!({ "type": "object", "description": "the refusal, as in receipts" }));
+    let mut thought = common(LineType::Thought);
+    for name in ["actor", "error"] {
+        thought.extend(refused.get(name).map(|field| (name.to_owned(), field.clone())));
+    }
+    let more = [
+        json!({ "title": LineType::Tick.as_str(), "description": "a tick begins", "type": "object", "properties": tick,
+                "required": ["seq", "time", "type", "tick"] }),
+        json!({ "title": LineType::Refused.as_str(), "description": "an action was refused or failed", "type": "object",
+                "properties": refused, "required": ["seq", "time", "type", "actor", "error"] }),
+        json!({ "title": LineType::Thought.as_str(), "description": "a mind failed, and returned no action",
+                "type": "object", "properties": thought, "required": ["seq", "time", "type", "actor", "error"] }),
+    ];
+    if let Value::Object(map) = &mut schema {
+        map.insert("title".into(), "Oikos log line".into());
+        if let Some(Value::Array(alternatives)) = map.get_mut("oneOf") {
+            alternatives.extend(more);
+        }
+    }
+    schema
+}
