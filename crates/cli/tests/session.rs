@@ -172,11 +172,11 @@ fn every_request_is_served() {
     check(
         WORLD,
         r#"
-        {"id": 1, "act": {"as": "alice", "op": "transfer", "to": "bob", "amount": 5}} => {"id": 1, "receipt": {"seq": 2, "time": "2026-01-01T00:00:00Z", "ok": true, "result": {"balance": 95}, "error": null, "charges": [{"principal": "alice", "resource": "actions", "amount": 1}], "payments": [{"from": "alice", "to": "bob", "amount": 5, "why": "transfer"}], "events": [{"seq": 2, "time": "2026-01-01T00:00:00Z", "type": "transfer", "actor": "alice", "to": "bob", "amount": 5}]}}
+        {"id": 1, "act": {"as": "alice", "op": "transfer", "to": "bob", "amount": 5}} => {"id": 1, "receipt": {"seq": 2, "time": "2026-01-01T00:00:00.000Z", "ok": true, "result": {"balance": 95}, "error": null, "charges": [{"principal": "alice", "resource": "actions", "amount": 1}], "payments": [{"from": "alice", "to": "bob", "amount": 5, "why": "transfer"}], "events": [{"seq": 2, "time": "2026-01-01T00:00:00.000Z", "type": "transfer", "actor": "alice", "to": "bob", "amount": 5}]}}
         {"id": "two", "batch": [{"as": "alice", "op": "noop"}, {"as": "bob", "op": "transfer", "to": "alice", "amount": 500}, {"as": "nobody", "op": "noop"}, 7]} => {"id": "two", "receipts": [{"ok": true, "seq": 3}, {"ok": false, "seq": 4, "error": {"code": "insufficient_scrip", "need": 500, "have": 105}}, {"ok": false, "seq": null, "error": {"code": "not_found"}}, {"ok": false, "error": {"code": "invalid_argument"}}]}
         {"id": [3], "query": {"what": "balances"}} => {"id": [3], "result": {"alice": 95, "bob": 105, "poor": 0, "shop": 0}}
-        {"id": null, "advance": "90s"} => {"id": null, "now": "2026-01-01T00:01:30Z"}
-        {"id": 5, "run": {"ticks": 3}} => {"id": 5, "now": "2026-01-01T00:04:30Z", "stopped": "ticks"}
+        {"id": null, "advance": "90s"} => {"id": null, "now": "2026-01-01T00:01:30.000Z"}
+        {"id": 5, "run": {"ticks": 3}} => {"id": 5, "now": "2026-01-01T00:04:30.000Z", "stopped": "ticks"}
         ? {"what": "balance", "of": "alice"} => 92
         {"id": 6, "run": {"for": "2m"}} => {"id": 6, "stopped": "for"}
         ? {"what": "balance", "of": "alice"} => 90
@@ -222,7 +222,7 @@ fn every_error_code_has_its_case() {
         alice {"op": "transfer", "to": "bob", "amount": 99999999, "resource": "disk"} => quota_exceeded
         poor {"op": "noop"} => ok
         poor {"op": "noop"} => ok
-        poor {"op": "noop"} => {"receipt": {"error": {"code": "rate_limited", "need": 1, "have": 0, "hint": "~2026-01-01T00:01:00Z"}}}
+        poor {"op": "noop"} => {"receipt": {"error": {"code": "rate_limited", "need": 1, "have": 0, "hint": "~2026-01-01T00:01:00.000Z"}}}
         alice {"op": "invoke", "artifact": "tool", "method": "fails", "max_spend": 5} => code_error no such luck
         alice {"op": "invoke", "artifact": "tool", "method": "loops"} => code_timeout instruction
         alice {"op": "invoke", "artifact": "tool", "method": "eats"} => memory_exceeded memory
@@ -278,7 +278,7 @@ fn a_failed_run_is_charged_and_undone() {
         # A second of the window is used up: code now stops where the window ends.
         alice {"op": "invoke", "artifact": "tool", "method": "loops"} => {"receipt": {"error": {"code": "rate_limited"}, "charges": [{"resource": "actions"}, {"resource": "cpu", "amount": 99999}]}}
         ? {"what": "capacity", "of": "alice", "resource": "cpu", "amount": 2} => {"has": false, "capacity": 1, "time_until": "1m"}
-        {"id": 1, "advance": "60s"} => {"id": 1, "now": "2026-01-01T00:01:00Z"}
+        {"id": 1, "advance": "60s"} => {"id": 1, "now": "2026-01-01T00:01:00.000Z"}
         alice {"op": "invoke", "artifact": "tool", "args": ["a"]} => ok 1
         # The code of the tool wrote to its storage before it raised.
         bob {"op": "invoke", "artifact": "tool", "method": "fails"} => code_error

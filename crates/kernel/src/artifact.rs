@@ -23,6 +23,8 @@ pub struct Artifact {
     pub(crate) content: Json,
     #[serde(skip)]
     pub(crate) code: Option<Arc<str>>,
+    /// Whether the code defines `check_permission`.
+    pub(crate) decides: bool,
     #[serde(skip)]
     pub(crate) interface: Json,
     pub(crate) owner: Handle,
@@ -161,6 +163,7 @@ impl Artifact {
         self.interface = Json::default();
         self.metadata = Json::default();
         self.code = None;
+        self.decides = false;
         self.storage = OrdMap::new();
         self.storage_bytes = 0;
         self.depends_on = Vec::new();
@@ -184,6 +187,7 @@ impl Artifact {
         put(&mut self.metadata, &change.metadata);
         if let Some(code) = &change.code {
             self.code = code.as_deref().map(Arc::from);
+            self.decides = change.decides;
         }
         self.measure();
     }

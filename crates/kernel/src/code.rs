@@ -1,14 +1,16 @@
 //! What passes between the kernel and whatever interprets code. The kernel asks by a [`CodeCall`]
-//! and goes on when it is answered; it never calls an interpreter itself.
+//! and goes on when it is answered; it never calls an interpreter itself. The types have a form in bytes, in
+//! which they can go to another process and back.
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::time::Time;
+use crate::{host_fn::HostFn, json::as_text, time::Time};
 
 /// One run of code that the kernel asks for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CodeCall {
     /// The source text, at most [`crate::limits::CODE_BYTES_MAX`] bytes.
     pub source: Arc<str>,
@@ -17,6 +19,7 @@ pub struct CodeCall {
     /// Where to begin.
     pub entry: Entry,
     /// The positional arguments of the entry point.
+    #[serde(with = "as_text")]
     pub args: Vec<Value>,
     /// The global `me`: the id under whose authority the code runs.
     pub me: Arc<str>,
@@ -31,14 +34,14 @@ pub struct CodeCall {
 }
 
 /// Where code begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Entry {
     /// The whole text, as a `run` op has it; its result is the value of a last expression, else null.
     Snippet,
     /// A function of that name, called with the arguments.
     Method(Arc<str>),
     /// `check_permission(caller, action, target, context, ledger)`: four arguments are given, `ledger`
-    /// is an object whose methods are host calls named `ledger.get_scrip` and so on.
+    /// is an object whose methods are the host calls [`HostFn::Ledger`].
     Check,
     /// `step(observation)` of a mind.
     Step,
@@ -58,7 +61,7 @@ impl Entry {
 }
 
 /// The mapping `call` that code sees (`DESIGN.md §5`).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallInfo {
     /// The immediate caller.
     pub caller: Option<Arc<str>>,
@@ -67,11 +70,12 @@ pub struct CallInfo {
     /// Scrip that was sent along.
     pub paid: i64,
     /// What else was sent along: ids of artifacts, and `{"resource", "amount"}`.
+    #[serde(with = "as_text")]
     pub given: Vec<Value>,
 }
 
 /// What one run may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeLimits {
     /// Blocks of [`crate::limits::INSTRUCTIONS_PER_POLL`] instructions in all, counted from the start of the run.
     pub polls: u64,
@@ -88,7 +92,7 @@ pub struct CodeLimits {
 }
 
 /// What a run has used since its start; it only grows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meter {
     /// Completed blocks of [`crate::limits::INSTRUCTIONS_PER_POLL`] instructions; deterministic.
     pub polls: u64,
@@ -99,7 +103,7 @@ pub struct Meter {
 }
 
 /// How far a run came.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CodeAnswer {
     /// The code is suspended at a call of a host function.
     Call {
@@ -111,6 +115,7 @@ pub enum CodeAnswer {
     /// The code has ended.
     Done {
         /// Its result as JSON, or why there is none.
+        #[serde(with = "as_text")]
         result: Result<Value, CodeFailure>,
         /// Used in all.
         meter: Meter,
@@ -119,44 +124,30 @@ pub enum CodeAnswer {
     },
 }
 
-/// The host functions that are no ops, but for the methods of a contract's `ledger`.
-pub const FUNCTIONS: &[&str] = &[
-    "attempt",
-    "get_balance",
-    "pay",
-    "storage_get",
-    "storage_set",
-    "storage_delete",
-    "storage_list",
-    "call_llm",
-    "get_artifact_info",
-];
-
-/// The host functions that only look, which a mind may call while it thinks.
-pub const LOOKS: &[&str] = &["query", "storage_get", "storage_list", "get_balance", "get_artifact_info"];
-
 /// A call of a host function: an op of `DESIGN.md §5` or one of the few functions beside them.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HostCall {
-    /// The function's name.
-    pub name: String,
+    /// The function.
+    pub function: HostFn,
     /// Positional arguments.
+    #[serde(with = "as_text")]
     pub args: Vec<Value>,
     /// Keyword arguments.
+    #[serde(with = "as_text")]
     pub kwargs: Map<String, Value>,
 }
 
 /// What the kernel answers to a [`HostCall`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum HostAnswer {
     /// The call's value.
-    Value(Value),
+    Value(#[serde(with = "as_text")] Value),
     /// Raise an exception with this text, which code can catch as `Exception`.
     Raise(String),
 }
 
 /// Why code has no result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeFailure {
     /// What kind of failure.
     pub kind: FailureKind,
@@ -165,12 +156,60 @@ pub struct CodeFailure {
     pub message: String,
     /// The bare text of the exception that was not caught, if one was.
     pub exception: Option<String>,
+    /// Whether that text is the author's own: raised by a `raise` or an `assert` of the code, and not by the
+    /// interpreter, whose texts quote names and values of the code.
+    pub own_words: bool,
+    /// The functions that may be called instead, where the entry point is not defined.
+    pub defines: Vec<String>,
     /// The traceback in Python's layout, naming the agent's own lines; may be empty.
     pub traceback: String,
 }
 
+impl CodeFailure {
+    /// A failure of which there is only a sentence.
+    #[must_use]
+    pub fn plain(kind: FailureKind, message: impl Into<String>) -> Self {
+        let (message, traceback) = (message.into(), String::new());
+        Self { kind, message, exception: None, own_words: false, defines: Vec::new(), traceback }
+    }
+
+    /// All there is to tell: the traceback, which ends with the message, or the message.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        if self.traceback.is_empty() { &self.message } else { &self.traceback }
+    }
+
+    /// What those are told who may not read the code: where it failed and how, without its lines, names and
+    /// values; what it raised itself, in its author's words.
+    #[must_use]
+    pub fn discreet(&self) -> String {
+        let kind = || self.message.split_once(':').map_or(self.message.as_str(), |(kind, _)| kind);
+        let words = match self.kind {
+            FailureKind::Raised if self.own_words => &self.message,
+            FailureKind::Raised | FailureKind::Invalid => kind(),
+            FailureKind::NotJson => "TypeError: the result is no JSON",
+            FailureKind::NoEntry
+            | FailureKind::Instructions
+            | FailureKind::Wall
+            | FailureKind::Memory
+            | FailureKind::Recursion
+            | FailureKind::Output
+            | FailureKind::Died => &self.message,
+        };
+        let frames = self.traceback.strip_suffix(&self.message).unwrap_or_default();
+        let places = frames.lines().filter_map(|line| match line.strip_prefix("  File ") {
+            // `"vault", line 3, in run`: the function's name is the code's own.
+            Some(place) => {
+                Some(format!("  File {}\n", place.rsplit_once(", in ").map_or(place, |(at, _)| at)))
+            }
+            None => line.starts_with("Traceback").then(|| format!("{line}\n")),
+        });
+        places.chain([words.to_owned()]).collect()
+    }
+}
+
 /// The kinds of [`CodeFailure`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FailureKind {
     /// The source is not in the dialect.
     Invalid,

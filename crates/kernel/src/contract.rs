@@ -83,6 +83,13 @@ impl Native {
     }
 }
 
+/// The keys of an answer. A contract that relies on another, or on a value that this version lacks, would
+/// decide something else than it says, so it fails.
+const KEYS: [&str; 7] = ["allowed", "reason", "cost", "recipient", "cost_model", "state_updates", "cache"];
+
+/// Who pays the `cost`: the only model of this version.
+const COST_MODEL: &str = "invoker_pays";
+
 /// What a contract answered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
@@ -111,6 +118,24 @@ impl Verdict {
     /// What is wrong with its shape, in words.
     pub fn parse(value: &Value) -> Result<Self, String> {
         let map = value.as_object().ok_or("it returned no dict")?;
+        if let Some(key) = map.keys().find(|key| !KEYS.contains(&key.as_str())) {
+            let shown: String = key.chars().take(64).collect();
+            let known = KEYS.join(", ");
+            return Err(format!(
+                "it returned the unknown key `{}`; the keys are {known}",
+                shown.escape_debug()
+            ));
+        }
+        match map.get("cost_model") {
+            None | Some(Value::Null) => {}
+            Some(Value::String(model)) if model == COST_MODEL => {}
+            Some(_) => {
+                return Err(format!("this version of the kernel has only the `cost_model` `{COST_MODEL}`"));
+            }
+        }
+        if map.get("cache").is_some_and(|cache| !cache.is_null()) {
+            return Err("this version of the kernel does not have `cache` in an answer".into());
+        }
         let allowed = map.get("allowed").and_then(Value::as_bool).ok_or("`allowed` is not True or False")?;
         let reason = match map.get("reason") {
             Some(Value::String(reason)) => reason.chars().take(1_000).collect(),

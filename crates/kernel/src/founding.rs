@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     contract::Native,
-    id::{Id, RESERVED_PREFIX},
+    id::Id,
     json::Json,
     limits,
     mind::MindKind,
@@ -17,9 +17,6 @@ use crate::{
     time::Time,
     world::World,
 };
-
-/// The beginning of the ids of the agents' manual, which owns itself as the genesis library does.
-const HANDBOOK_PREFIX: &str = "handbook_";
 
 /// All that a new world starts with. The native genesis contracts come before the founders by themselves.
 #[derive(Clone, Debug)]
@@ -45,8 +42,12 @@ pub struct Founder {
     pub code: Option<Arc<str>>,
     /// MCP-style tool list; null is none.
     pub interface: Json,
+    /// Whether the code defines `check_permission`: whoever founds has had it looked at.
+    pub decides: bool,
     /// Its owner; `None` is itself.
     pub owner: Option<String>,
+    /// Whether it may own itself without standing, as the library does.
+    pub owns_itself: bool,
     /// Its access contract; `None` is `genesis_contract_self_owned` for agents, else `genesis_contract_freeware`.
     pub access_contract: Option<String>,
     /// Scrip per invocation.
@@ -78,8 +79,10 @@ impl Founder {
             kind: "data".into(),
             content: Json::default(),
             code: None,
+            decides: false,
             interface: Json::default(),
             owner: None,
+            owns_itself: false,
             access_contract: None,
             price: 0,
             pays: None,
@@ -134,8 +137,15 @@ impl Founding {
         let genesis = Cause::Genesis { rules: Box::new(self.rules.clone()), source: self.source, artifacts };
         let mut records = Records::beginning_with(genesis, start)?;
         let mut alike = Alike::default();
+        let decides: Vec<bool> = order.iter().map(|founder| founder.decides).collect();
         for (founder, handle) in order.into_iter().zip((0..artifacts).map(Handle)) {
             let creation = creation(founder, handle, &handles, &mut alike)?;
+            if !decides.get(creation.access_contract.0 as usize).is_some_and(|decides| *decides) {
+                let contract = founder.access_contract.as_deref().unwrap_or_default();
+                let problem =
+                    format!("`{contract}` can't be a contract: it has no code that defines check_permission");
+                return Err(FoundingError::new(&founder.id, "access_contract", problem));
+            }
             let spawn = creation
                 .has_loop
                 .then(|| Event { artifact: Some(handle), ..Event::new(EventKind::Spawn, handle) });
@@ -270,6 +280,8 @@ fn native(native: Native) -> Founder {
     Founder {
         kind: "contract".into(),
         code: Some(native.source().into()),
+        decides: true,
+        owns_itself: true,
         access_contract: Some(Native::Freeware.id().into()),
         ..Founder::new(native.id())
     }
@@ -345,8 +357,7 @@ fn creation(
         return wrong("scrip", "only an artifact with standing can hold scrip or resources".into());
     }
     let owner = founder.owner.as_deref().map_or(Ok(handle), |owner| resolve("owner", owner))?;
-    let library = founder.id.starts_with(RESERVED_PREFIX) || founder.id.starts_with(HANDBOOK_PREFIX);
-    if owner == handle && !standing && !library {
+    if owner == handle && !standing && !founder.owns_itself {
         return wrong("owner", "name an owner, or give it standing so that it owns itself".into());
     }
     let default = if founder.has_loop { Native::SelfOwned } else { Native::Freeware };
@@ -358,6 +369,7 @@ fn creation(
         kind: founder.kind.clone(),
         content: alike.json(&founder.content, handle),
         code: founder.code.as_ref().map(|code| alike.code(code, handle)),
+        decides: founder.decides,
         interface: alike.json(&founder.interface, handle),
         owner,
         creator: owner,

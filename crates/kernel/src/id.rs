@@ -6,8 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits;
 
-/// The prefix that only the founding of a world may use.
-pub const RESERVED_PREFIX: &str = "genesis_";
+/// The beginnings of ids that only the founding of a world may use: of the library and of its manual.
+const RESERVED_PREFIXES: [&str; 2] = ["genesis_", "handbook_"];
+
+/// The reserved beginning of an id, if it has one.
+#[must_use]
+pub fn reserved_prefix(id: &str) -> Option<&'static str> {
+    RESERVED_PREFIXES.into_iter().find(|prefix| id.starts_with(prefix))
+}
 
 /// An artifact's dense number: artifacts are numbered from 0 as they are created, and never again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,11 +1,15 @@
-//! JSON as the kernel keeps it: a tree that sorts its keys, with one canonical text.
+//! JSON as the kernel keeps it: a tree whose objects keep the order of their keys, with one text.
+//!
+//! Integers are those of 64 bits with a sign, floats are finite; both come back from the text as they were.
 
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _, ser::Error as _};
 use serde_json::Value;
 
-/// A shared JSON value. In text formats it is the value itself; in binary formats its canonical text.
+use crate::limits;
+
+/// A shared JSON value. In text formats it is the value itself; in binary formats its text.
 #[derive(Clone, Debug, Default)]
 pub struct Json(Arc<Node>);
 
@@ -16,9 +20,29 @@ struct Node {
     text_bytes: OnceLock<usize>,
 }
 
+/// Two are equal if their texts are: the order of keys counts, and 1 is not 1.0.
 impl PartialEq for Json {
     fn eq(&self, other: &Self) -> bool {
-        self.is_shared_with(other) || self.0.value == other.0.value
+        self.is_shared_with(other) || same(&self.0.value, &other.0.value)
+    }
+}
+
+/// Whether two values have the same text.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) if one.is_f64() && other.is_f64() => {
+            // Zero and minus zero are equal as numbers, and two texts.
+            one.as_f64().map(f64::to_bits) == other.as_f64().map(f64::to_bits)
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            let pairs = || one.iter().zip(other);
+            one.len() == other.len()
+                && pairs().all(|((key, one), (name, other))| key == name && same(one, other))
+        }
+        (one, other) => one == other,
     }
 }
 
@@ -46,7 +70,7 @@ impl Json {
         Arc::as_ptr(&self.0).addr()
     }
 
-    /// Bytes of its canonical text; they are counted once.
+    /// Bytes of its text; they are counted once.
     #[must_use]
     pub fn text_bytes(&self) -> usize {
         *self.0.text_bytes.get_or_init(|| text_bytes(&self.0.value))
@@ -100,7 +124,7 @@ impl Json {
         *hasher.finalize().as_bytes()
     }
 
-    /// Bytes it counts for on disk: text as it is, null nothing, all else its canonical text.
+    /// Bytes it counts for on disk: text as it is, null nothing, all else its JSON.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
         match self.value() {
@@ -142,7 +166,29 @@ impl<'de> Deserialize<'de> for Json {
     }
 }
 
-/// Bytes of the canonical text of `value`, counted without writing it.
+/// The form of JSON within binary formats: its text.
+pub(crate) mod as_text {
+    use serde::{
+        Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, de::Error as _,
+        ser::Error as _,
+    };
+
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(
+        value: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&serde_json::to_string(value).map_err(S::Error::custom)?)
+    }
+
+    pub(crate) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<T, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        serde_json::from_str(&text).map_err(D::Error::custom)
+    }
+}
+
+/// Bytes of the JSON of `value`, counted without writing it.
 #[must_use]
 pub fn text_bytes(value: &Value) -> usize {
     struct Count(usize);
@@ -162,14 +208,120 @@ pub fn text_bytes(value: &Value) -> usize {
     }
 }
 
-/// Depth of nesting of `value`; a scalar has depth 0. It stops counting just past `max`.
-#[must_use]
-pub fn depth(value: &Value, max: usize) -> usize {
-    let inner = |deepest: usize| if deepest > max { deepest } else { deepest + 1 };
+/// What no JSON value of a world may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It nests deeper than [`limits::JSON_DEPTH_MAX`].
+    Deep,
+    /// It holds an integer beyond 64 bits with a sign, at this place, such as `[0].price`.
+    Integer {
+        /// Where it stands; empty for the value itself.
+        place: String,
+        /// The integer.
+        number: String,
+    },
+}
+
+/// Looks through a value for what no world may hold.
+///
+/// # Errors
+/// The first thing that is found.
+pub fn check(value: &Value) -> Result<(), Unfit> {
+    let mut path = Vec::new();
+    walk(value, &mut path)
+}
+
+/// A step from a value to one inside it.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Index(usize),
+    Key(&'a str),
+}
+
+fn walk<'a>(value: &'a Value, path: &mut Vec<Step<'a>>) -> Result<(), Unfit> {
+    let deep = path.len() == limits::JSON_DEPTH_MAX;
+    let mut inside = |step: Step<'a>, value: &'a Value| {
+        path.push(step);
+        walk(value, path)?;
+        path.pop();
+        Ok(())
+    };
     match value {
-        _ if max == 0 => usize::from(value.is_array() || value.is_object()),
-        Value::Array(items) => inner(items.iter().map(|item| depth(item, max - 1)).max().unwrap_or(0)),
-        Value::Object(map) => inner(map.values().map(|item| depth(item, max - 1)).max().unwrap_or(0)),
-        _ => 0,
+        Value::Array(_) | Value::Object(_) if deep => Err(Unfit::Deep),
+        Value::Array(items) => {
+            items.iter().enumerate().try_for_each(|(at, item)| inside(Step::Index(at), item))
+        }
+        Value::Object(map) => map.iter().try_for_each(|(key, item)| inside(Step::Key(key), item)),
+        Value::Number(number) if number.is_u64() && !number.is_i64() => {
+            Err(Unfit::Integer { place: place(path), number: number.to_string() })
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+    }
+}
+
+/// A path in words: `[0].price`, its first steps if it is long.
+fn place(path: &[Step<'_>]) -> String {
+    const STEPS_SHOWN: usize = 8;
+    const KEY_CHARS_SHOWN: usize = 64;
+    let shown = path.iter().take(STEPS_SHOWN).map(|step| match step {
+        Step::Index(at) => format!("[{at}]"),
+        Step::Key(key) => {
+            let key: String = key.chars().take(KEY_CHARS_SHOWN).collect();
+            format!(".{}", key.escape_debug())
+        }
+    });
+    let rest = if path.len() > STEPS_SHOWN { "…" } else { "" };
+    shown.chain([rest.to_owned()]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn text_is_exact_both_ways() {
+        for text in [
+            r#"{"b":1,"a":{"z":null,"y":[1,1.0,-0.0,0.0,0]}}"#,
+            "[9223372036854775807,-9223372036854775808]",
+            "[0.1,1e-320,5e-324,1.7976931348623157e308,0.30000000000000004,123456789012345680000.0]",
+        ] {
+            let json: Json = serde_json::from_str::<Value>(text).unwrap().into();
+            let bytes = postcard::to_stdvec(&json).unwrap();
+            let back: Json = postcard::from_bytes(&bytes).unwrap();
+            assert_eq!(back, json);
+            assert_eq!(back.value().to_string(), json.value().to_string());
+            assert_eq!(text_bytes(json.value()), json.value().to_string().len());
+        }
+    }
+
+    #[test]
+    fn equal_is_what_has_the_same_text() {
+        let read = |text: &str| Json::from(serde_json::from_str::<Value>(text).unwrap());
+        let all =
+            [r#"{"a":1,"b":2}"#, r#"{"b":2,"a":1}"#, r#"{"a":1}"#, "[1]", "[1.0]", "[0.0]", "[-0.0]", "[]"];
+        for one in all {
+            for other in all {
+                assert_eq!(read(one) == read(other), one == other, "{one} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_unfit_is_found_where_it_stands() {
+        let found = |value: Value| match check(&value) {
+            Ok(()) => "fit".to_owned(),
+            Err(Unfit::Deep) => "deep".to_owned(),
+            Err(Unfit::Integer { place, number }) => format!("{number} at {place}"),
+        };
+        let nested = |levels: usize| (0..levels).fold(json!(1), |value, _| json!([value]));
+        assert_eq!(found(json!([i64::MAX, i64::MIN, 1e300, "x"])), "fit");
+        assert_eq!(found(json!(u64::MAX)), "18446744073709551615 at ");
+        assert_eq!(found(json!({"a": [0, {"b\n": 1_u64 << 63}]})), "9223372036854775808 at .a[1].b\\n");
+        assert_eq!(found(nested(limits::JSON_DEPTH_MAX)), "fit");
+        assert_eq!(found(nested(limits::JSON_DEPTH_MAX + 1)), "deep");
+        let empty = (0..limits::JSON_DEPTH_MAX).fold(json!([]), |value, _| json!([value]));
+        assert_eq!(found(empty), "deep");
     }
 }

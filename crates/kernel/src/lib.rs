@@ -42,6 +42,8 @@ mod record_size;
 pub mod receipt;
 
 // What is asked for.
+/// The functions that code may call.
+pub mod host_fn;
 /// Calls of code, and their answers.
 pub mod code;
 /// Ops and actions.

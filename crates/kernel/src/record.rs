@@ -352,6 +352,8 @@ pub struct Creation {
     pub kind: String,
     pub content: Shared<Json>,
     pub code: Option<Shared<Arc<str>>>,
+    /// Whether the code defines `check_permission`, so that it can be a contract.
+    pub decides: bool,
     pub interface: Shared<Json>,
     pub owner: Handle,
     pub creator: Handle,
@@ -372,6 +374,8 @@ pub struct Change {
     pub content: Option<Json>,
     /// `Some(None)` removes the code.
     pub code: Option<Option<String>>,
+    /// Whether the new code, if there is one, defines `check_permission`.
+    pub decides: bool,
     pub interface: Option<Json>,
     pub access_contract: Option<Handle>,
     pub price: Option<i64>,

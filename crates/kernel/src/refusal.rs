@@ -105,6 +105,8 @@ pub struct Refusal {
     pub index: Option<u32>,
     /// Whose use of what fell short, if that is the reason.
     pub lack: Option<Lack>,
+    /// Whether a bound of the payer's own (`max_spend`) is the reason.
+    pub bound: bool,
     /// Whose affairs it tells, where they may be private, and the words for those who may not know them.
     pub about: Option<Box<About>>,
 }
@@ -140,6 +142,7 @@ impl Refusal {
             hint: None,
             index: None,
             lack: None,
+            bound: false,
             about: None,
         }
     }
@@ -158,11 +161,20 @@ impl Refusal {
     /// Cuts the sentence and the hint to what a record holds of them.
     #[must_use]
     pub(crate) fn shortened(mut self) -> Self {
-        shorten(&mut self.message, limits::MESSAGE_BYTES_MAX);
-        if let Some(hint) = &mut self.hint {
-            shorten(hint, limits::HINT_BYTES_MAX);
-        }
+        self.shorten(limits::MESSAGE_BYTES_MAX, limits::HINT_BYTES_MAX);
         self
+    }
+
+    /// Cuts all its sentences and hints, those for who may not know the amounts too; a hint of no bytes is none.
+    pub(crate) fn shorten(&mut self, message_bytes: usize, hint_bytes: usize) {
+        let about = self.about.as_deref_mut().map(|about| (&mut about.sentence, &mut about.hint));
+        for (sentence, hint) in std::iter::once((&mut self.message, &mut self.hint)).chain(about) {
+            shorten(sentence, message_bytes);
+            *hint = hint.take().filter(|_| hint_bytes > 0);
+            if let Some(hint) = hint {
+                shorten(hint, hint_bytes);
+            }
+        }
     }
 
     /// Adds the two numbers that decided.
@@ -239,7 +251,7 @@ impl Refusal {
 }
 
 /// Cuts a text to so many bytes, and says so at its end.
-pub(crate) fn shorten(text: &mut String, bytes_max: usize) {
+fn shorten(text: &mut String, bytes_max: usize) {
     const MARK: &str = " …";
     if text.len() > bytes_max {
         text.truncate(text.floor_char_boundary(bytes_max.saturating_sub(MARK.len())));

@@ -337,6 +337,7 @@ fn create<S: State>(state: &mut S, new: &Creation) -> Result<(), Guard> {
             Some(code) => Some(shared(state, code, |theirs| theirs.code.as_ref())?),
             None => None,
         },
+        decides: new.decides,
         interface: shared(state, &new.interface, |theirs| Some(&theirs.interface))?,
         owner: new.owner,
         creator: new.creator,

@@ -8,13 +8,15 @@ use serde::{Deserialize, Serialize};
 pub struct Time(i64);
 
 impl Time {
-    /// The latest instant that can be printed, in milliseconds: the end of the year 9999.
+    /// The earliest instant that can be printed in four digits of the year: the beginning of the year 0.
+    const MS_MIN: i64 = -62_167_219_200_000;
+    /// The latest: the end of the year 9999.
     const MS_MAX: i64 = 253_402_207_200_000;
 
-    /// An instant from milliseconds since the epoch; `None` beyond the years that can be printed.
+    /// An instant from milliseconds since the epoch; `None` outside the years 0 to 9999.
     #[must_use]
     pub fn from_ms(ms: i64) -> Option<Self> {
-        (-Self::MS_MAX..=Self::MS_MAX).contains(&ms).then_some(Self(ms))
+        (Self::MS_MIN..=Self::MS_MAX).contains(&ms).then_some(Self(ms))
     }
 
     /// Milliseconds since the epoch.
@@ -23,11 +25,11 @@ impl Time {
         self.0
     }
 
-    /// Reads an RFC 3339 instant.
+    /// Reads an RFC 3339 instant, of whatever offset and digits; less than a millisecond is dropped.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let stamp: Timestamp = text.parse().ok()?;
-        Self::from_ms(stamp.as_millisecond())
+        Self::from_ms(stamp.as_nanosecond().div_euclid(1_000_000).try_into().ok()?)
     }
 
     /// This instant and `ms` milliseconds; `None` beyond what can be printed.
@@ -37,12 +39,12 @@ impl Time {
     }
 }
 
+/// In UTC, with exactly three digits of the fraction: the order of the texts is the order of the instants.
 impl std::fmt::Display for Time {
+    #[expect(clippy::expect_used, reason = "an instant that can't be printed is never made")]
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match Timestamp::from_millisecond(self.0) {
-            Ok(stamp) => write!(f, "{stamp}"),
-            Err(_) => write!(f, "{}ms", self.0),
-        }
+        let stamp = Timestamp::from_millisecond(self.0).expect("an instant lies in the years 0 to 9999");
+        write!(f, "{stamp:.3}")
     }
 }
 
@@ -80,12 +82,36 @@ mod tests {
     use super::*;
 
     #[test]
+    fn text_order_is_time_order() {
+        let step = 123_456_789_321;
+        let times = (Time::MS_MIN..=Time::MS_MAX).step_by(step).filter_map(Time::from_ms);
+        let near = [-1, 0, 1, 9, 10, 99, 100, 500, 999, 1_000].into_iter().filter_map(Time::from_ms);
+        let mut times: Vec<Time> = times.chain(near).collect();
+        times.sort_unstable();
+        let texts: Vec<String> = times.iter().map(Time::to_string).collect();
+        assert!(texts.is_sorted() && texts.iter().all(|text| text.len() == texts[0].len()));
+    }
+
+    #[test]
     fn instants_and_durations_read_and_print() {
-        for text in ["2026-01-01T00:00:00Z", "2026-01-01T00:01:00.5Z"] {
-            assert_eq!(Time::parse(text).unwrap().to_string(), text);
+        for (text, printed) in [
+            ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000Z"),
+            ("2026-01-01T00:01:00.5Z", "2026-01-01T00:01:00.500Z"),
+            ("2026-01-01T02:00:00.123456789+02:00", "2026-01-01T00:00:00.123Z"),
+            ("2025-12-31t19:00:00-05:00", "2026-01-01T00:00:00.000Z"),
+            ("1969-12-31T23:59:59.9995Z", "1969-12-31T23:59:59.999Z"),
+            ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000Z"),
+        ] {
+            let time = Time::parse(text).unwrap();
+            assert_eq!(time.to_string(), printed);
+            assert_eq!(Time::parse(printed), Some(time), "what is printed can be read again");
         }
-        assert_eq!(Time::parse("yesterday"), None);
-        assert_eq!(Time::from_ms(i64::MAX), None);
+        for text in ["yesterday", "2026-01-01", "2026-01-01T00:00:00", "", "-000001-12-31T23:59:59Z"] {
+            assert_eq!(Time::parse(text), None, "{text}");
+        }
+        for ms in [i64::MAX, i64::MIN, Time::MS_MIN - 1, Time::MS_MAX + 1] {
+            assert_eq!(Time::from_ms(ms), None);
+        }
         for (text, us) in [
             ("500ms", Some(500_000)),
             ("60s", Some(60_000_000)),

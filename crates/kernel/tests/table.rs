@@ -9,6 +9,10 @@
 
 #[path = "table/bytes.rs"]
 mod bytes;
+#[path = "table/wire.rs"]
+mod wire;
+#[path = "table/secrets_of_code.rs"]
+mod secrets_of_code;
 #[path = "table/contracts.rs"]
 mod contracts;
 #[path = "table/door.rs"]

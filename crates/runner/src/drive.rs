@@ -7,7 +7,7 @@ use oikos_kernel::{
 use oikos_sandbox::{Progress, Sandbox, Suspended};
 
 /// Runs a transaction to its end. Code that waits for other code is kept on a stack, not on a thread.
-pub(crate) fn drive(transaction: &mut Transaction<'_>, sandbox: &mut dyn Sandbox) -> Finished {
+pub(crate) fn drive(transaction: &mut Transaction<'_>, sandbox: &dyn Sandbox) -> Finished {
     let mut waiting: Vec<Box<dyn Suspended>> = Vec::new();
     let mut answer = Answer::Begin;
     loop {

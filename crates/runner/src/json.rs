@@ -1,8 +1,10 @@
-//! JSON from outside, read strictly: a key that stands twice is an error, and half of a surrogate
-//! pair is found where it stands instead of spoiling the whole line.
+//! JSON from outside, read strictly: a key that stands twice is an error; a value that no world can hold
+//! (half of a surrogate pair, an integer beyond 64 bits, a float beyond all floats) is found where it stands
+//! instead of being changed in silence or spoiling the whole line.
 
+use oikos_kernel::{op::beyond, refusal::Refusal};
 use serde::{
-    Deserialize, Deserializer,
+    Deserializer,
     de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Number, Value};
@@ -10,13 +12,25 @@ use serde_json::{Map, Number, Value};
 /// Stands for half of a surrogate pair in text that holds one; nobody writes these noncharacters.
 const LONE: &str = "\u{ffff}\u{fdd0}\u{ffff}";
 
-/// A value, and whether its text held half of a surrogate pair.
+/// Begins the text that stands for a number that no world can hold.
+const NUMBER: &str = "\u{ffff}\u{fdd1}\u{ffff}";
+
+/// A value as it was read.
 #[derive(Debug)]
 pub(crate) struct Parsed {
     /// The value.
     pub(crate) value: Value,
-    /// Whether [`lone_surrogate`] is worth asking.
-    pub(crate) broken_text: bool,
+    /// Whether it holds what no world can hold, so that [`flaw`] is worth asking.
+    pub(crate) flawed: bool,
+}
+
+/// Why a text is not the JSON of a value.
+#[derive(Debug)]
+pub enum Misread {
+    /// It is no JSON, or has a key twice.
+    Syntax(String),
+    /// It is JSON of what no world can hold.
+    Unfit(Refusal),
 }
 
 /// Reads JSON.
@@ -24,88 +38,177 @@ pub(crate) struct Parsed {
 /// # Errors
 /// What is wrong, and where.
 pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
-    match serde_json::from_str::<Strict>(text) {
-        Ok(Strict(value)) => Ok(Parsed { value, broken_text: false }),
-        Err(error) => match mark_lone_surrogates(text) {
-            Some(marked) => match serde_json::from_str::<Strict>(&marked) {
-                Ok(Strict(value)) => Ok(Parsed { value, broken_text: true }),
-                Err(error) => Err(told(&error)),
-            },
-            None => Err(told(&error)),
-        },
+    let told =
+        |error: serde_json::Error| error.to_string().replace("recursion limit exceeded", "it nests too deep");
+    let error = match read(text, Seed { wary: true }) {
+        Ok(value) => return Ok(Parsed { value, flawed: false }),
+        Err(error) => error,
+    };
+    // Something is wrong with it, or a number is so large that its text must be looked at.
+    let marked = mark(text);
+    let text = marked.text.as_deref().unwrap_or(text);
+    match read(text, Seed { wary: false }) {
+        Ok(value) => Ok(Parsed { value, flawed: marked.flawed }),
+        Err(other) => Err(told(if marked.text.is_some() { other } else { error })),
     }
 }
 
-/// Reads JSON in which every object has each key once and all text is text.
+fn read(text: &str, seed: Seed) -> Result<Value, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = seed.deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+/// Reads JSON in which every object has each key once, all text is text and all numbers can be held.
 ///
 /// # Errors
 /// What is wrong, and where.
-pub fn strict(text: &str) -> Result<Value, String> {
-    match parse(text)? {
-        Parsed { broken_text: true, .. } => Err("it holds half of a surrogate pair, which is no text".into()),
-        Parsed { value, .. } => Ok(value),
+pub fn strict(text: &str) -> Result<Value, Misread> {
+    let Parsed { value, flawed } = parse(text).map_err(Misread::Syntax)?;
+    match flawed.then(|| flaw("action", &value)).flatten() {
+        Some(refusal) => Err(Misread::Unfit(refusal)),
+        None => Ok(value),
     }
 }
 
-fn told(error: &serde_json::Error) -> String {
-    error.to_string().replace("recursion limit exceeded", "it nests too deep")
-}
-
-/// Whether a value holds half of a surrogate pair; only for values whose text is known to hold one.
-pub(crate) fn lone_surrogate(value: &Value) -> bool {
+/// The refusal of what a value holds and no world can, naming the place below `name`; only for values of
+/// which it is known that there may be something.
+pub(crate) fn flaw(name: &str, value: &Value) -> Option<Refusal> {
     match value {
-        Value::String(text) => text.contains(LONE),
-        Value::Array(items) => items.iter().any(lone_surrogate),
-        Value::Object(map) => map.iter().any(|(key, value)| key.contains(LONE) || lone_surrogate(value)),
-        _ => false,
+        Value::String(text) if text.contains(LONE) => Some(lone_surrogate(&format!("`{name}`"))),
+        Value::String(text) => text.strip_prefix(NUMBER).map(|number| {
+            if number.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) {
+                return beyond(name, number);
+            }
+            Refusal::invalid(format!(
+                "`{name}`: the number {} is beyond what a float can hold",
+                shown(number)
+            ))
+        }),
+        Value::Array(items) => {
+            items.iter().enumerate().find_map(|(at, item)| flaw(&format!("{name}[{at}]"), item))
+        }
+        Value::Object(map) => map.iter().find_map(|(key, value)| {
+            if key.contains(LONE) {
+                return Some(lone_surrogate(&format!("a key in `{name}`")));
+            }
+            flaw(&format!("{name}.{}", shown(key).escape_debug()), value)
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
 }
 
-/// The text with every escaped half of a surrogate pair replaced by a mark; `None` if there is none.
-fn mark_lone_surrogates(text: &str) -> Option<String> {
+/// The same for the fields of a request or an op, by their own names.
+pub(crate) fn flaw_in(map: &Map<String, Value>) -> Option<Refusal> {
+    flawed_key(map).or_else(|| map.iter().find_map(|(key, value)| flaw(&shown(key), value)))
+}
+
+/// The refusal of a field's name that is no text.
+pub(crate) fn flawed_key(map: &Map<String, Value>) -> Option<Refusal> {
+    map.keys().any(|key| key.contains(LONE)).then(|| lone_surrogate("the name of a field"))
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+fn lone_surrogate(what: &str) -> Refusal {
+    Refusal::invalid(format!("{what} holds a lone surrogate, which is no text"))
+        .hint("write characters beyond U+FFFF as a pair, or as themselves")
+}
+
+/// A text in which what no world can hold is replaced by marks.
+struct Marked {
+    /// The text, if it had to be changed.
+    text: Option<String>,
+    /// Whether there are marks in it.
+    flawed: bool,
+}
+
+/// Replaces every half of a surrogate pair and every number that can't be held by a mark, and `-0` by `0`:
+/// it is an integer, and would be read as a float.
+fn mark(text: &str) -> Marked {
+    let mut marked = String::with_capacity(text.len());
+    let (mut at, mut changed, mut flawed, mut in_string) = (0, false, false, false);
+    while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
+        let piece = match c {
+            '\\' if in_string => escape(text, at),
+            '-' | '0'..='9' if !in_string => number(text, at),
+            _ => {
+                in_string ^= c == '"';
+                Piece { bytes: c.len_utf8(), becomes: None }
+            }
+        };
+        match &piece.becomes {
+            None => marked.push_str(text.get(at..at + piece.bytes).unwrap_or_default()),
+            Some(becomes) => {
+                changed = true;
+                flawed = flawed || becomes.contains('\u{ffff}');
+                marked.push_str(becomes);
+            }
+        }
+        at += piece.bytes;
+    }
+    Marked { text: changed.then_some(marked), flawed }
+}
+
+/// A piece of text, and what it is replaced by.
+struct Piece {
+    bytes: usize,
+    becomes: Option<String>,
+}
+
+/// An escape in a string; both halves of a pair are one piece.
+fn escape(text: &str, at: usize) -> Piece {
     let code = |at: usize| -> Option<u32> {
         let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
         u32::from_str_radix(digits, 16).ok()
     };
-    let mut marked = String::with_capacity(text.len());
-    let (mut at, mut found) = (0, false);
-    while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
-        if c != '\\' {
-            marked.push(c);
-            at += c.len_utf8();
-            continue;
+    match (code(at), code(at + 6)) {
+        (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => Piece { bytes: 12, becomes: None },
+        (Some(0xd800..=0xdfff), _) => Piece { bytes: 6, becomes: Some(LONE.to_owned()) },
+        _ => {
+            let next = text.get(at + 1..).and_then(|rest| rest.chars().next());
+            Piece { bytes: 1 + next.map_or(0, char::len_utf8), becomes: None }
         }
-        match (code(at), code(at + 6)) {
-            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => {
-                marked.push_str(text.get(at..at + 12).unwrap_or_default());
-                at += 12;
-            }
-            (Some(0xd800..=0xdfff), _) => {
-                marked.push_str(LONE);
-                found = true;
-                at += 6;
-            }
-            _ => {
-                let end =
-                    text.get(at + 1..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8) + 1;
-                marked.push_str(text.get(at..at + end).unwrap_or_default());
-                at += end;
-            }
-        }
-    }
-    found.then_some(marked)
-}
-
-/// A value whose objects have each key once.
-struct Strict(Value);
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Seed.deserialize(deserializer).map(Self)
     }
 }
 
-struct Seed;
+/// A number outside of strings.
+fn number(text: &str, at: usize) -> Piece {
+    let rest = text.get(at..).unwrap_or_default();
+    let is_part = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
+    let bytes = rest.bytes().position(|byte| !is_part(byte)).unwrap_or(rest.len());
+    let literal = rest.get(..bytes).unwrap_or_default();
+    let digits = literal.strip_prefix('-').unwrap_or(literal);
+    let is_integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = if is_integer {
+        literal.parse::<i64>().is_ok()
+    } else {
+        // What is no number at all is left to the reader.
+        !literal.parse::<f64>().is_ok_and(f64::is_infinite)
+    };
+    let becomes = match literal {
+        "-0" => Some("0".to_owned()),
+        _ => (!fits).then(|| format!("\"{NUMBER}{literal}\"")),
+    };
+    Piece { bytes, becomes }
+}
+
+/// Reads a value whose objects have each key once.
+#[derive(Clone, Copy)]
+struct Seed {
+    /// Whether a number of which the text must be looked at is an error.
+    wary: bool,
+}
+
+impl Seed {
+    /// An integer beyond 64 bits arrives as a float or without its sign, and `-0` as a float.
+    fn check<E: Error>(self, suspect: bool) -> Result<(), E> {
+        if self.wary && suspect { Err(E::custom("a number that needs a look")) } else { Ok(()) }
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for Seed {
     type Value = Value;
@@ -135,10 +238,13 @@ impl<'de> Visitor<'de> for Seed {
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        self.check(value > i64::MAX.unsigned_abs())?;
         Ok(Value::Number(value.into()))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        const FIRST_BEYOND: f64 = 9_223_372_036_854_775_808.0;
+        self.check(value.abs() >= FIRST_BEYOND || (value == 0.0 && value.is_sign_negative()))?;
         Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number that is not finite"))
     }
 
@@ -152,7 +258,7 @@ impl<'de> Visitor<'de> for Seed {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element_seed(Self)? {
+        while let Some(item) = seq.next_element_seed(self)? {
             items.push(item);
         }
         Ok(Value::Array(items))
@@ -164,7 +270,7 @@ impl<'de> Visitor<'de> for Seed {
             if map.contains_key(&key) {
                 return Err(A::Error::custom(format!("the key {key:?} stands twice")));
             }
-            let value = access.next_value_seed(Self)?;
+            let value = access.next_value_seed(self)?;
             map.insert(key, value);
         }
         Ok(Value::Object(map))
@@ -184,15 +290,41 @@ mod tests {
             (r#"{"a": "\ud83d\ude00"}"#, true),
             (r#"{"a": NaN}"#, false),
             (r#"{"a": 1} x"#, false),
+            (r#"{"a": 99999999999999999999} x"#, false),
             (r#"{"a": "\\ud800"}"#, true),
+            (r#"{"a": "99999999999999999999 1e999"}"#, true),
         ] {
-            assert_eq!(parse(text).is_ok_and(|parsed| !parsed.broken_text), fine, "{text}");
+            assert_eq!(parse(text).is_ok_and(|parsed| !parsed.flawed), fine, "{text}");
         }
         for text in [r#""\ud800""#, r#"["\udc00x"]"#, r#"{"\ud800": 1}"#, r#""\ud800\ud83d\ude00""#] {
             let parsed = parse(text).expect(text);
-            assert!(parsed.broken_text && lone_surrogate(&parsed.value), "{text}");
+            assert!(parsed.flawed && flaw("x", &parsed.value).is_some(), "{text}");
         }
         let deep = "[".repeat(200) + &"]".repeat(200);
         assert!(parse(&deep).is_err());
+    }
+
+    #[test]
+    fn numbers_are_exact_or_refused() {
+        for (text, is) in [
+            ("9223372036854775807", "9223372036854775807"),
+            ("-9223372036854775808", "-9223372036854775808"),
+            ("[-0, -0.0, 0]", "[0,-0.0,0]"),
+            ("[1e300, 1E19, -12345678901234567890.5, 1e-400]", "[1e+300,1e+19,-1.2345678901234567e+19,0.0]"),
+            (r#"{"b": 1, "a": {"z": 0.1, "y": 1.0}}"#, r#"{"b":1,"a":{"z":0.1,"y":1.0}}"#),
+            ("9223372036854775808", "`x`: the integer 9223372036854775808 is beyond 64 bits"),
+            ("-9223372036854775809", "`x`: the integer -9223372036854775809 is beyond 64 bits"),
+            (
+                r#"{"a": [1, {"b \"": 18446744073709551616}]}"#,
+                r#"`x.a[1].b \"`: the integer 18446744073709551616 is beyond 64 bits"#,
+            ),
+            ("[1e400]", "`x[0]`: the number 1e400 is beyond what a float can hold"),
+            ("[-1e999]", "`x[0]`: the number -1e999 is beyond what a float can hold"),
+        ] {
+            let parsed = parse(text).expect(text);
+            let said = flaw("x", &parsed.value).map(|refusal| refusal.message);
+            assert_eq!(parsed.flawed, said.is_some(), "{text}");
+            assert_eq!(said.unwrap_or_else(|| parsed.value.to_string()), is, "{text}");
+        }
     }
 }

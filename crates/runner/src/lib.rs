@@ -37,7 +37,7 @@ pub use self::{
     bus::{MAILBOX_MAX, Notice, Subscription},
     desk::{Desk, NotTaken, WAITING_MAX},
     error::RunError,
-    json::strict as strict_json,
+    json::{Misread, strict as strict_json},
     lateness::Lateness,
     live::{Goal, Live, Stopped, founded_from, recorded, state},
     sequencer::Sequencer,

@@ -39,11 +39,13 @@ pub fn founders() -> Vec<Founder> {
         code: Some((*code).into()),
         interface: serde_json::from_str::<Value>(interface).unwrap_or_default().into(),
         has_standing: true,
+        owns_itself: true,
         ..Founder::new(id)
     });
     let page = |id: &str, text: String| Founder {
         kind: "handbook".into(),
         content: Value::String(text).into(),
+        owns_itself: true,
         ..Founder::new(id)
     };
     let written = HANDBOOK.iter().map(|(id, text)| page(id, (*text).to_owned()));

@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use oikos_journal::{Journal, JournalError, Note};
 use oikos_kernel::{
+    code::Entry,
     founding::Founding,
     record::Cause,
     time::{Time, format_duration_ms},
@@ -26,6 +27,11 @@ use crate::{
 
 /// Where the database keeps the world file.
 const SOURCE: &str = "source";
+
+/// What runs the code of a world: the only place that says which sandbox that is.
+fn sandbox() -> Box<dyn Sandbox> {
+    Box::new(ThreadSandbox::new())
+}
 
 /// A world that can go on.
 #[derive(Debug)]
@@ -95,18 +101,24 @@ impl Live {
         mut file: WorldFile,
         journal: impl FnOnce() -> Result<Journal, JournalError>,
     ) -> Result<Self, RunError> {
-        let mut sandbox: Box<dyn Sandbox> = Box::new(ThreadSandbox::new());
-        let mut checked: Option<&Arc<str>> = None;
-        for founder in &file.founding.founders {
+        let sandbox = sandbox();
+        let mut looked_at: Option<(Arc<str>, bool)> = None;
+        for founder in &mut file.founding.founders {
+            let Some(code) = &founder.code else { continue };
             // Agents made by `count` share their code.
-            let Some(code) = founder.code.as_ref().filter(|code| checked != Some(*code)) else {
-                continue;
+            let known = looked_at.as_ref().filter(|(last, _)| Arc::ptr_eq(last, code) || last == code);
+            let decides = match known {
+                Some((_, decides)) => *decides,
+                None => {
+                    let names = sandbox.check(code, &founder.id).map_err(|failure| RunError::Code {
+                        id: founder.id.clone(),
+                        problem: failure.text().to_owned(),
+                    })?;
+                    names.iter().any(|name| Some(name.as_str()) == Entry::Check.function())
+                }
             };
-            checked = Some(code);
-            sandbox.check(code, &founder.id).map_err(|failure| {
-                let problem = if failure.traceback.is_empty() { failure.message } else { failure.traceback };
-                RunError::Code { id: founder.id.clone(), problem }
-            })?;
+            looked_at = Some((Arc::clone(code), decides));
+            founder.decides = decides;
         }
         if file.plan.clock == ClockKind::Wall {
             file.founding.rules.start = wall_now();
@@ -146,7 +158,7 @@ impl Live {
         let file = recorded(&journal)?;
         let (world, began) = state(&journal)?;
         founded_from(&world, &file)?;
-        Self::begin(world, began, journal, Box::new(ThreadSandbox::new()), file)
+        Self::begin(world, began, journal, sandbox(), file)
     }
 
     /// Opens the world of a world file's database, or founds it where there is none.

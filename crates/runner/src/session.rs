@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     error::RunError,
-    json::{Parsed, lone_surrogate, parse},
+    json::{Parsed, flaw, flaw_in, flawed_key, parse},
     live::{Goal, Live, Stopped},
     report::verified,
     stop::{Stop, Why},
@@ -191,15 +191,15 @@ pub fn respond(live: &mut Live, line: &[u8], stop: &Stop) -> Result<Value, RunEr
     if text.is_empty() {
         return Ok(failed(Value::Null, &Refusal::invalid("the line is empty; a request is a JSON object")));
     }
-    let (request, broken_text) = match parse(text) {
-        Ok(Parsed { value: Value::Object(map), broken_text }) => (map, broken_text),
+    let (request, flawed) = match parse(text) {
+        Ok(Parsed { value: Value::Object(map), flawed }) => (map, flawed),
         Ok(_) => return Ok(failed(Value::Null, &Refusal::invalid("a request is a JSON object"))),
         Err(problem) => {
             return Ok(failed(Value::Null, &Refusal::invalid(format!("the line is not JSON: {problem}"))));
         }
     };
     live.sequencer.tell_time();
-    dispatch(live, request, broken_text, stop)
+    dispatch(live, request, flawed, stop)
 }
 
 const REQUESTS: [&str; 6] = ["act", "batch", "query", "advance", "run", "verify"];
@@ -207,21 +207,21 @@ const REQUESTS: [&str; 6] = ["act", "batch", "query", "advance", "run", "verify"
 fn dispatch(
     live: &mut Live,
     mut request: Map<String, Value>,
-    broken_text: bool,
+    flawed: bool,
     stop: &Stop,
 ) -> Result<Value, RunError> {
-    let mut id = request.remove("id").unwrap_or_default();
+    let mut id = request.shift_remove("id").unwrap_or_default();
     // What can't be read can't be sent back either.
-    let broken_id = (broken_text && lone_surrogate(&id)).then(|| {
+    let flawed_id = flawed.then(|| flaw("id", &id)).flatten();
+    if flawed_id.is_some() {
         id = Value::Null;
-        surrogate("`id`")
-    });
-    let broken = || broken_text.then(|| surrogate_key(&request)).flatten();
-    let stray = broken_id.or_else(broken).or_else(|| check_keys(&request));
-    if let Some(act) = request.remove("act") {
+    }
+    let flawed_key = || flawed.then(|| flawed_key(&request)).flatten();
+    let stray = flawed_id.or_else(flawed_key).or_else(|| check_keys(&request));
+    if let Some(act) = request.shift_remove("act") {
         let receipt = match stray {
             Some(refusal) => refused(live, refusal),
-            None => act_on(live, act, broken_text)?,
+            None => act_on(live, act, flawed)?,
         };
         return Ok(json!({ "id": id, "receipt": receipt }));
     }
@@ -233,10 +233,13 @@ fn dispatch(
             Refusal::invalid("the request is missing").hint(format!("name one of {}", REQUESTS.join(", ")));
         return Ok(failed(id, &refusal));
     };
+    let of_ops = ["batch", "query"].contains(&kind.as_str());
+    if let Some(refusal) = (flawed && !of_ops).then(|| flaw(&kind, &body)).flatten() {
+        return Ok(failed(id, &refusal));
+    }
     let result = match kind.as_str() {
-        "batch" => return batch(live, id, body, broken_text),
-        "query" => query(live, body, broken_text).map(|result| json!({ "id": id, "result": result })),
-        _ if broken_text && lone_surrogate(&body) => Err(surrogate(&format!("`{kind}`"))),
+        "batch" => return batch(live, id, body, flawed),
+        "query" => query(live, body, flawed).map(|result| json!({ "id": id, "result": result })),
         "advance" => advance(live, &body)?.map(|()| json!({ "id": id, "now": live.sequencer.now().to_string() })),
         "run" => run(live, &body, stop)?.map(|stopped| {
             json!({ "id": id, "now": live.sequencer.now().to_string(), "seq": live.world().seq(), "stopped": stopped })
@@ -263,32 +266,15 @@ fn check_keys(request: &Map<String, Value>) -> Option<Refusal> {
     (names.len() > 1).then(|| Refusal::invalid(format!("one request at a time, not {}", names.join(" and "))))
 }
 
-/// The first field that holds half of a surrogate pair.
-fn surrogate_in(map: &Map<String, Value>) -> Option<Refusal> {
-    let field = || map.iter().find(|(_, value)| lone_surrogate(value));
-    surrogate_key(map).or_else(|| field().map(|(key, _)| surrogate(&format!("`{key}`"))))
-}
-
-/// The refusal of a field's name that holds half of a surrogate pair.
-fn surrogate_key(map: &Map<String, Value>) -> Option<Refusal> {
-    let broken = map.keys().any(|key| lone_surrogate(&Value::from(key.as_str())));
-    broken.then(|| surrogate("the name of a field"))
-}
-
-fn surrogate(what: &str) -> Refusal {
-    Refusal::invalid(format!("{what} holds a lone surrogate, which is no text"))
-        .hint("write characters beyond U+FFFF as a pair, or as themselves")
-}
-
 /// An action from outside: `as`, and an op or a list `ops`. Its receipt, for the one who acts.
-fn act_on(live: &mut Live, act: Value, broken_text: bool) -> Result<Value, RunError> {
+fn act_on(live: &mut Live, act: Value, flawed: bool) -> Result<Value, RunError> {
     let Value::Object(mut act) = act else {
         return Ok(refused(live, Refusal::invalid("`act` must be an object with `as` and `op`")));
     };
-    if let Some(refusal) = broken_text.then(|| surrogate_in(&act)).flatten() {
+    if let Some(refusal) = flawed.then(|| flaw_in(&act)).flatten() {
         return Ok(refused(live, refusal));
     }
-    let principal = match act.remove("as") {
+    let principal = match act.shift_remove("as") {
         Some(Value::String(principal)) => principal,
         Some(_) => return Ok(refused(live, Refusal::invalid("`as` must be a string"))),
         None => {
@@ -296,7 +282,7 @@ fn act_on(live: &mut Live, act: Value, broken_text: bool) -> Result<Value, RunEr
             return Ok(refused(live, refusal));
         }
     };
-    let action = match act.remove("ops") {
+    let action = match act.shift_remove("ops") {
         None => Value::Object(act),
         Some(ops) if act.is_empty() && ops.is_array() => ops,
         Some(_) => {
@@ -318,23 +304,23 @@ fn refused(live: &Live, refusal: Refusal) -> Value {
     receipt.to_json(live.world(), Viewer::Artifact(None))
 }
 
-fn batch(live: &mut Live, id: Value, body: Value, broken_text: bool) -> Result<Value, RunError> {
+fn batch(live: &mut Live, id: Value, body: Value, flawed: bool) -> Result<Value, RunError> {
     let Value::Array(acts) = body else {
         return Ok(failed(id, &Refusal::invalid("`batch` must be an array of actions")));
     };
     let mut receipts = Vec::with_capacity(acts.len());
     for act in acts {
-        receipts.push(act_on(live, act, broken_text)?);
+        receipts.push(act_on(live, act, flawed)?);
     }
     Ok(json!({ "id": id, "receipts": receipts }))
 }
 
 /// A query as an observer.
-fn query(live: &mut Live, body: Value, broken_text: bool) -> Result<Value, Refusal> {
+fn query(live: &mut Live, body: Value, flawed: bool) -> Result<Value, Refusal> {
     let Value::Object(mut query) = body else {
         return Err(Refusal::invalid("`query` must be an object with `what`"));
     };
-    if let Some(refusal) = broken_text.then(|| surrogate_in(&query)).flatten() {
+    if let Some(refusal) = flawed.then(|| flaw_in(&query)).flatten() {
         return Err(refusal);
     }
     for field in ["op", "max_spend", "action_id"] {

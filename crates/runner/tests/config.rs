@@ -66,6 +66,14 @@ fn unknown_names_are_refused_with_the_nearest() {
         ("[[agents]]\nid = 'a'\ncode_file = 'mind.py'\nscript = 1", "unknown key `script` in `agents`"),
         ("[[agents]]\nid = 'a'\ncode_file = 'mnd.py'", "mnd.py | w.toml:3:13 | no such file"),
         ("[[artifacts]]\nid = 'a'\nowner = 'bob'", "`bob` | w.toml:3"),
+        (
+            "[[artifacts]]\nid = 'genesis_a'\nowner = 'bob'",
+            "ids that begin with `genesis_` are reserved | w.toml:2",
+        ),
+        (
+            "[[artifacts]]\nid = 'handbook_a'\nowner = 'bob'",
+            "ids that begin with `handbook_` are reserved | w.toml:2",
+        ),
         ("[[agents]]\nid = 'a'\ncode_file = 'mind.py'\naccess_contract = 'law'", "`law` | w.toml:4"),
         ("[[agents]]\nid = 'a'\ncode_file = 'mind.py'\n[agents.resources]\ngold = 4", "gold | w.toml:5"),
     ]);

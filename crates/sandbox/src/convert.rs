@@ -44,10 +44,8 @@ fn json(object: MontyObject, path: &mut Vec<String>) -> Result<Value, String> {
         MontyObject::None => Value::Null,
         MontyObject::Bool(value) => Value::Bool(value),
         MontyObject::Int(value) => Value::Number(value.into()),
-        MontyObject::BigInt(value) => match u64::try_from(&value) {
-            Ok(value) => Value::Number(value.into()),
-            Err(_) => return Err(unfit(path, "an int beyond 64 bits")),
-        },
+        // Those that fit into 64 bits with a sign are of the other kind.
+        MontyObject::BigInt(_) => return Err(unfit(path, "an int beyond 64 bits")),
         MontyObject::Float(value) => match Number::from_f64(value) {
             Some(number) => Value::Number(number),
             None => return Err(unfit(path, &format!("the float {value}"))),

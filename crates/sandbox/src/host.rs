@@ -5,8 +5,8 @@ use monty_types::{
     MontyUuid, NameLookupResult,
 };
 use oikos_kernel::{
-    code::{Entry, FUNCTIONS, LOOKS},
-    op::OpKind,
+    code::Entry,
+    host_fn::{HostFn, LedgerFn},
     seed,
     time::Time,
 };
@@ -19,7 +19,7 @@ const LOCAL: &[&str] =
 const LEDGER: MontyUuid = MontyUuid::from_u128(1);
 const LEDGER_CLASS: MontyUuid = MontyUuid::from_u128(2);
 
-/// What a method of the ledger is called when it is taken as a value.
+/// The name under which the interpreter keeps a method of the ledger that is taken as a value.
 const LEDGER_PREFIX: &str = "_oikos_ledger_";
 
 /// The object `ledger` of a contract's check.
@@ -40,7 +40,7 @@ pub(crate) fn ledger() -> MontyObject {
 /// What a name stands for that the code does not define; `object` when it is an attribute of one.
 pub(crate) fn lookup(name: &str, object: Option<MontyUuid>, entry: &Entry) -> NameLookupResult {
     let function = match object {
-        Some(LEDGER) => Some(format!("{LEDGER_PREFIX}{name}")),
+        Some(LEDGER) => LedgerFn::from_word(name).map(|method| format!("{LEDGER_PREFIX}{}", method.as_str())),
         Some(_) => None,
         None => (!matches!(answerer(name, None, entry), Answerer::Nobody)).then(|| name.to_owned()),
     };
@@ -50,8 +50,8 @@ pub(crate) fn lookup(name: &str, object: Option<MontyUuid>, entry: &Entry) -> Na
 
 /// Who answers a call.
 pub(crate) enum Answerer {
-    /// The kernel, under this name.
-    Kernel(String),
+    /// The kernel.
+    Kernel(HostFn),
     /// This module.
     Local,
     /// Nobody: there is no such function.
@@ -60,26 +60,23 @@ pub(crate) enum Answerer {
 
 /// Who answers the call of a function, or of a method of the `object`.
 pub(crate) fn answerer(name: &str, object: Option<MontyUuid>, entry: &Entry) -> Answerer {
-    match object {
-        Some(LEDGER) => return Answerer::Kernel(format!("ledger.{name}")),
-        Some(_) => return Answerer::Nobody,
-        None => {}
-    }
-    if LOCAL.contains(&name) {
-        return Answerer::Local;
-    }
-    if let (Some(method), Entry::Check) = (name.strip_prefix(LEDGER_PREFIX), entry) {
-        return Answerer::Kernel(format!("ledger.{method}"));
-    }
-    let known = FUNCTIONS.contains(&name) || OpKind::from_word(name).is_some();
-    if known { Answerer::Kernel(name.into()) } else { Answerer::Nobody }
+    let method = |name: &str| LedgerFn::from_word(name).map(HostFn::Ledger);
+    let function = match (object, name.strip_prefix(LEDGER_PREFIX)) {
+        (Some(LEDGER), _) => method(name),
+        (Some(_), _) => None,
+        (None, Some(name)) if *entry == Entry::Check => method(name),
+        (None, _) if LOCAL.contains(&name) => return Answerer::Local,
+        (None, _) => HostFn::from_word(name),
+    };
+    function.map_or(Answerer::Nobody, Answerer::Kernel)
 }
 
 /// Why a mind can't call a function while it thinks.
-pub(crate) fn only_thinks(name: &str, entry: &Entry) -> Option<MontyException> {
-    if *entry != Entry::Step || LOOKS.contains(&name) {
+pub(crate) fn only_thinks(function: HostFn, entry: &Entry) -> Option<MontyException> {
+    if *entry != Entry::Step || function.looks() {
         return None;
     }
+    let name = function.as_str();
     Some(raise(
         ExcType::RuntimeError,
         format!(

@@ -24,17 +24,17 @@ pub use self::run::ThreadSandbox;
 /// Stack that the thread of a sandbox needs: the parser recurses as deep as an expression nests.
 pub const STACK_BYTES: usize = 64 * 1024 * 1024;
 
-/// Something that runs code. Thread isolation runs it in the caller's thread; process isolation will
-/// run it in a worker, behind this same trait.
-pub trait Sandbox: Send {
-    /// Says whether a source is in the dialect.
+/// Something that runs code, for as many threads at once as ask. It shows no interpreter: whatever stands
+/// behind it, here or in another process, takes a [`CodeCall`] and answers with a [`CodeAnswer`].
+pub trait Sandbox: Send + Sync {
+    /// Says whether a source is in the dialect, and the names of the functions that it defines to be called.
     ///
     /// # Errors
     /// What is not, with its line and what to write instead.
-    fn check(&mut self, source: &Arc<str>, file: &str) -> Result<(), CodeFailure>;
+    fn check(&self, source: &Arc<str>, file: &str) -> Result<Vec<String>, CodeFailure>;
 
     /// Runs code up to its first host call or its end.
-    fn start(&mut self, call: CodeCall) -> Progress;
+    fn start(&self, call: CodeCall) -> Progress;
 }
 
 /// Code that waits for the answer to a host call.

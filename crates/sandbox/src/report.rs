@@ -59,11 +59,6 @@ const HINTS: &[(&str, &str)] = &[
     ("name 'input'", "nobody answers `input`; take arguments"),
 ];
 
-/// A failure with a sentence and no traceback.
-pub(crate) fn plain(kind: FailureKind, message: impl Into<String>) -> CodeFailure {
-    CodeFailure { kind, message: message.into(), exception: None, traceback: String::new() }
-}
-
 /// A source that did not compile.
 pub(crate) fn invalid(error: &MontyException, file: &str, lines: Lines) -> CodeFailure {
     let mut failure = told(error, file, lines, FailureKind::Invalid);
@@ -98,7 +93,30 @@ fn told(error: &MontyException, file: &str, lines: Lines, kind: FailureKind) -> 
     }
     let traceback = traceback(error, file, lines, &message);
     let exception = error.message().map(str::to_owned);
-    CodeFailure { kind, message, exception, traceback }
+    let own_words = kind == FailureKind::Raised && own_words(error, lines);
+    CodeFailure { kind, message, exception, own_words, defines: Vec::new(), traceback }
+}
+
+/// Whether an exception was raised by a `raise` or an `assert` of the agent's own lines. Where that can't be
+/// seen, as of an exception that is raised again by a name, its text may be the interpreter's.
+fn own_words(error: &MontyException, lines: Lines) -> bool {
+    let Some(frame) = error.traceback().last() else { return false };
+    let own = frame.start.line.checked_sub(lines.before).is_some_and(|line| (1..=lines.own).contains(&line));
+    if !own {
+        return false;
+    }
+    let exc_type = error.exc_type();
+    if exc_type == ExcType::AssertionError {
+        return true;
+    }
+    // The place is that of the exception's expression: `raise` stands before it.
+    let line = frame.preview_line.as_deref().unwrap_or_default();
+    let column = usize::try_from(frame.start.column).unwrap_or(usize::MAX).saturating_sub(1);
+    let at = line.char_indices().nth(column).map_or(line.len(), |(at, _)| at);
+    let (before, after) = line.split_at(at);
+    let name = exc_type.to_string();
+    let ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
+    before.trim_end().ends_with("raise") && after.strip_prefix(name.as_str()).is_some_and(ends)
 }
 
 /// The traceback in Python's layout, of the agent's own lines only.

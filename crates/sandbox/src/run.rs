@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -15,6 +15,7 @@ use monty_types::{
 use oikos_kernel::code::{
     CodeAnswer, CodeCall, CodeFailure, CodeLimits, Entry, FailureKind, HostAnswer, HostCall, Meter,
 };
+use oikos_kernel::host_fn::HostFn;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
@@ -22,7 +23,7 @@ use crate::{
     Progress, Sandbox, Suspended,
     convert::{to_json, to_python},
     host::{self, Answerer, Local, answerer, only_thinks, raise},
-    program::{Lines, Program, Programs, compile},
+    program::{Lines, Program, Programs, compile, defines},
     report,
 };
 
@@ -36,7 +37,7 @@ const SUSPENSIONS_MAX: usize = 10_000_000;
 /// without that only single large values are refused.
 #[derive(Default)]
 pub struct ThreadSandbox {
-    programs: Programs,
+    programs: Mutex<Programs>,
 }
 
 impl std::fmt::Debug for ThreadSandbox {
@@ -51,18 +52,33 @@ impl ThreadSandbox {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// The program of a call, compiled now or before. Nobody waits for another's compiling.
+    fn program(&self, call: &CodeCall) -> Result<Program, CodeFailure> {
+        if let Some(program) = self.programs().get(&call.source, &call.entry) {
+            return Ok(program);
+        }
+        let program = guarded(|| compile(&call.source, &call.file, &call.entry));
+        let program = program.unwrap_or_else(|| Err(died()))?;
+        self.programs().keep(&call.source, &call.entry, program.clone());
+        Ok(program)
+    }
+
+    fn programs(&self) -> MutexGuard<'_, Programs> {
+        // Whoever panicked while holding it was looking for a program, and left the table as it was.
+        self.programs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Sandbox for ThreadSandbox {
-    fn check(&mut self, source: &Arc<str>, file: &str) -> Result<(), CodeFailure> {
-        guarded(|| compile(source, file, &Entry::Snippet).map(|_| ())).unwrap_or_else(|| Err(died()))
+    fn check(&self, source: &Arc<str>, file: &str) -> Result<Vec<String>, CodeFailure> {
+        guarded(|| compile(source, file, &Entry::Snippet).map(|_| defines(source)))
+            .unwrap_or_else(|| Err(died()))
     }
 
-    fn start(&mut self, call: CodeCall) -> Progress {
+    fn start(&self, call: CodeCall) -> Progress {
         let limits = call.limits;
-        let program = guarded(|| self.programs.get(&call.source, &call.file, &call.entry))
-            .unwrap_or_else(|| Err(died()));
-        let program = match program {
+        let program = match self.program(&call) {
             Ok(program) => program,
             Err(failure) => return done(Err(failure), Meter::default(), String::new()),
         };
@@ -83,10 +99,10 @@ impl Sandbox for ThreadSandbox {
             memory_base: live_bytes(),
             memory_peak: 0,
         };
-        let inputs = inputs(program, call);
+        let inputs = inputs(&program, call);
         let tracker = tracker(limits);
         let progress =
-            run.timed(|run| program.code.clone().start(inputs, tracker, PrintWriter::Callback(&mut run.io)));
+            run.timed(|run| program.code.start(inputs, tracker, PrintWriter::Callback(&mut run.io)));
         run.go_on(progress)
     }
 }
@@ -133,7 +149,7 @@ fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
 }
 
 fn died() -> CodeFailure {
-    report::plain(FailureKind::Died, "the interpreter failed on this code")
+    CodeFailure::plain(FailureKind::Died, "the interpreter failed on this code")
 }
 
 fn done(result: Result<Value, CodeFailure>, meter: Meter, output: String) -> Progress {
@@ -251,7 +267,7 @@ impl Run {
             stepped = match progress {
                 RunProgress::Complete(value) => {
                     let result = to_json(value).map_err(|problem| {
-                        report::plain(
+                        CodeFailure::plain(
                             FailureKind::NotJson,
                             format!("TypeError: the result can't be returned: {problem}"),
                         )
@@ -300,8 +316,8 @@ impl Run {
                 },
                 Err(error) => error.into(),
             },
-            Answerer::Kernel(name) => match only_thinks(&name, &self.entry)
-                .map_or_else(|| host_call(name, &call), Err)
+            Answerer::Kernel(function) => match only_thinks(function, &self.entry)
+                .map_or_else(|| host_call(function, &call), Err)
             {
                 Ok(host) => {
                     let answer = CodeAnswer::Call { call: host, meter: self.meter() };
@@ -326,9 +342,9 @@ impl Run {
         let failure = match self.io.stop {
             Some(Stop::Output) => {
                 let most = self.io.output_max;
-                report::plain(FailureKind::Output, format!("the code printed more than {most} bytes"))
+                CodeFailure::plain(FailureKind::Output, format!("the code printed more than {most} bytes"))
             }
-            _ => report::plain(FailureKind::Instructions, "the code ran out of its instruction budget"),
+            _ => CodeFailure::plain(FailureKind::Instructions, "the code ran out of its instruction budget"),
         };
         self.end(Err(failure))
     }
@@ -340,14 +356,14 @@ impl Run {
 }
 
 /// A host call with JSON arguments.
-fn host_call(name: String, call: &FunctionCall) -> Result<HostCall, MontyException> {
-    let unfit = |problem: String| raise(ExcType::TypeError, format!("{}(): {problem}", call.function_name));
+fn host_call(function: HostFn, call: &FunctionCall) -> Result<HostCall, MontyException> {
+    let unfit = |problem: String| raise(ExcType::TypeError, format!("{}(): {problem}", function.as_str()));
     let args = call.args.iter().cloned().map(to_json).collect::<Result<_, _>>().map_err(unfit)?;
     let mut kwargs = serde_json::Map::new();
     for (key, value) in &call.kwargs {
         kwargs.insert(key.to_string(), to_json(value.clone()).map_err(unfit)?);
     }
-    Ok(HostCall { name, args, kwargs })
+    Ok(HostCall { function, args, kwargs })
 }
 
 fn thread_cpu_ns() -> u64 {

@@ -6,7 +6,7 @@
 
 mod door;
 
-use door::{Case, check, check_source, run, with};
+use door::{Case, check, check_source, defined, run, with};
 use oikos_kernel::code::Entry;
 use serde_json::json;
 
@@ -22,8 +22,25 @@ fn values_and_entries() {
         ("def run():\n    return (1, [2, (3,)])", json!([]), "[1,[2,[3]]]"),
         ("def run():\n    return {1: 'a', '1': 'b'}", json!([]), "! NotJson two keys"),
         ("def run():\n    return {2: 'a', None: 'b'}", json!([]), r#"{"2":"a","null":"b"}"#),
-        ("def run():\n    return 2 ** 63", json!([]), "9223372036854775808"),
+        (
+            "def run():\n    return [2 ** 63 - 1, -2 ** 63]",
+            json!([]),
+            "[9223372036854775807,-9223372036854775808]",
+        ),
+        ("def run():\n    return 2 ** 64 - 2 ** 63 - 1 - 2 ** 62", json!([]), "4611686018427387903"),
+        ("def run():\n    return {'a': [2 ** 63]}", json!([]), "! NotJson an int beyond 64 bits at [a][0]"),
+        ("def run():\n    return -2 ** 63 - 1", json!([]), "! NotJson an int beyond 64 bits"),
         ("def run():\n    return 2 ** 64", json!([]), "! NotJson an int beyond 64 bits"),
+        (
+            "def run(x):\n    return x",
+            json!([[0.1, -0.0, 1e300, 5e-324, 1.0]]),
+            "[0.1,-0.0,1e+300,5e-324,1.0]",
+        ),
+        (
+            "def run(x):\n    x['c'] = 0\n    return [x, list(x), {'b': 1, **x}]",
+            json!([{"z": 1, "a": {"y": 2, "b": 3}}]),
+            r#"[{"z":1,"a":{"y":2,"b":3},"c":0},["z","a","c"],{"b":1,"z":1,"a":{"y":2,"b":3},"c":0}]"#,
+        ),
         ("def run():\n    return [1.0, float('nan')]", json!([]), "! NotJson the float NaN at [1]"),
         ("def run():\n    return float('inf')", json!([]), "! NotJson"),
         ("def run():\n    return {'a': {1, 2}}", json!([]), "! NotJson a value of type set at [a]"),
@@ -37,11 +54,11 @@ fn values_and_entries() {
         ),
         ("def run():\n    return 'x' * 5000000", json!([]), "! NotJson bytes as JSON"),
         ("def run(a, b):\n    return a", json!([1]), "! Raised missing 1 required positional argument"),
-        ("def price():\n    return 5", json!([]), "! NoEntry it defines price"),
+        ("def price():\n    return 5", json!([]), "! NoEntry the code has no function `run` [price]"),
         ("x = 1", json!([]), "! NoEntry"),
         ("run = lambda x: x * 2", json!([4]), "8"),
-        ("", json!([]), "! NoEntry it defines none"),
-        ("'''\ndef run():\n    return 1\n'''", json!([]), "! NoEntry it defines none"),
+        ("", json!([]), "! NoEntry the code has no function `run`"),
+        ("'''\ndef run():\n    return 1\n'''", json!([]), "! NoEntry the code has no function `run`"),
         ("def run():\r\n    return 1\r\n", json!([]), "1"),
         ("def run():\n\treturn 'ü' + '\\u00e9'", json!([]), "\"üé\""),
     ]);
@@ -134,7 +151,7 @@ fn modules_work_and_are_seeded_and_clocked() {
             json!([]),
             r#"["2026-01-01 00:00:00.500000","2026-01-01"]"#,
         ),
-        ("def run():\n    return now()", json!([]), "\"2026-01-01T00:00:00.5Z\""),
+        ("def run():\n    return now()", json!([]), "\"2026-01-01T00:00:00.500Z\""),
         (
             "import statistics as s\ndef run():\n    return [s.mean([1, 2, 6]), s.median([3, 1, 2]), s.mode([1, 2, 2]), s.pstdev([2, 2])]",
             json!([]),
@@ -191,6 +208,26 @@ fn modules_work_and_are_seeded_and_clocked() {
             r#"[3.0,[1],"bb"]"#,
         ),
     ]);
+}
+
+#[test]
+fn an_assert_says_what_its_author_wrote() {
+    let caught = |statement: &str| {
+        format!(
+            "def run():\n    try:\n        {statement}\n    except AssertionError as e:\n        return str(e)"
+        )
+    };
+    check(&[
+        (
+            "SECRET = 3\ndef run():\n    assert SECRET > 9, 'too low'",
+            json!([]),
+            "! Raised AssertionError: too low",
+        ),
+        (&caught("assert 1 == 2, 'nope'"), json!([]), "\"nope\""),
+        (&caught("assert 1 == 2"), json!([]), "\"\""),
+        (&caught("assert (lambda: [])(), f'{1 + 1} is few'"), json!([]), "\"2 is few\""),
+    ]);
+    assert_eq!(Case::new("SECRET = 3\ndef run():\n    assert SECRET > 9").text(), "! Raised AssertionError");
 }
 
 #[test]
@@ -270,6 +307,76 @@ fn tracebacks_show_the_agents_own_lines() {
     assert!(report.contains("line 3") && !report.contains("_oikos"), "{report}");
     let empty = Case::new("import random\ndef run():\n    return random.choice([])").report();
     assert!(empty.contains("line 3") && !empty.contains("_oikos"), "{empty}");
+}
+
+#[test]
+fn strangers_are_told_the_author_s_words_and_nothing_of_the_code() {
+    let discreet = |body: &str| {
+        let source = format!(
+            "SECRET = {{'key': 4711}}\nclass Hidden:\n    pass\ndef _inner(price):\n    {body}\ndef run(floor=14150):\n    return _inner(floor)\n"
+        );
+        run(&source, Entry::Method("run".into()), json!([]), &mut |call| panic!("{call:?}")).discreet()
+    };
+    for (body, says) in [
+        ("assert price < 14150, 'too high'", "AssertionError: too high"),
+        ("assert price < 14150", "AssertionError"),
+        ("raise ValueError('my words')", "ValueError: my words"),
+        ("raise KeyError", "KeyError"),
+        ("x = 1\n    if x: raise ValueError(f'at most {x}')", "ValueError: at most 1"),
+        ("return SECRET['hidden_key']", "KeyError"),
+        ("return secret_name", "NameError"),
+        ("return Hidden().secret_attribute", "AttributeError"),
+        ("return price.secret_attribute", "AttributeError"),
+        ("return int('4711 secrets')", "ValueError"),
+        ("raise ValueError(SECRET['hidden_key'])", "KeyError"),
+        ("raise secret_name", "NameError"),
+        ("try:\n        SECRET['hidden_key']\n    except KeyError as e:\n        raise e", "KeyError"),
+        ("try:\n        SECRET['hidden_key']\n    except KeyError:\n        raise", "KeyError"),
+        (
+            "try:\n        SECRET['hidden_key']\n    except KeyError as e:\n        raise ValueError('no such thing') from e",
+            "ValueError: no such thing",
+        ),
+        ("return {'hidden_key': {1, 2}}", "TypeError: the result is no JSON"),
+        ("return run(1, 2, 3)", "TypeError"),
+        ("import json\n    return json.loads('hidden_key')", "JSONDecodeError"),
+        ("return storage_get('hidden_key', {1})", "TypeError"),
+        ("return [][4711]", "IndexError"),
+    ] {
+        let told = discreet(body);
+        assert!(told.ends_with(says), "{body}: {told}");
+        for word in
+            ["hidden", "SECRET", "secret", "4711", "14150", "_inner", "price", "run", "Hidden", "    "]
+        {
+            assert!(!told.contains(word), "{body}: {told}");
+        }
+    }
+}
+
+#[test]
+fn what_a_source_defines_is_named() {
+    let source = "import math\nLIMIT = 3\ndef run(): pass\nasync def later(): pass\ndef _hidden(): pass\nclass Shop:\n    def sell(self): pass\ndouble = lambda x: x\n";
+    let named = defined(source);
+    for (name, is) in [("run", true), ("later", true), ("double", true), ("_hidden", false), ("sell", false)]
+    {
+        assert_eq!(named.iter().any(|defined| defined == name), is, "{name}: {named:?}");
+    }
+}
+
+#[test]
+fn one_sandbox_serves_many_threads() {
+    let sandbox = oikos_sandbox::ThreadSandbox::new();
+    let answers: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|at| {
+                scope.spawn({
+                    let sandbox = &sandbox;
+                    move || door::on(sandbox, "def run(x):\n    return x * 2", at)
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    });
+    assert_eq!(answers, ["0", "2", "4", "6"]);
 }
 
 #[test]

@@ -10,9 +10,9 @@ mod signals;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use oikos_runner::kernel::{event, op, world::wire::Viewer};
+use oikos_runner::kernel::{event, op, receipt::Receipt, world::wire::Viewer};
 use oikos_runner::{
-    Journal, Live, RunError, Stop, Verified,
+    Journal, Live, Misread, RunError, Stop, Verified,
     config::{self, Overrides, WorldFile},
     founded_from, library, recorded, report, session, strict_json, verify,
 };
@@ -134,16 +134,20 @@ fn verified_text(found: &Verified) -> String {
 }
 
 fn act(world: &Path, principal: &str, action: &str, printer: Printer) -> Result<ExitStatus> {
-    let action: Value = match strict_json(action) {
-        Ok(action) => action,
-        Err(error) => {
+    let action = match strict_json(action) {
+        Err(Misread::Syntax(error)) => {
             bail!(Usage(format!("the action is not JSON ({error}); write it as '{{\"op\": \"noop\"}}'")))
         }
+        read => read,
     };
     let mut live = Live::open(Journal::open(world).map_err(RunError::from)?)?;
     live.notes.iter().for_each(|note| print::note(&note.to_string()));
     live.sequencer.tell_time();
-    let receipt = live.sequencer.act(principal, action)?;
+    let receipt = match action {
+        Ok(action) => live.sequencer.act(principal, action)?,
+        Err(Misread::Unfit(refusal)) => Receipt::refused(live.sequencer.now(), refusal),
+        Err(Misread::Syntax(error)) => bail!(Usage(error)),
+    };
     live.sequencer.commit()?;
     let shown = receipt.to_json(live.world(), Viewer::Artifact(live.world().lookup(principal)));
     ExitStatus::answer(receipt.outcome.is_ok(), printer.value(&shown))

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{ActionId, FieldType, Fields, Natural, Op, OpKind, OpSpec, SPECS};
+use super::{ActionId, Fields, Natural, Op, OpKind, OpSpec, SPECS, heritage};
 use crate::{
     code::HostCall,
     id::nearest,
@@ -30,17 +30,6 @@ pub struct Action {
     /// The client's id of the action.
     pub action_id: Option<String>,
 }
-
-/// The spelling of an earlier system: `(its word, ours)` for ops and for fields.
-const HERITAGE_OPS: &[(&str, OpKind)] = &[
-    ("read_artifact", OpKind::Read),
-    ("write_artifact", OpKind::Write),
-    ("edit_artifact", OpKind::Edit),
-    ("delete_artifact", OpKind::Delete),
-    ("invoke_artifact", OpKind::Invoke),
-];
-const HERITAGE_FIELDS: &[(&str, &str)] =
-    &[("artifact_id", "artifact"), ("artifact_type", "kind"), ("old_string", "old"), ("new_string", "new")];
 
 /// Fields that every op may carry.
 const ENVELOPE: [&str; 2] = ["max_spend", "action_id"];
@@ -108,7 +97,7 @@ fn at(index: usize, mut refusal: Refusal) -> Refusal {
 
 fn parse_op(mut map: Map<String, Value>) -> Result<(Planned, Option<String>), Refusal> {
     let kind = op_kind(&mut map)?;
-    rename_heritage(&mut map)?;
+    heritage::translate(kind, &mut map)?;
     finish(kind, map)
 }
 
@@ -139,7 +128,7 @@ impl std::fmt::Display for OpKind {
 }
 
 fn op_kind(map: &mut Map<String, Value>) -> Result<OpKind, Refusal> {
-    let (name, value) = match (map.remove("op"), map.remove("action_type")) {
+    let (name, value) = match (map.shift_remove("op"), map.shift_remove("action_type")) {
         (Some(value), None) => ("op", value),
         (None, Some(value)) => ("action_type", value),
         (Some(_), Some(_)) => return Err(Refusal::invalid("give `op` or `action_type`, not both")),
@@ -150,8 +139,7 @@ fn op_kind(map: &mut Map<String, Value>) -> Result<OpKind, Refusal> {
     let Value::String(word) = value else {
         return Err(Refusal::invalid(format!("`{name}` must be a string")));
     };
-    let heritage = HERITAGE_OPS.iter().find(|(old, _)| *old == word).map(|(_, kind)| *kind);
-    if let Some(kind) = OpKind::from_word(&word).or(heritage) {
+    if let Some(kind) = heritage::op(&word) {
         return Ok(kind);
     }
     let words = SPECS.iter().map(|spec| spec.kind.as_str());
@@ -161,18 +149,6 @@ fn op_kind(map: &mut Map<String, Value>) -> Result<OpKind, Refusal> {
         Some(near) => refusal.hint(format!("did you mean `{near}`?")),
         None => refusal.hint(format!("the ops are {}", words.collect::<Vec<_>>().join(", "))),
     })
-}
-
-fn rename_heritage(map: &mut Map<String, Value>) -> Result<(), Refusal> {
-    for (old, new) in HERITAGE_FIELDS {
-        let Some(value) = map.remove(*old) else {
-            continue;
-        };
-        if map.insert((*new).into(), value).is_some() {
-            return Err(Refusal::invalid(format!("`{old}` and `{new}` are the same field")));
-        }
-    }
-    Ok(())
 }
 
 fn known(spec: &OpSpec, key: &str) -> bool {
@@ -202,39 +178,40 @@ impl Planned {
         let Some(spec) = kind.spec() else {
             return Err(unsupported(kind));
         };
-        let mut map = call.kwargs;
-        if map.contains_key("action_id") {
+        if call.kwargs.contains_key("action_id") {
             return Err(Refusal::invalid("`action_id` names a submitted action; code can't give one"));
         }
-        let mut args = call.args.into_iter();
-        for (field, value) in spec.fields.iter().take(spec.positional).zip(args.by_ref()) {
-            if map.insert(field.name.into(), value).is_some() {
-                return Err(Refusal::invalid(format!("`{}` got `{}` twice", spec.kind, field.name)));
-            }
-        }
-        let rest: Vec<Value> = args.collect();
-        if kind == OpKind::Invoke && !rest.is_empty() {
-            if map.insert("args".into(), rest.into()).is_some() {
+        let names: Vec<&str> = spec.fields.iter().take(spec.positional).map(|field| field.name).collect();
+        let mut call = call;
+        if kind == OpKind::Invoke && call.args.len() > names.len() {
+            // The arguments of the method follow by position.
+            let rest = call.args.split_off(names.len());
+            if call.kwargs.insert("args".into(), rest.into()).is_some() {
                 return Err(Refusal::invalid("`invoke` got `args` twice"));
             }
-        } else if !rest.is_empty() {
-            let most = spec.positional;
-            return Err(Refusal::invalid(format!(
-                "`{}` takes at most {most} positional arguments",
-                spec.kind
-            ))
-            .hint("name the others, as in `price=5`"));
         }
+        let map = named(spec.kind.as_str(), &names, call)?;
         finish(kind, map).map(|(planned, _)| planned)
     }
 }
 
-/// Reads one named value out of a call's arguments, by position or keyword.
-pub(crate) fn argument<T: FieldType>(call: &mut HostCall, at: usize, name: &str) -> Result<T, Refusal> {
-    let positional = call.args.get_mut(at).map(Value::take);
-    let keyword = call.kwargs.remove(name);
-    if positional.is_some() && keyword.is_some() {
-        return Err(Refusal::invalid(format!("`{}` got `{name}` twice", call.name)));
+/// The arguments of a call by their names; those given by position are named in the order of `names`.
+///
+/// # Errors
+/// `invalid_argument` if there are more than names, or one is given twice.
+pub(crate) fn named(function: &str, names: &[&str], call: HostCall) -> Result<Map<String, Value>, Refusal> {
+    let (mut map, most) = (call.kwargs, names.len());
+    if call.args.len() > most {
+        let plural = if most == 1 { "" } else { "s" };
+        return Err(Refusal::invalid(format!(
+            "`{function}` takes at most {most} positional argument{plural}"
+        ))
+        .hint("name the others, as in `price=5`"));
     }
-    T::take(name, positional.or(keyword))
+    for (name, value) in names.iter().zip(call.args) {
+        if map.insert((*name).into(), value).is_some() {
+            return Err(Refusal::invalid(format!("`{function}` got `{name}` twice")));
+        }
+    }
+    Ok(map)
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     id::{Id, nearest},
-    json::{Json, depth, text_bytes},
+    json::{Json, Unfit, check, text_bytes},
     limits,
     record::Pays,
     refusal::{Code, Refusal},
@@ -174,6 +174,18 @@ pub(super) fn integer(name: &str, value: &Value, least: i64) -> Result<i64, Refu
     }
 }
 
+/// The refusal of an integer that no world can hold, naming its place.
+#[must_use]
+pub fn beyond(place: &str, number: &str) -> Refusal {
+    let shown: String = number.chars().take(40).collect();
+    let rest = if shown.len() < number.len() { "…" } else { "" };
+    Refusal::invalid(format!("`{place}`: the integer {shown}{rest} is beyond 64 bits")).hint(format!(
+        "integers go from {} to {}; write a longer one as a string",
+        i64::MIN,
+        i64::MAX
+    ))
+}
+
 pub(super) fn list(name: &str, value: Value, most: usize) -> Result<Vec<Value>, Refusal> {
     match value {
         Value::Array(items) if items.len() <= most => Ok(items),
@@ -192,14 +204,18 @@ pub(super) fn unknown_key(name: &str, key: &str, known: &[&str]) -> Refusal {
     }
 }
 
-/// Checks the size and depth of a JSON value.
+/// Checks the size and depth of a JSON value, and that its integers are those of 64 bits.
 ///
 /// # Errors
-/// `limit_exceeded`, naming the field.
+/// `limit_exceeded` or `invalid_argument`, naming the field and the place in it.
 pub fn bounded(name: &str, value: &Value, bytes_max: usize) -> Result<(), Refusal> {
-    let deep = depth(value, limits::JSON_DEPTH_MAX);
-    if deep > limits::JSON_DEPTH_MAX {
-        return Err(too_large(name, "levels of nesting", limits::JSON_DEPTH_MAX, deep));
+    match check(value) {
+        Ok(()) => {}
+        Err(Unfit::Deep) => {
+            let most = limits::JSON_DEPTH_MAX;
+            return Err(too_large(name, "levels of nesting", most, most + 1));
+        }
+        Err(Unfit::Integer { place, number }) => return Err(beyond(&format!("{name}{place}"), &number)),
     }
     let bytes = match value {
         Value::String(text) => text.len(),

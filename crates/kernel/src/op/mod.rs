@@ -7,20 +7,23 @@
 mod field;
 mod wait;
 // Built on it:
+mod heritage;
 mod query;
 mod action;
 mod schema;
 
 use serde_json::Value;
 
-pub(crate) use self::action::argument;
+pub(crate) use self::action::named;
 use self::field::Fields;
 pub use self::{
     action::{Action, Planned},
     field::{
         ActionId, Amount, Args, Content, Data, Duration, Field, FieldType, Gift, Gifts, Ids, Interface, Keep,
-        Key, Method, Natural, Object, OrNull, Part, Permission, Source, Stored, Text, What, Word, bounded,
+        Key, Method, Natural, Object, OrNull, Part, Permission, Source, Stored, Text, What, Word, beyond,
+        bounded,
     },
+    heritage::heritage,
     query::{QUERIES, QuerySpec, answers, queries},
     schema::{reference, schema},
     wait::{AnyOf, EventType, Fitting, Level, Waiting},

@@ -19,6 +19,9 @@ use crate::{
     state::State,
 };
 
+/// Methods that a hint names.
+const METHODS_NAMED_MAX: usize = 20;
+
 /// Refusals remembered per run; more than this are raised only by code that catches them.
 const RAISED_MAX: usize = 16;
 
@@ -183,7 +186,7 @@ impl Transaction<'_> {
         };
         let room = limits::OUTPUT_BYTES_MAX.saturating_sub(self.output.len());
         self.output.push_str(output.get(..output.floor_char_boundary(room)).unwrap_or(""));
-        let detail = result.as_ref().err().map(|failure| failure_text(failure).to_owned());
+        let detail = result.as_ref().err().map(|failure| failure.text().to_owned());
         let out_of_cpu =
             task.cpu_bound && result.as_ref().is_err_and(|failure| failure.kind == FailureKind::Instructions);
         let result = result.map_err(|failure| self.failure(&task, &failure));
@@ -224,13 +227,18 @@ impl Transaction<'_> {
 
     /// A failure of code, as whoever ran it is told.
     fn failure(&self, task: &CodeTask, failure: &CodeFailure) -> Refusal {
-        let file = &task.file;
+        let (file, open) = (&task.file, self.may_see_lines(task));
         let uncaught = failure.exception.as_ref();
         if let Some(text) = uncaught.filter(|_| failure.kind == FailureKind::Raised)
             && let Some((_, refusal)) = task.raised.iter().rev().find(|(raised, _)| raised == &**text)
         {
-            // A refusal that the code let through keeps its code and numbers.
-            return refusal.clone();
+            // A refusal that the code let through keeps its code and numbers. Its words tell what the code
+            // did with whom, unless they tell the payer what it lacks.
+            if open || refusal.lack.is_some() || refusal.bound {
+                return refusal.clone();
+            }
+            let code = refusal.code;
+            return Refusal::new(code, format!("in `{file}`: an op of its code was refused as `{code}`"));
         }
         let code = match failure.kind {
             FailureKind::Invalid => Code::InvalidCode,
@@ -248,19 +256,36 @@ impl Transaction<'_> {
             FailureKind::Output => Code::LimitExceeded,
             FailureKind::Died => Code::WorkerDied,
         };
-        let trace = failure_text(failure);
-        if self.may_see_lines(task) {
-            return Refusal::new(code, format!("in `{file}`: {trace}"));
+        let told = if open { failure.text().to_owned() } else { failure.discreet() };
+        let refusal = Refusal::new(code, format!("in `{file}`: {told}"));
+        match (failure.kind, open) {
+            (FailureKind::NoEntry, true) if failure.defines.is_empty() => {
+                refusal.hint("its code defines no function that can be called")
+            }
+            (FailureKind::NoEntry, true) => {
+                let named: Vec<&str> =
+                    failure.defines.iter().take(METHODS_NAMED_MAX).map(String::as_str).collect();
+                refusal.hint(format!("it defines {}", named.join(", ")))
+            }
+            (FailureKind::NoEntry, false) => refusal.hint(self.listed_methods(task)),
+            _ => refusal,
         }
-        // Where it happened, without the text of the lines.
-        let places =
-            trace.lines().filter(|line| line.starts_with("Traceback") || line.starts_with("  File "));
-        let lines: Vec<&str> = places.chain([failure.message.as_str()]).collect();
-        Refusal::new(code, format!("in `{file}`: {}", lines.join("\n")))
+    }
+
+    /// What an artifact says itself of its methods, for those who may not read its code.
+    fn listed_methods(&self, task: &CodeTask) -> String {
+        let artifact = task.actor.me.and_then(|me| self.draft.artifact(me));
+        let tools = artifact.and_then(|artifact| artifact.interface.value().as_array());
+        let names = tools.into_iter().flatten().filter_map(|tool| tool.get("name")?.as_str());
+        let named: Vec<&str> = names.take(METHODS_NAMED_MAX).collect();
+        if named.is_empty() {
+            return "its code can't be read, and it has no `interface` that lists its methods".into();
+        }
+        format!("its interface lists {}", named.join(", "))
     }
 
     /// Whether everyone to whom a failure of code goes, or may be passed on, surely may read that code:
-    /// a traceback quotes it.
+    /// what it says quotes the code.
     fn may_see_lines(&self, task: &CodeTask) -> bool {
         let Some(me) = task.actor.me else { return true };
         let callers = self.stack.iter().filter_map(|below| match below {
@@ -414,10 +439,6 @@ impl Transaction<'_> {
             }
         })
     }
-}
-
-fn failure_text(failure: &CodeFailure) -> &str {
-    if failure.traceback.is_empty() { &failure.message } else { &failure.traceback }
 }
 
 /// The depth of what is invoked next.

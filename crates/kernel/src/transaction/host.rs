@@ -1,12 +1,13 @@
 //! What code may call: the ops, and the few functions beside them (`DESIGN.md §8`).
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{Next, Transaction, stack::Actor};
 use crate::{
     code::{HostCall, Meter},
+    host_fn::{Function, HostFn, HostSpec, LedgerFn},
     id::Id,
-    op::{Key, OpKind, Planned, Text, Word, argument},
+    op::{FieldType, Key, Natural, OpKind, Planned, Text, Word, named},
     record::{Handle, Pays},
     refusal::{Code, Refusal},
     rules::{ResourceId, ResourceKind},
@@ -22,126 +23,131 @@ impl Transaction<'_> {
             return Next::Root;
         };
         let actor = task.actor;
-        if call.name == "attempt" {
-            task.attempt = true;
+        if call.function == HostFn::Function(Function::Attempt) {
             return match attempted(call) {
-                Ok(call) => self.dispatch(actor, call),
-                Err(refusal) => {
-                    // A wrong use of `attempt` itself is raised, not returned.
-                    if let Some(task) = self.top_code() {
-                        task.attempt = false;
-                    }
-                    self.answer(Err(refusal))
+                Ok(call) => {
+                    task.attempt = true;
+                    self.dispatch(actor, call)
                 }
+                // A wrong use of `attempt` itself is raised, not returned.
+                Err(refusal) => self.answer(Err(refusal)),
             };
         }
         self.dispatch(actor, call)
     }
 
     fn dispatch(&mut self, actor: Actor, call: HostCall) -> Next {
-        let call = renamed(call);
-        if let Some(kind) = OpKind::from_word(&call.name) {
-            return match Planned::from_call(kind, call) {
-                Ok(planned) => self.begin(actor, planned, true),
-                Err(refusal) => self.answer(Err(refusal)),
-            };
-        }
-        let result = self.function(actor, call);
-        self.answer(result)
-    }
-
-    /// The functions that are no ops: they look, and cost nothing beyond CPU.
-    fn function(&mut self, actor: Actor, mut call: HostCall) -> Result<Value, Refusal> {
-        let value = match call.name.as_str() {
-            "get_balance" => {
-                only(&call, &["of"])?;
-                let who = self.known(actor, argument::<Option<Id>>(&mut call, 0, "of")?)?;
-                self.scrip(who).into()
-            }
-            "storage_get" => {
-                only(&call, &["key", "default"])?;
-                let key: Key = argument(&mut call, 0, "key")?;
-                let default = call.args.get_mut(1).map(Value::take).or_else(|| call.kwargs.remove("default"));
-                let own = self.own(actor)?;
-                let found = self.draft.artifact(own).and_then(|artifact| artifact.storage.get(&*key.0));
-                found.map_or_else(|| default.unwrap_or_default(), crate::json::Json::to_value)
-            }
-            "storage_list" => {
-                only(&call, &["prefix"])?;
-                let prefix: Option<Text> = argument(&mut call, 0, "prefix")?;
-                let prefix = prefix.map_or_else(String::new, |text| text.0);
-                let own = self.own(actor)?;
-                let keys = self.draft.artifact(own).map(|artifact| &artifact.storage);
-                let keys = keys
-                    .into_iter()
-                    .flat_map(|storage| storage.range(std::sync::Arc::from(prefix.as_str())..));
-                let keys = keys.map(|(key, _)| key).take_while(|key| key.starts_with(&prefix));
-                keys.map(|key| Value::from(&**key)).collect()
-            }
-            "get_artifact_info" => {
-                only(&call, &["artifact"])?;
-                let id: Id = argument(&mut call, 0, "artifact")?;
-                let handle = self.target(&id)?;
-                return Ok(self.metadata(actor, handle));
-            }
-            name => match name.strip_prefix("ledger.") {
-                Some(name) => return self.ledger(actor, name.to_owned().as_str(), call),
-                None => {
+        let result = match call.function {
+            HostFn::Op(kind) => return self.called(actor, kind, call),
+            HostFn::Ledger(function) => self.ledger(actor, function, call),
+            HostFn::Function(function) => match function {
+                Function::Pay => return self.called(actor, OpKind::Transfer, call),
+                Function::StorageSet => return self.called(actor, OpKind::Store, call),
+                Function::StorageDelete => match named(function.as_str(), function.spec().args, call) {
+                    Ok(mut kwargs) => {
+                        kwargs.insert("value".into(), Value::Null);
+                        let function = HostFn::Op(OpKind::Store);
+                        let call = HostCall { function, args: Vec::new(), kwargs };
+                        return self.called(actor, OpKind::Store, call);
+                    }
+                    Err(refusal) => Err(refusal),
+                },
+                Function::GetBalance => self.get_balance(actor, call),
+                Function::StorageGet => self.storage_get(actor, call),
+                Function::StorageList => self.storage_list(actor, call),
+                Function::GetArtifactInfo => self.get_artifact_info(actor, call),
+                Function::Attempt => Err(Refusal::invalid("`attempt` needs the name of an op, not its own")),
+                Function::CallLlm => {
+                    let name = function.as_str();
                     let sentence = format!("this version of the kernel does not have `{name}`");
-                    return Err(Refusal::new(Code::Unsupported, sentence));
+                    Err(Refusal::new(Code::Unsupported, sentence))
                 }
             },
         };
-        Ok(value)
+        self.answer(result)
+    }
+
+    /// An op that code called as a function.
+    fn called(&mut self, actor: Actor, kind: OpKind, call: HostCall) -> Next {
+        match Planned::from_call(kind, call) {
+            Ok(planned) => self.begin(actor, planned, true),
+            Err(refusal) => self.answer(Err(refusal)),
+        }
+    }
+
+    // The functions that are no ops look, and cost nothing beyond CPU.
+
+    fn get_balance(&mut self, actor: Actor, call: HostCall) -> Result<Value, Refusal> {
+        let mut args = Args::of(Function::GetBalance.as_str(), Function::GetBalance.spec(), call)?;
+        let who = self.known(actor, args.take::<Option<Id>>("of")?)?;
+        Ok(self.scrip(who).into())
+    }
+
+    fn storage_get(&mut self, actor: Actor, call: HostCall) -> Result<Value, Refusal> {
+        let mut args = Args::of(Function::StorageGet.as_str(), Function::StorageGet.spec(), call)?;
+        let key: Key = args.take("key")?;
+        let own = self.own(actor)?;
+        let found = self.draft.artifact(own).and_then(|artifact| artifact.storage.get(&*key.0));
+        Ok(match found {
+            Some(value) => value.to_value(),
+            None => args.0.remove("default").unwrap_or_default(),
+        })
+    }
+
+    fn storage_list(&mut self, actor: Actor, call: HostCall) -> Result<Value, Refusal> {
+        let mut args = Args::of(Function::StorageList.as_str(), Function::StorageList.spec(), call)?;
+        let prefix: Option<Text> = args.take("prefix")?;
+        let prefix = prefix.map_or_else(String::new, |text| text.0);
+        let own = self.own(actor)?;
+        let storage = self.draft.artifact(own).map(|artifact| &artifact.storage);
+        let from = || std::sync::Arc::from(prefix.as_str());
+        let keys = storage.into_iter().flat_map(|storage| storage.range(from()..));
+        let keys = keys.map(|(key, _)| key).take_while(|key| key.starts_with(&prefix));
+        Ok(keys.map(|key| Value::from(&**key)).collect())
+    }
+
+    fn get_artifact_info(&mut self, actor: Actor, call: HostCall) -> Result<Value, Refusal> {
+        let function = Function::GetArtifactInfo;
+        let mut args = Args::of(function.as_str(), function.spec(), call)?;
+        let id: Id = args.take("artifact")?;
+        let handle = self.target(&id)?;
+        Ok(self.metadata(actor, handle))
     }
 
     /// The read-only ledger that contracts are handed.
-    fn ledger(&mut self, actor: Actor, name: &str, mut call: HostCall) -> Result<Value, Refusal> {
-        let arguments: &[&str] = match name {
-            "principal_exists" | "get_scrip" | "get_all_resources" => &["principal"],
-            "can_afford_scrip" => &["principal", "amount"],
-            "get_resource" => &["principal", "resource"],
-            "can_spend_resource" => &["principal", "resource", "amount"],
-            other => {
-                let sentence = format!("`ledger` has no method `{}`", other.escape_debug());
-                return Err(Refusal::new(Code::Unsupported, sentence));
-            }
-        };
-        only(&call, arguments)?;
-        let id: Id = argument(&mut call, 0, "principal")?;
+    fn ledger(&mut self, actor: Actor, function: LedgerFn, call: HostCall) -> Result<Value, Refusal> {
+        let mut args = Args::of(function.as_str(), function.spec(), call)?;
+        let id: Id = args.take("principal")?;
         let found = self.draft.find(id.as_str()).filter(|handle| {
             self.draft
                 .artifact(*handle)
                 .is_some_and(|artifact| artifact.account.is_some() && !artifact.deleted)
         });
-        if name == "principal_exists" {
-            return Ok(found.is_some().into());
+        let who = found.ok_or_else(|| Refusal::new(Code::NotFound, format!("there is no principal `{id}`")));
+        if function != LedgerFn::PrincipalExists {
+            self.check_known(actor, who.clone()?)?;
         }
-        let who =
-            found.ok_or_else(|| Refusal::new(Code::NotFound, format!("there is no principal `{id}`")))?;
-        self.check_known(actor, who)?;
-        let amount_at = |call: &mut HostCall, at| argument::<crate::op::Natural>(call, at, "amount");
-        match name {
-            "get_scrip" => Ok(self.scrip(who).into()),
-            "can_afford_scrip" => Ok((self.scrip(who) >= amount_at(&mut call, 1)?.0).into()),
-            "get_all_resources" => {
-                let rules = self.draft.world().rules();
+        Ok(match function {
+            LedgerFn::PrincipalExists => who.is_ok().into(),
+            LedgerFn::GetScrip => self.scrip(who?).into(),
+            LedgerFn::CanAffordScrip => (self.scrip(who?) >= args.take::<Natural>("amount")?.0).into(),
+            LedgerFn::GetResource => {
+                let resource = self.resource(&args.take::<Word<64>>("resource")?.0)?;
+                self.free_of(who?, resource).into()
+            }
+            LedgerFn::CanSpendResource => {
+                let resource = self.resource(&args.take::<Word<64>>("resource")?.0)?;
+                (self.free_of(who?, resource) >= args.take::<Natural>("amount")?.0).into()
+            }
+            LedgerFn::GetAllResources => {
+                let (who, rules) = (who?, self.draft.world().rules());
                 let mut all = Map::new();
                 for (resource, rule) in rules.by_id() {
                     all.insert(rule.name.clone(), self.free_of(who, resource).into());
                 }
-                Ok(Value::Object(all))
+                Value::Object(all)
             }
-            _ => {
-                let name_of: Word<64> = argument(&mut call, 1, "resource")?;
-                let resource = self.resource(&name_of.0)?;
-                let free = self.free_of(who, resource);
-                if name == "get_resource" {
-                    return Ok(free.into());
-                }
-                Ok((free >= amount_at(&mut call, 2)?.0).into())
-            }
-        }
+        })
     }
 
     pub(super) fn free_of(&self, who: Handle, resource: ResourceId) -> i64 {
@@ -222,17 +228,23 @@ impl Transaction<'_> {
     }
 }
 
-/// Refuses arguments that a function doesn't have, lest they seem to mean something.
-fn only(call: &HostCall, names: &[&str]) -> Result<(), Refusal> {
-    let (name, most) = (&call.name, names.len());
-    if call.args.len() > most {
-        let plural = if most == 1 { "" } else { "s" };
-        return Err(Refusal::invalid(format!("`{name}` takes at most {most} positional argument{plural}")));
+/// The arguments of a host function, by name.
+struct Args(Map<String, Value>);
+
+impl Args {
+    fn of(name: &str, spec: HostSpec, call: HostCall) -> Result<Self, Refusal> {
+        let map = named(name, spec.args, call)?;
+        match map.keys().find(|key| !spec.args.contains(&key.as_str())) {
+            Some(stray) => {
+                Err(Refusal::invalid(format!("`{name}` has no argument `{}`", stray.escape_debug()))
+                    .hint(format!("it takes {}", spec.args.join(", "))))
+            }
+            None => Ok(Self(map)),
+        }
     }
-    match call.kwargs.keys().find(|key| !names.contains(&key.as_str())) {
-        Some(stray) => Err(Refusal::invalid(format!("`{name}` has no argument `{}`", stray.escape_debug()))
-            .hint(format!("it takes {}", names.join(", ")))),
-        None => Ok(()),
+
+    fn take<T: FieldType>(&mut self, name: &str) -> Result<T, Refusal> {
+        T::take(name, self.0.remove(name))
     }
 }
 
@@ -242,26 +254,10 @@ fn attempted(mut call: HostCall) -> Result<HostCall, Refusal> {
     if call.args.is_empty() {
         return Err(Refusal::invalid("`attempt` needs the name of an op").hint(hint));
     }
-    match call.args.remove(0) {
-        Value::String(name) if name != "attempt" => Ok(HostCall { name, ..call }),
-        other => Err(Refusal::invalid(format!("`attempt` needs the name of an op, not {other}")).hint(hint)),
+    let name = call.args.remove(0);
+    let function = name.as_str().and_then(HostFn::from_word);
+    match function.filter(|function| *function != HostFn::Function(Function::Attempt)) {
+        Some(function) => Ok(HostCall { function, ..call }),
+        None => Err(Refusal::invalid(format!("`attempt` needs the name of an op, not {name}")).hint(hint)),
     }
-}
-
-/// Functions that are an op under another name.
-fn renamed(mut call: HostCall) -> HostCall {
-    match call.name.as_str() {
-        "pay" => call.name = "transfer".into(),
-        "storage_set" => call.name = "store".into(),
-        "storage_delete" => {
-            call.name = "store".into();
-            if call.args.len() == 1 {
-                call.args.push(Value::Null);
-            } else {
-                call.kwargs.insert("value".into(), json!(null));
-            }
-        }
-        _ => {}
-    }
-    call
 }

@@ -53,7 +53,7 @@ pub enum Need {
         /// The code's budget in polls, counted from its start.
         polls_max: u64,
     },
-    /// Say whether this source is in the dialect.
+    /// Say whether this source is in the dialect, and which functions it defines.
     Check {
         /// The source.
         source: Arc<str>,
@@ -71,8 +71,8 @@ pub enum Answer {
     Begin,
     /// To [`Need::Start`] and [`Need::Resume`].
     Code(CodeAnswer),
-    /// To [`Need::Check`].
-    Checked(Result<(), CodeFailure>),
+    /// To [`Need::Check`]: the names of the functions that can be called.
+    Checked(Result<Vec<String>, CodeFailure>),
 }
 
 /// What became of a transaction; the material of a record.
@@ -355,6 +355,7 @@ impl<'w> Transaction<'w> {
             prices_from: self.prices.len(),
             asks: Vec::new(),
             compiled: false,
+            decides: false,
             by_code,
         };
         let op = Arc::clone(&task.op);
@@ -530,17 +531,18 @@ impl<'w> Transaction<'w> {
             if task.spent.checked_add(amount).is_none_or(|total| total > task.bound) {
                 let total = task.spent.saturating_add(amount);
                 let op = task.op.kind();
-                return Err(Refusal::new(
-                    Code::LimitExceeded,
-                    format!("prices would take {total} scrip, and this `{op}` may spend {}", task.bound),
-                )
-                .numbers(total, task.bound)
-                .hint(format!("name `max_spend`, at least {total}, on the `{op}` to allow it"))
-                .about(
-                    task.actor.me.unwrap_or(payer),
-                    format!("prices would take more scrip than this `{op}` may spend"),
-                    Some(format!("a larger `max_spend` on the `{op}` would allow it")),
-                ));
+                let sentence =
+                    format!("prices would take {total} scrip, and this `{op}` may spend {}", task.bound);
+                let mut refusal = Refusal::new(Code::LimitExceeded, sentence)
+                    .numbers(total, task.bound)
+                    .hint(format!("name `max_spend`, at least {total}, on the `{op}` to allow it"))
+                    .about(
+                        task.actor.me.unwrap_or(payer),
+                        format!("prices would take more scrip than this `{op}` may spend"),
+                        Some(format!("a larger `max_spend` on the `{op}` would allow it")),
+                    );
+                refusal.bound = true;
+                return Err(refusal);
             }
         }
         for task in ops {

@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     artifact::Artifact,
-    code::CodeFailure,
+    code::{CodeFailure, Entry},
     contract::Native,
-    id::{Id, RESERVED_PREFIX},
+    id::{Id, reserved_prefix},
     json::Json,
     limits,
     mind::MindKind,
@@ -77,15 +77,34 @@ impl Transaction<'_> {
         }
     }
 
-    /// Goes on when new code has been looked at.
-    pub(super) fn checked(&mut self, result: Result<(), CodeFailure>) -> Next {
-        match result {
-            Ok(()) => Next::Advance,
+    /// Goes on when new code has been looked at; `names` are those of the functions that it defines.
+    pub(super) fn checked(&mut self, names: Result<Vec<String>, CodeFailure>) -> Next {
+        let Some(task) = self.top_op() else {
+            return Next::Root;
+        };
+        match names {
+            Ok(names) => {
+                task.decides = names.iter().any(|name| Some(name.as_str()) == Entry::Check.function());
+                Next::Advance
+            }
             Err(failure) => {
-                let text = if failure.traceback.is_empty() { failure.message } else { failure.traceback };
+                let (actor, op) = (task.actor, Arc::clone(&task.op));
+                // Who edits without reading knows one piece of the code only.
+                let open = match &*op {
+                    Op::Edit(op) => {
+                        self.target(&op.artifact).is_ok_and(|handle| self.may_surely_read(actor, handle))
+                    }
+                    _ => true,
+                };
+                let text = if open { failure.text().to_owned() } else { failure.discreet() };
                 self.end_op(Err(Refusal::new(Code::InvalidCode, text)))
             }
         }
+    }
+
+    /// Whether the new code of the op on top defines `check_permission`.
+    fn decides(&mut self) -> bool {
+        self.top_op().is_some_and(|task| task.decides)
     }
 
     pub(super) fn artifact(&self, id: &Id) -> Result<(Handle, &Artifact), Refusal> {
@@ -129,10 +148,11 @@ impl Transaction<'_> {
     }
 
     fn create(&mut self, actor: Actor, op: &Write) -> Result<Handle, Refusal> {
-        if op.artifact.as_str().starts_with(RESERVED_PREFIX) {
-            return Err(Refusal::invalid(format!("ids that begin with `{RESERVED_PREFIX}` are reserved")));
+        if let Some(prefix) = reserved_prefix(op.artifact.as_str()) {
+            return Err(Refusal::invalid(format!("ids that begin with `{prefix}` are reserved")));
         }
         let owner = self.own(actor)?;
+        let decides = self.decides();
         let next = Handle(State::len(&self.draft));
         let has_loop = op.has_loop == Some(true);
         if has_loop && op.has_standing == Some(false) {
@@ -143,9 +163,7 @@ impl Transaction<'_> {
         check_pays(pays, has_standing)?;
         check_mind(has_loop, &op.content)?;
         let access_contract = match &op.access_contract {
-            Some(id) => {
-                self.contract(id, &op.artifact, matches!(op.code, Keep::Set(Some(_))))?.unwrap_or(next)
-            }
+            Some(id) => self.contract(id, &op.artifact, decides)?.unwrap_or(next),
             None => Native::Freeware.handle(),
         };
         let creation = Creation {
@@ -156,6 +174,7 @@ impl Transaction<'_> {
                 Keep::Set(Some(source)) => Some(Shared::Own(Arc::clone(&source.0))),
                 Keep::Keep | Keep::Set(None) => None,
             },
+            decides,
             interface: Shared::Own(set_json(&op.interface, |data| &data.0)),
             owner,
             creator: owner,
@@ -189,21 +208,21 @@ impl Transaction<'_> {
             check_pays(pays, artifact.has_standing())?;
         }
         check_mind(artifact.has_loop, &op.content)?;
-        let will_execute = match &op.code {
-            Keep::Keep => artifact.code.is_some(),
-            Keep::Set(code) => code.is_some(),
-        };
-        let version = artifact.version;
+        let (version, decided, before) = (artifact.version, artifact.decides, artifact.access_contract);
+        let new_decides = self.decides();
+        let will_decide = if op.code == Keep::Keep { decided } else { new_decides };
         let access_contract = match &op.access_contract {
-            Some(id) => Some(self.contract(id, &op.artifact, will_execute)?.unwrap_or(handle)),
+            Some(id) => Some(self.contract(id, &op.artifact, will_decide)?.unwrap_or(handle)),
             None => None,
         };
+        stays_own_contract(&op.artifact, handle, access_contract.unwrap_or(before), will_decide)?;
         let change = Change {
             content: changed_json(&op.content, |data| &data.0),
             code: match &op.code {
                 Keep::Keep => None,
                 Keep::Set(code) => Some(code.as_ref().map(|source| source.0.as_ref().into())),
             },
+            decides: new_decides,
             interface: changed_json(&op.interface, |data| &data.0),
             access_contract,
             price: op.price.map(|price| price.0),
@@ -221,17 +240,18 @@ impl Transaction<'_> {
     }
 
     /// The handle of a contract that an artifact is put under; `None` is the artifact itself.
-    fn contract(&self, id: &Id, of: &Id, of_executes: bool) -> Result<Option<Handle>, Refusal> {
-        let no_code = || {
-            Refusal::invalid(format!(
-                "`{id}` can't be a contract: it has no code that could define check_permission"
-            ))
+    fn contract(&self, id: &Id, of: &Id, of_decides: bool) -> Result<Option<Handle>, Refusal> {
+        let (handle, decides) = if id == of {
+            (None, of_decides)
+        } else {
+            let (handle, artifact) = self.artifact(id)?;
+            (Some(handle), artifact.decides)
         };
-        if id == of {
-            return if of_executes { Ok(None) } else { Err(no_code()) };
+        if decides {
+            return Ok(handle);
         }
-        let (handle, artifact) = self.artifact(id)?;
-        if artifact.code.is_some() { Ok(Some(handle)) } else { Err(no_code()) }
+        let sentence = format!("`{id}` can't be a contract: it has no code that defines `check_permission`");
+        Err(Refusal::invalid(sentence).hint("`handbook_contracts` says how a contract is written"))
     }
 
     /// The artifacts that one builds on: they exist, without circles, to a limited depth.
@@ -307,11 +327,14 @@ impl Transaction<'_> {
 
     fn edit(&mut self, actor: Actor, op: &Edit) -> Result<Value, Refusal> {
         let text = self.edited(op)?;
+        let decides = self.decides();
         let (artifact, row) = self.artifact(&op.artifact)?;
         let version = row.version;
+        let will_decide = if op.field == Field::Code { decides } else { row.decides };
+        stays_own_contract(&op.artifact, artifact, row.access_contract, will_decide)?;
         let change = match op.field {
             Field::Content => Change { content: Some(Json::from(Value::String(text))), ..Change::default() },
-            Field::Code => Change { code: Some(Some(text)), ..Change::default() },
+            Field::Code => Change { code: Some(Some(text)), decides, ..Change::default() },
         };
         self.put(Effect::Change { artifact, version, change: Box::new(change) })?;
         let detail = Some(op.field.as_str().to_owned());
@@ -407,8 +430,8 @@ impl Transaction<'_> {
 
     fn set_contract(&mut self, actor: Actor, op: &SetContract) -> Result<Value, Refusal> {
         let (artifact, row) = self.artifact(&op.artifact)?;
-        let (version, executes) = (row.version, row.code.is_some());
-        let contract = self.contract(&op.contract, &op.artifact, executes)?.unwrap_or(artifact);
+        let (version, decides) = (row.version, row.decides);
+        let contract = self.contract(&op.contract, &op.artifact, decides)?.unwrap_or(artifact);
         let change = Change { access_contract: Some(contract), ..Change::default() };
         self.put(Effect::Change { artifact, version, change: Box::new(change) })?;
         let detail = Some(op.contract.as_str().to_owned());
@@ -439,6 +462,16 @@ impl OpTask {
     fn is_by_code(&self) -> bool {
         self.by_code
     }
+}
+
+/// Refuses a change that would leave an artifact under itself with nothing that decides: nobody could ever
+/// change it again. Others under it are their owners' affair; for them it denies.
+fn stays_own_contract(id: &Id, handle: Handle, contract: Handle, decides: bool) -> Result<(), Refusal> {
+    if contract != handle || decides {
+        return Ok(());
+    }
+    let sentence = format!("`{id}` is its own contract, so its code must define `check_permission`");
+    Err(Refusal::invalid(sentence).hint("put it under another contract first, by `set_contract`"))
 }
 
 /// An agent's content says what kind of mind it has.

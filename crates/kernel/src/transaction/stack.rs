@@ -64,6 +64,8 @@ pub(super) struct OpTask {
     /// Permissions still to be asked, last first.
     pub(super) asks: Vec<Ask>,
     pub(super) compiled: bool,
+    /// Whether the new code that was looked at defines `check_permission`.
+    pub(super) decides: bool,
     pub(super) by_code: bool,
 }
 

@@ -12,6 +12,8 @@ use oikos_kernel::{
 };
 use serde_json::{Value, json};
 
+use super::support::program::decides;
+
 /// A tape of choices.
 pub(crate) struct Tape<'a> {
     numbers: &'a [u16],
@@ -400,7 +402,7 @@ fn founders(kind: u8) -> Vec<Founder> {
         access_contract: Some("genesis_contract_freeware".into()),
         ..principal("carol", 20)
     };
-    vec![
+    let founders = vec![
         principal("alice", if big { (1 << 62) + 100 } else { 100 }),
         principal("bob", if big { (1 << 62) - 500 } else { 30 }),
         carol,
@@ -424,8 +426,8 @@ fn founders(kind: u8) -> Vec<Founder> {
             owner: Some("bob".into()),
             ..Founder::new("pad")
         },
-        Founder { owner: Some("alice".into()), ..Founder::new("husk") },
-        // A contract without code decides nothing.
+        // A contract whose answer is none denies.
+        made("husk", "alice", json!([["return", null]])),
         Founder { access_contract: Some("husk".into()), ..made("wing", "alice", json!([["return_call"]])) },
         made("gate", "bob", gate),
         made("clerk", "bob", clerk),
@@ -439,5 +441,9 @@ fn founders(kind: u8) -> Vec<Founder> {
             owner: Some("alice".into()),
             ..Founder::new("vault")
         },
-    ]
+    ];
+    let looked_at = founders
+        .into_iter()
+        .map(|founder| Founder { decides: founder.code.as_deref().is_some_and(decides), ..founder });
+    looked_at.collect()
 }

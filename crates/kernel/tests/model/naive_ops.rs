@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{
     interpret::Call,
     naive::{Art, Bound, Fail, Model, State, Told, fail, short},
+    support::program::decides,
 };
 
 /// Who acts, and who bears what it costs.
@@ -333,7 +334,7 @@ impl Model {
             }
             "set_contract" => {
                 let contract = text(fields, "contract");
-                self.contract(contract, id, self.get(id).code.is_some())?;
+                self.contract(contract, id)?;
                 let mut art = self.get(id).clone();
                 art.contract = contract.into();
                 art.version += 1;
@@ -349,9 +350,18 @@ impl Model {
         }
     }
 
-    fn contract(&self, contract: &str, of: &str, of_executes: bool) -> Result<(), Fail> {
-        let executes = if contract == of { of_executes } else { self.live(contract)?.code.is_some() };
-        if executes { Ok(()) } else { fail("invalid_argument") }
+    /// Whether another artifact can be a contract.
+    fn contract(&self, contract: &str, of: &str) -> Result<(), Fail> {
+        let code = if contract == of { &self.get(of).code } else { &self.live(contract)?.code };
+        // The native ones are Python, and no toy.
+        let native = contract.starts_with("genesis_contract_");
+        if native || code.as_deref().is_some_and(decides) { Ok(()) } else { fail("invalid_argument") }
+    }
+
+    /// Whether an artifact that is its own contract can still decide.
+    fn own_contract(id: &str, art: &Art) -> Result<(), Fail> {
+        let fine = art.contract != id || art.code.as_deref().is_some_and(decides);
+        if fine { Ok(()) } else { fail("invalid_argument") }
     }
 
     fn write(&mut self, actor: &Actor, id: &str, fields: &Fields) -> Result<Value, Fail> {
@@ -391,9 +401,12 @@ impl Model {
             art.code = code.as_str().map(Into::into);
         }
         if let Some(contract) = fields.get("access_contract").and_then(Value::as_str) {
-            self.contract(contract, id, art.code.is_some())?;
+            if contract != id {
+                self.contract(contract, id)?;
+            }
             art.contract = contract.into();
         }
+        Self::own_contract(id, &art)?;
         if let Some(content) = fields.get("content") {
             art.content = content.clone();
         }
@@ -425,6 +438,7 @@ impl Model {
         let after = before.replace(old, new);
         if in_code {
             art.code = Some(after);
+            Self::own_contract(id, &art)?;
         } else {
             art.content = after.into();
         }

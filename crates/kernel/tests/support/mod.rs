@@ -100,7 +100,7 @@ pub(crate) fn finish(mut transaction: Transaction<'_>) -> Finished {
                 suspended.last_mut().expect("code waits for this").polls_max = polls_max;
                 go(&mut suspended, Some(answer))
             }
-            Need::Check { .. } => Answer::Checked(Ok(())),
+            Need::Check { source, .. } => Answer::Checked(Ok(program::defines(&source))),
             Need::Done(finished) => {
                 assert!(suspended.is_empty(), "the transaction ended before its code");
                 return *finished;

@@ -15,7 +15,10 @@
 //!
 //! Every instruction uses one poll. A program that ends without `return` has its log as its result.
 
-use oikos_kernel::code::{CodeAnswer, CodeCall, CodeFailure, FailureKind, HostAnswer, HostCall, Meter};
+use oikos_kernel::{
+    code::{CodeAnswer, CodeCall, CodeFailure, FailureKind, HostAnswer, HostCall, Meter},
+    host_fn::{Function, HostFn},
+};
 use serde_json::{Map, Value, json};
 
 /// One run of a program.
@@ -37,12 +40,26 @@ struct Frame {
     catches: bool,
 }
 
+/// What a program defines: an array is whatever entry point is asked for.
+pub(crate) fn defines(source: &str) -> Vec<String> {
+    match serde_json::from_str(source) {
+        Ok(Value::Object(entries)) => entries.keys().cloned().collect(),
+        Ok(Value::Array(_)) => vec!["check_permission".into()],
+        _ => Vec::new(),
+    }
+}
+
+/// Whether it can be a contract.
+pub(crate) fn decides(source: &str) -> bool {
+    defines(source).iter().any(|name| name == "check_permission")
+}
+
 impl Machine {
     /// Reads the program of a call; the answer is the failure if there is none.
     pub(crate) fn start(call: &CodeCall) -> Result<Self, Box<CodeAnswer>> {
         let done = |kind, message: String| {
             Box::new(CodeAnswer::Done {
-                result: Err(CodeFailure { kind, message, exception: None, traceback: String::new() }),
+                result: Err(CodeFailure::plain(kind, message)),
                 meter: Meter::default(),
                 output: String::new(),
             })
@@ -120,9 +137,10 @@ impl Machine {
                 let kwargs = instruction[3].as_object().cloned().unwrap_or_else(Map::new);
                 let call = if self.attempt {
                     args.insert(0, word.into());
-                    HostCall { name: "attempt".into(), args, kwargs }
+                    HostCall { function: HostFn::Function(Function::Attempt), args, kwargs }
                 } else {
-                    HostCall { name: word, args, kwargs }
+                    let function = HostFn::from_word(&word).expect("programs call what there is");
+                    HostCall { function, args, kwargs }
                 };
                 Some(CodeAnswer::Call { call, meter: self.meter() })
             }
@@ -162,7 +180,7 @@ impl Machine {
     }
 
     fn fail(&self, kind: FailureKind, message: String, exception: Option<String>) -> CodeAnswer {
-        self.done(Err(CodeFailure { kind, message, exception, traceback: String::new() }))
+        self.done(Err(CodeFailure { exception, own_words: true, ..CodeFailure::plain(kind, message) }))
     }
 
     fn done(&self, result: Result<Value, CodeFailure>) -> CodeAnswer {

@@ -127,9 +127,9 @@ fn contracts_are_told_what_is_asked() {
         bob write {"artifact": "doc", "content": "1234", "price": 3, "metadata": {"a": 1}} -> ok
         alice write {"artifact": "spy", "code": "{'check_permission': [['return', {'allowed': true, 'state_updates': {'asked': ['$arg0', '$arg1', '$arg2', '$arg3', '$call.caller', '$call.origin', '$me']}}]], 'told': [['call', 'storage_get', ['asked']], ['return', '$last']]}"} -> ok
         bob write {"artifact": "doc", "content": "1234", "price": 0, "metadata": {"a": 1}} -> ok
-        alice invoke {"artifact": "spy", "method": "told"} -> ok ["bob", "write", "doc", {"owner": "alice", "creator": "alice", "artifact_type": "memo", "artifact_id": "doc", "origin": "bob", "method": null, "now": "2026-01-01T00:00:00Z", "change": {"content": 4, "price": 0, "metadata": 7}}, "bob", "bob", "spy"]
+        alice invoke {"artifact": "spy", "method": "told"} -> ok ["bob", "write", "doc", {"owner": "alice", "creator": "alice", "artifact_type": "memo", "artifact_id": "doc", "origin": "bob", "method": null, "now": "2026-01-01T00:00:00.000Z", "change": {"content": 4, "price": 0, "metadata": 7}}, "bob", "bob", "spy"]
         alice invoke {"artifact": "via"} -> ok 1
-        alice invoke {"artifact": "spy", "method": "told"} -> ok ["via", "invoke", "doc", {"owner": "alice", "creator": "alice", "artifact_type": "memo", "artifact_id": "doc", "origin": "alice", "method": "run", "now": "2026-01-01T00:00:00Z", "change": {"args": 3, "pay": 0}}, "via", "alice", "spy"]
+        alice invoke {"artifact": "spy", "method": "told"} -> ok ["via", "invoke", "doc", {"owner": "alice", "creator": "alice", "artifact_type": "memo", "artifact_id": "doc", "origin": "alice", "method": "run", "now": "2026-01-01T00:00:00.000Z", "change": {"args": 3, "pay": 0}}, "via", "alice", "spy"]
         bob edit {"artifact": "doc", "field": "content", "old": "1234", "new": "56"} -> ok
         alice invoke {"artifact": "spy", "method": "told"} -> ok ~["bob", "write", "doc", {"change": {"content": 2}}, "bob", "bob", "spy"]
         # Asking changes nothing.
@@ -161,6 +161,11 @@ const WRONG_SHAPES: &str = r"
     {'allowed': true, 'cost': 1, 'recipient': 'zz'}  -> `recipient`: there is no artifact `zz`
     {'allowed': true, 'cost': 1, 'recipient': 'x'}   -> `recipient`: `x` has no standing
     {'allowed': true, 'state_updates': []}           -> `state_updates` is not a dict
+    {'allowed': 1}                                   -> `allowed` is not True or False
+    {'allowed': true, 'alowed': false}               -> it returned the unknown key `alowed`; the keys are allowed, reason, cost, recipient, cost_model, state_updates, cache
+    {'allowed': true, 'cost_model': 'owner_pays'}    -> this version of the kernel has only the `cost_model` `invoker_pays`
+    {'allowed': true, 'cost_model': {'payer': 'x'}}  -> this version of the kernel has only the `cost_model` `invoker_pays`
+    {'allowed': true, 'cache': {'ttl': '60s'}}       -> this version of the kernel does not have `cache` in an answer
     {'allowed': true, 'state_updates': {'': 1}}      -> `state_updates`: a key is empty or longer than 256 bytes
 ";
 
@@ -175,8 +180,6 @@ fn a_contract_that_fails_denies_and_its_owner_is_told() {
         ("[['fail', 'memory']]", "ToyError: memory"),
         ("[['fail', 'died']]", "ToyError: died"),
         ("[['work', 100001]]", "TimeoutError: too many instructions"),
-        ("{'run': []}", "it defines no function `check_permission`"),
-        ("nonsense", "SyntaxError: this is no toy code"),
     ];
     cases.extend(fails.map(|(code, why)| (code.to_owned(), why.to_owned())));
     for (code, why) in cases {
@@ -198,6 +201,65 @@ fn a_contract_that_fails_denies_and_its_owner_is_told() {
         alice read {{"artifact": "x"}} -> permission_denied "failed while it decided"
         "#
     ));
+}
+
+#[test]
+fn an_answer_may_name_what_is_so_anyway() {
+    check(
+        r#"
+        world: alice, bob
+        artifact c by bob code [['return', {'allowed': true, 'reason': null, 'cost': null, 'recipient': null, 'cost_model': 'invoker_pays', 'state_updates': null, 'cache': null}]]
+        artifact x by alice contract c
+        bob read {"artifact": "x"} -> ok
+        "#,
+    );
+}
+
+#[test]
+fn only_what_decides_can_be_a_contract() {
+    check(
+        r#"
+        world: alice, bob
+        artifact tool by bob code {'run': [['return', 1]]}
+        artifact own by alice contract own code {'check_permission': [['return', {'allowed': true}]], 'run': []}
+        artifact x by alice
+        alice write {"artifact": "a", "code": "{'run': []}"} -> ok
+        alice write {"artifact": "y", "access_contract": "a"} -> invalid_argument "`a` can't be a contract: it has no code that defines `check_permission`" "`handbook_contracts`"
+        alice write {"artifact": "y", "access_contract": "tool"} -> invalid_argument "`tool` can't be a contract"
+        alice set_contract {"artifact": "x", "contract": "tool"} -> invalid_argument "`tool` can't be a contract"
+        alice write {"artifact": "x", "access_contract": "x"} -> invalid_argument "`x` can't be a contract"
+        alice write {"artifact": "x", "access_contract": "x", "code": "{'run': []}"} -> invalid_argument "`x` can't be a contract"
+        alice write {"artifact": "e", "access_contract": "e", "code": "{'run': []}"} -> invalid_argument "`e` can't be a contract"
+        alice write {"artifact": "e", "access_contract": "e", "code": "{'check_permission': [['return', {'allowed': true}]]}"} -> ok
+        bob read {"artifact": "e"} -> ok
+        alice [{"op": "write", "artifact": "c", "code": "{'check_permission': [['return', {'allowed': false}]]}"}, {"op": "write", "artifact": "z", "access_contract": "c"}] -> ok
+        bob read {"artifact": "z"} -> permission_denied
+        alice edit {"artifact": "a", "field": "code", "old": "run", "new": "check_permission"} -> ok
+        alice write {"artifact": "y", "access_contract": "a"} -> ok
+        alice set_contract {"artifact": "own", "contract": "own"} -> ok
+        alice write {"artifact": "own", "code": "{'run': []}"} -> invalid_argument "`own` is its own contract, so its code must define `check_permission`" "`set_contract`"
+        alice write {"artifact": "own", "code": null} -> invalid_argument "`own` is its own contract"
+        alice edit {"artifact": "own", "field": "code", "old": "check_permission", "new": "chek"} -> invalid_argument "`own` is its own contract"
+        alice write {"artifact": "own", "code": "{'run': []}", "access_contract": "genesis_contract_freeware"} -> ok
+        alice set_contract {"artifact": "own", "contract": "own"} -> invalid_argument "can't be a contract"
+        "#,
+    );
+}
+
+#[test]
+fn a_contract_that_no_longer_decides_denies() {
+    // Nobody can keep a stranger from changing the stranger's own code by naming it as a contract.
+    check(
+        r#"
+        world: alice, bob
+        artifact c by bob code {'check_permission': [['return', {'allowed': true}]]}
+        artifact x by alice contract c
+        bob read {"artifact": "x"} -> ok
+        bob write {"artifact": "c", "code": "{'run': []}"} -> ok
+        bob read {"artifact": "x"} -> permission_denied "its contract `c` failed while it decided" ; events contract_error bob c it defines no function `check_permission`
+        alice write {"artifact": "y", "access_contract": "c"} -> invalid_argument "`c` can't be a contract"
+        "#,
+    );
 }
 
 #[test]

@@ -42,7 +42,7 @@ use oikos_kernel::{
 };
 use serde_json::{Value, json};
 
-use crate::toy::{Toy, drive};
+use crate::toy::{Toy, defines, drive};
 
 /// Runs a fixture; panics with every line that did not do what it says.
 pub(crate) fn check(fixture: &str) -> Toy {
@@ -62,6 +62,10 @@ pub(crate) fn check(fixture: &str) -> Toy {
     wrong.extend(rebuilt(&toy).err());
     assert!(wrong.is_empty(), "\n\n{}\n", wrong.join("\n\n"));
     toy
+}
+
+fn decides(code: &str) -> bool {
+    defines(code).iter().any(|name| name == "check_permission")
 }
 
 /// The first lines of a fixture.
@@ -141,7 +145,8 @@ impl Setup {
             None => (rest, None),
         };
         let words: Vec<&str> = head.split_whitespace().collect();
-        let mut founder = Founder { code: code.map(Into::into), has_loop, ..Founder::new(words[0]) };
+        let decides = code.as_deref().is_some_and(decides);
+        let mut founder = Founder { code: code.map(Into::into), decides, has_loop, ..Founder::new(words[0]) };
         for pair in words[1..].chunks(2) {
             match pair[0] {
                 "by" => founder.owner = Some(pair[1].into()),

@@ -22,7 +22,7 @@ fn agents_are_told_what_concerns_them() {
         agent sam code [['return', {'op': 'transfer', 'to': 'eve', 'amount': 1}]]
         artifact tool by eve code [['return', 1]]
         tick
-        sees eve {"now": "2026-01-01T00:00:00Z", "tick": 0, "events": [], "events_missed": 0, "last": null, "population": 2, "self": {"id": "eve", "owner": "eve", "scrip": 9, "storage_keys": []}}
+        sees eve {"now": "2026-01-01T00:00:00.000Z", "tick": 0, "events": [], "events_missed": 0, "last": null, "population": 2, "self": {"id": "eve", "owner": "eve", "scrip": 9, "storage_keys": []}}
         alice transfer {"to": "bob", "amount": 1} -> ok
         alice transfer {"to": "eve", "amount": 2} -> ok
         alice invoke {"artifact": "tool"} -> ok

@@ -16,22 +16,22 @@ fn a_sleeper_wakes_at_the_first_of_what_it_waits_for() {
         agent eve code [['return', {'op': 'sleep', 'for': '1m', 'event': 'transfer', 'filter': {'to': 'eve'}}]]
         agent sam code [['return', null]]
         loop eve starting 0ms
-        step eve -> ok {"until": "2026-01-01T00:01:00Z"} ; events sleep eve until 2026-01-01T00:01:00Z, or event transfer to=eve
-        loop eve sleeping 60000ms until 2026-01-01T00:01:00Z, or event transfer to=eve
+        step eve -> ok {"until": "2026-01-01T00:01:00.000Z"} ; events sleep eve until 2026-01-01T00:01:00.000Z, or event transfer to=eve
+        loop eve sleeping 60000ms until 2026-01-01T00:01:00.000Z, or event transfer to=eve
         step sam -> ok null
         loop sam running 1000ms
         # Another event than the one awaited, then the one: it wakes at that instant.
         alice transfer {"to": "sam", "amount": 1} -> ok
-        loop eve sleeping 60000ms until 2026-01-01T00:01:00Z, or event transfer to=eve
+        loop eve sleeping 60000ms until 2026-01-01T00:01:00.000Z, or event transfer to=eve
         advance 30s
         alice transfer {"to": "eve", "amount": 1} -> ok
         loop eve running 30000ms
         sees eve {"woke": {"by": "event", "seq": 5}, "step": 1}
-        step eve -> ok ; events wake eve event 5, sleep eve until 2026-01-01T00:01:30Z, or event transfer to=eve
+        step eve -> ok ; events wake eve event 5, sleep eve until 2026-01-01T00:01:30.000Z, or event transfer to=eve
         # By its time.
         advance 60s
         sees eve {"woke": {"by": "time"}, "events": []}
-        step eve -> ok ; events wake eve time, sleep eve until 2026-01-01T00:02:30Z, or event transfer to=eve
+        step eve -> ok ; events wake eve time, sleep eve until 2026-01-01T00:02:30.000Z, or event transfer to=eve
         "#,
     );
 }
@@ -118,12 +118,12 @@ fn a_sleep_that_makes_no_sense_is_refused() {
         # A tool has no loop of its own, and can't put its caller to sleep; an agent's own snippet can.
         eve invoke {"artifact": "tool"} -> invalid_argument "`tool` has no loop"
         eve run {"code": "[['call', 'sleep', ['60s']]]"} -> ok
-        loop eve sleeping 60000ms until 2026-01-01T00:01:00Z
+        loop eve sleeping 60000ms until 2026-01-01T00:01:00.000Z
         # What fails as a whole puts nobody to sleep, and the last of two sleeps counts.
         eve [{"op": "sleep", "for": "1s"}, {"op": "transfer", "to": "alice", "amount": 1}] -> insufficient_scrip @1
-        loop eve sleeping 60000ms until 2026-01-01T00:01:00Z
+        loop eve sleeping 60000ms until 2026-01-01T00:01:00.000Z
         eve [{"op": "sleep", "for": "1s"}, {"op": "sleep", "for": "2s"}] -> ok
-        loop eve sleeping 2000ms until 2026-01-01T00:00:02Z
+        loop eve sleeping 2000ms until 2026-01-01T00:00:02.000Z
         "#,
     );
 }
@@ -300,7 +300,7 @@ fn a_loop_that_lacks_capacity_waits_for_exactly_that_instant() {
         "{}{}",
         script(""),
         r#"
-        step eve -> rate_limited 2/0 unrecorded2 ; charged eve cpu 1 ; events exhausted eve 2 actions, block eve 2 actions until 2026-01-01T00:01:00Z
+        step eve -> rate_limited 2/0 unrecorded2 ; charged eve cpu 1 ; events exhausted eve 2 actions, block eve 2 actions until 2026-01-01T00:01:00.000Z
         loop eve blocked 60000ms 2 of actions
         # More rate brings the instant nearer, less of it puts it off.
         alice transfer {"to": "eve", "amount": 2, "resource": "actions"} -> ok
@@ -436,7 +436,7 @@ fn an_agent_that_was_asked_thinks_until_it_steps() {
         advance 30s
         alice transfer {"to": "eve", "amount": 1} -> ok
         loop eve thinking never its mind to answer
-        step eve -> ok {"until": "2026-01-01T00:01:30Z"} ; events sleep eve until 2026-01-01T00:01:30Z, or event transfer to=eve
+        step eve -> ok {"until": "2026-01-01T00:01:30.000Z"} ; events sleep eve until 2026-01-01T00:01:30.000Z, or event transfer to=eve
         sees eve {"step": 1, "events": [{"type": "transfer", "to": "eve", "amount": 1}]}
         # It missed what it waits for while it thought, so it does not sleep on.
         loop eve running 30001ms
@@ -444,8 +444,8 @@ fn an_agent_that_was_asked_thinks_until_it_steps() {
         # The end of a wait is told when the mind is asked, and once.
         advance 1s
         ask eve -> ok ; events wake eve event 3
-        step eve -> ok ; events sleep eve until 2026-01-01T00:01:31Z, or event transfer to=eve
-        loop eve sleeping 91000ms until 2026-01-01T00:01:31Z, or event transfer to=eve
+        step eve -> ok ; events sleep eve until 2026-01-01T00:01:31.000Z, or event transfer to=eve
+        loop eve sleeping 91000ms until 2026-01-01T00:01:31.000Z, or event transfer to=eve
         "#,
     );
 }

@@ -43,10 +43,10 @@ fn a_new_artifact_has_the_fields_it_was_given_and_defaults() {
         artifact c by bob code [['return', {'allowed': true}]]
 
         alice write {"artifact": "plain"} -> ok {"artifact": "plain", "created": true, "version": 1, "size": 25}
-        alice query {"what": "artifact", "artifact": "plain"} -> ok {"id": "plain", "kind": "data", "owner": "alice", "creator": "alice", "access_contract": "genesis_contract_freeware", "price": 0, "pays": "caller", "has_standing": false, "can_execute": false, "has_loop": false, "memory_artifact": null, "depends_on": [], "interface": null, "metadata": null, "version": 1, "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z", "size": 25}
+        alice query {"what": "artifact", "artifact": "plain"} -> ok {"id": "plain", "kind": "data", "owner": "alice", "creator": "alice", "access_contract": "genesis_contract_freeware", "price": 0, "pays": "caller", "has_standing": false, "can_execute": false, "has_loop": false, "memory_artifact": null, "depends_on": [], "interface": null, "metadata": null, "version": 1, "created_at": "2026-01-01T00:00:00.000Z", "updated_at": "2026-01-01T00:00:00.000Z", "size": 25}
         advance 60s
         alice write {"artifact": "full", "kind": "agent", "content": "hi", "code": "[]", "interface": [{"name": "run"}], "price": 3, "access_contract": "c", "pays": "caller", "has_standing": true, "has_loop": true, "memory_artifact": "plain", "depends_on": ["plain", "c"], "metadata": {"a": 1}} -> ok ; events write alice full, spawn alice full
-        alice query {"what": "artifact", "artifact": "full"} -> ok ~{"kind": "agent", "owner": "alice", "creator": "alice", "access_contract": "c", "price": 3, "pays": "caller", "has_standing": true, "can_execute": true, "has_loop": true, "memory_artifact": "plain", "depends_on": ["plain", "c"], "interface": [{"name": "run"}], "metadata": {"a": 1}, "created_at": "2026-01-01T00:01:00Z", "size": 100}
+        alice query {"what": "artifact", "artifact": "full"} -> ok ~{"kind": "agent", "owner": "alice", "creator": "alice", "access_contract": "c", "price": 3, "pays": "caller", "has_standing": true, "can_execute": true, "has_loop": true, "memory_artifact": "plain", "depends_on": ["plain", "c"], "interface": [{"name": "run"}], "metadata": {"a": 1}, "created_at": "2026-01-01T00:01:00.000Z", "size": 100}
         # Null clears what null can clear; the rest stays.
         alice write {"artifact": "full", "content": null, "code": null, "interface": null, "memory_artifact": null, "metadata": null, "depends_on": []} -> ok ~{"created": false, "version": 2, "size": 41}
         alice query {"what": "artifact", "artifact": "full"} -> ok ~{"access_contract": "c", "price": 3, "can_execute": false, "has_loop": true, "memory_artifact": null, "depends_on": [], "interface": null, "metadata": null}
@@ -82,6 +82,7 @@ fn what_is_fixed_at_creation_stays() {
         alice write {"artifact": "e", "pays": "caller"} -> ok
         alice write {"artifact": "a", "owner": "bob"} -> invalid_argument unrecorded "`transfer_ownership`"
         alice write {"artifact": "genesis_x"} -> invalid_argument "ids that begin with `genesis_` are reserved"
+        alice write {"artifact": "handbook_x"} -> invalid_argument "ids that begin with `handbook_` are reserved"
         alice write {"artifact": "x", "code": "syntax error"} -> invalid_code "SyntaxError"
         alice read {"artifact": "x"} -> not_found "there is no artifact `x`"
         "#,

@@ -134,7 +134,7 @@ fn events_are_read_from_a_place_or_from_the_end() {
         alice transfer {"to": "bob", "amount": 1} -> ok
         alice store {"key": "k", "value": 1} -> ok
         bob transfer {"to": "alice", "amount": 1} -> ok
-        alice query {"what": "events"} -> ok [{"seq": 2, "time": "2026-01-01T00:00:00Z", "type": "transfer", "actor": "alice", "to": "bob", "amount": 1}, {"seq": 3, "time": "2026-01-01T00:00:00Z", "type": "store", "actor": "alice", "artifact": "alice", "detail": "k"}, {"seq": 4, "time": "2026-01-01T00:00:00Z", "type": "transfer", "actor": "bob", "to": "alice", "amount": 1}]
+        alice query {"what": "events"} -> ok [{"seq": 2, "time": "2026-01-01T00:00:00.000Z", "type": "transfer", "actor": "alice", "to": "bob", "amount": 1}, {"seq": 3, "time": "2026-01-01T00:00:00.000Z", "type": "store", "actor": "alice", "artifact": "alice", "detail": "k"}, {"seq": 4, "time": "2026-01-01T00:00:00.000Z", "type": "transfer", "actor": "bob", "to": "alice", "amount": 1}]
         alice query {"what": "events", "limit": 1} -> ok ~[{"seq": 4}]
         alice query {"what": "events", "since": 0, "limit": 1} -> ok ~[{"seq": 2}]
         alice query {"what": "events", "since": 3} -> ok ~[{"seq": 4}]

@@ -17,7 +17,7 @@ fn ops_consume_their_costs() {
         alice {"op": "transfer", "to": "bob"} -> invalid_argument unrecorded
         alice query {"what": "capacity", "resource": "actions", "amount": 3} -> ok {"has": false, "capacity": 2, "time_until": "1m", "time_until_ms": 60000}
         # A list is admitted as a whole.
-        alice [{"op": "noop"}, {"op": "noop"}, {"op": "noop"}] -> rate_limited 3/2 unrecorded "wait 1m, until 2026-01-01T00:01:00Z"
+        alice [{"op": "noop"}, {"op": "noop"}, {"op": "noop"}] -> rate_limited 3/2 unrecorded "wait 1m, until 2026-01-01T00:01:00.000Z"
         alice [{"op": "noop"}, {"op": "transfer", "to": "bob", "amount": 99}] -> rate_limited 3/2 unrecorded
         alice [{"op": "noop"}, {"op": "noop"}] -> ok ; charged alice actions 2
         alice noop -> rate_limited 1/0 unrecorded "wait 1m"
@@ -100,7 +100,7 @@ fn uses_come_back_one_window_later_or_at_the_tick() {
         advance 20s
         alice query {"what": "resources"} -> ok ~{"actions": {"kind": "renewable", "rate": 3, "window": "1m", "capacity": 1, "used": 2, "used_total": 3}}
         alice noop -> ok
-        alice noop -> rate_limited "wait 20s, until 2026-01-01T00:01:20Z"
+        alice noop -> rate_limited "wait 20s, until 2026-01-01T00:01:20.000Z"
         "#,
     );
     check(
@@ -111,7 +111,7 @@ fn uses_come_back_one_window_later_or_at_the_tick() {
         world: alice 0 actions 2
         alice [{"op": "noop"}, {"op": "noop"}] -> ok
         advance 29s
-        alice noop -> rate_limited "wait 1s, until 2026-01-01T00:00:30Z"
+        alice noop -> rate_limited "wait 1s, until 2026-01-01T00:00:30.000Z"
         advance 1s
         alice [{"op": "noop"}, {"op": "noop"}] -> ok
         alice [{"op": "noop"}, {"op": "noop"}, {"op": "noop"}] -> rate_limited 3/0 "its rate never allows so much"

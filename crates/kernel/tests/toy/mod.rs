@@ -12,6 +12,7 @@
 //! | `['work', polls]` | uses so many blocks of instructions |
 //! | `['print', text]` | prints |
 //! | `['fail', kind]` | ends as the interpreter would: `wall`, `memory`, `recursion`, `output`, `not_json`, `died` |
+//! | `['fault', text]` | the interpreter raises `KeyError: text` in line 2, and quotes the line |
 //! | `['raise', text]`, `['return', value]` | end it |
 //!
 //! In values, `$name` stands for a variable: `$arg0`…, `$me`, `$call.paid`, `$last.result`. Code that
@@ -21,6 +22,7 @@ use std::collections::VecDeque;
 
 use oikos_kernel::{
     code::{CodeAnswer, CodeCall, CodeFailure, FailureKind, HostAnswer, HostCall, Meter},
+    host_fn::{HostFn, LedgerFn},
     json::Json,
     op::Action,
     receipt::Receipt,
@@ -169,9 +171,11 @@ pub(crate) fn drive(mut transaction: Transaction<'_>) -> Finished {
                 Answer::Code(go_on(&mut frames, given))
             }
             Need::Check { source, .. } if source.contains("syntax error") => {
-                Answer::Checked(Err(failure(FailureKind::Invalid, "SyntaxError: invalid syntax")))
+                let message = "SyntaxError: invalid syntax";
+                let traceback = format!("  File \"toy\", line 1\n    {source}\n{message}");
+                Answer::Checked(Err(CodeFailure { traceback, ..failure(FailureKind::Invalid, message) }))
             }
-            Need::Check { .. } => Answer::Checked(Ok(())),
+            Need::Check { source, .. } => Answer::Checked(Ok(defines(&source))),
             Need::Done(done) => return *done,
         };
     }
@@ -188,12 +192,32 @@ struct Frame {
 }
 
 fn failure(kind: FailureKind, message: &str) -> CodeFailure {
-    CodeFailure { kind, message: message.into(), exception: None, traceback: String::new() }
+    CodeFailure::plain(kind, message)
+}
+
+/// What toy code defines: an array is whatever function is asked for.
+pub(crate) fn defines(source: &str) -> Vec<String> {
+    match serde_json::from_str(&source.replace('\'', "\"")) {
+        Ok(Value::Object(functions)) => functions.keys().cloned().collect(),
+        Ok(Value::Array(_)) => ["run", "step", "check_permission"].map(str::to_owned).to_vec(),
+        _ => Vec::new(),
+    }
 }
 
 fn raised(text: &str) -> CodeFailure {
     let message = format!("RuntimeError: {text}");
-    CodeFailure { exception: Some(text.into()), ..failure(FailureKind::Raised, &message) }
+    CodeFailure { exception: Some(text.into()), own_words: true, ..failure(FailureKind::Raised, &message) }
+}
+
+/// An exception that the interpreter raises, with all that it tells of the code.
+fn fault(text: &str) -> CodeFailure {
+    let message = format!("KeyError: {text}");
+    let line = format!("  File \"toy\", line 2, in secretly\n    return hidden[{text:?}]\n");
+    CodeFailure {
+        exception: Some(text.into()),
+        traceback: format!("Traceback (most recent call last):\n{line}{message}"),
+        ..failure(FailureKind::Raised, &message)
+    }
 }
 
 fn go_on(frames: &mut Vec<Frame>, begun: Result<(), CodeFailure>) -> CodeAnswer {
@@ -205,6 +229,14 @@ fn go_on(frames: &mut Vec<Frame>, begun: Result<(), CodeFailure>) -> CodeAnswer 
     };
     frames.pop();
     CodeAnswer::Done { result, meter, output }
+}
+
+/// The host function of a name; `ledger.NAME` is a method of a contract's ledger.
+fn host_fn(name: &str) -> Option<HostFn> {
+    match name.strip_prefix("ledger.") {
+        Some(method) => LedgerFn::from_word(method).map(HostFn::Ledger),
+        None => HostFn::from_word(name),
+    }
 }
 
 /// Why toy code stopped.
@@ -241,7 +273,11 @@ impl Frame {
                 let name = call.entry.function().unwrap_or("");
                 match functions.remove(name) {
                     Some(Value::Array(body)) => Ok(body),
-                    _ => Err(failure(FailureKind::NoEntry, &format!("it defines no function `{name}`"))),
+                    _ => {
+                        let failure =
+                            failure(FailureKind::NoEntry, &format!("it defines no function `{name}`"));
+                        Err(CodeFailure { defines: defines(&call.source), ..failure })
+                    }
                 }
             }
             _ => Err(failure(FailureKind::Invalid, "SyntaxError: this is no toy code")),
@@ -282,7 +318,11 @@ impl Frame {
                     self.catching = word == "try";
                     let args = words.get(1).and_then(Value::as_array).cloned().unwrap_or_default();
                     let kwargs = words.get(2).and_then(Value::as_object).cloned().unwrap_or_default();
-                    return Ok(Ran::Call(HostCall { name: text(0), args, kwargs }));
+                    let name = text(0);
+                    let Some(function) = host_fn(&name) else {
+                        return Err(raised(&format!("name {name} is not defined")));
+                    };
+                    return Ok(Ran::Call(HostCall { function, args, kwargs }));
                 }
                 "set" => {
                     self.variables.insert(text(0), words.get(1).cloned().unwrap_or_default());
@@ -299,6 +339,7 @@ impl Frame {
                 }
                 "print" => self.output.push_str(&text(0)),
                 "raise" => return Err(raised(&text(0))),
+                "fault" => return Err(fault(&text(0))),
                 "return" => return Ok(Ran::Value(words.first().cloned().unwrap_or_default())),
                 "fail" => {
                     let kind = match text(0).as_str() {

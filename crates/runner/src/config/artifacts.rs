@@ -8,7 +8,7 @@ use std::{
 use oikos_kernel::{
     contract::Native,
     founding::Founder,
-    id::{Id, RESERVED_PREFIX},
+    id::{Id, reserved_prefix},
     limits,
     record::Pays,
     rules::Rules,
@@ -110,8 +110,8 @@ fn one(
     let section = Reader::new(parts.document, section, node)?;
     let Some(id) = section.id("id")? else { return section.missing("id") };
     let id_span = section.node("id").map_or_else(|| node.span.clone(), |node| node.span.clone());
-    if id.starts_with(RESERVED_PREFIX) {
-        let message = format!("ids that begin with `{RESERVED_PREFIX}` are reserved");
+    if let Some(prefix) = reserved_prefix(&id) {
+        let message = format!("ids that begin with `{prefix}` are reserved");
         return Err(parts.document.error(&id_span, message));
     }
     let mut founder = Founder::new(&id);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use oikos_kernel::{
     code::{CallInfo, CodeAnswer, CodeCall, CodeFailure, CodeLimits, Entry, HostAnswer, HostCall, Meter},
+    host_fn::HostFn,
     limits,
     time::Time,
 };
@@ -24,7 +25,22 @@ impl Ended {
     pub(crate) fn text(&self) -> String {
         match &self.result {
             Ok(value) => value.to_string(),
-            Err(failure) => format!("! {:?} {}", failure.kind, failure.message),
+            Err(failure) => {
+                let defines = if failure.defines.is_empty() {
+                    String::new()
+                } else {
+                    format!(" [{}]", failure.defines.join(", "))
+                };
+                format!("! {:?} {}{defines}", failure.kind, failure.message)
+            }
+        }
+    }
+
+    /// What those are told who may not read the code.
+    pub(crate) fn discreet(&self) -> String {
+        match &self.result {
+            Ok(value) => panic!("it returned {value}"),
+            Err(failure) => failure.discreet(),
         }
     }
 
@@ -107,7 +123,7 @@ pub(crate) fn with(source: &str, calls: &[(&str, Result<Value, &str>)], expected
     let ended = run(source, entry, args, &mut |call| {
         let (said, answer) = left.next().unwrap_or_else(|| panic!("unexpected {call:?}"));
         let made =
-            format!("{} {} {}", call.name, Value::from(call.args.clone()), Value::from(call.kwargs.clone()));
+            format!("{} {} {}", name(call), Value::from(call.args.clone()), Value::from(call.kwargs.clone()));
         assert_eq!(made, *said);
         match answer {
             Ok(value) => HostAnswer::Value(value.clone()),
@@ -118,13 +134,30 @@ pub(crate) fn with(source: &str, calls: &[(&str, Result<Value, &str>)], expected
     expect(&ended, expected, source);
 }
 
+/// The function of a call; a method of the ledger with its object.
+fn name(call: &HostCall) -> String {
+    match call.function {
+        HostFn::Ledger(method) => format!("ledger.{}", method.as_str()),
+        HostFn::Op(_) | HostFn::Function(_) => call.function.as_str().to_owned(),
+    }
+}
+
 pub(crate) fn run(source: &str, entry: Entry, args: Value, host: Host<'_>) -> Ended {
     let args = args.as_array().cloned().unwrap_or_default();
     go(source, entry, args, 7, limits::POLLS_PER_INVOCATION_MAX, host)
 }
 
-fn go(source: &str, entry: Entry, args: Vec<Value>, seed: u64, polls: u64, host: Host<'_>) -> Ended {
-    let call = CodeCall {
+/// Runs `run(at)` of a source that asks for nothing on a sandbox that others use too.
+pub(crate) fn on(sandbox: &ThreadSandbox, source: &str, at: i64) -> String {
+    let entry = Entry::Method("run".into());
+    match sandbox.start(call(source, entry, vec![at.into()], 7, limits::POLLS_PER_INVOCATION_MAX)).answer {
+        CodeAnswer::Done { result, .. } => result.expect("a value").to_string(),
+        CodeAnswer::Call { call, .. } => panic!("{call:?}"),
+    }
+}
+
+fn call(source: &str, entry: Entry, args: Vec<Value>, seed: u64, polls: u64) -> CodeCall {
+    CodeCall {
         source: source.into(),
         file: "tool".into(),
         entry,
@@ -146,7 +179,11 @@ fn go(source: &str, entry: Entry, args: Vec<Value>, seed: u64, polls: u64, host:
             output_bytes: limits::OUTPUT_BYTES_MAX,
             measure_cpu: true,
         },
-    };
+    }
+}
+
+fn go(source: &str, entry: Entry, args: Vec<Value>, seed: u64, polls: u64, host: Host<'_>) -> Ended {
+    let call = call(source, entry, args, seed, polls);
     // Host calls are answered here while the code waits: it is a value, and may change its thread.
     let mut progress = on_deep_stack(move || ThreadSandbox::new().start(call));
     loop {
@@ -165,7 +202,13 @@ fn go(source: &str, entry: Entry, args: Vec<Value>, seed: u64, polls: u64, host:
 pub(crate) fn check_source(source: &str) -> String {
     let source: Arc<str> = source.into();
     let result = on_deep_stack(move || ThreadSandbox::new().check(&source, "tool"));
-    result.map_or_else(|failure| format!("{}\n{}", failure.message, failure.traceback), |()| String::new())
+    result.map_or_else(|failure| format!("{}\n{}", failure.message, failure.traceback), |_| String::new())
+}
+
+/// The names that `check` finds.
+pub(crate) fn defined(source: &str) -> Vec<String> {
+    let source: Arc<str> = source.into();
+    on_deep_stack(move || ThreadSandbox::new().check(&source, "tool")).expect("it is in the dialect")
 }
 
 fn on_deep_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {

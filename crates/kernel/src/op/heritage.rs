@@ -1,0 +1,223 @@
+//! The spelling of an earlier system, read as ours at the edge: one table, and nowhere else.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use super::{OpKind, field::integer};
+use crate::refusal::{Code, Refusal};
+
+/// Words of ops: `(theirs, ours)`.
+const OPS: &[(&str, OpKind)] = &[
+    ("read_artifact", OpKind::Read),
+    ("write_artifact", OpKind::Write),
+    ("edit_artifact", OpKind::Edit),
+    ("delete_artifact", OpKind::Delete),
+    ("invoke_artifact", OpKind::Invoke),
+    ("query_kernel", OpKind::Query),
+];
+
+/// A field under another name.
+struct Renamed {
+    theirs: &'static str,
+    ours: &'static str,
+    /// The ops that have it.
+    of: &'static [OpKind],
+}
+
+const FIELDS: &[Renamed] = &[
+    Renamed {
+        theirs: "artifact_id",
+        ours: "artifact",
+        of: &[
+            OpKind::Read,
+            OpKind::Write,
+            OpKind::Edit,
+            OpKind::Delete,
+            OpKind::Invoke,
+            OpKind::TransferOwnership,
+            OpKind::SetContract,
+            OpKind::Query,
+        ],
+    },
+    Renamed { theirs: "artifact_type", ours: "kind", of: &[OpKind::Write] },
+    Renamed { theirs: "access_contract_id", ours: "access_contract", of: &[OpKind::Write] },
+    Renamed { theirs: "memory_artifact_id", ours: "memory_artifact", of: &[OpKind::Write] },
+    Renamed { theirs: "old_string", ours: "old", of: &[OpKind::Edit] },
+    Renamed { theirs: "new_string", ours: "new", of: &[OpKind::Edit] },
+    Renamed { theirs: "access_contract_id", ours: "contract", of: &[OpKind::SetContract] },
+    Renamed { theirs: "contract_id", ours: "contract", of: &[OpKind::SetContract] },
+    Renamed { theirs: "recipient_id", ours: "to", of: &[OpKind::Transfer, OpKind::TransferOwnership] },
+    Renamed { theirs: "to_id", ours: "to", of: &[OpKind::Transfer, OpKind::TransferOwnership] },
+    Renamed { theirs: "new_owner", ours: "to", of: &[OpKind::TransferOwnership] },
+    Renamed { theirs: "query_type", ours: "what", of: &[OpKind::Query] },
+];
+
+/// Fields that say what follows from others, or nothing that the kernel reads: `(name, of, what becomes of it)`.
+const DROPPED: &[(&str, &[OpKind], &str)] = &[
+    ("executable", &[OpKind::Write], "whether there is code; it may not say otherwise than `code` does"),
+    ("can_execute", &[OpKind::Write], "the same"),
+    (
+        "policy",
+        &[OpKind::Write],
+        "one that says what `genesis_contract_freeware` says is dropped, its `invoke_price` sets `price`; any other is `unsupported`, and the refusal shows the contract that does the same",
+    ),
+    ("reasoning", &OpKind::ALL, "text for the reader of the journal"),
+];
+
+/// The keys of a `policy`.
+const POLICY_LISTS: [(&str, &str); 3] =
+    [("allow_read", "read"), ("allow_write", "write"), ("allow_invoke", "invoke")];
+const POLICY_PRICES: [&str; 2] = ["read_price", "invoke_price"];
+
+/// The op of a word of either spelling, in whatever case: `read`, `READ_ARTIFACT`, `TransferOwnership`.
+pub(super) fn op(word: &str) -> Option<OpKind> {
+    let mut snake = String::with_capacity(word.len() + 2);
+    let mut lower = false;
+    for c in word.chars() {
+        if lower && c.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        lower = c.is_ascii_lowercase();
+        snake.push(c.to_ascii_lowercase());
+    }
+    let ours = OpKind::from_word(&snake).or_else(|| OpKind::from_word(&word.to_ascii_lowercase()));
+    ours.or_else(|| OPS.iter().find(|(theirs, _)| *theirs == snake).map(|(_, kind)| *kind))
+}
+
+/// Replaces the fields of their spelling by ours.
+///
+/// # Errors
+/// `invalid_argument` where they contradict others, `unsupported` for a policy that only a contract can be.
+pub(super) fn translate(kind: OpKind, fields: &mut Map<String, Value>) -> Result<(), Refusal> {
+    for Renamed { theirs, ours, .. } in FIELDS.iter().filter(|field| field.of.contains(&kind)) {
+        let Some(value) = fields.shift_remove(*theirs) else {
+            continue;
+        };
+        if fields.insert((*ours).into(), value).is_some() {
+            return Err(Refusal::invalid(format!("`{theirs}` and `{ours}` are the same field")));
+        }
+        // Theirs edits content only.
+        if kind == OpKind::Edit && *theirs == "old_string" {
+            fields.entry("field").or_insert_with(|| "content".into());
+        }
+    }
+    for (name, ..) in DROPPED.iter().filter(|(_, of, _)| of.contains(&kind)) {
+        let Some(value) = fields.shift_remove(*name) else {
+            continue;
+        };
+        match *name {
+            "policy" => policy(&value, fields)?,
+            "reasoning" => match value {
+                Value::String(_) | Value::Null => {}
+                _ => return Err(Refusal::invalid("`reasoning` must be a string")),
+            },
+            name => executable(name, &value, fields)?,
+        }
+    }
+    Ok(())
+}
+
+fn executable(name: &str, value: &Value, fields: &Map<String, Value>) -> Result<(), Refusal> {
+    let given = value.as_bool().ok_or_else(|| Refusal::invalid(format!("`{name}` must be true or false")))?;
+    let has_code = fields.get("code").map(|code| !code.is_null());
+    match (given, has_code) {
+        (true, Some(false)) | (false, Some(true)) => {
+            Err(Refusal::invalid(format!("`{name}` and `code` contradict each other"))
+                .hint(format!("leave out `{name}`: what has `code` can execute")))
+        }
+        (true, None) if fields.contains_key("content") => {
+            Err(Refusal::invalid(format!("`{name}` is true, but there is no `code`"))
+                .hint("put the Python into `code`; `content` is data"))
+        }
+        (true, Some(true) | None) | (false, Some(false) | None) => Ok(()),
+    }
+}
+
+/// A policy that says what the default contract says is dropped; its price of an invocation is the artifact's.
+fn policy(policy: &Value, fields: &mut Map<String, Value>) -> Result<(), Refusal> {
+    let map = match policy {
+        Value::Null => return Ok(()),
+        Value::Object(map) => map,
+        _ => return Err(Refusal::invalid("`policy` must be an object")),
+    };
+    let known: Vec<&str> = POLICY_LISTS.iter().map(|(list, _)| *list).chain(POLICY_PRICES).collect();
+    if let Some(key) = map.keys().find(|key| !known.contains(&key.as_str())) {
+        return Err(super::field::unknown_key("policy", key, &known));
+    }
+    let price =
+        |name: &str| map.get(name).map(|value| integer(&format!("policy.{name}"), value, 0)).transpose();
+    let (read_price, invoke_price) = (price("read_price")?.unwrap_or(0), price("invoke_price")?);
+    let mut lists = Map::new();
+    for (key, action) in POLICY_LISTS {
+        lists.insert(action.into(), list(key, map.get(key), action != "write")?);
+    }
+    let open = json!({ "read": ["*"], "write": [], "invoke": ["*"] });
+    if read_price > 0 || Value::Object(lists.clone()) != open {
+        return Err(Refusal::new(
+            Code::Unsupported,
+            "in this world contracts decide who may do what, not a `policy`",
+        )
+        .hint(format!(
+            "write an artifact with this code and name it as `access_contract`:\n{}",
+            contract(&lists, read_price)
+        )));
+    }
+    if let Some(price) = invoke_price
+        && let Some(other) = fields.insert("price".into(), price.into())
+        && other != price
+    {
+        return Err(Refusal::invalid("`price` and `policy.invoke_price` are the same field"));
+    }
+    Ok(())
+}
+
+/// A list of ids; what is not given is open, or the owner's.
+fn list(key: &str, value: Option<&Value>, open: bool) -> Result<Value, Refusal> {
+    let wrong = || Refusal::invalid(format!("`policy.{key}` must be an array of ids, or of \"*\""));
+    match value {
+        None | Some(Value::Null) => Ok(if open { json!(["*"]) } else { json!([]) }),
+        Some(Value::Array(ids)) if ids.iter().any(|id| id == "*") => Ok(json!(["*"])),
+        Some(Value::Array(ids)) if ids.iter().all(Value::is_string) => Ok(Value::Array(ids.clone())),
+        Some(_) => Err(wrong()),
+    }
+}
+
+/// The contract that does what a policy says.
+fn contract(lists: &Map<String, Value>, read_price: i64) -> String {
+    let mut text = String::from("def check_permission(caller, action, target, context, ledger):\n");
+    text.push_str("    if caller == context[\"owner\"]:\n        return {\"allowed\": True, \"reason\": \"the owner may\"}\n");
+    let lists = Value::Object(lists.clone());
+    let _ = writeln!(text, "    allowed = {lists}.get(action, [])");
+    text.push_str("    may = \"*\" in allowed or caller in allowed\n");
+    let cost = if read_price > 0 {
+        format!(", \"cost\": {read_price} if action == \"read\" else 0")
+    } else {
+        String::new()
+    };
+    let _ = write!(text, "    return {{\"allowed\": may, \"reason\": \"who is listed may\"{cost}}}");
+    text
+}
+
+/// The table as Markdown, for the documentation.
+#[must_use]
+pub fn heritage() -> String {
+    let ops = |of: &[OpKind]| match of {
+        all if all.len() == OpKind::COUNT => "every op".to_owned(),
+        some => some.iter().map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(" "),
+    };
+    let mut text = String::from("| op | is |\n|---|---|\n");
+    for (theirs, kind) in OPS {
+        let _ = writeln!(text, "| `{theirs}` | `{kind}` |");
+    }
+    text.push_str("\n| field | of | is |\n|---|---|---|\n");
+    text.push_str("| `action_type` | every op | `op` |\n");
+    for Renamed { theirs, ours, of } in FIELDS {
+        let _ = writeln!(text, "| `{theirs}` | {} | `{ours}` |", ops(of));
+    }
+    text.push_str("\n| field | of | |\n|---|---|---|\n");
+    for (name, of, becomes) in DROPPED {
+        let _ = writeln!(text, "| `{name}` | {} | {becomes} |", ops(of));
+    }
+    text
+}
