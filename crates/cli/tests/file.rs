@@ -81,8 +81,7 @@ fn no_name_but_a_files_is_a_worlds_and_nothing_is_put_in_its_place() {
         "no/",
     ];
     let paths = names.map(|name| small.path(name));
-    for path in paths.iter().map(|path| path.to_str().expect("UTF-8")).chain(["", ":memory:", "file:a.oikos"])
-    {
+    for path in paths.iter().map(|path| path.to_str().expect("UTF-8")).chain([":memory:", "file:a.oikos"]) {
         let file = small.file();
         for command in [
             &["run", &file, "--db", path][..],

@@ -1,4 +1,4 @@
-//! What others have stays theirs, agents end, and readers miss nothing: worlds in Python, run by the binary.
+//! Private balances, agents that end, and logs that mix nothing: worlds in Python, run by the binary.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -140,14 +140,13 @@ impl Row {
         journal_hash: &mut Hash,
         mut visit: impl FnMut(Record) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.check()?;
+        let last = self.check()?;
         let corrupt = |problem: String| JournalError::corrupt(self.place(), problem);
         let most = unpacked_max(self.body.len() as u64).min(BATCH_BYTES_MAX as u64);
         let mut plain = Unpacker::new(self.body.as_slice(), most)
             .map_err(|error| corrupt(format!("it can't be unpacked: {error}")))?;
-        let mut seq = self.seq_first;
         let mut bytes = Vec::new();
-        for _ in 0..self.count {
+        for seq in self.seq_first..=last {
             let read = next_record(&mut plain, &mut bytes);
             read.map_err(|problem| corrupt(unpacking(&plain, problem)))?;
             let record = Record::decode(&bytes).map_err(|error| corrupt(error.to_string()))?;
@@ -156,7 +155,6 @@ impl Row {
                 return Err(corrupt(problem).into());
             }
             *journal_hash = chained(journal_hash, &bytes);
-            seq += 1;
             visit(record)?;
         }
         match plain.read(&mut [0]) {

@@ -1,6 +1,6 @@
 //! The life of a world's file: what is kept and what is refused, whatever happens to it.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod door;
 

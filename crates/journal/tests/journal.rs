@@ -2,8 +2,6 @@
 //!
 //! The forger below packs batches by `docs/journal.md` alone, so it also tests the document.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
-
 mod door;
 
 use oikos_journal::{Journal, JournalError};

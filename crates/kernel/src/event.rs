@@ -100,7 +100,16 @@ impl Event {
     /// An event of which only the type and the actor are known.
     #[must_use]
     pub const fn new(kind: EventKind, actor: Handle) -> Self {
-        Self { kind, actor, artifact: None, to: None, amount: None, resource: None, detail: None, sent: false }
+        Self {
+            kind,
+            actor,
+            artifact: None,
+            to: None,
+            amount: None,
+            resource: None,
+            detail: None,
+            sent: false,
+        }
     }
 }
 
@@ -481,6 +490,10 @@ pub fn reference() -> String {
 impl FieldSpec {
     fn text(&self) -> String {
         let (name, shown) = (self.part.as_str(), self.shown.words());
-        if self.doc.is_empty() { format!("`{name}`{shown}") } else { format!("`{name}`: {}{shown}", self.doc) }
+        if self.doc.is_empty() {
+            format!("`{name}`{shown}")
+        } else {
+            format!("`{name}`: {}{shown}", self.doc)
+        }
     }
 }

@@ -90,8 +90,7 @@ pub const EFFECTS_BYTES_MAX: usize = RECORD_BYTES_MAX
     - THOUGHT_BYTES_MAX
     - 2 * OUTPUT_BYTES_MAX
     - RESULT_KEPT_BYTES_MAX
-    - MESSAGE_BYTES_MAX
-    - HINT_BYTES_MAX
+    - 2 * (MESSAGE_BYTES_MAX + HINT_BYTES_MAX)
     - RECORD_FRAME_BYTES;
 /// Bytes of records that wait for one commit; with the next record they are begun to be written.
 pub const PENDING_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -9,7 +9,7 @@ use crate::{
     json::{Json, cut},
     limits,
     record::{Cause, Charge, Effect, Event, Handle, Outcome, Record, Why},
-    refusal::{Refusal, shorten},
+    refusal::Refusal,
     time::Time,
 };
 
@@ -109,8 +109,7 @@ impl Kept {
     /// The shortest form, where there is little room: at most [`limits::KEPT_SHORT_BYTES_MAX`].
     pub(crate) fn short(mut receipt: Receipt) -> Self {
         if let Outcome::Refused(refusal) = &mut receipt.outcome {
-            shorten(&mut refusal.message, SHORT_MESSAGE_BYTES);
-            refusal.hint = None;
+            refusal.shorten(SHORT_MESSAGE_BYTES, 0);
         }
         let kept = Self::cut(receipt, SHORT_PART_BYTES);
         let (bytes, most) = (kept.bytes(), limits::KEPT_SHORT_BYTES_MAX);

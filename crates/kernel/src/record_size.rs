@@ -110,13 +110,13 @@ impl Event {
 
 impl Refusal {
     fn bytes_max(&self) -> usize {
-        let about = |about: &Box<About>| {
+        let about = |about: &About| {
             2 * NUMBER + text(&about.sentence) + maybe(about.hint.as_ref(), |hint| text(hint))
         };
         8 * NUMBER
             + text(&self.message)
             + maybe(self.hint.as_ref(), |hint| text(hint))
-            + maybe(self.about.as_ref(), about)
+            + maybe(self.about.as_deref(), about)
     }
 }
 

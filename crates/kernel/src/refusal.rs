@@ -132,7 +132,16 @@ pub struct Lack {
 impl Refusal {
     /// A refusal with a sentence and no numbers.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), need: None, have: None, hint: None, index: None, lack: None, about: None }
+        Self {
+            code,
+            message: message.into(),
+            need: None,
+            have: None,
+            hint: None,
+            index: None,
+            lack: None,
+            about: None,
+        }
     }
 
     /// A field that is missing, of a wrong type or out of range.
@@ -149,11 +158,20 @@ impl Refusal {
     /// Cuts the sentence and the hint to what a record holds of them.
     #[must_use]
     pub(crate) fn shortened(mut self) -> Self {
-        shorten(&mut self.message, limits::MESSAGE_BYTES_MAX);
-        if let Some(hint) = &mut self.hint {
-            shorten(hint, limits::HINT_BYTES_MAX);
-        }
+        self.shorten(limits::MESSAGE_BYTES_MAX, limits::HINT_BYTES_MAX);
         self
+    }
+
+    /// Cuts all its sentences and hints, those for who may not know the amounts too; a hint of no bytes is none.
+    pub(crate) fn shorten(&mut self, message_bytes: usize, hint_bytes: usize) {
+        let about = self.about.as_deref_mut().map(|about| (&mut about.sentence, &mut about.hint));
+        for (sentence, hint) in std::iter::once((&mut self.message, &mut self.hint)).chain(about) {
+            shorten(sentence, message_bytes);
+            *hint = hint.take().filter(|_| hint_bytes > 0);
+            if let Some(hint) = hint {
+                shorten(hint, hint_bytes);
+            }
+        }
     }
 
     /// Adds the two numbers that decided.
@@ -230,7 +248,7 @@ impl Refusal {
 }
 
 /// Cuts a text to so many bytes, and says so at its end.
-pub(crate) fn shorten(text: &mut String, bytes_max: usize) {
+fn shorten(text: &mut String, bytes_max: usize) {
     const MARK: &str = " …";
     if text.len() > bytes_max {
         text.truncate(text.floor_char_boundary(bytes_max.saturating_sub(MARK.len())));

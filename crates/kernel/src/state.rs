@@ -70,7 +70,11 @@ pub(crate) fn refusal<S: State>(state: &S, guard: Guard) -> Refusal {
                 }
             };
             let without = format!("`{}` has too little of `{of}` free", name(who));
-            Refusal::new(code, sentence).numbers(need, have).hint(hint.clone()).about(who, without, Some(hint))
+            Refusal::new(code, sentence).numbers(need, have).hint(hint.clone()).about(
+                who,
+                without,
+                Some(hint),
+            )
         }
         Guard::Overflow { who } => Refusal::invalid(format!("`{}` can't hold so much", name(who))),
         Guard::Standing { who } => {

@@ -1,4 +1,4 @@
-//! What a query may ask for: one table, from which come the check of its fields, the reference in the handbook
+//! The things that a query may ask for: one table, from which come the check of its fields, the reference in the handbook
 //! and in `docs/queries.md`, and the JSON Schema of each answer.
 
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{OpKind, Query, What};
 use crate::refusal::Refusal;
 
-/// What the table says of one thing to ask for.
+/// A row of the table: one thing to ask for.
 #[derive(Debug)]
 pub struct QuerySpec {
     /// The word for it.
@@ -29,12 +29,7 @@ pub const QUERIES: &[QuerySpec] = &[
         fields: &["limit"],
         schema: || map_of(integer()),
     },
-    QuerySpec {
-        what: What::Balance,
-        answer: "the scrip of one principal",
-        fields: &["of"],
-        schema: integer,
-    },
+    QuerySpec { what: What::Balance, answer: "the scrip of one principal", fields: &["of"], schema: integer },
     QuerySpec {
         what: What::Resources,
         answer: "every resource of one principal, as {name: {`kind`, `rate` or `balance` or `quota`, `capacity`, `used`, …}}",
@@ -166,7 +161,8 @@ pub fn answers() -> Value {
         let mut schema = (spec.schema)();
         if let Value::Object(map) = &mut schema {
             map.insert("description".into(), spec.answer.into());
-            let takes: Map<String, Value> = spec.fields().map(|(name, must)| (name.into(), must.into())).collect();
+            let takes: Map<String, Value> =
+                spec.fields().map(|(name, must)| (name.into(), must.into())).collect();
             map.insert("x-fields".into(), takes.into());
         }
         (spec.what.as_str().to_owned(), schema)
@@ -184,7 +180,8 @@ pub fn answers() -> Value {
 pub fn queries() -> String {
     let mut text = String::from("| `what` | takes | answer |\n|---|---|---|\n");
     for spec in QUERIES {
-        let fields = spec.fields().map(|(name, must)| if must { format!("**{name}**") } else { name.to_owned() });
+        let fields =
+            spec.fields().map(|(name, must)| if must { format!("**{name}**") } else { name.to_owned() });
         let fields = fields.collect::<Vec<_>>().join(", ");
         let _ = writeln!(text, "| `{}` | {fields} | {} |", spec.what.as_str(), spec.answer);
     }

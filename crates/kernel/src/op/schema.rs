@@ -63,7 +63,11 @@ pub fn reference() -> String {
             let _ = writeln!(text, "- `{}`{must}: {}", field.name, field.doc.trim());
         }
         if spec.kind == OpKind::Query {
-            let _ = write!(text, "\nEach `what` takes some of the fields; those in bold it needs.\n\n{}", queries());
+            let _ = write!(
+                text,
+                "\nEach `what` takes some of the fields; those in bold it needs.\n\n{}",
+                queries()
+            );
         }
     }
     text

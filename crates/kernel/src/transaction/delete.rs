@@ -91,7 +91,8 @@ impl Transaction<'_> {
             self.put(Effect::Pay { from: artifact, to: heir, amount: scrip, why: Why::Heir })?;
         }
         let rules = self.draft.world().rules();
-        let kinds: Vec<(ResourceId, ResourceKind)> = rules.by_id().map(|(id, rule)| (id, rule.kind)).collect();
+        let kinds: Vec<(ResourceId, ResourceKind)> =
+            rules.by_id().map(|(id, rule)| (id, rule.kind)).collect();
         for (resource, kind) in kinds {
             let effect = match kind {
                 ResourceKind::Renewable { .. } => {
@@ -100,7 +101,12 @@ impl Transaction<'_> {
                 }
                 ResourceKind::Depletable => {
                     let amount = self.free_of(artifact, resource);
-                    heir.filter(|_| amount > 0).map(|to| Effect::Move { from: artifact, to, resource, amount })
+                    heir.filter(|_| amount > 0).map(|to| Effect::Move {
+                        from: artifact,
+                        to,
+                        resource,
+                        amount,
+                    })
                 }
                 // A quota follows with the deletion, which frees the artifact's own bytes of it.
                 ResourceKind::Allocatable | ResourceKind::Metered => None,

@@ -17,8 +17,8 @@ use crate::{
     limits,
     mind::MindKind,
     op::{
-        Content, Edit, Field, Keep, Op, OpKind, Part, Read, SetContract, Store, Transfer,
-        TransferOwnership, Write,
+        Content, Edit, Field, Keep, Op, OpKind, Part, Read, SetContract, Store, Transfer, TransferOwnership,
+        Write,
     },
     record::{Change, Creation, Effect, EventKind, Handle, Pays, Shared, Why},
     refusal::{Code, Refusal},
@@ -121,8 +121,10 @@ impl Transaction<'_> {
         if created && self.draft.artifact(handle).is_some_and(Artifact::has_loop) {
             self.tell_of(actor, EventKind::Spawn, Told { artifact: Some(handle), ..Told::default() });
         }
-        let (version, size) =
-            (self.draft.artifact(handle).map_or(0, |artifact| artifact.version), self.size_seen(actor, handle));
+        let (version, size) = (
+            self.draft.artifact(handle).map_or(0, |artifact| artifact.version),
+            self.size_seen(actor, handle),
+        );
         Ok(json!({ "artifact": op.artifact.as_str(), "created": created, "version": version, "size": size }))
     }
 

@@ -31,7 +31,8 @@ impl Transaction<'_> {
         if self.may_know(actor, who) {
             return Ok(());
         }
-        let sentence = format!("balances are private in this world: those of `{}` can't be seen", self.name(who));
+        let sentence =
+            format!("balances are private in this world: those of `{}` can't be seen", self.name(who));
         Err(private(sentence))
     }
 

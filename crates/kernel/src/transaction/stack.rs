@@ -124,10 +124,26 @@ impl Bearer {
 impl Actor {
     pub(super) fn principal(handle: Handle, mode: Mode) -> Self {
         let me = Some(handle);
-        Self { me, caller: None, bearer: Bearer::of(handle), origin: me, invoke_depth: 0, check_depth: 0, mode }
+        Self {
+            me,
+            caller: None,
+            bearer: Bearer::of(handle),
+            origin: me,
+            invoke_depth: 0,
+            check_depth: 0,
+            mode,
+        }
     }
 
     pub(super) fn observer(mode: Mode) -> Self {
-        Self { me: None, caller: None, bearer: Bearer::NOBODY, origin: None, invoke_depth: 0, check_depth: 0, mode }
+        Self {
+            me: None,
+            caller: None,
+            bearer: Bearer::NOBODY,
+            origin: None,
+            invoke_depth: 0,
+            check_depth: 0,
+            mode,
+        }
     }
 }

@@ -519,7 +519,8 @@ impl World {
         else {
             return false;
         };
-        row.seq > *since_seq && events_of(until).any(|filter| self.row_fits(filter, row, Viewer::Artifact(Some(handle))))
+        row.seq > *since_seq
+            && events_of(until).any(|filter| self.row_fits(filter, row, Viewer::Artifact(Some(handle))))
     }
 
     /// Whether an event is one of those that a filter means.

@@ -293,7 +293,9 @@ impl World {
     #[must_use]
     pub fn metadata(&self, handle: Handle) -> Value {
         let artifact = self.get(handle);
-        artifact.map_or(Value::Null, |artifact| artifact.metadata(|handle| self.name(handle).into(), artifact.size()))
+        artifact.map_or(Value::Null, |artifact| {
+            artifact.metadata(|handle| self.name(handle).into(), artifact.size())
+        })
     }
 
     /// Every artifact with its handle, in the order of creation, tombstones too.
@@ -586,7 +588,10 @@ impl State for World {
         Ok(())
     }
 
-    #[expect(clippy::expect_used, reason = "a resource that had a rate has a total, and the rate is part of it")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a resource that had a rate has a total, and the rate is part of it"
+    )]
     fn lapsed(&mut self, resource: ResourceId, amount: i64) {
         let total = self.allotted.get_mut(usize::from(resource.0)).expect("a total of each resource");
         *total = total.checked_sub(amount).expect("a rate is part of its total");

@@ -6,11 +6,7 @@ use super::{
     World,
     wire::{Viewer, row_json},
 };
-use crate::{
-    id::Handle,
-    resource::ResourceKind,
-    time::Time,
-};
+use crate::{id::Handle, resource::ResourceKind, time::Time};
 
 /// Storage keys an observation names; `storage_list` has all.
 const STORAGE_KEYS_MAX: usize = 100;

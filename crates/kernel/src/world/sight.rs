@@ -1,6 +1,6 @@
 //! Who may see what: the one place that decides which events, and how much of them, somebody is shown.
 //!
-//! An event shows what any bystander could see. What was sent along concerns the parties; what somebody has
+//! An event shows as much as any bystander could see. Things sent along concern the parties; what somebody has
 //! concerns them too where the rules say that balances are private (`design/INSTITUTIONS.md §5`).
 
 use std::borrow::Cow;
@@ -46,7 +46,12 @@ impl World {
 
     /// An event as a viewer is shown it, if at all; `owner` is that of its artifact when it was told.
     #[must_use]
-    pub fn seen<'e>(&self, event: &'e Event, owner: Option<Handle>, viewer: Viewer) -> Option<Cow<'e, Event>> {
+    pub fn seen<'e>(
+        &self,
+        event: &'e Event,
+        owner: Option<Handle>,
+        viewer: Viewer,
+    ) -> Option<Cow<'e, Event>> {
         let Some(spec) = EventSpec::of(event.kind).filter(|_| viewer != Viewer::Observer) else {
             return Some(Cow::Borrowed(event));
         };

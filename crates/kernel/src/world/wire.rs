@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-pub use super::sight::Viewer;
 use super::World;
+pub use super::sight::Viewer;
 use crate::{
     event::{Event, EventRow},
     id::Handle,
@@ -106,11 +106,9 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
         }
         Cause::Act { actor, action, .. } => (*actor, action, false),
         Cause::Step { agent, thought, .. } => (*agent, &thought.action, thought.failed),
-        Cause::Genesis { .. }
-        | Cause::Founding
-        | Cause::Clock
-        | Cause::Ask { .. }
-        | Cause::Short { .. } => return lines,
+        Cause::Genesis { .. } | Cause::Founding | Cause::Clock | Cause::Ask { .. } | Cause::Short { .. } => {
+            return lines;
+        }
     };
     if let Outcome::Refused(refusal) = &record.outcome {
         let mut refused = line(if failed { LineType::Thought } else { LineType::Refused });

@@ -1,6 +1,10 @@
 //! The naive model's ops, and the one question that is put to contracts before them.
 
-use oikos_kernel::{limits, op::OpKind, rules::{Missing, ResourceKind}};
+use oikos_kernel::{
+    limits,
+    op::OpKind,
+    rules::{Missing, ResourceKind},
+};
 use serde_json::{Map, Value, json};
 
 use super::{

@@ -32,7 +32,9 @@ use oikos_kernel::{
     receipt::Receipt,
     record::{Change, Effect, Outcome, Pays, Record},
     refusal::Refusal,
-    rules::{Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind, ResourceRule, Rules},
+    rules::{
+        Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind, ResourceRule, Rules,
+    },
     time::{Time, parse_duration_ms},
     transaction::Transaction,
     world::wire::Viewer,

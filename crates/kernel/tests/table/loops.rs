@@ -464,7 +464,12 @@ fn a_sleep_in_a_steps_list_holds_though_the_rest_is_refused() {
         (format!("{short}, {long}, {pay}"), "insufficient_scrip 1/0 @2", "write edit", 3),
         (format!("{short}, {bad}"), "invalid_argument @1", "write", 2),
         (format!("{bad}, {short}"), "invalid_argument @0", "write", 2),
-        (format!("{short}, {{'op': 'store', 'key': 'k', 'value': 1}}, {pay}"), "insufficient_scrip 1/0 @2", "write", 3),
+        (
+            format!("{short}, {{'op': 'store', 'key': 'k', 'value': 1}}, {pay}"),
+            "insufficient_scrip 1/0 @2",
+            "write",
+            3,
+        ),
         (format!("{short}, {{'op': 'delete', 'artifact': 'eve'}}, {pay}"), "not_found @2", "write", 1),
     ] {
         // Of two the last one counts.

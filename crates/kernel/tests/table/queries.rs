@@ -91,7 +91,8 @@ fn stray_fields_are_refused() {
     ];
     assert_eq!(takes.map(|(what, _)| what).as_slice(), What::WORDS);
     // Every field of the op is of use to some question, and each question has one row in the table.
-    let known = OpKind::Query.spec().unwrap().fields.iter().map(|field| field.name).filter(|name| *name != "what");
+    let known =
+        OpKind::Query.spec().unwrap().fields.iter().map(|field| field.name).filter(|name| *name != "what");
     assert_eq!(known.collect::<Vec<_>>(), fields.map(|(name, _)| name));
     assert_eq!(QUERIES.iter().map(|spec| spec.what).collect::<Vec<_>>(), What::ALL);
     let mut text = String::from("world: alice\n");

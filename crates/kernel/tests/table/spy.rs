@@ -35,7 +35,7 @@ fn found(rules: &str) -> Toy {
     ))
 }
 
-/// What the bidder does that is nobody else's affair.
+/// The actions of the bidder that are nobody else's affair.
 fn bid(toy: &mut Toy, amount: i64) {
     let pay = |artifact: &str, method: &str| {
         json!({ "op": "invoke", "artifact": artifact, "method": method, "pay": amount,
@@ -51,7 +51,7 @@ fn bid(toy: &mut Toy, amount: i64) {
     }
 }
 
-/// What the spy tries, as actions of its own.
+/// The attempts of the spy, as actions of its own.
 fn attempts() -> Vec<Value> {
     let mut all = Vec::new();
     let query = |fields: Value| {
@@ -64,7 +64,9 @@ fn attempts() -> Vec<Value> {
         all.push(query(json!({ "what": "resources", "of": who })));
         for resource in ["fuel", "disk", "actions", "cpu"] {
             for amount in [1, 100, 400, 1_000] {
-                all.push(query(json!({ "what": "capacity", "of": who, "resource": resource, "amount": amount })));
+                all.push(query(
+                    json!({ "what": "capacity", "of": who, "resource": resource, "amount": amount }),
+                ));
             }
         }
         all.push(query(json!({ "what": "permission", "as": who, "action": "read", "target": "bait" })));
@@ -154,7 +156,10 @@ fn told(rules: &str, amount: i64) -> Vec<(String, String)> {
     let done = toy.act("keeper", &json!({ "op": "transfer_ownership", "artifact": "house", "to": "spy" }));
     assert!(done.refusal().is_none(), "{:?}", done.refusal());
     let after = toy.act("spy", &json!({ "op": "query", "what": "events", "since": 0, "type": "invoke" }));
-    all.push(("the past of what it owns".into(), after.to_json(&toy.world, Viewer::Artifact(Some(spy))).to_string()));
+    all.push((
+        "the past of what it owns".into(),
+        after.to_json(&toy.world, Viewer::Artifact(Some(spy))).to_string(),
+    ));
     all
 }
 
@@ -181,7 +186,9 @@ fn where_balances_are_public_events_still_keep_what_was_sent_along() {
         assert!(!leaky.iter().any(|leak| leak == closed), "{closed}");
     }
     // The same attempts do tell the balances, so that they would find a leak.
-    for channel in ["\"what\":\"balances\"", "get_balance", "ledger.get_scrip", "\"method\":\"payout\"", "\"delete\""] {
+    for channel in
+        ["\"what\":\"balances\"", "get_balance", "ledger.get_scrip", "\"method\":\"payout\"", "\"delete\""]
+    {
         assert!(leaks.iter().any(|leak| leak.contains(channel)), "{channel} tells nothing");
     }
 }
@@ -190,15 +197,14 @@ fn where_balances_are_public_events_still_keep_what_was_sent_along() {
 fn the_parties_and_observers_are_told() {
     let mut toy = found("balances own, ");
     bid(&mut toy, 500);
-    for (who, sees) in [("bidder", true), ("house", true), ("keeper", true), ("other", false), ("spy", false)] {
+    for (who, sees) in [("bidder", true), ("house", true), ("keeper", true), ("other", false), ("spy", false)]
+    {
         let viewer = Viewer::Artifact(Some(toy.handle(who)));
         let amounts: Vec<bool> = ["invoke", "transfer"]
             .into_iter()
             .map(|kind| {
                 let mut rows = toy.world.events().filter(|row| row.event.kind.as_str() == kind);
-                rows.any(|row| {
-                    toy.world.row_seen(row, viewer).is_some_and(|event| event.amount == Some(500))
-                })
+                rows.any(|row| toy.world.row_seen(row, viewer).is_some_and(|event| event.amount == Some(500)))
             })
             .collect();
         // The keeper owns the house, and so is a party to its invocations; the gift went to the house itself.

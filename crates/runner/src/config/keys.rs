@@ -147,7 +147,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         name: "privacy",
-        doc: "What agents may know of each other; observers see all. Scrip and resources that are sent along with an \
+        doc: "The facts that agents may know of each other; observers see all. Scrip and resources that are sent along with an \
               invocation are its parties' affair in any world.",
         open: false,
         keys: &[key(
