@@ -79,6 +79,9 @@ impl Shell {
             );
         }
         let code = code.expect("it ends by itself");
+        // The folder has another name each time.
+        let folder = format!("{}/", self.folder.path().canonicalize().expect("a folder").display());
+        let [out, talk] = [out, talk].map(|text| text.replace(&folder, ""));
         format!("$ oikos {}\n-- exit {code}\n{out}-- talk\n{talk}", arguments.join(" "))
     }
 }

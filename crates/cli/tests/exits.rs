@@ -1,7 +1,7 @@
 //! Exit codes, as `docs/exit-codes.md` has them: also when nobody reads, and when a signal comes.
 
 #![cfg(unix)]
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod small;
 

@@ -167,8 +167,9 @@ pub(crate) fn write_to(path: &Path, lock: File) -> Result<(Connection, Writing),
     schema::inspect(&db, path)?;
     rest.end();
     let beside = with_suffix(path, "-wal");
-    let wal = File::open(&beside)
-        .map_err(|error| open_error(&beside, &reason_of(path, "written").unwrap_or(error)))?;
+    let wal = File::open(&beside).map_err(|error| {
+        open_error(&beside, &reason_of(path, "written").unwrap_or_else(|| not_made(error)))
+    })?;
     lock::exclusively(&wal, path)?;
     schema::mark_open(&db, true).map_err(failed)?;
     let of_wal = identity(&wal.metadata().map_err(|error| open_error(&beside, &error))?);
@@ -185,6 +186,16 @@ pub(crate) fn write_to(path: &Path, lock: File) -> Result<(Connection, Writing),
     };
     writing.checkpoint(&db)?;
     Ok((db, writing))
+}
+
+/// Why there is no `-wal` though SQLite says that it writes one: a call failed that it does not tell of.
+fn not_made(error: std::io::Error) -> std::io::Error {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            std::io::Error::other("SQLite could not make it, and does not say why: the disk is full or fails")
+        }
+        _ => error,
+    }
 }
 
 /// Every commit is on disk when it returns, and only checkpoints change the main file.

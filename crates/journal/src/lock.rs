@@ -7,16 +7,12 @@ use std::{
     fs::{File, TryLockError},
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
 };
 
 use crate::{
     error::JournalError,
     name::{Identity, open_error, with_suffix},
 };
-
-/// How long one waits for a lock that is held for moments only.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The worlds that this process writes to.
 static WRITTEN: Mutex<Vec<Identity>> = Mutex::new(Vec::new());
@@ -106,30 +102,18 @@ impl Rest {
         &self.0
     }
 
-    /// Lets nobody change the main file, from now on.
-    pub(crate) fn keep(&self, path: &Path) -> Result<(), JournalError> {
-        self.patiently(path, "it is being written to this moment; try again", File::try_lock_shared)
+    /// Lets nobody change the main file, from now on; whether nobody is about to this moment.
+    pub(crate) fn keep(&self) -> bool {
+        !is_locked_elsewhere(self.0.try_lock_shared())
     }
 
-    /// Waits until nobody reads, and lets nobody begin to.
+    /// Lets nobody begin to read.
     pub(crate) fn have(&self, path: &Path) -> Result<(), JournalError> {
-        self.patiently(path, "others are reading it, and it must be changed; wait for them", File::try_lock)
-    }
-
-    fn patiently(
-        &self,
-        path: &Path,
-        problem: &str,
-        attempt: fn(&File) -> Result<(), TryLockError>,
-    ) -> Result<(), JournalError> {
-        let begun = Instant::now();
-        while is_locked_elsewhere(attempt(&self.0)) {
-            if begun.elapsed() > PATIENCE {
-                return Err(JournalError::Open { path: path.into(), problem: problem.into() });
-            }
-            std::thread::sleep(Duration::from_millis(2));
+        if self.is_had() {
+            return Ok(());
         }
-        Ok(())
+        let problem = "others are reading it, and it must be changed: wait for them to end".into();
+        Err(JournalError::Open { path: path.into(), problem })
     }
 
     /// Whether nobody reads now; then nobody begins to, until [`Rest::end`].

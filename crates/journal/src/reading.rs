@@ -58,7 +58,11 @@ fn connect(name: &Name) -> Result<(Connection, Reading), JournalError> {
     }
     let [wal, shm] = ["-wal", "-shm"].map(|suffix| with_suffix(path, suffix));
     let rest = Rest::new(File::open(path).map_err(|error| open_error(path, &error))?);
-    rest.keep(path)?;
+    if !rest.keep() {
+        // A writer is at the main file this moment, and has SQLite's own locks.
+        drop(rest);
+        return Ok((plainly(path)?, reading(None, None)));
+    }
     if is_unfinished(path) {
         let copy = copied(path)?;
         let db =
@@ -79,7 +83,9 @@ fn connect(name: &Name) -> Result<(Connection, Reading), JournalError> {
             return Ok((db, reading(None, None)));
         }
         let rest = Rest::new(File::open(path).map_err(|error| open_error(path, &error))?);
-        rest.keep(path)?;
+        if !rest.keep() {
+            return plainly(path).map(|db| (db, reading(None, None)));
+        }
         return Ok((without_index(path)?, reading(Some(rest), None)));
     }
     Ok((without_index(path)?, reading(Some(rest), None)))

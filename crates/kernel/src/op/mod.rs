@@ -177,7 +177,8 @@ ops! {
         new "new": Text,
     }
 
-    /// Makes an artifact a tombstone; its id is never used again. Its rates lapse; scrip, balances and quotas need an heir.
+    /// Makes an artifact a tombstone; its id is never used again.
+    /// Its rates lapse; scrip, balances and quotas need an heir.
     Delete 1 {
         /// The artifact to delete.
         artifact "artifact": Id,
@@ -241,7 +242,8 @@ ops! {
         value "value": OrNull<Stored>,
     }
 
-    /// Ends an agent's step until the first of what is named; only an agent can sleep. In the list that a step returns it holds though another op of the list is refused.
+    /// Ends an agent's step until the first of what is named; only an agent can sleep.
+    /// In the list that a step returns it holds though another op of the list is refused.
     Sleep 1 {
         /// So long, such as `60s`; in code by position, `sleep("60s")`, for `for` is a word of Python.
         duration "for": Option<Duration>,

@@ -1,5 +1,5 @@
-//! The things that a query may ask for: one table, from which come the check of its fields, the reference in the handbook
-//! and in `docs/queries.md`, and the JSON Schema of each answer.
+//! The things that a query may ask for: one table, from which come the check of its fields, the reference in
+//! the handbook and in `docs/queries.md`, and the JSON Schema of each answer.
 
 use std::fmt::Write as _;
 
