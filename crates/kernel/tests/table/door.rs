@@ -18,7 +18,7 @@
 //! After `->` comes `ok` with nothing, an exact result, or `~` and a part of it; or an error's code with
 //! `need/have`, `@index`, `unrecorded` for a refusal at admission, and quoted pieces of message or hint.
 //! More clauses follow, each behind ` ; `: `charged`, `paid`, `events`, `output`. An observer's line begins
-//! with `observer`; `advance 60s`, `tick`, `step AGENT -> …`, `ask AGENT -> …` (whose
+//! with `observer`; `advance 60s`, `clock forward 1h` (the machine's was moved), `tick`, `step AGENT -> …`, `ask AGENT -> …` (whose
 //! mind answers by its next `step`), `measure ID METHOD -> …`, `sees AGENT {…}`,
 //! `events ID {…}`, `orphan ID by CONTRACT`, `reserve ID RESOURCE AMOUNT`, `unreserved ID RESOURCE AMOUNT`
 //! (which can't be set aside) and `settle`, which ends the latest reservation, are the other lines.
@@ -254,6 +254,10 @@ fn run_statement(toy: &mut Toy, head: &str, rest: &str) -> Result<(), String> {
         }
         "tick" => {
             toy.tick();
+            Ok(())
+        }
+        "clock" => {
+            toy.clock_moved(rest);
             Ok(())
         }
         "short" => {

@@ -22,6 +22,7 @@ use std::collections::VecDeque;
 
 use oikos_kernel::{
     code::{CodeAnswer, CodeCall, CodeFailure, FailureKind, HostAnswer, HostCall, Meter},
+    event::{Event, EventKind},
     host_fn::{HostFn, LedgerFn},
     json::Json,
     op::Action,
@@ -125,6 +126,12 @@ impl Toy {
         let agent = self.handle(agent);
         let cause = Cause::Short { agent, turn: self.turn(agent) };
         self.record(cause, nothing())
+    }
+
+    /// The machine's clock was moved.
+    pub(crate) fn clock_moved(&mut self, detail: &str) {
+        let event = Event { detail: Some(detail.into()), ..Event::new(EventKind::Clock, Handle::NOBODY) };
+        self.record(Cause::Clock { away_ms: 0 }, Finished { events: vec![event], ..nothing() });
     }
 
     /// A record of effects that no action would have.
