@@ -14,7 +14,7 @@ use crate::{
 pub(crate) struct Cell {
     /// Renewable: the rate. Depletable: the balance. Allocatable: the quota.
     pub(crate) limit: i64,
-    /// Allocatable: what is in use now. All else: what was used in all.
+    /// Allocatable: the amount in use now. All else: the use in all.
     pub(crate) used: i64,
     /// Set aside for something under way; never written to the journal.
     #[serde(skip)]
@@ -80,7 +80,7 @@ impl Cell {
         free - self.held
     }
 
-    /// What was used of a renewable resource and has not come back.
+    /// The part of a renewable resource that was used and has not come back.
     pub(crate) fn live(&self, now: Time) -> i64 {
         self.window.as_ref().map_or(0, |window| window.live(now))
     }
@@ -116,7 +116,7 @@ impl Cell {
             return None;
         };
         let used = self.window.iter().flat_map(|window| window.entries.iter().copied());
-        // What is used now comes back last.
+        // A use made now comes back last.
         let last = (back_ms(rules, window_ms, now), spent);
         for (back, gone) in used.filter(|(back, _)| *back > now.ms()).chain([last]) {
             free = free.saturating_add(gone);

@@ -1,4 +1,4 @@
-//! What passes between the kernel and whatever interprets code. The kernel asks by a [`CodeCall`]
+//! The messages between the kernel and an interpreter of code. The kernel asks by a [`CodeCall`]
 //! and goes on when it is answered; it never calls an interpreter itself. The types have a form in bytes, in
 //! which they can go to another process and back.
 
@@ -29,7 +29,7 @@ pub struct CodeCall {
     pub now: Time,
     /// The seed of `random` for this run.
     pub seed: u64,
-    /// What this run may use.
+    /// The limits of this run.
     pub limits: CodeLimits,
 }
 
@@ -69,12 +69,12 @@ pub struct CallInfo {
     pub origin: Option<Arc<str>>,
     /// Scrip that was sent along.
     pub paid: i64,
-    /// What else was sent along: ids of artifacts, and `{"resource", "amount"}`.
+    /// The gifts sent along beside scrip: ids of artifacts, and `{"resource", "amount"}`.
     #[serde(with = "as_text")]
     pub given: Vec<Value>,
 }
 
-/// What one run may use.
+/// The limits of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeLimits {
     /// Blocks of [`crate::limits::INSTRUCTIONS_PER_POLL`] instructions in all, counted from the start of the run.
@@ -91,7 +91,7 @@ pub struct CodeLimits {
     pub measure_cpu: bool,
 }
 
-/// What a run has used since its start; it only grows.
+/// The use of a run since its start; it only grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meter {
     /// Completed blocks of [`crate::limits::INSTRUCTIONS_PER_POLL`] instructions; deterministic.
@@ -119,7 +119,7 @@ pub enum CodeAnswer {
         result: Result<Value, CodeFailure>,
         /// Used in all.
         meter: Meter,
-        /// What it printed and logged.
+        /// The lines it printed and logged.
         output: String,
     },
 }
@@ -137,7 +137,7 @@ pub struct HostCall {
     pub kwargs: Map<String, Value>,
 }
 
-/// What the kernel answers to a [`HostCall`].
+/// The kernel's answer to a [`HostCall`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum HostAnswer {
     /// The call's value.
@@ -149,7 +149,7 @@ pub enum HostAnswer {
 /// Why code has no result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeFailure {
-    /// What kind of failure.
+    /// The kind of failure.
     pub kind: FailureKind,
     /// One line as Python would print it, such as `ValueError: bad price`, with a hint when the dialect
     /// lacks something.
@@ -179,8 +179,8 @@ impl CodeFailure {
         if self.traceback.is_empty() { &self.message } else { &self.traceback }
     }
 
-    /// What those are told who may not read the code: where it failed and how, without its lines, names and
-    /// values; what it raised itself, in its author's words.
+    /// The failure as told to those who may not read the code: its place and kind, without lines, names and
+    /// values; the message of an exception that the code raised itself, in its author's words.
     #[must_use]
     pub fn discreet(&self) -> String {
         let kind = || self.message.split_once(':').map_or(self.message.as_str(), |(kind, _)| kind);

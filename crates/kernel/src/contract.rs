@@ -87,10 +87,10 @@ impl Native {
 /// decide something else than it says, so it fails.
 const KEYS: [&str; 7] = ["allowed", "reason", "cost", "recipient", "cost_model", "state_updates", "cache"];
 
-/// Who pays the `cost`: the only model of this version.
+/// The model by which the `cost` is paid: the only one of this version.
 const COST_MODEL: &str = "invoker_pays";
 
-/// What a contract answered.
+/// The answer of a contract.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// Whether it may be done.
@@ -99,7 +99,7 @@ pub struct Verdict {
     pub reason: String,
     /// Scrip asked for the permission.
     pub cost: i64,
-    /// Who receives the cost; the target's owner if nobody is named.
+    /// The recipient of the cost; the target's owner if nobody is named.
     pub recipient: Option<String>,
     /// Changes of the contract's own storage, which apply with the action; null removes.
     pub updates: Vec<(String, Value)>,
@@ -115,7 +115,7 @@ impl Verdict {
     /// Reads what `check_permission` returned.
     ///
     /// # Errors
-    /// What is wrong with its shape, in words.
+    /// The flaw of its shape, in words.
     pub fn parse(value: &Value) -> Result<Self, String> {
         let map = value.as_object().ok_or("it returned no dict")?;
         if let Some(key) = map.keys().find(|key| !KEYS.contains(&key.as_str())) {

@@ -78,11 +78,11 @@ impl EventKind {
 pub struct Event {
     /// Its type.
     pub kind: EventKind,
-    /// Who did it: the immediate caller; [`Handle::NOBODY`] where nobody did.
+    /// The immediate caller; [`Handle::NOBODY`] where nobody acted.
     pub actor: Handle,
-    /// What it was done to.
+    /// The artifact it was done to.
     pub artifact: Option<Handle>,
-    /// Who received something by it.
+    /// The recipient, if something was handed over.
     pub to: Option<Handle>,
     /// How much was moved, in base units.
     pub amount: Option<i64>,
@@ -143,11 +143,11 @@ impl EventRow {
 pub struct Filter {
     /// The type; none is any.
     pub kind: Option<EventKind>,
-    /// Who did it.
+    /// The immediate caller.
     pub actor: Option<String>,
-    /// What it was done to.
+    /// The artifact it was done to.
     pub artifact: Option<String>,
-    /// Who received something by it.
+    /// The recipient.
     pub to: Option<String>,
     /// Of which resource.
     pub resource: Option<String>,
@@ -158,7 +158,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// What is meant, in words.
+    /// The filter in words.
     pub(crate) fn words(&self) -> String {
         let mut text = format!("event {}", self.kind.map_or("*", |kind| kind.as_str()));
         let fields = [
@@ -180,7 +180,7 @@ impl Filter {
     }
 }
 
-/// What the table says of one type.
+/// The entry of one type in the table of events.
 #[derive(Debug)]
 pub struct EventSpec {
     /// The type.
@@ -189,25 +189,25 @@ pub struct EventSpec {
     pub when: &'static str,
     /// The fields it has beside `seq`, `time`, `type` and `actor`.
     pub fields: &'static [FieldSpec],
-    /// Who is shown it.
+    /// The viewers it is shown to.
     pub shown: Shown,
 }
 
-/// What the table says of one field of a type.
+/// The entry of one field of a type.
 #[derive(Debug)]
 pub struct FieldSpec {
     /// The field.
     pub part: Part,
-    /// What it is, where the name does not say it.
+    /// Its meaning, where the name does not say it.
     pub doc: &'static str,
     /// Whether each event of the type has it.
     pub always: bool,
-    /// Who is shown it.
+    /// The viewers it is shown to.
     pub shown: Shown,
 }
 
-/// Who is shown an event, or a field of one. Observers are shown all. The parties are who did it, who received
-/// something by it, the artifact it was done to and that artifact's owner at the time.
+/// The viewers of an event, or of a field of one. Observers are shown all. The parties are the actor, the
+/// recipient, the artifact it was done to and that artifact's owner at the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shown {
     /// Everybody.
@@ -408,7 +408,7 @@ pub const SPECS: &[EventSpec] = &[
 ];
 
 impl EventSpec {
-    /// What the table says of a type; `None` for the ops that make no event.
+    /// The table's entry for a type; `None` for the ops that make no event.
     #[must_use]
     pub fn of(kind: EventKind) -> Option<&'static Self> {
         SPECS.iter().find(|spec| spec.kind == kind)

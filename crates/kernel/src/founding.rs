@@ -52,7 +52,7 @@ pub struct Founder {
     pub access_contract: Option<String>,
     /// Scrip per invocation.
     pub price: i64,
-    /// Who bears the cost of its code; `None` is itself for agents, else the caller.
+    /// The bearer of its code's cost; `None` is itself for agents, else the caller.
     pub pays: Option<Pays>,
     /// Whether it is a principal.
     pub has_standing: bool,
@@ -105,7 +105,7 @@ pub struct FoundingError {
     pub id: String,
     /// The field.
     pub field: &'static str,
-    /// What is wrong.
+    /// The problem, in words.
     pub problem: String,
 }
 

@@ -52,23 +52,23 @@ words! {
         GetScrip = "get_scrip",
         /// Whether it has so much scrip.
         CanAffordScrip = "can_afford_scrip",
-        /// What it has free of a resource.
+        /// Its free amount of a resource.
         GetResource = "get_resource",
         /// Whether it has so much free.
         CanSpendResource = "can_spend_resource",
-        /// What it has free of every resource.
+        /// Its free amount of every resource.
         GetAllResources = "get_all_resources",
     }
 }
 
-/// What the table says of a host function that is no op.
+/// The table's entry for a host function that is no op.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostSpec {
     /// Its arguments, by position or by name.
     pub args: &'static [&'static str],
     /// How it is called, as the documentation shows it.
     pub call: &'static str,
-    /// What it answers.
+    /// Its answer, in words.
     pub doc: &'static str,
     /// Whether it only looks, so that a mind may call it while it thinks.
     pub looks: bool,

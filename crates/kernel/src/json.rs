@@ -135,7 +135,7 @@ impl Json {
     }
 }
 
-/// What stands for something that is too long to keep.
+/// The stand-in for a value that is too long to keep: its size and its hash.
 pub(crate) fn cut(bytes: usize, hash: blake3::Hash) -> Value {
     serde_json::json!({ "cut": bytes, "hash": hash.to_hex().as_str() })
 }
@@ -208,7 +208,7 @@ pub fn text_bytes(value: &Value) -> usize {
     }
 }
 
-/// What no JSON value of a world may be.
+/// The reasons for which a JSON value can't enter a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfit {
     /// It nests deeper than [`limits::JSON_DEPTH_MAX`].

@@ -25,30 +25,30 @@ pub mod resource;
 /// The kinds of ops.
 pub mod op_kind;
 
-// What is stored.
+// The stored types.
 /// Why something was refused.
 pub mod refusal;
 /// Kinds of minds.
 pub mod mind;
 /// Events and their types.
 pub mod event;
-/// What a world file fixed.
+/// The rules that a world file fixed.
 pub mod rules;
-/// What the journal stores.
+/// The records of the journal.
 pub mod record;
-/// How many bytes that takes.
+/// The bytes that a record takes.
 mod record_size;
-/// What an action did.
+/// Receipts: the account of an action.
 pub mod receipt;
 
-// What is asked for.
+// Calls, ops and answers.
 /// The functions that code may call.
 pub mod host_fn;
 /// Calls of code, and their answers.
 pub mod code;
 /// Ops and actions.
 pub mod op;
-/// What contracts answer.
+/// The answers of contracts.
 pub mod contract;
 
 // The state.

@@ -49,7 +49,7 @@ pub const EVENTS_PER_QUERY_MAX: usize = 100;
 pub const EVENTS_KEPT_MAX: usize = 4_096;
 /// Events an observation shows; the number of those left out is told.
 pub const EVENTS_PER_OBSERVATION_MAX: usize = 20;
-/// What a sleeper may wait for at once.
+/// Conditions that a sleeper may wait for at once.
 pub const SLEEP_CONDITIONS_MAX: usize = 16;
 /// Steps in a row that may fail before an agent is paused.
 pub const ERRORS_IN_A_ROW_MAX: u8 = 5;
@@ -99,7 +99,7 @@ pub const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Records of one batch.
 pub const BATCH_RECORDS_MAX: usize = 65_536;
 /// How many times larger than its packed bytes a batch or a snapshot may be, give or take a mebibyte, so
-/// that a small file can't ask for much memory; whoever packs pads what compresses better.
+/// that a small file can't ask for much memory; a writer pads a batch that compresses better.
 pub const UNPACKED_PER_PACKED_MAX: usize = 128;
 /// Bytes of a world file: some hundred thousand lines.
 pub const WORLD_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -119,8 +119,8 @@ pub const INSTRUCTIONS_PER_POLL: u64 = 256;
 pub const POLLS_PER_INVOCATION_MAX: u64 = 100_000;
 /// Wall time of one invocation, in milliseconds: a net below the instruction limit.
 pub const CODE_WALL_MS_MAX: u64 = 5_000;
-/// Wall time of one run of code where instructions are what it costs, in milliseconds: what happens in the
-/// world must not depend on the machine, so a run that takes longer stops the world, and is no outcome.
+/// Wall time of one run of code where instructions are its cost, in milliseconds: the history of a world
+/// must not depend on the machine, so a run that takes longer stops the world, and is no outcome.
 pub const CODE_STALL_MS_MAX: u64 = 60_000;
 /// Wall time of one contract check, in milliseconds.
 pub const CONTRACT_WALL_MS_MAX: u64 = 30_000;

@@ -16,9 +16,9 @@ use crate::{
 /// A payment of scrip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
-    /// Who paid.
+    /// The payer.
     pub from: Handle,
-    /// Who was paid.
+    /// The payee.
     pub to: Handle,
     /// How much scrip.
     pub amount: i64,
@@ -26,7 +26,7 @@ pub struct Payment {
     pub why: Why,
 }
 
-/// What an action did (`DESIGN.md §16.2`).
+/// The account of an action: outcome, charges, payments and events (`DESIGN.md §16.2`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The record's number; `None` when it was refused at admission and left no record.
@@ -35,15 +35,15 @@ pub struct Receipt {
     pub time: Time,
     /// How it ended.
     pub outcome: Outcome,
-    /// What was consumed, also when it failed.
+    /// The resources consumed, also when it failed.
     pub charges: Vec<Charge>,
-    /// What was paid.
+    /// The scrip that moved.
     pub payments: Vec<Payment>,
-    /// What others may learn of it.
+    /// The events it made.
     pub events: Vec<Event>,
-    /// What its code printed.
+    /// The output of its code.
     pub output: String,
-    /// What is left out of a receipt that was kept.
+    /// The parts left out of a receipt that was kept.
     pub cuts: Cuts,
 }
 
@@ -101,7 +101,7 @@ const SHORT_PART_BYTES: usize = 8;
 const SHORT_MESSAGE_BYTES: usize = 256;
 
 impl Kept {
-    /// What is kept of a receipt.
+    /// A receipt as it is kept: parts that are too long are cut.
     pub(crate) fn of(receipt: Receipt) -> Self {
         Self::cut(receipt, limits::RESULT_KEPT_BYTES_MAX)
     }

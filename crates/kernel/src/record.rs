@@ -1,4 +1,4 @@
-//! What the journal stores: one [`Record`] per action, thought or turn of the clock. These types are
+//! The records of the journal: one [`Record`] per action, thought or turn of the clock. These types are
 //! the journal's format: a change of them is a change of [`FORMAT`].
 
 use std::sync::Arc;
@@ -31,19 +31,19 @@ pub struct Record {
     pub seq: u64,
     /// When it happened; never earlier than the record before.
     pub time: Time,
-    /// What made it happen.
+    /// Its cause.
     pub cause: Cause,
-    /// What was consumed; stands even when the action failed.
+    /// The resources consumed; they stand even when the action failed.
     pub charges: Vec<Charge>,
-    /// What changed; when the action failed, at most the `sleep` of a step's list, which holds all the same.
+    /// The changes; when the action failed, at most the `sleep` of a step's list, which holds all the same.
     pub effects: Vec<Effect>,
-    /// What is worth telling others.
+    /// The events that others may be told.
     pub events: Vec<Event>,
     /// How it ended.
     pub outcome: Outcome,
 }
 
-/// What made a record happen.
+/// The cause of a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Cause {
     /// The founding of the world.
@@ -72,11 +72,11 @@ pub enum Cause {
     Act {
         /// The submitter.
         actor: Handle,
-        /// What it submitted.
+        /// The action as it was submitted.
         action: Json,
         /// The client's id of the action.
         action_id: Option<String>,
-        /// What its code printed.
+        /// The output of its code.
         output: String,
     },
     /// An agent's step.
@@ -85,9 +85,9 @@ pub enum Cause {
         agent: Handle,
         /// The tick in which it stepped, or, where there are no ticks, how many steps it had taken.
         turn: u64,
-        /// What came of thinking.
+        /// The outcome of its thinking.
         thought: Thought,
-        /// What the action's code printed.
+        /// The output of the action's code.
         output: String,
     },
     /// An agent's turn came, and its mind was asked what to do: it thinks until a step of its own tells.
@@ -108,14 +108,14 @@ pub enum Cause {
     },
 }
 
-/// What came of one act of thinking.
+/// The outcome of one act of thinking.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Thought {
-    /// What the mind returned; null is nothing.
+    /// The value that the mind returned; null is nothing.
     pub action: Json,
     /// Costs of the thinking, all borne by the agent; part of the record's charges.
     pub charges: Vec<Charge>,
-    /// What it printed and logged.
+    /// The lines it printed and logged.
     pub output: String,
     /// Whether the mind failed: it raised, or returned what is no action.
     pub failed: bool,
@@ -137,9 +137,9 @@ pub enum Outcome {
 /// A consumption of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
-    /// Who bears it.
+    /// The principal who bears it.
     pub principal: Handle,
-    /// What was used.
+    /// The resource used.
     pub resource: ResourceId,
     /// How much, in base units.
     pub amount: i64,
@@ -150,9 +150,9 @@ pub struct Charge {
 pub enum Effect {
     /// Scrip moves, if `from` has it: conserved by construction.
     Pay {
-        /// Who pays.
+        /// The payer.
         from: Handle,
-        /// Who is paid.
+        /// The payee.
         to: Handle,
         /// How much scrip, at least 1.
         amount: i64,
@@ -161,14 +161,14 @@ pub enum Effect {
     },
     /// Scrip comes into being; in the founding only.
     Endow {
-        /// Who receives it.
+        /// The recipient.
         to: Handle,
         /// How much scrip.
         amount: i64,
     },
     /// A balance, rate or quota comes into being; in the founding only.
     Allot {
-        /// Who receives it.
+        /// The recipient.
         to: Handle,
         /// Of what.
         resource: ResourceId,
@@ -177,18 +177,18 @@ pub enum Effect {
     },
     /// A balance, rate or quota moves, if `from` has it free.
     Move {
-        /// Who gives.
+        /// The giver.
         from: Handle,
-        /// Who receives.
+        /// The recipient.
         to: Handle,
         /// Of what.
         resource: ResourceId,
         /// How much, in base units, at least 1.
         amount: i64,
     },
-    /// The rate of who is about to be deleted ends, with what it used of it.
+    /// The rate of a principal that is about to be deleted ends, with its use.
     Lapse {
-        /// Whose rate.
+        /// The holder of the rate.
         from: Handle,
         /// Of what.
         resource: ResourceId,
@@ -210,9 +210,9 @@ pub enum Effect {
     Own {
         /// Which artifact.
         artifact: Handle,
-        /// Whose it was.
+        /// The owner before.
         from: Handle,
-        /// Whose it is now.
+        /// The owner now.
         to: Handle,
     },
     /// An artifact becomes a tombstone.
@@ -224,7 +224,7 @@ pub enum Effect {
     },
     /// A key of an artifact's storage is set, or removed.
     Store {
-        /// Whose storage.
+        /// The artifact of the storage.
         artifact: Handle,
         /// The key.
         key: String,
@@ -235,12 +235,12 @@ pub enum Effect {
     Sleep {
         /// The agent.
         agent: Handle,
-        /// What ends its sleep, at least one.
+        /// The conditions that end its sleep, at least one.
         until: Vec<Until>,
     },
 }
 
-/// What a sleeping agent waits for.
+/// A condition that a sleeping agent waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Until {
     /// An instant.
@@ -267,7 +267,7 @@ impl Until {
         }
     }
 
-    /// What is awaited, in words.
+    /// The condition in words.
     pub(crate) fn words(&self, rules: &Rules) -> String {
         match self {
             Self::Time(time) => format!("until {time}"),
@@ -284,7 +284,7 @@ impl Until {
     }
 }
 
-/// What ended a sleep or a pause.
+/// The cause that ended a sleep or a pause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Woke {
     /// Its time.
@@ -308,7 +308,7 @@ pub enum Bound {
 }
 
 words! {
-    /// What a payment was for; the words are those of receipts.
+    /// The reason of a payment; the words are those of receipts.
     #[derive(Serialize, Deserialize)]
     #[serde(rename_all = "snake_case")]
     Why {
@@ -326,14 +326,14 @@ words! {
 }
 
 words! {
-    /// Who bears the cost of running an artifact's code.
+    /// The bearer of the cost of an artifact's code.
     #[derive(Serialize, Deserialize)]
     #[serde(rename_all = "snake_case")]
     Pays {
         /// The artifact itself; it needs standing.
         #[serde(rename = "self")]
         Itself = "self",
-        /// Whoever pays for its caller.
+        /// The one who pays for its caller.
         Caller = "caller",
     }
 }

@@ -95,26 +95,27 @@ pub struct Refusal {
     pub code: Code,
     /// A lower-case sentence without a full stop; names in backticks.
     pub message: String,
-    /// What it would have taken, in base units.
+    /// The amount it would have taken, in base units.
     pub need: Option<i64>,
-    /// What there was, in base units.
+    /// The amount there was, in base units.
     pub have: Option<i64>,
-    /// What to try next.
+    /// The next thing to try.
     pub hint: Option<String>,
     /// Which op of a list failed, counted from 0.
     pub index: Option<u32>,
-    /// Whose use of what fell short, if that is the reason.
+    /// The principal and the resource that fell short, if that is the reason.
     pub lack: Option<Lack>,
     /// Whether a bound of the payer's own (`max_spend`) is the reason.
     pub bound: bool,
-    /// Whose affairs it tells, where they may be private, and the words for those who may not know them.
+    /// The principal whose affairs it tells, where they may be private, and the words for those who may not
+    /// know them.
     pub about: Option<Box<About>>,
 }
 
 /// A refusal tells how much somebody has or may spend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
-    /// Who has it.
+    /// The principal.
     pub who: Handle,
     /// The sentence without amounts.
     pub sentence: String,
@@ -125,7 +126,7 @@ pub struct About {
 /// A principal has not enough of a resource to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lack {
-    /// Whose use it would have been.
+    /// The principal whose use it would have been.
     pub principal: Handle,
     /// Of what.
     pub resource: ResourceId,
@@ -192,7 +193,8 @@ impl Refusal {
         self
     }
 
-    /// The refusal as somebody is told of it who knows the affairs of those for whom `knows` says so.
+    /// The refusal for a reader: without amounts, unless `knows` says that the reader may know the affairs of
+    /// the principal it is about.
     #[must_use]
     pub fn as_told(&self, knows: impl Fn(Handle) -> bool) -> Self {
         let Some(about) = self.about.as_deref().filter(|about| !knows(about.who)) else {

@@ -19,7 +19,7 @@ pub enum Renewal {
     },
 }
 
-/// Who steps when.
+/// The order in which agents step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Execution {
@@ -35,7 +35,7 @@ pub enum Execution {
     },
 }
 
-/// What an agent's loop does when a step needs more of a resource than there is.
+/// The behaviour of an agent's loop when a step needs more of a resource than there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnExhaustion {
@@ -45,7 +45,7 @@ pub enum OnExhaustion {
     Skip,
 }
 
-/// What a missing access contract means.
+/// The decision where an access contract is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
@@ -55,7 +55,7 @@ pub enum Missing {
     Deny,
 }
 
-/// Whose balances and resources agents may see; observers see all.
+/// The balances and resources that agents may see; observers see all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Privacy {
@@ -86,13 +86,13 @@ pub struct Rules {
     pub start: Time,
     /// Every resource; the first three are [`ResourceId::BUILT_IN`].
     pub resources: Vec<ResourceRule>,
-    /// What each kind of op consumes: `(op, resource, amount)`, amounts at least 1.
+    /// The consumption of each kind of op: `(op, resource, amount)`, amounts at least 1.
     pub costs: Vec<(OpKind, ResourceId, i64)>,
     /// When renewable resources come back.
     pub renewal: Renewal,
-    /// What a missing contract means.
+    /// The decision where a contract is missing.
     pub missing: Missing,
-    /// Whose balances and resources agents may see.
+    /// The balances and resources that agents may see.
     pub privacy: Privacy,
     /// How CPU is charged.
     pub cpu_meter: CpuMeter,
@@ -102,9 +102,9 @@ pub struct Rules {
     pub step_reserve_us: i64,
     /// Artifacts that may `mint`.
     pub mint_authorities: Vec<String>,
-    /// Who steps when.
+    /// The order in which agents step.
     pub execution: Execution,
-    /// What a loop does that lacks a resource.
+    /// The behaviour of a loop that lacks a resource.
     pub on_exhaustion: OnExhaustion,
 }
 

@@ -13,7 +13,7 @@ use crate::{
     time::Time,
 };
 
-/// What a principal holds beside its resources.
+/// The holdings of a principal beside its resources.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Account {
     /// Scrip, never negative.
@@ -535,7 +535,7 @@ fn holds_rate<S: State>(state: &S, number: u32) -> bool {
     })
 }
 
-/// Hands over the quotas of who is deleted, its own bytes gone already; what is in use stays behind.
+/// Hands over the quotas of a deleted principal, its own bytes gone already; the quota in use stays behind.
 fn leave_quotas<S: State>(state: &mut S, number: u32, from: Handle, heir: Handle) -> Result<(), Guard> {
     let allocatable: Vec<ResourceId> = state
         .rules()

@@ -20,7 +20,7 @@ pub struct Planned {
     pub max_spend: Option<i64>,
 }
 
-/// What a principal submits: one op, or a list of ops that succeed or fail together.
+/// The unit that a principal submits: one op, or a list of ops that succeed or fail together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Action {
     /// The ops, in order.

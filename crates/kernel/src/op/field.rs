@@ -353,7 +353,7 @@ impl<const BYTES: usize> Given for Data<BYTES> {
     }
 }
 
-/// What an artifact holds.
+/// The content of an artifact.
 pub type Content = Data<{ limits::CONTENT_BYTES_MAX }>;
 /// A value in storage.
 pub type Stored = Data<{ limits::STORAGE_VALUE_BYTES_MAX }>;
@@ -449,7 +449,7 @@ pub enum Gift {
     },
 }
 
-/// What is sent along with an invocation: artifacts by their ids, and amounts of resources.
+/// The gifts sent along with an invocation: artifacts by their ids, and amounts of resources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gifts(pub Vec<Gift>);
 
@@ -497,7 +497,7 @@ impl Gift {
         }
     }
 
-    /// What it is of, by which two gifts of the same are known.
+    /// The artifact or the resource it gives, in words: two gifts with the same word are of the same thing.
     fn word(&self) -> String {
         match self {
             Self::Artifact(id) => format!("`{id}`"),
@@ -584,7 +584,7 @@ words! {
 }
 
 words! {
-    /// What is asked of an access contract.
+    /// The kinds of permission that an access contract is asked for.
     Permission {
         /// To see content and code.
         Read = "read",
@@ -602,7 +602,7 @@ words! {
 }
 
 words! {
-    /// What a query asks for.
+    /// The subjects of queries.
     What {
         /// Scrip of every principal.
         Balances = "balances",
@@ -624,9 +624,9 @@ words! {
         Events = "events",
         /// All the scrip there is.
         Supply = "supply",
-        /// What a contract would decide, without acting.
+        /// The decision of a contract, without acting.
         Permission = "permission",
-        /// What an invocation costs.
+        /// The posted price of an invocation.
         Price = "price",
     }
 }

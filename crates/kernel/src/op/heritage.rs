@@ -53,7 +53,7 @@ const FIELDS: &[Renamed] = &[
     Renamed { theirs: "query_type", ours: "what", of: &[OpKind::Query] },
 ];
 
-/// Fields that say what follows from others, or nothing that the kernel reads: `(name, of, what becomes of it)`.
+/// Fields that follow from others, or that the kernel does not read: `(name, ops, treatment)`.
 const DROPPED: &[(&str, &[OpKind], &str)] = &[
     ("executable", &[OpKind::Write], "whether there is code; it may not say otherwise than `code` does"),
     ("can_execute", &[OpKind::Write], "the same"),

@@ -31,12 +31,12 @@ pub use self::{
 pub use crate::op_kind::OpKind;
 use crate::{id::Id, limits, record::Pays, refusal::Refusal, time::Time};
 
-/// What the table says of one op.
+/// The entry of one op in the table of ops.
 #[derive(Debug)]
 pub struct OpSpec {
     /// The op.
     pub kind: OpKind,
-    /// What it does.
+    /// Its effect, in words.
     pub doc: &'static str,
     /// How many of its fields, from the first, a call in code may give by position.
     pub positional: usize,
@@ -44,11 +44,11 @@ pub struct OpSpec {
     pub fields: &'static [FieldSpec],
 }
 
-/// What the table says of one field.
+/// The entry of one field in the table of ops.
 pub struct FieldSpec {
     /// Its name.
     pub name: &'static str,
-    /// What it means.
+    /// Its meaning.
     pub doc: &'static str,
     /// Whether it must be given.
     pub required: bool,
@@ -151,7 +151,7 @@ ops! {
         price "price": Option<Natural>,
         /// The artifact that decides who may do what to this one.
         access_contract "access_contract": Option<Id>,
-        /// Who bears the resources its code uses: `self` or `caller`.
+        /// The bearer of the resources its code uses: `self` or `caller`.
         pays "pays": Option<Pays>,
         /// Whether it can own and hold things; fixed at creation.
         has_standing "has_standing": Option<bool>,
@@ -173,7 +173,7 @@ ops! {
         field "field": Field,
         /// The string to replace; it must occur exactly once.
         old "old": Text,
-        /// What to put in its place.
+        /// The string to put in its place.
         new "new": Text,
     }
 
@@ -208,7 +208,7 @@ ops! {
 
     /// Moves own scrip, or own resource balance, rate or quota, to a principal.
     Transfer 4 {
-        /// Who receives it.
+        /// The principal who receives it.
         to "to": Id,
         /// How much, in base units.
         amount "amount": Amount,
@@ -263,7 +263,7 @@ ops! {
 
     /// Reads kernel facts; changes nothing.
     Query 1 {
-        /// What to look up.
+        /// The subject to look up.
         what "what": What,
         /// The principal or owner it is about; default is the caller.
         of "of": Option<Id>,
@@ -283,9 +283,9 @@ ops! {
         limit "limit": Option<Natural>,
         /// So many others, drawn by the seed.
         sample "sample": Option<Natural>,
-        /// Who would act.
+        /// The principal who would act.
         principal "as": Option<Id>,
-        /// What would be done: read, write, invoke, delete or transfer.
+        /// The action in question: read, write, invoke, delete or transfer.
         action "action": Option<Permission>,
         /// The artifact it would be done to.
         target "target": Option<Id>,
@@ -315,7 +315,7 @@ impl Invoke {
         self.method.as_ref().map_or("run", |method| &method.0)
     }
 
-    /// What it sends along beside scrip.
+    /// The gifts it sends along beside scrip.
     #[must_use]
     pub fn gifts(&self) -> &[Gift] {
         self.give.as_ref().map_or(&[], |give| &give.0)

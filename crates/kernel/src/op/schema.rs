@@ -1,4 +1,4 @@
-//! What the table of ops says to others: JSON Schema, and the reference in the handbook.
+//! The table of ops for others: JSON Schema, and the reference in the handbook.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! What a `sleep` waits for: the fields of the op, read once for it and once for each entry of `any`.
+//! The conditions of a `sleep`: the fields of the op, read once for it and once for each entry of `any`.
 
 use serde_json::{Map, Value, json};
 
@@ -111,7 +111,7 @@ impl Given for Level {
     }
 }
 
-/// What ends a sleep, whichever of its fields comes first.
+/// The conditions that end a sleep: the first of them ends it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Waiting {
     /// So long.
@@ -122,7 +122,7 @@ pub struct Waiting {
     pub event: Option<EventType>,
     /// Which events of that type.
     pub filter: Option<Fitting>,
-    /// What `level` is of; `scrip` or a resource.
+    /// The holding that `level` is about: `scrip` or a resource.
     pub resource: Option<Word<64>>,
     /// A level of what it holds.
     pub level: Option<Level>,

@@ -31,7 +31,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// What an op must be allowed: the table of `DESIGN.md §5`.
+    /// The permissions that an op needs: the table of `DESIGN.md §5`.
     pub(super) fn asks(&self, op: &Op) -> Result<Vec<Ask>, Refusal> {
         let ask = |action, id| self.target(id).map(|target| vec![Ask { action, target }]);
         match op {
@@ -122,7 +122,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// What a contract is told beside caller, action and target.
+    /// The context that a contract is told beside caller, action and target.
     fn context(&self, actor: Actor, op: &Op, ask: Ask) -> Value {
         let Some(target) = self.draft.artifact(ask.target) else {
             return Value::Null;

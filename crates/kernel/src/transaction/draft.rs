@@ -1,7 +1,7 @@
-//! The draft of an action: what it would change, over a world that stays as it is.
+//! The draft of an action: its changes, over a world that stays as it is.
 //!
-//! Effects can be taken back to a savepoint; charges cannot. What all of it takes in the record is counted as
-//! it comes, so that no action leaves more behind than a record holds.
+//! Effects can be taken back to a savepoint; charges cannot. The bytes that all of it takes in the record are
+//! counted as it comes, so that no action leaves more behind than a record holds.
 
 use rustc_hash::FxHashMap;
 
@@ -136,7 +136,7 @@ impl<'w> Draft<'w> {
         self.has_room(bytes)?;
         state::apply(self, &effect)?;
         if let Effect::Move { from, to, resource, .. } = &effect {
-            // What moves nowhere changes nothing. In the record its guard could fail: there the
+            // A move to its own holder changes nothing. In the record its guard could fail: there the
             // charges come first, also those that the action makes later.
             if from == to {
                 return Ok(());
@@ -149,7 +149,8 @@ impl<'w> Draft<'w> {
         if let Effect::Delete { artifact, .. } = &effect
             && let Some(number) = self.artifact(*artifact).and_then(|artifact| artifact.account)
         {
-            // What it left is counted as it was then: nothing more of it can be charged. Its rates can.
+            // Its remaining balances and quotas are counted as they were then: nothing more of them can be
+            // charged. Its rates can.
             let left = self.world.rules().by_id().filter(|(_, rule)| {
                 matches!(rule.kind, ResourceKind::Depletable | ResourceKind::Allocatable)
             });
@@ -218,7 +219,7 @@ impl<'w> Draft<'w> {
         self.undo.push(Undo::Least(key, old));
     }
 
-    /// What is free over the draft, charges apart.
+    /// The free amount over the draft, charges apart.
     fn free_apart(&self, number: u32, resource: ResourceId) -> i64 {
         let kind = self.world.rules().kind(resource);
         let free = State::cell(self, number, resource).map_or(0, |cell| cell.free(kind, self.now));
@@ -228,7 +229,7 @@ impl<'w> Draft<'w> {
         }
     }
 
-    /// How much a principal could be charged now. What came to it within the action doesn't count:
+    /// How much a principal could be charged now. An amount received within the action doesn't count:
     /// the action may fail and take it back, and its charges stay.
     pub(super) fn chargeable(&self, principal: Handle, resource: ResourceId) -> i64 {
         let Some((number, deleted)) =
@@ -273,7 +274,8 @@ impl<'w> Draft<'w> {
         (self.charges, self.effects, events)
     }
 
-    /// Who bears charges may have been created by the action itself; such charges can't outlive it.
+    /// Whether it was there before the action. The bearer of a charge may have been created by the action
+    /// itself, and such a charge can't outlive it.
     pub(super) fn exists_before(&self, handle: Handle) -> bool {
         self.world.get(handle).is_some()
     }
@@ -380,7 +382,7 @@ impl State for Draft<'_> {
         self.agents_len - 1
     }
 
-    // What a loop waits for concerns nobody before the action has ended.
+    // A sleep concerns nobody before the action has ended.
     fn put_to_sleep(&mut self, _number: u32, _until: &[Until]) {}
 
     fn close_loop(&mut self, _number: u32) {}
@@ -406,7 +408,7 @@ impl Savepoint {
 }
 
 impl Draft<'_> {
-    /// What a principal was charged so far.
+    /// The charges of a principal so far.
     pub(super) fn spent_of(&self, principal: Handle, resource: ResourceId) -> i64 {
         let number = self.artifact(principal).and_then(|artifact| artifact.account);
         number.and_then(|number| self.spent.get(&(number, resource)).copied()).unwrap_or(0)

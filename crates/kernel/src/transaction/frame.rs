@@ -1,4 +1,4 @@
-//! Running code within a transaction: its budget, what it is charged, what becomes of its result.
+//! Running code within a transaction: its budget, its charges, its result.
 
 use std::sync::Arc;
 
@@ -273,7 +273,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// What an artifact says itself of its methods, for those who may not read its code.
+    /// The methods that an artifact's interface lists, for those who may not read its code.
     fn listed_methods(&self, task: &CodeTask) -> String {
         let artifact = task.actor.me.and_then(|me| self.draft.artifact(me));
         let tools = artifact.and_then(|artifact| artifact.interface.value().as_array());

@@ -1,4 +1,4 @@
-//! What code may call: the ops, and the few functions beside them (`DESIGN.md §8`).
+//! The functions that code may call: the ops, and a few beside them (`DESIGN.md §8`).
 
 use serde_json::{Map, Value};
 

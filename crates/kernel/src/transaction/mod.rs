@@ -41,7 +41,7 @@ use crate::{
     },
 };
 
-/// What a transaction needs before it can go on.
+/// A need of a transaction, to be answered before it can go on.
 #[derive(Debug)]
 pub enum Need {
     /// Start this code; it runs above whatever is suspended.
@@ -64,7 +64,7 @@ pub enum Need {
     Done(Box<Finished>),
 }
 
-/// What answers a [`Need`].
+/// The answer to a [`Need`].
 #[derive(Debug)]
 pub enum Answer {
     /// The first call.
@@ -75,20 +75,20 @@ pub enum Answer {
     Checked(Result<Vec<String>, CodeFailure>),
 }
 
-/// What became of a transaction; the material of a record.
+/// The outcome of a transaction; the material of a record.
 #[derive(Debug)]
 pub struct Finished {
-    /// What was consumed; stands even when the action failed.
+    /// The resources consumed; they stand even when the action failed.
     pub charges: Vec<Charge>,
-    /// What would change; empty when the action failed.
+    /// The changes; empty when the action failed.
     pub effects: Vec<Effect>,
-    /// What is worth telling.
+    /// The events that others may be told.
     pub events: Vec<Event>,
     /// How it ended, as it is recorded.
     pub outcome: Outcome,
     /// The result, where the record holds its size and hash only.
     pub whole: Option<Json>,
-    /// What the code printed.
+    /// The output of the code.
     pub output: String,
 }
 
@@ -117,7 +117,7 @@ impl Finished {
     }
 }
 
-/// What the state machine does next.
+/// The next move of the state machine.
 enum Next {
     Need(Need),
     /// Go on with the op on top.
@@ -627,9 +627,9 @@ impl<'w> Transaction<'w> {
 
     /// Tells of something that happened though the action may fail.
     fn notice(&mut self, actor: Actor, kind: EventKind, artifact: Handle, detail: String) {
-        // Who is asked about in a query has done nothing: it is the one who asks.
+        // The subject of a query has done nothing: the actor is the one who asks.
         let actor = self.top_op().map_or(actor, |task| task.actor);
-        // What the action itself created may not outlive it, so nothing that stays can name it.
+        // An artifact that the action itself created may not outlive it, so nothing that stays can name it.
         let Some(actor) = actor.me.filter(|handle| self.draft.exists_before(*handle)) else {
             return;
         };

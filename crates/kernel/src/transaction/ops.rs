@@ -1,4 +1,4 @@
-//! What each op does once it is allowed.
+//! The effect of each op once it is allowed.
 
 use std::sync::Arc;
 
@@ -89,7 +89,7 @@ impl Transaction<'_> {
             }
             Err(failure) => {
                 let (actor, op) = (task.actor, Arc::clone(&task.op));
-                // Who edits without reading knows one piece of the code only.
+                // An editor who may not read knows one piece of the code only.
                 let open = match &*op {
                     Op::Edit(op) => {
                         self.target(&op.artifact).is_ok_and(|handle| self.may_surely_read(actor, handle))
@@ -372,7 +372,7 @@ impl Transaction<'_> {
             return Err(Refusal::invalid(format!("`part`: `{}` has no {part}; it has a {own}", name.0)));
         }
         self.shift(actor, (from, to), resource, amount, false)?;
-        // A balance falls by what the action used so far; a rate or a quota stays what it is.
+        // A balance falls by the action's use so far; a rate or a quota stays as it is.
         let held = match own_part {
             Part::Balance => self.free_of(from, resource),
             Part::Rate | Part::Quota => self.limit_of(from, resource),
@@ -380,7 +380,7 @@ impl Transaction<'_> {
         Ok(json!({ own_part.as_str(): held }))
     }
 
-    /// What principals hold of a resource and can move.
+    /// The part of a resource that principals hold and can move.
     fn movable(&self, resource: ResourceId) -> Result<Part, Refusal> {
         let rules = self.draft.world().rules();
         match rules.kind(resource) {
@@ -449,7 +449,7 @@ impl Transaction<'_> {
         }
         let value = op.value.0.as_ref().map(|value| value.0.clone());
         self.put(Effect::Store { artifact, key: op.key.0.as_ref().into(), value })?;
-        // What code keeps for itself is its own affair; what was submitted is told.
+        // A key that code stores is its own affair; a `store` that was submitted is told.
         if matches!(self.stack.last(), Some(Task::Op(task)) if !OpTask::is_by_code(task)) {
             let detail = Some(op.key.0.as_ref().to_owned());
             self.tell(actor, OpKind::Store, Told { artifact: Some(artifact), detail, ..Told::default() });

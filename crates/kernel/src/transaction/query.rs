@@ -119,7 +119,7 @@ impl Transaction<'_> {
         Ok(Value::Object(map))
     }
 
-    /// What a principal may use of everything.
+    /// Every resource of a principal, with its free amount.
     pub(super) fn resources(&self, who: Handle) -> Value {
         let world = self.draft.world();
         let (rules, artifact) = (world.rules(), self.draft.artifact(who));
@@ -303,7 +303,7 @@ impl Transaction<'_> {
     }
 }
 
-/// At most `limit` events, but those of one record together: who asks next for what came after the last one's
+/// At most `limit` events, but those of one record together: a next query for the events after the last one's
 /// `seq` misses none. A record that has more by itself comes alone, and whole.
 fn whole_records(rows: impl Iterator<Item = (u64, Value)>, limit: usize) -> Vec<Value> {
     let (mut page, mut first, mut last, mut whole) = (Vec::new(), None, None, 0);

@@ -1,4 +1,4 @@
-//! Who may know what within an action, where balances are private.
+//! Sight within an action, where balances are private.
 
 use super::{Transaction, stack::Actor};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl Transaction<'_> {
-    /// As whom somebody looks. Nobody started what an observer looks at, nor a measure.
+    /// The viewer of an actor. Nobody started a look of an observer, nor a measure.
     pub(super) fn viewer(&self, actor: Actor) -> Viewer {
         if actor.origin.is_none() { Viewer::Observer } else { Viewer::Artifact(actor.me) }
     }

@@ -1,4 +1,4 @@
-//! What stands on a transaction's stack: ops and code under way, with the authority they act with.
+//! The levels of a transaction's stack: ops and code under way, with the authority they act with.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use crate::{
     refusal::Refusal,
 };
 
-/// What authority something acts with, and who bears what it costs.
+/// The authority with which an op or code acts, and the bearer of its costs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Actor {
-    /// Who acts; nobody when an observer looks.
+    /// The principal or artifact that acts; nobody when an observer looks.
     pub(super) me: Option<Handle>,
-    /// Who called the code that acts; nobody for a principal itself.
+    /// The caller of the code that acts; nobody for a principal itself.
     pub(super) caller: Option<Handle>,
-    /// Who bears it.
+    /// The bearer of its costs.
     pub(super) bearer: Bearer,
     /// The principal whose action started the chain.
     pub(super) origin: Option<Handle>,
@@ -26,16 +26,16 @@ pub(super) struct Actor {
     pub(super) mode: Mode,
 }
 
-/// Who bears the costs of something; nobody where it is free.
+/// The bearer of the costs of an op or of code; nobody where it is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bearer {
-    /// Who bears the resources that are used.
+    /// The bearer of the resources that are used.
     pub(super) resources: Option<Handle>,
-    /// Who bears prices and contracts' costs.
+    /// The payer of prices and contracts' costs.
     pub(super) prices: Option<Handle>,
 }
 
-/// What may be done.
+/// The reach of an actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     /// Anything.
@@ -113,8 +113,8 @@ impl Bearer {
         Self { resources: Some(principal), prices: Some(principal) }
     }
 
-    /// Who bears the costs of an artifact's code: the artifact itself, or whoever bears its caller's.
-    /// A look that is charged to nobody stays so, whoever pays otherwise.
+    /// The bearer of the costs of an artifact's code: the artifact itself, or the bearer of its caller's.
+    /// A look that is charged to nobody stays so.
     pub(super) fn of_code(self, pays: Pays, code: Option<Handle>) -> Self {
         match (pays, code) {
             (Pays::Itself, Some(code)) if self != Self::NOBODY => Self::of(code),

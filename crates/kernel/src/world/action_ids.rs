@@ -1,5 +1,5 @@
-//! The ids that clients gave their actions, with the receipts: who repeats an action is told what came of it
-//! the first time, and nothing happens twice.
+//! The ids that clients gave their actions, with the receipts: a client that repeats an action is told its
+//! first outcome, and nothing happens twice.
 //!
 //! Each principal has its own, up to [`limits::ACTION_IDS_MAX`], so that nobody can push out another's, and
 //! pays for them on its own disk.
@@ -49,8 +49,8 @@ fn signed(bytes: usize) -> i64 {
 }
 
 impl ActionIds {
-    /// What the principal is told that submits an action under an id that was used: the first receipt if it is
-    /// the same action. `None` if the id is new, or forgotten.
+    /// The answer to an action under an id that was used: the first receipt if it is the same action.
+    /// `None` if the id is new, or forgotten.
     pub(crate) fn repeated(&self, id: &str, action: &Json) -> Option<Result<Receipt, Refusal>> {
         let done = self.by_id.get(id)?;
         if done.action == action.digest() {

@@ -1,4 +1,4 @@
-//! What a world knows of an agent's loop.
+//! An agent's loop, as the world knows it.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     time::Time,
 };
 
-/// What a world knows of an agent's loop.
+/// An agent's loop, as the world knows it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Agent {
     /// The agent.
@@ -34,13 +34,13 @@ pub struct Agent {
     pub(crate) due: Option<Time>,
     /// Steps in a row that failed.
     pub(crate) errors: u8,
-    /// What ended its sleep, until it steps.
+    /// The end of its sleep or pause, until it steps.
     pub(crate) woke: Option<Woke>,
-    /// What concerned it since its last step.
+    /// The events that concerned it since its last step.
     pub(crate) inbox: Option<Arc<Inbox>>,
 }
 
-/// What a loop does between its steps.
+/// The phase of a loop between its steps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Phase {
     /// It steps when it is due.
@@ -57,7 +57,7 @@ pub(crate) enum Phase {
     Stopped,
 }
 
-/// What became of a waiting loop whose account changed.
+/// The change of a waiting loop whose account changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turned {
     Same,
@@ -67,7 +67,7 @@ pub(crate) enum Turned {
     Frozen,
 }
 
-/// The events that a record tells of loops: what begins it and what ends it.
+/// The events that a record tells of loops: those that begin it and those that end it.
 #[derive(Debug, Default)]
 pub(crate) struct LoopEvents {
     pub(crate) first: Vec<Event>,
@@ -111,7 +111,7 @@ impl Agent {
         }
     }
 
-    /// What it does: `starting`, `running`, `sleeping`, `thinking`, `blocked`, `paused` or `stopped`.
+    /// Its state in a word: `starting`, `running`, `sleeping`, `thinking`, `blocked`, `paused` or `stopped`.
     #[must_use]
     pub fn state(&self) -> &'static str {
         match self.phase {
@@ -125,7 +125,7 @@ impl Agent {
         }
     }
 
-    /// What came of its last step, if it did anything.
+    /// The receipt of its last step, if it did anything.
     #[must_use]
     pub fn last(&self) -> Option<Receipt> {
         self.last.as_ref().map(Kept::receipt)
@@ -143,7 +143,7 @@ impl Agent {
         self.errors
     }
 
-    /// What it waits for, in words; `None` if only for its turn.
+    /// The condition it waits for, in words; `None` if it waits only for its turn.
     #[must_use]
     pub fn waits(&self, rules: &Rules) -> Option<String> {
         match &self.phase {

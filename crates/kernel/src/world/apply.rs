@@ -166,7 +166,7 @@ impl World {
         }
     }
 
-    /// Keeps what observations and queries show of a record, and wakes whom its events wake.
+    /// Keeps the events of a record for observations and queries, and wakes the sleepers that wait for them.
     fn remember(&mut self, record: &Record, looked_seq: u64) -> Result<(), String> {
         for event in &record.events {
             let owner = event.artifact.and_then(|artifact| self.get(artifact)).map(|artifact| artifact.owner);
@@ -292,7 +292,7 @@ fn check_thought(record: &Record, agent: Handle, thought: &Thought) -> Result<()
 }
 
 impl Cell {
-    /// What is there for a charge: what is held was held for it.
+    /// The amount there is for a charge: the amount set aside was set aside for it.
     fn limit_left(&self, kind: ResourceKind, now: Time) -> i64 {
         self.free(kind, now).saturating_add(self.held)
     }

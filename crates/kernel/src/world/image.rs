@@ -215,7 +215,7 @@ impl World {
                     row.0 += artifact.size();
                     row.1 += 1;
                 }
-                // What the library brings owns itself, and has no account.
+                // An artifact of the library owns itself, and has no account.
                 None => {}
             }
         }

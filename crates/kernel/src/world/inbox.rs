@@ -1,4 +1,4 @@
-//! What concerned an agent since its last step: bounded, with a digest of what was left out.
+//! The events that concerned an agent since its last step: bounded, with a digest of those left out.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -72,7 +72,7 @@ impl Inbox {
         self.events.iter()
     }
 
-    /// What was left out, by type.
+    /// The number of events left out, by type.
     pub(crate) fn missed(&self) -> Digest {
         let mut all = self.missed.clone();
         add(&mut all, self.missed_late.clone());

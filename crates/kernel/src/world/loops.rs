@@ -1,4 +1,4 @@
-//! Agents' loops: what each waits for, when its next turn is, and what a record makes of it.
+//! Agents' loops: the conditions of their sleeps, their next turns, and their changes by records.
 //!
 //! All of it follows from the records, so that a world that is read again goes on as it would have.
 //! Nothing here runs an agent: a scheduler does when a turn is due.
@@ -122,7 +122,7 @@ impl World {
         }
     }
 
-    /// What ended, or ends, an agent's sleep, as it stands at `now`.
+    /// The end of an agent's sleep at `now`, and its cause; `None` while it sleeps on.
     pub(crate) fn woke(&self, row: &Agent, now: Time) -> Option<Woke> {
         match &row.phase {
             Phase::Asleep { until, .. } => {
@@ -133,7 +133,7 @@ impl World {
         }
     }
 
-    /// What ended, or ends, the sleep of an agent that thinks on this world at `now`: its step is to say so.
+    /// The end of the sleep of an agent that thinks on this world at `now`, and its cause, for its step.
     #[must_use]
     pub fn woke_before(&self, agent: Handle, now: Time) -> Option<Woke> {
         self.agent(agent).and_then(|row| self.woke(row, now))
@@ -175,7 +175,7 @@ impl World {
         let (rules, cell) = (self.rules(), State::cell(self, number, resource)?);
         let kind = rules.kind(resource);
         match bound {
-            // What is set aside for a thought under way is no part of the state.
+            // An amount set aside for a thought under way is no part of the state.
             Bound::AtLeast => cell.free_at(rules, kind, now, -cell.held, level),
             Bound::AtMost => {
                 bound.holds(cell.free(kind, now).saturating_add(cell.held), level).then_some(now)
@@ -258,7 +258,7 @@ impl World {
         told
     }
 
-    /// What a record that has been applied makes of the loops, and what it tells of that.
+    /// Changes the loops by a record that has been applied. Returns the events that tell of it.
     pub(crate) fn turn_ends(&mut self, record: &Record, looked_seq: u64) -> Vec<Event> {
         let mut told = Vec::new();
         match &record.cause {
@@ -432,7 +432,8 @@ impl World {
         }
     }
 
-    /// What a loop waits for may have come, or gone, with its account; `gift` is what came.
+    /// Reconsiders the loop of a principal whose account changed. `gift` is the transfer that changed it:
+    /// giver, resource and amount.
     fn account_changed(
         &mut self,
         holder: Handle,

@@ -63,7 +63,7 @@ pub struct World {
     #[serde(deserialize_with = "crate::pages::map_by_entry")]
     refs: OrdMap<(Handle, Handle), u32>,
     accounts: Pages<Account>,
-    /// Whose account it is, by number.
+    /// The holders of accounts, by number.
     holders: Pages<Handle>,
     /// Cells of all accounts, each account's resources side by side.
     cells: Pages<Cell>,
@@ -71,10 +71,10 @@ pub struct World {
     /// Agents that were not deleted.
     #[serde(skip)]
     population: usize,
-    /// Who waits for which events, by the numbers of their loops.
+    /// The sleepers and the events they wait for, by the numbers of their loops.
     #[serde(skip)]
     sleepers: Sleepers,
-    /// Whose next turn the last record changed.
+    /// The agents whose next turn the last record changed.
     #[serde(skip)]
     stirred: Vec<Handle>,
     events: Vector<Arc<EventRow>>,
@@ -219,7 +219,7 @@ impl World {
         self.format
     }
 
-    /// Makes anew what is derived, after the world was read from bytes, and looks at what is relied on.
+    /// Derives the tables that are not stored, after a world was read from bytes, and checks its invariants.
     pub(crate) fn reindex(&mut self) -> Result<(), String> {
         self.check_numbers()?;
         self.index = Index::default();
@@ -362,7 +362,7 @@ impl World {
         number.and_then(|number| self.accounts.get(number as usize)).map_or(0, |account| account.scrip)
     }
 
-    /// What a principal has used of a resource in all (of an allocatable one, what is in use).
+    /// The use of a resource by a principal in all; of an allocatable one, the amount in use.
     #[must_use]
     pub fn used(&self, handle: Handle, resource: ResourceId) -> i64 {
         let number = self.get(handle).and_then(|artifact| artifact.account);
@@ -442,7 +442,7 @@ impl World {
         self.lost_until
     }
 
-    /// What a principal is told that submits an action under an id that it has used: the first receipt, or
+    /// The answer to an action under an id that its principal has used: the first receipt, or the refusal
     /// that the id names another action. `None` if the id is new, or forgotten.
     #[must_use]
     pub fn repeated(

@@ -1,4 +1,4 @@
-//! What an agent sees before it thinks (`DESIGN.md §11`).
+//! The observation of an agent before it thinks (`DESIGN.md §11`).
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! Who may see what: the one place that decides which events, and how much of them, somebody is shown.
+//! Sight: the one place that decides which events, and how much of them, a viewer is shown.
 //!
 //! An event shows as much as any bystander could see. Things sent along concern the parties; what somebody has
 //! concerns them too where the rules say that balances are private (`design/INSTITUTIONS.md §5`).
@@ -14,7 +14,7 @@ use crate::{
     rules::Privacy,
 };
 
-/// Who looks.
+/// The viewer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Viewer {
     /// An observer, who may see all.

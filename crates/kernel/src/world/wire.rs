@@ -1,4 +1,5 @@
-//! What the world shows of receipts and events: names in the place of numbers, and only what the viewer may see.
+//! Receipts and events as they are shown: names in the place of numbers, and only the parts that the viewer
+//! may see.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! What the kernel lets in must come back from the bytes of records and images as it was.
+//! Values that the kernel lets in must come back from the bytes of records and images as they were.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the model is compared on: small worlds, and actions that collide in them.
+//! The cases on which the model is compared: small worlds, and actions that collide in them.
 //!
 //! Everything is read off a tape of numbers, as a choice among so many. A tape that has ended gives
 //! zeros, and the first choice is always the simplest, so that a shorter tape is a simpler case.
@@ -21,7 +21,7 @@ pub(crate) struct Tape<'a> {
 }
 
 const PRINCIPALS: &[&str] = &["alice", "bob", "carol", "till", "wild"];
-/// What exists at first, and the ids that actions create, delete and try again.
+/// The artifacts that exist at first, and the ids that actions create, delete and try again.
 const TARGETS: &[&str] = &[
     "tool",
     "wild",
@@ -90,7 +90,7 @@ impl<'a> Tape<'a> {
         self.below(count) == count - 1
     }
 
-    /// Who acts, after how many milliseconds, and what.
+    /// The next step: the principal who acts, the milliseconds until then, and the action.
     pub(crate) fn step(&mut self) -> (&'static str, i64, Value) {
         let who = self.pick(&[
             "alice", "bob", "carol", "alice", "bob", "till", "wild", "alice", "bob", "wild", "n0", "alice",
@@ -351,7 +351,7 @@ pub(crate) fn founding(kind: u8) -> Founding {
         rules.costs.push((OpKind::Delete, ResourceId(4), 2));
         rules.costs.push((OpKind::Invoke, ResourceId(3), 2));
     } else {
-        // What is only metered has no end, but its sum has.
+        // A resource that is only metered has no end, but its sum has.
         rules.costs = vec![(OpKind::Noop, ResourceId(3), i64::MAX / 2), (OpKind::Invoke, ResourceId(3), 1)];
     }
     if kind == 2 {
@@ -392,7 +392,7 @@ fn founders(kind: u8) -> Vec<Founder> {
     let toll = json!([["decide", { "cost": 3, "recipient": "bob", "state_updates": { "seen": 1 } }]]);
     // Asking it asks it again, until the limit of depth.
     let maze = json!([call("read", json!({ "artifact": "maze" })), ["decide", {}]]);
-    // A contract that pays for what it asks, if whoever asks it allows.
+    // A contract that pays for its own questions, if its caller allows.
     let clerk = json!([["attempt", "invoke", [], { "artifact": "tool", "max_spend": 9 }], ["decide", {}]]);
     let public = Some("genesis_contract_public".to_owned());
     let carol = Founder {

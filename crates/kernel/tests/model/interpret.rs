@@ -9,7 +9,7 @@ use super::{
     support::program::{decide, first_word},
 };
 
-/// What is known about a call by the code that is called.
+/// The call as the called code knows it.
 pub(crate) struct Call {
     pub(crate) args: Vec<Value>,
     pub(crate) caller: String,
@@ -74,7 +74,7 @@ impl Model {
             let (to, resource) = (Some(id.into()), Some(name.into()));
             self.tell(actor, "transfer", Told { to, amount, resource, ..Told::default() });
         }
-        // What the action itself created can't bear charges: they would outlive it if it fails.
+        // An artifact that the action itself created can't bear charges: they would outlive it if it fails.
         let pays_itself = art.pays_itself && self.base.arts.contains_key(id);
         let inner = Actor {
             me: id.into(),

@@ -71,7 +71,7 @@ impl Art {
     }
 }
 
-/// What prices may take from the payer of an op under way.
+/// The most that prices may take from the payer of an op under way.
 #[derive(Clone, Debug)]
 pub(crate) struct Bound {
     pub(crate) payer: String,
@@ -220,7 +220,7 @@ impl Model {
         self.charges.get(&(who.to_owned(), resource)).copied().unwrap_or(0)
     }
 
-    /// What is free now, and may be moved away.
+    /// The amount that is free now, and may be moved away.
     pub(crate) fn free(&self, who: &str, resource: usize) -> i64 {
         match self.kind(resource) {
             ResourceKind::Metered => i64::MAX,
@@ -228,7 +228,7 @@ impl Model {
         }
     }
 
-    /// What may be charged: it must fit whether the action succeeds or fails.
+    /// The amount that may be charged: it must fit whether the action succeeds or fails.
     pub(crate) fn chargeable(&self, who: &str, resource: usize) -> i64 {
         if self.kind(resource) == ResourceKind::Metered {
             return i64::MAX;
@@ -351,7 +351,7 @@ impl Model {
         Ok(())
     }
 
-    /// Whose use or gift has left nothing of a resource, after the action has ended.
+    /// The principals whose use or gift has left nothing of a resource, after the action has ended.
     pub(crate) fn exhausted(&self, succeeded: bool) -> BTreeSet<(String, usize)> {
         let moved = self.state.least.keys().filter(|_| succeeded);
         let touched = self.charges.keys().chain(moved);

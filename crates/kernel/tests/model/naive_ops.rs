@@ -13,7 +13,7 @@ use super::{
     support::program::decides,
 };
 
-/// Who acts, and who bears what it costs.
+/// The one who acts, and the one who bears the costs.
 #[derive(Clone, Debug)]
 pub(crate) struct Actor {
     pub(crate) me: String,
@@ -28,7 +28,7 @@ pub(crate) struct Actor {
 
 pub(crate) type Fields = Map<String, Value>;
 
-/// What became of an action.
+/// The end of an action.
 pub(crate) struct Ended {
     pub(crate) result: Result<Value, Fail>,
     /// Whether it left a record.
@@ -90,7 +90,7 @@ impl Model {
             let name = op["op"].as_str().unwrap();
             results.push(self.op(&actor, name, &fields)?);
             if name == "store" {
-                // What code stores is its own affair; what was submitted is told.
+                // A key that code stores is its own affair; a `store` that was submitted is told.
                 let detail = Some(text(&fields, "key").into());
                 let artifact = Some(who.into());
                 self.tell(&actor, "store", Told { artifact, detail, ..Told::default() });
@@ -281,7 +281,7 @@ impl Model {
         }
     }
 
-    /// A contract failed. What the action created may not outlive it, and so is not named.
+    /// A contract failed. An artifact that the action created may not outlive it, and so is not named.
     fn notice(&mut self, actor: &Actor, contract: &str) {
         self.notice_of(actor, "contract_error", contract, None);
     }
@@ -527,7 +527,7 @@ impl Model {
     }
 
     fn transfer(&mut self, actor: &Actor, fields: &Fields) -> Result<Value, Fail> {
-        // Who was deleted within the action has nothing any more, and can't act as itself.
+        // A principal deleted within the action has nothing any more, and can't act as itself.
         self.live(&actor.me)?;
         let (to, amount) = (self.recipient(fields)?, fields["amount"].as_i64().unwrap());
         let Some(name) = fields.get("resource").and_then(Value::as_str) else {
@@ -548,7 +548,7 @@ impl Model {
             return fail("invalid_argument");
         }
         self.shift(&actor.me, &to, resource, amount)?;
-        // A balance falls by what was used; a rate or a quota stays what it is.
+        // A balance falls by the use; a rate or a quota stays as it is.
         let held = match part {
             "balance" => self.free(&actor.me, resource),
             _ => self.get(&actor.me).limits[resource],
@@ -631,7 +631,7 @@ fn ops_of(action: &Value) -> &[Value] {
     }
 }
 
-/// What a well-formed op may still get wrong in these tests: the size of an amount, and giving twice.
+/// The faults that a well-formed op may still have in these tests: the size of an amount, and giving twice.
 fn check_fields(name: &str, fields: &Fields) -> Result<(), Fail> {
     let amount = fields.get("amount").and_then(Value::as_i64);
     if amount.is_some_and(|amount| amount < 1) && ["transfer", "query"].contains(&name) {

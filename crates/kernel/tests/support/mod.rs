@@ -42,7 +42,7 @@ impl Toy {
         self.now = self.now.after_ms(ms).expect("the test's time can be printed");
     }
 
-    /// Acts as a principal and applies what came of it. What is refused at admission leaves no record.
+    /// Acts as a principal and applies the record. An action refused at admission leaves none.
     pub(crate) fn act(&mut self, world: &mut World, as_id: &str, action: Value) -> Receipt {
         match self.submit(world, as_id, action) {
             Ok((record, whole)) => {

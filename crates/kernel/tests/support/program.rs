@@ -40,7 +40,7 @@ struct Frame {
     catches: bool,
 }
 
-/// What a program defines: an array is whatever entry point is asked for.
+/// The entry points that a program defines: an array is the one that is asked for.
 pub(crate) fn defines(source: &str) -> Vec<String> {
     match serde_json::from_str(source) {
         Ok(Value::Object(entries)) => entries.keys().cloned().collect(),
@@ -205,7 +205,7 @@ fn attempted(value: &Value) -> Value {
     json!({ "ok": false, "code": error["code"], "need": error["need"], "have": error["have"] })
 }
 
-/// What `check_permission(caller, action, …)` answers by a rule `{"deny": [actions], "only": [callers]}`;
+/// The answer of `check_permission(caller, action, …)` by a rule `{"deny": [actions], "only": [callers]}`;
 /// the rule's `cost`, `recipient` and `state_updates` are passed on.
 pub(crate) fn decide(rule: &Value, args: &[Value]) -> Value {
     let holds = |list: &Value, at: usize| {

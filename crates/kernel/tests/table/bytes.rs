@@ -1,5 +1,5 @@
-//! What actions leave behind: no record is longer than a record may be, long results are kept as their size and
-//! hash, and what is kept of actions that bear an id is small, paid, and nobody else's to push out.
+//! The bytes that actions leave behind: no record is longer than a record may be, long results are kept as
+//! size and hash, and the receipt kept for an action's id is small, paid, and nobody else's to push out.
 
 use oikos_kernel::{
     founding::{Founder, Founding},
@@ -191,7 +191,7 @@ fn what_is_kept_for_an_id_is_paid_and_freed() {
         carl [{"op": "transfer", "to": "alice", "amount": 918, "resource": "disk", "action_id": "t"}] -> quota_exceeded 918/917
         "#,
     );
-    // What the receipt took is on the disk, and comes back with the principal's quota when the id is forgotten.
+    // The receipt's bytes are on the disk, and come back with the principal's quota when the id is forgotten.
     let (carl, disk) = (toy.handle("carl"), toy.world.rules().resource("disk").unwrap());
     let used = toy.world.used(carl, disk);
     assert!((42 + 16 + 1 + 32..42 + 16 + 1 + limits::BASE_BYTES as i64 + 400).contains(&used), "{used}");

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{door::check, toy::Toy};
 
-/// What each native contract says: of the owner, the artifact itself, and a stranger.
+/// The answers of each native contract: to the owner, the artifact itself, and a stranger.
 const NATIVE: &str = "
     freeware   read     yes yes yes
     freeware   write    yes no  no
@@ -140,7 +140,7 @@ fn contracts_are_told_what_is_asked() {
     );
 }
 
-/// What a contract may return wrongly, and what its owner is told of it.
+/// Wrong answers of a contract, and the message to its owner.
 const WRONG_SHAPES: &str = r"
     null                                             -> it returned no dict
     true                                             -> it returned no dict

@@ -21,9 +21,9 @@
 //! with `observer`; `advance 60s`, `clock forward 1h` (the machine's was moved), `tick`, `step AGENT -> …`, `ask AGENT -> …` (whose
 //! mind answers by its next `step`), `measure ID METHOD -> …`, `sees AGENT {…}`,
 //! `events ID {…}`, `orphan ID by CONTRACT`, `reserve ID RESOURCE AMOUNT`, `unreserved ID RESOURCE AMOUNT`
-//! (which can't be set aside) and `settle`, which ends the latest reservation, are the other lines.
+//! (the amount can't be set aside) and `settle`, which ends the latest reservation, are the other lines.
 //!
-//! Whatever a fixture does, its books must add up, its journal must rebuild the same world, and its
+//! After any fixture its books must add up, its journal must rebuild the same world, and its
 //! refusals must read as they should.
 
 use oikos_kernel::{
@@ -407,11 +407,11 @@ fn within(whole: &Value, part: &Value) -> Result<(), String> {
     }
 }
 
-/// What every refusal owes its reader (`refusal.rs`).
+/// The duties of every refusal to its reader (`refusal.rs`).
 pub(crate) fn reads_well(refusal: &Refusal) -> Result<(), String> {
     for text in std::iter::once(&refusal.message).chain(&refusal.hint) {
         let first = text.chars().next().unwrap_or(' ');
-        // What an interpreter says is shown as it is.
+        // A message of the interpreter is shown as it is.
         let ours = !text.contains("Error: ");
         if ours && (first.is_uppercase() || text.ends_with(['.', ' ', '!']) || text.trim().is_empty()) {
             return Err(format!("this does not read well: {text}"));

@@ -1,4 +1,4 @@
-//! Events: who is told what, what an agent sees of it, and the document that says so.
+//! Events: their audience, the part that an agent sees, and the document that says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Every field of every op: what it takes and what it refuses, as a table.
+//! Every field of every op: the values it takes and those it refuses, as a table.
 //!
 //! A row is `op.field: value | value … -> ok`, or an error's code. `@text:9` is a string of nine
 //! letters, `@list:9` an array of nine ids, `@deep:9` nine nested arrays.
@@ -147,7 +147,7 @@ const TABLE: &str = r#"
     store.value: null | 0 | "x" | {"a": 1} | @text:65536 -> ok
     store.value: @text:65537 | @deep:101 -> limit_exceeded
 
-    # What a sleeper waits for.
+    # The conditions of a sleep.
     sleep.for: null | "60s" | "0s" | "1h 30m" | "1500ms" | 0 | 60 -> ok
     sleep.for: "" | "soon" | "-1s" | -1 | 0.5 | true | [] | "1us" | 9223372036854775807 -> invalid_argument
     sleep.until: null | "2026-01-01T00:01:00Z" | "2026-01-01T00:01:00.5+02:00" -> ok
@@ -165,7 +165,7 @@ const TABLE: &str = r#"
     sleep.any: "x" | 5 | {} | [5] | [{}] | [{"any": []}] | [{"fro": "1s"}] | [{"for": -1}] -> invalid_argument
     sleep.any: @list:17 -> limit_exceeded
 
-    # What every op may carry.
+    # The fields of every op.
     noop.max_spend: null | 0 | 5 -> ok
     noop.max_spend: -1 | 0.5 | "5" | true -> invalid_argument
     noop.action_id: null | "a" | @text:128 -> ok

@@ -1,5 +1,5 @@
 //! Loops: sleeping and waking, waiting for capacity, failing too often. Times are in milliseconds
-//! since the beginning; `loop` says what an agent does, when its turn is, and what it waits for.
+//! since the beginning; `loop` shows an agent's state, the time of its turn, and the condition it waits for.
 
 use oikos_kernel::limits::EVENTS_KEPT_MAX;
 
@@ -52,7 +52,7 @@ fn a_sleeper_waits_for_levels_of_what_it_has() {
         loop eve starting 0ms
         sees eve {"woke": {"by": "level", "resource": "scrip"}}
         step eve -> ok ; events wake eve level of scrip
-        # What is so already ends the sleep at once, but never twice in one instant.
+        # A level that is there already ends the sleep at once, but never twice in one instant.
         eve sleep {"resource": "scrip", "level": {"at_most": 8}} -> ok
         loop eve running 1ms
         advance 1ms
@@ -64,7 +64,7 @@ fn a_sleeper_waits_for_levels_of_what_it_has() {
         eve sleep {"resource": "fuel", "level": 3} -> ok
         alice transfer {"to": "eve", "amount": 3, "resource": "fuel"} -> ok
         loop eve running 2ms
-        # What comes back by itself has a time, which moves with what is used.
+        # A resource that comes back by itself has a time, which moves with its use.
         eve sleep {"resource": "actions", "level": 10} -> ok
         loop eve running 2ms
         "#,
@@ -119,7 +119,7 @@ fn a_sleep_that_makes_no_sense_is_refused() {
         eve invoke {"artifact": "tool"} -> invalid_argument "`tool` has no loop"
         eve run {"code": "[['call', 'sleep', ['60s']]]"} -> ok
         loop eve sleeping 60000ms until 2026-01-01T00:01:00.000Z
-        # What fails as a whole puts nobody to sleep, and the last of two sleeps counts.
+        # A list that fails as a whole puts nobody to sleep, and the last of two sleeps counts.
         eve [{"op": "sleep", "for": "1s"}, {"op": "transfer", "to": "alice", "amount": 1}] -> insufficient_scrip @1
         loop eve sleeping 60000ms until 2026-01-01T00:01:00.000Z
         eve [{"op": "sleep", "for": "1s"}, {"op": "sleep", "for": "2s"}] -> ok
@@ -199,7 +199,7 @@ fn a_sleeper_is_shown_what_woke_it_though_it_concerns_somebody_else() {
         advance 60s
         tick
         sees eve {"woke": {"by": "event", "seq": 3}, "events": [{"seq": 3, "type": "store", "actor": "bob"}], "events_missed": 0}
-        # What concerns it anyway is not shown twice.
+        # An event that concerns it anyway is not shown twice.
         sees sam {"woke": {"by": "event", "seq": 4}, "events": [{"seq": 4}, {"seq": 5}], "events_missed": 0}
         "#,
     );
@@ -310,7 +310,7 @@ fn a_loop_that_lacks_capacity_waits_for_exactly_that_instant() {
         advance 49s
         step eve -> ok ; events unblock eve actions, exhausted eve actions
         loop eve running 61000ms
-        # What does not come back by itself freezes; enough of it from anyone thaws.
+        # A lack that does not end by itself freezes; enough of the resource from anyone thaws.
         step sam -> insufficient_resource 1/0 ; events exhausted sam 1 fuel, freeze sam 1 fuel
         loop sam blocked never 1 of fuel
         alice transfer {"to": "sam", "amount": 1} -> ok
@@ -389,7 +389,7 @@ agent sam code [['return', 5]]
         step eve -> code_error ; events wake eve change, mind_error eve eve in `eve`: RuntimeError: lost
         eve write {"artifact": "eve", "code": "[['return', null]]"} -> ok
         step eve -> ok null
-        # What is no action is a failure of the mind; a refusal is none.
+        # A value that is no action is a failure of the mind; a refusal is none.
         step sam -> invalid_argument
         loop sam running 2600ms
         step sam -> invalid_argument

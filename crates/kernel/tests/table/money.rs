@@ -68,7 +68,7 @@ fn max_spend_bounds_what_prices_take() {
         alice invoke {"artifact": "twice", "max_spend": 5} -> limit_exceeded 6/5 ; paid
         alice invoke {"artifact": "twice", "max_spend": 6} -> ok 2 ; paid alice>bob 3 price, alice>bob 3 price
         alice invoke {"artifact": "careful"} -> ok "limit_exceeded: prices would take 3 scrip, and this `invoke` may spend 0 (need 3, have 0); name `max_spend`, at least 3, on the `invoke` to allow it" ; paid
-        # What pays for itself spends its own, and asks nobody.
+        # An artifact that pays for itself spends its own, and asks nobody.
         alice invoke {"artifact": "firm"} -> ok 1 ; paid firm>bob 3 price
         alice invoke {"artifact": "firm", "max_spend": 0} -> ok 1 ; paid firm>bob 3 price
         alice invoke {"artifact": "firm"} -> ok 1 ; paid firm>bob 3 price

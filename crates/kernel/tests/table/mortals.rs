@@ -47,7 +47,7 @@ fn a_balance_and_a_quota_go_to_an_heir_or_stand_in_the_way() {
         bob delete {"artifact": "eve", "heir": "bob"} -> permission_denied
         carl delete {"artifact": "carl", "heir": "full"} -> ok ; events delete carl carl full
         eve delete {"artifact": "eve", "heir": "carl"} -> not_found "`carl` was deleted"
-        # Nothing is left to do for who is gone, and what failed has changed nothing.
+        # A deleted agent can do nothing more, and a failed action has changed nothing.
         eve [{"op": "delete", "artifact": "eve", "heir": "bob"}, {"op": "noop"}] -> not_found @1 "`eve` was deleted, so it can do nothing more" "let the `delete` come last"
         balances eve 30, bob 0
         # The uses of the same action come first; of the quotas stays what the tombstones take.
@@ -119,10 +119,10 @@ fn nobody_pins_a_strangers_artifact() {
         alice delete {"artifact": "c"} -> invalid_argument "it still is the access contract of 1 other artifact" "put `mine` under another contract"
         alice set_contract {"artifact": "mine", "contract": "genesis_contract_freeware"} -> ok
         alice delete {"artifact": "c"} -> ok
-        # Who put something under another's contract falls under the rule for missing ones.
+        # An artifact under another's contract falls under the rule for missing ones.
         alice read {"artifact": "his"} -> ok ; events missing_contract alice his its access contract does not exist
         alice write {"artifact": "his", "content": "x"} -> permission_denied
-        # Whoever receives a contract is not bound by what its giver put under it.
+        # The receiver of a contract is not bound by the artifacts that its giver put under it.
         alice set_contract {"artifact": "mine", "contract": "d"} -> ok
         alice transfer_ownership {"artifact": "d", "to": "bob"} -> ok
         bob delete {"artifact": "d"} -> ok

@@ -77,7 +77,7 @@ fn code_is_charged_for_its_cpu_and_stopped_by_it() {
         poor invoke {"artifact": "t"} -> rate_limited 1/0 "its rate never allows so much"
         poor read {"artifact": "x"} -> rate_limited 1/0
         alice query {"what": "capacity", "resource": "cpu"} -> ok ~{"capacity": 54}
-        # What no instruction counts costs all that there is.
+        # Work that no instruction counts costs all that there is.
         alice invoke {"artifact": "blind"} -> code_timeout ; charged alice cpu 54
         "#,
     );
@@ -139,7 +139,7 @@ fn disk_counts_against_the_owner_and_nobody_is_pushed_over() {
         alice store {"key": "k", "value": "xyz"} -> quota_exceeded 2/1
         alice store {"key": "k", "value": null} -> ok
         alice query {"what": "capacity", "resource": "disk"} -> ok ~{"capacity": 21}
-        # Whoever writes, it is the owner's disk; and a transfer moves the bytes.
+        # The disk is the owner's, not the writer's; and a transfer moves the bytes.
         alice write {"artifact": "open", "content": "1234567890123456"} -> quota_exceeded 16/15 "`bob` has 15 of `disk` free and needs 16"
         alice write {"artifact": "open", "content": "123456789012345"} -> ok
         bob query {"what": "capacity", "resource": "disk"} -> ok ~{"capacity": 0}
@@ -209,7 +209,7 @@ fn resources_can_be_sent_along() {
         alice invoke {"artifact": "keeps", "give": [{"resource": "disk", "amount": 30}, "note", {"resource": "actions", "amount": 2}]} -> ok [{"resource": "disk", "amount": 30}, "note", {"resource": "actions", "amount": 2}] ; events transfer alice keeps 30 disk, transfer_ownership alice note keeps, transfer alice keeps 2 actions, invoke alice keeps run
         alice query {"what": "resources"} -> ok ~{"actions": {"rate": 3, "capacity": 2}, "disk": {"quota": 90}}
         alice query {"what": "resources", "of": "keeps"} -> ok ~{"actions": {"rate": 2, "capacity": 2}, "disk": {"quota": 30}}
-        # What was used within the window is in use.
+        # A use within the window is in use.
         alice invoke {"artifact": "keeps", "give": [{"resource": "actions", "amount": 3}]} -> insufficient_resource 3/2
         # All of it comes back.
         alice invoke {"artifact": "fails", "give": [{"resource": "credits", "amount": 5}]} -> code_error "no"
@@ -265,7 +265,7 @@ fn balances_rates_and_quotas_move() {
         alice transfer {"to": "note", "amount": 1, "resource": "disk"} -> invalid_argument "`note` has no standing"
         bob query {"what": "resources"} -> ok ~{"actions": {"rate": 2, "used": 1}, "credits": {"balance": 3}, "disk": {"quota": 70}}
         observer {"what": "supply", "resource": "disk"} -> ok 200
-        # What an action received can't be what it consumes: it may have to give it back.
+        # An action can't consume what it received: it may have to give it back.
         bob transfer {"to": "alice", "amount": 3, "resource": "credits"} -> ok
         bob store {"key": "k", "value": null} -> insufficient_resource 1/0 unrecorded
         "#,
@@ -294,7 +294,7 @@ fn what_is_set_aside_is_neither_used_nor_given_away_until_it_is_settled() {
         # A hard stop at nothing.
         alice noop -> ok
         alice noop -> insufficient_resource 3/2 unrecorded
-        # The same gate for what comes back, and for what is occupied.
+        # The same gate for a renewable resource, and for an allocatable one.
         reserve alice actions 4
         alice query {"what": "supply"} -> rate_limited 2/1 unrecorded
         alice transfer {"to": "bob", "amount": 2, "resource": "actions"} -> insufficient_resource 2/1

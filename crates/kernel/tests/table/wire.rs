@@ -73,7 +73,7 @@ fn calls_and_answers_go_and_come_back_as_they_were() {
     }
     all.extend(bytes(&HostAnswer::Value(json!([{ "b": 1, "a": 2 }]))));
     all.extend(bytes(&HostAnswer::Raise("not_found: no".into())));
-    // Whoever changes the form changes this: both ends must know of it.
+    // A change of the form changes this hash: both ends must know of it.
     assert_eq!(blake3::hash(&all).to_hex()[..16], *"e8b6fd901a8221a4");
 }
 

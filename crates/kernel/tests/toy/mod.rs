@@ -39,7 +39,7 @@ pub(crate) struct Toy {
     pub(crate) world: World,
     pub(crate) now: Time,
     pub(crate) journal: Vec<Record>,
-    /// What is set aside, latest last.
+    /// The amounts set aside, latest last.
     pub(crate) reserved: Vec<Reservation>,
 }
 
@@ -202,7 +202,7 @@ fn failure(kind: FailureKind, message: &str) -> CodeFailure {
     CodeFailure::plain(kind, message)
 }
 
-/// What toy code defines: an array is whatever function is asked for.
+/// The functions that toy code defines: an array is the one that is asked for.
 pub(crate) fn defines(source: &str) -> Vec<String> {
     match serde_json::from_str(&source.replace('\'', "\"")) {
         Ok(Value::Object(functions)) => functions.keys().cloned().collect(),
