@@ -49,7 +49,7 @@ impl House {
         Ok(house)
     }
 
-    /// Adds a file: what it is made of, then itself, then what builds on it.
+    /// Adds a file: its parts, then itself, then the files that build on it.
     fn enter(&mut self, folder: &Path, name: &str, file: &Path) -> Result<()> {
         let text = fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
         let (below, above) = declared(&text);

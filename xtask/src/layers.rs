@@ -1,4 +1,4 @@
-//! Who may import whom, and what may be used where (`ARCHITECTURE.md`).
+//! The arrows between crates, and the places where a thing may be used (`ARCHITECTURE.md`).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
-/// What each of our crates may import of ours.
+/// The crates of ours that each of our crates may import.
 const OURS: &[(&str, &[&str])] = &[
     ("oikos-kernel", &[]),
     ("oikos-sandbox", &["oikos-kernel"]),

@@ -9,12 +9,12 @@ use serde_json::Value;
 /// A mind written in Rust, which decides for every agent of a world in the place of their code. It sees
 /// the world that its agent would observe, and is charged the least that code costs.
 pub trait Mind: Send {
-    /// What an agent does: null is nothing; else one op, or a list of ops, as JSON. What is random in it
-    /// follows from `seed`, or the world can't be repeated.
+    /// The decision of an agent: null is nothing; else one op, or a list of ops, as JSON. All chance in it
+    /// must follow from `seed`, or the world can't be repeated.
     fn step(&mut self, world: &World, agent: Handle, now: Time, seed: u64) -> Value;
 }
 
-/// What a mind returned.
+/// The decision that a mind returned.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
     /// To do nothing.

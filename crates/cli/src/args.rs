@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The command line.
 
 use std::path::PathBuf;
 
@@ -88,7 +88,7 @@ pub(crate) enum Command {
     Act {
         /// The world database.
         world: PathBuf,
-        /// Who acts.
+        /// The principal who acts.
         #[arg(long = "as", value_name = "ID")]
         principal: String,
         /// The op as JSON, such as '{"op": "transfer", "to": "bob", "amount": 5}'.
@@ -111,7 +111,7 @@ pub(crate) enum Command {
     },
 }
 
-/// What a world file can be overridden with.
+/// The settings of a world file that can be overridden.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct OverrideArgs {
     /// Another seed than the world file's.

@@ -16,7 +16,7 @@ pub(crate) enum ExitStatus {
     Done,
     /// The answer is no: verification failed, an op was refused.
     No,
-    /// What was typed, or a world file, can't be meant.
+    /// The command line, or a world file, can't be meant.
     Usage,
     /// A fault: disk, corruption, a bug.
     Fault,

@@ -107,7 +107,7 @@ pub(crate) fn states(live: &Live) -> Value {
     counts.into_iter().map(|(state, count)| (state.to_owned(), Value::from(count))).collect()
 }
 
-/// What the loops do as the run ends, and how punctual they were; nothing where there are ticks and all
+/// The states of the loops as the run ends, and their punctuality; nothing where there are ticks and all
 /// of them run.
 fn loops(live: &Live) -> Option<String> {
     let states = states(live);
@@ -193,7 +193,7 @@ fn costs(live: &Live, totals: &Summary) -> Option<String> {
             format!("in {count} payments"),
         ]);
     }
-    (!rows.is_empty()).then(|| table(&["What it cost", "#", ""], rows))
+    (!rows.is_empty()).then(|| table(&["Costs", "#", ""], rows))
 }
 
 /// Microseconds as milliseconds with three digits.

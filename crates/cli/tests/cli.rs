@@ -1,4 +1,4 @@
-//! What the terminal shows: commands, their output, talk and exit codes, as snapshots.
+//! The terminal: commands, their output, talk and exit codes, as snapshots.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -69,7 +69,7 @@ impl Shell {
         Ran { code: output.status.code(), out: text(&output.stdout), talk: text(&output.stderr) }
     }
 
-    /// What a command shows: its line, exit code, output and talk.
+    /// A command as shown: its line, exit code, output and talk.
     fn show(&self, arguments: &[&str]) -> String {
         let Ran { code, out, talk } = self.run(arguments);
         for text in [&out, &talk] {

@@ -65,7 +65,7 @@ fn what_differs_is_named_and_fresh_starts_over() {
     refused(&[], "differs, first at line 20");
     small.write("small.toml", WORLD);
     assert_eq!(before, small.run("a.oikos", &[]), "nothing of this touched the world");
-    // What can't be founded moves nothing aside.
+    // A world that can't be founded moves nothing aside.
     small.write("mind.py", "def step(observation:\n");
     let broken = small.try_run("a.oikos", &["--fresh"]);
     assert_eq!(broken.status.code(), Some(2), "{}", talk(&broken));
@@ -353,7 +353,7 @@ fn what_was_acknowledged_is_there_after_a_kill() {
         for _ in 0..enough {
             let line = answers.next().expect("an answer").expect("UTF-8");
             let answer: Value = serde_json::from_str(&line).expect("JSON");
-            // What is refused at admission leaves no record.
+            // An action refused at admission leaves no record.
             acknowledged = answer["receipt"]["seq"].as_u64().unwrap_or(acknowledged);
         }
         child.kill().expect("it is ours");

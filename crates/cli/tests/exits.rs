@@ -122,7 +122,7 @@ fn a_session_whose_reader_goes_away_ends_in_order() {
     let mut answers = BufReader::new(child.stdout.take().expect("its output"));
     answers.read_line(&mut String::new()).expect("an answer");
     drop(answers);
-    // What it can't tell ends it, though its input goes on.
+    // An answer it can't tell ends it, though its input goes on.
     input.write_all(act.as_bytes()).expect("it reads");
     let output = child.wait_with_output().expect("it ends");
     drop(input);

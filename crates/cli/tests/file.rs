@@ -1,5 +1,5 @@
-//! A world's file through the binary: what may bear its name, who may use it at once, and what happens to it
-//! while it is used.
+//! A world's file through the binary: the files that may bear its name, the processes that may use it at
+//! once, and its fate while it is used.
 
 #![cfg(unix)]
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]

@@ -24,7 +24,7 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// What `validate` says of a world file: its exit code and its talk.
+    /// The verdict of `validate` on a world file: its exit code and its talk.
     fn validate(&self, text: &str, more: &[&str]) -> (Option<i32>, String) {
         fs::write(self.path("home/w.toml"), text).expect("a file");
         let file = self.path("home/w.toml");

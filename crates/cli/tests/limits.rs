@@ -114,7 +114,7 @@ fn a_founding_of_many_large_minds_can_be_opened_again() {
     small.run("w.oikos", &[]);
     assert!(bytes_of(small.folder.path(), "w.oikos") < 2_000_000);
     is_sound(&small);
-    // What has nothing in common takes as many records as it needs.
+    // A founding whose artifacts have nothing in common takes as many records as it needs.
     let mut world = "[execution]\nticks = 1\n\n[[agents]]\nid = \"a\"\ncode_file = \"mind.py\"\n".to_owned();
     let small = Small::of("", MIND);
     let mut number = 1_u64;

@@ -138,7 +138,7 @@ fn a_run_tells_its_events_as_the_log_does() {
         let told = told(&db, &[&events]);
         let logged = log(&small, &db, &["--type", kind]);
         assert!(told.len() > 100 && told == logged, "{kind}: {} and {}", told.len(), logged.len());
-        // What was refused is a line of its own, of no event's type and with nothing that is null.
+        // A refusal is a line of its own, of no event's type and with nothing that is null.
         let refused = log(&small, &db, &["--refused", "--type", kind]);
         assert_eq!(refused.is_empty(), kind == "sleep", "{kind}");
         for line in &refused {
@@ -271,7 +271,7 @@ fn on_the_wall_clock_too_nothing_is_lost_and_nothing_comes_twice() {
         }
     }
     assert_eq!(since.len(), 4, "all of them nap");
-    // Whoever waits for a payment sees each of them in exactly one step, those of the last moment apart.
+    // An agent that waits for payments sees each of them in exactly one step, those of the last moment apart.
     for waiter in (1..=8).map(|number| format!("waiter_{number:03}")) {
         let all = |kind: &'static str, who: &'static str| {
             lines

@@ -316,13 +316,13 @@ fn contracts_in_python_decide_alone() {
         r#"
         bob {"op": "read", "artifact": "guarded", "max_spend": 2} => ok {"content": "behind the rule"}
         bob {"op": "read", "artifact": "guarded"} => limit_exceeded max_spend
-        # What goes to oneself is nothing.
+        # A cost that goes to its payer is nothing.
         alice {"op": "read", "artifact": "guarded"} => ok {"content": "behind the rule"}
         poor {"op": "read", "artifact": "guarded", "max_spend": 2} => permission_denied who has fifty scrip may
         # The owner is nobody special, and what is broken denies.
         alice {"op": "write", "artifact": "guarded", "content": "mine"} => permission_denied
         alice {"op": "delete", "artifact": "guarded"} => permission_denied its contract `rule` failed while it decided
-        # What went wrong inside is for the contract's owner, and for those who watch.
+        # The fault inside is for the contract's owner, and for those who watch.
         alice {"op": "run", "code": "'detail' in query('events', type='contract_error')[1]"} => ok false
         bob {"op": "run", "code": "query('events', type='contract_error')[1]['detail'].splitlines()[-1]"} => ok "ZeroDivisionError: division by zero"
         ? {"what": "events", "type": "contract_error", "limit": 1} => [{"detail": "~ZeroDivisionError"}]
@@ -338,7 +338,7 @@ fn contracts_in_python_decide_alone() {
         alice {"op": "invoke", "artifact": "closed", "args": [1]} => {"receipt": {"error": {"code": "code_error", "message": "in `closed`: Traceback (most recent call last):\n  File \"closed\", line 2, in run\nZeroDivisionError: division by zero"}}}
         bob {"op": "set_contract", "artifact": "closed", "contract": "genesis_contract_self_owned"} => ok
         bob {"op": "run", "code": "invoke('closed', 1)"} => code_error # 31337
-        # What may not be read can't be found by what is in it either.
+        # Content that may not be read can't be found by its words either.
         bob {"op": "write", "artifact": "secret", "content": "the pin is 1234"} => ok
         alice {"op": "query", "what": "search", "text": "1234"} => ok []
         bob {"op": "query", "what": "search", "text": "1234"} => ok [{"id": "secret"}]

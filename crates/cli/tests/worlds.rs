@@ -83,7 +83,7 @@ fn a_day_and_a_night_tell_their_story_and_tell_it_again() {
             "help comes at that instant: {freeze:?} {rescue:?}"
         );
     }
-    // The market's opening wakes all who wait for it, and whoever waits for a call has it at that instant.
+    // The opening wakes all who wait for it, and an agent that waits for a call has it at that instant.
     for worker in ["steady", "slow", "hasty"] {
         let opened = of("wake", worker).iter().filter(|(_, at)| at == "2026-01-01T06:00:00.000Z").count();
         assert_eq!(opened, 1, "{worker}");

@@ -1,4 +1,4 @@
-//! Faults of the journal: each names the file or the place, what the system said, and what to do.
+//! Faults of the journal: each names the file or the place, the system's message, and the next step.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ pub enum JournalError {
     Open {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's message.
         problem: String,
     },
     /// There is no such file.
@@ -32,7 +32,7 @@ pub enum JournalError {
     NotAWorld {
         /// The file.
         path: PathBuf,
-        /// What it is instead.
+        /// The kind of file it is instead.
         problem: String,
     },
     /// The file was written by another version.
@@ -64,7 +64,7 @@ pub enum JournalError {
     Corrupt {
         /// Table and sequence number.
         place: String,
-        /// What was found instead of what.
+        /// The value found, and the value expected.
         problem: String,
     },
     /// A record or a value is larger than what can be read again.
@@ -84,17 +84,17 @@ pub enum JournalError {
         file: String,
         /// `read` or `written`.
         doing: &'static str,
-        /// What the system said.
+        /// The system's message.
         problem: String,
     },
     /// The file was deleted, replaced, renamed or linked under the writer.
     #[error("{problem} while the world was open: nothing after record {seq} was acknowledged; {help}")]
     Moved {
-        /// What happened to which file.
+        /// The event and its file, in words.
         problem: String,
         /// The last record that is surely in it.
         seq: u64,
-        /// What to do.
+        /// The next step for the user.
         help: String,
     },
     /// A record could not be encoded.

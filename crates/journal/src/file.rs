@@ -284,7 +284,7 @@ impl Place {
 }
 
 impl Writing {
-    /// What has become of the file, and what to do.
+    /// The change of the file under the writer, and the next step for the user; `None` if it is in its place.
     fn problem(&self) -> Option<(String, String)> {
         let shown = |path: &Path| format!("`{}`", path.display());
         let elsewhere = "what was acknowledged goes with the file, if that is kept";

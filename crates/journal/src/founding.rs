@@ -95,7 +95,7 @@ fn make(file: &Path, name: &Name) -> rusqlite::Result<Connection> {
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(file, mode)?;
     if let Some(found) = &name.found {
-        // Whoever could read the old world can read the new one.
+        // The readers of the old world can read the new one.
         let _ = std::fs::set_permissions(file, found.permissions());
     }
     db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
@@ -134,7 +134,7 @@ impl Founding {
         })?;
         match &self.aside {
             Some(aside) => set_aside(path, aside)?,
-            // What stands beside a file without a world is of no use to the next.
+            // Files beside one without a world are of no use to the next world.
             None => remove_beside(path, &["-wal", "-journal", "-shm"])?,
         }
         std::fs::rename(file, path).map_err(|error| open_error(path, &error))?;
@@ -153,8 +153,8 @@ impl Founding {
     }
 }
 
-/// Gives the old world a second name, of all its files; its own is free to be taken over. What can't be
-/// brought into its main file, as that is damaged, gets a second name too, and loses its own first: it must
+/// Gives the old world a second name, of all its files; its own is free to be taken over. Files that can't be
+/// brought into its main file, as that is damaged, get a second name too, and lose their own first: they must
 /// not be read with the new world.
 fn set_aside(path: &Path, aside: &Path) -> Result<(), JournalError> {
     let holding: &[&str] = if path.exists() && settle(path) { &[] } else { &HOLDING };

@@ -1,4 +1,4 @@
-//! The journal of one world over any store: what is appended follows, and what is read is checked.
+//! The journal of one world over any store: appended records follow the last, and rows are checked when read.
 
 use std::path::Path;
 

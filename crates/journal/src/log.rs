@@ -32,7 +32,7 @@ impl Head {
 
 /// Where one world's rows, values and snapshots are kept.
 ///
-/// What a store has committed stays, also when the machine loses power. Rows never change. A reader may
+/// A committed row stays, also when the machine loses power. Rows never change. A reader may
 /// see more from one call to the next, never less, but for snapshots that were let go.
 pub(crate) trait Log: std::fmt::Debug + Send {
     /// Where the journal ends, and the last row, both of one moment; `None` when nothing was committed.

@@ -17,7 +17,7 @@ const BESIDE: [&str; 5] = ["-wal", "-shm", "-journal", ".lock", ".founding"];
 pub(crate) struct Name {
     /// The real path: no link leads to another one.
     pub(crate) path: PathBuf,
-    /// What is there now.
+    /// The metadata of the file that is there now.
     pub(crate) found: Option<Metadata>,
 }
 

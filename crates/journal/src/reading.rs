@@ -33,7 +33,7 @@ pub(crate) struct Reading {
     _copy: Option<tempfile::TempDir>,
 }
 
-/// Opens what a name stands for, and says what it is.
+/// Opens the file of a name, and tells its kind.
 pub(crate) fn open(name: &Name) -> Result<(Connection, Reading, Found), JournalError> {
     let path = &name.path;
     let (db, mut reading) = connect(name)?;

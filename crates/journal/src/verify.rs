@@ -7,7 +7,7 @@ use crate::{batch::Hash, error::JournalError, journal::Journal, log::Head, snaps
 /// How many records lie between two audits of the books.
 const AUDIT_RECORDS: u64 = 50_000;
 
-/// What verification found, when it found nothing wrong.
+/// The findings of a verification that found nothing wrong.
 #[derive(Debug)]
 pub struct Verified {
     /// The world at the head, made from the records alone.

@@ -1,4 +1,4 @@
-//! The life of a world's file: what is kept and what is refused, whatever happens to it.
+//! The life of a world's file: its records are kept and misuse is refused, through all that befalls it.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

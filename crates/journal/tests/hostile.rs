@@ -24,7 +24,7 @@ fn whole() -> Place {
     place
 }
 
-/// What whoever opens the world is told, and goes on from its last snapshot: a reader, then a writer.
+/// The answers to a reader and then a writer who open the world and go on from its last snapshot.
 fn told(place: &Place) -> [String; 2] {
     [Journal::open_read_only, Journal::open].map(|open| {
         let read = open(&place.path()).and_then(|journal| {

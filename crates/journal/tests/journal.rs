@@ -1,4 +1,4 @@
-//! The journal as a file: what is written is read back, and what was changed is found.
+//! The journal as a file: written records are read back, and changed bytes are found.
 //!
 //! The forger below packs batches by `docs/journal.md` alone, so it also tests the document.
 
@@ -232,7 +232,7 @@ fn one_flipped_bit_in_any_byte_of_any_body_is_found() {
 
 #[test]
 fn an_empty_outcome_is_an_outcome() {
-    // What the history is made of is what the tests above believe it to be.
+    // The history is made of the records that the tests above rely on.
     let (world, records) = history(3);
     assert_eq!(records.len(), 4);
     assert!(records[1..].iter().all(|record| matches!(record.outcome, Outcome::Done(_))));

@@ -1,4 +1,4 @@
-//! Whose turn is when: every loop that has a due time, once.
+//! The agenda of turns: every loop that has a due time, once.
 
 use std::collections::BTreeSet;
 

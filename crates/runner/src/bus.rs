@@ -34,7 +34,7 @@ pub const MAILBOX_MAX: usize = 4_096;
 /// Events that are read from the journal at a time.
 const READ_MAX: usize = 1_024;
 
-/// What a subscriber is told.
+/// A message to a subscriber.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
     /// An event, as `docs/events.md` has it.
@@ -58,9 +58,9 @@ pub struct Subscription {
     file: Option<PathBuf>,
     journal: Option<Journal>,
     ready: VecDeque<Notice>,
-    /// What it is reading from the journal.
+    /// The missed events that it is reading from the journal.
     reading: Option<Missed>,
-    /// The journal could not be read: what comes after would not follow what came before.
+    /// The journal could not be read: later events would not follow the earlier ones.
     failed: bool,
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Bus {
     doorbell: Doorbell,
 }
 
-/// How a subscriber asks for the world, whose names it needs for what it reads from the journal.
+/// How a subscriber asks for the world, whose names it needs for events that it reads from the journal.
 #[derive(Clone, Default)]
 struct Doorbell {
     rung: Arc<AtomicBool>,
@@ -93,7 +93,7 @@ struct Mailbox {
 #[derive(Default)]
 struct Slot {
     events: VecDeque<Value>,
-    /// What came after `events` and did not fit; nothing is added to them until it has been taken.
+    /// The span of records after `events` that did not fit; none is added to them until it has been taken.
     missed: Option<Span>,
     /// A world that knows the names of what was missed, up to where it stands.
     world: Option<Box<World>>,
@@ -116,7 +116,7 @@ struct Missed {
     world: Box<World>,
 }
 
-/// What a subscriber finds in its mailbox.
+/// The mail of a subscriber.
 enum Mail {
     Events(VecDeque<Value>),
     Missed(Missed),
@@ -135,8 +135,8 @@ impl Bus {
         self.doorbell.bell = Some(bell);
     }
 
-    /// A subscription to the events that fit a filter and come after the record `since`. What the world
-    /// has come through already is read from the journal, which must hold it by then.
+    /// A subscription to the events that fit a filter and come after the record `since`. Records that the
+    /// world has already applied are read from the journal, which must hold them by then.
     pub(crate) fn subscribe(
         &mut self,
         filter: Filter,
@@ -250,7 +250,7 @@ impl Mailbox {
             match slot.missed {
                 Some(Span { since, until }) => {
                     if let Some(world) = slot.world.take().filter(|world| world.seq() > since) {
-                        // What came after it, a later one will know.
+                        // Records after this world are known to a later one.
                         let known = until.min(world.seq());
                         slot.missed = (known < until).then_some(Span { since: known, until });
                         slot.asks = false;
@@ -275,7 +275,7 @@ impl Doorbell {
 }
 
 impl Subscription {
-    /// Tells what the world still has of what was missed.
+    /// Tells the missed events that the world still holds, behind a gap for those it has let go.
     fn recall(&mut self, missed: &Missed) {
         let (Span { since, until }, world) = (missed.span, &missed.world);
         let from = world.events_lost_until().map_or(since, |lost| lost.clamp(since, until));
@@ -286,7 +286,7 @@ impl Subscription {
         self.ready.extend(wanted.filter_map(event));
     }
 
-    /// Reads on in the journal what was missed.
+    /// Reads the missed events on in the journal.
     fn read(&mut self, mut missed: Missed, file: &Path) -> Result<(), RunError> {
         let mut journal = match self.journal.take() {
             Some(journal) => journal,

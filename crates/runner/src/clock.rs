@@ -45,19 +45,19 @@ pub(crate) struct WallClock {
     suspect: Option<(i64, Instant)>,
 }
 
-/// What has become of the machine's clock.
+/// A move of the machine's clock.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Moved {
     /// How far the world's time has jumped, in milliseconds.
     pub(crate) away_ms: i64,
-    /// What is to be told of it.
+    /// The event that tells of it.
     pub(crate) event: Event,
 }
 
-/// What the machine's clock says.
+/// The time of the machine's clock.
 ///
 /// # Errors
-/// When it says what no clock should.
+/// When it is out of range.
 pub(crate) fn machine_now() -> Result<Time, RunError> {
     let ms = machine_ms();
     Time::from_ms(ms).filter(|time| YEARS.contains(&time.ms())).ok_or(RunError::Clock { ms })
@@ -73,11 +73,11 @@ fn machine_ms() -> i64 {
 }
 
 impl WallClock {
-    /// Begins to run; the world has come as far as `last`. What has become of the clock since, if it is
+    /// Begins to run; the world has come as far as `last`. Returns the move of the clock since, if it is
     /// worth a record.
     ///
     /// # Errors
-    /// When the machine's clock says what no clock should.
+    /// When the machine's clock is out of range.
     pub(crate) fn begin(last: Time) -> Result<(Self, Option<Moved>), RunError> {
         Ok(Self::begin_at(last, machine_now()?.ms(), Instant::now()))
     }
@@ -117,7 +117,7 @@ impl WallClock {
         Duration::from_millis(u64::try_from(time.ms().saturating_sub(self.anchor.0)).unwrap_or(0))
     }
 
-    /// Compares the clocks. What has become of the machine's, if it was moved.
+    /// Compares the clocks. Returns the move of the machine's, if it was moved.
     pub(crate) fn look(&mut self) -> Option<Moved> {
         self.look_at(machine_ms(), Instant::now())
     }
@@ -237,7 +237,7 @@ mod tests {
             assert_eq!(moved.map_or(0, |moved| moved.away_ms), away_ms);
             let instant = clock.anchor.1;
             assert_eq!(clock.ms_at(instant), start + stands_ms);
-            // What was told is not told again.
+            // A move is told once.
             for seconds in [0, 2, 4] {
                 let later = instant + Duration::from_secs(seconds);
                 let machine_ms = start + machine_ms + 1_000 * seconds.cast_signed();

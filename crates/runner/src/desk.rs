@@ -48,8 +48,8 @@ type Answer<T> = SyncSender<Option<T>>;
 #[derive(Clone)]
 pub struct Desk {
     sender: SyncSender<Message>,
-    /// Whether somebody serves it, or will. Who hands in holds it while doing so, so that nothing is
-    /// handed in behind the back of who closes.
+    /// Whether somebody serves it, or will. It is held while a request is handed in, so that nothing is
+    /// handed in once it is closed.
     open: Arc<RwLock<bool>>,
     /// How long an action took lately, in nanoseconds: what a refusal's retry time is made of.
     pace_ns: Arc<AtomicU64>,
@@ -100,7 +100,7 @@ impl Desk {
     }
 
     /// Hands in a request and waits for its answer, which comes when what it tells is on disk. The desk
-    /// takes actions and queries; what moves the world's time is for whoever runs it.
+    /// takes actions and queries; requests that move the world's time are for its runner.
     ///
     /// # Errors
     /// As [`Self::submit`].
@@ -227,7 +227,7 @@ impl Counter {
                     began.get_or_insert_with(Instant::now);
                     asked += 1;
                     let answer = sequencer.answer(request)?;
-                    // Whoever asked may have gone; what was done stays done.
+                    // The asker may have gone; the action stays done.
                     sequencer.when_on_disk(Box::new(move || drop(reply.send(Some(answer)))));
                 }
                 Message::Subscribe { filter, since, reply } => {
@@ -267,7 +267,7 @@ mod tests {
             );
             assert_eq!(refusal.hint.as_deref(), Some("try again in 2048ms"));
         }
-        // Whoever waits is sent away when it closes; and until it opens, nobody waits.
+        // Those who wait are sent away when it closes; and until it opens, nobody waits.
         counter.close();
         counter.open_again();
         std::thread::scope(|scope| {

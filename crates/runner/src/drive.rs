@@ -17,7 +17,7 @@ struct Waiting {
     of: Of,
 }
 
-/// Whose code runs, and whether a wall limit may decide what comes of it.
+/// The artifact whose code runs, and whether a wall limit may decide its outcome.
 #[derive(Clone)]
 struct Of {
     me: Arc<str>,

@@ -30,7 +30,7 @@ pub enum RunError {
     Differs {
         /// The database.
         db: String,
-        /// What differs.
+        /// The differences, one a line.
         differences: Vec<String>,
     },
     /// Something asked for that this version does not have.
@@ -64,7 +64,7 @@ pub enum RunError {
          clock needs the time: set the clock, or use `clock = \"virtual\"`"
     )]
     Clock {
-        /// What it says.
+        /// The time it shows, in milliseconds.
         ms: i64,
     },
     /// There is no later time.

@@ -36,7 +36,7 @@ pub enum Misread {
 /// Reads JSON.
 ///
 /// # Errors
-/// What is wrong, and where.
+/// The problem and its place.
 pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
     let told =
         |error: serde_json::Error| error.to_string().replace("recursion limit exceeded", "it nests too deep");
@@ -63,7 +63,7 @@ fn read(text: &str, seed: Seed) -> Result<Value, serde_json::Error> {
 /// Reads JSON in which every object has each key once, all text is text and all numbers can be held.
 ///
 /// # Errors
-/// What is wrong, and where.
+/// The problem and its place.
 pub fn strict(text: &str) -> Result<Value, Misread> {
     let Parsed { value, flawed } = parse(text).map_err(Misread::Syntax)?;
     match flawed.then(|| flaw("action", &value)).flatten() {
@@ -186,7 +186,7 @@ fn number(text: &str, at: usize) -> Piece {
     let fits = if is_integer {
         literal.parse::<i64>().is_ok()
     } else {
-        // What is no number at all is left to the reader.
+        // A literal that is no number at all is left to the reader.
         !literal.parse::<f64>().is_ok_and(f64::is_infinite)
     };
     let becomes = match literal {

@@ -30,7 +30,7 @@ use crate::{
 /// Where the database keeps the world file.
 const SOURCE: &str = "source";
 
-/// What runs the code of a world: the only place that says which sandbox that is.
+/// The sandbox that runs the code of a world: the only place that names it.
 fn sandbox() -> Box<dyn Sandbox> {
     Box::new(ThreadSandbox::new())
 }
@@ -48,7 +48,7 @@ pub struct Live {
     pub notes: Vec<Note>,
 }
 
-/// Who steps when.
+/// The scheduler of steps.
 #[derive(Debug)]
 enum Scheduler {
     Tick(TickScheduler),
@@ -271,7 +271,7 @@ impl Live {
     }
 
     /// Runs for a span from here: so many ticks, or as many as begin within a duration, or every turn that
-    /// comes before its end. What can't be done is a refusal.
+    /// comes before its end. A span that can't be run is a refusal.
     ///
     /// # Errors
     /// Only faults.
@@ -347,7 +347,7 @@ impl Live {
         })
     }
 
-    /// Does some work with the desk open; what was handed in at the last moment is answered. Whoever asks to
+    /// Does some work with the desk open; requests handed in at the last moment are answered. A request to
     /// stop meanwhile rings at the desk.
     fn open_desk<T>(
         &mut self,

@@ -34,7 +34,7 @@ pub fn take(sequencer: &mut Sequencer, measure: &Measure) -> Result<f64, String>
     }
 }
 
-/// What each agent has, of scrip or free of a resource; what it has used of one that limits nobody.
+/// The scrip of each agent, or its free amount of a resource; of a resource that limits nobody, its use.
 fn amounts(world: &World, resource: Option<ResourceId>) -> Vec<i64> {
     let alive =
         world.agents().filter(|agent| world.get(agent.handle).is_some_and(|artifact| !artifact.is_deleted()));

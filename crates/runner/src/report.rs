@@ -23,7 +23,7 @@ pub fn state(world: &World, journal_hash: &[u8; 32]) -> Value {
     })
 }
 
-/// What verification found, when it found nothing wrong.
+/// The report of a verification that found nothing wrong.
 #[must_use]
 pub fn verified(found: &Verified) -> Value {
     let mut report = state(&found.world, &found.journal_hash);

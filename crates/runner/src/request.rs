@@ -1,4 +1,4 @@
-//! What can be asked of a world, and what is answered: read once from JSON, and the same whoever carries it.
+//! Requests to a world, and their answers: read once from JSON, and the same over every carrier.
 
 use oikos_kernel::{
     json::Json,
@@ -39,9 +39,9 @@ pub enum Request {
 /// An action from outside.
 #[derive(Clone, Debug)]
 pub struct Act {
-    /// Who acts.
+    /// The principal who acts.
     pub principal: String,
-    /// What is to be done, or why that is no action.
+    /// The action, or the reason that it is none.
     pub action: Result<Action, Refusal>,
     /// The action as it was submitted.
     pub recorded: Json,
@@ -56,12 +56,12 @@ pub enum Span {
     For(i64),
 }
 
-/// What is answered, as whoever asked may see it.
+/// The answer to a request, as its asker may see it.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// What an action did.
+    /// The receipt of an action.
     Receipt(Box<Shown>),
-    /// What a query or a verification found.
+    /// The result of a query or a verification.
     Result(Value),
     /// Where the clock stands.
     Now(Time),
@@ -71,7 +71,7 @@ pub enum Reply {
         now: Time,
         /// The last record's number.
         seq: u64,
-        /// What it was to do.
+        /// The span it was to run.
         span: Span,
         /// Why it ended.
         stopped: Stopped,
@@ -216,8 +216,8 @@ fn span(body: &Value) -> Option<Span> {
 }
 
 impl Sequencer {
-    /// Answers what needs no scheduler. Nothing of it may leave the process before what has happened until
-    /// then is on disk.
+    /// Answers a request that needs no scheduler. Nothing of it may leave the process before all records
+    /// until then are on disk.
     ///
     /// # Errors
     /// Only faults.

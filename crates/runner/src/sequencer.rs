@@ -42,7 +42,7 @@ const SILENCE_MS_MAX: i64 = 60_000;
 /// Records between two audits of the books, in a build for development.
 const AUDIT_RECORDS: u64 = 4_096;
 
-/// What thinks and runs code.
+/// The sandbox and the mind: they run code and think.
 pub(crate) struct Interpreter {
     pub(crate) sandbox: Box<dyn Sandbox>,
     /// A mind that decides for every agent, in the place of their code.
@@ -58,7 +58,7 @@ pub struct Sequencer {
     writer: Writer,
     interpreter: Interpreter,
     clock: Clock,
-    /// What has become of the machine's clock since the world was open last, until it is recorded.
+    /// The move of the machine's clock since the world was open last, until it is recorded.
     moved: Option<Moved>,
     /// The turns to come, where each agent has its own.
     agenda: Option<Agenda>,
@@ -93,7 +93,7 @@ impl Drop for Sequencer {
 }
 
 impl Sequencer {
-    /// Goes on with a world whose journal ends where it stands; `moved` is what is to be told of its clock.
+    /// Goes on with a world whose journal ends where it stands; `moved` is the move of its clock to be told.
     ///
     /// # Errors
     /// When the journal can't be read.
@@ -224,8 +224,8 @@ impl Sequencer {
         Ok(())
     }
 
-    /// On the wall clock: brings the clock up to now, for what is about to happen, and records what has
-    /// become of the machine's.
+    /// On the wall clock: brings the clock up to now, before an action or a turn, and records a move of the
+    /// machine's clock.
     ///
     /// # Errors
     /// Only faults.
@@ -481,7 +481,7 @@ impl Sequencer {
     }
 
     /// Tells of the events that fit a filter and come after the record `since`, from now on and as long
-    /// as this lives. What is on disk already is read from the journal.
+    /// as this lives. Events that are on disk already are read from the journal.
     ///
     /// # Errors
     /// When the journal can't be written.

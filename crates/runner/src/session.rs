@@ -35,7 +35,7 @@ enum Line {
     TooLong,
 }
 
-/// What ends a wait for requests.
+/// The end of a wait for requests.
 enum Incoming {
     /// Lines that had arrived together.
     Lines(Vec<Line>),
@@ -74,7 +74,7 @@ pub fn serve<R: Read + Send + 'static>(
     let served = serve_groups(live, &groups, stop, &mut answers);
     let why = match served {
         Ok(()) => stop.why(),
-        // What was done stays done, though nobody is told.
+        // Finished requests stay done, though nobody is told.
         Err(RunError::Io(error)) if error.kind() == ErrorKind::BrokenPipe => Some(Why::ClosedPipe),
         Err(error) => return Err(error),
     };
@@ -134,7 +134,7 @@ fn read_groups<R: Read>(mut input: BufReader<R>, groups: &SyncSender<Incoming>) 
             }
             Ok(None) => {}
             Err(error) => {
-                // What was read before is answered first. Nobody listens any more if this fails, which is fine.
+                // Lines read before are answered first. Nobody listens any more if this fails, which is fine.
                 let _ = groups.send(Incoming::Lines(std::mem::take(&mut group)));
                 let _ = groups.send(Incoming::Failed(error));
             }
@@ -276,7 +276,7 @@ fn read(line: &[u8]) -> Asked {
 
 fn read_object(mut map: Map<String, Value>, flawed: bool) -> Asked {
     let mut id = map.shift_remove("id").unwrap_or_default();
-    // What can't be read can't be sent back either.
+    // An id that can't be read can't be sent back either.
     let flawed_id = flawed.then(|| flaw("id", &id)).flatten();
     if flawed_id.is_some() {
         id = Value::Null;

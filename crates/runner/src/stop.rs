@@ -14,7 +14,7 @@ pub struct Stop(Arc<Shared>);
 pub enum Why {
     /// The system passed a signal on.
     Signal(Signal),
-    /// Whoever read the output has gone away.
+    /// The reader of the output has gone away.
     ClosedPipe,
 }
 
@@ -25,7 +25,7 @@ pub enum Signal {
     Hangup,
     /// Ctrl-C.
     Interrupt,
-    /// Whoever manages the process wants it to end.
+    /// The manager of the process wants it to end.
     Terminate,
 }
 

@@ -1,5 +1,5 @@
-//! What a run came to, read from the journal: who got rich, what was built and called, what failed
-//! and why, what it cost.
+//! The summary of a run, read from the journal: the richest principals, the artifacts built and called, the
+//! failures and their reasons, the costs.
 
 use std::collections::BTreeMap;
 
@@ -25,9 +25,9 @@ pub struct Summary {
     pub built: Vec<Handle>,
     /// Failures by code, with one message of each.
     pub reasons: BTreeMap<Code, (u64, String)>,
-    /// What was consumed, by resource.
+    /// The amounts consumed, by resource.
     pub consumed: BTreeMap<ResourceId, i64>,
-    /// What was paid: how often, and how much scrip.
+    /// The payments by reason: how many, and how much scrip.
     pub paid: BTreeMap<&'static str, (u64, i64)>,
 }
 

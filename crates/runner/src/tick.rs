@@ -25,7 +25,7 @@ pub(crate) struct TickScheduler {
     unfinished: Option<Box<World>>,
 }
 
-/// Whose turn it is in a tick.
+/// The agents whose turn it is in a tick.
 struct Turns {
     /// Those who think.
     able: Vec<Handle>,
@@ -169,7 +169,7 @@ fn turns_of(
         }
         thoughts.push(think(snapshot, sequencer.interpreter(), agent, tick.number, tick.time)?);
     }
-    // What was thought is charged when it is acted on; until then nobody else may use it.
+    // The costs of thinking are charged when the agent acts; until then nobody else may use them.
     let world = sequencer.world_mut();
     let reserve = |thought: Thinking| {
         let reserved = world.reserve_all(&thought.charges, tick.time);
@@ -199,7 +199,7 @@ fn turns_of(
     Ok(!stopped)
 }
 
-/// Whose turn it is, or still is: as the tick began they were due, and they have had no turn in it.
+/// The agents whose turn it is, or still is: due as the tick began, and without a turn in it so far.
 fn turns(snapshot: &World, world: &World, tick: Tick) -> Turns {
     let alive =
         |world: &World, agent: Handle| world.get(agent).is_some_and(|artifact| !artifact.is_deleted());

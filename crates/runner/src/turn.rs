@@ -21,7 +21,7 @@ use crate::{
     sequencer::{Interpreter, Sequencer},
 };
 
-/// What an agent thought, until it acts.
+/// The thought of an agent, until it acts.
 pub(crate) struct Thinking {
     pub(crate) agent: Handle,
     turn: u64,
@@ -98,7 +98,7 @@ pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), R
     if !events.is_empty() {
         finished.events.splice(0..0, events);
     }
-    // What is too long to be an action was refused as one, and is not worth its room either.
+    // A value too long to be an action was refused as one, and is not worth its room either.
     let action = returned.within(limits::ACTION_BYTES_MAX);
     let thought = Thought { action, charges, output, failed, woke };
     let output = std::mem::take(&mut finished.output);

@@ -21,8 +21,8 @@ struct Shared {
 }
 
 impl View {
-    /// The world as it was last made for a reader: what it tells is on disk. `None` until then; whoever
-    /// has asked will find one soon after the next record, or when all is committed.
+    /// The world as it was last made for a reader: all of it is on disk. `None` until then; after this call
+    /// there will be one soon after the next record, or when all is committed.
     #[must_use]
     pub fn latest(&self) -> Option<Arc<World>> {
         self.0.wanted.store(true, Ordering::SeqCst);

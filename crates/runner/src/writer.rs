@@ -71,7 +71,7 @@ struct Queue {
     encoding: bool,
     /// The snapshot, to be stored when no record is in a hurry.
     image: Option<Box<Image>>,
-    /// What may leave the process when its record is on disk, in order.
+    /// The answers that may leave the process when their record is on disk, in order.
     releases: VecDeque<(u64, Release)>,
     /// Where the journal ends; all that waited for this has been let go.
     head: Head,
@@ -83,7 +83,7 @@ struct Queue {
     bell: Option<Bell>,
 }
 
-/// What the writer does next.
+/// The next work of the writer.
 enum Job {
     Append(Vec<Record>),
     Encode(Box<World>, Hash),
@@ -234,7 +234,7 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// What was handed over is written, and whoever opens the world next finds it free.
+    /// Writes the records that were handed over, and frees the file for its next opener.
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
             self.shared.open().closing = true;
@@ -263,7 +263,7 @@ impl Queue {
         self.records.len() >= BATCH_RECORDS || self.bytes >= limits::PENDING_BYTES_MAX
     }
 
-    /// What is to be done now, or how long nothing is; `None` is until something comes.
+    /// The next job, or how long there is none; `None` is until something comes.
     fn next(&mut self) -> Result<Job, Option<Duration>> {
         if self.failed {
             return Ok(Job::End);

@@ -163,7 +163,7 @@ fn totals_are_shared_to_the_last_unit() {
     assert_eq!(named(&world("", "")), [34, 33, 33]);
     assert_eq!(named(&world("split = 'none'", "")), [0, 0, 0]);
     assert_eq!(named(&world("split = { a_002 = 60, a_003 = 40 }", "")), [0, 60, 40]);
-    // Who names its own share has it; the others share the rest.
+    // An agent that names its own share has it; the others share the rest.
     let rich = "[[agents]]\nid = 'rich'\ncode = 'def step(o): return None'\nresources = { gold = 40 }\n";
     assert_eq!(named(&world("", rich)), [20, 20, 20, 40]);
     refused(&[

@@ -1,4 +1,4 @@
-//! What a kill at any instant would lose, and what a fault leaves: counted, not timed.
+//! The records that a kill at any instant would lose, and those that a fault leaves: counted, not timed.
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -141,7 +141,7 @@ fn turns_keep_the_grid_of_the_pace() {
                 [[agents]]\nid = 'a'\ncode = 'def step(o): return None'\n";
     let mut live = Live::found(world_file(text), Journal::in_memory).expect("the world is founded");
     let start = live.world().rules().start.ms();
-    // What is due at 300 comes 250 ms late, and then 20 ms.
+    // The turn due at 300 comes 250 ms late, and then 20 ms.
     for (run_ms, advance_ms) in [(300, 250), (150, 20), (300, 0)] {
         let end = live.sequencer.now().after_ms(run_ms).expect("an instant");
         live.run_until(oikos_runner::Goal::Time(end), &Stop::default(), |_, _| ()).expect("it runs");

@@ -157,7 +157,7 @@ edit = {{ fuel = 1 }}
     }
 }
 
-/// What a journal tells.
+/// A journal, read back.
 struct Told {
     world: World,
     records: Vec<Record>,
@@ -240,12 +240,12 @@ fn limits_bind(modes: Modes, told: &Told) {
         let live = uses.iter().filter(|used| counts(**used, *at)).count();
         assert!(live <= usize::try_from(RATE).unwrap(), "{modes:?}: {live} at once, {uses:?}");
     }
-    // Whoever always wants to act gets all there is, where time is exact.
+    // An agent that always wants to act gets all there is, where time is exact.
     if modes.autonomous && !modes.wall && !modes.skip && !modes.tick_renewal {
         let whole = usize::try_from(RATE * RUN_MS / WINDOW_MS).unwrap();
         assert_eq!(uses.len(), whole, "{modes:?}: {uses:?}");
     }
-    // What was refused consumed nothing of what it lacked.
+    // A refused action consumed nothing of the resource that it lacked.
     let calls = told.world.rules().resource("calls").unwrap();
     for step in told.steps("busy").filter(|step| !step.outcome.is_ok()) {
         assert!(step.charges.iter().all(|charge| charge.resource != calls), "{modes:?}: {step:?}");

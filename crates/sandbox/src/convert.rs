@@ -26,7 +26,7 @@ pub(crate) fn to_python(value: Value) -> MontyObject {
 /// JSON from a Python value, within the limits of size and depth.
 ///
 /// # Errors
-/// What JSON can't hold, and where it stands.
+/// The value that JSON can't hold, and its place.
 pub(crate) fn to_json(object: MontyObject) -> Result<Value, String> {
     let value = json(object, &mut Vec::new())?;
     let bytes = text_bytes(&value);

@@ -37,7 +37,7 @@ pub(crate) fn ledger() -> MontyObject {
     }))
 }
 
-/// What a name stands for that the code does not define; `object` when it is an attribute of one.
+/// The meaning of a name that the code does not define; `object` when it is an attribute of one.
 pub(crate) fn lookup(name: &str, object: Option<MontyUuid>, entry: &Entry) -> NameLookupResult {
     let function = match object {
         Some(LEDGER) => LedgerFn::from_word(name).map(|method| format!("{LEDGER_PREFIX}{}", method.as_str())),
@@ -48,7 +48,7 @@ pub(crate) fn lookup(name: &str, object: Option<MontyUuid>, entry: &Entry) -> Na
     value.map_or(NameLookupResult::Undefined, NameLookupResult::Value)
 }
 
-/// Who answers a call.
+/// The answerer of a call.
 pub(crate) enum Answerer {
     /// The kernel.
     Kernel(HostFn),
@@ -58,7 +58,7 @@ pub(crate) enum Answerer {
     Nobody,
 }
 
-/// Who answers the call of a function, or of a method of the `object`.
+/// The answerer of the call of a function, or of a method of the `object`.
 pub(crate) fn answerer(name: &str, object: Option<MontyUuid>, entry: &Entry) -> Answerer {
     let method = |name: &str| LedgerFn::from_word(name).map(HostFn::Ledger);
     let function = match (object, name.strip_prefix(LEDGER_PREFIX)) {

@@ -27,7 +27,7 @@ pub trait Sandbox: Send + Sync {
     /// Says whether a source is in the dialect, and the names of the functions that it defines to be called.
     ///
     /// # Errors
-    /// What is not, with its line and what to write instead.
+    /// The construct that is not in the dialect, with its line and a replacement.
     fn check(&self, source: &Arc<str>, file: &str) -> Result<Vec<String>, CodeFailure>;
 
     /// Runs code up to its first host call or its end.
@@ -42,7 +42,7 @@ pub trait Suspended: Send {
 
 /// How far code came.
 pub struct Progress {
-    /// What it did.
+    /// Its call or its end.
     pub answer: CodeAnswer,
     /// Itself, when it waits for the answer to a host call.
     pub suspended: Option<Box<dyn Suspended>>,

@@ -89,7 +89,7 @@ impl<K: Hash + Eq> Table<K> {
 }
 
 /// The programs of one sandbox, by entry point and by where their source lies in memory: the world shares its
-/// sources, so that nearly every look finds its text where it lay before. What lies elsewhere is found by its text.
+/// sources, so that nearly every look finds its text where it lay before. Others are found by their text.
 #[derive(Default)]
 pub(crate) struct Programs {
     by_place: Table<(usize, Entry)>,

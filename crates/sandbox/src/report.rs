@@ -14,7 +14,7 @@ const FRAMES_EACH_END: usize = 5;
 /// Characters shown of a source line. A longer one is shown without the mark under the place.
 const LINE_CHARS_MAX: usize = 160;
 
-/// What the interpreter says (a part of it), and what to write instead.
+/// Hints: a part of the interpreter's message, and the hint for it.
 const HINTS: &[(&str, &str)] = &[
     ("the 'del' statement", "`del d[k]` is not in this dialect; use `d.pop(k)`, or `xs.pop(i)` for a list"),
     ("pattern matching", "`match` is not in this dialect; use `if` and `elif`"),

@@ -66,7 +66,7 @@ impl ThreadSandbox {
     }
 
     fn programs(&self) -> MutexGuard<'_, Programs> {
-        // Whoever panicked while holding it was looking for a program, and left the table as it was.
+        // A thread that panicked while holding it was looking for a program, and left the table as it was.
         self.programs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -151,14 +151,14 @@ fn done(result: Result<Value, CodeFailure>, meter: Meter, output: String) -> Pro
     Progress { answer: CodeAnswer::Done { result, meter, output }, suspended: None }
 }
 
-/// What stops code that the interpreter would let go on.
+/// The limit that stops code which the interpreter would let go on.
 #[derive(Clone, Copy, Debug)]
 enum Stop {
     Instructions,
     Output,
 }
 
-/// What code prints, and the budget that is looked at every 256 instructions.
+/// The output of code, and its budget, checked every 256 instructions.
 struct Io {
     output: String,
     output_max: usize,

@@ -1,4 +1,4 @@
-//! What the dialect does, as tables: a source, an entry point, and what comes of it.
+//! The dialect as tables: a source, an entry point, and the outcome.
 //!
 //! A case is `source => result`, the result as JSON, or `source => ! KIND part of the message`.
 

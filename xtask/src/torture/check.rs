@@ -10,7 +10,7 @@ use super::{
     shim::{Ended, Harm, Tools},
 };
 
-/// What an undisturbed run came to.
+/// The end of an undisturbed run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Expected {
     /// Digest and journal hash at the end.
@@ -33,7 +33,7 @@ pub(crate) struct Asked {
     pub(crate) killed_again: Option<u64>,
 }
 
-/// What is wrong, in words; `Ok(Ok(()))` if nothing is.
+/// The broken promise, in words; `Ok(Ok(()))` if there is none.
 pub(crate) type Found = Result<Result<(), String>>;
 
 macro_rules! promise {
@@ -102,7 +102,7 @@ pub(crate) fn promises(
     Ok(Ok(()))
 }
 
-/// Asks what must hold of a program to whose calls errors came, before the folder is looked at.
+/// Checks a program whose calls met errors, before the folder is looked at.
 pub(crate) fn ended_well(
     scenario: &Scenario,
     expected: &Expected,
@@ -170,7 +170,7 @@ fn is_there(tools: &Tools, folder: &Path, wanted: &Hashes) -> Result<bool> {
     Ok(false)
 }
 
-/// What lines of output tell.
+/// The facts that lines of output tell.
 #[derive(Default)]
 struct Told {
     /// The last record.

@@ -23,7 +23,7 @@ pub(crate) struct Entry {
     pub(crate) failed: bool,
 }
 
-/// What was called.
+/// The kinds of calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
     /// A file came into being.

@@ -53,7 +53,7 @@ pub(crate) enum Extent {
     Full,
 }
 
-/// What is asked for on the command line.
+/// The options of the command line.
 #[derive(Debug, Default)]
 struct Options {
     extent: Extent,
@@ -272,7 +272,7 @@ impl<'a> Bench<'a> {
         Ok(problems.len())
     }
 
-    /// Tries one point in a folder of its own. What is wrong, in words.
+    /// Tries one point in a folder of its own. Returns the broken promise, in words.
     fn attempt(&self, point: &Point, name: &str, mut is_new: impl FnMut(u64) -> bool) -> check::Found {
         let asked = point.asked();
         let (arguments, input) = (self.scenario.step.arguments(), self.scenario.step.input());

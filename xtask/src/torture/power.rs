@@ -1,6 +1,6 @@
 //! A disk whose power can be cut: from the calls of a program, the files as they may be found afterwards.
 //!
-//! Only what was synced is sure. Of what was written since, all, nothing, or any part may be there. A name
+//! Only synced bytes are sure. Of the bytes written since, all, none, or any part may be there. A name
 //! is sure when its folder was synced; names change in order, so that any first part of the changes may be
 //! there. SQLite's `-shm` files are left out: their contents don't outlive the machine.
 
@@ -29,11 +29,11 @@ pub(crate) struct Disk {
 
 #[derive(Clone, Debug, Default)]
 struct File {
-    /// What is sure.
+    /// The bytes that are sure.
     sure: Vec<u8>,
-    /// What whoever reads it now is given.
+    /// The bytes that a reader is given now.
     cached: Vec<u8>,
-    /// What has been changed since it was synced.
+    /// The changes since it was synced.
     pending: Vec<Change>,
 }
 
@@ -50,7 +50,7 @@ enum NameChange {
     Move(String, String),
 }
 
-/// What of the changes that are not sure is there after the power is back.
+/// The part of the unsure changes that is there after the power is back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// Nothing.

@@ -112,7 +112,7 @@ static void note(uint8_t call, uint8_t failed, unsigned long at, const char *pat
     if (syscall(SYS_writev, log_to, parts, 4) != (long)whole) abort();
 }
 
-/* Numbers a call. What it is to fail with; 0 if it is to be done. Only what needs room fails for want of it. */
+/* Numbers a call. Returns its error; 0 if it is to be done. Only calls that need room fail for want of it. */
 static int admit(int needs_room, unsigned long *at, int is_write) {
     *at = ++count;
     if (kill_at && *at == kill_at && !(torn && is_write)) {
@@ -307,7 +307,7 @@ int mkdir(const char *name, mode_t mode) {
     CHANGE('m', path, "", inode_at(path), 0, 1, syscall(SYS_mkdirat, AT_FDCWD, name, mode));
 }
 
-/* Whoever copies falls back on reading and writing. */
+/* The caller falls back on reading and writing. */
 ssize_t copy_file_range(int from, off64_t *at, int to, off64_t *there, size_t length, unsigned int flags) {
     char path[LONGEST];
     if (path_of(to, path)) return failed(ENOSYS);

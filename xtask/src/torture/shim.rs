@@ -23,7 +23,7 @@ pub(crate) struct Tools {
     pub(crate) shim: PathBuf,
 }
 
-/// What the shim does.
+/// The harm that the shim does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Harm {
     /// Nothing; calls are only written down.

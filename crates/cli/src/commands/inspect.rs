@@ -103,7 +103,7 @@ fn text(world: &World, handles: &[Handle], what: &str) -> String {
     }
 }
 
-/// What an agent does, until when and why.
+/// The state of an agent, its end and its reason.
 fn state(world: &World, agent: &Agent) -> String {
     let until = agent.due().filter(|_| agent.waits(world.rules()).is_some());
     let until = until.map_or(String::new(), |due| format!(" until {due}"));

@@ -7,7 +7,7 @@ use oikos_runner::kernel::{
 };
 use serde_json::{Map, Value, json};
 
-/// What a line tells.
+/// The kinds of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineKind {
     /// An event.

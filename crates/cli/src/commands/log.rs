@@ -56,7 +56,7 @@ pub(super) fn log(path: &Path, wanted: &Wanted, printer: Printer) -> Result<Exit
     Ok(ExitStatus::Done)
 }
 
-/// Refuses what would match nothing, whatever has happened.
+/// Refuses a filter that could match no line of any log.
 fn check(world: &World, wanted: &Wanted) -> Result<()> {
     if let Some(kind) = wanted.kind.as_deref() {
         if wanted.refused {

@@ -36,7 +36,7 @@ const AGENT: &str = r#"import random
 
 
 def step(observation):
-    """Thinks on what is seen, and returns what to do: one op, a list of ops, or None."""
+    """Thinks on the observation, and returns an action: one op, a list of ops, or None."""
     if observation["self"]["scrip"] == 0:
         return None
     other = query("agents", sample=1)[0]["id"]

@@ -59,7 +59,7 @@ pub(super) fn run(
             })
         };
         let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
-        // Whatever happened: who tells of events waits for more until this.
+        // Also after a panic: the thread that tells of events waits for more until this.
         live.sequencer.close_subscriptions();
         let stopped = stopped.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let told = telling.map_or(Ok(Ok(())), std::thread::ScopedJoinHandle::join);

@@ -31,7 +31,7 @@ pub(crate) fn example(world: &str) -> String {
     file.to_str().expect("a path in UTF-8").into()
 }
 
-/// What `run --json` ends with.
+/// The final report of `run --json`.
 pub(crate) fn run(file: &str, db: &Path, more: &[&str]) -> Value {
     let db = db.to_str().expect("a path in UTF-8");
     let output = oikos(["run", file, "--db", db, "--json"].iter().chain(more));
@@ -112,7 +112,7 @@ impl Small {
 
     /// How many records are on disk now.
     pub(crate) fn records(&self, db: &str) -> u64 {
-        // Whoever only looks must not make the file.
+        // A look must not make the file.
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
         let Ok(db) = Connection::open_with_flags(self.path(db), flags) else { return 0 };
         db.query_row("SELECT coalesce(max(seq_first + count), 1) - 1 FROM journal", [], |row| row.get(0))

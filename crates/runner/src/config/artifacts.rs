@@ -22,7 +22,7 @@ use super::{
     tree::{Document, Node, Table, Tree},
 };
 
-/// What reading artifacts needs of the rest of the file.
+/// The parts of the file that are needed to read artifacts.
 pub(super) struct Parts<'a> {
     pub(super) document: &'a Document<'a>,
     pub(super) root: &'a Table,

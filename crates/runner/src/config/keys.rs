@@ -138,7 +138,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         name: "permissions",
-        doc: "Who decides who may do what.",
+        doc: "The authority over permissions.",
         open: false,
         keys: &[
             key("mode", "\"contracts\"", "\"contracts\"", "`policy` is not in this version"),
@@ -194,7 +194,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         name: "costs",
-        doc: "What ops consume: `op = { resource = amount }`; `\"*\"` stands for every op that is not named.",
+        doc: "The consumption of ops: `op = { resource = amount }`; `\"*\"` stands for every op that is not named.",
         open: true,
         keys: &[],
     },
@@ -213,7 +213,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         name: "mint",
-        doc: "Who may create scrip.",
+        doc: "The artifacts that may create scrip.",
         open: false,
         keys: &[key("authorities", "array of ids", "[]", "artifacts that may mint")],
     },

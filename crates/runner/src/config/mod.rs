@@ -41,7 +41,7 @@ pub use self::{
 /// Parts of a key that `--set` names: no key of a world file is deeper but those of free-form JSON.
 const KEY_PARTS_MAX: usize = 16;
 
-/// What the command line changes of a world file.
+/// The changes that the command line makes to a world file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// `--seed`.
@@ -55,11 +55,11 @@ pub struct Overrides {
 pub struct WorldFile {
     /// How the world is run.
     pub plan: Plan,
-    /// What the world starts with.
+    /// The founders of the world and their holdings.
     pub founding: Founding,
-    /// What is measured.
+    /// The measures.
     pub measures: Vec<Measure>,
-    /// What it was read from.
+    /// The text it was read from.
     pub source: Source,
 }
 
@@ -99,11 +99,11 @@ pub enum ClockKind {
 pub struct Measure {
     /// Its name.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub what: MeasureKind,
 }
 
-/// What a measure is.
+/// The kinds of measures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MeasureKind {
     /// A function over what the agents hold.
@@ -437,7 +437,7 @@ fn costs(section: &Reader<'_>, rules: &mut Rules) -> Read<()> {
                     None => error.help(format!("declare it in [resources.{resource}]")),
                 });
             };
-            // Also where they limit nobody, `disk` and `memory` are what is held, not what is used up.
+            // Also where they limit nobody, `disk` and `memory` are held, not used up.
             let held = matches!(resource.as_str(), "disk" | "memory");
             if held || rules.kind(id) == ResourceKind::Allocatable {
                 return Err(

@@ -1,4 +1,4 @@
-//! What a world was made from, kept in its database so that a later run can tell what differs.
+//! The source of a world, kept in its database so that a later run can tell the differences.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ impl Source {
         *blake3::hash(&text).as_bytes()
     }
 
-    /// What differs from the recorded source, in words; how long the run lasts does not count.
+    /// The differences from the recorded source, in words; the length of the run does not count.
     #[must_use]
     pub fn differences(&self, recorded: &Self) -> Vec<String> {
         let mut differences = Vec::new();

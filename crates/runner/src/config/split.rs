@@ -7,7 +7,7 @@ use super::{
     tree::Tree,
 };
 
-/// What was said of each resource.
+/// The shares of each resource.
 #[derive(Debug, Default)]
 pub(super) struct Shares {
     by_resource: BTreeMap<String, Share>,
@@ -16,7 +16,7 @@ pub(super) struct Shares {
 #[derive(Debug)]
 struct Share {
     rule: Rule,
-    /// What is left of the total; a rate has none.
+    /// The rest of the total; a rate has none.
     left: Option<i64>,
     span: Range<usize>,
 }
@@ -29,7 +29,7 @@ enum Rule {
     Equal,
     /// Nobody has any but who names it.
     Nobody,
-    /// Who has what.
+    /// Amounts by id.
     Table(BTreeMap<String, (i64, Range<usize>)>),
 }
 
@@ -66,7 +66,7 @@ impl Shares {
     /// Takes an amount that somebody named out of the total.
     ///
     /// # Errors
-    /// What is left, when that is less.
+    /// The rest, when that is less.
     pub(super) fn take(&mut self, name: &str, wanted: i64) -> Result<(), i64> {
         match self.by_resource.get_mut(name).and_then(|share| share.left.as_mut()) {
             Some(left) if *left < wanted => Err(*left),
@@ -78,8 +78,8 @@ impl Shares {
         }
     }
 
-    /// Gives every agent its share of what it does not name itself. `agents` are ids with what each
-    /// names; what remains of an equal share goes to the first, one unit each.
+    /// Gives every agent its share of the resources that it does not name itself. `agents` are ids with the
+    /// amounts that each names; the remainder of an equal share goes to the first, one unit each.
     pub(super) fn deal(
         &mut self,
         reader: &super::tree::Document<'_>,

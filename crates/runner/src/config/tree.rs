@@ -41,9 +41,9 @@ pub struct ConfigError {
     pub file: String,
     /// Line and column, counted from 1, with the text of the line and the length of what is wrong.
     pub place: Option<Place>,
-    /// What is wrong.
+    /// The problem, in words.
     pub message: String,
-    /// What to write instead.
+    /// The replacement to write.
     pub help: Option<String>,
 }
 
@@ -201,7 +201,7 @@ fn convert(value: &DeValue<'_>) -> Tree {
 }
 
 impl Tree {
-    /// What it is, in words.
+    /// The kind of the value, in words.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Str(_) => "a string",

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// What came of a run.
+/// The end of a run.
 pub(crate) struct Ended {
     pub(crate) result: Result<Value, CodeFailure>,
     pub(crate) meter: Meter,
@@ -36,7 +36,7 @@ impl Ended {
         }
     }
 
-    /// What those are told who may not read the code.
+    /// The failure as told to those who may not read the code.
     pub(crate) fn discreet(&self) -> String {
         match &self.result {
             Ok(value) => panic!("it returned {value}"),
@@ -198,7 +198,7 @@ fn go(source: &str, entry: Entry, args: Vec<Value>, seed: u64, polls: u64, host:
     }
 }
 
-/// What `check` says of a source; empty when it is fine.
+/// The complaint of `check` about a source; empty when it is fine.
 pub(crate) fn check_source(source: &str) -> String {
     let source: Arc<str> = source.into();
     let result = on_deep_stack(move || ThreadSandbox::new().check(&source, "tool"));
