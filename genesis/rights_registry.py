@@ -1,6 +1,6 @@
-"""genesis_rights_registry: who may use how much, and hand-overs for code that only knows how to invoke.
+"""genesis_rights_registry: quotas, rates and balances, and hand-overs for code that only knows how to invoke.
 
-It holds nothing of its own between calls. A transfer forwards what was sent along with the call, so
+It holds nothing of its own between calls. A transfer forwards the resources sent along with the call, so
 the registry never reaches into anybody's account:
 
     invoke("genesis_rights_registry", "bob", method="transfer_quota", give=[{"resource": "disk", "amount": 1000}])
@@ -8,8 +8,8 @@ the registry never reaches into anybody's account:
 
 
 def check_quota(of=None, resource=None):
-    """What a principal (the caller, if none is named) has of a resource, or of all: the quota, rate or
-    balance, and how much of it is free."""
+    """The quota, rate or balance of a principal (the caller, if none is named) in a resource, or in all, and
+    how much of it is free."""
     who = of if of is not None else call["caller"]
     held = query("resources", of=who)
     if resource is None:

@@ -52,7 +52,7 @@ def plan(observation, markup):
 
 
 def total(tools, name):
-    """What one use costs: the tool's own price, and those of the tools that it builds on."""
+    """The cost of one use: the tool's own price, and those of the tools that it builds on."""
     tool = tools.get(name)
     if tool is None:
         return 0

@@ -77,7 +77,7 @@ def has_traded(floor, trader):
     return any(trader in trade[:2] for trade in floor["trades"])
 
 
-# Measures. They look at the trades from outside: what a unit is worth to a trader and what it costs is
+# Measures. They look at the trades from outside: the worth of a unit to a trader and its cost is
 # the traders' private affair, and the market never uses it to trade.
 
 

@@ -1,7 +1,7 @@
 """market: buys work and sells fuel while it is open.
 
-Work is paid from the market's own purse; fuel is sold from its own stock at one scrip a unit. Whoever
-expects to run dry may `pledge` a share of later earnings to whoever comes to the rescue. The market does
+Work is paid from the market's own purse; fuel is sold from its own stock at one scrip a unit. A worker who
+expects to run dry may `pledge` a share of later earnings to its rescuer. The market does
 not take anybody's word for a rescue: it looks it up among the events.
 """
 
