@@ -1,5 +1,5 @@
-//! What no compiler checks: that files begin with a word about themselves, stay short, leave nothing
-//! open, and that the README and the gate name the same commands.
+//! Rules that no compiler checks: files begin with a word about themselves, stay short, leave nothing
+//! open and say nouns, and the README and the gate name the same commands.
 
 use std::{fs, path::Path, process::Command};
 
@@ -16,7 +16,7 @@ const LONG: &[(&str, &str)] = &[];
 /// Folder names that say nothing.
 const EMPTY_NAMES: &[&str] = &["utils", "common", "types", "manager", "helpers"];
 
-/// What must not stand in a source, in pieces so that this file does not hold it.
+/// Words that must not stand in a source, in pieces so that this file does not hold them.
 const OPEN_ENDS: &[[&str; 2]] = &[
     ["TO", "DO"],
     ["FIX", "ME"],
@@ -27,10 +27,13 @@ const OPEN_ENDS: &[[&str; 2]] = &[
     ["#[ign", "ore"],
 ];
 
+/// Words with which a clause in the place of a noun begins.
+const CLAUSES: &[&str] = &["What", "Whatever", "Who", "Whoever", "Whom", "Whose"];
+
 /// Paths of one machine.
 const MACHINE_PATHS: &[[&str; 2]] = &[["/wo", "rk/"], ["/ro", "ot/"], ["/ho", "me/"], ["/tm", "p/"]];
 
-/// What a new user types first, and what checks everything.
+/// The first command of a new user, and the one that checks everything.
 const COMMANDS: [&str; 2] = ["cargo run --release -- run worlds/bazaar.toml", "cargo xtask ci"];
 
 pub(crate) fn check(root: &Path) -> Result<()> {
@@ -103,7 +106,55 @@ fn look(file: &str, text: &str) -> Vec<String> {
             say(format!("`{path}` is a path of one machine"));
         }
     }
+    for number in clauses(file, text) {
+        say(format!("line {number} begins a sentence with a clause; say the noun"));
+    }
     problems
+}
+
+/// Numbers of the lines that begin a sentence of prose with a clause in the place of a noun. Questions may.
+fn clauses(file: &str, text: &str) -> Vec<usize> {
+    let lines: Vec<_> = text.lines().map(|line| prose(file, line).unwrap_or("")).collect();
+    let begins = |line: &str| {
+        let word = line.split(|letter: char| !letter.is_alphabetic()).next().unwrap_or("");
+        CLAUSES.contains(&word) && line[word.len()..].starts_with(' ')
+    };
+    // A sentence goes on in the next lines of its paragraph.
+    let asks = |sentence: &str, at: usize| {
+        let rest = lines[at..].iter().skip(1).take_while(|line| !line.is_empty());
+        let mut words = std::iter::once(&sentence).chain(rest).flat_map(|line| line.split(' '));
+        let end = words.find_map(|word| {
+            word.trim_end_matches(['"', '*', ')'])
+                .chars()
+                .next_back()
+                .filter(|letter| ".?!".contains(*letter))
+        });
+        end == Some('?')
+    };
+    let is_bad = |at: &usize| {
+        let line = lines[*at];
+        let ends = line.match_indices(". ").chain(line.match_indices(".** "));
+        let sentences = ends.map(|(dot, mark)| &line[dot + mark.len()..]);
+        std::iter::once(line).chain(sentences).any(|sentence| begins(sentence) && !asks(sentence, *at))
+    };
+    (0..lines.len()).filter(is_bad).map(|at| at + 1).collect()
+}
+
+/// The prose of a line: of code its comment, of a document all but the marks before it.
+fn prose<'a>(file: &str, line: &'a str) -> Option<&'a str> {
+    let line = line.trim();
+    let marks: &[char] = match file.rsplit_once('.')?.1 {
+        "rs" => {
+            let comment =
+                ["//!", "///", "//", "# ", "doc: \""].iter().find_map(|mark| line.strip_prefix(mark));
+            return comment.map(str::trim);
+        }
+        "py" if line.starts_with("\"\"\"") => &['"'],
+        "py" | "toml" if line.starts_with('#') => &['#'],
+        "md" => &['#', '-', '*', '|', '>', ' '],
+        _ => return None,
+    };
+    Some(line.trim_start_matches(marks).trim())
 }
 
 #[cfg(test)]
@@ -125,6 +176,17 @@ mod tests {
             ("crates/a/src/lib.rs", wide.as_str(), 1),
             ("docs/a.md", path.as_str(), 1),
             ("docs/a.md", "run it here", 0),
+            ("crates/a/src/lib.rs", "//! What it is.\n", 1),
+            ("crates/a/src/lib.rs", "//! x\n/// A word. Whoever reads it\n/// knows.\n", 1),
+            ("crates/a/src/lib.rs", "//! x\n// What can it be,\n// if not this?\n", 0),
+            ("crates/a/src/lib.rs", "//! x\nenum What { A }\n", 0),
+            ("crates/a/src/lib.rs", "//! x. `What` is an enum, whatever it holds.\n", 0),
+            ("docs/a.md", "## What it lacks\n\nIs it much?\n", 1),
+            ("docs/a.md", "# What is in it?\n", 0),
+            ("docs/a.md", "- **Whose** it is. Whatever!\n", 0),
+            ("docs/a.md", "**Consequence.** Who asks is told.\n", 1),
+            ("worlds/a.toml", "# What happens. Much.\nwhat = \"What a\"\n", 1),
+            ("genesis/a.py", "def a():\n    \"\"\"What one use costs.\"\"\"\n", 1),
         ] {
             assert_eq!(look(file, text).len(), problems, "{file}: {text:.40}");
         }
