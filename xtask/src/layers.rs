@@ -41,8 +41,8 @@ const WORDS: &[(&str, &[&str])] = &[
     ("Instant", &["crates/runner/", "crates/cli/"]),
     ("std::thread", &["crates/runner/", "crates/cli/"]),
     ("println!", &["crates/cli/"]),
-    // Nobody looks again and again whether something has come: all waiting on a clock is at the desk, which
-    // whoever has something to say rings.
+    // Nobody looks again and again whether something has come: all waiting on a clock is at the desk, whose
+    // bell every sender rings.
     ("recv_timeout", &["crates/runner/src/desk.rs"]),
     ("thread::sleep", &[]),
     ("sleep_ms", &[]),

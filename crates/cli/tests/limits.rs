@@ -1,5 +1,5 @@
-//! Limits of bytes through the binary: what is acknowledged can be read again, however large the writes; what
-//! takes room is paid; what is only read costs the file next to nothing; a repeat is told what came first.
+//! Limits of bytes through the binary: an acknowledged write can be read again, however large; room is paid;
+//! a read costs the file next to nothing; a repeat is told the first answer.
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -342,7 +342,7 @@ impl Writing {
     }
 }
 
-/// Brings all that stands beside a file into it, whatever it is; whether that went well.
+/// Brings all that stands beside a file into it; returns whether that went well.
 pub(crate) fn settle(path: &Path) -> bool {
     let mode = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let settled = Connection::open_with_flags(path, mode).and_then(|db| {

@@ -1,4 +1,4 @@
-//! Locks: one writer to a world, whatever names it has, and readers of a world at rest.
+//! Locks: one writer to a world under all its names, and readers of a world at rest.
 //!
 //! SQLite's own locks are lost when any other handle of the file is closed in the same process. The
 //! locks here are on open files instead, and no handle of a world is closed here while SQLite has it.

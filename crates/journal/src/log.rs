@@ -13,7 +13,7 @@ pub struct Head {
     pub seq: u64,
     /// The last row's hash.
     pub row_hash: Hash,
-    /// The chain over all records, whatever their batches were.
+    /// The chain over all records; it does not depend on their batches.
     pub journal_hash: Hash,
 }
 

@@ -263,8 +263,8 @@ impl Part {
 
     const fn schema(self) -> (&'static str, &'static str) {
         match self {
-            Self::Artifact => ("string", "the id of what it was done to"),
-            Self::To => ("string", "the id of who received something by it"),
+            Self::Artifact => ("string", "the id of the artifact it was done to"),
+            Self::To => ("string", "the id of the recipient"),
             Self::Amount => ("integer", "how much was moved, in base units"),
             Self::Resource => ("string", "the resource that was moved; scrip if it is not there"),
             Self::Detail => ("string", "a word or a sentence"),
@@ -464,10 +464,7 @@ fn type_schema(spec: &EventSpec) -> Value {
     property("type", json!({ "const": spec.kind.as_str() }));
     if spec.kind != EventKind::Clock {
         required.push("actor");
-        property(
-            "actor",
-            json!({ "type": "string", "description": "the id of who did it: the immediate caller" }),
-        );
+        property("actor", json!({ "type": "string", "description": "the id of the immediate caller" }));
     }
     for field in spec.fields {
         let (kind, general) = field.part.schema();

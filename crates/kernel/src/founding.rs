@@ -42,7 +42,7 @@ pub struct Founder {
     pub code: Option<Arc<str>>,
     /// MCP-style tool list; null is none.
     pub interface: Json,
-    /// Whether the code defines `check_permission`: whoever founds has had it looked at.
+    /// Whether the code defines `check_permission`; the founder of the world has had it checked.
     pub decides: bool,
     /// Its owner; `None` is itself.
     pub owner: Option<String>,

@@ -20,7 +20,7 @@ pub fn reserved_prefix(id: &str) -> Option<&'static str> {
 pub struct Handle(pub u32);
 
 impl Handle {
-    /// Nobody: whoever is named as the actor of an event that nobody did.
+    /// Nobody: the actor of an event without one.
     pub const NOBODY: Self = Self(u32::MAX);
 }
 

@@ -1,4 +1,4 @@
-//! Kinds of minds: an agent's stands in its content, under `mind`, so that whoever may write the agent
+//! Kinds of minds: an agent's stands in its content, under `mind`, so that those who may write the agent
 //! may change it.
 
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Receipts: what an action did, as the one who submitted it is told.
+//! Receipts: the account of an action for its submitter.
 
 use std::sync::Arc;
 

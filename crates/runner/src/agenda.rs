@@ -57,8 +57,8 @@ impl Agenda {
     }
 }
 
-/// Which of those whose turns come at one instant goes first: an order that the seed decides, and that is
-/// the same whoever else has a turn.
+/// The order of turns that come at one instant: decided by the seed, and the same for two agents
+/// whichever others have a turn.
 pub(crate) fn tie(seed: u64, at: Time, agent: Handle) -> u64 {
     mix(seed ^ at.ms().cast_unsigned(), u64::from(agent.0))
 }

@@ -52,7 +52,7 @@ impl AutonomousScheduler {
             counter.serve(sequencer)?;
             sequencer.bring_up()?;
             let end = end.after_ms(sequencer.world().away_ms() - away_ms).ok_or(RunError::EndOfTime)?;
-            // Last before a wait: the ring of whoever asks may have been served away.
+            // Last before a wait: the ring of a stop may have been served away.
             if stop.is_asked() {
                 sequencer.note_time(0)?;
                 return Ok(false);

@@ -130,7 +130,7 @@ impl std::fmt::Debug for Subscription {
 }
 
 impl Bus {
-    /// Has whoever owns the world told when a subscriber asks for it.
+    /// Has the owner of the world told when a subscriber asks for it.
     pub(crate) fn set_bell(&mut self, bell: Bell) {
         self.doorbell.bell = Some(bell);
     }
@@ -230,7 +230,8 @@ impl Mailbox {
         self.bell.notify_one();
     }
 
-    /// Puts the world there, for whoever has missed something and has none as late, or only for who waits.
+    /// Lends the world to a subscriber that has missed events and has none as late; `if_asked`, only to one
+    /// that waits for it.
     fn lend(&self, world: &World, if_asked: bool) {
         let mut slot = self.open();
         let Some(missed) = slot.missed.filter(|_| slot.asks || !if_asked) else { return };

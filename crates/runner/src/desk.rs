@@ -28,10 +28,10 @@ use crate::{
 /// Actions that wait for the sequencer; more are refused at the desk.
 pub const WAITING_MAX: usize = 1_024;
 
-/// Requests that are looked at in a row, before whoever's turn is due: so no turn waits for more of them.
+/// Requests that are looked at in a row, before the turn that is due: so no turn waits for more of them.
 pub const SERVED_MAX: usize = 16;
 
-/// All that can be asked of whoever owns the world.
+/// All that can be asked of the owner of the world.
 enum Message {
     /// To do something, and to be told.
     Ask { request: Request, reply: Answer<Reply> },
@@ -142,7 +142,7 @@ impl Desk {
             .hint(format!("try again in {}", format_duration_ms(wait_ms)))
     }
 
-    /// Lets whoever waits at the desk look up. Nothing is lost if it can't be sent: then there is
+    /// Lets the loop that waits at the desk look up. Nothing is lost if it can't be sent: then there is
     /// something to look at anyway.
     pub(crate) fn ring(&self) {
         let _ = self.sender.try_send(Message::Look);
@@ -155,12 +155,12 @@ impl Counter {
         Self { receiver, desk: Desk { sender, open: Arc::new(RwLock::new(true)), pace_ns: Arc::default() } }
     }
 
-    /// Takes in what is handed in, from now on.
+    /// Takes requests in from now on.
     pub(crate) fn open_again(&self) {
         self.set_open(true);
     }
 
-    /// Takes nothing in from now on, and sends away whoever waits.
+    /// Takes nothing in from now on, and sends away all who wait.
     pub(crate) fn close(&self) {
         self.set_open(false);
         // If somebody is not there any more, nobody misses the answer.

@@ -211,7 +211,7 @@ impl Sequencer {
         self.now = self.now.max(now);
     }
 
-    /// On the wall clock: brings the clock up to now, for whoever looks.
+    /// On the wall clock: brings the clock up to now, for a look.
     ///
     /// # Errors
     /// When there is no later instant.
@@ -432,7 +432,7 @@ impl Sequencer {
         self.record(cause, Finished { events, ..Finished::nothing_done(Outcome::Nothing) }).map(|_| ())
     }
 
-    /// Has whoever waits told when there is something to look at: a write that failed, a subscriber that
+    /// Has the waiting loop told when there is something to look at: a write that failed, a subscriber that
     /// asks for the world.
     pub(crate) fn set_bell(&mut self, bell: Bell) {
         self.writer.set_bell(Bell::clone(&bell));

@@ -60,7 +60,7 @@ struct Shared {
 
 type Ring = Box<dyn Fn() + Send>;
 
-/// Rings whoever waits, until it is dropped.
+/// Rings the loop that waits, until it is dropped.
 pub(crate) struct Bell(Arc<Shared>, u64);
 
 impl std::fmt::Debug for Stop {

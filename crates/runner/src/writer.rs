@@ -22,7 +22,7 @@ use oikos_kernel::{limits, record::Record, world::World};
 
 /// Records that are enough for a batch.
 const BATCH_RECORDS: usize = 4_096;
-/// Records that wait for the writer at most; whoever makes more waits for it.
+/// Records that wait for the writer at most; the sequencer waits before it makes more.
 const WAITING_RECORDS_MAX: usize = 2 * BATCH_RECORDS;
 /// How long the first record of a batch waits for others; with the time that a commit takes, nothing is
 /// older than a tenth of a second when it is on disk.
@@ -128,7 +128,7 @@ impl Writer {
         Self { shared: Arc::new(shared), thread: None }
     }
 
-    /// Has whoever waits for something else told when a write failed.
+    /// Has a loop that waits for something else told when a write failed.
     pub(crate) fn set_bell(&self, bell: Bell) {
         self.shared.open().bell = Some(bell);
     }

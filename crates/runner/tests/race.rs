@@ -1,5 +1,5 @@
-//! Two buyers, one painting, ten thousand seeds: one has it, the other is told who has it and what it
-//! was, and no money is lost (`DESIGN.md §17`, EXEC-014). Real threads race in `threads.rs`.
+//! Two buyers, one painting, ten thousand seeds: one has it, the other is told of the painting and its owner,
+//! and no money is lost (`DESIGN.md §17`, EXEC-014). Real threads race in `threads.rs`.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -75,7 +75,7 @@ fn shrink(bytes: usize) {
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grow(layout.size());
-        // SAFETY: the caller keeps to what `System` asks for, which is what we ask for.
+        // SAFETY: our contract with the caller is that of `System`.
         unsafe { System.alloc(layout) }
     }
 

@@ -21,8 +21,8 @@ pub use self::{allocator::CountingAllocator, run::ThreadSandbox};
 /// Stack that the thread of a sandbox needs: the parser recurses as deep as an expression nests.
 pub const STACK_BYTES: usize = 64 * 1024 * 1024;
 
-/// Something that runs code, for as many threads at once as ask. It shows no interpreter: whatever stands
-/// behind it, here or in another process, takes a [`CodeCall`] and answers with a [`CodeAnswer`].
+/// A runner of code, for as many threads at once as ask. It shows no interpreter: the one behind it, here or
+/// in another process, takes a [`CodeCall`] and answers with a [`CodeAnswer`].
 pub trait Sandbox: Send + Sync {
     /// Says whether a source is in the dialect, and the names of the functions that it defines to be called.
     ///

@@ -1,5 +1,5 @@
 //! Failures as the author of the code is told: as Python prints them, with the lines of its own code,
-//! and what to write instead of what the dialect lacks.
+//! and a replacement for a construct that the dialect lacks.
 
 use std::fmt::Write as _;
 

@@ -13,7 +13,7 @@ pub(crate) struct Scenario {
     pub(crate) step: Step,
     /// The command that goes on afterwards.
     pub(crate) again: Step,
-    /// Whether the end is the same whatever happens on the way.
+    /// Whether the end is the same after any harm on the way.
     pub(crate) ends_alike: bool,
     /// Whether an old world is moved aside, which must not be lost.
     pub(crate) keeps_old: bool,

@@ -103,10 +103,10 @@ pub(super) fn schema() -> Value {
     tick.insert("tick".into(), json!({ "type": "integer", "minimum": 0, "description": "its number" }));
     let mut refused = common(LineType::Refused);
     for (name, doc) in [
-        ("actor", "the id of who acted"),
+        ("actor", "the id of the principal who acted"),
         ("op", "the op that was refused"),
         ("artifact", "the artifact that it named"),
-        ("to", "the one whom it named"),
+        ("to", "the recipient that it named"),
     ] {
         refused.insert(name.into(), json!({ "type": "string", "description": doc }));
     }

@@ -149,7 +149,7 @@ ops! {
         interface "interface": Keep<Interface>,
         /// Scrip that an invocation costs; goes to the owner.
         price "price": Option<Natural>,
-        /// The artifact that decides who may do what to this one.
+        /// The contract that decides all access to this one.
         access_contract "access_contract": Option<Id>,
         /// The bearer of the resources its code uses: `self` or `caller`.
         pays "pays": Option<Pays>,

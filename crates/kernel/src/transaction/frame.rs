@@ -226,15 +226,15 @@ impl Transaction<'_> {
         self.verdict(actor, &op, ask, Some(contract), verdict)
     }
 
-    /// A failure of code, as whoever ran it is told.
+    /// A failure of code, as its caller is told.
     fn failure(&self, task: &CodeTask, failure: &CodeFailure) -> Refusal {
         let (file, open) = (&task.file, self.may_see_lines(task));
         let uncaught = failure.exception.as_ref();
         if let Some(text) = uncaught.filter(|_| failure.kind == FailureKind::Raised)
             && let Some((_, refusal)) = task.raised.iter().rev().find(|(raised, _)| raised == &**text)
         {
-            // A refusal that the code let through keeps its code and numbers. Its words tell what the code
-            // did with whom, unless they tell the payer what it lacks.
+            // A refusal that the code let through keeps its code and numbers. Its words would tell of the
+            // code's dealings, unless they tell the payer of its own lack.
             if open || refusal.lack.is_some() || refusal.bound {
                 return refusal.clone();
             }
@@ -285,8 +285,7 @@ impl Transaction<'_> {
         format!("its interface lists {}", named.join(", "))
     }
 
-    /// Whether everyone to whom a failure of code goes, or may be passed on, surely may read that code:
-    /// what it says quotes the code.
+    /// Whether all whom a failure of code may reach surely may read that code: its message quotes it.
     fn may_see_lines(&self, task: &CodeTask) -> bool {
         let Some(me) = task.actor.me else { return true };
         let callers = self.stack.iter().filter_map(|below| match below {

@@ -182,7 +182,7 @@ impl Transaction<'_> {
 
     /// The artifact as which the caller acts.
     pub(super) fn own(&self, actor: Actor) -> Result<Handle, Refusal> {
-        let nobody = "an observer has nothing of its own; name whom it is about as `of`";
+        let nobody = "an observer has nothing of its own; name the principal it is about as `of`";
         let me = actor.me.ok_or_else(|| Refusal::invalid(nobody))?;
         // An action may delete the one who acts.
         match self.draft.artifact(me) {

@@ -44,7 +44,7 @@ use crate::{
 /// A need of a transaction, to be answered before it can go on.
 #[derive(Debug)]
 pub enum Need {
-    /// Start this code; it runs above whatever is suspended.
+    /// Start this code; it runs above all suspended code.
     Start(Box<CodeCall>),
     /// Resume the code that made the last host call.
     Resume {
@@ -330,7 +330,7 @@ impl<'w> Transaction<'w> {
         let (charges, effects, events) = draft.finish();
         let output = std::mem::take(&mut self.output);
         let (outcome, whole) = match outcome {
-            // Only what is done is recorded: a thought is one as its action, and who looks is only told.
+            // Only actions have a recorded result: that of a thought is its action, and a look is only told.
             Ok(value) if self.actor.mode == Mode::Act => {
                 let whole = Json::from(value);
                 let kept = whole.within(limits::RESULT_KEPT_BYTES_MAX);
@@ -373,7 +373,7 @@ impl<'w> Transaction<'w> {
         }
     }
 
-    /// Refuses whatever would be done by who was deleted earlier in the action.
+    /// Refuses an op of an actor that was deleted earlier in the action.
     fn check_alive(&self, actor: Actor) -> Result<(), Refusal> {
         let row = actor.me.and_then(|me| self.draft.artifact(me));
         match row.filter(|artifact| artifact.deleted) {
@@ -463,7 +463,7 @@ impl<'w> Transaction<'w> {
         }
     }
 
-    /// Ends the op on top and tells whoever asked for it.
+    /// Ends the op on top and answers its asker.
     #[expect(clippy::panic, reason = "an op ends only while it is on top")]
     fn end_op(&mut self, result: Result<Value, Refusal>) -> Next {
         let Some(Task::Op(task)) = self.stack.pop() else {
@@ -494,7 +494,7 @@ impl<'w> Transaction<'w> {
         Next::Root
     }
 
-    /// Takes back what the op on top has done: a question may have led a contract to invoke what has
+    /// Takes back the effects of the op on top: a question may have led a contract to invoke an artifact with
     /// a price, and a question changes nothing.
     #[expect(clippy::expect_used, reason = "a question is asked for the op on top")]
     fn undo_top(&mut self) {

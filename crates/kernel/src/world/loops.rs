@@ -361,7 +361,7 @@ impl World {
         self.set_phase(number, Phase::Ready, due);
     }
 
-    /// An agent's mind is asked: it thinks until its step, whatever happens meanwhile.
+    /// An agent's mind is asked: it thinks until its step, through all that happens meanwhile.
     fn asked(&mut self, seq: u64, agent: Handle, turn: u64) {
         let Some(number) = self.loop_of(agent) else { return };
         let now = State::now(self);
@@ -483,7 +483,7 @@ impl World {
         if events_of(until).next().is_none() {
             return;
         }
-        // It decided on what it had seen, and may have missed what it waits for since.
+        // It decided on its observation, and may have missed a later event that it waits for.
         let since = self.events().rev().take_while(|event| event.seq > looked_seq);
         let viewer = Viewer::Artifact(Some(agent));
         let missed =

@@ -1,4 +1,4 @@
-//! Sleepers that wait for events: how those whom an event may wake are found. It knows no world.
+//! Sleepers that wait for events, found by the events that may wake them. It knows no world.
 
 use std::sync::Arc;
 

@@ -87,7 +87,7 @@ impl Model {
         self.run(inner, &code, method, Call { args, caller: actor.me.clone(), paid, given })?
     }
 
-    /// Runs code. The outer error is a shortage of whoever pays for it; the inner one is the code's.
+    /// Runs code. The outer error is a shortage of its payer; the inner one is the code's.
     pub(crate) fn run(
         &mut self,
         actor: Actor,

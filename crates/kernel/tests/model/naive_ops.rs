@@ -116,7 +116,7 @@ impl Model {
         if result.is_err() {
             self.state = saved;
         } else if name == "query" {
-            // A question changes nothing, whatever answering it took.
+            // A question changes nothing, however it was answered.
             self.state = saved;
         } else {
             self.state.bounds.pop();

@@ -1,4 +1,4 @@
-//! Reading actions: whatever JSON comes, the answer is an action or a refusal of one of three codes.
+//! Reading actions: the answer to any JSON is an action or a refusal of one of three codes.
 
 use oikos_kernel::{op::Action, refusal::Code};
 use proptest::{collection::vec, prelude::*, sample::select};

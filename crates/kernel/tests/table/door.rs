@@ -1,5 +1,5 @@
 //! The one door of the table tests: [`check`] reads a small world and a script from text and compares
-//! what each line does with what the line says.
+//! the outcome of each line with the line's own words.
 //!
 //! ```text
 //! rules: missing deny, renewal tick 60s, balances own  # optional, as the next two

@@ -62,7 +62,7 @@ fn max_spend_bounds_what_prices_take() {
         alice invoke {"artifact": "tool", "max_spend": 2} -> limit_exceeded 3/2 "this `invoke` may spend 2" "name `max_spend`, at least 3"
         alice invoke {"artifact": "tool", "max_spend": 3} -> ok ; paid alice>bob 3 price
         alice invoke {"artifact": "tool", "max_spend": 99} -> ok ; paid alice>bob 3 price
-        # A nested price falls to whoever pays for the code, within the outer bound.
+        # A nested price falls to the payer of the code, within the outer bound.
         alice invoke {"artifact": "chain"} -> limit_exceeded 5/2 ; paid
         alice invoke {"artifact": "chain", "max_spend": 5} -> ok 1 ; paid alice>carl 2 price, alice>bob 3 price
         alice invoke {"artifact": "twice", "max_spend": 5} -> limit_exceeded 6/5 ; paid

@@ -49,7 +49,7 @@ fn each_question_has_its_answer() {
         alice query {"what": "permission", "target": "tool"} -> invalid_argument "`action` is missing"
         alice query {"what": "permission", "action": "write", "target": "nope"} -> not_found
         alice query {"what": "permission", "action": "write", "target": "tool", "artifact": "bob"} -> invalid_argument "`target` and `artifact` are the same field"
-        # An observer sees all, and must say whom it means.
+        # An observer sees all, and must name the principal.
         observer {"what": "balances"} -> ok {"alice": 10, "bob": 5, "eve": 7}
         observer {"what": "balance"} -> invalid_argument "an observer has nothing of its own"
         observer {"what": "balance", "of": "bob"} -> ok 5

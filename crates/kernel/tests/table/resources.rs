@@ -177,7 +177,7 @@ fn nothing_that_takes_room_is_free() {
         bob delete {"artifact": "e"} -> ok {"artifact": "e", "freed": 32}
         bob delete {"artifact": "d"} -> ok {"artifact": "d", "freed": 2}
         bob query {"what": "resources"} -> ok ~{"disk": {"used": 206}}
-        # So no principal makes more of them than its quota holds, whatever they are.
+        # So no principal makes more of any of them than its quota holds.
         alice write {"artifact": "x1", "content": "12345678901234567890"} -> ok ~{"size": 42}
         alice delete {"artifact": "x1"} -> ok ~{"freed": 20}
         alice [{"op": "write", "artifact": "x2"}, {"op": "delete", "artifact": "x2"}, {"op": "write", "artifact": "x3"}, {"op": "delete", "artifact": "x3"}] -> ok

@@ -1,4 +1,4 @@
-//! Messages of code: who may not read code learns what it says in its author's words, and nothing that the
+//! Messages of code: those who may not read code are told its author's words, and nothing that the
 //! interpreter or the kernel would add of its lines, names and values.
 
 use super::door::check;

@@ -1,9 +1,9 @@
 //! A driver for the kernel with a toy in place of the interpreter.
 //!
 //! Toy code is a JSON array of instructions (with `'` for `"`, so that it fits into JSON), or an object
-//! of such arrays by function name. An array alone is the body of whatever function is asked for:
+//! of such arrays by function name. An array alone is the body of any function that is asked for:
 //!
-//! | instruction | what it does |
+//! | instruction | effect |
 //! |---|---|
 //! | `['call', name, args?, kwargs?]` | calls a host function; `$last` is its result, a refusal is raised |
 //! | `['try', name, args?, kwargs?]` | the same, but a refusal is caught: `$last` is its text |

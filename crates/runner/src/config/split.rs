@@ -1,4 +1,4 @@
-//! How what there is of each resource is shared among those who start with it.
+//! The shares of each resource among those who start with it.
 
 use std::{collections::BTreeMap, ops::Range};
 
