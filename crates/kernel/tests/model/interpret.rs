@@ -80,6 +80,7 @@ impl Model {
             me: id.into(),
             payer: if pays_itself { id.into() } else { actor.payer.clone() },
             depth,
+            callers: actor.with_itself(),
             ..actor.clone()
         };
         let args = fields.get("args").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -107,19 +108,34 @@ impl Model {
             Value::Array(block) => self.block(&mut run, block),
             Value::Object(entries) => match entries.get(entry).and_then(Value::as_array) {
                 Some(block) => self.block(&mut run, block),
-                None => Err(Stop::Refused(Fail { code: "not_found", numbers: None })),
+                None => Err(Stop::Refused(Fail { code: "not_found", numbers: None, is_payers: false })),
             },
-            _ => Err(Stop::Refused(Fail { code: "invalid_code", numbers: None })),
+            _ => Err(Stop::Refused(Fail { code: "invalid_code", numbers: None, is_payers: false })),
         };
         self.meter(&mut run, 1);
         match stop {
             Ok(()) => Ok(Ok(run.log.into())),
             Err(Stop::Return(value)) => Ok(Ok(value)),
             Err(Stop::Raised(_)) => Ok(fail("code_error")),
-            Err(Stop::Refused(refusal)) => Ok(Err(refusal)),
+            Err(Stop::Refused(refusal)) if refusal.is_payers || self.is_open(&run.actor) => Ok(Err(refusal)),
+            Err(Stop::Refused(refusal)) => Ok(fail(refusal.code)),
             Err(Stop::Exhausted) if self.kind(0) == ResourceKind::Metered => Ok(fail("code_timeout")),
             Err(Stop::Exhausted) => Err(self.shortage(&payer, 0, self.cpu_us(1))),
         }
+    }
+
+    /// Whether all who wait for code may surely read it: only then are they told the words of its failure.
+    fn is_open(&self, actor: &Actor) -> bool {
+        let art = self.get(&actor.me);
+        actor.callers.iter().all(|caller| {
+            let is_owner = art.owner == *caller;
+            *caller == actor.me
+                || match art.contract.as_str() {
+                    "genesis_contract_freeware" | "genesis_contract_public" => true,
+                    "genesis_contract_self_owned" | "genesis_contract_private" => is_owner,
+                    _ => false,
+                }
+        })
     }
 
     /// The price of polls: rounded up to whole microseconds.
@@ -170,7 +186,7 @@ impl Model {
                     let logged = match result {
                         Ok(value) if name == "attempt" => json!({ "ok": true, "result": value }),
                         Ok(value) => value,
-                        Err(Fail { code, numbers }) if name == "attempt" => json!({
+                        Err(Fail { code, numbers, .. }) if name == "attempt" => json!({
                             "ok": false, "code": code,
                             "need": numbers.map(|numbers| numbers.0), "have": numbers.map(|numbers| numbers.1),
                         }),

@@ -22,14 +22,16 @@ use serde_json::Value;
 pub(crate) struct Fail {
     pub(crate) code: &'static str,
     pub(crate) numbers: Option<(i64, i64)>,
+    /// Whether it tells the payer what it lacks, or which bound of its own it met.
+    pub(crate) is_payers: bool,
 }
 
 pub(crate) fn fail<T>(code: &'static str) -> Result<T, Fail> {
-    Err(Fail { code, numbers: None })
+    Err(Fail { code, numbers: None, is_payers: false })
 }
 
 pub(crate) fn short<T>(code: &'static str, need: i64, have: i64) -> Result<T, Fail> {
-    Err(Fail { code, numbers: Some((need, have)) })
+    Err(Fail { code, numbers: Some((need, have)), is_payers: false })
 }
 
 /// An artifact with its account, if it has standing.
@@ -251,7 +253,7 @@ impl Model {
             ResourceKind::Renewable { .. } => "rate_limited",
             _ => "insufficient_resource",
         };
-        Fail { code, numbers: Some((need, self.chargeable(who, resource).max(0))) }
+        Fail { code, numbers: Some((need, self.chargeable(who, resource).max(0))), is_payers: true }
     }
 
     /// The first instant at which an amount is free if nothing else is used, as a wait.
@@ -343,7 +345,8 @@ impl Model {
         };
         if let Some(bound) = self.state.bounds.iter().find(over) {
             let total = i64::try_from(bound.taken + i128::from(amount)).unwrap_or(i64::MAX);
-            return short("limit_exceeded", total, bound.most);
+            let numbers = Some((total, bound.most));
+            return Err(Fail { code: "limit_exceeded", numbers, is_payers: true });
         }
         for bound in self.state.bounds.iter_mut().filter(|bound| bound.payer == payer) {
             bound.taken += i128::from(amount);

@@ -24,6 +24,15 @@ pub(crate) struct Actor {
     pub(crate) in_code: bool,
     pub(crate) checks: u32,
     pub(crate) decides: bool,
+    /// Who waits for it: those whose ops led to it.
+    pub(crate) callers: Vec<String>,
+}
+
+impl Actor {
+    /// The callers of code that it has run.
+    pub(crate) fn with_itself(&self) -> Vec<String> {
+        self.callers.iter().chain([&self.me]).cloned().collect()
+    }
 }
 
 pub(crate) type Fields = Map<String, Value>;
@@ -82,6 +91,7 @@ impl Model {
             in_code: false,
             checks: 0,
             decides: false,
+            callers: Vec::new(),
         };
         let mut results = Vec::new();
         for op in ops_of(action) {
@@ -266,7 +276,13 @@ impl Model {
         if actor.checks >= limits::PERMISSION_DEPTH_MAX {
             return Ok(denied);
         }
-        let inner = Actor { me: contract.clone(), checks: actor.checks + 1, decides: true, ..actor.clone() };
+        let inner = Actor {
+            me: contract.clone(),
+            checks: actor.checks + 1,
+            decides: true,
+            callers: actor.with_itself(),
+            ..actor.clone()
+        };
         let args = vec![who.into(), action.into(), target.into(), Value::Null];
         let call = Call { args, caller: who.into(), paid: 0, given: Vec::new() };
         match self.run(inner, &code, "check_permission", call)? {
