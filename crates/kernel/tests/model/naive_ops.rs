@@ -24,7 +24,7 @@ pub(crate) struct Actor {
     pub(crate) in_code: bool,
     pub(crate) checks: u32,
     pub(crate) decides: bool,
-    /// Who waits for it: those whose ops led to it.
+    /// The callers that wait for it: those whose ops led to it.
     pub(crate) callers: Vec<String>,
 }
 
