@@ -125,7 +125,7 @@ fn sizes_are_checked_before_anything_is_read() {
             "[[artifacts]]\nid = 'd{number}'\nowner = 'a'\ncontent_file = 'full_{number}'\n"
         ));
     }
-    place.refused(&world, &[], "may have 16777216 bytes together");
+    place.refused(&world, &[], "may have 25165824 bytes together, as JSON");
 }
 
 #[test]

@@ -249,7 +249,12 @@ code = "def step(o):\n    return o['nothing']"
     let shapes: Vec<Vec<&str>> = other
         .iter()
         .map(|line| line.as_object().expect("an object").iter())
-        .map(|fields| fields.filter(|(_, value)| !value.is_null()).map(|(name, _)| name.as_str()).collect())
+        .map(|fields| {
+            let there = fields.filter(|(_, value)| !value.is_null()).map(|(name, _)| name.as_str());
+            let mut names: Vec<&str> = there.collect();
+            names.sort_unstable();
+            names
+        })
         .collect();
     let refused = ["actor", "error", "op", "seq", "time", "type"];
     assert!(

@@ -335,7 +335,7 @@ fn contracts_in_python_decide_alone() {
         # Nor does a traceback quote it: not to the caller, and not through a tool that may read it.
         bob {"op": "write", "artifact": "till", "code": "def check_permission(caller, action, target, context, ledger):\n    return {'allowed': action == 'invoke' or caller == 'bob'}"} => ok
         bob {"op": "write", "artifact": "closed", "code": "def run(x):\n    return x / 0 # 31337", "access_contract": "till"} => ok
-        alice {"op": "invoke", "artifact": "closed", "args": [1]} => {"receipt": {"error": {"code": "code_error", "message": "in `closed`: Traceback (most recent call last):\n  File \"closed\", line 2, in run\nZeroDivisionError: division by zero"}}}
+        alice {"op": "invoke", "artifact": "closed", "args": [1]} => {"receipt": {"error": {"code": "code_error", "message": "in `closed`: Traceback (most recent call last):\n  File \"closed\", line 2\nZeroDivisionError"}}}
         bob {"op": "set_contract", "artifact": "closed", "contract": "genesis_contract_self_owned"} => ok
         bob {"op": "run", "code": "invoke('closed', 1)"} => code_error # 31337
         # Content that may not be read can't be found by its words either.
@@ -367,7 +367,7 @@ fn genesis_serves_everybody() {
         ? {"what": "balances"} => {"alice": 93, "bob": 107, "genesis_ledger": 0}
         alice {"op": "invoke", "artifact": "genesis_event_log", "method": "read"} => ok
         alice {"op": "invoke", "artifact": "genesis_rights_registry", "method": "check_quota", "args": ["bob", "actions"]} => ok {"kind": "renewable", "rate": 1000}
-        alice {"op": "invoke", "artifact": "genesis_rights_registry", "method": "check_quota", "args": ["bob", "gold"]} => code_error it has actions, cpu
+        alice {"op": "invoke", "artifact": "genesis_rights_registry", "method": "check_quota", "args": ["bob", "gold"]} => code_error it has cpu, memory, disk, actions
         alice {"op": "invoke", "artifact": "genesis_rights_registry", "method": "all_quotas"} => ok
         alice {"op": "invoke", "artifact": "genesis_rights_registry", "method": "transfer_quota", "args": ["bob"]} => code_error nothing was sent
         alice {"op": "invoke", "artifact": "genesis_rights_registry", "method": "transfer_quota", "args": ["nobody"], "give": [{"resource": "actions", "amount": 7}]} => not_found nobody

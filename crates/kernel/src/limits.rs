@@ -103,8 +103,8 @@ pub const BATCH_RECORDS_MAX: usize = 65_536;
 pub const UNPACKED_PER_PACKED_MAX: usize = 128;
 /// Bytes of a world file: some hundred thousand lines.
 pub const WORLD_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Bytes of the files that a world file names, together; the database keeps them.
-pub const WORLD_FILES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes of a world file and the files that it names, together, as JSON: so the database keeps them.
+pub const WORLD_FILES_BYTES_MAX: usize = 24 * 1024 * 1024;
 /// Agents of a world file, together: some gigabytes when all of them act.
 pub const AGENTS_MAX: i64 = 4_000_000;
 /// Resources that a world names, those built in among them: each principal has a cell for each.
@@ -139,6 +139,7 @@ const _: () = {
     assert!(STORAGE_VALUE_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(CONTENT_BYTES_MAX < LINE_BYTES_MAX);
     assert!(CONTENT_BYTES_MAX <= WORLD_FILES_BYTES_MAX);
+    assert!(WORLD_FILES_BYTES_MAX < BATCH_BYTES_MAX);
     assert!(RESOURCES_MAX <= u16::MAX as usize);
     assert!(LINE_BYTES_MAX < RECORD_BYTES_MAX);
     assert!(RESULT_KEPT_BYTES_MAX < RESULT_BYTES_MAX);

@@ -46,7 +46,8 @@ pub(super) fn run(
     }
     bar.set_length(far.whole);
     bar.set_position(far.before);
-    let since = live.world().seq();
+    // Of a world that has only been founded, the founding is told too.
+    let since = if live.world().is_new() { 0 } else { live.world().seq() };
     let told = wanted.map(|filter| live.sequencer.subscribe(filter, since)).transpose()?;
     let stopped = std::thread::scope(|scope| {
         let telling = told.map(|events| scope.spawn(|| tell(events, &stop, printer)));

@@ -205,7 +205,7 @@ impl<'w> Transaction<'w> {
 
     /// An agent's own step: as [`Self::act`], after it thought: the thought's charges come first.
     /// A `sleep` in the list that it returned is the step's: it holds though another
-    /// op of the list is refused.
+    /// op of the list is refused, unless the loop waits for what it lacked.
     ///
     /// # Errors
     /// As [`Self::act`], if no sleep holds.
@@ -230,7 +230,7 @@ impl<'w> Transaction<'w> {
             this.sleeps = sleeps.collect();
         }
         if let Err(refusal) = this.admit(actor, &action) {
-            if !this.hold_sleeps(0, None) {
+            if !this.hold_sleeps(&refusal, 0, None) {
                 return Err(refusal);
             }
             this.outcome = Some(Err(refusal));
@@ -486,7 +486,7 @@ impl<'w> Transaction<'w> {
             Err(mut refusal) => {
                 refusal.index = self.is_list.then_some(self.index);
                 self.draft.rollback(Savepoint::START);
-                self.hold_sleeps(self.index, Some(self.index));
+                self.hold_sleeps(&refusal, self.index, Some(self.index));
                 self.outcome = Some(Err(refusal));
             }
         }

@@ -9,15 +9,20 @@ use crate::{
     record::{Effect, Filter, Until},
     refusal::{Code, Refusal},
     resource::{ResourceKind, SCRIP},
+    rules::OnExhaustion,
     state::State,
 };
 
 impl Transaction<'_> {
     /// Lets the sleeps of a step's list hold after the rest was refused; says whether any does. Those before
     /// the op at `executed` have borne their costs already, the others bear them now; the one that was itself
-    /// refused is none.
-    pub(super) fn hold_sleeps(&mut self, executed: u32, refused: Option<u32>) -> bool {
+    /// refused is none. A loop that blocks until it has what it lacked waits for that, and none holds.
+    pub(super) fn hold_sleeps(&mut self, refusal: &Refusal, executed: u32, refused: Option<u32>) -> bool {
         let (actor, mut holds) = (self.actor, false);
+        let lacks = refusal.lack.is_some_and(|lack| Some(lack.principal) == actor.me);
+        if lacks && self.draft.world().rules().on_exhaustion == OnExhaustion::Block {
+            return false;
+        }
         for (at, sleep) in std::mem::take(&mut self.sleeps) {
             if Some(at) == refused {
                 continue;

@@ -176,6 +176,12 @@ impl World {
         self.source
     }
 
+    /// Whether nothing has happened since the founding, as far as the records that were applied tell.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.founding
+    }
+
     /// The last applied record's number; 0 before the first.
     #[must_use]
     pub fn seq(&self) -> u64 {

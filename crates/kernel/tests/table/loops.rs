@@ -502,11 +502,23 @@ fn a_sleep_in_a_steps_list_holds_though_the_rest_is_refused() {
         loop eve starting 0ms
         step eve -> code_error @0
         loop eve running 1000ms
+        # A loop that blocks waits for what it lacked, and for nothing else.
+        step sam -> rate_limited 6/2 ; charged sam cpu 1
+        loop sam blocked never 6 of actions
+        step tim -> rate_limited 1/0
+        loop tim blocked never 1 of actions
+        "#,
+    );
+    check(
+        r#"
+        rules: autonomous 1s, skip
+        resources: actions renewable 60s
+        costs: sleep actions 1, noop actions 5
+        world: alice
+        agent sam actions 2 code [['return', [{'op': 'noop'}, {'op': 'sleep', 'event': 'edit'}]]]
         # Refused at admission as a whole, its sleep holds all the same, and is charged.
         step sam -> rate_limited 6/2 ; charged sam cpu 1, sam actions 1 ; events sleep sam event edit
         loop sam sleeping never event edit
-        step tim -> rate_limited 1/0
-        loop tim blocked never 1 of actions
         "#,
     );
 }

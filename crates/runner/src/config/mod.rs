@@ -18,6 +18,7 @@ use std::{
 
 use oikos_kernel::{
     founding::{Founder, Founding},
+    json::text_bytes,
     limits,
     op::OpKind,
     rules::{
@@ -183,16 +184,20 @@ pub fn parse(
     let mut root = document.parse()?;
     apply_options(&mut document, &mut root, overrides)?;
     check_top(&document, &root)?;
-    let (mut files_read, mut bytes) = (BTreeMap::<String, String>::new(), 0);
+    // They are kept with the world as JSON, so that is what counts.
+    let kept_bytes = |text: &str| text_bytes(&Value::from(text));
+    let (mut files_read, mut bytes) = (BTreeMap::<String, String>::new(), kept_bytes(&text));
     let mut world = build(&document, &root, overrides, library, &mut |name: &str| {
         if let Some(text) = files_read.get(name) {
             return Ok(text.clone());
         }
         let text = files(name)?;
-        bytes += text.len();
+        bytes += kept_bytes(&text);
         if bytes > limits::WORLD_FILES_BYTES_MAX {
             let most = limits::WORLD_FILES_BYTES_MAX;
-            return Err(format!("the files that a world file names may have {most} bytes together"));
+            return Err(format!(
+                "a world file and the files that it names may have {most} bytes together, as JSON"
+            ));
         }
         files_read.insert(name.to_owned(), text.clone());
         Ok(text)
