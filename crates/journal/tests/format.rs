@@ -160,11 +160,11 @@ fn golden() -> Vec<Record> {
         (Cause::Ask { agent: ann, turn: 11, woke: Some(Woke::Time) }, Vec::new(), Outcome::Nothing),
         (Cause::Short { agent: bob, turn: 12 }, Vec::new(), Outcome::Nothing),
     ];
-    let records = (1..).zip(records);
+    let records = (1_u64..).zip(records);
     records
         .map(|(seq, (cause, effects, outcome))| Record {
             seq,
-            time: time(1_000 * i64::try_from(seq).unwrap()),
+            time: time(1_000 * seq.cast_signed()),
             cause,
             charges: if seq % 2 == 0 { vec![cpu] } else { Vec::new() },
             effects,
@@ -175,7 +175,7 @@ fn golden() -> Vec<Record> {
 }
 
 fn time(ms: i64) -> Time {
-    Time::from_ms(ms).unwrap()
+    Time::from_ms(ms).expect("an instant")
 }
 
 fn rules() -> Rules {
