@@ -3,6 +3,8 @@
 //! A world that was written is read by these bytes. If this test fails, the format has changed: raise
 //! `record::FORMAT`, pin the new bytes, and say so in `docs/journal.md` and `CHANGELOG.md`.
 
+#![expect(clippy::expect_used, reason = "a test stops where it fails")]
+
 use oikos_journal::Journal;
 use oikos_kernel::{
     event::{Event, EventKind, Filter},
