@@ -79,7 +79,7 @@ fn check(lines: &[(&str, &str)]) {
         assert!(said.contains(part), "{line}\n  answered {said}\n  expected {part}");
     }
     live.sequencer.commit().expect("it is written");
-    let found = verify(&*live.sequencer.journal().expect("the journal"), |_| ()).expect("it is sound");
+    let found = verify(&live.sequencer.journal().expect("the journal"), |_| ()).expect("it is sound");
     assert_eq!(found.world.digest(), live.world().digest());
 }
 

@@ -1,0 +1,283 @@
+//! The bytes of one golden batch: every kind of cause, effect, condition and outcome that a record can have.
+//!
+//! A world that was written is read by these bytes. If this test fails, the format has changed: raise
+//! `record::FORMAT`, pin the new bytes, and say so in `docs/journal.md` and `CHANGELOG.md`.
+
+#![expect(clippy::expect_used, reason = "a test stops where it fails")]
+
+use oikos_journal::Journal;
+use oikos_kernel::{
+    event::{Event, EventKind, Filter},
+    id::Handle,
+    op::OpKind,
+    record::{
+        Bound, Cause, Change, Charge, Creation, Effect, FORMAT, Outcome, Pays, Record, Shared, Thought,
+        Until, Why, Woke,
+    },
+    refusal::{Code, Lack, Refusal},
+    rules::{
+        CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind, ResourceRule,
+        Rules,
+    },
+    time::Time,
+};
+use serde_json::json;
+
+/// The format, and of each record of the batch its number, the length of its bytes and how their BLAKE3 begins.
+const PINNED: &str = "\
+format 4
+1 268 7e5c2eac0f85cf5b
+2 91 37a9e4941e3090f6
+3 9 260b768c52cc8745
+4 15 aa58c21e967a37d6
+5 103 b8b5cf4aaede5343
+6 189 b9db38f4bca51628
+7 87 b8cce744af8fbe77
+8 15 d8d49a54a8a899d8
+9 11 032fe29ddc92223f
+";
+
+#[test]
+fn the_bytes_of_records_are_those_of_the_format() {
+    let mut found = format!("format {FORMAT}\n");
+    for record in &golden() {
+        let bytes = record.encode().unwrap();
+        assert_eq!(&Record::decode(&bytes).unwrap(), record);
+        let hash = blake3::hash(&bytes).to_hex();
+        found.push_str(&format!("{} {} {}\n", record.seq, bytes.len(), hash.get(..16).unwrap()));
+    }
+    assert_eq!(found, PINNED, "\n{found}");
+}
+
+#[test]
+fn the_chain_over_a_batch_is_that_of_the_format() {
+    let mut journal = Journal::in_memory().unwrap();
+    journal.append(&golden(), &[]).unwrap();
+    let hash = blake3::Hash::from(journal.head().journal_hash).to_hex();
+    assert_eq!(hash.as_str(), "cf178bc3cdf31e253f1c9b6198d7d857a3fe3950cb170283dc51a9a93bc65292");
+}
+
+/// A number for each variant, so that a new one can't be forgotten here.
+fn kind_of(effect: &Effect) -> usize {
+    match effect {
+        Effect::Pay { .. } => 0,
+        Effect::Endow { .. } => 1,
+        Effect::Allot { .. } => 2,
+        Effect::Move { .. } => 3,
+        Effect::Lapse { .. } => 4,
+        Effect::Create(_) => 5,
+        Effect::Change { .. } => 6,
+        Effect::Own { .. } => 7,
+        Effect::Delete { .. } => 8,
+        Effect::Store { .. } => 9,
+        Effect::Sleep { .. } => 10,
+    }
+}
+
+/// As [`kind_of`], of causes.
+fn cause_of(record: &Record) -> usize {
+    match record.cause {
+        Cause::Genesis { .. } => 0,
+        Cause::Founding => 1,
+        Cause::Tick { .. } => 2,
+        Cause::Clock { .. } => 3,
+        Cause::Act { .. } => 4,
+        Cause::Step { .. } => 5,
+        Cause::Ask { .. } => 6,
+        Cause::Short { .. } => 7,
+    }
+}
+
+#[test]
+fn the_batch_has_every_cause_and_effect() {
+    let batch = golden();
+    let mut causes: Vec<usize> = batch.iter().map(cause_of).collect();
+    causes.sort_unstable();
+    causes.dedup();
+    assert_eq!(causes, (0..8).collect::<Vec<_>>());
+    let mut effects: Vec<usize> = batch.iter().flat_map(|record| &record.effects).map(kind_of).collect();
+    effects.sort_unstable();
+    effects.dedup();
+    assert_eq!(effects, (0..11).collect::<Vec<_>>());
+}
+
+fn golden() -> Vec<Record> {
+    let (ann, bob, tool) = (Handle(4), Handle(5), Handle(6));
+    let cpu = Charge { principal: ann, resource: ResourceId::CPU, amount: 12 };
+    let records = [
+        (
+            Cause::Genesis { rules: Box::new(rules()), source: [7; 32], artifacts: 3 },
+            vec![
+                Effect::Create(Box::new(creation("ann", Shared::Own(json!({ "z": 1, "a": [2.5] }).into())))),
+                Effect::Endow { to: ann, amount: 100 },
+                Effect::Allot { to: ann, resource: ResourceId::DISK, amount: 1_000 },
+            ],
+            Outcome::Nothing,
+        ),
+        (Cause::Founding, vec![Effect::Create(Box::new(creation("bob", Shared::As(ann))))], Outcome::Nothing),
+        (Cause::Tick { number: 3 }, Vec::new(), Outcome::Nothing),
+        (Cause::Clock { away_ms: 3_600_000 }, Vec::new(), Outcome::Nothing),
+        (
+            Cause::Act {
+                actor: ann,
+                action: json!({ "op": "transfer", "to": "bob", "amount": 5 }).into(),
+                action_id: Some("rent".into()),
+                output: "printed".into(),
+            },
+            Why::ALL.into_iter().map(|why| Effect::Pay { from: ann, to: bob, amount: 5, why }).collect(),
+            Outcome::Done(json!({ "balance": 95 }).into()),
+        ),
+        (
+            Cause::Step {
+                agent: ann,
+                turn: 9,
+                thought: Thought {
+                    action: json!([{ "op": "noop" }]).into(),
+                    charges: vec![cpu],
+                    output: "thought".into(),
+                    failed: false,
+                    woke: Some(Woke::Event(5)),
+                },
+                output: String::new(),
+            },
+            changes(ann, bob, tool),
+            Outcome::Done(json!([null]).into()),
+        ),
+        (
+            Cause::Step {
+                agent: bob,
+                turn: 10,
+                thought: Thought {
+                    action: json!(null).into(),
+                    charges: Vec::new(),
+                    output: String::new(),
+                    failed: true,
+                    woke: Some(Woke::Level(Some(ResourceId::CPU))),
+                },
+                output: String::new(),
+            },
+            Vec::new(),
+            Outcome::Refused(Box::new(refusal(bob))),
+        ),
+        (Cause::Ask { agent: ann, turn: 11, woke: Some(Woke::Time) }, Vec::new(), Outcome::Nothing),
+        (Cause::Short { agent: bob, turn: 12 }, Vec::new(), Outcome::Nothing),
+    ];
+    let records = (1_u64..).zip(records);
+    records
+        .map(|(seq, (cause, effects, outcome))| Record {
+            seq,
+            time: time(1_000 * seq.cast_signed()),
+            cause,
+            charges: if seq % 2 == 0 { vec![cpu] } else { Vec::new() },
+            effects,
+            events: if seq == 6 { events(ann, bob, tool) } else { Vec::new() },
+            outcome,
+        })
+        .collect()
+}
+
+fn time(ms: i64) -> Time {
+    Time::from_ms(ms).expect("an instant")
+}
+
+fn rules() -> Rules {
+    let calls = ResourceRule { name: "calls".into(), kind: ResourceKind::Renewable { window_ms: 60_000 } };
+    let fuel = ResourceRule { name: "fuel".into(), kind: ResourceKind::Depletable };
+    let mut rules = Rules::unlimited("golden", 42, time(1_000));
+    rules.resources.extend([calls, fuel]);
+    rules.costs = OpKind::ALL.into_iter().map(|kind| (kind, ResourceId(3), 1)).collect();
+    rules.renewal = Renewal::Tick { ms: 60_000 };
+    rules.missing = Missing::Deny;
+    rules.privacy = Privacy::Own;
+    rules.cpu_meter = CpuMeter::Measured;
+    rules.mint_authorities = vec!["genesis_mint".into()];
+    rules.execution = Execution::Autonomous { pace_ms: 1_000 };
+    rules.on_exhaustion = OnExhaustion::Skip;
+    rules
+}
+
+fn creation(id: &str, content: Shared<oikos_kernel::json::Json>) -> Creation {
+    let empty = || Shared::Own(json!(null).into());
+    Creation {
+        id: id.into(),
+        kind: "agent".into(),
+        content,
+        code: Some(Shared::Own("def step(observation):\n    return None\n".into())),
+        decides: false,
+        interface: empty(),
+        owner: Handle(4),
+        creator: Handle(4),
+        access_contract: Handle(1),
+        price: 2,
+        pays: Pays::Itself,
+        has_standing: true,
+        has_loop: true,
+        memory_artifact: Some(Handle(5)),
+        depends_on: vec![Handle(0), Handle(6)],
+        metadata: empty(),
+    }
+}
+
+fn changes(ann: Handle, bob: Handle, tool: Handle) -> Vec<Effect> {
+    let filter = Filter {
+        kind: Some(EventKind::Op(OpKind::Transfer)),
+        to: Some("ann".into()),
+        amount: Some(3),
+        ..Filter::default()
+    };
+    let change = Change {
+        content: Some(json!("text").into()),
+        code: Some(None),
+        price: Some(7),
+        pays: Some(Pays::Caller),
+        memory_artifact: Some(None),
+        depends_on: Some(vec![ann]),
+        ..Change::default()
+    };
+    vec![
+        Effect::Move { from: ann, to: bob, resource: ResourceId(4), amount: 8 },
+        Effect::Change { artifact: tool, version: 3, change: Box::new(change) },
+        Effect::Own { artifact: tool, from: ann, to: bob },
+        Effect::Store { artifact: ann, key: "k".into(), value: Some(json!(1).into()) },
+        Effect::Store { artifact: ann, key: "k".into(), value: None },
+        Effect::Sleep {
+            agent: ann,
+            until: vec![
+                Until::Time(time(90_000)),
+                Until::Event(Box::new(filter)),
+                Until::Level { resource: None, bound: Bound::AtMost, level: 5 },
+            ],
+        },
+        Effect::Lapse { from: bob, resource: ResourceId(3), amount: 30 },
+        Effect::Delete { artifact: bob, heir: Some(ann) },
+    ]
+}
+
+fn events(ann: Handle, bob: Handle, tool: Handle) -> Vec<Event> {
+    vec![
+        Event { detail: Some("event 5".into()), ..Event::new(EventKind::Wake, ann) },
+        Event {
+            artifact: Some(tool),
+            amount: Some(4),
+            detail: Some("run".into()),
+            ..Event::new(EventKind::Op(OpKind::Invoke), ann)
+        },
+        Event {
+            to: Some(bob),
+            amount: Some(8),
+            resource: Some(ResourceId(4)),
+            sent: true,
+            ..Event::new(EventKind::Op(OpKind::Transfer), ann)
+        },
+        Event::new(EventKind::Clock, Handle::NOBODY),
+    ]
+}
+
+fn refusal(who: Handle) -> Refusal {
+    let mut refusal = Refusal::new(Code::RateLimited, "`bob` may use 0 of `calls` now and needs 1")
+        .numbers(1, 0)
+        .hint("wait 5s");
+    refusal.index = Some(2);
+    refusal.lack = Some(Lack { principal: who, resource: ResourceId(3) });
+    refusal
+}
