@@ -121,23 +121,17 @@ fn clauses(file: &str, text: &str) -> Vec<usize> {
     };
     // A sentence goes on in the next lines of its paragraph.
     let asks = |sentence: &str, at: usize| {
-        let rest = lines[at..].iter().skip(1).take_while(|line| !line.is_empty());
-        let mut words = std::iter::once(&sentence).chain(rest).flat_map(|line| line.split(' '));
-        let end = words.find_map(|word| {
-            word.trim_end_matches(['"', '*', ')'])
-                .chars()
-                .next_back()
-                .filter(|letter| ".?!".contains(*letter))
-        });
-        end == Some('?')
+        let rest = lines.iter().skip(at + 1).take_while(|line| !line.is_empty());
+        let words = std::iter::once(&sentence).chain(rest).flat_map(|line| line.split(' '));
+        let mut bare = words.map(|word| word.trim_end_matches(['"', '*', ')']));
+        bare.find(|word| word.ends_with(['.', '?', '!'])).is_some_and(|word| word.ends_with('?'))
     };
-    let is_bad = |at: &usize| {
-        let line = lines[*at];
+    let is_bad = |at: usize, line: &str| {
         let ends = line.match_indices(". ").chain(line.match_indices(".** "));
         let sentences = ends.map(|(dot, mark)| &line[dot + mark.len()..]);
-        std::iter::once(line).chain(sentences).any(|sentence| begins(sentence) && !asks(sentence, *at))
+        std::iter::once(line).chain(sentences).any(|sentence| begins(sentence) && !asks(sentence, at))
     };
-    (0..lines.len()).filter(is_bad).map(|at| at + 1).collect()
+    lines.iter().enumerate().filter(|(at, line)| is_bad(*at, line)).map(|(at, _)| at + 1).collect()
 }
 
 /// The prose of a line: of code its comment, of a document all but the marks before it.

@@ -64,7 +64,7 @@ pub enum JournalError {
     Corrupt {
         /// Table and sequence number.
         place: String,
-        /// The value found, and the value expected.
+        /// The flaw, in words.
         problem: String,
     },
     /// A record or a value is larger than what can be read again.
@@ -90,7 +90,7 @@ pub enum JournalError {
     /// The file was deleted, replaced, renamed or linked under the writer.
     #[error("{problem} while the world was open: nothing after record {seq} was acknowledged; {help}")]
     Moved {
-        /// The event and its file, in words.
+        /// The file and its change, in words.
         problem: String,
         /// The last record that is surely in it.
         seq: u64,

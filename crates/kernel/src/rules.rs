@@ -19,7 +19,7 @@ pub enum Renewal {
     },
 }
 
-/// The order in which agents step.
+/// The scheduler of agents' steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Execution {
@@ -102,7 +102,7 @@ pub struct Rules {
     pub step_reserve_us: i64,
     /// Artifacts that may `mint`.
     pub mint_authorities: Vec<String>,
-    /// The order in which agents step.
+    /// The scheduler of agents' steps.
     pub execution: Execution,
     /// The behaviour of a loop that lacks a resource.
     pub on_exhaustion: OnExhaustion,

@@ -118,7 +118,7 @@ impl World {
         Self::read_image(bytes)
     }
 
-    /// The state from bytes as they come. Memory is taken for bytes that are there, not for an announced length.
+    /// The state from bytes as they come. Memory is taken as bytes come, not for an announced length.
     ///
     /// # Errors
     /// When the bytes are no image of this format, or the reader fails.
