@@ -111,7 +111,7 @@ fn declared(text: &str) -> (Vec<String>, Vec<String>) {
     for line in text.split("#[cfg(test)]").next().unwrap_or_default().lines() {
         marked = marked || line.starts_with(MARK);
         let rest = ["mod ", "pub mod ", "pub(crate) mod "].iter().find_map(|start| line.strip_prefix(start));
-        if let Some(name) = rest.and_then(|rest| rest.strip_suffix(';')) {
+        if let Some(name) = rest.and_then(|rest| rest.split_once(';')).map(|(name, _)| name) {
             if marked { above.push(name.to_owned()) } else { below.push(name.to_owned()) }
         }
     }
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn modules_before_the_mark_are_below() {
-        let text = "//! A world.\nmod agent;\npub mod inbox;\n// Built on it:\nmod apply;\n";
+        let text = "//! A world.\nmod agent; // its loops\npub mod inbox;\n// Built on it:\nmod apply;\n";
         assert_eq!(declared(text), (vec!["agent".into(), "inbox".into()], vec!["apply".into()]));
     }
 }

@@ -8,63 +8,37 @@
 //! `cargo xtask layers` sees to that.
 
 // Words.
-/// Enums of words.
-mod words;
-/// Every limit, once.
-pub mod limits;
-/// Instants and durations.
-pub mod time;
-/// JSON as it is kept.
-pub mod json;
-/// Randomness from a seed.
-pub mod seed;
-/// Ids and their numbers.
-pub mod id;
-/// Resources: their places, kinds and rules.
-pub mod resource;
-/// The kinds of ops.
-pub mod op_kind;
+mod words; // enums of words
+pub mod limits; // every limit, once
+pub mod time; // instants and durations
+pub mod json; // jSON as it is kept
+pub mod seed; // randomness from a seed
+pub mod id; // ids and their numbers
+pub mod resource; // resources: their places, kinds and rules
+pub mod op_kind; // the kinds of ops
 
 // The stored types.
-/// Why something was refused.
-pub mod refusal;
-/// Kinds of minds.
-pub mod mind;
-/// Events and their types.
-pub mod event;
-/// The rules that a world file fixed.
-pub mod rules;
-/// The records of the journal.
-pub mod record;
-/// The bytes that a record takes.
-mod record_size;
-/// Receipts: the account of an action.
-pub mod receipt;
+pub mod refusal; // why something was refused
+pub mod mind; // kinds of minds
+pub mod event; // events and their types
+pub mod rules; // the rules that a world file fixed
+pub mod record; // the records of the journal
+mod record_size; // the bytes that a record takes
+pub mod receipt; // receipts: the account of an action
 
 // Calls, ops and answers.
-/// The functions that code may call.
-pub mod host_fn;
-/// Calls of code, and their answers.
-pub mod code;
-/// Ops and actions.
-pub mod op;
-/// The answers of contracts.
-pub mod contract;
+pub mod host_fn; // the functions that code may call
+pub mod code; // calls of code, and their answers
+pub mod op; // ops and actions
+pub mod contract; // the answers of contracts
 
 // The state.
-/// Copy-on-write tables.
-mod pages;
-/// One resource of one account.
-mod cell;
-/// Artifacts.
-mod artifact;
-/// How one effect changes a state.
-mod state;
-/// The state of a world, and what is done with it.
-pub mod world;
+mod pages; // copy-on-write tables
+mod cell; // one resource of one account
+mod artifact; // artifacts
+mod state; // how one effect changes a state
+pub mod world; // the state of a world, and what is done with it
 
 // Where a world comes from, and how it goes on.
-/// The first record.
-pub mod founding;
-/// One action.
-pub mod transaction;
+pub mod founding; // the first record
+pub mod transaction; // one action
