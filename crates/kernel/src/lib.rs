@@ -11,7 +11,7 @@
 mod words; // enums of words
 pub mod limits; // every limit, once
 pub mod time; // instants and durations
-pub mod json; // jSON as it is kept
+pub mod json; // JSON as it is kept
 pub mod seed; // randomness from a seed
 pub mod id; // ids and their numbers
 pub mod resource; // resources: their places, kinds and rules
