@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{op_kind::OpKind, time::Time};
+use crate::{limits, op_kind::OpKind, time::Time};
 
 pub use crate::resource::{ResourceId, ResourceKind, ResourceRule, SCRIP};
 
@@ -109,6 +109,18 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Refuses rules from a file that could not have been made here, where others rely on that.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let built_in = self.resources.iter().map(|rule| rule.name.as_str()).take(ResourceId::BUILT_IN.len());
+        if !built_in.eq(ResourceId::BUILT_IN) || self.resources.len() > limits::RESOURCES_MAX {
+            return Err("its rules do not have the resources of a world".into());
+        }
+        match self.renewal {
+            Renewal::Tick { ms } if ms < 1 => Err(format!("its rates come back every {ms} ms")),
+            Renewal::Tick { .. } | Renewal::Rolling => Ok(()),
+        }
+    }
+
     /// The rules of a world in which nothing is limited.
     #[must_use]
     pub fn unlimited(name: &str, seed: u64, start: Time) -> Self {

@@ -124,7 +124,7 @@ pub(crate) trait State {
     /// Scrip or a resource (`Some`) comes into being; only a world being founded allows it.
     fn found(&mut self, resource: Option<ResourceId>, amount: i64) -> Result<(), Guard>;
     /// So much of a resource is no more.
-    fn lapsed(&mut self, resource: ResourceId, amount: i64);
+    fn lapsed(&mut self, resource: ResourceId, amount: i64) -> Result<(), Guard>;
 }
 
 /// Changes the state by one effect.
@@ -246,8 +246,7 @@ fn lapse<S: State>(state: &mut S, from: Handle, resource: ResourceId, amount: i6
     }
     cell.limit = 0;
     cell.window = None;
-    state.lapsed(resource, amount);
-    Ok(())
+    state.lapsed(resource, amount)
 }
 
 /// Occupies (or frees) bytes of the owner's disk.

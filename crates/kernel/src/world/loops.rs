@@ -322,7 +322,8 @@ impl World {
         let Some(number) = self.loop_of(agent) else { return };
         let (now, charges) = (record.time, record.charges.iter());
         let cpu = charges.filter(|charge| charge.principal == agent && charge.resource == ResourceId::CPU);
-        let cpu_us = cpu.map(|charge| charge.amount).sum();
+        // A record that nobody made here may charge it twice.
+        let cpu_us = cpu.map(|charge| charge.amount).fold(0, i64::saturating_add);
         let lack = match &record.outcome {
             Outcome::Refused(refusal) => {
                 let own = refusal.lack.filter(|lack| lack.principal == agent);
