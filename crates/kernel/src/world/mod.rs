@@ -263,7 +263,7 @@ impl World {
     fn check_numbers(&self) -> Result<(), String> {
         let (artifacts, accounts, agents) = (State::len(self), self.accounts_len(), self.agents_len());
         let resources = self.rules.resources.len();
-        self.rules.check()?;
+        self.rules.check().map_err(|(field, problem)| format!("its `{field}`: {problem}"))?;
         if self.seq > 0 && self.allotted.len() != resources {
             return Err("it has not one total for each resource".into());
         }

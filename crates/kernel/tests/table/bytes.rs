@@ -256,10 +256,10 @@ fn a_record_that_nobody_made_is_refused_or_does_no_harm() {
     };
     let mut rules = world.rules().clone();
     rules.renewal = Renewal::Tick { ms: 0 };
-    assert_eq!(refused(rules), "its rates come back every 0 ms");
+    assert!(refused(rules).contains("comes back after a millisecond"));
     let mut rules = world.rules().clone();
     rules.resources.clear();
-    assert_eq!(refused(rules), "its rules do not have the resources of a world");
+    assert!(refused(rules).contains("cpu, memory and disk come first"));
     // Nobody is charged twice for one thing, and a sum beyond all numbers is no panic.
     let (agent, resource) = (world.lookup("a0").unwrap(), ResourceId::CPU);
     let charge = Charge { principal: agent, resource, amount: i64::MAX };
