@@ -518,7 +518,11 @@ pub(crate) fn still_held<S: State>(state: &S, handle: Handle) -> Vec<Held> {
     all.extend((account.scrip > 0).then_some(Held::Scrip { amount: account.scrip }));
     for (resource, rule) in state.rules().by_id() {
         let amount = match rule.kind {
-            ResourceKind::Depletable => state.free(number, resource),
+            // What is set aside for a thought under way is held too: the journal knows nothing of that.
+            ResourceKind::Depletable => {
+                let held = state.cell(number, resource).map_or(0, |cell| cell.held);
+                state.free(number, resource).saturating_add(held)
+            }
             ResourceKind::Allocatable => state.cell(number, resource).map_or(0, |cell| cell.limit),
             ResourceKind::Renewable { .. } | ResourceKind::Metered => 0,
         };
