@@ -171,6 +171,53 @@ fn a_session_that_waits_is_ended_by_a_signal() {
 }
 
 #[test]
+fn a_session_at_work_is_ended_by_a_signal_after_the_action_under_way() {
+    let mind = "def step(observation):\n    return None\n";
+    let small = Small::of("[[agents]]\nid = 'agent_001'\ncode_file = 'mind.py'\n", mind);
+    let act = r#"{"as": "agent_001", "op": "run", "code": "for i in range(100000):\n    x = i"}"#;
+    let acts = 2_000;
+    for (name, request) in [
+        ("lines.oikos", format!("{{\"act\": {act}}}\n").repeat(acts)),
+        ("batch.oikos", format!("{{\"batch\": [{}]}}\n", vec![act; acts].join(", "))),
+    ] {
+        let db = small.path(name);
+        let mut command = Command::new(COMMAND);
+        command.args(["session", &small.file(), "--db"]).arg(&db);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary runs");
+        let mut input = child.stdin.take().expect("its input");
+        input.write_all(b"{\"query\": {\"what\": \"supply\"}}\n").expect("it reads");
+        let mut answers = BufReader::new(child.stdout.take().expect("its output"));
+        answers.read_line(&mut String::new()).expect("an answer");
+        let writing = std::thread::spawn(move || {
+            // It may end before it has read all.
+            let _ = input.write_all(request.as_bytes());
+            input
+        });
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        signal_to(&child, "TERM");
+        let mut rest = String::new();
+        answers.read_to_string(&mut rest).expect("its end");
+        assert_eq!(child.wait().expect("it ends").code(), Some(143), "{name}");
+        drop(writing.join());
+        let answers = rest.lines().map(|line| serde_json::from_str::<Value>(line).expect("whole lines"));
+        let receipts: Vec<Value> = answers
+            .flat_map(|answer| match answer.get("receipts").and_then(Value::as_array) {
+                Some(receipts) => receipts.clone(),
+                None => vec![answer.get("receipt").cloned().expect("a receipt")],
+            })
+            .collect();
+        assert!(receipts.len() < acts, "{name}: {} are done", receipts.len());
+        let verified = oikos(["verify", db.to_str().expect("UTF-8"), "--json"]);
+        let verified: Value = serde_json::from_slice(&verified.stdout).expect("one JSON object");
+        // The founding is the first record; each receipt that was told is one more, and nothing else is.
+        let founding = Value::from(1);
+        let last = receipts.last().map_or(Some(&founding), |receipt| receipt.get("seq"));
+        assert_eq!((verified.get("ok"), verified.get("seq")), (Some(&true.into()), last), "{name}");
+    }
+}
+
+#[test]
 fn the_second_signal_ends_a_run_at_once() {
     // A tick is thought to its end: with so many who think as long as they may, that takes many minutes.
     let mind = "def step(observation):\n    n = 0\n    while True:\n        n = n + 1\n";

@@ -14,6 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::{
     error::JournalError,
     file::{Note, Writing, remove_beside, settle, write_to},
+    lock,
     name::{Name, identity, length, names_count, open_error, remove, sync_folder, with_suffix},
     reading,
     schema::{self, Found},
@@ -93,11 +94,14 @@ pub(crate) fn begin(
 fn make(file: &Path, name: &Name) -> rusqlite::Result<Connection> {
     let mode =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(file, mode)?;
-    if let Some(found) = &name.found {
-        // The readers of the old world can read the new one.
-        let _ = std::fs::set_permissions(file, found.permissions());
+    if let Some(found) = &name.found
+        && let Ok(made) = File::options().write(true).create(true).truncate(false).open(file)
+    {
+        // The readers and writers of the old world are those of the new one.
+        lock::give_to_owner(&made, &name.path);
+        let _ = made.set_permissions(found.permissions());
     }
+    let db = Connection::open_with_flags(file, mode)?;
     db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     db.query_row("PRAGMA journal_mode = MEMORY", [], |_| Ok(()))?;
     db.pragma_update(None, "synchronous", "FULL")?;

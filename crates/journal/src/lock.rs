@@ -72,9 +72,9 @@ pub(crate) fn exclusively(file: &File, path: &Path) -> Result<(), JournalError> 
     }
 }
 
-/// A file that the machine's administrator makes beside a world is the owner's.
+/// A file that the machine's administrator makes beside a world, or in its place, is the owner's.
 #[cfg(unix)]
-fn give_to_owner(file: &File, path: &Path) {
+pub(crate) fn give_to_owner(file: &File, path: &Path) {
     use std::os::unix::fs::MetadataExt as _;
     if let (Ok(world), Ok(mine)) = (std::fs::metadata(path), file.metadata())
         && mine.uid() == 0
@@ -86,7 +86,7 @@ fn give_to_owner(file: &File, path: &Path) {
 }
 
 #[cfg(not(unix))]
-fn give_to_owner(_: &File, _: &Path) {}
+pub(crate) fn give_to_owner(_: &File, _: &Path) {}
 
 /// Keeps the main file of a world as it is while somebody reads it without SQLite's locks: shared by such
 /// readers, had alone by a writer who is about to change it.

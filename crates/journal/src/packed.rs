@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 
 use oikos_kernel::limits::UNPACKED_PER_PACKED_MAX;
 
-/// Bytes that may unpack from nothing.
-const UNPACKED_FREE: u64 = 1 << 20;
+/// Bytes that may unpack from nothing: so few that many small rows together ask for little memory too.
+const UNPACKED_FREE: u64 = 16 << 10;
 /// The window of the decoder, as a power of two; the encoder's levels stay below.
 const WINDOW_LOG_MAX: u32 = 23;
 /// A frame that decoders skip: its number, and its length after it.

@@ -133,9 +133,6 @@ fn tables(db: &Connection) -> rusqlite::Result<Vec<Entry>> {
 }
 
 fn compare(found: &[Entry]) -> Result<(), String> {
-    let plain = |sql: &str| -> String {
-        sql.chars().filter(|c| !c.is_whitespace() && *c != '"').collect::<String>().to_ascii_lowercase()
-    };
     let mut missing: Vec<&str> = TABLES.iter().map(|(name, _)| *name).collect();
     for (kind, name, sql) in found {
         // SQLite's own indexes of primary keys have no text.
@@ -146,7 +143,9 @@ fn compare(found: &[Entry]) -> Result<(), String> {
         let Some((_, wanted)) = ours else {
             return Err(format!("its schema has the {kind} `{name}`, which no world has"));
         };
-        if plain(sql) != plain(wanted) {
+        // SQLite quotes the name of a table that was renamed.
+        let sql = sql.replacen(&format!("\"{name}\""), name, 1);
+        if !words(&sql).eq(words(wanted)) {
             return Err(format!("its table `{name}` is not made as a world's"));
         }
         missing.retain(|table| table != name);
@@ -155,6 +154,21 @@ fn compare(found: &[Entry]) -> Result<(), String> {
         Some(name) => Err(format!("its schema has no table `{name}`")),
         None => Ok(()),
     }
+}
+
+/// The words and signs of a statement. Only space that parts no words is nothing: `INTEGERPRIMARYKEY`, or
+/// three words in quotes, would be the name of a type, and leave rows without their order.
+fn words(sql: &str) -> impl Iterator<Item = String> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii();
+    let mut rest = sql;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace());
+        let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
+        let sign = rest.chars().next()?.len_utf8();
+        let (word, after) = rest.split_at(end.max(sign));
+        rest = after;
+        Some(word.to_ascii_lowercase())
+    })
 }
 
 /// Why a database could not be looked at.

@@ -128,6 +128,8 @@ impl Mark {
     /// The world of the snapshot, once its hash, its digest and its number are right.
     pub(crate) fn world(&self, log: &dyn Log) -> Result<World, JournalError> {
         let pieces = Pieces { log, seq: self.at.seq, next: 0, piece: Vec::new(), at: 0, problem: None };
+        // One byte more shows that there are too many.
+        let pieces = pieces.take(self.bytes.saturating_add(1));
         let mut body = Hashing { from: pieces, hasher: blake3::Hasher::new(), bytes: 0 };
         let plain = Unpacker::new(BufReader::new(&mut body), unpacked_max(self.bytes))
             .map_err(|error| self.corrupt(format!("it can't be unpacked: {error}")))?;
@@ -136,7 +138,7 @@ impl Mark {
         let unpacking = image.from.problem().map(ToOwned::to_owned);
         let digest = *image.hasher.finalize().as_bytes();
         drop(image);
-        if let Some(problem) = body.from.problem.take() {
+        if let Some(problem) = body.from.get_mut().problem.take() {
             return Err(problem);
         }
         // The image may end before its pieces do.

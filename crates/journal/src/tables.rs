@@ -187,6 +187,12 @@ impl Log for Tables {
             db.prepare_cached(sql)?.query_map(params![number(seq), count], mark)?.collect()
         })?;
         marks.reverse();
+        // How far a snapshot may unpack hangs on its size, which must not be believed.
+        let room = self.read("snapshots", room)?;
+        if let Some(mark) = marks.iter().find(|mark| mark.bytes > room) {
+            let problem = format!("it says that it has {} bytes, and its file has {room}", mark.bytes);
+            return Err(JournalError::corrupt(mark.place(), problem));
+        }
         Ok(marks)
     }
 
@@ -241,6 +247,12 @@ impl Drop for Tables {
             self.place.close(db);
         }
     }
+}
+
+/// Bytes of all pages.
+fn room(db: &Connection) -> rusqlite::Result<u64> {
+    let number = |name: &str| db.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, u64>(0));
+    Ok(number("page_count")?.saturating_mul(number("page_size")?))
 }
 
 /// SQLite's numbers end where those of `i64` do.

@@ -72,6 +72,23 @@ fn only_the_schema_of_a_world_is_a_worlds() {
             "DROP TABLE meta; CREATE TABLE meta (key, value)".into(),
             "its table `meta` is not made as a world's",
         ),
+        (
+            "DROP TABLE meta; CREATE TABLE meta (key TEXTPRIMARYKEY, value BLOB NOT NULL)".into(),
+            "its table `meta` is not made as a world's",
+        ),
+        (
+            "DROP TABLE meta; CREATE TABLE meta (key \"TEXT PRIMARY KEY\", value BLOB NOT NULL)".into(),
+            "its table `meta` is not made as a world's",
+        ),
+        (
+            "DROP TABLE meta; CREATE TABLE meta (key \"TEXT\" \"PRIMARY\" \"KEY\", value BLOB NOT NULL)"
+                .into(),
+            "its table `meta` is not made as a world's",
+        ),
+        (
+            "DROP TABLE meta; CREATE TABLE meta (key TEXT\u{a0}PRIMARY\u{a0}KEY, value BLOB NOT NULL)".into(),
+            "its table `meta` is not made as a world's",
+        ),
         ("ALTER TABLE journal ADD COLUMN more BLOB".into(), "its table `journal` is not made as a world's"),
         ("PRAGMA user_version = 99".into(), "journal format 99"),
         ("PRAGMA user_version = 3".into(), "journal format 3, which oikos 0.1 reads"),
@@ -184,13 +201,18 @@ fn a_small_batch_never_unpacks_to_a_large_one() {
 
 /// Replaces the snapshot's body, with all its hashes right.
 fn forge_snapshot(place: &Place, body: &[u8], digest: Hash) {
+    forge_snapshot_of(place, body, body.len() as u64, digest);
+}
+
+/// As [`forge_snapshot`], and says that the body has so many bytes.
+fn forge_snapshot_of(place: &Place, body: &[u8], bytes: u64, digest: Hash) {
     let db = Connection::open(place.path()).unwrap();
     let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
     let sql = "SELECT seq, row_hash, journal_hash FROM snapshots";
     let (seq, row, chain): (u64, Hash, Hash) = db.query_row(sql, [], read).unwrap();
-    let hash = snapshot_hash(seq, row, chain, digest, body);
+    let hash = snapshot_hash_of(seq, [row, chain, digest], body, bytes);
     let sql = "UPDATE snapshots SET digest = ?, hash = ?, body = ?, bytes = ?";
-    db.execute(sql, params![digest, hash, body, body.len()]).unwrap();
+    db.execute(sql, params![digest, hash, body, bytes]).unwrap();
 }
 
 #[test]
@@ -201,6 +223,40 @@ fn a_small_snapshot_never_unpacks_to_a_large_one() {
     for said in told(&place) {
         assert!(said.contains("the snapshot at record 61"), "{said}");
     }
+}
+
+#[test]
+fn the_size_that_a_snapshot_says_gives_it_no_room() {
+    let place = whole();
+    let (world, _) = Journal::open_read_only(&place.path()).unwrap().last_snapshot().unwrap();
+    for bytes in [1 << 32, 1 << 50] {
+        forge_snapshot_of(&place, &zeros(1 << 30, &world.to_image()), bytes, world.digest());
+        for said in told(&place) {
+            assert!(said.contains(&format!("it says that it has {bytes} bytes")), "{said}");
+        }
+    }
+}
+
+#[test]
+fn small_batches_unpack_to_little_together() {
+    let (_, records) = history(3);
+    let place = Place::new();
+    let mut journal = Journal::create(&place.path()).unwrap();
+    journal.append(&records[..1], &[]).unwrap();
+    for record in &records[1..] {
+        let mut record = record.clone();
+        if let oikos_kernel::record::Cause::Act { output, .. } = &mut record.cause {
+            *output = "x".repeat(60 << 10);
+        }
+        journal.append(&[record], &[]).unwrap();
+    }
+    drop(journal);
+    let db = Connection::open(place.path()).unwrap();
+    let sql = "SELECT min(length(body)) FROM journal WHERE seq_first > 1";
+    let least: usize = db.query_row(sql, [], |row| row.get(0)).unwrap();
+    assert!(least >= (44 << 10) / 128, "{least} bytes stand for 60 KiB");
+    drop(db);
+    verified(&place.path()).unwrap();
 }
 
 #[test]

@@ -359,7 +359,11 @@ pub const SPECS: &[EventSpec] = &[
         "the code of an agent's mind failed",
         &[is(Artifact, "the agent"), is(Detail, "what went wrong").to(Shown::Inside)],
     ),
-    spec(EventKind::Op(OpKind::Sleep), "an agent's loop waits", &[is(Detail, "for what")]),
+    spec(
+        EventKind::Op(OpKind::Sleep),
+        "an agent's loop waits",
+        &[is(Detail, "for what").to(Shown::AsBalances)],
+    ),
     spec(
         EventKind::Wake,
         "an agent's sleep or pause has ended: this is its turn",

@@ -13,7 +13,7 @@ use crate::{
     mind::MindKind,
     op::bounded,
     record::{Cause, Creation, Effect, Event, EventKind, Handle, Outcome, Pays, Record, Shared},
-    rules::{Execution, ResourceKind, Rules},
+    rules::{ResourceKind, Rules},
     time::Time,
     world::World,
 };
@@ -121,7 +121,7 @@ impl Founding {
     /// # Errors
     /// The artifact and the field that can't be.
     pub fn found(self) -> Result<(World, Vec<Record>), FoundingError> {
-        check_rules(&self.rules)?;
+        self.rules.check().map_err(|(field, problem)| FoundingError::new("world", field, problem))?;
         let mut founders: Vec<Founder> = Native::ALL.into_iter().map(native).collect();
         founders.extend(self.founders);
         let order = order(&founders)?;
@@ -239,40 +239,6 @@ impl Alike {
             first => Shared::As(first),
         }
     }
-}
-
-fn check_rules(rules: &Rules) -> Result<(), FoundingError> {
-    let wrong = |field, problem: &str| Err(FoundingError::new("world", field, problem));
-    let names: Vec<&str> = rules.resources.iter().map(|rule| rule.name.as_str()).collect();
-    if !names.starts_with(&crate::rules::ResourceId::BUILT_IN) {
-        return wrong("resources", "cpu, memory and disk come first");
-    }
-    if rules.cpu_ns_per_poll == 0 {
-        return wrong("cpu_per_256_instructions", "it must be at least 1ns");
-    }
-    let (Execution::Tick { ms } | Execution::Autonomous { pace_ms: ms }) = rules.execution;
-    if ms < limits::STEP_MS_MIN {
-        return wrong("execution", "agents step at most once a millisecond");
-    }
-    for rule in &rules.resources {
-        let fits = match (rule.name.as_str(), rule.kind) {
-            (_, ResourceKind::Metered) => true,
-            ("cpu", ResourceKind::Renewable { window_ms }) => window_ms >= 1,
-            ("cpu", _) => return wrong("resources", "`cpu` can only be renewable"),
-            ("memory" | "disk", kind) => kind == ResourceKind::Allocatable,
-            (_, ResourceKind::Renewable { window_ms }) => window_ms >= 1,
-            _ => true,
-        };
-        if !fits {
-            return wrong("resources", "`memory` and `disk` are allocatable, and a window is at least 1ms");
-        }
-    }
-    for (_, resource, amount) in &rules.costs {
-        if *amount < 1 || matches!(rules.kind(*resource), ResourceKind::Allocatable) {
-            return wrong("costs", "an op consumes at least 1 of a resource that is not allocatable");
-        }
-    }
-    Ok(())
 }
 
 /// A native contract as an artifact: it belongs to itself, and anyone may read it.

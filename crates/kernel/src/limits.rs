@@ -98,7 +98,7 @@ pub const PENDING_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Records of one batch.
 pub const BATCH_RECORDS_MAX: usize = 65_536;
-/// How many times larger than its packed bytes a batch or a snapshot may be, give or take a mebibyte, so
+/// How many times larger than its packed bytes a batch or a snapshot may be, give or take 16 KiB, so
 /// that a small file can't ask for much memory; a writer pads a batch that compresses better.
 pub const UNPACKED_PER_PACKED_MAX: usize = 128;
 /// Bytes of a world file: some hundred thousand lines.

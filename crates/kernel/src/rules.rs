@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{op_kind::OpKind, time::Time};
+use crate::{limits, op_kind::OpKind, time::Time};
 
 pub use crate::resource::{ResourceId, ResourceKind, ResourceRule, SCRIP};
 
@@ -109,6 +109,52 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Whether a world can go by these rules.
+    ///
+    /// # Errors
+    /// The part that is wrong, and how.
+    pub(crate) fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let names: Vec<&str> = self.resources.iter().map(|rule| rule.name.as_str()).collect();
+        if !names.starts_with(&ResourceId::BUILT_IN) {
+            return Err(("resources", "cpu, memory and disk come first"));
+        }
+        if names.len() > limits::RESOURCES_MAX {
+            return Err(("resources", "there are more than a world may name"));
+        }
+        if self.cpu_ns_per_poll == 0 {
+            return Err(("cpu_per_256_instructions", "it must be at least 1ns"));
+        }
+        let (Execution::Tick { ms } | Execution::Autonomous { pace_ms: ms }) = self.execution;
+        if ms < limits::STEP_MS_MIN {
+            return Err(("execution", "agents step at most once a millisecond"));
+        }
+        if matches!(self.renewal, Renewal::Tick { ms } if ms < 1) {
+            return Err(("renewal", "what was used comes back after a millisecond at the earliest"));
+        }
+        for rule in &self.resources {
+            let fits = match (rule.name.as_str(), rule.kind) {
+                (_, ResourceKind::Metered) => true,
+                ("cpu", ResourceKind::Renewable { window_ms }) => window_ms >= 1,
+                ("cpu", _) => return Err(("resources", "`cpu` can only be renewable")),
+                ("memory" | "disk", kind) => kind == ResourceKind::Allocatable,
+                (_, ResourceKind::Renewable { window_ms }) => window_ms >= 1,
+                _ => true,
+            };
+            if !fits {
+                return Err((
+                    "resources",
+                    "`memory` and `disk` are allocatable, and a window is at least 1ms",
+                ));
+            }
+        }
+        for (_, resource, amount) in &self.costs {
+            if *amount < 1 || matches!(self.kind(*resource), ResourceKind::Allocatable) {
+                return Err(("costs", "an op consumes at least 1 of a resource that is not allocatable"));
+            }
+        }
+        Ok(())
+    }
+
     /// The rules of a world in which nothing is limited.
     #[must_use]
     pub fn unlimited(name: &str, seed: u64, start: Time) -> Self {

@@ -124,7 +124,7 @@ pub(crate) trait State {
     /// Scrip or a resource (`Some`) comes into being; only a world being founded allows it.
     fn found(&mut self, resource: Option<ResourceId>, amount: i64) -> Result<(), Guard>;
     /// So much of a resource is no more.
-    fn lapsed(&mut self, resource: ResourceId, amount: i64);
+    fn lapsed(&mut self, resource: ResourceId, amount: i64) -> Result<(), Guard>;
 }
 
 /// Changes the state by one effect.
@@ -246,8 +246,7 @@ fn lapse<S: State>(state: &mut S, from: Handle, resource: ResourceId, amount: i6
     }
     cell.limit = 0;
     cell.window = None;
-    state.lapsed(resource, amount);
-    Ok(())
+    state.lapsed(resource, amount)
 }
 
 /// Occupies (or frees) bytes of the owner's disk.
@@ -519,7 +518,11 @@ pub(crate) fn still_held<S: State>(state: &S, handle: Handle) -> Vec<Held> {
     all.extend((account.scrip > 0).then_some(Held::Scrip { amount: account.scrip }));
     for (resource, rule) in state.rules().by_id() {
         let amount = match rule.kind {
-            ResourceKind::Depletable => state.free(number, resource),
+            // The amounts set aside for a thought under way are held too: the journal knows nothing of them.
+            ResourceKind::Depletable => {
+                let held = state.cell(number, resource).map_or(0, |cell| cell.held);
+                state.free(number, resource).saturating_add(held)
+            }
             ResourceKind::Allocatable => state.cell(number, resource).map_or(0, |cell| cell.limit),
             ResourceKind::Renewable { .. } | ResourceKind::Metered => 0,
         };

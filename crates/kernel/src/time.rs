@@ -1,10 +1,10 @@
 //! Time as the kernel knows it: whole milliseconds that somebody else hands in. It reads no clock.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 /// An instant, in milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Time(i64);
 
 impl Time {
@@ -36,6 +36,14 @@ impl Time {
     #[must_use]
     pub fn after_ms(self, ms: i64) -> Option<Self> {
         Self::from_ms(self.0.checked_add(ms)?)
+    }
+}
+
+/// A file gives instants that can be printed, or none.
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let ms = i64::deserialize(deserializer)?;
+        Self::from_ms(ms).ok_or_else(|| D::Error::custom("an instant outside the years 0 to 9999"))
     }
 }
 
@@ -111,6 +119,7 @@ mod tests {
         }
         for ms in [i64::MAX, i64::MIN, Time::MS_MIN - 1, Time::MS_MAX + 1] {
             assert_eq!(Time::from_ms(ms), None);
+            assert!(postcard::from_bytes::<Time>(&postcard::to_stdvec(&ms).unwrap()).is_err());
         }
         for (text, us) in [
             ("500ms", Some(500_000)),

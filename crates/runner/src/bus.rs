@@ -196,8 +196,10 @@ impl Bus {
     /// Tells every subscriber that nothing more comes.
     pub(crate) fn close(&mut self, world: &World) {
         for subscriber in self.subscribers.drain(..) {
-            subscriber.mailbox.lend(world, false);
-            subscriber.mailbox.open().closed = true;
+            // In one step: what was missed between two would be lent to nobody.
+            let mut slot = subscriber.mailbox.open();
+            slot.lend(world);
+            slot.closed = true;
             subscriber.mailbox.bell.notify_all();
         }
     }
@@ -207,6 +209,16 @@ impl Bus {
 fn told(world: &World, filter: &Filter, record: &Record) -> Vec<Value> {
     let wanted = record.events.iter().filter(|event| world.fits(filter, event));
     wanted.filter_map(|event| event_json(world, record.seq, record.time, event, Viewer::Observer)).collect()
+}
+
+impl Slot {
+    /// Puts the world there, if something was missed and there is none as late.
+    fn lend(&mut self, world: &World) {
+        let Some(missed) = self.missed else { return };
+        if self.world.as_ref().is_none_or(|there| there.seq() < missed.until) {
+            self.world = Some(Box::new(world.clone()));
+        }
+    }
 }
 
 impl Mailbox {
@@ -234,9 +246,8 @@ impl Mailbox {
     /// that waits for it.
     fn lend(&self, world: &World, if_asked: bool) {
         let mut slot = self.open();
-        let Some(missed) = slot.missed.filter(|_| slot.asks || !if_asked) else { return };
-        if slot.world.as_ref().is_none_or(|there| there.seq() < missed.until) {
-            slot.world = Some(Box::new(world.clone()));
+        if slot.asks || !if_asked {
+            slot.lend(world);
             self.bell.notify_one();
         }
     }

@@ -102,6 +102,10 @@ fn serve_groups(
 ) -> Result<(), RunError> {
     while let Some(group) = next(groups, stop)? {
         for line in group {
+            // Those that have not begun are not done.
+            if stop.is_asked() {
+                break;
+            }
             answers.answer(live, line, stop)?;
         }
         answers.hand_out(live)?;
@@ -206,7 +210,7 @@ impl<W: Write> Answers<W> {
         };
         let Asked { id, request } = asked;
         match request {
-            Ok(Request::Batch(acts)) => self.batch(live, &id, acts)?,
+            Ok(Request::Batch(acts)) => self.batch(live, &id, acts, stop)?,
             Ok(request) => {
                 let reply = live.answer(request, stop)?;
                 self.put(&told(&id, reply))?;
@@ -234,11 +238,16 @@ impl<W: Write> Answers<W> {
         live: &mut Live,
         id: &Value,
         acts: Vec<Result<Act, Refusal>>,
+        stop: &Stop,
     ) -> Result<(), RunError> {
         self.bytes.extend_from_slice(b"{\"id\":");
         self.put(id)?;
         self.bytes.extend_from_slice(b",\"receipts\":[");
         for (at, act) in acts.into_iter().enumerate() {
+            // After a stop was asked for no more are done: as many receipts as there are were.
+            if stop.is_asked() {
+                break;
+            }
             if at > 0 {
                 self.bytes.push(b',');
             }

@@ -28,6 +28,10 @@ const WAITING_RECORDS_MAX: usize = 2 * BATCH_RECORDS;
 /// older than a tenth of a second when it is on disk.
 const GROUPING_MAX: Duration = Duration::from_millis(50);
 
+/// Batches that go before a snapshot that is ready: where somebody always waits for the next record, it would
+/// else never be stored.
+const BATCHES_BEFORE_IMAGE: u32 = 256;
+
 /// Rung when something is to be looked at.
 pub(crate) type Bell = Arc<dyn Fn() + Send + Sync>;
 
@@ -71,6 +75,8 @@ struct Queue {
     encoding: bool,
     /// The snapshot, to be stored when no record is in a hurry.
     image: Option<Box<Image>>,
+    /// Batches that went before it.
+    passed: u32,
     /// The answers that may leave the process when their record is on disk, in order.
     releases: VecDeque<(u64, Release)>,
     /// Where the journal ends; all that waited for this has been let go.
@@ -109,6 +115,7 @@ impl Writer {
             world: None,
             encoding: false,
             image: None,
+            passed: 0,
             releases: VecDeque::new(),
             head: journal.head(),
             failed: false,
@@ -283,15 +290,15 @@ impl Queue {
             });
         }
         let waited = self.since.elapsed();
-        match first {
-            Some(first)
-                if self.closing || self.wanted >= first || self.is_enough() || waited >= GROUPING_MAX =>
-            {
-                return Ok(Job::Append(self.take(u64::MAX)));
-            }
-            _ => {}
+        let is_due =
+            |first| self.closing || self.wanted >= first || self.is_enough() || waited >= GROUPING_MAX;
+        let has_waited = self.image.is_some() && self.passed >= BATCHES_BEFORE_IMAGE;
+        if first.is_some_and(is_due) && !has_waited {
+            self.passed += u32::from(self.image.is_some());
+            return Ok(Job::Append(self.take(u64::MAX)));
         }
         if let Some(image) = self.image.take() {
+            self.passed = 0;
             return Ok(Job::Store(image));
         }
         match first {
@@ -421,5 +428,38 @@ impl Shared {
         self.done.notify_all();
         self.work.notify_one();
         bell.iter().for_each(|ring| ring());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oikos_kernel::{
+        record::{Cause, Outcome},
+        time::Time,
+    };
+
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_stored_though_somebody_always_waits_for_a_record() {
+        let writer = Writer::new(Journal::in_memory().expect("a journal"));
+        let mut queue = writer.shared.open();
+        queue.image = Some(Box::new(Image::of(&World::empty(), [0; 32]).expect("an image")));
+        let batches = (1..).take_while(|seq| {
+            queue.records.push(Record {
+                seq: *seq,
+                time: Time::default(),
+                cause: Cause::Clock { away_ms: 0 },
+                charges: Vec::new(),
+                effects: Vec::new(),
+                events: Vec::new(),
+                outcome: Outcome::Nothing,
+            });
+            queue.want(*seq);
+            matches!(queue.next(), Ok(Job::Append(_)))
+        });
+        assert_eq!(batches.count(), 256);
+        assert!(queue.image.is_none() && queue.records.len() == 1, "the record goes next");
+        assert!(matches!(queue.next(), Ok(Job::Append(_))));
     }
 }

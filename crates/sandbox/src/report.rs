@@ -126,7 +126,7 @@ fn traceback(error: &MontyException, file: &str, lines: Lines, message: &str) ->
             frame.start.line.checked_sub(lines.before).filter(|line| (1..=lines.own).contains(line))?;
         let mut frame = frame.clone();
         file.clone_into(&mut frame.filename);
-        frame.end.line = line + (frame.end.line - frame.start.line);
+        frame.end.line = line + frame.end.line.saturating_sub(frame.start.line);
         frame.start.line = line;
         if let Some(long) = frame.preview_line.as_deref().filter(|line| line.len() > LINE_CHARS_MAX) {
             let shown: String = long.trim_start().chars().take(LINE_CHARS_MAX).collect();

@@ -141,7 +141,13 @@ pub(crate) fn payment(record: &mut Record) -> &mut i64 {
 
 /// The hash of a snapshot, by the document.
 pub(crate) fn snapshot_hash(seq: u64, row_hash: Hash, journal_hash: Hash, digest: Hash, body: &[u8]) -> Hash {
-    let bytes = (body.len() as u64).to_le_bytes();
+    snapshot_hash_of(seq, [row_hash, journal_hash, digest], body, body.len() as u64)
+}
+
+/// As [`snapshot_hash`], of one that says that its body has so many bytes.
+pub(crate) fn snapshot_hash_of(seq: u64, hashes: [Hash; 3], body: &[u8], bytes: u64) -> Hash {
+    let [row_hash, journal_hash, digest] = hashes;
+    let bytes = bytes.to_le_bytes();
     let body_hash = *blake3::hash(body).as_bytes();
     let all = [&seq.to_le_bytes()[..], &row_hash, &journal_hash, &digest, &bytes, &body_hash];
     *blake3::hash(&all.concat()).as_bytes()

@@ -399,7 +399,9 @@ impl State for Draft<'_> {
     }
 
     // The total is the world's own.
-    fn lapsed(&mut self, _resource: ResourceId, _amount: i64) {}
+    fn lapsed(&mut self, _resource: ResourceId, _amount: i64) -> Result<(), Guard> {
+        Ok(())
+    }
 }
 
 impl Savepoint {

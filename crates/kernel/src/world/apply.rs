@@ -109,6 +109,7 @@ impl World {
                 return Err("the founding begins with the first record, and only there".into());
             }
             Cause::Genesis { rules, source, artifacts } => {
+                rules.check().map_err(|(field, problem)| format!("its `{field}`: {problem}"))?;
                 self.rules = Arc::new(Rules::clone(rules));
                 self.source = *source;
                 self.founders = *artifacts;

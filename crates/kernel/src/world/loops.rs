@@ -322,7 +322,8 @@ impl World {
         let Some(number) = self.loop_of(agent) else { return };
         let (now, charges) = (record.time, record.charges.iter());
         let cpu = charges.filter(|charge| charge.principal == agent && charge.resource == ResourceId::CPU);
-        let cpu_us = cpu.map(|charge| charge.amount).sum();
+        // A record that nobody made here may charge it twice.
+        let cpu_us = cpu.map(|charge| charge.amount).fold(0, i64::saturating_add);
         let lack = match &record.outcome {
             Outcome::Refused(refusal) => {
                 let own = refusal.lack.filter(|lack| lack.principal == agent);
@@ -364,26 +365,26 @@ impl World {
     /// An agent's mind is asked: it thinks until its step, through all that happens meanwhile.
     fn asked(&mut self, seq: u64, agent: Handle, turn: u64) {
         let Some(number) = self.loop_of(agent) else { return };
-        let now = State::now(self);
-        let woke = self.row(number).and_then(|row| self.woke(row, now));
-        let Some(row) = self.agent_mut(number) else { return };
-        row.last_turn = Some(turn);
-        row.turn_at = Some(now);
-        row.woke = woke;
+        self.turn_came(number, turn);
         self.set_phase(number, Phase::Thinking { since_seq: seq }, None);
     }
 
     fn fell_short(&mut self, agent: Handle, turn: u64, told: &mut Vec<Event>) {
         let Some(number) = self.loop_of(agent) else { return };
-        let now = State::now(self);
-        // Why it woke is told when it steps.
-        let woke = self.row(number).and_then(|row| self.woke(row, now));
-        let Some(row) = self.agent_mut(number) else { return };
-        row.last_turn = Some(turn);
-        row.turn_at = Some(now);
-        row.woke = woke;
+        self.turn_came(number, turn);
         let need = self.row(number).map_or(1, |row| self.step_need(row));
         self.lacks(number, ResourceId::CPU, need, told);
+    }
+
+    /// A turn came that is no step yet: why the loop woke is told when it steps.
+    fn turn_came(&mut self, number: u32, turn: u64) {
+        let now = State::now(self);
+        let woke = self.row(number).and_then(|row| self.woke(row, now));
+        if let Some(row) = self.agent_mut(number) {
+            row.last_turn = Some(turn);
+            row.turn_at = Some(now);
+            row.woke = woke;
+        }
     }
 
     /// A loop needs more of a resource than there is: it waits, or lets the turn pass.

@@ -263,6 +263,10 @@ impl World {
     fn check_numbers(&self) -> Result<(), String> {
         let (artifacts, accounts, agents) = (State::len(self), self.accounts_len(), self.agents_len());
         let resources = self.rules.resources.len();
+        self.rules.check().map_err(|(field, problem)| format!("its `{field}`: {problem}"))?;
+        if self.seq > 0 && self.allotted.len() != resources {
+            return Err("it has not one total for each resource".into());
+        }
         if self.holders.len() != accounts as usize || self.cells.len() != accounts as usize * resources {
             return Err("its accounts are not as many as their holders".into());
         }
@@ -604,12 +608,10 @@ impl State for World {
         Ok(())
     }
 
-    #[expect(
-        clippy::expect_used,
-        reason = "a resource that had a rate has a total, and the rate is part of it"
-    )]
-    fn lapsed(&mut self, resource: ResourceId, amount: i64) {
-        let total = self.allotted.get_mut(usize::from(resource.0)).expect("a total of each resource");
-        *total = total.checked_sub(amount).expect("a rate is part of its total");
+    fn lapsed(&mut self, resource: ResourceId, amount: i64) -> Result<(), Guard> {
+        let total = self.allotted.get_mut(usize::from(resource.0)).filter(|total| **total >= amount);
+        let total = total.ok_or_else(|| Guard::Broken("a rate lapses that never came into being".into()))?;
+        *total -= amount;
+        Ok(())
     }
 }

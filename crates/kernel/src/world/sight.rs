@@ -89,7 +89,9 @@ impl World {
     /// nobody would be told.
     #[must_use]
     pub fn row_fits(&self, filter: &Filter, row: &EventRow, viewer: Viewer) -> bool {
-        self.row_seen(row, viewer).is_some_and(|event| self.fits(filter, &event))
+        // Most events are not meant, and nothing is shown that is not there: that is seen first.
+        self.fits(filter, &row.event)
+            && self.row_seen(row, viewer).is_some_and(|event| self.fits(filter, &event))
     }
 
     /// Whether a viewer is shown a payment.

@@ -5,8 +5,8 @@ use oikos_kernel::{
     founding::{Founder, Founding},
     json::Json,
     limits,
-    record::{Cause, Outcome, Record},
-    rules::Rules,
+    record::{Cause, Charge, Outcome, Record, Thought},
+    rules::{Renewal, ResourceId, Rules},
     time::Time,
     world::World,
 };
@@ -242,6 +242,46 @@ fn a_founding_takes_as_many_records_as_it_needs() {
     again.apply(&clock(3)).unwrap();
     let late = Record { cause: Cause::Founding, ..clock(4) };
     assert!(again.apply(&late).unwrap_err().problem.contains("artifacts are founded"));
+}
+
+#[test]
+fn a_record_that_nobody_made_is_refused_or_does_no_harm() {
+    let agent = |at| Founder { has_loop: true, code: Some("x".into()), ..Founder::new(&format!("a{at}")) };
+    let (world, records) = founders(2, agent).found().unwrap();
+    let refused = |rules: Rules| {
+        let mut genesis = records[0].clone();
+        let Cause::Genesis { source, artifacts, .. } = genesis.cause else { panic!("the first record") };
+        genesis.cause = Cause::Genesis { rules: Box::new(rules), source, artifacts };
+        World::empty().apply(&genesis).unwrap_err().problem
+    };
+    let mut rules = world.rules().clone();
+    rules.renewal = Renewal::Tick { ms: 0 };
+    assert!(refused(rules).contains("comes back after a millisecond"));
+    let mut rules = world.rules().clone();
+    rules.resources.clear();
+    assert!(refused(rules).contains("cpu, memory and disk come first"));
+    // Nobody is charged twice for one thing, and a sum beyond all numbers is no panic.
+    let (agent, resource) = (world.lookup("a0").unwrap(), ResourceId::CPU);
+    let charge = Charge { principal: agent, resource, amount: i64::MAX };
+    let thought = Thought {
+        action: Json::default(),
+        charges: vec![],
+        output: String::new(),
+        failed: false,
+        woke: None,
+    };
+    let step = Record {
+        seq: 2,
+        time: world.now(),
+        cause: Cause::Step { agent, turn: 0, thought, output: String::new() },
+        charges: vec![charge; 2],
+        effects: vec![],
+        events: vec![],
+        outcome: Outcome::Nothing,
+    };
+    let mut again = world;
+    again.apply(&step).unwrap();
+    assert_eq!(again.used(agent, resource), i64::MAX);
 }
 
 #[test]

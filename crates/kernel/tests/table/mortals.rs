@@ -129,3 +129,25 @@ fn nobody_pins_a_strangers_artifact() {
         "#,
     );
 }
+
+#[test]
+fn nobody_dies_of_whom_something_is_set_aside() {
+    let mut toy = check(
+        r#"
+        resources: fuel depletable
+        world: bob 0
+        agent eve fuel 9 code [['return', null]]
+        "#,
+    );
+    let (eve, fuel) = (toy.handle("eve"), toy.world.rules().resource("fuel").unwrap());
+    let reserved = toy.world.reserve(eve, fuel, 5, toy.now).unwrap();
+    let die = serde_json::json!({ "op": "delete", "artifact": "eve", "heir": "bob" });
+    // A journal that is read again has nothing set aside, and would find it there.
+    assert!(toy.act("eve", &die).refusal().unwrap().message.contains("still holds something"));
+    toy.world.settle(reserved);
+    assert!(toy.act("eve", &die).outcome.is_ok());
+    let mut again = oikos_kernel::world::World::empty();
+    toy.journal.iter().for_each(|record| again.apply(record).unwrap());
+    assert_eq!(again.digest(), toy.world.digest());
+    assert_eq!(again.limit(again.lookup("bob").unwrap(), fuel), 9);
+}

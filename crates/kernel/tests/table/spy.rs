@@ -194,6 +194,21 @@ fn where_balances_are_public_events_still_keep_what_was_sent_along() {
 }
 
 #[test]
+fn what_a_sleeper_waits_for_tells_what_it_has_and_is_its_own_affair() {
+    for (rules, is_public) in [("", true), ("balances own, ", false)] {
+        let mut toy = found(rules);
+        let wait = json!({ "op": "sleep", "resource": "scrip", "level": { "at_least": 100 } });
+        assert!(toy.act("late", &wait).refusal().is_none());
+        let viewer = |who| Viewer::Artifact(Some(toy.handle(who)));
+        for (viewer, sees) in [(viewer("late"), true), (viewer("spy"), is_public), (Viewer::Observer, true)] {
+            let slept = toy.world.events().find(|row| row.event.kind.as_str() == "sleep").unwrap();
+            let shown = toy.world.row_seen(slept, viewer).unwrap();
+            assert_eq!(shown.detail.as_deref(), sees.then_some("scrip at least 100"), "{viewer:?}");
+        }
+    }
+}
+
+#[test]
 fn the_parties_and_observers_are_told() {
     let mut toy = found("balances own, ");
     bid(&mut toy, 500);
