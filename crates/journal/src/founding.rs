@@ -167,12 +167,21 @@ fn set_aside(path: &Path, aside: &Path) -> Result<(), JournalError> {
         match std::fs::hard_link(&from, &to) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             // A file system without links: the name is free for a moment.
-            Err(_) => std::fs::rename(&from, &to).map_err(|error| open_error(&from, &error))?,
-            Ok(()) => {}
+            Err(error) if has_no_links(&error) && from.exists() => {
+                std::fs::rename(&from, &to).map_err(|error| open_error(&from, &error))?;
+            }
+            Err(error) if from.exists() => return Err(open_error(&to, &error)),
+            Ok(()) | Err(_) => {}
         }
     }
     sync_folder(path)?;
     remove_beside(path, &["-wal", "-journal", "-shm"])
+}
+
+/// Whether a file can't get a second name where it is, or no more of them.
+fn has_no_links(error: &std::io::Error) -> bool {
+    use ErrorKind::{PermissionDenied, TooManyLinks, Unsupported};
+    matches!(error.kind(), PermissionDenied | TooManyLinks | Unsupported)
 }
 
 /// Undoes what was cut short: a founding that had not taken its place, and a second name of the old world.
