@@ -223,7 +223,8 @@ fn the_second_signal_ends_a_run_at_once() {
     let mind = "def step(observation):\n    n = 0\n    while True:\n        n = n + 1\n";
     let small = Small::of("[[agents]]\nid = 'a'\ncount = 5000\ncode_file = 'mind.py'\n", mind);
     let mut child = small.start("a.oikos", &["--set", "execution.ticks=1000000"]);
-    small.wait(&mut child, "a.oikos", 1);
+    // The second record is the beginning of the tick, and is written while it is thought.
+    small.wait(&mut child, "a.oikos", 2);
     // Two that come at the same time are one.
     let status = loop {
         signal_to(&child, "INT");

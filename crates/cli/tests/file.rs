@@ -228,3 +228,25 @@ fn a_founding_that_was_cut_short_is_begun_afresh_and_starting_over_is_undone() {
     assert!(small.try_run("a.oikos", &["--fresh"]).status.success());
     assert!(small.path("a.oikos.2").exists());
 }
+
+#[test]
+fn a_world_file_that_a_world_was_not_founded_from_is_not_read() {
+    let small = Small::new();
+    small.run("a.oikos", &["--set", "execution.ticks=1"]);
+    let db = rusqlite::Connection::open(small.path("a.oikos")).expect("a database");
+    let text = "[[agents]]\nid = 'a'\ncount = 4000000\ncode = 'def step(o): return None'\n";
+    let source = serde_json::json!({ "file": "a.toml", "text": text, "files": {}, "seed": null, "set": [] })
+        .to_string();
+    db.execute("UPDATE meta SET value = ? WHERE key = 'source'", [source.as_bytes()]).expect("SQL");
+    drop(db);
+    let begun = std::time::Instant::now();
+    let verified = small.verify("a.oikos");
+    let said = String::from_utf8_lossy(&verified.stdout);
+    assert!(said.contains("is not the one that the world was founded from"), "{said}");
+    let db = small.path("a.oikos");
+    let acted = oikos(["act", db.to_str().expect("UTF-8"), "--as", "agent_001", r#"{"op": "noop"}"#]);
+    assert_eq!(acted.status.code(), Some(3));
+    assert!(talk(&acted).contains("is not the one that the world was founded from"), "{}", talk(&acted));
+    // Millions of agents take half a minute.
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+}

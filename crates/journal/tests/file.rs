@@ -115,6 +115,25 @@ fn starting_over_keeps_the_old_world_under_another_name() {
     assert_ne!(first, second);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_world_begun_afresh_is_its_owners() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+    let (_, records) = history(3);
+    let place = Place::new();
+    place.write(&records, 10);
+    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o600)).unwrap();
+    // Only the administrator can give files away; others own both worlds.
+    let _ = chown(place.path(), Some(12_345), Some(12_345));
+    let who =
+        || std::fs::metadata(place.path()).map(|found| (found.uid(), found.gid(), found.mode())).unwrap();
+    let before = who();
+    let mut journal = Journal::create_afresh(&place.path()).unwrap();
+    journal.append(&records, &[]).unwrap();
+    drop(journal);
+    assert_eq!(who(), before);
+}
+
 #[test]
 fn starting_over_that_was_cut_short_leaves_the_old_world() {
     let (_, records) = history(30);

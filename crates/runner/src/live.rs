@@ -175,9 +175,11 @@ impl Live {
     /// # Errors
     /// When the journal is damaged or can't be read.
     pub fn open(journal: Journal) -> Result<Self, RunError> {
-        let file = recorded(&journal)?;
+        let source = recorded_source(&journal)?;
         let (world, began) = state(&journal)?;
-        founded_from(&world, &file)?;
+        // A file that the world was not founded from is not read: its agents may be millions.
+        founded_from(&world, &source)?;
+        let file = config::reload(&source, library::founders())?;
         let clock = match file.plan.clock {
             ClockKind::Virtual => (Clock::Virtual, None),
             ClockKind::Wall => {
@@ -405,22 +407,26 @@ pub fn state(journal: &Journal) -> Result<(World, Option<World>), RunError> {
 }
 
 /// The world file that a database was made from.
+fn recorded(journal: &Journal) -> Result<WorldFile, RunError> {
+    Ok(config::reload(&recorded_source(journal)?, library::founders())?)
+}
+
+/// The text of the world file that a database was made from, with all it refers to.
 ///
 /// # Errors
 /// When it is missing or damaged.
-pub fn recorded(journal: &Journal) -> Result<WorldFile, RunError> {
+pub fn recorded_source(journal: &Journal) -> Result<Source, RunError> {
     let corrupt = |problem: String| JournalError::Corrupt { place: "meta".into(), problem };
     let bytes = journal.meta(SOURCE)?.ok_or_else(|| corrupt("the world file is missing".into()))?;
-    let source: Source = serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?;
-    Ok(config::reload(&source, library::founders())?)
+    Ok(serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?)
 }
 
 /// Whether a world was founded from a recorded world file.
 ///
 /// # Errors
 /// When it was not.
-pub fn founded_from(world: &World, file: &WorldFile) -> Result<(), RunError> {
-    if file.source.digest() == world.source() {
+pub fn founded_from(world: &World, source: &Source) -> Result<(), RunError> {
+    if source.digest() == world.source() {
         return Ok(());
     }
     let problem = "the recorded world file is not the one that the world was founded from".into();

@@ -14,7 +14,7 @@ use oikos_runner::kernel::{event, op, receipt::Receipt, world::wire::Viewer};
 use oikos_runner::{
     Journal, Live, Misread, RunError, Stop, Verified,
     config::{self, Overrides, WorldFile},
-    founded_from, library, recorded, report, session, strict_json, verify,
+    founded_from, library, recorded_source, report, session, strict_json, verify,
 };
 use serde_json::{Value, json};
 
@@ -101,7 +101,7 @@ fn check(world: &Path, printer: Printer) -> Result<ExitStatus> {
     let found = verify(&journal, |seq| bar.set_position(seq));
     bar.finish_and_clear();
     let found = found.map_err(RunError::from).and_then(|found| {
-        founded_from(&found.world, &recorded(&journal)?)?;
+        founded_from(&found.world, &recorded_source(&journal)?)?;
         Ok(found)
     });
     let told = match &found {
