@@ -239,7 +239,6 @@ fn a_world_file_that_a_world_was_not_founded_from_is_not_read() {
         .to_string();
     db.execute("UPDATE meta SET value = ? WHERE key = 'source'", [source.as_bytes()]).expect("SQL");
     drop(db);
-    let begun = std::time::Instant::now();
     let verified = small.verify("a.oikos");
     let said = String::from_utf8_lossy(&verified.stdout);
     assert!(said.contains("is not the one that the world was founded from"), "{said}");
@@ -247,6 +246,4 @@ fn a_world_file_that_a_world_was_not_founded_from_is_not_read() {
     let acted = oikos(["act", db.to_str().expect("UTF-8"), "--as", "agent_001", r#"{"op": "noop"}"#]);
     assert_eq!(acted.status.code(), Some(3));
     assert!(talk(&acted).contains("is not the one that the world was founded from"), "{}", talk(&acted));
-    // Millions of agents take half a minute.
-    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
 }
