@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod door;
+mod records;
 
 use std::{
     path::{Path, PathBuf},
@@ -18,7 +19,7 @@ use oikos_runner::{
     kernel::{
         event::{EventKind, Filter},
         id::Handle,
-        record::{Cause, Record},
+        record::Cause,
         time::Time,
         world::World,
     },
@@ -26,7 +27,7 @@ use oikos_runner::{
 };
 use serde_json::{Value, json};
 
-use self::door::world_file;
+use self::{door::world_file, records::records};
 
 /// How long a test waits for what must come; it comes in a small part of that.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,18 +45,6 @@ fn live(text: &str, db: &Path) -> Live {
 
 fn on_disk(db: &Path) -> u64 {
     Journal::open_read_only(db).expect("it can be read").head().seq
-}
-
-fn records(live: &mut Live) -> Vec<Record> {
-    let mut records: Vec<Record> = Vec::new();
-    let journal = live.sequencer.journal().expect("no fault");
-    verify(&journal, |_| ()).expect("the journal verifies");
-    let read = journal.records(1, |record| {
-        records.push(record);
-        Ok::<(), JournalError>(())
-    });
-    read.expect("the journal is read");
-    records
 }
 
 /// A mind whose thought goes on until all that happened before it is on disk, as one does that takes long.

@@ -3,19 +3,19 @@
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod door;
+mod records;
 
 use oikos_runner::{
-    Journal, JournalError, Live, Mind, Signal, Stop, Stopped, Why,
+    Journal, Live, Mind, Signal, Stop, Stopped, Why,
     kernel::{
-        record::{Cause, Handle, Record},
+        record::{Cause, Handle},
         time::Time,
         world::World,
     },
-    verify,
 };
 use serde_json::{Value, json};
 
-use self::door::world_file;
+use self::{door::world_file, records::records};
 
 /// Why these worlds are asked to stop.
 const WHY: Why = Why::Signal(Signal::Terminate);
@@ -52,20 +52,6 @@ impl Mind for Stops {
 
 fn found(world: &str) -> Live {
     Live::found(world_file(world), Journal::in_memory).expect("the world is founded")
-}
-
-fn records(live: &mut Live) -> Vec<Record> {
-    let mut records: Vec<Record> = Vec::new();
-    let journal = live.sequencer.journal().expect("no fault");
-    verify(&journal, |_| ()).expect("the journal verifies");
-    let read = journal.records(1, |record| {
-        records.push(record);
-        Ok::<(), JournalError>(())
-    });
-    read.expect("the journal is read");
-    drop(journal);
-    live.world().audit().expect("the books add up");
-    records
 }
 
 #[test]
