@@ -1,5 +1,5 @@
 //! Links position-independent libraries (the custom section `dylink.0`) statically into one module: one memory,
-//! one table, every symbol resolved. What no library defines is imported from the host.
+//! one table, every symbol resolved. Functions that no library defines are imported from the host.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use wasmtime::{
-    Caller, Engine, ExternType, Instance, Linker, Memory, Module, Store, TypedFunc, Val, WasmParams, WasmResults,
+    Caller, Engine, ExternType, Instance, Linker, Memory, Module, Store, TypedFunc, Val, WasmParams,
+    WasmResults,
 };
 
 use crate::{
@@ -142,12 +143,15 @@ fn bad(errno: i32) -> wasmtime::Error {
 /// C's library sleeps, where it does at a boot, by clocks and polls of its own: every one is due at once.
 fn naps(linker: &mut Linker<Host>, module: &Module) -> wasmtime::Result<()> {
     for import in module.imports() {
-        let clock = import.module().starts_with("wasi:clocks/") || import.module().starts_with("wasi:io/poll");
+        let clock =
+            import.module().starts_with("wasi:clocks/") || import.module().starts_with("wasi:io/poll");
         let (ExternType::Func(of), true) = (import.ty(), clock) else { continue };
         if import.name() == "poll" {
-            linker.func_wrap(import.module(), "poll", |mut caller: Caller<'_, Host>, _: i32, _: i32, out: i32| {
-                ready(&mut caller, out)
-            })?;
+            linker.func_wrap(
+                import.module(),
+                "poll",
+                |mut caller: Caller<'_, Host>, _: i32, _: i32, out: i32| ready(&mut caller, out),
+            )?;
             continue;
         }
         linker.func_new(import.module(), import.name(), of, |_, _, results| {
@@ -163,7 +167,8 @@ fn naps(linker: &mut Linker<Host>, module: &Module) -> wasmtime::Result<()> {
 /// Answers a poll: the first of its list is ready.
 fn ready(caller: &mut Caller<'_, Host>, out: i32) -> wasmtime::Result<()> {
     let malloc = caller.get_export("malloc").and_then(wasmtime::Extern::into_func);
-    let malloc = malloc.ok_or_else(|| wasmtime::format_err!("there is no malloc"))?.typed::<i32, i32>(&mut *caller)?;
+    let malloc =
+        malloc.ok_or_else(|| wasmtime::format_err!("there is no malloc"))?.typed::<i32, i32>(&mut *caller)?;
     let list = malloc.call(&mut *caller, 8)?;
     let mut guest = Guest::new(caller).map_err(bad)?;
     guest.write(list, &0_i32.to_le_bytes()).map_err(bad)?;

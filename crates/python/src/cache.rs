@@ -131,3 +131,53 @@ fn ours(metadata: &fs::Metadata) -> io::Result<()> {
     }
     Err(io::Error::new(io::ErrorKind::PermissionDenied, "others can write it"))
 }
+
+#[cfg(test)]
+#[expect(clippy::expect_used, reason = "a test may stop")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// The smallest module.
+    const EMPTY: &[u8] = b"\0asm\x01\0\0\0";
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("its mode can be set");
+    }
+
+    /// Code that others can write is never run: not from their file, not from their folder, not by a link.
+    #[test]
+    fn a_file_that_others_can_write_is_not_taken() {
+        let engine = engine::engine().expect("an engine");
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = Place::open(&engine, &folder.path().join("cache")).expect("a place");
+        let compiled = engine.precompile_module(EMPTY).expect("it compiles");
+        assert!(place.load(&engine).is_none(), "there is nothing yet");
+        place.store(&compiled).expect("it is stored");
+        assert!(place.load(&engine).is_some());
+
+        let path = place.path("compiled");
+        for (mode, taken) in [(0o620, false), (0o602, false), (0o644, true), (0o600, true)] {
+            set_mode(&path, mode);
+            assert_eq!(place.load(&engine).is_some(), taken, "mode {mode:o}");
+        }
+        for bytes in [&b"no code"[..], &[], compiled.get(..compiled.len() / 2).expect("half of it")] {
+            fs::write(&path, bytes).expect("it can be written");
+            assert!(place.load(&engine).is_none(), "{} bytes that are no compiled code", bytes.len());
+        }
+        let elsewhere = folder.path().join("elsewhere");
+        fs::write(&elsewhere, &compiled).expect("it can be written");
+        fs::remove_file(&path).expect("it can be removed");
+        std::os::unix::fs::symlink(&elsewhere, &path).expect("a link");
+        assert!(place.load(&engine).is_none(), "a link is not followed");
+
+        place.store(&compiled).expect("it takes the place of whatever was there");
+        assert!(place.load(&engine).is_some());
+        set_mode(&place.folder, 0o777);
+        assert!(Place::open(&engine, &place.folder).is_err(), "others could rename a file into place");
+        set_mode(&place.folder, 0o700);
+        let left = fs::read_dir(&place.folder).expect("it can be read").count();
+        assert_eq!(left, 1, "no half a file is left");
+    }
+}

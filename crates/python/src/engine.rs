@@ -20,7 +20,7 @@ const RUNS_MAX: u32 = 1_000;
 /// Memory of an instance that is put back in place for the next, rather than faulted in again.
 const KEPT_BYTES: usize = 8 << 20;
 
-/// What the allocation of instances rests on, the fastest first.
+/// The ways to allocate instances, the fastest first.
 #[derive(Clone, Copy, Debug)]
 enum Allocation {
     /// A pool whose pages are put back by asking the system which were written (Linux 6.7).

@@ -1,9 +1,9 @@
 //! CPython, compiled to WebAssembly and run in the process: every run in a fresh instance, every instruction
 //! counted as fuel, nothing reachable but one host call.
 //!
-//! It takes bytes and gives bytes; their layout is between the driver inside (`guest/driver.py`) and whoever uses
-//! this crate. The interpreter is linked and packed into the binary by the build script. On a machine's first use it is booted once
-//! and its memory becomes a snapshot, the same bit for bit everywhere; the compiled snapshot is kept in a cache folder.
+//! It takes bytes and gives bytes; their layout is between the driver inside (`guest/driver.py`) and the caller. The
+//! build script links the interpreter and packs it into the binary. On a machine's first use it is booted once and
+//! its memory becomes a snapshot, the same bit for bit everywhere; the compiled snapshot is kept in a cache folder.
 
 mod boot;
 mod cache;
@@ -53,9 +53,9 @@ pub enum Error {
         "the Python runtime booted to the snapshot {found}, and not to the known {known}: this build must not be used"
     )]
     Snapshot {
-        /// What it is.
+        /// Its hash.
         found: String,
-        /// What it must be.
+        /// The known hash.
         known: &'static str,
     },
 }

@@ -376,7 +376,7 @@ fn linker(engine: &Engine, module: &Module) -> wasmtime::Result<Linker<Host>> {
     Ok(linker)
 }
 
-/// The system as code finds it: a clock that stands, randomness of its seed, a sink for what C prints, and nothing else.
+/// The system as code finds it: a clock that stands, randomness of its seed, a sink for what C prints.
 fn system(linker: &mut Linker<Host>, module: &Module) -> wasmtime::Result<()> {
     const OURS: &[&str] = &["clock_time_get", "random_get", "fd_write", "proc_exit", "poll_oneoff"];
     linker.func_wrap(

@@ -29,7 +29,7 @@ const BOOT_NS: u64 = 1_700_000_000_000_000_000;
 /// The first descriptor that is no standard stream: the root of the file system.
 const ROOT_FD: i32 = 3;
 
-/// What a path of the file system is.
+/// An entry of the file system.
 enum Node {
     File(Vec<u8>),
     /// The names in a folder, and whether each is a folder.

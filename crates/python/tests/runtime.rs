@@ -1,36 +1,38 @@
-//! The runtime from outside: a request in, and what comes of it. The requests here are those of a driver that takes
-//! a source and an argument.
+//! The runtime as a machine has it: its snapshot, and the file that is kept of it.
+#![expect(clippy::expect_used, reason = "a test may stop")]
 
-use std::{path::Path, sync::OnceLock};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use oikos_python::{Limits, Outcome, Runtime, Step, Trap};
+use oikos_python::{Runtime, Stage};
 
-const LIMITS: Limits = Limits { fuel: 1 << 40, memory_bytes: 64 << 20, seed: 7, now_ns: 1_000_000_000 };
-
-fn runtime() -> &'static Runtime {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
-        Runtime::open(Some(&folder), &mut |_| {}).expect("the runtime opens")
-    })
+/// The folder that all tests of the workspace share.
+fn shared() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("python")
 }
 
-#[test]
-fn the_snapshot_is_the_pinned_one() {
-    runtime();
+/// Opens the runtime, and says whether it was booted for that.
+fn booted(folder: &Path) -> bool {
+    let mut stages = Vec::new();
+    Runtime::open(Some(folder), &mut |stage| stages.push(stage)).expect("the runtime opens");
+    stages.contains(&Stage::Booting)
 }
 
+/// Every boot yields the pinned snapshot, or there is no runtime; once kept, nothing boots again.
 #[test]
-fn bench() {
-    let request = std::fs::read("/tmp/oikos/x1.req").unwrap();
-    for _ in 0..3 {
-        let begun = std::time::Instant::now();
-        let mut fuel = 0;
-        for _ in 0..2000 {
-            let step = runtime().start(request.clone(), LIMITS);
-            match step.outcome { Outcome::Done(ref b, _) => { if fuel == 0 { eprintln!("{b:?}") } } ref o => panic!("{o:?}") }
-            fuel = step.fuel;
-        }
-        eprintln!("{} us, fuel {fuel}", begun.elapsed().as_secs_f64() * 1e6 / 2000.0);
-    }
+fn a_compiled_file_is_kept_and_is_taken_by_the_next() {
+    booted(&shared());
+    assert!(!booted(&shared()));
+}
+
+/// Without a place to keep it, it is made and runs all the same.
+#[test]
+fn no_folder_is_needed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    fs::write(&file, b"").expect("a file");
+    assert!(booted(&file.join("below")), "a file is no folder");
+    assert_eq!(fs::read_dir(folder.path()).expect("it can be read").count(), 1, "nothing was left behind");
 }
