@@ -133,7 +133,6 @@ fn ours(metadata: &fs::Metadata) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[expect(clippy::expect_used, reason = "a test may stop")]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
