@@ -1,0 +1,143 @@
+//! A worker's life: it opens what it needs, shuts itself in, and answers one question after another until its parent
+//! is gone.
+
+use std::{
+    collections::HashMap,
+    io::{Error, ErrorKind},
+    os::unix::net::UnixStream,
+    path::Path,
+    sync::Arc,
+};
+
+use oikos_kernel::code::{CodeAnswer, CodeCall, CodeFailure, CodeLimits, Entry, FailureKind, Meter};
+
+use super::layers;
+use crate::{
+    Progress, Sandbox, Suspended,
+    wire::{Ask, Hello, Link, PROTOCOL, Setup, Source, Tell},
+};
+
+/// What a worker runs code with: its name, and how it is loaded from a folder.
+pub struct Runtime<'a> {
+    /// The build of this program.
+    pub build: &'a str,
+    /// The name of the runtime.
+    pub name: &'a str,
+    /// Loads it.
+    pub load: &'a dyn Fn(Option<&Path>) -> Result<Box<dyn Sandbox>, String>,
+}
+
+impl std::fmt::Debug for Runtime<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Serves the parent at the other end of a connection until it is closed.
+///
+/// # Errors
+/// When the connection breaks, or the parent says what no parent says.
+pub fn serve(stream: UnixStream, runtime: &Runtime<'_>) -> Result<(), Error> {
+    // If the parent has ended before this, the connection is closed.
+    layers::end_with_parent()?;
+    let mut link = Link::new(stream);
+    let Some(setup) = link.receive::<Setup>()? else { return Ok(()) };
+    let (sandbox, missing) = match begin(&setup, runtime, link.stream()) {
+        Ok(begun) => begun,
+        Err(sentence) => return link.send(&Hello::Refused { sentence }),
+    };
+    // Once behind the wall: all that is done only at a first time is done, or fails, before anybody relies on it.
+    drop(sandbox.start(trial()));
+    link.send(&Hello::Ready { missing })?;
+    let mut worker = Worker { sandbox, sources: Vec::new(), waiting: HashMap::new() };
+    while let Some(ask) = link.receive()? {
+        let tell = worker.answer(ask)?;
+        link.send(&tell)?;
+    }
+    Ok(())
+}
+
+fn begin(
+    setup: &Setup,
+    runtime: &Runtime<'_>,
+    stream: &UnixStream,
+) -> Result<(Box<dyn Sandbox>, Vec<crate::pool::Missing>), String> {
+    let Setup { protocol, build, runtime: wanted, folder } = setup;
+    if (*protocol, build.as_str()) != (PROTOCOL, runtime.build) {
+        return Err(format!("it is of the build `{}`, and its parent of `{build}`", runtime.build));
+    }
+    if wanted != runtime.name {
+        return Err(format!("its runtime is `{}`, and its parent's `{wanted}`", runtime.name));
+    }
+    let sandbox = (runtime.load)(folder.as_deref())?;
+    let missing = layers::shut_in(stream, layers::Layer::ALL);
+    Ok((sandbox, missing))
+}
+
+/// A call that does little of everything.
+fn trial() -> CodeCall {
+    CodeCall {
+        source: "print(len(str(1)))".into(),
+        file: "trial".into(),
+        entry: Entry::Snippet,
+        args: Vec::new(),
+        me: "trial".into(),
+        call: oikos_kernel::code::CallInfo::default(),
+        now: oikos_kernel::time::Time::default(),
+        seed: 0,
+        limits: CodeLimits {
+            polls: 1_000,
+            wall_ms: 60_000,
+            memory_bytes: oikos_kernel::limits::CODE_MEMORY_BYTES_MAX,
+            recursion: oikos_kernel::limits::CODE_RECURSION_MAX,
+            output_bytes: 1_024,
+            measure_cpu: true,
+        },
+    }
+}
+
+struct Worker {
+    sandbox: Box<dyn Sandbox>,
+    sources: Vec<Arc<str>>,
+    waiting: HashMap<u32, Box<dyn Suspended>>,
+}
+
+impl Worker {
+    fn answer(&mut self, ask: Ask) -> Result<Tell, Error> {
+        let unknown = |what: &str| Error::new(ErrorKind::InvalidData, format!("there is no such {what}"));
+        Ok(match ask {
+            Ask::Check { source, file } => Tell::Checked(self.sandbox.check(&source, &file)),
+            Ask::Start { number, source, call } => {
+                let source = self.source(source).ok_or_else(|| unknown("source"))?;
+                let progress = self.sandbox.start(CodeCall { source, ..*call });
+                Tell::Answer(self.keep(number, progress))
+            }
+            Ask::Resume { number, answer, polls_max } => {
+                let waiting = self.waiting.remove(&number).ok_or_else(|| unknown("call"))?;
+                let progress = waiting.resume(answer, polls_max);
+                Tell::Answer(self.keep(number, progress))
+            }
+        })
+    }
+
+    fn source(&mut self, source: Source) -> Option<Arc<str>> {
+        match source {
+            Source::Known(number) => self.sources.get(usize::try_from(number).ok()?).cloned(),
+            Source::New(text) => {
+                self.sources.push(Arc::clone(&text));
+                Some(text)
+            }
+            Source::Afresh(text) => {
+                self.sources = vec![Arc::clone(&text)];
+                Some(text)
+            }
+        }
+    }
+
+    fn keep(&mut self, number: u32, progress: Progress) -> CodeAnswer {
+        if let Some(suspended) = progress.suspended {
+            self.waiting.insert(number, suspended);
+        }
+        progress.answer
+    }
+}
