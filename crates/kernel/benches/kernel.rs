@@ -68,7 +68,7 @@ fn drive(mut transaction: Transaction<'_>) -> Finished {
         answer = match transaction.step(answer) {
             Need::Start(_) | Need::Resume { .. } => Answer::Code(CodeAnswer::Done {
                 result: Ok(json!({ "allowed": true })),
-                meter: Meter { polls: 1, cpu_ns: 1_000, memory_bytes: 0 },
+                meter: Meter { work: 1, cpu_ns: 1_000, memory_bytes: 0 },
                 output: String::new(),
             }),
             Need::Check { .. } => Answer::Checked(Ok(Vec::new())),

@@ -77,14 +77,10 @@ pub struct CallInfo {
 /// The limits of one run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeLimits {
-    /// Blocks of [`crate::limits::INSTRUCTIONS_PER_POLL`] instructions in all, counted from the start of the run.
-    pub polls: u64,
-    /// Wall time while the code runs (not while it is suspended), in milliseconds.
-    pub wall_ms: u64,
+    /// Units of work in all, counted from the start of the run.
+    pub work: u64,
     /// Memory of the run, in bytes.
     pub memory_bytes: u64,
-    /// Depth of function calls.
-    pub recursion: u32,
     /// Bytes printed and logged.
     pub output_bytes: usize,
     /// Whether its CPU time is to be measured: asking the system for it costs as much as a small run.
@@ -94,8 +90,9 @@ pub struct CodeLimits {
 /// The use of a run since its start; it only grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meter {
-    /// Completed blocks of [`crate::limits::INSTRUCTIONS_PER_POLL`] instructions; deterministic.
-    pub polls: u64,
+    /// Units of work, each of [`crate::limits::FUEL_PER_WORK`] fuel: rounded up, at least 1; the same on every
+    /// machine.
+    pub work: u64,
     /// Measured CPU time, in nanoseconds; 0 where it was not to be measured.
     pub cpu_ns: u64,
     /// Peak memory, in bytes, as far as it is known.
@@ -189,8 +186,7 @@ impl CodeFailure {
             FailureKind::Raised | FailureKind::Invalid => kind(),
             FailureKind::NotJson => "TypeError: the result is no JSON",
             FailureKind::NoEntry
-            | FailureKind::Instructions
-            | FailureKind::Wall
+            | FailureKind::Work
             | FailureKind::Memory
             | FailureKind::Recursion
             | FailureKind::Output
@@ -217,10 +213,8 @@ pub enum FailureKind {
     NoEntry,
     /// An exception was not caught.
     Raised,
-    /// The instruction budget (`limits.polls`) ran out.
-    Instructions,
-    /// The wall limit passed.
-    Wall,
+    /// The budget of work (`limits.work`) ran out.
+    Work,
     /// The memory limit passed.
     Memory,
     /// Calls nested too deep.

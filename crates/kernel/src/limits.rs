@@ -113,21 +113,12 @@ pub const RESOURCES_MAX: usize = 1_000;
 pub const MEASURES_MAX: usize = 1_000;
 /// Bytes of one line of a session.
 pub const LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// Interpreter instructions between two looks at the budget.
-pub const INSTRUCTIONS_PER_POLL: u64 = 256;
-/// Polls one invocation may use: about 25 million instructions, far below the wall limit.
-pub const POLLS_PER_INVOCATION_MAX: u64 = 100_000;
-/// Wall time of one invocation, in milliseconds: a net below the instruction limit.
-pub const CODE_WALL_MS_MAX: u64 = 5_000;
-/// Wall time of one run of code where instructions are its cost, in milliseconds: the history of a world
-/// must not depend on the machine, so a run that takes longer stops the world, and is no outcome.
-pub const CODE_STALL_MS_MAX: u64 = 60_000;
-/// Wall time of one contract check, in milliseconds.
-pub const CONTRACT_WALL_MS_MAX: u64 = 30_000;
+/// Fuel of the runtime that one unit of work stands for; a run's fuel counts up to whole units.
+pub const FUEL_PER_WORK: u64 = 50_000;
+/// Units of work one run of code may use.
+pub const WORK_PER_RUN_MAX: u64 = 200_000;
 /// Memory of one invocation, in bytes.
 pub const CODE_MEMORY_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Depth of function calls within one invocation.
-pub const CODE_RECURSION_MAX: u32 = 400;
 /// Bytes that one invocation may print or log.
 pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 /// Rows of one copy-on-write page.
@@ -135,7 +126,6 @@ pub const PAGE_ROWS: usize = 64;
 
 const _: () = {
     assert!(CODE_BYTES_MAX <= CONTENT_BYTES_MAX);
-    assert!(CODE_WALL_MS_MAX <= CONTRACT_WALL_MS_MAX && CONTRACT_WALL_MS_MAX <= CODE_STALL_MS_MAX);
     assert!(STORAGE_VALUE_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(CONTENT_BYTES_MAX < LINE_BYTES_MAX);
     assert!(CONTENT_BYTES_MAX <= WORLD_FILES_BYTES_MAX);

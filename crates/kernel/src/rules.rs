@@ -69,8 +69,8 @@ pub enum Privacy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CpuMeter {
-    /// By instructions: deterministic, for the virtual clock.
-    Instructions,
+    /// By units of work: deterministic, for the virtual clock.
+    Work,
     /// By measured CPU time, for the wall clock.
     Measured,
 }
@@ -96,8 +96,8 @@ pub struct Rules {
     pub privacy: Privacy,
     /// How CPU is charged.
     pub cpu_meter: CpuMeter,
-    /// CPU of one block of 256 instructions, in nanoseconds, at least 1.
-    pub cpu_ns_per_poll: u64,
+    /// CPU of one unit of work, in nanoseconds, at least 1.
+    pub cpu_ns_per_work: u64,
     /// CPU an agent must have before it thinks, in microseconds.
     pub step_reserve_us: i64,
     /// Artifacts that may `mint`.
@@ -121,7 +121,7 @@ impl Rules {
         if names.len() > limits::RESOURCES_MAX {
             return Err(("resources", "there are more than a world may name"));
         }
-        if self.cpu_ns_per_poll == 0 {
+        if self.cpu_ns_per_work == 0 {
             return Err(("cpu_per_256_instructions", "it must be at least 1ns"));
         }
         let (Execution::Tick { ms } | Execution::Autonomous { pace_ms: ms }) = self.execution;
@@ -171,8 +171,8 @@ impl Rules {
             renewal: Renewal::Rolling,
             missing: Missing::Freeware,
             privacy: Privacy::Public,
-            cpu_meter: CpuMeter::Instructions,
-            cpu_ns_per_poll: 3_000,
+            cpu_meter: CpuMeter::Work,
+            cpu_ns_per_work: 3_000,
             step_reserve_us: 1_000,
             mint_authorities: Vec::new(),
             execution: Execution::Tick { ms: 60_000 },
@@ -218,17 +218,17 @@ impl Rules {
         }
     }
 
-    /// Microseconds of CPU for a number of polls: rounded up, at least 1.
+    /// Microseconds of CPU for units of work: rounded up, at least 1.
     #[must_use]
-    pub fn cpu_us(&self, polls: u64) -> i64 {
-        let ns = u128::from(polls) * u128::from(self.cpu_ns_per_poll);
+    pub fn cpu_us(&self, work: u64) -> i64 {
+        let ns = u128::from(work) * u128::from(self.cpu_ns_per_work);
         i64::try_from(ns.div_ceil(1_000)).unwrap_or(i64::MAX).max(1)
     }
 
-    /// How many polls `us` microseconds of CPU pay for.
+    /// How many units of work `us` microseconds of CPU pay for.
     #[must_use]
-    pub fn polls_for(&self, us: i64) -> u64 {
+    pub fn work_for(&self, us: i64) -> u64 {
         let ns = u128::try_from(us).unwrap_or(0) * 1_000;
-        u64::try_from(ns / u128::from(self.cpu_ns_per_poll.max(1))).unwrap_or(u64::MAX)
+        u64::try_from(ns / u128::from(self.cpu_ns_per_work.max(1))).unwrap_or(u64::MAX)
     }
 }

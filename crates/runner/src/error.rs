@@ -45,19 +45,6 @@ pub enum RunError {
     /// The books of the world do not add up.
     #[error("internal error: {0}")]
     Audit(#[from] AuditError),
-    /// Code ran for longer than this machine may take, where no such limit may decide what happens.
-    #[error(
-        "the code of `{of}` ran for more than {seconds} s of this machine's time. Under the virtual clock that \
-         must not decide what happens, so the world stopped before this action; the same command goes on with \
-         it. If it stops here again, change the code from outside: \
-         oikos act WORLD --as ID '{{\"op\": \"write\", \"artifact\": \"{of}\", \"code\": …}}'"
-    )]
-    Stalled {
-        /// The artifact whose code it is.
-        of: String,
-        /// The limit.
-        seconds: u64,
-    },
     /// The machine's clock can't be right.
     #[error(
         "the machine's clock says {ms} ms since 1970, which is no year from 1900 to 9900; a world on the wall \

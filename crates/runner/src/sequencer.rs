@@ -344,7 +344,7 @@ impl Sequencer {
         }
         let seed = derive(self.world.rules().seed, "act", &principal, self.world.seq() + 1);
         let finished = match Transaction::act(&self.world, actor, action, self.now, seed) {
-            Ok(mut transaction) => drive(&mut transaction, &*self.interpreter.sandbox)?,
+            Ok(mut transaction) => drive(&mut transaction, &*self.interpreter.sandbox),
             Err(refusal) => return Ok(Receipt::refused(self.now, refusal)),
         };
         let output = finished.output.clone();
@@ -372,21 +372,21 @@ impl Sequencer {
     /// Answers a query as an observer; it leaves no record.
     ///
     /// # Errors
-    /// Only faults; what is wrong with the query is a refusal.
-    pub fn observe(&mut self, query: Query) -> Result<Result<Value, Refusal>, RunError> {
+    /// A refusal of the query.
+    pub fn observe(&mut self, query: Query) -> Result<Value, Refusal> {
         let seed = derive(self.world.rules().seed, "observe", "", self.world.seq());
         let mut transaction = Transaction::observe(&self.world, query, self.now, seed);
-        Ok(answer(drive(&mut transaction, &*self.interpreter.sandbox)?))
+        answer(drive(&mut transaction, &*self.interpreter.sandbox))
     }
 
     /// Calls a method read-only, for a measure; it leaves no record.
     ///
     /// # Errors
-    /// Only faults; what is wrong with the method is a refusal.
-    pub fn measure(&mut self, artifact: Handle, method: &str) -> Result<Result<Value, Refusal>, RunError> {
+    /// A refusal of the method, or its failure.
+    pub fn measure(&mut self, artifact: Handle, method: &str) -> Result<Value, Refusal> {
         let seed = derive(self.world.rules().seed, "measure", method, self.world.seq());
         let mut transaction = Transaction::measure(&self.world, artifact, method, self.now, seed);
-        Ok(answer(drive(&mut transaction, &*self.interpreter.sandbox)?))
+        answer(drive(&mut transaction, &*self.interpreter.sandbox))
     }
 
     /// Makes the record of a cause, applies it and hands it to the writer.

@@ -167,7 +167,7 @@ fn turns_of(
         if stop.is_asked() {
             return Ok(false);
         }
-        thoughts.push(think(snapshot, sequencer.interpreter(), agent, tick.number, tick.time)?);
+        thoughts.push(think(snapshot, sequencer.interpreter(), agent, tick.number, tick.time));
     }
     // The costs of thinking are charged when the agent acts; until then nobody else may use them.
     let world = sequencer.world_mut();

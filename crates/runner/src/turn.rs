@@ -36,16 +36,13 @@ pub(crate) struct Thinking {
 }
 
 /// Lets an agent think on a world that stays as it is.
-///
-/// # Errors
-/// Only faults.
 pub(crate) fn think(
     world: &World,
     interpreter: &mut Interpreter,
     agent: Handle,
     turn: u64,
     now: Time,
-) -> Result<Thinking, RunError> {
+) -> Thinking {
     let seed = derive(world.rules().seed, "think", world.name(agent), turn);
     let version = world.get(agent).map_or(0, |artifact| artifact.version());
     let woke = world.woke_before(agent, now);
@@ -53,12 +50,12 @@ pub(crate) fn think(
         let outcome = Outcome::Done(mind.step(world, agent, now, seed).into());
         let (events, output) = (Vec::new(), String::new());
         let charges = vec![Charge { principal: agent, resource: ResourceId::CPU, amount: 1 }];
-        return Ok(Thinking { agent, turn, version, woke, charges, events, output, outcome });
+        return Thinking { agent, turn, version, woke, charges, events, output, outcome };
     }
     let observation = world.observation(agent, now, world.population());
     let mut transaction = Transaction::think(world, agent, observation, now, seed);
-    let finished = drive(&mut transaction, &*interpreter.sandbox)?;
-    Ok(Thinking {
+    let finished = drive(&mut transaction, &*interpreter.sandbox);
+    Thinking {
         agent,
         turn,
         version,
@@ -67,7 +64,7 @@ pub(crate) fn think(
         events: finished.events,
         output: finished.output,
         outcome: finished.outcome,
-    })
+    }
 }
 
 /// Carries out what an agent thought. Nothing happens if it was deleted meanwhile.
@@ -127,7 +124,7 @@ fn execute(
     let (world, interpreter) = sequencer.parts();
     let seed = derive(world.rules().seed, "step", world.name(agent), turn);
     let finished = match Transaction::act_after(world, agent, action, now, seed, thought) {
-        Ok(mut transaction) => drive(&mut transaction, &*interpreter.sandbox)?,
+        Ok(mut transaction) => drive(&mut transaction, &*interpreter.sandbox),
         Err(refusal) => Finished::nothing_done(Outcome::Refused(Box::new(refusal))),
     };
     Ok((finished, false))

@@ -55,6 +55,10 @@ pub enum WorkerError {
 /// A runner of code, for as many threads at once as ask. It shows no interpreter: the one behind it, here or
 /// in another process, takes a [`CodeCall`] and answers with a [`CodeAnswer`].
 pub trait Sandbox: Send + Sync {
+    /// The name of the runtime and its version: where it is the same, the same code has the same results and
+    /// uses the same work.
+    fn runtime(&self) -> &str;
+
     /// Says whether a source is in the dialect, and the names of the functions that it defines to be called.
     ///
     /// # Errors
@@ -121,8 +125,8 @@ const FELL_MAX: u32 = 3;
 
 /// Code that waits for the answer to a host call.
 pub trait Suspended: Send {
-    /// Goes on with the answer. `polls_max` is the budget in polls, counted from the start of the run.
-    fn resume(self: Box<Self>, answer: HostAnswer, polls_max: u64) -> Progress;
+    /// Goes on with the answer. `work_max` is the budget in units of work, counted from the start of the run.
+    fn resume(self: Box<Self>, answer: HostAnswer, work_max: u64) -> Progress;
 }
 
 /// How far code came.

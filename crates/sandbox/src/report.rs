@@ -71,7 +71,6 @@ pub(crate) fn raised(error: &MontyException, file: &str, lines: Lines) -> CodeFa
     let message = error.message().unwrap_or_default();
     let kind = match error.exc_type() {
         ExcType::MemoryError if message.starts_with("memory limit exceeded") => FailureKind::Memory,
-        ExcType::TimeoutError if message.starts_with("time limit exceeded") => FailureKind::Wall,
         ExcType::RecursionError => FailureKind::Recursion,
         _ => FailureKind::Raised,
     };
@@ -82,7 +81,6 @@ fn told(error: &MontyException, file: &str, lines: Lines, kind: FailureKind) -> 
     let mut message = match kind {
         // The numbers of these limits are measured, so they differ from run to run.
         FailureKind::Memory => "MemoryError: the code used more memory than it may".to_owned(),
-        FailureKind::Wall => "TimeoutError: the code ran longer than it may".to_owned(),
         _ => error.summary(),
     };
     message = message

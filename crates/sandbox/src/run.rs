@@ -4,7 +4,6 @@ use std::{
     borrow::Cow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use monty::{FunctionCall, RunProgress};
@@ -31,6 +30,9 @@ use crate::{
 /// Host calls are limited by the kernel, which counts ops; this only keeps the interpreter's own
 /// limit out of the way.
 const SUSPENSIONS_MAX: usize = 10_000_000;
+
+/// Depth of function calls.
+const RECURSION_MAX: usize = 400;
 
 /// Runs code in the caller's thread, whose stack should have [`crate::STACK_BYTES`].
 ///
@@ -72,6 +74,10 @@ impl ThreadSandbox {
 }
 
 impl Sandbox for ThreadSandbox {
+    fn runtime(&self) -> &str {
+        "monty 0.0.23"
+    }
+
     fn check(&self, source: &Arc<str>, file: &str) -> Result<Vec<String>, CodeFailure> {
         guarded(|| compile(source, file, &Entry::Snippet).map(|_| defines(source)))
             .unwrap_or_else(|| Err(died()))
@@ -91,8 +97,8 @@ impl Sandbox for ThreadSandbox {
             io: Io {
                 output: String::new(),
                 output_max: limits.output_bytes,
-                polls: 0,
-                polls_max: limits.polls,
+                work: 0,
+                work_max: limits.work,
                 stop: None,
             },
             measure_cpu: limits.measure_cpu,
@@ -111,10 +117,10 @@ impl Sandbox for ThreadSandbox {
 fn tracker(limits: CodeLimits) -> ResourceTracker {
     let memory = usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX);
     ResourceTracker::new(ResourceLimits {
-        max_duration: Some(Duration::from_millis(limits.wall_ms)),
+        max_duration: None,
         max_memory: Some(Live::at(memory)),
         gc_interval: None,
-        max_recursion_depth: usize::try_from(limits.recursion).unwrap_or(usize::MAX),
+        max_recursion_depth: RECURSION_MAX,
         max_suspensions: SUSPENSIONS_MAX,
     })
 }
@@ -154,7 +160,7 @@ fn done(result: Result<Value, CodeFailure>, meter: Meter, output: String) -> Pro
 /// The limit that stops code which the interpreter would let go on.
 #[derive(Clone, Copy, Debug)]
 enum Stop {
-    Instructions,
+    Work,
     Output,
 }
 
@@ -162,8 +168,8 @@ enum Stop {
 struct Io {
     output: String,
     output_max: usize,
-    polls: u64,
-    polls_max: u64,
+    work: u64,
+    work_max: u64,
     stop: Option<Stop>,
 }
 
@@ -189,13 +195,13 @@ impl PrintWriterCallback for Io {
 
     fn poll_flush(&mut self) -> Result<(), MontyException> {
         // Code that catches what a print raised is stopped here, where it can't.
-        if self.stop.is_none() && self.polls >= self.polls_max {
-            self.stop = Some(Stop::Instructions);
+        if self.stop.is_none() && self.work >= self.work_max {
+            self.stop = Some(Stop::Work);
         }
         if self.stop.is_some() {
             return Err(raise(ExcType::TimeoutError, "stopped"));
         }
-        self.polls += 1;
+        self.work += 1;
         Ok(())
     }
 }
@@ -222,9 +228,9 @@ struct Waiting {
 }
 
 impl Suspended for Waiting {
-    fn resume(self: Box<Self>, answer: HostAnswer, polls_max: u64) -> Progress {
+    fn resume(self: Box<Self>, answer: HostAnswer, work_max: u64) -> Progress {
         let Self { mut run, call } = *self;
-        run.io.polls_max = polls_max;
+        run.io.work_max = work_max;
         let answer: ExtFunctionResult = match answer {
             HostAnswer::Value(value) => to_python(value).into(),
             HostAnswer::Raise(text) => raise(ExcType::RuntimeError, text).into(),
@@ -247,7 +253,7 @@ impl Run {
     }
 
     fn meter(&self) -> Meter {
-        Meter { polls: self.io.polls, cpu_ns: self.cpu_ns, memory_bytes: self.memory_peak }
+        Meter { work: self.io.work, cpu_ns: self.cpu_ns, memory_bytes: self.memory_peak }
     }
 
     /// Answers what can be answered here, up to a host call or the end.
@@ -340,7 +346,7 @@ impl Run {
                 let most = self.io.output_max;
                 CodeFailure::plain(FailureKind::Output, format!("the code printed more than {most} bytes"))
             }
-            _ => CodeFailure::plain(FailureKind::Instructions, "the code ran out of its instruction budget"),
+            _ => CodeFailure::plain(FailureKind::Work, "the code ran out of its budget of work"),
         };
         self.end(Err(failure))
     }

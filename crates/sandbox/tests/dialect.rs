@@ -387,9 +387,9 @@ fn limits_stop_what_never_ends() {
         "def run():\n    while True:\n        try:\n            while True:\n                pass\n        except BaseException:\n            pass",
         "def run():\n    while True:\n        print('')",
     ] {
-        let (first, second) = (Case::new(source).polls(50), Case::new(source).polls(50));
-        assert_eq!((first.kind(), first.meter.polls), ("Instructions".into(), 50), "{source}");
-        assert_eq!(first.meter.polls, second.meter.polls);
+        let (first, second) = (Case::new(source).work(50), Case::new(source).work(50));
+        assert_eq!((first.kind(), first.meter.work), ("Work".into(), 50), "{source}");
+        assert_eq!(first.meter.work, second.meter.work);
     }
     check(&[
         ("def run():\n    return run()", json!([]), "! Recursion"),

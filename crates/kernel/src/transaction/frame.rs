@@ -36,22 +36,17 @@ impl Transaction<'_> {
         call: CallInfo,
         purpose: Purpose,
     ) -> Result<Need, Refusal> {
-        let (polls, cpu_bound) = self.polls(actor.bearer.resources, 0)?;
+        let (work, cpu_bound) = self.work(actor.bearer.resources, 0)?;
         let memory = self.memory_max(actor.bearer.resources);
         let me = self.shared_name(actor.me).unwrap_or_else(|| Arc::from(""));
         let file = if entry == Entry::Snippet { Arc::from("<run>") } else { Arc::clone(&me) };
-        let wall_ms = match (self.draft.world().rules().cpu_meter, purpose) {
-            (CpuMeter::Instructions, _) => limits::CODE_STALL_MS_MAX,
-            (CpuMeter::Measured, Purpose::Check { .. }) => limits::CONTRACT_WALL_MS_MAX,
-            (CpuMeter::Measured, Purpose::Op | Purpose::Alone) => limits::CODE_WALL_MS_MAX,
-        };
         self.runs += 1;
         let task = CodeTask {
             actor,
             purpose,
             file: Arc::clone(&file),
             charged_us: 0,
-            polls: 0,
+            work: 0,
             cpu_bound,
             raised: Vec::new(),
             attempt: false,
@@ -67,19 +62,17 @@ impl Transaction<'_> {
             now: self.now,
             seed: crate::seed::mix(self.seed ^ 0x0069_6b6f_7300, self.runs),
             limits: CodeLimits {
-                polls,
-                wall_ms,
+                work,
                 memory_bytes: memory,
-                recursion: limits::CODE_RECURSION_MAX,
                 output_bytes: limits::OUTPUT_BYTES_MAX,
                 measure_cpu: self.draft.world().rules().cpu_meter == CpuMeter::Measured,
             },
         })))
     }
 
-    /// The budget of a run that has used `so_far` polls, and whether CPU is what bounds it.
-    fn polls(&self, payer: Option<Handle>, so_far: u64) -> Result<(u64, bool), Refusal> {
-        let most = limits::POLLS_PER_INVOCATION_MAX;
+    /// The budget of a run that has used `so_far` units of work, and whether CPU is what bounds it.
+    fn work(&self, payer: Option<Handle>, so_far: u64) -> Result<(u64, bool), Refusal> {
+        let most = limits::WORK_PER_RUN_MAX;
         let Some(payer) = payer else {
             return Ok((most, false));
         };
@@ -87,7 +80,7 @@ impl Transaction<'_> {
         if free_us < 1 && so_far == 0 {
             return Err(self.shortage(payer, ResourceId::CPU, 1));
         }
-        let affordable = so_far.saturating_add(self.draft.world().rules().polls_for(free_us));
+        let affordable = so_far.saturating_add(self.draft.world().rules().work_for(free_us));
         Ok((affordable.min(most), affordable < most))
     }
 
@@ -116,12 +109,12 @@ impl Transaction<'_> {
         let Some(task) = self.top_code() else { return };
         let rules = world.rules();
         let total_us = match rules.cpu_meter {
-            CpuMeter::Instructions => rules.cpu_us(meter.polls),
+            CpuMeter::Work => rules.cpu_us(meter.work),
             CpuMeter::Measured => i64::try_from(meter.cpu_ns.div_ceil(1_000)).unwrap_or(i64::MAX).max(1),
         };
-        task.polls = meter.polls;
+        task.work = meter.work;
         // The microsecond that every run costs at least is charged when it ends.
-        let due = if ended || meter.polls > 0 { total_us - task.charged_us } else { 0 };
+        let due = if ended || meter.work > 0 { total_us - task.charged_us } else { 0 };
         let (payer, charged) = (task.actor.bearer.resources, task.charged_us);
         let Some(payer) = payer else { return };
         let due = due.min(self.draft.chargeable(payer, ResourceId::CPU));
@@ -143,7 +136,7 @@ impl Transaction<'_> {
             return Next::Root;
         };
         let attempt = std::mem::take(&mut task.attempt);
-        let (payer, so_far) = (task.actor.bearer.resources, task.polls);
+        let (payer, so_far) = (task.actor.bearer.resources, task.work);
         let answer = match result {
             Ok(value) if attempt => {
                 HostAnswer::Value(serde_json::json!({ "ok": true, "result": value, "error": null }))
@@ -162,11 +155,11 @@ impl Transaction<'_> {
                 HostAnswer::Raise(text)
             }
         };
-        let (polls_max, cpu_bound) = self.polls(payer, so_far.max(1)).unwrap_or((so_far, true));
+        let (work_max, cpu_bound) = self.work(payer, so_far.max(1)).unwrap_or((so_far, true));
         if let Some(task) = self.top_code() {
             task.cpu_bound = cpu_bound;
         }
-        Next::Need(Need::Resume { answer, polls_max })
+        Next::Need(Need::Resume { answer, work_max })
     }
 
     /// Goes on when the code on top has ended.
@@ -176,12 +169,7 @@ impl Transaction<'_> {
         meter: Meter,
         output: &str,
     ) -> Next {
-        // The wall limit stops what no instruction counts, inside one native operation. That is charged
-        // as all that a run may use, or the longest operations would be the cheapest.
-        let blind = result.as_ref().is_err_and(|failure| failure.kind == FailureKind::Wall)
-            && self.draft.world().rules().cpu_meter == CpuMeter::Instructions;
-        let polls = if blind { limits::POLLS_PER_INVOCATION_MAX } else { meter.polls };
-        self.charge_code(Meter { polls, ..meter }, true);
+        self.charge_code(meter, true);
         let Some(Task::Code(task)) = self.stack.pop() else {
             return Next::Root;
         };
@@ -189,7 +177,7 @@ impl Transaction<'_> {
         self.output.push_str(output.get(..output.floor_char_boundary(room)).unwrap_or(""));
         let detail = result.as_ref().err().map(|failure| failure.text().to_owned());
         let out_of_cpu =
-            task.cpu_bound && result.as_ref().is_err_and(|failure| failure.kind == FailureKind::Instructions);
+            task.cpu_bound && result.as_ref().is_err_and(|failure| failure.kind == FailureKind::Work);
         let result = result.map_err(|failure| self.failure(&task, &failure));
         match task.purpose {
             Purpose::Alone => {
@@ -245,14 +233,14 @@ impl Transaction<'_> {
             FailureKind::Invalid => Code::InvalidCode,
             FailureKind::NoEntry => Code::NotFound,
             FailureKind::Raised | FailureKind::Recursion | FailureKind::NotJson => Code::CodeError,
-            FailureKind::Instructions if task.cpu_bound => {
-                // It stopped for want of one more block of instructions.
-                let block_us = self.draft.world().rules().cpu_us(1);
+            FailureKind::Work if task.cpu_bound => {
+                // It stopped for want of one more unit of work.
+                let unit_us = self.draft.world().rules().cpu_us(1);
                 let payer = task.actor.bearer.resources;
-                let refusal = payer.map(|payer| self.shortage(payer, ResourceId::CPU, block_us));
+                let refusal = payer.map(|payer| self.shortage(payer, ResourceId::CPU, unit_us));
                 return refusal.unwrap_or_else(|| Refusal::new(Code::CodeTimeout, "the code ran too long"));
             }
-            FailureKind::Instructions | FailureKind::Wall => Code::CodeTimeout,
+            FailureKind::Work => Code::CodeTimeout,
             FailureKind::Memory => Code::MemoryExceeded,
             FailureKind::Output => Code::LimitExceeded,
             FailureKind::Died => Code::WorkerDied,

@@ -50,8 +50,8 @@ pub enum Need {
     Resume {
         /// The call's answer.
         answer: HostAnswer,
-        /// The code's budget in polls, counted from its start.
-        polls_max: u64,
+        /// The code's budget in units of work, counted from its start.
+        work_max: u64,
     },
     /// Say whether this source is in the dialect, and which functions it defines.
     Check {

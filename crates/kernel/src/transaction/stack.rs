@@ -76,7 +76,7 @@ pub(super) struct CodeTask {
     pub(super) file: Arc<str>,
     /// CPU charged so far, in microseconds.
     pub(super) charged_us: i64,
-    pub(super) polls: u64,
+    pub(super) work: u64,
     /// Whether its budget is what the payer's CPU allows, rather than the limit of every run.
     pub(super) cpu_bound: bool,
     /// Refusals that were raised in it, latest last, each with the text that was: to know one again that was

@@ -30,8 +30,8 @@ enum Stop {
 struct Run {
     actor: Actor,
     call: Call,
-    polls: u64,
-    polls_max: u64,
+    work: u64,
+    work_max: u64,
     charged: i64,
     log: Vec<Value>,
 }
@@ -101,7 +101,7 @@ impl Model {
         if self.chargeable(&payer, 0) < 1 {
             return Err(self.shortage(&payer, 0, 1));
         }
-        let mut run = Run { actor, call, polls: 0, polls_max: 0, charged: 0, log: Vec::new() };
+        let mut run = Run { actor, call, work: 0, work_max: 0, charged: 0, log: Vec::new() };
         self.budget(&mut run);
         let program = serde_json::from_str::<Value>(source).unwrap_or_default();
         let stop = match &program {
@@ -138,28 +138,28 @@ impl Model {
         })
     }
 
-    /// The price of polls: rounded up to whole microseconds.
-    fn cpu_us(&self, polls: u64) -> i64 {
-        i64::try_from((polls * self.rules.cpu_ns_per_poll).div_ceil(1_000)).unwrap()
+    /// The price of work: rounded up to whole microseconds.
+    fn cpu_us(&self, work: u64) -> i64 {
+        i64::try_from((work * self.rules.cpu_ns_per_work).div_ceil(1_000)).unwrap()
     }
 
-    /// The most polls that the payer can afford, those it has used included.
+    /// The most work that the payer can afford, those it has used included.
     fn budget(&self, run: &mut Run) {
         let free = self.chargeable(&run.actor.payer, 0);
-        let most = limits::POLLS_PER_INVOCATION_MAX;
-        let fits = |polls: &u64| self.cpu_us(*polls) <= run.charged.saturating_add(free);
-        // Polls cost whole microseconds in these worlds, so what fits is found by division.
+        let most = limits::WORK_PER_RUN_MAX;
+        let fits = |work: &u64| self.cpu_us(*work) <= run.charged.saturating_add(free);
+        // Units of work cost whole microseconds in these worlds, so what fits is found by division.
         let affordable = if free == i64::MAX {
             most
         } else {
-            u64::try_from(run.charged + free).unwrap() * 1_000 / self.rules.cpu_ns_per_poll
+            u64::try_from(run.charged + free).unwrap() * 1_000 / self.rules.cpu_ns_per_work
         };
-        run.polls_max = affordable.min(most);
-        assert!(run.polls_max == 0 || fits(&run.polls_max));
+        run.work_max = affordable.min(most);
+        assert!(run.work_max == 0 || fits(&run.work_max));
     }
 
     fn meter(&mut self, run: &mut Run, least: i64) {
-        let due = self.cpu_us(run.polls).max(least) - run.charged;
+        let due = self.cpu_us(run.work).max(least) - run.charged;
         let due = due.min(self.chargeable(&run.actor.payer, 0));
         if due > 0 {
             self.charge(&run.actor.payer, 0, due);
@@ -170,12 +170,12 @@ impl Model {
     fn block(&mut self, run: &mut Run, block: &[Value]) -> Result<(), Stop> {
         for step in block {
             let name = step[0].as_str().unwrap_or("");
-            let polls = if name == "burn" { step[1].as_u64().unwrap_or(0) } else { 1 };
-            if run.polls + polls > run.polls_max {
-                run.polls = run.polls.max(run.polls_max);
+            let work = if name == "burn" { step[1].as_u64().unwrap_or(0) } else { 1 };
+            if run.work + work > run.work_max {
+                run.work = run.work.max(run.work_max);
                 return Err(Stop::Exhausted);
             }
-            run.polls += polls;
+            run.work += work;
             match name {
                 "burn" => {}
                 "call" | "attempt" => {

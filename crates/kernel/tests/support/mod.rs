@@ -96,8 +96,8 @@ pub(crate) fn finish(mut transaction: Transaction<'_>) -> Finished {
                 }
                 Err(done) => Answer::Code(*done),
             },
-            Need::Resume { answer, polls_max } => {
-                suspended.last_mut().expect("code waits for this").polls_max = polls_max;
+            Need::Resume { answer, work_max } => {
+                suspended.last_mut().expect("code waits for this").work_max = work_max;
                 go(&mut suspended, Some(answer))
             }
             Need::Check { source, .. } => Answer::Checked(Ok(program::defines(&source))),

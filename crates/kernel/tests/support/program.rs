@@ -11,9 +11,9 @@
 //! | `["return_arg", index]` | ends with an argument |
 //! | `["return_call"]` | ends with the mapping `call` and `me` |
 //! | `["decide", {...}]` | ends with a contract's answer: see [`decide`] |
-//! | `["burn", polls]` | uses so many polls more |
+//! | `["burn", units]` | uses so many units of work more |
 //!
-//! Every instruction uses one poll. A program that ends without `return` has its log as its result.
+//! Every instruction uses one unit of work. A program that ends without `return` has its log as its result.
 
 use oikos_kernel::{
     code::{CodeAnswer, CodeCall, CodeFailure, FailureKind, HostAnswer, HostCall, Meter},
@@ -28,9 +28,9 @@ pub(crate) struct Machine {
     frames: Vec<Frame>,
     log: Vec<Value>,
     attempt: bool,
-    polls: u64,
+    work: u64,
     /// The budget, which the kernel sets anew at every answer.
-    pub(crate) polls_max: u64,
+    pub(crate) work_max: u64,
 }
 
 /// Instructions under way: the program, or the inside of a `try`.
@@ -85,8 +85,8 @@ impl Machine {
             frames: vec![Frame { instructions, at: 0, catches: false }],
             log: Vec::new(),
             attempt: false,
-            polls: 0,
-            polls_max: call.limits.polls,
+            work: 0,
+            work_max: call.limits.work,
         })
     }
 
@@ -122,12 +122,12 @@ impl Machine {
 
     fn perform(&mut self, instruction: &Value) -> Option<CodeAnswer> {
         let name = instruction[0].as_str().unwrap_or("");
-        let polls = if name == "burn" { instruction[1].as_u64().unwrap_or(0) } else { 1 };
-        if self.polls + polls > self.polls_max {
-            self.polls = self.polls.max(self.polls_max);
-            return Some(self.fail(FailureKind::Instructions, "the budget ran out".into(), None));
+        let work = if name == "burn" { instruction[1].as_u64().unwrap_or(0) } else { 1 };
+        if self.work + work > self.work_max {
+            self.work = self.work.max(self.work_max);
+            return Some(self.fail(FailureKind::Work, "the budget ran out".into(), None));
         }
-        self.polls += polls;
+        self.work += work;
         match name {
             "burn" => None,
             "call" | "attempt" => {
@@ -188,7 +188,7 @@ impl Machine {
     }
 
     fn meter(&self) -> Meter {
-        Meter { polls: self.polls, ..Meter::default() }
+        Meter { work: self.work, ..Meter::default() }
     }
 }
 

@@ -176,10 +176,9 @@ fn a_contract_that_fails_denies_and_its_owner_is_told() {
         rows.map(|(shape, why)| (format!("[['return', {}]]", shape.trim()), why.trim().into())).collect();
     let fails = [
         ("[['raise', 'oh no']]", "RuntimeError: oh no"),
-        ("[['fail', 'wall']]", "ToyError: wall"),
         ("[['fail', 'memory']]", "ToyError: memory"),
         ("[['fail', 'died']]", "ToyError: died"),
-        ("[['work', 100001]]", "TimeoutError: too many instructions"),
+        ("[['work', 200001]]", "TimeoutError: too much work"),
     ];
     cases.extend(fails.map(|(code, why)| (code.to_owned(), why.to_owned())));
     for (code, why) in cases {

@@ -185,15 +185,14 @@ fn code_fails_with_the_code_of_its_failure() {
         artifact t by alice code [['fail', '$arg0']]
         artifact methods by alice code {'run': [['return', 1]], 'other': [['return', 2]]}
         artifact bad by alice code nonsense
-        artifact spins by alice code [['work', 100001]]
+        artifact spins by alice code [['work', 200001]]
         artifact plain by alice
-        alice invoke {"artifact": "t", "args": ["wall"]} -> code_timeout "in `t`: ToyError: wall" ; charged alice cpu 300000
         alice invoke {"artifact": "t", "args": ["memory"]} -> memory_exceeded
         alice invoke {"artifact": "t", "args": ["recursion"]} -> code_error
         alice invoke {"artifact": "t", "args": ["not_json"]} -> code_error
         alice invoke {"artifact": "t", "args": ["output"]} -> limit_exceeded
         alice invoke {"artifact": "t", "args": ["died"]} -> worker_died
-        alice invoke {"artifact": "spins"} -> code_timeout ; charged alice cpu 300000
+        alice invoke {"artifact": "spins"} -> code_timeout ; charged alice cpu 600000
         alice invoke {"artifact": "bad"} -> invalid_code "in `bad`"
         alice run {"code": "nonsense"} -> invalid_code "in `<run>`"
         alice run {"code": "[['raise', 'oops']]"} -> code_error "in `<run>`: RuntimeError: oops"

@@ -9,9 +9,9 @@
 //! | `['try', name, args?, kwargs?]` | the same, but a refusal is caught: `$last` is its text |
 //! | `['set', name, value]` | sets the variable `$name` |
 //! | `['if', a, b, [...]]` | runs the instructions if `a` equals `b` |
-//! | `['work', polls]` | uses so many blocks of instructions |
+//! | `['work', units]` | uses so many units of work |
 //! | `['print', text]` | prints |
-//! | `['fail', kind]` | ends as the interpreter would: `wall`, `memory`, `recursion`, `output`, `not_json`, `died` |
+//! | `['fail', kind]` | ends as the interpreter would: `memory`, `recursion`, `output`, `not_json`, `died` |
 //! | `['fault', text]` | the interpreter raises `KeyError: text` in line 2, and quotes the line |
 //! | `['raise', text]`, `['return', value]` | end it |
 //!
@@ -171,9 +171,9 @@ pub(crate) fn drive(mut transaction: Transaction<'_>) -> Finished {
                 frames.push(frame);
                 Answer::Code(go_on(&mut frames, begun))
             }
-            Need::Resume { answer, polls_max } => {
+            Need::Resume { answer, work_max } => {
                 let frame = frames.last_mut().unwrap();
-                frame.polls_max = polls_max;
+                frame.work_max = work_max;
                 let given = frame.take(answer);
                 Answer::Code(go_on(&mut frames, given))
             }
@@ -194,7 +194,7 @@ struct Frame {
     variables: Map<String, Value>,
     catching: bool,
     meter: Meter,
-    polls_max: u64,
+    work_max: u64,
     output: String,
 }
 
@@ -271,7 +271,7 @@ impl Frame {
             variables,
             catching: false,
             meter: Meter::default(),
-            polls_max: call.limits.polls,
+            work_max: call.limits.work,
             output: String::new(),
         };
         let program = match serde_json::from_str(&call.source.replace('\'', "\"")) {
@@ -335,13 +335,10 @@ impl Frame {
                     self.variables.insert(text(0), words.get(1).cloned().unwrap_or_default());
                 }
                 "work" => {
-                    self.meter.polls += words.first().and_then(Value::as_u64).unwrap_or(0);
-                    if self.meter.polls > self.polls_max {
-                        self.meter.polls = self.polls_max;
-                        return Err(failure(
-                            FailureKind::Instructions,
-                            "TimeoutError: too many instructions",
-                        ));
+                    self.meter.work += words.first().and_then(Value::as_u64).unwrap_or(0);
+                    if self.meter.work > self.work_max {
+                        self.meter.work = self.work_max;
+                        return Err(failure(FailureKind::Work, "TimeoutError: too much work"));
                     }
                 }
                 "print" => self.output.push_str(&text(0)),
@@ -350,7 +347,6 @@ impl Frame {
                 "return" => return Ok(Ran::Value(words.first().cloned().unwrap_or_default())),
                 "fail" => {
                     let kind = match text(0).as_str() {
-                        "wall" => FailureKind::Wall,
                         "memory" => FailureKind::Memory,
                         "recursion" => FailureKind::Recursion,
                         "output" => FailureKind::Output,

@@ -333,7 +333,7 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
         rules.step_reserve_us = us;
     }
     if let Some(ns) = cpu_rate_ns(section)? {
-        rules.cpu_ns_per_poll = ns;
+        rules.cpu_ns_per_work = ns;
     }
     Ok(Plan { name, lasts, tick_ms, clock })
 }

@@ -67,23 +67,23 @@ impl Case {
     }
 
     pub(crate) fn text(&self) -> String {
-        self.end(limits::POLLS_PER_INVOCATION_MAX).text()
+        self.end(limits::WORK_PER_RUN_MAX).text()
     }
 
-    pub(crate) fn polls(&self, polls: u64) -> Ended {
-        self.end(polls)
+    pub(crate) fn work(&self, work: u64) -> Ended {
+        self.end(work)
     }
 
     pub(crate) fn report(&self) -> String {
-        match self.end(limits::POLLS_PER_INVOCATION_MAX).result {
+        match self.end(limits::WORK_PER_RUN_MAX).result {
             Ok(value) => panic!("it returned {value}"),
             Err(failure) => failure.traceback,
         }
     }
 
-    fn end(&self, polls: u64) -> Ended {
+    fn end(&self, work: u64) -> Ended {
         let entry = Entry::Method("run".into());
-        go(&self.source, entry, Vec::new(), self.seed, polls, &mut |call| panic!("{call:?}"))
+        go(&self.source, entry, Vec::new(), self.seed, work, &mut |call| panic!("{call:?}"))
     }
 }
 
@@ -144,19 +144,19 @@ fn name(call: &HostCall) -> String {
 
 pub(crate) fn run(source: &str, entry: Entry, args: Value, host: Host<'_>) -> Ended {
     let args = args.as_array().cloned().unwrap_or_default();
-    go(source, entry, args, 7, limits::POLLS_PER_INVOCATION_MAX, host)
+    go(source, entry, args, 7, limits::WORK_PER_RUN_MAX, host)
 }
 
 /// Runs `run(at)` of a source that asks for nothing on a sandbox that others use too.
 pub(crate) fn on(sandbox: &ThreadSandbox, source: &str, at: i64) -> String {
     let entry = Entry::Method("run".into());
-    match sandbox.start(call(source, entry, vec![at.into()], 7, limits::POLLS_PER_INVOCATION_MAX)).answer {
+    match sandbox.start(call(source, entry, vec![at.into()], 7, limits::WORK_PER_RUN_MAX)).answer {
         CodeAnswer::Done { result, .. } => result.expect("a value").to_string(),
         CodeAnswer::Call { call, .. } => panic!("{call:?}"),
     }
 }
 
-fn call(source: &str, entry: Entry, args: Vec<Value>, seed: u64, polls: u64) -> CodeCall {
+fn call(source: &str, entry: Entry, args: Vec<Value>, seed: u64, work: u64) -> CodeCall {
     CodeCall {
         source: source.into(),
         file: "tool".into(),
@@ -172,25 +172,23 @@ fn call(source: &str, entry: Entry, args: Vec<Value>, seed: u64, polls: u64) -> 
         now: Time::parse("2026-01-01T00:00:00.5Z").expect("a time"),
         seed,
         limits: CodeLimits {
-            polls,
-            wall_ms: limits::CODE_WALL_MS_MAX,
+            work,
             memory_bytes: limits::CODE_MEMORY_BYTES_MAX,
-            recursion: limits::CODE_RECURSION_MAX,
             output_bytes: limits::OUTPUT_BYTES_MAX,
             measure_cpu: true,
         },
     }
 }
 
-fn go(source: &str, entry: Entry, args: Vec<Value>, seed: u64, polls: u64, host: Host<'_>) -> Ended {
-    let call = call(source, entry, args, seed, polls);
+fn go(source: &str, entry: Entry, args: Vec<Value>, seed: u64, work: u64, host: Host<'_>) -> Ended {
+    let call = call(source, entry, args, seed, work);
     // Host calls are answered here while the code waits: it is a value, and may change its thread.
     let mut progress = on_deep_stack(move || ThreadSandbox::new().start(call));
     loop {
         match (progress.answer, progress.suspended) {
             (CodeAnswer::Call { call, .. }, Some(suspended)) => {
                 let answer = host(&call);
-                progress = on_deep_stack(move || suspended.resume(answer, polls));
+                progress = on_deep_stack(move || suspended.resume(answer, work));
             }
             (CodeAnswer::Done { result, meter, .. }, _) => return Ended { result, meter },
             (answer, None) => panic!("{answer:?} can't go on"),
