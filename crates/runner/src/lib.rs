@@ -22,9 +22,11 @@ mod sequencer;
 pub mod session;
 mod stop;
 mod summary;
+mod thinkers;
 mod tick;
 mod turn;
 mod view;
+mod workplace;
 mod writer;
 
 pub use oikos_journal::{Head, Journal, JournalError, Verified, verify};
@@ -34,6 +36,9 @@ pub use oikos_kernel as kernel;
 pub use oikos_sandbox::CountingAllocator;
 /// Stack that the thread of a live world needs.
 pub use oikos_sandbox::STACK_BYTES;
+/// Attempts at what a worker process must not be able to do.
+#[cfg(unix)]
+pub use oikos_sandbox::worker::probe;
 
 pub use self::{
     bus::{MAILBOX_MAX, Notice, Subscription},
@@ -46,7 +51,10 @@ pub use self::{
     stop::{Signal, Stop, Why},
     summary::{Calls, Summary},
     view::View,
+    workplace::{Worker, Workplace},
     writer::JournalGuard,
 };
+#[cfg(unix)]
+pub use self::workplace::serve_code;
 /// A mind in Rust, for those who decide without code.
 pub use oikos_agents::Mind;

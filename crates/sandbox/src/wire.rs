@@ -83,7 +83,7 @@ pub(crate) enum Ask {
     /// Start a call, whose own source is empty, as the one of this number.
     Start { number: u32, source: Source, call: Box<CodeCall> },
     /// Go on with the call of this number.
-    Resume { number: u32, answer: HostAnswer, polls_max: u64 },
+    Resume { number: u32, answer: HostAnswer, work_max: u64 },
 }
 
 /// A worker's answer.
@@ -192,7 +192,7 @@ pub(crate) fn is_sound(answer: &CodeAnswer, before: Meter, output_max: usize) ->
     let meter = match answer {
         CodeAnswer::Call { meter, .. } | CodeAnswer::Done { meter, .. } => meter,
     };
-    let grows = meter.polls >= before.polls && meter.memory_bytes >= before.memory_bytes;
+    let grows = meter.work >= before.work && meter.memory_bytes >= before.memory_bytes;
     grows
         && match answer {
             CodeAnswer::Call { call, .. } => call.args.iter().chain(call.kwargs.values()).all(is_value),

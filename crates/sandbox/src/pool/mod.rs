@@ -56,6 +56,7 @@ pub struct Pool {
 struct Shared {
     keeper: Keeper,
     setup: Setup,
+    runtime: Arc<str>,
     program: String,
     workers: usize,
     state: Mutex<State>,
@@ -83,6 +84,7 @@ impl Pool {
         })?;
         let shared = Shared {
             keeper,
+            runtime: Arc::from(&*runtime),
             setup: Setup { protocol: PROTOCOL, build, runtime, folder },
             program: shown,
             workers: workers.max(1),
@@ -111,6 +113,10 @@ impl Pool {
 }
 
 impl Sandbox for Pool {
+    fn runtime(&self) -> &str {
+        &self.shared.runtime
+    }
+
     fn check(&self, source: &Arc<str>, file: &str) -> Result<Vec<String>, CodeFailure> {
         self.seat().check(source, file)
     }

@@ -17,6 +17,7 @@ use crate::{
 /// A seat in a pool. It takes a worker when it first needs one.
 #[derive(Debug)]
 pub(super) struct Seat {
+    runtime: Arc<str>,
     used: Arc<Mutex<Used>>,
 }
 
@@ -44,8 +45,9 @@ struct Remote {
 
 impl Seat {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let runtime = Arc::clone(&shared.runtime);
         let used = Used { shared, process: None, losses: 0, suspended: 0, next: 0, loss: None };
-        Self { used: Arc::new(Mutex::new(used)) }
+        Self { runtime, used: Arc::new(Mutex::new(used)) }
     }
 }
 
@@ -54,6 +56,10 @@ fn lock(used: &Mutex<Used>) -> MutexGuard<'_, Used> {
 }
 
 impl Sandbox for Seat {
+    fn runtime(&self) -> &str {
+        &self.runtime
+    }
+
     fn check(&self, source: &Arc<str>, file: &str) -> Result<Vec<String>, CodeFailure> {
         match lock(&self.used).ask(|process| process.check(source, file)) {
             Ok(Tell::Checked(checked)) => checked,
@@ -81,12 +87,12 @@ impl Place for Seat {
 }
 
 impl Suspended for Remote {
-    fn resume(self: Box<Self>, answer: HostAnswer, polls_max: u64) -> Progress {
+    fn resume(self: Box<Self>, answer: HostAnswer, work_max: u64) -> Progress {
         let told = {
             let mut used = lock(&self.used);
             if used.losses == self.losses {
                 used.suspended -= 1;
-                used.ask(|process| process.resume(self.number, answer, polls_max))
+                used.ask(|process| process.resume(self.number, answer, work_max))
             } else {
                 Err(died())
             }
@@ -114,7 +120,7 @@ impl Remote {
     /// The end of code whose worker is gone: it is charged what it had used when it was heard of last, and the
     /// least that code costs.
     fn end(&self, failure: CodeFailure) -> Progress {
-        let meter = Meter { polls: self.meter.polls.max(1), ..self.meter };
+        let meter = Meter { work: self.meter.work.max(1), ..self.meter };
         let answer = CodeAnswer::Done { result: Err(failure), meter, output: String::new() };
         Progress { answer, suspended: None }
     }
@@ -136,7 +142,7 @@ impl Used {
         ask(process).map_err(|gone| {
             let loss = match gone {
                 Gone::Killed => Loss::Killed,
-                Gone::Fell(_) => Loss::Fell,
+                Gone::Fell => Loss::Fell,
                 Gone::Silent => Loss::Fault(WorkerError::Silent),
                 Gone::TooLarge(sentence) => Loss::Fault(WorkerError::TooLarge(sentence)),
             };

@@ -31,7 +31,7 @@ pub(crate) enum Gone {
     /// Somebody ended it.
     Killed,
     /// It ended by itself, or said what no worker says.
-    Fell(String),
+    Fell,
     /// It has not answered for as long as no code runs.
     Silent,
     /// The question is larger than any message.
@@ -102,27 +102,26 @@ impl Process {
     ///
     /// # Errors
     /// When the worker is gone.
-    pub(crate) fn resume(&mut self, number: u32, answer: HostAnswer, polls_max: u64) -> Result<Tell, Gone> {
-        self.ask(&Ask::Resume { number, answer, polls_max })
+    pub(crate) fn resume(&mut self, number: u32, answer: HostAnswer, work_max: u64) -> Result<Tell, Gone> {
+        self.ask(&Ask::Resume { number, answer, work_max })
     }
 
     fn ask(&mut self, ask: &Ask) -> Result<Tell, Gone> {
         let told = self.link.send(ask).and_then(|()| self.link.receive());
         match told {
             Ok(Some(tell)) => Ok(tell),
-            Ok(None) => Err(self.gone("it ended")),
+            Ok(None) => Err(self.gone()),
             Err(error) if error.kind() == ErrorKind::InvalidInput => Err(Gone::TooLarge(error.to_string())),
             Err(error) if is_late(&error) => Err(Gone::Silent),
-            Err(error) if error.kind() == ErrorKind::InvalidData => Err(Gone::Fell(format!("it sent {error}"))),
-            Err(error) => Err(self.gone(&error.to_string())),
+            Err(error) if error.kind() == ErrorKind::InvalidData => Err(Gone::Fell),
+            Err(_) => Err(self.gone()),
         }
     }
 
-    fn gone(&mut self, what: &str) -> Gone {
-        match self.end() {
-            Some(status) if status.signal() == Some(KILL) => Gone::Killed,
-            Some(status) => Gone::Fell(format!("{what} ({status})")),
-            None => Gone::Fell(what.into()),
+    fn gone(&mut self) -> Gone {
+        match self.end().and_then(|status| status.signal()) {
+            Some(KILL) => Gone::Killed,
+            Some(_) | None => Gone::Fell,
         }
     }
 

@@ -4,4 +4,4 @@ mod layers;
 pub mod probe;
 mod serve;
 
-pub use self::serve::{Runtime, serve};
+pub use self::serve::{Load, serve};

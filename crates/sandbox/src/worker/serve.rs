@@ -9,40 +9,31 @@ use std::{
     sync::Arc,
 };
 
-use oikos_kernel::code::{CodeAnswer, CodeCall, CodeFailure, CodeLimits, Entry, FailureKind, Meter};
+use oikos_kernel::{
+    code::{CallInfo, CodeAnswer, CodeCall, CodeLimits, Entry},
+    limits,
+    time::Time,
+};
 
 use super::layers;
 use crate::{
     Progress, Sandbox, Suspended,
-    wire::{Ask, Hello, Link, PROTOCOL, Setup, Source, Tell},
+    wire::{Ask, Hello, Link, Missing, PROTOCOL, Setup, Source, Tell},
 };
 
-/// What a worker runs code with: its name, and how it is loaded from a folder.
-pub struct Runtime<'a> {
-    /// The build of this program.
-    pub build: &'a str,
-    /// The name of the runtime.
-    pub name: &'a str,
-    /// Loads it.
-    pub load: &'a dyn Fn(Option<&Path>) -> Result<Box<dyn Sandbox>, String>,
-}
+/// Loads the sandbox of a worker from the folder that its parent names.
+pub type Load<'a> = &'a dyn Fn(Option<&Path>) -> Result<Box<dyn Sandbox>, String>;
 
-impl std::fmt::Debug for Runtime<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Runtime").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// Serves the parent at the other end of a connection until it is closed.
+/// Serves the parent at the other end of a connection until it is closed. `build` is the build of this program.
 ///
 /// # Errors
 /// When the connection breaks, or the parent says what no parent says.
-pub fn serve(stream: UnixStream, runtime: &Runtime<'_>) -> Result<(), Error> {
+pub fn serve(stream: UnixStream, build: &str, load: Load<'_>) -> Result<(), Error> {
     // If the parent has ended before this, the connection is closed.
     layers::end_with_parent()?;
     let mut link = Link::new(stream);
     let Some(setup) = link.receive::<Setup>()? else { return Ok(()) };
-    let (sandbox, missing) = match begin(&setup, runtime, link.stream()) {
+    let (sandbox, missing) = match begin(&setup, build, load, link.stream()) {
         Ok(begun) => begun,
         Err(sentence) => return link.send(&Hello::Refused { sentence }),
     };
@@ -59,17 +50,18 @@ pub fn serve(stream: UnixStream, runtime: &Runtime<'_>) -> Result<(), Error> {
 
 fn begin(
     setup: &Setup,
-    runtime: &Runtime<'_>,
+    build: &str,
+    load: Load<'_>,
     stream: &UnixStream,
-) -> Result<(Box<dyn Sandbox>, Vec<crate::pool::Missing>), String> {
-    let Setup { protocol, build, runtime: wanted, folder } = setup;
-    if (*protocol, build.as_str()) != (PROTOCOL, runtime.build) {
-        return Err(format!("it is of the build `{}`, and its parent of `{build}`", runtime.build));
+) -> Result<(Box<dyn Sandbox>, Vec<Missing>), String> {
+    if (setup.protocol, setup.build.as_str()) != (PROTOCOL, build) {
+        return Err(format!("it is of the build `{build}`, and its parent of `{}`", setup.build));
     }
-    if wanted != runtime.name {
-        return Err(format!("its runtime is `{}`, and its parent's `{wanted}`", runtime.name));
+    let sandbox = load(setup.folder.as_deref())?;
+    if setup.runtime != sandbox.runtime() {
+        let (ours, theirs) = (sandbox.runtime(), &setup.runtime);
+        return Err(format!("its runtime is `{ours}`, and its parent's `{theirs}`"));
     }
-    let sandbox = (runtime.load)(folder.as_deref())?;
     let missing = layers::shut_in(stream, layers::Layer::ALL);
     Ok((sandbox, missing))
 }
@@ -82,14 +74,12 @@ fn trial() -> CodeCall {
         entry: Entry::Snippet,
         args: Vec::new(),
         me: "trial".into(),
-        call: oikos_kernel::code::CallInfo::default(),
-        now: oikos_kernel::time::Time::default(),
+        call: CallInfo::default(),
+        now: Time::default(),
         seed: 0,
         limits: CodeLimits {
-            polls: 1_000,
-            wall_ms: 60_000,
-            memory_bytes: oikos_kernel::limits::CODE_MEMORY_BYTES_MAX,
-            recursion: oikos_kernel::limits::CODE_RECURSION_MAX,
+            work: 1_000,
+            memory_bytes: limits::CODE_MEMORY_BYTES_MAX,
             output_bytes: 1_024,
             measure_cpu: true,
         },
@@ -112,9 +102,9 @@ impl Worker {
                 let progress = self.sandbox.start(CodeCall { source, ..*call });
                 Tell::Answer(self.keep(number, progress))
             }
-            Ask::Resume { number, answer, polls_max } => {
+            Ask::Resume { number, answer, work_max } => {
                 let waiting = self.waiting.remove(&number).ok_or_else(|| unknown("call"))?;
-                let progress = waiting.resume(answer, polls_max);
+                let progress = waiting.resume(answer, work_max);
                 Tell::Answer(self.keep(number, progress))
             }
         })
