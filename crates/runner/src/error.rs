@@ -48,7 +48,7 @@ pub enum RunError {
     Audit(#[from] AuditError),
     /// There is no process to run code in.
     #[error("{0}; nothing has happened, and the same command goes on; `isolation = \"thread\"` needs no other process")]
-    Worker(#[from] WorkerError),
+    Worker(WorkerError),
     /// The machine's clock can't be right.
     #[error(
         "the machine's clock says {ms} ms since 1970, which is no year from 1900 to 9900; a world on the wall \
@@ -64,6 +64,12 @@ pub enum RunError {
     /// Printing or reading failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl From<WorkerError> for RunError {
+    fn from(error: WorkerError) -> Self {
+        Self::Worker(error)
+    }
 }
 
 impl RunError {

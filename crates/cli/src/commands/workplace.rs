@@ -50,7 +50,7 @@ pub(super) fn worker(probe: Option<&str>, layer: Option<&str>) -> Result<ExitSta
             Ok(()) => ("it can be done".into(), ExitStatus::Done),
             Err(problem) => (problem, ExitStatus::No),
         };
-        print::note(&format!("{word}: {told}"));
+        print::plain(&format!("{word}: {told}"));
         return Ok(status);
     }
     let parent = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);

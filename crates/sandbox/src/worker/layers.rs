@@ -16,12 +16,12 @@ const DATA_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 pub(super) enum Layer {
     /// It can't be looked into, and leaves no core behind.
     Dumpable,
-    /// It opens no more files, makes no more processes, writes nothing.
-    Limits,
     /// No program that it could run has more rights than it.
     Privileges,
     /// It sees no file and no port, and signals nobody.
     Landlock,
+    /// It opens no more files, makes no more processes, writes nothing; so it comes after those that open any.
+    Limits,
     /// It can't call the system but for what running code needs.
     Seccomp,
 }
@@ -29,7 +29,7 @@ pub(super) enum Layer {
 impl Layer {
     /// Every layer, in the order in which they are put up.
     pub(super) const ALL: &[Self] =
-        &[Self::Dumpable, Self::Limits, Self::Privileges, Self::Landlock, Self::Seccomp];
+        &[Self::Dumpable, Self::Privileges, Self::Landlock, Self::Limits, Self::Seccomp];
 
     /// Its name.
     pub(super) const fn name(self) -> &'static str {
@@ -139,9 +139,10 @@ mod filter {
         TargetArch,
     };
 
-    /// Memory, waiting, the end, and the clocks of this process.
+    /// Memory, waiting, closing, the end, and the clocks of this process.
     const FREE: &[i64] = &[
         libc::SYS_brk,
+        libc::SYS_close,
         libc::SYS_munmap,
         libc::SYS_mremap,
         libc::SYS_madvise,
@@ -165,6 +166,9 @@ mod filter {
 
     /// `PAGEMAP_SCAN`: which pages of its own memory a run has written.
     const PAGEMAP_SCAN: u64 = 0xc060_6610;
+
+    /// `F_GETFD`: a build for development looks whether a file is open before it closes it.
+    const F_GETFD: u64 = 1;
 
     /// The standard error, where the runtime of Rust says its last words.
     const ERRORS: u64 = 2;
@@ -192,6 +196,7 @@ mod filter {
         for call in [libc::SYS_mmap, libc::SYS_mprotect] {
             rules.insert(call, vec![is(2, SeccompCmpOp::MaskedEq(EXECUTABLE), 0)?]);
         }
+        rules.insert(libc::SYS_fcntl, vec![is(1, SeccompCmpOp::Eq, F_GETFD)?]);
         rules.insert(libc::SYS_ioctl, vec![is(1, SeccompCmpOp::Eq, PAGEMAP_SCAN)?]);
         let filter = SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, ARCH);
         let filter = filter.map_err(|error| error.to_string())?;

@@ -37,8 +37,6 @@ pub fn serve(stream: UnixStream, build: &str, load: Load<'_>) -> Result<(), Erro
         Ok(begun) => begun,
         Err(sentence) => return link.send(&Hello::Refused { sentence }),
     };
-    // Once behind the wall: all that is done only at a first time is done, or fails, before anybody relies on it.
-    drop(sandbox.start(trial()));
     link.send(&Hello::Ready { missing })?;
     let mut worker = Worker { sandbox, sources: Vec::new(), waiting: HashMap::new() };
     while let Some(ask) = link.receive()? {
@@ -62,7 +60,11 @@ fn begin(
         let (ours, theirs) = (sandbox.runtime(), &setup.runtime);
         return Err(format!("its runtime is `{ours}`, and its parent's `{theirs}`"));
     }
+    // Before the wall, so that all is open that code opens at its first run; and behind it, so that a wall which code
+    // can't live with is known of before anybody relies on this worker.
+    drop(sandbox.start(trial()));
     let missing = layers::shut_in(stream, layers::Layer::ALL);
+    drop(sandbox.start(trial()));
     Ok((sandbox, missing))
 }
 
