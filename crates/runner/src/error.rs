@@ -47,7 +47,9 @@ pub enum RunError {
     #[error("internal error: {0}")]
     Audit(#[from] AuditError),
     /// There is no process to run code in.
-    #[error("{0}; nothing has happened, and the same command goes on; `isolation = \"thread\"` needs no other process")]
+    #[error(
+        "{0}; nothing has happened, and the same command goes on; `isolation = \"thread\"` needs no other process"
+    )]
     Worker(WorkerError),
     /// The machine's clock can't be right.
     #[error(

@@ -40,6 +40,8 @@ pub use oikos_sandbox::STACK_BYTES;
 #[cfg(unix)]
 pub use oikos_sandbox::worker::probe;
 
+#[cfg(unix)]
+pub use self::workplace::serve_code;
 pub use self::{
     bus::{MAILBOX_MAX, Notice, Subscription},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
@@ -54,7 +56,5 @@ pub use self::{
     workplace::{Worker, Workplace},
     writer::JournalGuard,
 };
-#[cfg(unix)]
-pub use self::workplace::serve_code;
 /// A mind in Rust, for those who decide without code.
 pub use oikos_agents::Mind;

@@ -120,7 +120,8 @@ impl Link {
         let mut out = std::mem::take(&mut self.out);
         out.clear();
         out.extend_from_slice(&[0; HEAD]);
-        out = postcard::to_extend(message, out).map_err(|error| Error::new(ErrorKind::InvalidInput, error))?;
+        out =
+            postcard::to_extend(message, out).map_err(|error| Error::new(ErrorKind::InvalidInput, error))?;
         let length = out.len() - HEAD;
         let head = u32::try_from(length).ok().filter(|_| length <= FRAME_BYTES_MAX);
         let Some(head) = head else {

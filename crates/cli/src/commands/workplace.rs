@@ -55,7 +55,9 @@ pub(super) fn worker(probe: Option<&str>, layer: Option<&str>) -> Result<ExitSta
     }
     let parent = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     if parent.peer_addr().is_err() {
-        bail!(Usage("`oikos worker` is started by a world whose code runs in processes, and by nobody else".into()));
+        bail!(Usage(
+            "`oikos worker` is started by a world whose code runs in processes, and by nobody else".into()
+        ));
     }
     serve_code(parent, BUILD)?;
     Ok(ExitStatus::Done)

@@ -167,8 +167,7 @@ impl Sources {
         if let Some((number, _)) = self.numbers.get(&place) {
             return Source::Known(*number);
         }
-        let afresh =
-            self.numbers.len() >= SOURCES_MAX || self.bytes + source.len() > SOURCES_BYTES_MAX;
+        let afresh = self.numbers.len() >= SOURCES_MAX || self.bytes + source.len() > SOURCES_BYTES_MAX;
         if afresh {
             self.numbers.clear();
             self.bytes = 0;

@@ -102,8 +102,8 @@ fn privileges() -> Result<(), String> {
 #[cfg(target_os = "linux")]
 fn landlock() -> Result<(), String> {
     use landlock::{
-        ABI, Access as _, AccessFs, AccessNet, Compatible as _, CompatLevel, Ruleset, RulesetAttr as _, RulesetStatus,
-        Scope,
+        ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
+        RulesetStatus, Scope,
     };
     // As much of this as the system knows; nothing is allowed.
     let abi = ABI::V6;
@@ -135,8 +135,8 @@ mod filter {
     use std::{collections::BTreeMap, os::fd::RawFd};
 
     use seccompiler::{
-        BpfProgram, SeccompAction, SeccompCmpArgLen::Dword, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-        TargetArch,
+        BpfProgram, SeccompAction, SeccompCmpArgLen::Dword, SeccompCmpOp, SeccompCondition, SeccompFilter,
+        SeccompRule, TargetArch,
     };
 
     /// Memory, waiting, closing, the end, and the clocks of this process.
@@ -187,7 +187,8 @@ mod filter {
             SeccompRule::new(vec![condition.map_err(|error| error.to_string())?])
                 .map_err(|error| error.to_string())
         };
-        let mut rules: BTreeMap<i64, Vec<SeccompRule>> = FREE.iter().map(|call| (*call, Vec::new())).collect();
+        let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+            FREE.iter().map(|call| (*call, Vec::new())).collect();
         for call in [libc::SYS_read, libc::SYS_recvfrom, libc::SYS_sendto] {
             rules.insert(call, vec![is(0, SeccompCmpOp::Eq, connection)?]);
         }
