@@ -19,6 +19,8 @@ pub struct Workplace {
     pub isolation: Option<Isolation>,
     /// How many run code at once, whatever the world file says.
     pub workers: Option<usize>,
+    /// The folder where the runtime of code is kept between runs.
+    pub cache: Option<PathBuf>,
     /// How a worker process is started, where there may be any.
     pub worker: Option<Worker>,
 }
@@ -85,8 +87,8 @@ impl Workplace {
             let sentence = "code can't be run in processes here: no program is known that they would run";
             return Err(RunError::Unsupported(sentence.into()));
         };
-        let runtime = runtime.to_owned();
-        let pool = Pool::open(PoolSetup { program, arguments, workers, build, runtime, folder: None })?;
+        let (runtime, folder) = (runtime.to_owned(), self.cache.clone());
+        let pool = Pool::open(PoolSetup { program, arguments, workers, build, runtime, folder })?;
         let told = |missing: &oikos_sandbox::pool::Missing| {
             format!("worker processes run without the layer `{}`: {}", missing.layer, missing.why)
         };

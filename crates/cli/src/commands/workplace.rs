@@ -31,7 +31,7 @@ pub(super) fn of(arguments: WorkplaceArgs) -> Workplace {
         IsolationArg::Thread => Isolation::Thread,
         IsolationArg::Process => Isolation::Process,
     });
-    Workplace { isolation, workers: None, worker }
+    Workplace { isolation, worker, ..Workplace::default() }
 }
 
 /// `oikos worker`: serves the process that started this one, or attempts something from inside the wall.
