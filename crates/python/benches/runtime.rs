@@ -1,34 +1,56 @@
-//! The raw runtime's speed: a fresh instance, a request, its answer.
+//! The raw runtime: requests in files, each run in fresh instances and again and again in one.
+//! `cargo bench -p oikos-python --bench runtime -- FILE…`
 
-use std::{path::Path, time::Instant};
+#![expect(clippy::expect_used, clippy::panic, reason = "a bench may stop")]
 
-use oikos_python::{Limits, Outcome, Runtime};
+use std::{path::Path, time::Duration};
+
+use oikos_python::{Idle, Limits, Outcome, Runtime, Step};
+use rustix::time::{ClockId, clock_gettime};
 
 const LIMITS: Limits = Limits { fuel: 1 << 40, memory_bytes: 64 << 20, seed: 7, now_ns: 1_000_000_000 };
+const ROUNDS: usize = 10;
+const RUNS: u32 = 500;
 
 fn main() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
     let runtime = Runtime::open(Some(&folder), &mut |_| {}).expect("the runtime opens");
-    for name in std::env::args().skip(1).filter(|a| !a.starts_with("--")) {
-        let request = std::fs::read(&name).unwrap();
-        let mut best = f64::MAX;
-        let (mut fuel, mut warm) = (0, f64::MAX);
-        for _ in 0..10 {
-            let begun = Instant::now();
-            for _ in 0..500 {
-                let step = runtime.start(request.clone(), LIMITS);
-                fuel = step.fuel;
-                assert!(matches!(step.outcome, Outcome::Done(..)), "{step:?}");
+    for file in std::env::args().skip(1).filter(|argument| !argument.starts_with("--")) {
+        let request = std::fs::read(&file).expect("the request can be read");
+        let fuel = runtime.start(request.clone(), LIMITS).fuel;
+        let fresh = best(|| {
+            for _ in 0..RUNS {
+                drop(done(runtime.start(request.clone(), LIMITS)));
             }
-            best = best.min(begun.elapsed().as_secs_f64() * 1e6 / 500.0);
-            let Outcome::Done(_, mut idle) = runtime.start(request.clone(), LIMITS).outcome else { panic!() };
-            let begun = Instant::now();
-            for _ in 0..500 {
-                let Outcome::Done(_, next) = idle.start(request.clone(), LIMITS).outcome else { panic!() };
-                idle = next;
+        });
+        let mut idle = Some(done(runtime.start(request.clone(), LIMITS)));
+        let again = best(|| {
+            for _ in 0..RUNS {
+                idle = idle.take().map(|idle| done(idle.start(request.clone(), LIMITS)));
             }
-            warm = warm.min(begun.elapsed().as_secs_f64() * 1e6 / 500.0);
-        }
-        println!("{name}: fresh {best:.1} us, warm {warm:.1} us, fuel {fuel}");
+        });
+        println!("{file}: fuel {fuel}, fresh {:?}, again {:?}", fresh / RUNS, again / RUNS);
     }
+}
+
+fn done(step: Step) -> Idle {
+    match step.outcome {
+        Outcome::Done(_, idle) => idle,
+        other => panic!("the request does not end: {other:?}"),
+    }
+}
+
+/// The least CPU time of some rounds.
+fn best(mut round: impl FnMut()) -> Duration {
+    let times = (0..ROUNDS).map(|_| {
+        let begun = cpu();
+        round();
+        cpu().saturating_sub(begun)
+    });
+    times.min().unwrap_or_default()
+}
+
+fn cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
