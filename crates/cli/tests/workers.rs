@@ -46,7 +46,7 @@ def step(observation):
 
 def down(depth):
     before = [index * depth for index in range(3000)]
-    under = invoke('agent_001', 'down', depth - 1) if depth > 0 else 0
+    under = invoke('agent_001', depth - 1, method='down') if depth > 0 else 0
     storage_set('deep', depth)
     return under + sum(before) % 7 + len(query('agents', limit=3))
 ";
@@ -105,6 +105,15 @@ fn a_world_is_the_same_in_any_workplace() {
             assert!(small.verify(&db).status.success());
         }
     }
+}
+
+#[test]
+fn code_goes_on_after_the_code_that_it_called() {
+    let small = Small::of(DEEP, NESTED);
+    small.run("a.oikos", &["--isolation", "process"]);
+    let db = small.path("a.oikos");
+    let refused = oikos(["log", db.to_str().expect("UTF-8"), "--refused"]);
+    assert!(refused.status.success() && refused.stdout.is_empty(), "{}", String::from_utf8_lossy(&refused.stdout));
 }
 
 #[test]
