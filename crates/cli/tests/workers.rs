@@ -72,7 +72,10 @@ fn stat(id: u32) -> Option<Vec<String>> {
 
 fn kill(signal: &str, target: &str) {
     // It may have ended by itself meanwhile.
-    let _ = Command::new("sh").args(["-c", &format!("kill -s {signal} -- {target}")]).stderr(Stdio::null()).status();
+    let _ = Command::new("sh")
+        .args(["-c", &format!("kill -s {signal} -- {target}")])
+        .stderr(Stdio::null())
+        .status();
 }
 
 fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -99,7 +102,8 @@ fn a_world_is_the_same_in_any_workplace() {
         let small = Small::of(world, mind);
         let whole = small.run("whole.oikos", &["--isolation", "thread", "--set", "execution.workers=1"]);
         for (isolation, workers) in [("thread", 4), ("process", 1), ("process", 2), ("process", 5)] {
-            let (db, workers) = (format!("{isolation}_{workers}.oikos"), format!("execution.workers={workers}"));
+            let (db, workers) =
+                (format!("{isolation}_{workers}.oikos"), format!("execution.workers={workers}"));
             let other = small.run(&db, &["--isolation", isolation, "--set", &workers]);
             assert_eq!(whole, other, "{isolation}, {workers}");
             assert!(small.verify(&db).status.success());
@@ -113,7 +117,11 @@ fn code_goes_on_after_the_code_that_it_called() {
     small.run("a.oikos", &["--isolation", "process"]);
     let db = small.path("a.oikos");
     let refused = oikos(["log", db.to_str().expect("UTF-8"), "--refused"]);
-    assert!(refused.status.success() && refused.stdout.is_empty(), "{}", String::from_utf8_lossy(&refused.stdout));
+    assert!(
+        refused.status.success() && refused.stdout.is_empty(),
+        "{}",
+        String::from_utf8_lossy(&refused.stdout)
+    );
 }
 
 #[test]
@@ -124,14 +132,18 @@ fn a_workplace_is_no_rule_of_a_world() {
     small.run("a.oikos", &["--set", &ticks(10)]);
     small.run("a.oikos", &["--set", &ticks(20), "--set", "execution.isolation=process"]);
     // The world file itself may say so too.
-    small.write("small.toml", &WORLD.replace("ticks         = 40", "ticks = 30\nisolation = 'process'\nworkers = 3"));
+    small.write(
+        "small.toml",
+        &WORLD.replace("ticks         = 40", "ticks = 30\nisolation = 'process'\nworkers = 3"),
+    );
     small.run("a.oikos", &[]);
     small.write("small.toml", WORLD);
     assert_eq!(whole, small.run("a.oikos", &["--isolation", "thread"]));
     let act = |isolation: &str| {
         let db = small.path("a.oikos");
         let op = r#"{"op": "run", "code": "len(query('agents'))"}"#;
-        let output = oikos(["act", db.to_str().expect("UTF-8"), "--as", "agent_002", op, "--isolation", isolation]);
+        let output =
+            oikos(["act", db.to_str().expect("UTF-8"), "--as", "agent_002", op, "--isolation", isolation]);
         assert!(output.status.success(), "{}", talk(&output));
         let receipt: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         receipt["result"].as_u64().expect("a count")
@@ -194,7 +206,11 @@ fn a_terminal_that_interrupts_all_interrupts_the_parent() {
     let more = ["--set", "execution.ticks=3000"];
     let whole = small.run("whole.oikos", &more);
     let mut command = Command::new(COMMAND);
-    command.args(["run", &small.file(), "--json", "--db"]).arg(small.path("a.oikos")).args(more).args(IN_PROCESSES);
+    command
+        .args(["run", &small.file(), "--json", "--db"])
+        .arg(small.path("a.oikos"))
+        .args(more)
+        .args(IN_PROCESSES);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().expect("the binary runs");
     small.wait(&mut child, "a.oikos", 500);
@@ -222,7 +238,10 @@ fn from_inside_a_worker_nothing_can_be_reached() {
         let (status, talk) = probe(attempt, None);
         let allowed = attempt == "nothing";
         assert_eq!(status.success(), allowed, "{attempt}: {talk}");
-        assert!(status.signal() == Some(31) || talk.contains(attempt) && !talk.contains("not even"), "{attempt}: {talk}");
+        assert!(
+            status.signal() == Some(31) || talk.contains(attempt) && !talk.contains("not even"),
+            "{attempt}: {talk}"
+        );
         let (status, talk) = probe(attempt, Some("dumpable"));
         assert!(status.success(), "{attempt} without the wall: {talk}");
     }
@@ -277,7 +296,8 @@ fn a_worker_has_nothing_of_its_parents() {
         assert!(strange.is_empty(), "{strange:?} of {open:?}");
         let status = fs::read_to_string(about("status")).expect("it is ours");
         let says = |key: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_else(|| panic!("{status}"));
+            let line =
+                status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_else(|| panic!("{status}"));
             line.trim().to_owned()
         };
         assert_eq!((says("NoNewPrivs:"), says("Seccomp:")), ("1".into(), "2".into()));
@@ -290,11 +310,8 @@ fn a_worker_has_nothing_of_its_parents() {
 fn strange(program: &str, script: &str, build: &str) -> (Small, Workplace) {
     let small = Small::new();
     small.run("a.oikos", &["--set", "execution.ticks=1"]);
-    let worker = Worker {
-        program: program.into(),
-        arguments: vec!["-c".into(), script.into()],
-        build: build.into(),
-    };
+    let worker =
+        Worker { program: program.into(), arguments: vec!["-c".into(), script.into()], build: build.into() };
     let workplace = Workplace {
         isolation: Some(Isolation::Process),
         workers: Some(1),
@@ -317,7 +334,11 @@ fn a_worker_that_can_not_serve_is_told_of_before_anything_happens() {
         ("/bin/sh", "kill -SEGV $$", "but it ended before it was ready (signal: 11"),
         ("/bin/sh", "kill -KILL $$", "but somebody ends every one before it is ready"),
         ("/bin/sh", "printf 'hello, world' >&0; exec sleep 5", "but it sent a message"),
-        ("/bin/sh", "printf '\\377\\377\\377\\377' >&0; exec sleep 5", "but it sent a message that is too large"),
+        (
+            "/bin/sh",
+            "printf '\\377\\377\\377\\377' >&0; exec sleep 5",
+            "but it sent a message that is too large",
+        ),
     ] {
         let (small, workplace) = strange(program, script, "oikos");
         let records = small.records("a.oikos");
@@ -327,7 +348,8 @@ fn a_worker_that_can_not_serve_is_told_of_before_anything_happens() {
         assert!(told.contains("nothing has happened") && told.contains("isolation = \"thread\""), "{told}");
         assert_eq!(small.records("a.oikos"), records);
         // Nor is a world founded.
-        let file = load(Path::new(&small.file()), &Overrides::default(), library::founders()).expect("a world file");
+        let file =
+            load(Path::new(&small.file()), &Overrides::default(), library::founders()).expect("a world file");
         let founded = workplace.found(file, || panic!("the journal is begun last"));
         assert!(founded.is_err());
     }
@@ -339,7 +361,11 @@ fn a_worker_of_another_build_is_refused() {
     let worker = workplace.worker.as_mut().expect("there is one");
     worker.arguments = vec!["worker".into()];
     let told = opened(&small, &workplace).expect_err("it refuses").to_string();
-    let ours = concat!("it is of the build `oikos ", env!("CARGO_PKG_VERSION"), "`, and its parent of `oikos 0.0.1`");
+    let ours = concat!(
+        "it is of the build `oikos ",
+        env!("CARGO_PKG_VERSION"),
+        "`, and its parent of `oikos 0.0.1`"
+    );
     assert!(told.contains("refused to serve") && told.contains(ours), "{told}");
 }
 
@@ -418,7 +444,8 @@ fn an_answer_that_no_sandbox_gives_is_not_believed() {
         let script = format!("{READY}{READ}cat {} >&0; exec sleep 5", frame.display());
         workplace.worker.as_mut().expect("there is one").arguments = vec!["-c".into(), script];
         let mut live = opened(&small, &workplace).expect("it looks like a worker");
-        let receipt = live.sequencer.act("agent_002", json!({ "op": "run", "code": "1 + 1" })).expect("no fault");
+        let receipt =
+            live.sequencer.act("agent_002", json!({ "op": "run", "code": "1 + 1" })).expect("no fault");
         let refused = receipt.refusal().map(|refusal| refusal.code);
         let expected = if is_believed { None } else { Some(Code::WorkerDied) };
         assert_eq!(refused, expected, "{value:.40}, {} bytes of output", output.len());
