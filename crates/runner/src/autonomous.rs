@@ -1,16 +1,20 @@
 //! The autonomous scheduler: each agent steps when its own turn comes. Under the virtual clock time
-//! jumps to the next turn; under the wall clock it waits for it, and for nothing else.
+//! jumps to the next turn, and one turn follows the other; under the wall clock it waits for it, and for nothing else:
+//! others think meanwhile.
+
+use std::sync::Arc;
 
 use oikos_kernel::{id::Handle, time::Time};
 
 use crate::{
+    beside::Beside,
     config::ClockKind,
     desk::Counter,
     error::RunError,
     lateness::Lateness,
     sequencer::Sequencer,
     stop::Stop,
-    turn::{act, pass, think},
+    turn::{act, act_late, pass, think},
 };
 
 /// Turns between two looks at how far the run is.
@@ -40,24 +44,62 @@ impl AutonomousScheduler {
         end: Time,
         counter: &Counter,
         stop: &Stop,
+        progress: impl FnMut(&Sequencer),
+    ) -> Result<bool, RunError> {
+        let is_wall = sequencer.clock() == ClockKind::Wall;
+        // A world that has ended is not gone on with, however long that was ago.
+        if is_wall && sequencer.world().now() >= end {
+            return Ok(true);
+        }
+        let interpreter = sequencer.interpreter();
+        let are_beside = is_wall && interpreter.mind.is_none() && interpreter.workers > 1;
+        let threads = if are_beside { interpreter.workers } else { 0 };
+        let sandbox = Arc::clone(&interpreter.sandbox);
+        std::thread::scope(|scope| {
+            let mut beside = Beside::start(scope, threads, &sandbox, counter);
+            let has_ended = self.run_turns(sequencer, end, counter, stop, &mut beside, progress)?;
+            while let Some(thought) = beside.last()? {
+                sequencer.bring_up()?;
+                act_late(sequencer, thought)?;
+            }
+            if is_wall && has_ended {
+                // So that it is known to have ended, however long it is shut after.
+                sequencer.mark_clock()?;
+            } else {
+                sequencer.note_time(0)?;
+            }
+            Ok(has_ended)
+        })
+    }
+
+    /// As [`Self::run`], but for the last thoughts of those who think beside.
+    fn run_turns(
+        &mut self,
+        sequencer: &mut Sequencer,
+        end: Time,
+        counter: &Counter,
+        stop: &Stop,
+        beside: &mut Beside,
         mut progress: impl FnMut(&Sequencer),
     ) -> Result<bool, RunError> {
         let mut turns = 0_u32;
         let away_ms = sequencer.world().away_ms();
-        // A world that has ended is not gone on with, however long that was ago.
-        if sequencer.clock() == ClockKind::Wall && sequencer.world().now() >= end {
-            return Ok(true);
-        }
         loop {
             counter.serve(sequencer)?;
             sequencer.bring_up()?;
+            while let Some(thought) = beside.come()? {
+                act_late(sequencer, thought)?;
+            }
             let end = end.after_ms(sequencer.world().away_ms() - away_ms).ok_or(RunError::EndOfTime)?;
             // Last before a wait: the ring of a stop may have been served away.
             if stop.is_asked() {
-                sequencer.note_time(0)?;
                 return Ok(false);
             }
-            let next = sequencer.next_turn().filter(|(due, _)| *due < end);
+            if beside.is_full() {
+                counter.wait(None, sequencer)?;
+                continue;
+            }
+            let next = sequencer.next_turn(beside.busy()).filter(|(due, _)| *due < end);
             match sequencer.clock() {
                 ClockKind::Virtual => match next {
                     Some((due, _)) => sequencer.set_now(due),
@@ -78,15 +120,13 @@ impl AutonomousScheduler {
                     // It may have come since the time was asked for.
                     sequencer.tell_time()?;
                     if sequencer.now() >= end {
-                        // So that it is known to have ended, however long it is shut after.
-                        sequencer.mark_clock()?;
                         return Ok(true);
                     }
                     self.lateness.add(sequencer.since(instant));
                 }
             }
             if let Some((_, agent)) = next {
-                turn(sequencer, agent)?;
+                turn(sequencer, agent, beside)?;
             }
             turns = turns.wrapping_add(1);
             if turns.is_multiple_of(TURNS_PER_PROGRESS) {
@@ -96,12 +136,16 @@ impl AutonomousScheduler {
     }
 }
 
-fn turn(sequencer: &mut Sequencer, agent: Handle) -> Result<(), RunError> {
+fn turn(sequencer: &mut Sequencer, agent: Handle, beside: &mut Beside) -> Result<(), RunError> {
     let now = sequencer.now();
     let (world, interpreter) = sequencer.parts();
     let turn = world.agent(agent).map_or(0, |row| row.steps);
     if !world.can_step(agent, now) {
         return pass(sequencer, agent, turn);
+    }
+    if beside.is_open() {
+        beside.think(world, agent, turn, now);
+        return Ok(());
     }
     let thought = think(world, interpreter, agent, turn, now)?;
     act(sequencer, thought)

@@ -11,6 +11,7 @@ use oikos_kernel::{
     time::{Time, format_duration_ms},
     world::World,
 };
+use oikos_sandbox::check;
 
 use crate::{
     autonomous::AutonomousScheduler,
@@ -127,7 +128,7 @@ impl Live {
             let decides = match known {
                 Some((_, decides)) => *decides,
                 None => {
-                    let names = sandbox.check(code, &founder.id).map_err(|failure| RunError::Code {
+                    let names = check(&**sandbox, code, &founder.id)?.map_err(|failure| RunError::Code {
                         id: founder.id.clone(),
                         problem: failure.text().to_owned(),
                     })?;

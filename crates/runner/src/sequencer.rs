@@ -133,9 +133,9 @@ impl Sequencer {
         self.agenda = Some(Agenda::of(&self.world));
     }
 
-    /// The next turn of an agent.
-    pub(crate) fn next_turn(&self) -> Option<(Time, Handle)> {
-        self.agenda.as_ref().and_then(Agenda::first)
+    /// The next turn of an agent that is not among the `busy`.
+    pub(crate) fn next_turn(&self, busy: &[Handle]) -> Option<(Time, Handle)> {
+        self.agenda.as_ref().and_then(|agenda| agenda.first(busy))
     }
 
     /// The world as it stands, committed or not.

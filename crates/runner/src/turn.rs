@@ -132,6 +132,22 @@ pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), R
     sequencer.record(Cause::Step { agent, turn, thought, output }, finished).map(|_| ())
 }
 
+/// As [`act`], where others acted while the agent thought: if they used what its thinking takes, it passes.
+///
+/// # Errors
+/// Only faults.
+pub(crate) fn act_late(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), RunError> {
+    let now = sequencer.now();
+    let world = sequencer.world_mut();
+    match world.reserve_all(&thinking.charges, now) {
+        Some(reserved) => {
+            world.settle_all(reserved);
+            act(sequencer, thinking)
+        }
+        None => pass(sequencer, thinking.agent, thinking.turn),
+    }
+}
+
 /// Carries out what a mind returned, thinking charged with it; says whether that was no action.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use oikos_journal::{Journal, JournalError};
 use oikos_sandbox::{Sandbox, ThreadSandbox};
 
 use crate::{
-    config::{Isolation, Plan, WorldFile},
+    config::{ClockKind, Isolation, Lasts, Plan, WorldFile},
     error::RunError,
     live::Live,
     sequencer::Interpreter,
@@ -75,7 +75,11 @@ impl Workplace {
         let within = ThreadSandbox::new();
         let (sandbox, missing): (Arc<dyn Sandbox>, _) = match self.isolation.unwrap_or(plan.isolation) {
             Isolation::Thread => (Arc::new(within), Vec::new()),
-            Isolation::Process => self.pool(workers, within.runtime())?,
+            Isolation::Process => {
+                // Where agents think beside the loop, it needs one for what it does itself.
+                let beside = plan.clock == ClockKind::Wall && matches!(plan.lasts, Lasts::Ms(_));
+                self.pool(workers + usize::from(beside), within.runtime())?
+            }
         };
         Ok((Interpreter { sandbox, workers, mind: None }, missing))
     }

@@ -123,6 +123,28 @@ const KILLED_MAX: u32 = 20;
 /// How often a transaction's worker may fall by itself: once may be chance.
 const FELL_MAX: u32 = 3;
 
+/// As [`Sandbox::check`], once more if it is lost on the way.
+///
+/// # Errors
+/// When there is no process to check it in; in it, as [`Sandbox::check`].
+pub fn check(
+    sandbox: &dyn Sandbox,
+    source: &Arc<str>,
+    file: &str,
+) -> Result<Result<Vec<String>, CodeFailure>, WorkerError> {
+    let mut losses = Losses::default();
+    while let Some(place) = sandbox.place() {
+        let checked = place.check(source, file);
+        if let Some(loss) = place.loss()
+            && losses.again(loss)?
+        {
+            continue;
+        }
+        return Ok(checked);
+    }
+    Ok(sandbox.check(source, file))
+}
+
 /// Code that waits for the answer to a host call.
 pub trait Suspended: Send {
     /// Goes on with the answer. `work_max` is the budget in units of work, counted from the start of the run.
