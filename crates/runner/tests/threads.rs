@@ -177,7 +177,8 @@ fn slow_code_delays_nobody_elses_turn() {
     });
     read.expect("the journal is read");
     drop(journal);
-    let first = steps.iter().position(|(agent, _)| *agent == slow).expect("it comes to an end of its thought");
+    let first =
+        steps.iter().position(|(agent, _)| *agent == slow).expect("it comes to an end of its thought");
     // One after the other, each of the quick ones would have had one turn at most.
     assert!(first > 6, "{first} turns of others while it thought");
     // Nobody has two thoughts at a time, and none is lost.
@@ -190,7 +191,8 @@ fn slow_code_delays_nobody_elses_turn() {
 
 #[test]
 fn those_who_think_as_it_is_asked_to_stop_act_first() {
-    let mut live = Live::found(world_file(SLOW.replace("1500ms", "1h")), Journal::in_memory).expect("it is founded");
+    let mut live =
+        Live::found(world_file(SLOW.replace("1500ms", "1h")), Journal::in_memory).expect("it is founded");
     let (goal, stop, desk) = (live.goal().expect("a goal"), Stop::default(), live.desk());
     let stopped = std::thread::scope(|scope| {
         let asking = stop.clone();

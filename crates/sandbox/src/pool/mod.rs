@@ -9,7 +9,10 @@ mod process;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use oikos_kernel::code::{CodeCall, CodeFailure};
@@ -61,6 +64,8 @@ struct Shared {
     workers: usize,
     state: Mutex<State>,
     freed: Condvar,
+    /// Batches so far: the number of the next.
+    batches: AtomicU32,
 }
 
 /// The workers: those that nobody uses, and how many there are in all, with those that are being started.
@@ -90,6 +95,7 @@ impl Pool {
             workers: workers.max(1),
             state: Mutex::default(),
             freed: Condvar::new(),
+            batches: AtomicU32::new(0),
         };
         let missing = shared.start_all()?;
         Ok(Self { shared: Arc::new(shared), missing })
@@ -127,6 +133,11 @@ impl Sandbox for Pool {
 
     fn place(&self) -> Option<Box<dyn Place>> {
         Some(Box::new(self.seat()))
+    }
+
+    fn batch(&self) -> Option<Box<dyn Place>> {
+        let number = self.shared.batches.fetch_add(1, Ordering::Relaxed);
+        Some(Box::new(Seat::of_batch(Arc::clone(&self.shared), number)))
     }
 }
 
