@@ -42,15 +42,25 @@ const WORDS: &[(&str, &[&str])] = &[
             "crates/python/build/",
             "crates/python/src/cache.rs",
             "crates/runner/src/config/",
+            "crates/sandbox/src/worker/probe.rs",
             "crates/cli/",
         ],
     ),
     ("std::env", &["crates/cli/", "crates/python/build/"]),
-    ("std::net", &["crates/agents/", "crates/runner/", "crates/cli/"]),
-    ("std::process", &["crates/cli/", "crates/python/src/cache.rs", "crates/python/examples/"]),
+    ("std::net", &["crates/agents/", "crates/runner/", "crates/sandbox/src/worker/probe.rs", "crates/cli/"]),
+    (
+        "std::process",
+        &[
+            "crates/cli/",
+            "crates/python/src/cache.rs",
+            "crates/python/examples/",
+            "crates/sandbox/src/pool/",
+            "crates/sandbox/src/worker/probe.rs",
+        ],
+    ),
     ("SystemTime", &["crates/runner/src/clock.rs"]),
     ("Instant", &["crates/runner/", "crates/cli/"]),
-    ("std::thread", &["crates/runner/", "crates/cli/"]),
+    ("std::thread", &["crates/runner/", "crates/sandbox/src/pool/keeper.rs", "crates/cli/"]),
     ("println!", &["crates/cli/", "crates/python/build/", "crates/python/examples/"]),
     // Nobody looks again and again whether something has come: all waiting on a clock is at the desk, whose
     // bell every sender rings.

@@ -5,6 +5,7 @@ use oikos_kernel::{
     founding::FoundingError,
     world::{ApplyError, image::AuditError},
 };
+use oikos_sandbox::WorkerError;
 
 use crate::config::ConfigError;
 
@@ -45,6 +46,11 @@ pub enum RunError {
     /// The books of the world do not add up.
     #[error("internal error: {0}")]
     Audit(#[from] AuditError),
+    /// There is no process to run code in.
+    #[error(
+        "{0}; nothing has happened, and the same command goes on; `isolation = \"thread\"` needs no other process"
+    )]
+    Worker(WorkerError),
     /// The machine's clock can't be right.
     #[error(
         "the machine's clock says {ms} ms since 1970, which is no year from 1900 to 9900; a world on the wall \
@@ -60,6 +66,12 @@ pub enum RunError {
     /// Printing or reading failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+impl From<WorkerError> for RunError {
+    fn from(error: WorkerError) -> Self {
+        Self::Worker(error)
+    }
 }
 
 impl RunError {

@@ -118,7 +118,19 @@ pub(super) const SECTIONS: &[Section] = &[
                 "how far a tick moves the clock; also when renewable resources come back with `renewal = \"tick\"`",
             ),
             key("duration", "duration", "\"1h\"", "for the autonomous scheduler: how long"),
-            key("isolation", "\"thread\"", "\"thread\"", "where code runs; `process` is not in this version"),
+            key(
+                "isolation",
+                "\"thread\" or \"process\"",
+                "\"thread\"",
+                "where code runs: in the process of the world, or in worker processes behind a second wall; the world \
+                 is the same",
+            ),
+            key(
+                "workers",
+                "integer",
+                "one for each core",
+                "how many think at once in a tick, and how many worker processes there are; the world is the same",
+            ),
             key(
                 "on_exhaustion",
                 "\"block\" or \"skip\"",

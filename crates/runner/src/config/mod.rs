@@ -42,6 +42,9 @@ pub use self::{
 /// Parts of a key that `--set` names: no key of a world file is deeper but those of free-form JSON.
 const KEY_PARTS_MAX: usize = 16;
 
+/// How many may run code at once: more than cores of most machines.
+pub const WORKERS_MAX: usize = 1_024;
+
 /// The changes that the command line makes to a world file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
@@ -75,6 +78,25 @@ pub struct Plan {
     pub tick_ms: i64,
     /// Which clock.
     pub clock: ClockKind,
+    /// Where code runs; it changes nothing in the world.
+    pub isolation: Isolation,
+    /// How many run code at once, if it is not one for each core; it changes nothing in the world.
+    pub workers: Option<usize>,
+}
+
+/// Where code runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// In this process.
+    #[default]
+    Thread,
+    /// In processes of their own, behind a second wall.
+    Process,
+}
+
+impl Isolation {
+    /// Every isolation with its word.
+    pub const WORDS: [(&'static str, Self); 2] = [("thread", Self::Thread), ("process", Self::Process)];
 }
 
 /// How long a world runs.
@@ -310,16 +332,9 @@ fn build(
 }
 
 fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut Rules) -> Read<Plan> {
-    let unsupported = |key: &str, what: &str| -> Read<Plan> {
-        let span = section.node(key).map_or_else(|| section.span.clone(), |node| node.span.clone());
-        Err(section.document.error(&span, format!("{what} is not in this version")))
-    };
     let autonomous = section.word("mode", &[("tick", false), ("autonomous", true)])?.unwrap_or(false);
-    if section.word("isolation", &[("thread", true), ("process", false)])? == Some(false) {
-        return unsupported("isolation", "process isolation").map_err(|error| {
-            error.help("use isolation = \"thread\" for code that you trust, or leave it out")
-        });
-    }
+    let isolation = section.word("isolation", &Isolation::WORDS)?.unwrap_or_default();
+    let workers = workers(section)?;
     let policies = [("block", OnExhaustion::Block), ("skip", OnExhaustion::Skip)];
     rules.on_exhaustion = section.word("on_exhaustion", &policies)?.unwrap_or(OnExhaustion::Block);
     let ticks = section.integer("ticks", 0)?.map_or(100, i64::unsigned_abs);
@@ -335,7 +350,17 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
     if let Some(ns) = cpu_rate_ns(section)? {
         rules.cpu_ns_per_work = ns;
     }
-    Ok(Plan { name, lasts, tick_ms, clock })
+    Ok(Plan { name, lasts, tick_ms, clock, isolation, workers })
+}
+
+fn workers(section: &Reader<'_>) -> Read<Option<usize>> {
+    let key = "workers";
+    let Some(workers) = section.integer(key, 1)? else { return Ok(None) };
+    let fits = usize::try_from(workers).ok().filter(|workers| *workers <= WORKERS_MAX);
+    match (fits, section.node(key)) {
+        (None, Some(node)) => section.wrong(node, key, &format!("an integer from 1 to {WORKERS_MAX}")),
+        (fits, _) => Ok(fits),
+    }
 }
 
 fn cpu_rate_ns(section: &Reader<'_>) -> Read<Option<u64>> {
