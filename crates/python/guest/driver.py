@@ -1,8 +1,8 @@
 """The driver: compiles and runs an agent's code inside the interpreter, one request at a time.
 
 It is run once, before the snapshot is taken, and leaves `builtins._oikos_driver`, a function from the bytes of a
-request to the bytes of an answer. Requests and answers are marshalled tuples; `crates/sandbox/src/wire.rs` is their
-other side. Nothing here is trusted by the host: code can change all of it, for its own instance.
+request to the bytes of an answer. Requests and answers are marshalled tuples; `crates/sandbox/src/driver.rs` is
+their other side. Nothing here is trusted by the host: code can change all of it, for its own instance.
 
 All that can be done before the snapshot is done before it, since a fresh instance begins there.
 """
@@ -348,7 +348,7 @@ def shortened(line):
 # ---------------------------------------------------------------------------------------------------------------
 # Failures.
 
-# Their kinds, as `wire.rs` numbers them.
+# Their kinds, as `driver.rs` numbers them.
 INVALID, NO_ENTRY, RAISED_BY_CODE, MEMORY, RECURSION, NOT_JSON = range(6)
 
 # Calls shown of a traceback at each of its ends, of those at one place, and exceptions shown of a chain.
@@ -591,7 +591,7 @@ def compiled(source, file, is_snippet):
 # ---------------------------------------------------------------------------------------------------------------
 # Running.
 
-# The kinds of requests, as `wire.rs` numbers them.
+# The kinds of requests, as `driver.rs` numbers them.
 COMPILE, METHOD, CHECK, SNIPPET = range(4)
 
 # The first namespace; its module is found where `typing`, `pickle` and others look for it.
