@@ -29,6 +29,9 @@ const COMPILE_FUEL: u64 = 4_000_000_000;
 /// Memory for it, in bytes.
 const COMPILE_MEMORY_BYTES: usize = 128 * 1024 * 1024;
 
+/// The interpreter of this process: there is one, whoever asks for it first.
+static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
+
 /// Runs code in the caller's thread, each run in a fresh instance of the interpreter.
 pub struct PythonSandbox {
     runtime: Runtime,
@@ -43,13 +46,17 @@ impl std::fmt::Debug for PythonSandbox {
 }
 
 impl PythonSandbox {
-    /// A sandbox that has compiled nothing yet. The interpreter is loaded from the cache folder, or prepared and kept
-    /// there, which takes some ten seconds and is told of.
+    /// A sandbox that has compiled nothing yet. A process has one interpreter: it is loaded from the cache folder, or
+    /// prepared and kept there, which takes some ten seconds and is told of, when the first sandbox is opened.
     ///
     /// # Errors
     /// When the machine can't run the interpreter.
     pub fn open(folder: Option<&Path>, tell: &mut dyn FnMut(Stage)) -> Result<Self, oikos_python::Error> {
-        let runtime = Runtime::open(folder, tell)?;
+        let mut opened = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let runtime = match &*opened {
+            Some(runtime) => runtime.clone(),
+            None => opened.insert(Runtime::open(folder, tell)?).clone(),
+        };
         Ok(Self { runtime, name: Runtime::name(), programs: Mutex::default() })
     }
 
