@@ -7,6 +7,7 @@ their other side. Nothing here is trusted by the host: code can change all of it
 All that can be done before the snapshot is done before it, since a fresh instance begins there.
 """
 
+import asyncio
 import builtins
 import io
 import linecache
@@ -118,6 +119,7 @@ def put_out_of_reach():
 
     # Otherwise a module that is built in could be made anew, without what was put into it here.
     _imp.create_builtin = _imp.create_dynamic = _imp.init_frozen = refusing(ImportError, ELSE)
+    asyncio.new_event_loop = asyncio.events.new_event_loop = Loop
     import uuid
 
     uuid._GETTERS = uuid._OS_GETTERS = ()
@@ -139,6 +141,29 @@ def use_output():
     sys.stderr = sys.__stderr__ = stream("backslashreplace")
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BytesIO(), "utf-8")
     return sys.stdout
+
+
+class Loop(asyncio.BaseEventLoop):
+    """An event loop without events: where nothing can be done but wait, its own clock goes on at once."""
+
+    def __init__(self):
+        super().__init__()
+        self._selector, self._passed = self, 0.0
+
+    def time(self):
+        return self._passed
+
+    def select(self, timeout):
+        if timeout is None:
+            raise RuntimeError("what is awaited never comes: no task is left that could go on")
+        self._passed += timeout
+        return ()
+
+    def _process_events(self, events):
+        pass
+
+    def _write_to_self(self):
+        pass
 
 
 # ---------------------------------------------------------------------------------------------------------------
