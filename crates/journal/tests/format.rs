@@ -103,7 +103,7 @@ fn the_batch_has_every_cause_and_effect() {
 
 fn golden() -> Vec<Record> {
     let (ann, bob, tool) = (Handle(4), Handle(5), Handle(6));
-    let cpu = Charge { principal: ann, resource: ResourceId::CPU, amount: 12 };
+    let cpu = Charge { principal: ann, resource: ResourceId::CPU, amount: 12, work: 4 };
     let records = [
         (
             Cause::Genesis { rules: Box::new(rules()), source: [7; 32], artifacts: 3 },

@@ -102,15 +102,33 @@ impl Function {
             ),
             Self::StorageSet => (&["key", "value"], "storage_set(key, value)", "as the op `store`", false),
             Self::StorageDelete => (&["key"], "storage_delete(key)", "removes a key", false),
-            Self::StorageList => {
-                (&["prefix"], "storage_list(prefix=\"\")", "the keys of this artifact's own storage", true)
-            }
+            Self::StorageList => (
+                &["prefix", "after", "limit"],
+                "storage_list(prefix=\"\", after=None, limit=None)",
+                "the keys of this artifact's own storage, in order: those with a prefix, after a key, so many",
+                true,
+            ),
             Self::CallLlm => (&["prompt"], "call_llm(prompt)", "not in this version: `unsupported`", false),
             Self::GetArtifactInfo => {
                 (&["artifact"], "get_artifact_info(artifact)", "metadata without content", true)
             }
         };
         HostSpec { args, call, doc, looks }
+    }
+}
+
+impl Function {
+    /// Whether it is an op by another name.
+    #[must_use]
+    pub const fn is_op(self) -> bool {
+        match self {
+            Self::Attempt | Self::Pay | Self::StorageSet | Self::StorageDelete => true,
+            Self::GetBalance
+            | Self::StorageGet
+            | Self::StorageList
+            | Self::CallLlm
+            | Self::GetArtifactInfo => false,
+        }
     }
 }
 

@@ -115,8 +115,28 @@ pub const MEASURES_MAX: usize = 1_000;
 pub const LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Fuel of the runtime that one unit of work stands for; a run's fuel counts up to whole units.
 pub const FUEL_PER_WORK: u64 = 50_000;
-/// Units of work one run of code may use.
-pub const WORK_PER_RUN_MAX: u64 = 200_000;
+/// CPU of one unit of work where a world names no other, in nanoseconds: about what a unit takes.
+pub const CPU_NS_PER_WORK: u64 = 5_000;
+/// Units of work one run of code may use where a world names no other number: about a second.
+pub const WORK_PER_RUN: u64 = 200_000;
+/// Units of work one action may use, with all that it calls, where a world names no other number: about two
+/// seconds, and less than three on a slow machine.
+pub const WORK_PER_ACTION: u64 = 400_000;
+/// Parts of a unit of work, in which the work of the host is counted: about a nanosecond each. What remains of
+/// an action's parts below a unit is free.
+pub const PARTS_PER_WORK: u64 = 4_000;
+/// Parts that an op or a host function takes by being called.
+pub const PARTS_PER_CALL: u64 = 400;
+/// Parts that a row takes which is passed over.
+pub const PARTS_PER_ROW: u64 = 100;
+/// Parts that a row takes which is shown.
+pub const PARTS_PER_ROW_SHOWN: u64 = 1_000;
+/// Parts that a byte takes which is read, searched or converted.
+pub const PARTS_PER_BYTE: u64 = 1;
+/// Parts that a byte takes which is written: it is counted, encoded, packed and hashed.
+pub const PARTS_PER_BYTE_WRITTEN: u64 = 4;
+/// Parts that a byte of source takes which is compiled, whether it was compiled before or not.
+pub const PARTS_PER_SOURCE_BYTE: u64 = 1_000;
 /// Memory of one invocation, in bytes.
 pub const CODE_MEMORY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes that one invocation may print or log.
@@ -125,6 +145,10 @@ pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 pub const PAGE_ROWS: usize = 64;
 
 const _: () = {
+    assert!(1 <= WORK_PER_RUN && WORK_PER_RUN <= WORK_PER_ACTION);
+    // The longest source can be compiled, and the longest content be written, within one action.
+    assert!(CODE_BYTES_MAX as u64 * PARTS_PER_SOURCE_BYTE < WORK_PER_RUN * PARTS_PER_WORK);
+    assert!(CONTENT_BYTES_MAX as u64 * PARTS_PER_BYTE_WRITTEN < WORK_PER_RUN * PARTS_PER_WORK);
     assert!(CODE_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(STORAGE_VALUE_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(CONTENT_BYTES_MAX < LINE_BYTES_MAX);

@@ -141,8 +141,10 @@ pub struct Charge {
     pub principal: Handle,
     /// The resource used.
     pub resource: ResourceId,
-    /// How much, in base units.
+    /// How much, in base units, at least 1.
     pub amount: i64,
+    /// Of CPU: the units of work that it was for.
+    pub work: u64,
 }
 
 /// A change of the world, as a delta with a guard where it can be.

@@ -22,7 +22,7 @@ const EVENT: usize = 96;
 /// Bytes of an effect's numbers, tags and lengths, with those of the three events that it can bring upon loops.
 const EFFECT: usize = 160 + 3 * EVENT;
 /// Bytes of a charge, with those of the two events that it can bring upon loops.
-pub(crate) const CHARGE: usize = 32 + 2 * EVENT;
+pub(crate) const CHARGE: usize = 42 + 2 * EVENT;
 
 fn text(text: &str) -> usize {
     LENGTH + text.len()

@@ -49,7 +49,7 @@ pub(crate) fn think(
     if let Some(mind) = &mut interpreter.mind {
         let outcome = Outcome::Done(mind.step(world, agent, now, seed).into());
         let (events, output) = (Vec::new(), String::new());
-        let charges = vec![Charge { principal: agent, resource: ResourceId::CPU, amount: 1 }];
+        let charges = vec![Charge { principal: agent, resource: ResourceId::CPU, amount: 1, work: 0 }];
         return Thinking { agent, turn, version, woke, charges, events, output, outcome };
     }
     let observation = world.observation(agent, now, world.population());

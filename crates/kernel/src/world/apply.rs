@@ -135,16 +135,19 @@ impl World {
     }
 
     fn charge(&mut self, charge: Charge) -> Result<(), String> {
-        let Charge { principal, resource, amount } = charge;
+        let Charge { principal, resource, amount, work } = charge;
         let account = self.get(principal).and_then(|artifact| artifact.account);
         let number = account.ok_or_else(|| format!("artifact number {} can't be charged", principal.0))?;
         let kind = self.rules.kind(resource);
         let (rules, now) = (Arc::clone(&self.rules), self.now);
         let cell = self.cell_mut(number, resource).ok_or("no such resource")?;
-        if amount < 1 || cell.limit_left(kind, now) < amount {
+        if amount < 1 || cell.limit_left(kind, now) < amount || (work > 0 && resource != ResourceId::CPU) {
             return Err(format!("`{}` can't be charged {amount}", self.name(principal)));
         }
-        cell.consume(&rules, kind, now, amount);
+        // Memory was held while code ran, and is free again.
+        if kind != ResourceKind::Allocatable {
+            cell.consume(&rules, kind, now, amount);
+        }
         Ok(())
     }
 
@@ -244,18 +247,11 @@ impl World {
             let Some(seq) = self.events.front().map(|row| row.seq).filter(|seq| *seq <= tick_seq) else {
                 break;
             };
-            let (mut low, mut high) = (0, self.events.len());
-            while low < high {
-                let middle = usize::midpoint(low, high);
-                match self.events.get(middle) {
-                    Some(row) if row.seq <= seq => low = middle + 1,
-                    _ => high = middle,
-                }
-            }
-            if self.events.len() - low < limits::EVENTS_KEPT_MAX {
+            let gone = self.events_until(seq);
+            if self.events.len() - gone < limits::EVENTS_KEPT_MAX {
                 break;
             }
-            for _ in 0..low {
+            for _ in 0..gone {
                 self.events.pop_front();
             }
             self.lost_until = Some(seq);

@@ -422,10 +422,11 @@ impl World {
         }
     }
 
-    /// Sets aside what all of these charges take, or nothing; `None` if not all of it is free.
+    /// Sets aside what all of these charges take, or nothing; `None` if not all of it is free. Memory is free again
+    /// when code has ended.
     pub fn reserve_all(&mut self, charges: &[Charge], now: Time) -> Option<Vec<Reservation>> {
         let mut reserved = Vec::with_capacity(charges.len());
-        for charge in charges {
+        for charge in charges.iter().filter(|charge| charge.resource != ResourceId::MEMORY) {
             let Some(reservation) = self.reserve(charge.principal, charge.resource, charge.amount, now)
             else {
                 self.settle_all(reserved);
@@ -444,6 +445,24 @@ impl World {
     /// Recent events, oldest first.
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &Arc<EventRow>> {
         self.events.iter()
+    }
+
+    /// Recent events of the records after one, oldest first.
+    pub(crate) fn events_after(&self, seq: u64) -> impl Iterator<Item = &Arc<EventRow>> {
+        (self.events_until(seq)..self.events.len()).filter_map(|at| self.events.get(at))
+    }
+
+    /// How many of the recent events are of records up to one.
+    fn events_until(&self, seq: u64) -> usize {
+        let (mut low, mut high) = (0, self.events.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            match self.events.get(middle) {
+                Some(row) if row.seq <= seq => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        low
     }
 
     /// The last record of which an event is not at hand any more, if any event was let go.

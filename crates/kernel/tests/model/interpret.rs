@@ -146,7 +146,7 @@ impl Model {
     /// The most work that the payer can afford, those it has used included.
     fn budget(&self, run: &mut Run) {
         let free = self.chargeable(&run.actor.payer, 0);
-        let most = limits::WORK_PER_RUN_MAX;
+        let most = self.rules.work_per_run;
         let fits = |work: &u64| self.cpu_us(*work) <= run.charged.saturating_add(free);
         // Units of work cost whole microseconds in these worlds, so what fits is found by division.
         let affordable = if free == i64::MAX {

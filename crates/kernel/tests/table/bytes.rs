@@ -41,7 +41,7 @@ fn no_action_leaves_more_than_a_record_holds() {
         artifact caught by alice scrip 0 code {caught}
         artifact twice by alice code [['call', 'invoke', ['fits']], ['try', 'invoke', ['fits']], ['return', '$last']]
         alice write {{"artifact": "big", "content": "{content}"}} -> ok
-        alice invoke {{"artifact": "beyond"}} -> limit_exceeded "takes at most" "do it in several actions" ; charged alice cpu 1 ; events
+        alice invoke {{"artifact": "beyond"}} -> limit_exceeded "takes at most" "do it in several actions" ; charged alice cpu 54009 ; events
         alice read {{"artifact": "e0"}} -> not_found
         alice invoke {{"artifact": "same"}} -> limit_exceeded "takes at most" ; events
         alice [{{"op": "run", "code": "[]"}}, {{"op": "invoke", "artifact": "beyond"}}] -> limit_exceeded @1
@@ -262,7 +262,7 @@ fn a_record_that_nobody_made_is_refused_or_does_no_harm() {
     assert!(refused(rules).contains("cpu, memory and disk come first"));
     // Nobody is charged twice for one thing, and a sum beyond all numbers is no panic.
     let (agent, resource) = (world.lookup("a0").unwrap(), ResourceId::CPU);
-    let charge = Charge { principal: agent, resource, amount: i64::MAX };
+    let charge = Charge { principal: agent, resource, amount: i64::MAX, work: u64::MAX };
     let thought = Thought {
         action: Json::default(),
         charges: vec![],

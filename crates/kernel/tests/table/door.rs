@@ -2,7 +2,7 @@
 //! the outcome of each line with the line's own words.
 //!
 //! ```text
-//! rules: missing deny, renewal tick 60s, balances own  # optional, as the next two
+//! rules: missing deny, renewal tick 60s, balances own, run 100, action 200  # optional, as the next two
 //! resources: disk allocatable, actions renewable 60s, budget depletable
 //! costs: transfer actions 1
 //! world: alice 100, bob 5 disk 100 actions 3      # principals: scrip, then what they have of resources
@@ -77,7 +77,9 @@ struct Setup {
 impl Setup {
     fn new() -> Self {
         let start = Time::parse("2026-01-01T00:00:00Z").unwrap();
-        Self { rules: Rules::unlimited("table", 1, start), founders: Vec::new() }
+        let mut rules = Rules::unlimited("table", 1, start);
+        rules.cpu_ns_per_work = 3_000;
+        Self { rules, founders: Vec::new() }
     }
 
     fn take(&mut self, line: &str) -> bool {
@@ -91,6 +93,8 @@ impl Setup {
                     self.rules.renewal = Renewal::Tick { ms: parse_duration_ms(ms).unwrap() };
                 }
                 ["balances", "own"] => self.rules.privacy = Privacy::Own,
+                ["run", units] => self.rules.work_per_run = units.parse().unwrap(),
+                ["action", units] => self.rules.work_per_action = units.parse().unwrap(),
                 ["skip"] => self.rules.on_exhaustion = OnExhaustion::Skip,
                 ["autonomous", pace] => {
                     let pace_ms = parse_duration_ms(pace).unwrap();

@@ -98,8 +98,8 @@ fn a_mind_looks_and_does_nothing() {
         agent eve code [['call', 'query', ['balance'], {'of': 'alice'}], ['return', {'op': 'store', 'key': 'seen', 'value': '$last'}]]
         agent bad code [['return', {'op': 'nop'}]]
         agent list scrip 3 code [['return', [{'op': 'transfer', 'to': 'eve', 'amount': 1}, {'op': 'noop'}]]]
-        step eve -> ok null ; events store eve eve seen ; charged eve cpu 1
-        step bad -> invalid_argument "there is no op `nop`" ; charged bad cpu 1
+        step eve -> ok null ; events store eve eve seen ; charged eve cpu 3
+        step bad -> invalid_argument "there is no op `nop`" ; charged bad cpu 3
         step list -> ok [{"balance": 2}, null] ; paid list>eve 1 transfer
         sees eve {"self": {"storage_keys": ["seen"]}}
         "#,

@@ -325,7 +325,7 @@ fn a_loop_that_lacks_capacity_waits_for_exactly_that_instant() {
         "{}{}",
         script(", skip"),
         r#"
-        step eve -> rate_limited 2/0 ; charged eve cpu 1 ; events exhausted eve 2 actions
+        step eve -> rate_limited 2/0 ; charged eve cpu 3 ; events exhausted eve 2 actions
         loop eve running 12000ms
         step sam -> insufficient_resource 1/0 ; events exhausted sam 1 fuel
         loop sam running 12000ms
@@ -347,7 +347,7 @@ fn a_turn_without_cpu_is_no_step() {
         loop eve blocked never 1 of cpu
         alice transfer {"to": "eve", "amount": 2000, "resource": "cpu"} -> ok ; events transfer alice eve 2000 cpu, rescue alice eve 2000 cpu
         loop eve blocked 1ms 1 of cpu
-        step eve -> ok null ; charged eve cpu 1 ; events unblock eve cpu
+        step eve -> ok null ; charged eve cpu 3 ; events unblock eve cpu
         # It waits for what its last step used.
         step sam -> ok null ; charged sam cpu 4500
         short sam

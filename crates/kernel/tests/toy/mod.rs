@@ -10,6 +10,7 @@
 //! | `['set', name, value]` | sets the variable `$name` |
 //! | `['if', a, b, [...]]` | runs the instructions if `a` equals `b` |
 //! | `['work', units]` | uses so many units of work |
+//! | `['hold', bytes]` | holds so much memory |
 //! | `['print', text]` | prints |
 //! | `['fail', kind]` | ends as the interpreter would: `memory`, `recursion`, `output`, `not_json`, `died` |
 //! | `['fault', text]` | the interpreter raises `KeyError: text` in line 2, and quotes the line |
@@ -195,6 +196,7 @@ struct Frame {
     catching: bool,
     meter: Meter,
     work_max: u64,
+    memory_max: u64,
     output: String,
 }
 
@@ -272,6 +274,7 @@ impl Frame {
             catching: false,
             meter: Meter::default(),
             work_max: call.limits.work,
+            memory_max: call.limits.memory_bytes,
             output: String::new(),
         };
         let program = match serde_json::from_str(&call.source.replace('\'', "\"")) {
@@ -340,6 +343,13 @@ impl Frame {
                         self.meter.work = self.work_max;
                         return Err(failure(FailureKind::Work, "TimeoutError: too much work"));
                     }
+                }
+                "hold" => {
+                    let bytes = words.first().and_then(Value::as_u64).unwrap_or(0);
+                    if bytes > self.memory_max {
+                        return Err(failure(FailureKind::Memory, "MemoryError"));
+                    }
+                    self.meter.memory_bytes = self.meter.memory_bytes.max(bytes);
                 }
                 "print" => self.output.push_str(&text(0)),
                 "raise" => return Err(raised(&text(0))),

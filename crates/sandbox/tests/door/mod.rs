@@ -67,7 +67,7 @@ impl Case {
     }
 
     pub(crate) fn text(&self) -> String {
-        self.end(limits::WORK_PER_RUN_MAX).text()
+        self.end(limits::WORK_PER_RUN).text()
     }
 
     pub(crate) fn work(&self, work: u64) -> Ended {
@@ -75,7 +75,7 @@ impl Case {
     }
 
     pub(crate) fn report(&self) -> String {
-        match self.end(limits::WORK_PER_RUN_MAX).result {
+        match self.end(limits::WORK_PER_RUN).result {
             Ok(value) => panic!("it returned {value}"),
             Err(failure) => failure.traceback,
         }
@@ -144,13 +144,13 @@ fn name(call: &HostCall) -> String {
 
 pub(crate) fn run(source: &str, entry: Entry, args: Value, host: Host<'_>) -> Ended {
     let args = args.as_array().cloned().unwrap_or_default();
-    go(source, entry, args, 7, limits::WORK_PER_RUN_MAX, host)
+    go(source, entry, args, 7, limits::WORK_PER_RUN, host)
 }
 
 /// Runs `run(at)` of a source that asks for nothing on a sandbox that others use too.
 pub(crate) fn on(sandbox: &ThreadSandbox, source: &str, at: i64) -> String {
     let entry = Entry::Method("run".into());
-    match sandbox.start(call(source, entry, vec![at.into()], 7, limits::WORK_PER_RUN_MAX)).answer {
+    match sandbox.start(call(source, entry, vec![at.into()], 7, limits::WORK_PER_RUN)).answer {
         CodeAnswer::Done { result, .. } => result.expect("a value").to_string(),
         CodeAnswer::Call { call, .. } => panic!("{call:?}"),
     }
