@@ -117,21 +117,6 @@ impl Function {
     }
 }
 
-impl Function {
-    /// Whether it is an op by another name.
-    #[must_use]
-    pub const fn is_op(self) -> bool {
-        match self {
-            Self::Attempt | Self::Pay | Self::StorageSet | Self::StorageDelete => true,
-            Self::GetBalance
-            | Self::StorageGet
-            | Self::StorageList
-            | Self::CallLlm
-            | Self::GetArtifactInfo => false,
-        }
-    }
-}
-
 impl LedgerFn {
     /// Its row of the table.
     #[must_use]

@@ -124,19 +124,21 @@ pub const WORK_PER_RUN: u64 = 200_000;
 pub const WORK_PER_ACTION: u64 = 400_000;
 /// Parts of a unit of work, in which the work of the host is counted: about a nanosecond each. What remains of
 /// an action's parts below a unit is free.
-pub const PARTS_PER_WORK: u64 = 4_000;
-/// Parts that an op or a host function takes by being called.
-pub const PARTS_PER_CALL: u64 = 400;
+pub const PARTS_PER_WORK: u64 = 4_096;
+/// Parts that an op or a host function takes by being called, with values that fill no page.
+pub const PARTS_PER_CALL: u64 = 1_024;
+/// Bytes of a page: values that go into code or come out of it are counted by whole pages.
+pub const PAGE_BYTES: u64 = 4_096;
 /// Parts that a row takes which is passed over.
-pub const PARTS_PER_ROW: u64 = 100;
+pub const PARTS_PER_ROW: u64 = 128;
 /// Parts that a row takes which is shown.
-pub const PARTS_PER_ROW_SHOWN: u64 = 1_000;
+pub const PARTS_PER_ROW_SHOWN: u64 = 1_024;
 /// Parts that a byte takes which is read, searched or converted.
 pub const PARTS_PER_BYTE: u64 = 1;
 /// Parts that a byte takes which is written: it is counted, encoded, packed and hashed.
 pub const PARTS_PER_BYTE_WRITTEN: u64 = 4;
 /// Parts that a byte of source takes which is compiled, whether it was compiled before or not.
-pub const PARTS_PER_SOURCE_BYTE: u64 = 1_000;
+pub const PARTS_PER_SOURCE_BYTE: u64 = 1_024;
 /// Memory of one invocation, in bytes.
 pub const CODE_MEMORY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes that one invocation may print or log.

@@ -114,6 +114,7 @@ impl Transaction<'_> {
 
     /// Charges what was seen to be chargeable, and counts it against every bound that it falls under.
     pub(super) fn consume(&mut self, payer: Handle, resource: ResourceId, amount: i64, work: u64) {
+        self.metering.forget_room();
         self.draft.charge(payer, resource, amount, work);
         for task in &mut self.stack {
             let Task::Op(task) = task else { continue };

@@ -39,7 +39,7 @@ impl Transaction<'_> {
     ) -> Result<Need, Refusal> {
         let payer = actor.bearer.resources;
         self.settle_top();
-        self.look(actor, args.iter().map(meter::weight).sum())?;
+        self.look(actor, meter::converted(&args))?;
         self.settle(actor);
         self.check_startable(payer)?;
         let (work, bound) = self.run_budget(payer, 0);
@@ -112,11 +112,9 @@ impl Transaction<'_> {
                 HostAnswer::Raise(text)
             }
         };
-        let given = match &answer {
-            HostAnswer::Value(value) => meter::weight(value),
-            HostAnswer::Raise(text) => meter::bytes(text.len()),
-        };
-        self.look_at_last(reader, given);
+        if let HostAnswer::Value(value) = &answer {
+            self.look_at_last(reader, meter::converted([value]));
+        }
         self.settle(reader);
         let so_far = self.top_code().map_or(0, |task| task.work);
         let (work_max, bound) = self.run_budget(reader.bearer.resources, so_far);
@@ -135,7 +133,7 @@ impl Transaction<'_> {
     ) -> Next {
         self.charge_code(meter, true);
         if let (Some(actor), Ok(value)) = (self.top_code().map(|task| task.actor), &result) {
-            self.look_at_last(actor, meter::weight(value));
+            self.look_at_last(actor, meter::converted([value]));
             self.settle(actor);
         }
         let Some(Task::Code(task)) = self.stack.pop() else {

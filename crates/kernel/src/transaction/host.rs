@@ -25,38 +25,30 @@ impl Transaction<'_> {
     /// Goes on when the code on top calls a host function.
     pub(super) fn host_call(&mut self, call: HostCall, meter: Meter) -> Next {
         self.charge_code(meter, false);
-        let Some(actor) = self.top_code().map(|task| task.actor) else {
+        let Some(task) = self.top_code() else {
             return Next::Root;
         };
-        let values = call.args.iter().chain(call.kwargs.values());
-        if let Err(refusal) = self.look(actor, values.map(meter::weight).sum()) {
-            return self.answer(Err(refusal));
-        }
-        if call.function == HostFn::Function(Function::Attempt) {
-            return match attempted(call) {
+        let actor = task.actor;
+        let call = if call.function == HostFn::Function(Function::Attempt) {
+            match attempted(call) {
                 Ok(call) => {
-                    if let Some(task) = self.top_code() {
-                        task.attempt = true;
-                    }
-                    self.dispatch(actor, call)
+                    task.attempt = true;
+                    call
                 }
                 // A wrong use of `attempt` itself is raised, not returned.
-                Err(refusal) => self.answer(Err(refusal)),
-            };
+                Err(refusal) => return self.answer(Err(refusal)),
+            }
+        } else {
+            call
+        };
+        let given = meter::converted(call.args.iter().chain(call.kwargs.values()));
+        match self.look(actor, limits::PARTS_PER_CALL + given) {
+            Ok(()) => self.dispatch(actor, call),
+            Err(refusal) => self.answer(Err(refusal)),
         }
-        self.dispatch(actor, call)
     }
 
     fn dispatch(&mut self, actor: Actor, call: HostCall) -> Next {
-        let is_op = match call.function {
-            HostFn::Op(_) => true,
-            HostFn::Function(function) => function.is_op(),
-            HostFn::Ledger(_) => false,
-        };
-        // An op counts itself when it begins.
-        if !is_op && let Err(refusal) = self.look(actor, limits::PARTS_PER_CALL) {
-            return self.answer(Err(refusal));
-        }
         let result = match call.function {
             HostFn::Op(kind) => return self.called(actor, kind, call),
             HostFn::Ledger(function) => self.ledger(actor, function, call),

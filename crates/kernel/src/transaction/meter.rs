@@ -68,6 +68,11 @@ impl Metering {
         }
     }
 
+    /// Something was charged or agreed: how much may still be done is to be found anew.
+    pub(super) fn forget_room(&self) {
+        self.allowed.set(None);
+    }
+
     /// How many units more a payer's microseconds pay for.
     fn affordable(&self, rules: &Rules, payer: Handle, us: i64) -> u64 {
         let units = self.payers.get(&payer).map_or(0, |account| account.units);
@@ -85,8 +90,14 @@ impl Metering {
     }
 }
 
+/// Parts for values that are converted: those that fill no page are part of the call.
+pub(super) fn converted<'v>(values: impl IntoIterator<Item = &'v Value>) -> u64 {
+    let pages = values.into_iter().map(weight).fold(0, u64::saturating_add) / limits::PAGE_BYTES;
+    pages.saturating_mul(limits::PAGE_BYTES).saturating_mul(limits::PARTS_PER_BYTE)
+}
+
 /// Bytes of a JSON value as it is converted: those of its texts, and some for each value.
-pub(super) fn weight(value: &Value) -> u64 {
+fn weight(value: &Value) -> u64 {
     const VALUE: u64 = 16;
     let text = |text: &str| text.len() as u64;
     match value {
@@ -188,7 +199,7 @@ impl Transaction<'_> {
 
     /// Charges the host's work that was counted for an actor.
     pub(super) fn settle(&mut self, actor: Actor) {
-        self.metering.allowed.set(None);
+        self.metering.forget_room();
         let looked = self.metering.looked.take();
         if looked == 0 {
             return;
@@ -232,7 +243,7 @@ impl Transaction<'_> {
 
     /// Charges the code on top for what it has used since the last time.
     pub(super) fn charge_code(&mut self, meter: Meter, ended: bool) {
-        self.metering.allowed.set(None);
+        self.metering.forget_room();
         let measured = self.draft.world().rules().cpu_meter == CpuMeter::Measured;
         let Some(task) = self.top_code() else { return };
         // A run uses a unit at least, and a microsecond: both are charged when it ends.

@@ -350,6 +350,8 @@ impl<'w> Transaction<'w> {
     /// Begins an op: counts it, charges its costs, finds what must be asked.
     #[expect(clippy::expect_used, reason = "an op begins by being put on top")]
     fn begin(&mut self, actor: Actor, planned: Planned, by_code: bool) -> Next {
+        // The call itself was its caller's, and is no part of what is agreed about the op.
+        self.settle(actor);
         let agreed = self.agreed(&planned, actor.bearer.resources);
         let task = OpTask {
             actor,
@@ -367,7 +369,9 @@ impl<'w> Transaction<'w> {
         let op = Arc::clone(&task.op);
         self.stack.push(Task::Op(Box::new(task)));
         let asks = agreed.map(drop).and_then(|()| self.check_alive(actor)).and_then(|()| self.count_op(actor, &op));
-        let asks = asks.and_then(|()| self.look(actor, limits::PARTS_PER_CALL));
+        // An op that code calls was counted as a call.
+        let called = if by_code { 0 } else { limits::PARTS_PER_CALL };
+        let asks = asks.and_then(|()| self.look(actor, called));
         let asks = asks.and_then(|()| self.asks(&op));
         match asks {
             Ok(mut asks) => {
@@ -438,7 +442,6 @@ impl<'w> Transaction<'w> {
         for (resource, amount) in costs {
             self.consume(payer, resource, amount, 0);
         }
-        self.settle(actor);
         Ok(())
     }
 
