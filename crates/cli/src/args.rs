@@ -32,11 +32,16 @@ pub(crate) enum Command {
         /// Start over; the old database is moved aside.
         #[arg(long)]
         fresh: bool,
+        /// Go on with a world whose code ran on another runtime; the change is recorded.
+        #[arg(long)]
+        adopt_runtime: bool,
         /// Print events as they happen, all or those of one type.
         #[arg(long, value_name = "TYPE", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
         events: Option<String>,
         #[command(flatten)]
         overrides: OverrideArgs,
+        #[command(flatten)]
+        workplace: WorkplaceArgs,
     },
     /// Write a small world file with one agent, to begin with.
     Init {
@@ -93,6 +98,8 @@ pub(crate) enum Command {
         principal: String,
         /// The op as JSON, such as '{"op": "transfer", "to": "bob", "amount": 5}'.
         action: String,
+        #[command(flatten)]
+        workplace: WorkplaceArgs,
     },
     /// Serve a world on standard input and output, one JSON object a line.
     Session {
@@ -103,12 +110,38 @@ pub(crate) enum Command {
         db: Option<PathBuf>,
         #[command(flatten)]
         overrides: OverrideArgs,
+        #[command(flatten)]
+        workplace: WorkplaceArgs,
     },
     /// Print a JSON Schema.
     Schema {
         /// Of what.
         of: SchemaOf,
     },
+    /// Run code for the process that started this one, on standard input.
+    #[command(hide = true)]
+    Worker {
+        /// Attempt something from inside the wall, and say whether it can be done.
+        #[arg(long)]
+        probe: Option<String>,
+        /// With --probe: put up only this layer of the wall.
+        #[arg(long, requires = "probe")]
+        layer: Option<String>,
+    },
+}
+
+/// Where code runs on this machine; it changes nothing in the world.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct WorkplaceArgs {
+    /// Run code in this process, or in worker processes behind a second wall; the world is the same.
+    #[arg(long)]
+    pub(crate) isolation: Option<IsolationArg>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum IsolationArg {
+    Thread,
+    Process,
 }
 
 /// The settings of a world file that can be overridden.

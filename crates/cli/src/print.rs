@@ -83,6 +83,11 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(stderr(), "{text}");
 }
 
+/// As [`note`], without a look at what is at the other end: behind a wall only writing is left.
+pub(crate) fn plain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Rows under a heading; columns whose heading ends in `#` are numbers, aligned right.
 pub(crate) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();

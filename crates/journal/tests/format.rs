@@ -85,6 +85,7 @@ fn cause_of(record: &Record) -> usize {
         Cause::Step { .. } => 5,
         Cause::Ask { .. } => 6,
         Cause::Short { .. } => 7,
+        Cause::Runtime { .. } => 8,
     }
 }
 
@@ -94,7 +95,7 @@ fn the_batch_has_every_cause_and_effect() {
     let mut causes: Vec<usize> = batch.iter().map(cause_of).collect();
     causes.sort_unstable();
     causes.dedup();
-    assert_eq!(causes, (0..8).collect::<Vec<_>>());
+    assert_eq!(causes, (0..9).collect::<Vec<_>>());
     let mut effects: Vec<usize> = batch.iter().flat_map(|record| &record.effects).map(kind_of).collect();
     effects.sort_unstable();
     effects.dedup();
@@ -106,7 +107,7 @@ fn golden() -> Vec<Record> {
     let cpu = Charge { principal: ann, resource: ResourceId::CPU, amount: 12, work: 4 };
     let records = [
         (
-            Cause::Genesis { rules: Box::new(rules()), source: [7; 32], artifacts: 3 },
+            Cause::Genesis { rules: Box::new(rules()), source: [7; 32], artifacts: 3, runtime: "toy 1".into() },
             vec![
                 Effect::Create(Box::new(creation("ann", Shared::Own(json!({ "z": 1, "a": [2.5] }).into())))),
                 Effect::Endow { to: ann, amount: 100 },
@@ -161,6 +162,7 @@ fn golden() -> Vec<Record> {
         ),
         (Cause::Ask { agent: ann, turn: 11, woke: Some(Woke::Time) }, Vec::new(), Outcome::Nothing),
         (Cause::Short { agent: bob, turn: 12 }, Vec::new(), Outcome::Nothing),
+        (Cause::Runtime { name: "toy 2".into() }, Vec::new(), Outcome::Nothing),
     ];
     let records = (1_u64..).zip(records);
     records
@@ -190,6 +192,9 @@ fn rules() -> Rules {
     rules.missing = Missing::Deny;
     rules.privacy = Privacy::Own;
     rules.cpu_meter = CpuMeter::Measured;
+    rules.work_per_run = 7_000;
+    rules.work_per_action = 9_000;
+    rules.resources_per_invoke = vec![(ResourceId::CPU, 5_000)];
     rules.mint_authorities = vec!["genesis_mint".into()];
     rules.execution = Execution::Autonomous { pace_ms: 1_000 };
     rules.on_exhaustion = OnExhaustion::Skip;

@@ -101,6 +101,8 @@ pub const BATCH_RECORDS_MAX: usize = 65_536;
 /// How many times larger than its packed bytes a batch or a snapshot may be, give or take 16 KiB, so
 /// that a small file can't ask for much memory; a writer pads a batch that compresses better.
 pub const UNPACKED_PER_PACKED_MAX: usize = 128;
+/// Bytes of the name of a runtime of code: a version and a hash.
+pub const RUNTIME_BYTES_MAX: usize = 256;
 /// Bytes of a world file: some hundred thousand lines.
 pub const WORLD_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a world file and the files that it names, together, as JSON: so the database keeps them.

@@ -142,7 +142,10 @@ impl Cause {
         4 * NUMBER
             + match self {
                 // Rules are short and there once; nothing cheaper than writing them tells how long they are.
-                Self::Genesis { rules, .. } => 64 + postcard::to_stdvec(rules).map_or(0, |bytes| bytes.len()),
+                Self::Genesis { rules, runtime, .. } => {
+                    64 + text(runtime) + postcard::to_stdvec(rules).map_or(0, |bytes| bytes.len())
+                }
+                Self::Runtime { name } => text(name),
                 Self::Founding
                 | Self::Tick { .. }
                 | Self::Clock { .. }

@@ -103,6 +103,6 @@ fn turn(sequencer: &mut Sequencer, agent: Handle) -> Result<(), RunError> {
     if !world.can_step(agent, now) {
         return pass(sequencer, agent, turn);
     }
-    let thought = think(world, interpreter, agent, turn, now);
+    let thought = think(world, interpreter, agent, turn, now)?;
     act(sequencer, thought)
 }

@@ -5,6 +5,7 @@ use oikos_kernel::{
     founding::FoundingError,
     world::{ApplyError, image::AuditError},
 };
+use oikos_sandbox::WorkerError;
 
 use crate::config::ConfigError;
 
@@ -45,6 +46,23 @@ pub enum RunError {
     /// The books of the world do not add up.
     #[error("internal error: {0}")]
     Audit(#[from] AuditError),
+    /// The code of the world ran on another runtime.
+    #[error(
+        "the code of this world runs on `{made_by}`, and this version of oikos has `{here}`, on which it may do other \
+         things: go on with the version that made it, or take the world over by `oikos run FILE --adopt-runtime`, \
+         which records the change; `verify`, `log` and `inspect` need no runtime"
+    )]
+    Runtime {
+        /// The name of the runtime that the world records.
+        made_by: String,
+        /// The name of the one that is here.
+        here: String,
+    },
+    /// There is no process to run code in.
+    #[error(
+        "{0}; nothing has happened, and the same command goes on; `isolation = \"thread\"` needs no other process"
+    )]
+    Worker(WorkerError),
     /// The machine's clock can't be right.
     #[error(
         "the machine's clock says {ms} ms since 1970, which is no year from 1900 to 9900; a world on the wall \
@@ -62,6 +80,12 @@ pub enum RunError {
     Io(#[from] std::io::Error),
 }
 
+impl From<WorkerError> for RunError {
+    fn from(error: WorkerError) -> Self {
+        Self::Worker(error)
+    }
+}
+
 impl RunError {
     /// Whether the user's files or arguments are to blame, rather than the machine or us.
     #[must_use]
@@ -72,6 +96,7 @@ impl RunError {
                 | Self::Founding(_)
                 | Self::Code { .. }
                 | Self::Differs { .. }
+                | Self::Runtime { .. }
                 | Self::Unsupported(_)
                 | Self::Journal(JournalError::Missing { .. } | JournalError::Name { .. })
         )

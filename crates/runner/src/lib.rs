@@ -22,9 +22,11 @@ mod sequencer;
 pub mod session;
 mod stop;
 mod summary;
+mod thinkers;
 mod tick;
 mod turn;
 mod view;
+mod workplace;
 mod writer;
 
 pub use oikos_journal::{Head, Journal, JournalError, Verified, verify};
@@ -34,7 +36,12 @@ pub use oikos_kernel as kernel;
 pub use oikos_sandbox::CountingAllocator;
 /// Stack that the thread of a live world needs.
 pub use oikos_sandbox::STACK_BYTES;
+/// Attempts at what a worker process must not be able to do.
+#[cfg(unix)]
+pub use oikos_sandbox::worker::probe;
 
+#[cfg(unix)]
+pub use self::workplace::serve_code;
 pub use self::{
     bus::{MAILBOX_MAX, Notice, Subscription},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
@@ -46,6 +53,7 @@ pub use self::{
     stop::{Signal, Stop, Why},
     summary::{Calls, Summary},
     view::View,
+    workplace::{Worker, Workplace},
     writer::JournalGuard,
 };
 /// A mind in Rust, for those who decide without code.

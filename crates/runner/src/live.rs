@@ -11,7 +11,6 @@ use oikos_kernel::{
     time::{Time, format_duration_ms},
     world::World,
 };
-use oikos_sandbox::{Sandbox, ThreadSandbox};
 
 use crate::{
     autonomous::AutonomousScheduler,
@@ -22,18 +21,14 @@ use crate::{
     lateness::Lateness,
     library,
     request::Span,
-    sequencer::Sequencer,
+    sequencer::{Interpreter, Sequencer},
     stop::{Stop, Why},
     tick::TickScheduler,
+    workplace::Workplace,
 };
 
 /// Where the database keeps the world file.
 const SOURCE: &str = "source";
-
-/// The sandbox that runs the code of a world: the only place that names it.
-fn sandbox() -> Box<dyn Sandbox> {
-    Box::new(ThreadSandbox::new())
-}
 
 /// A world that can go on.
 #[derive(Debug)]
@@ -46,6 +41,8 @@ pub struct Live {
     pub file: WorldFile,
     /// Things about the database that its owner should know.
     pub notes: Vec<Note>,
+    /// The layers that the wall around its code lacks on this machine, and why.
+    pub missing: Vec<String>,
 }
 
 /// The scheduler of steps.
@@ -109,10 +106,19 @@ impl Live {
     /// # Errors
     /// When its code is not in the dialect, it can't be founded, or the journal can't be written.
     pub fn found(
+        file: WorldFile,
+        journal: impl FnOnce() -> Result<Journal, JournalError>,
+    ) -> Result<Self, RunError> {
+        Self::found_in(&Workplace::default(), file, journal)
+    }
+
+    pub(crate) fn found_in(
+        workplace: &Workplace,
         mut file: WorldFile,
         journal: impl FnOnce() -> Result<Journal, JournalError>,
     ) -> Result<Self, RunError> {
-        let sandbox = sandbox();
+        let code = workplace.interpreter(&file.plan)?;
+        let sandbox = &code.0.sandbox;
         let mut looked_at: Option<(Arc<str>, bool)> = None;
         for founder in &mut file.founding.founders {
             let Some(code) = &founder.code else { continue };
@@ -143,23 +149,24 @@ impl Live {
             file.founding.rules.start.after_ms(ms).ok_or(RunError::EndOfTime)?;
         }
         let founders = std::mem::take(&mut file.founding.founders);
-        let (world, records) = Founding { founders, ..file.founding.clone() }.found()?;
+        let runtime = code.0.sandbox.runtime().to_owned();
+        let (world, records) = Founding { founders, runtime, ..file.founding.clone() }.found()?;
         let mut journal = journal()?;
         journal.append(&records, &[(SOURCE, &encode(&file.source))])?;
-        Self::begin(world, None, journal, sandbox, file, (clock, None))
+        Self::begin(world, None, journal, code, file, (clock, None))
     }
 
     fn begin(
         world: World,
         began: Option<World>,
         journal: Journal,
-        sandbox: Box<dyn Sandbox>,
+        (interpreter, missing): (Interpreter, Vec<String>),
         mut file: WorldFile,
         (clock, moved): (Clock, Option<Moved>),
     ) -> Result<Self, RunError> {
         file.founding.founders = Vec::new();
         let notes = journal.notes().to_vec();
-        let mut sequencer = Sequencer::new(world, journal, sandbox, clock, moved)?;
+        let mut sequencer = Sequencer::new(world, journal, interpreter, clock, moved)?;
         let scheduler = match file.plan.lasts {
             Lasts::Ticks(_) => Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)?),
             Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(&mut sequencer)),
@@ -167,14 +174,18 @@ impl Live {
         let counter = Counter::open();
         let desk = counter.desk();
         sequencer.set_bell(Arc::new(move || desk.ring()));
-        Ok(Self { sequencer, scheduler, counter, file, notes })
+        Ok(Self { sequencer, scheduler, counter, file, notes, missing })
     }
 
     /// Opens a world where its journal ends. A tick that was cut short goes on where it was.
     ///
     /// # Errors
-    /// When the journal is damaged or can't be read.
+    /// When the journal is damaged or can't be read, or its code ran on another runtime.
     pub fn open(journal: Journal) -> Result<Self, RunError> {
+        Self::open_in(&Workplace::default(), journal)
+    }
+
+    pub(crate) fn open_in(workplace: &Workplace, journal: Journal) -> Result<Self, RunError> {
         let source = recorded_source(&journal)?;
         let (world, began) = state(&journal)?;
         // A file that the world was not founded from is not read: its agents may be millions.
@@ -187,7 +198,17 @@ impl Live {
                 (Clock::Wall(clock), moved)
             }
         };
-        Self::begin(world, began, journal, sandbox(), file, clock)
+        let code = workplace.interpreter(&file.plan)?;
+        let runtime = code.0.sandbox.runtime().to_owned();
+        let is_other = world.runtime() != runtime;
+        if is_other && !workplace.adopt_runtime {
+            return Err(RunError::Runtime { made_by: world.runtime().into(), here: runtime });
+        }
+        let mut live = Self::begin(world, began, journal, code, file, clock)?;
+        if is_other {
+            live.sequencer.run_on(runtime)?;
+        }
+        Ok(live)
     }
 
     /// Opens the world of a world file's database, or founds it where there is none.
@@ -195,8 +216,16 @@ impl Live {
     /// # Errors
     /// As [`Self::found`] and [`Self::open`], and when the database was made from something else.
     pub fn open_or_found(file: WorldFile, db: &Path) -> Result<Self, RunError> {
+        Self::open_or_found_in(&Workplace::default(), file, db)
+    }
+
+    pub(crate) fn open_or_found_in(
+        workplace: &Workplace,
+        file: WorldFile,
+        db: &Path,
+    ) -> Result<Self, RunError> {
         if !Journal::holds_world(db)? {
-            return Self::found(file, || Journal::create(db));
+            return Self::found_in(workplace, file, || Journal::create(db));
         }
         let mut journal = Journal::open(db)?;
         let before = recorded(&journal)?;
@@ -218,7 +247,7 @@ impl Live {
         if file.source != before.source {
             journal.set_meta(SOURCE, &encode(&file.source))?;
         }
-        Self::open(journal)
+        Self::open_in(workplace, journal)
     }
 
     /// The world.

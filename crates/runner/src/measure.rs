@@ -25,7 +25,10 @@ pub fn take(sequencer: &mut Sequencer, measure: &Measure) -> Result<f64, String>
                 .world()
                 .lookup(artifact)
                 .ok_or_else(|| format!("there is no artifact `{artifact}`"))?;
-            let value = sequencer.measure(handle, method).map_err(|refusal| refusal.to_string())?;
+            let value = sequencer
+                .measure(handle, method)
+                .map_err(|fault| fault.to_string())?
+                .map_err(|refusal| refusal.to_string())?;
             value.as_f64().ok_or_else(|| format!("`{artifact}.{method}` returned {value}, not a number"))
         }
     }

@@ -226,7 +226,7 @@ impl Sequencer {
             Request::Act(act) => Reply::Receipt(Box::new(self.perform_shown(act)?)),
             Request::Query(query) => {
                 self.tell_time()?;
-                self.observe(query).map_or_else(Reply::Refused, Reply::Result)
+                self.observe(query)?.map_or_else(Reply::Refused, Reply::Result)
             }
             Request::Batch(_) => {
                 let refusal = Refusal::new(Code::Unsupported, "the desk takes one action at a time");

@@ -1,12 +1,12 @@
 //! The sequencer: the only writer of a world. Every change is executed on the world as it stands,
 //! becomes a record, is applied, and is handed to the writer of the journal.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use oikos_agents::Mind;
 use oikos_journal::{Head, Journal, JournalError};
 use oikos_kernel::{
-    event::{Event, Filter},
+    event::{Event, EventKind, Filter},
     id::Handle,
     op::Query,
     receipt::Receipt,
@@ -25,7 +25,7 @@ use crate::{
     bus::{Bus, Subscription},
     clock::{Clock, Moved},
     config::ClockKind,
-    drive::drive,
+    drive::{drive, drive_on},
     error::RunError,
     request::{Act, Shown},
     view::View,
@@ -44,7 +44,9 @@ const AUDIT_RECORDS: u64 = 4_096;
 
 /// The sandbox and the mind: they run code and think.
 pub(crate) struct Interpreter {
-    pub(crate) sandbox: Box<dyn Sandbox>,
+    pub(crate) sandbox: Arc<dyn Sandbox>,
+    /// How many may run code at once.
+    pub(crate) workers: usize,
     /// A mind that decides for every agent, in the place of their code.
     pub(crate) mind: Option<Box<dyn Mind>>,
 }
@@ -100,7 +102,7 @@ impl Sequencer {
     pub(crate) fn new(
         world: World,
         journal: Journal,
-        sandbox: Box<dyn Sandbox>,
+        interpreter: Interpreter,
         clock: Clock,
         moved: Option<Moved>,
     ) -> Result<Self, RunError> {
@@ -109,7 +111,7 @@ impl Sequencer {
             now: world.now(),
             world,
             writer: Writer::new(journal),
-            interpreter: Interpreter { sandbox, mind: None },
+            interpreter,
             clock,
             moved,
             agenda: None,
@@ -269,6 +271,15 @@ impl Sequencer {
         self.mark(Cause::Clock { away_ms: 0 })
     }
 
+    /// A record of the runtime on which code runs from here on.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn run_on(&mut self, name: String) -> Result<(), RunError> {
+        let event = Event { detail: Some(name.clone()), ..Event::new(EventKind::Runtime, Handle::NOBODY) };
+        self.happen(Cause::Runtime { name }, vec![event])
+    }
+
     /// How long it is until an instant; nothing if it has come, or under the virtual clock.
     pub(crate) fn until(&self, time: Time) -> Duration {
         match &self.clock {
@@ -343,9 +354,11 @@ impl Sequencer {
             return Ok(told.unwrap_or_else(|refusal| Receipt::refused(self.now, refusal)));
         }
         let seed = derive(self.world.rules().seed, "act", &principal, self.world.seq() + 1);
-        let finished = match Transaction::act(&self.world, actor, action, self.now, seed) {
-            Ok(mut transaction) => drive(&mut transaction, &*self.interpreter.sandbox),
-            Err(refusal) => return Ok(Receipt::refused(self.now, refusal)),
+        let (world, now) = (&self.world, self.now);
+        let begin = |action| Transaction::act(world, actor, action, now, seed);
+        let finished = match drive(&*self.interpreter.sandbox, action, begin)? {
+            Ok(finished) => finished,
+            Err(refusal) => return Ok(Receipt::refused(now, refusal)),
         };
         let output = finished.output.clone();
         let cause = Cause::Act { actor, action: recorded, action_id, output };
@@ -372,21 +385,23 @@ impl Sequencer {
     /// Answers a query as an observer; it leaves no record.
     ///
     /// # Errors
-    /// A refusal of the query.
-    pub fn observe(&mut self, query: Query) -> Result<Value, Refusal> {
-        let seed = derive(self.world.rules().seed, "observe", "", self.world.seq());
-        let mut transaction = Transaction::observe(&self.world, query, self.now, seed);
-        answer(drive(&mut transaction, &*self.interpreter.sandbox))
+    /// Only faults; what is wrong with the query is a refusal.
+    pub fn observe(&mut self, query: Query) -> Result<Result<Value, Refusal>, RunError> {
+        let (world, now) = (&self.world, self.now);
+        let seed = derive(world.rules().seed, "observe", "", world.seq());
+        let begin = |query| Ok::<_, Refusal>(Transaction::observe(world, query, now, seed));
+        Ok(drive(&*self.interpreter.sandbox, query, begin)?.and_then(answer))
     }
 
     /// Calls a method read-only, for a measure; it leaves no record.
     ///
     /// # Errors
-    /// A refusal of the method, or its failure.
-    pub fn measure(&mut self, artifact: Handle, method: &str) -> Result<Value, Refusal> {
-        let seed = derive(self.world.rules().seed, "measure", method, self.world.seq());
-        let mut transaction = Transaction::measure(&self.world, artifact, method, self.now, seed);
-        answer(drive(&mut transaction, &*self.interpreter.sandbox))
+    /// Only faults; what is wrong with the method is a refusal.
+    pub fn measure(&mut self, artifact: Handle, method: &str) -> Result<Result<Value, Refusal>, RunError> {
+        let (world, now) = (&self.world, self.now);
+        let seed = derive(world.rules().seed, "measure", method, world.seq());
+        let begin = || Transaction::measure(world, artifact, method, now, seed);
+        Ok(answer(drive_on(&*self.interpreter.sandbox, begin)?))
     }
 
     /// Makes the record of a cause, applies it and hands it to the writer.

@@ -14,7 +14,8 @@ use crate::{
     error::RunError,
     sequencer::Sequencer,
     stop::Stop,
-    turn::{Thinking, act, pass, think},
+    thinkers::think_all,
+    turn::{Thinking, act, pass},
 };
 
 /// Runs ticks on a sequencer.
@@ -161,14 +162,8 @@ fn turns_of(
     for agent in left.short {
         pass(sequencer, agent, tick.number)?;
     }
-    let mut thoughts = Vec::with_capacity(left.able.len());
-    for agent in left.able {
-        counter.serve(sequencer)?;
-        if stop.is_asked() {
-            return Ok(false);
-        }
-        thoughts.push(think(snapshot, sequencer.interpreter(), agent, tick.number, tick.time));
-    }
+    let thoughts = think_all(snapshot, &left.able, tick, sequencer, counter, stop)?;
+    let Some(thoughts) = thoughts else { return Ok(false) };
     // The costs of thinking are charged when the agent acts; until then nobody else may use them.
     let world = sequencer.world_mut();
     let reserve = |thought: Thinking| {

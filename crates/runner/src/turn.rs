@@ -1,7 +1,7 @@
 //! One turn of an agent: it thinks on a world, and what it thought becomes an action on the world as it
 //! is then. One record, always. Both schedulers take turns here.
 
-use oikos_agents::{Decision, decide};
+use oikos_agents::{Decision, Mind, decide};
 use oikos_kernel::{
     json::Json,
     limits,
@@ -13,10 +13,11 @@ use oikos_kernel::{
     transaction::{Finished, Transaction},
     world::World,
 };
+use oikos_sandbox::Sandbox;
 use serde_json::Value;
 
 use crate::{
-    drive::drive,
+    drive::{drive, drive_on},
     error::RunError,
     sequencer::{Interpreter, Sequencer},
 };
@@ -36,34 +37,63 @@ pub(crate) struct Thinking {
 }
 
 /// Lets an agent think on a world that stays as it is.
+///
+/// # Errors
+/// When there is no process to run code in.
 pub(crate) fn think(
     world: &World,
     interpreter: &mut Interpreter,
     agent: Handle,
     turn: u64,
     now: Time,
-) -> Thinking {
-    let seed = derive(world.rules().seed, "think", world.name(agent), turn);
-    let version = world.get(agent).map_or(0, |artifact| artifact.version());
-    let woke = world.woke_before(agent, now);
-    if let Some(mind) = &mut interpreter.mind {
-        let outcome = Outcome::Done(mind.step(world, agent, now, seed).into());
-        let (events, output) = (Vec::new(), String::new());
-        let charges = vec![Charge { principal: agent, resource: ResourceId::CPU, amount: 1, work: 0 }];
-        return Thinking { agent, turn, version, woke, charges, events, output, outcome };
+) -> Result<Thinking, RunError> {
+    match &mut interpreter.mind {
+        Some(mind) => Ok(think_with(world, &mut **mind, agent, turn, now)),
+        None => think_in(world, &*interpreter.sandbox, agent, turn, now),
     }
-    let observation = world.observation(agent, now, world.population());
-    let mut transaction = Transaction::think(world, agent, observation, now, seed);
-    let finished = drive(&mut transaction, &*interpreter.sandbox);
-    Thinking {
-        agent,
-        turn,
-        version,
-        woke,
-        charges: finished.charges,
-        events: finished.events,
-        output: finished.output,
-        outcome: finished.outcome,
+}
+
+/// As [`think`], with a mind in the place of the agent's code.
+pub(crate) fn think_with(
+    world: &World,
+    mind: &mut dyn Mind,
+    agent: Handle,
+    turn: u64,
+    now: Time,
+) -> Thinking {
+    let outcome = Outcome::Done(mind.step(world, agent, now, seed_of(world, agent, turn)).into());
+    let charges = vec![Charge { principal: agent, resource: ResourceId::CPU, amount: 1, work: 0 }];
+    Thinking::of(world, agent, turn, now, Finished { charges, ..Finished::nothing_done(outcome) })
+}
+
+/// As [`think`], by the agent's code.
+///
+/// # Errors
+/// As [`think`].
+pub(crate) fn think_in(
+    world: &World,
+    sandbox: &dyn Sandbox,
+    agent: Handle,
+    turn: u64,
+    now: Time,
+) -> Result<Thinking, RunError> {
+    let seed = seed_of(world, agent, turn);
+    let finished = drive_on(sandbox, || {
+        let observation = world.observation(agent, now, world.population());
+        Transaction::think(world, agent, observation, now, seed)
+    })?;
+    Ok(Thinking::of(world, agent, turn, now, finished))
+}
+
+fn seed_of(world: &World, agent: Handle, turn: u64) -> u64 {
+    derive(world.rules().seed, "think", world.name(agent), turn)
+}
+
+impl Thinking {
+    fn of(world: &World, agent: Handle, turn: u64, now: Time, finished: Finished) -> Self {
+        let Finished { charges, events, output, outcome, .. } = finished;
+        let version = world.get(agent).map_or(0, |artifact| artifact.version());
+        Self { agent, turn, version, woke: world.woke_before(agent, now), charges, events, output, outcome }
     }
 }
 
@@ -123,11 +153,10 @@ fn execute(
     let now = sequencer.now();
     let (world, interpreter) = sequencer.parts();
     let seed = derive(world.rules().seed, "step", world.name(agent), turn);
-    let finished = match Transaction::act_after(world, agent, action, now, seed, thought) {
-        Ok(mut transaction) => drive(&mut transaction, &*interpreter.sandbox),
-        Err(refusal) => Finished::nothing_done(Outcome::Refused(Box::new(refusal))),
-    };
-    Ok((finished, false))
+    let begin = |action| Transaction::act_after(world, agent, action, now, seed, thought);
+    let finished = drive(&*interpreter.sandbox, action, begin)?;
+    let refused = |refusal| Finished::nothing_done(Outcome::Refused(Box::new(refusal)));
+    Ok((finished.unwrap_or_else(refused), false))
 }
 
 /// Records that an agent's turn came and it had not the CPU to think.

@@ -147,7 +147,10 @@ fn what_is_not_in_this_version_says_so() {
         ("[execution]\npace = '0s'", "pace"),
         ("[execution]\nduration = '-1h'", "duration"),
         ("[execution]\non_exhaustion = 'wait'", "block"),
-        ("[execution]\nisolation = 'process'", "not in this version | isolation = \"thread\""),
+        ("[execution]\nisolation = 'proces'", "it is one of thread, process | did you mean \"process\"?"),
+        ("[execution]\nworkers = 0", "`workers` must be an integer of at least 1, not 0 | w.toml:2"),
+        ("[execution]\nworkers = 1025", "`workers` must be an integer from 1 to 1024"),
+        ("[execution]\nworkers = 'all'", "`workers` must be an integer"),
         ("[permissions]\nmode = 'policy'", "not in this version | mode = \"contracts\""),
     ]);
 }

@@ -8,9 +8,15 @@ mod allocator;
 mod convert;
 mod host;
 mod imports;
+#[cfg(unix)]
+pub mod pool;
 mod program;
 mod report;
 mod run;
+#[cfg(unix)]
+mod wire;
+#[cfg(unix)]
+pub mod worker;
 
 use std::sync::Arc;
 
@@ -20,6 +26,31 @@ pub use self::{allocator::CountingAllocator, run::ThreadSandbox};
 
 /// Stack that the thread of a sandbox needs: the parser recurses as deep as an expression nests.
 pub const STACK_BYTES: usize = 64 * 1024 * 1024;
+
+/// Why there is no worker process.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WorkerError {
+    /// The system can't start one.
+    #[error("a worker process can't be started from `{program}`: {problem}")]
+    NotStarted {
+        /// The program.
+        program: String,
+        /// Why.
+        problem: String,
+    },
+    /// It was started, and did not come to serve.
+    #[error("a worker process was started, but {0}")]
+    NotReady(String),
+    /// It does not serve this process.
+    #[error("a worker process refused to serve: {0}")]
+    Refused(String),
+    /// It does not answer.
+    #[error("a worker process has not answered for ten minutes")]
+    Silent,
+    /// A question is too large.
+    #[error("code can't be given {0}")]
+    TooLarge(String),
+}
 
 /// A runner of code, for as many threads at once as ask. It shows no interpreter: the one behind it, here or
 /// in another process, takes a [`CodeCall`] and answers with a [`CodeAnswer`].
@@ -36,7 +67,61 @@ pub trait Sandbox: Send + Sync {
 
     /// Runs code up to its first host call or its end.
     fn start(&self, call: CodeCall) -> Progress;
+
+    /// A place for the code of one transaction, where it can be lost on the way; `None` where it can't, and
+    /// runs anywhere.
+    fn place(&self) -> Option<Box<dyn Place>> {
+        None
+    }
 }
+
+/// Where the code of one transaction runs, from its first call to its last.
+pub trait Place: Sandbox {
+    /// The loss that the last answer tells of, if it does: the code of this transaction is gone, and nothing of it
+    /// has happened. It may be begun again in a new place, or go on with that answer.
+    fn loss(&self) -> Option<Loss>;
+}
+
+/// Why code was lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Somebody ended the process in which it ran.
+    Killed,
+    /// The process in which it ran did not survive it.
+    Fell,
+    /// There is no process to run it in.
+    Fault(WorkerError),
+}
+
+/// How often the code of one transaction was lost.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Losses {
+    killed: u32,
+    fell: u32,
+}
+
+impl Losses {
+    /// Takes note of a loss. Says whether the transaction is to be begun again; else it is the code that its worker
+    /// does not survive, and the answer that told of the loss stands.
+    ///
+    /// # Errors
+    /// When there is no process to begin it in.
+    pub fn again(&mut self, loss: Loss) -> Result<bool, WorkerError> {
+        match loss {
+            Loss::Killed => self.killed += 1,
+            Loss::Fell => self.fell += 1,
+            Loss::Fault(error) => return Err(error),
+        }
+        Ok(self.killed < KILLED_MAX && self.fell < FELL_MAX)
+    }
+}
+
+/// How often a transaction's worker may be ended by others: nobody does so often by chance, but for a system that
+/// is out of memory.
+const KILLED_MAX: u32 = 20;
+
+/// How often a transaction's worker may fall by itself: once may be chance.
+const FELL_MAX: u32 = 3;
 
 /// Code that waits for the answer to a host call.
 pub trait Suspended: Send {

@@ -6,13 +6,14 @@ mod log;
 mod make;
 mod run;
 mod signals;
+mod workplace;
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
 use oikos_runner::kernel::{event, op, receipt::Receipt, world::wire::Viewer};
 use oikos_runner::{
-    Journal, Live, Misread, RunError, Stop, Verified,
+    Journal, Live, Misread, RunError, Stop, Verified, Workplace,
     config::{self, Overrides, WorldFile},
     founded_from, library, recorded_source, report, session, strict_json, verify,
 };
@@ -40,8 +41,10 @@ impl std::fmt::Display for Usage {
 pub(crate) fn run(args: Args) -> Result<ExitStatus> {
     let printer = Printer::new(args.json);
     match args.command {
-        Command::Run { file, db, fresh, events, overrides } => {
-            run::run(&file, db, fresh, events.as_deref(), &overrides, printer)
+        Command::Run { file, db, fresh, adopt_runtime, events, overrides, workplace } => {
+            let workplace = Workplace { adopt_runtime, ..workplace::of(workplace) };
+            let wanted = run::Wanted { db, fresh, events, workplace };
+            run::run(&file, wanted, &overrides, printer)
         }
         Command::Init { name } => make::init(&name, printer),
         Command::Validate { file, overrides } => make::validate(&file, &overrides, printer),
@@ -50,8 +53,14 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             log::log(&world, &log::Wanted { since, limit, kind, of, refused }, printer)
         }
         Command::Verify { world } => check(&world, printer),
-        Command::Act { world, principal, action } => act(&world, &principal, &action, printer),
-        Command::Session { world, db, overrides } => serve(&world, db.as_deref(), &overrides),
+        Command::Act { world, principal, action, workplace } => {
+            let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
+            act(&world, &principal, &action, &workplace, printer)
+        }
+        Command::Session { world, db, overrides, workplace } => {
+            serve(&world, db.as_deref(), &overrides, &workplace::of(workplace))
+        }
+        Command::Worker { probe, layer } => workplace::worker(probe.as_deref(), layer.as_deref()),
         Command::Schema { of } => {
             printer.value(&match of {
                 SchemaOf::Op => op::schema(),
@@ -86,6 +95,12 @@ pub(crate) fn stop_on_signal(give_up: impl Fn() + Send + 'static) -> Stop {
         print::note(&format!("note: Ctrl-C will not stop the world in an orderly way: {error}"));
     }
     stop
+}
+
+/// Says the things that the owner of a world should know.
+pub(crate) fn tell_notes(live: &Live) {
+    live.notes.iter().for_each(|note| print::note(&note.to_string()));
+    live.missing.iter().for_each(|missing| print::note(&format!("note: {missing}")));
 }
 
 /// Opens a world to read it.
@@ -133,15 +148,21 @@ fn verified_text(found: &Verified) -> String {
     )
 }
 
-fn act(world: &Path, principal: &str, action: &str, printer: Printer) -> Result<ExitStatus> {
+fn act(
+    world: &Path,
+    principal: &str,
+    action: &str,
+    workplace: &Workplace,
+    printer: Printer,
+) -> Result<ExitStatus> {
     let action = match strict_json(action) {
         Err(Misread::Syntax(error)) => {
             bail!(Usage(format!("the action is not JSON ({error}); write it as '{{\"op\": \"noop\"}}'")))
         }
         read => read,
     };
-    let mut live = Live::open(Journal::open(world).map_err(RunError::from)?)?;
-    live.notes.iter().for_each(|note| print::note(&note.to_string()));
+    let mut live = workplace.open(Journal::open(world).map_err(RunError::from)?)?;
+    tell_notes(&live);
     live.sequencer.tell_time()?;
     let receipt = match action {
         Ok(action) => live.sequencer.act(principal, action)?,
@@ -153,22 +174,27 @@ fn act(world: &Path, principal: &str, action: &str, printer: Printer) -> Result<
     ExitStatus::answer(receipt.outcome.is_ok(), printer.value(&shown))
 }
 
-fn serve(world: &Path, db: Option<&Path>, overrides: &OverrideArgs) -> Result<ExitStatus> {
+fn serve(
+    world: &Path,
+    db: Option<&Path>,
+    overrides: &OverrideArgs,
+    workplace: &Workplace,
+) -> Result<ExitStatus> {
     let stop = stop_on_signal(|| ());
     let is_file = world.extension().is_some_and(|extension| extension == "toml");
     let mut live = if is_file {
         let file = world_file(world, overrides)?;
         match db {
-            Some(db) => Live::open_or_found(file, db)?,
-            None => Live::found(file, Journal::in_memory)?,
+            Some(db) => workplace.open_or_found(file, db)?,
+            None => workplace.found(file, Journal::in_memory)?,
         }
     } else {
         if db.is_some() || overrides.seed.is_some() || !overrides.set.is_empty() {
             bail!(Usage("--db, --seed and --set go with a world file, not with a world database".into()));
         }
-        Live::open(Journal::open(world).map_err(RunError::from)?)?
+        workplace.open(Journal::open(world).map_err(RunError::from)?)?
     };
-    live.notes.iter().for_each(|note| print::note(&note.to_string()));
+    tell_notes(&live);
     let input = std::io::BufReader::with_capacity(session::READ_BYTES, std::io::stdin());
     let why = session::serve(&mut live, input, std::io::stdout().lock(), &stop)?;
     Ok(why.map_or(ExitStatus::Done, ExitStatus::Asked))

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use oikos_runner::kernel::record::{EventKind, Filter};
 use oikos_runner::{
-    Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Why,
+    Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Why, Workplace,
     config::{Lasts, WorldFile},
     measure, report,
 };
 use serde_json::{Map, Value};
 
-use super::{Usage, line::Line, log, stop_on_signal, world_file};
+use super::{Usage, line::Line, log, stop_on_signal, tell_notes, world_file};
 use crate::{
     args::OverrideArgs,
     print::{self, Printer},
@@ -22,23 +22,31 @@ use crate::{
 /// Any type of event.
 const ANY: &str = "*";
 
+/// How a world is to be run.
+pub(super) struct Wanted {
+    pub(super) db: Option<PathBuf>,
+    pub(super) fresh: bool,
+    pub(super) events: Option<String>,
+    pub(super) workplace: Workplace,
+}
+
 pub(super) fn run(
     path: &Path,
-    db: Option<PathBuf>,
-    fresh: bool,
-    events: Option<&str>,
+    wanted: Wanted,
     overrides: &OverrideArgs,
     printer: Printer,
 ) -> Result<ExitStatus> {
-    let wanted = events.map(wanted).transpose()?;
+    let Wanted { db, fresh, events, workplace } = wanted;
+    let wanted = events.as_deref().map(filter).transpose()?;
     let file = world_file(path, overrides)?;
     let db = db.unwrap_or_else(|| PathBuf::from(format!("{}.oikos", file.plan.name)));
     let bar = summary::progress(0, How::unit(file.plan.lasts), printer.is_for_programs() || wanted.is_some());
     let shown = bar.clone();
     // From here on there is something to be left in order.
     let stop = stop_on_signal(move || shown.finish_and_clear());
-    let mut live = if fresh { start_over(file, &db)? } else { go_on(file, path, &db)? };
-    live.notes.iter().for_each(|note| print::note(&note.to_string()));
+    let begun = if fresh { start_over(&workplace, file, &db) } else { go_on(&workplace, file, path, &db) };
+    let mut live = begun?;
+    tell_notes(&live);
     let goal = live.goal()?;
     let far = How::far(&live, goal);
     if far.before > 0 && far.before < far.whole {
@@ -79,7 +87,7 @@ pub(super) fn run(
 }
 
 /// The events of a type, or of any.
-fn wanted(kind: &str) -> Result<Filter> {
+fn filter(kind: &str) -> Result<Filter> {
     if kind != ANY {
         log::known("--events", kind, EventKind::words().chain([ANY]))?;
     }
@@ -184,12 +192,12 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, printer: Printer) -> Res
 }
 
 /// Founds the world anew. The old one is moved aside in the moment in which the new one is whole.
-fn start_over(file: WorldFile, db: &Path) -> Result<Live> {
-    Ok(Live::found(file, || Journal::create_afresh(db))?)
+fn start_over(workplace: &Workplace, file: WorldFile, db: &Path) -> Result<Live> {
+    Ok(workplace.found(file, || Journal::create_afresh(db))?)
 }
 
-fn go_on(file: WorldFile, path: &Path, db: &Path) -> Result<Live> {
-    Live::open_or_found(file, db).map_err(|error| match error {
+fn go_on(workplace: &Workplace, file: WorldFile, path: &Path, db: &Path) -> Result<Live> {
+    workplace.open_or_found(file, db).map_err(|error| match error {
         RunError::Differs { .. } => {
             let again = format!("oikos run {} --db {} --fresh", path.display(), db.display());
             let help = format!("to start over and keep the old world aside: {again}");

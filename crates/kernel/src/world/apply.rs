@@ -91,7 +91,11 @@ impl World {
             | Cause::Step { agent: one, .. }
             | Cause::Ask { agent: one, .. }
             | Cause::Short { agent: one, .. } => Some(*one),
-            Cause::Genesis { .. } | Cause::Founding | Cause::Tick { .. } | Cause::Clock { .. } => None,
+            Cause::Genesis { .. }
+            | Cause::Founding
+            | Cause::Tick { .. }
+            | Cause::Clock { .. }
+            | Cause::Runtime { .. } => None,
         };
         let effects = record.effects.iter().flat_map(|effect| effect.handles());
         let events = record.events.iter().flat_map(|event| event.handles());
@@ -108,7 +112,8 @@ impl World {
             Cause::Genesis { .. } if self.seq != 0 => {
                 return Err("the founding begins with the first record, and only there".into());
             }
-            Cause::Genesis { rules, source, artifacts } => {
+            Cause::Genesis { rules, source, artifacts, runtime } => {
+                self.run_on(runtime)?;
                 rules.check().map_err(|(field, problem)| format!("its `{field}`: {problem}"))?;
                 self.rules = Arc::new(Rules::clone(rules));
                 self.source = *source;
@@ -125,12 +130,25 @@ impl World {
         if record.time < self.now || (self.founding && record.time != self.now) {
             return Err(format!("its time {} does not fit {}", record.time, self.now));
         }
+        if let Cause::Runtime { name } = &record.cause {
+            self.run_on(name)?;
+        }
         if let Cause::Clock { away_ms } = record.cause {
             if !(0..=record.time.ms() - self.now.ms()).contains(&away_ms) {
                 return Err(format!("{away_ms} ms have not passed since {}", self.now));
             }
             self.away_ms = self.away_ms.checked_add(away_ms).ok_or("there is no such time")?;
         }
+        Ok(())
+    }
+
+    /// Takes the name of the runtime of code over.
+    fn run_on(&mut self, name: &str) -> Result<(), String> {
+        let most = limits::RUNTIME_BYTES_MAX;
+        if name.is_empty() || name.len() > most {
+            return Err(format!("the name of its runtime has {} bytes; it has 1 to {most}", name.len()));
+        }
+        self.runtime = name.into();
         Ok(())
     }
 
@@ -206,7 +224,8 @@ impl World {
             | Cause::Clock { .. }
             | Cause::Act { .. }
             | Cause::Ask { .. }
-            | Cause::Short { .. } => {}
+            | Cause::Short { .. }
+            | Cause::Runtime { .. } => {}
         }
         Ok(())
     }

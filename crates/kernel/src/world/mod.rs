@@ -50,6 +50,8 @@ pub struct World {
     format: u32,
     rules: Arc<Rules>,
     source: [u8; 32],
+    /// The runtime of code, by its name.
+    runtime: Arc<str>,
     seq: u64,
     now: Time,
     tick: Option<Tick>,
@@ -136,6 +138,7 @@ impl World {
             format: FORMAT,
             rules: Arc::new(Rules::unlimited("", 0, Time::default())),
             source: [0; 32],
+            runtime: Arc::from(""),
             seq: 0,
             now: Time::default(),
             tick: None,
@@ -174,6 +177,12 @@ impl World {
     #[must_use]
     pub fn source(&self) -> [u8; 32] {
         self.source
+    }
+
+    /// The name of the runtime on which its code runs: another one may run it otherwise.
+    #[must_use]
+    pub fn runtime(&self) -> &str {
+        &self.runtime
     }
 
     /// Whether nothing has happened since the founding, as far as the records that were applied tell.

@@ -365,7 +365,7 @@ pub(crate) fn founding(kind: u8) -> Founding {
     if kind == 2 {
         rules.renewal = Renewal::Tick { ms: 100 };
     }
-    Founding { rules, source: [0; 32], founders: founders(kind) }
+    Founding { rules, source: [0; 32], runtime: "toy".into(), founders: founders(kind) }
 }
 
 fn founders(kind: u8) -> Vec<Founder> {

@@ -204,7 +204,7 @@ fn what_is_kept_for_an_id_is_paid_and_freed() {
 
 fn founders(count: usize, make: impl Fn(usize) -> Founder) -> Founding {
     let rules = Rules::unlimited("many", 1, Time::from_ms(0).unwrap());
-    Founding { rules, source: [0; 32], founders: (0..count).map(make).collect() }
+    Founding { rules, source: [0; 32], runtime: "toy".into(), founders: (0..count).map(make).collect() }
 }
 
 #[test]
@@ -250,8 +250,8 @@ fn a_record_that_nobody_made_is_refused_or_does_no_harm() {
     let (world, records) = founders(2, agent).found().unwrap();
     let refused = |rules: Rules| {
         let mut genesis = records[0].clone();
-        let Cause::Genesis { source, artifacts, .. } = genesis.cause else { panic!("the first record") };
-        genesis.cause = Cause::Genesis { rules: Box::new(rules), source, artifacts };
+        let Cause::Genesis { source, artifacts, runtime, .. } = genesis.cause else { panic!("the first record") };
+        genesis.cause = Cause::Genesis { rules: Box::new(rules), source, artifacts, runtime };
         World::empty().apply(&genesis).unwrap_err().problem
     };
     let mut rules = world.rules().clone();

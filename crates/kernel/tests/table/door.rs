@@ -18,7 +18,7 @@
 //! After `->` comes `ok` with nothing, an exact result, or `~` and a part of it; or an error's code with
 //! `need/have`, `@index`, `unrecorded` for a refusal at admission, and quoted pieces of message or hint.
 //! More clauses follow, each behind ` ; `: `charged`, `paid`, `events`, `output`. An observer's line begins
-//! with `observer`; `advance 60s`, `clock forward 1h` (the machine's was moved), `tick`, `step AGENT -> …`, `ask AGENT -> …` (whose
+//! with `observer`; `advance 60s`, `clock forward 1h` (the machine's was moved), `runtime NAME` (code runs on another), `tick`, `step AGENT -> …`, `ask AGENT -> …` (whose
 //! mind answers by its next `step`), `measure ID METHOD -> …`, `sees AGENT {…}`,
 //! `events ID {…}`, `orphan ID by CONTRACT`, `reserve ID RESOURCE AMOUNT`, `unreserved ID RESOURCE AMOUNT`
 //! (the amount can't be set aside) and `settle`, which ends the latest reservation, are the other lines.
@@ -177,7 +177,7 @@ impl Setup {
 
     fn found(self) -> Toy {
         let now = self.rules.start;
-        let founding = Founding { rules: self.rules, source: [0; 32], founders: self.founders };
+        let founding = Founding { rules: self.rules, source: [0; 32], runtime: "toy".into(), founders: self.founders };
         let (world, journal) = founding.found().unwrap_or_else(|error| panic!("{error}"));
         Toy { world, now, journal, reserved: Vec::new() }
     }
@@ -262,6 +262,10 @@ fn run_statement(toy: &mut Toy, head: &str, rest: &str) -> Result<(), String> {
         }
         "clock" => {
             toy.clock_moved(rest);
+            Ok(())
+        }
+        "runtime" => {
+            toy.run_on(rest);
             Ok(())
         }
         "short" => {

@@ -135,6 +135,12 @@ impl Toy {
         self.record(Cause::Clock { away_ms: 0 }, Finished { events: vec![event], ..nothing() });
     }
 
+    /// Code runs on another runtime.
+    pub(crate) fn run_on(&mut self, name: &str) {
+        let event = Event { detail: Some(name.into()), ..Event::new(EventKind::Runtime, Handle::NOBODY) };
+        self.record(Cause::Runtime { name: name.into() }, Finished { events: vec![event], ..nothing() });
+    }
+
     /// A record of effects that no action would have.
     pub(crate) fn force(&mut self, effect: Effect) {
         self.record(Cause::Clock { away_ms: 0 }, Finished { effects: vec![effect], ..nothing() });

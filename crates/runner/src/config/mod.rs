@@ -42,6 +42,9 @@ pub use self::{
 /// Parts of a key that `--set` names: no key of a world file is deeper but those of free-form JSON.
 const KEY_PARTS_MAX: usize = 16;
 
+/// How many may run code at once: more than cores of most machines.
+pub const WORKERS_MAX: usize = 1_024;
+
 /// The changes that the command line makes to a world file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
@@ -75,6 +78,25 @@ pub struct Plan {
     pub tick_ms: i64,
     /// Which clock.
     pub clock: ClockKind,
+    /// Where code runs; it changes nothing in the world.
+    pub isolation: Isolation,
+    /// How many run code at once, if it is not one for each core; it changes nothing in the world.
+    pub workers: Option<usize>,
+}
+
+/// Where code runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// In this process.
+    #[default]
+    Thread,
+    /// In processes of their own, behind a second wall.
+    Process,
+}
+
+impl Isolation {
+    /// Every isolation with its word.
+    pub const WORDS: [(&'static str, Self); 2] = [("thread", Self::Thread), ("process", Self::Process)];
 }
 
 /// How long a world runs.
@@ -290,6 +312,7 @@ fn build(
     rules.privacy = section("privacy")?.word("balances", &balances)?.unwrap_or(Privacy::Public);
     let mut shares = resources(&section("resources")?, &plan, &mut rules)?;
     costs(&section("costs")?, &mut rules)?;
+    per_invoke(&section("execution")?, &mut rules)?;
     rules.mint_authorities = section("mint")?.ids("authorities")?;
     let scrip_start = section("scrip")?.integer("start", 0)?.unwrap_or(0);
     let mut founders = library_with(&section("genesis")?, library, &rules)?;
@@ -305,21 +328,14 @@ fn build(
             return Err(document.error(&span, format!("there is no artifact `{id}`")));
         }
     }
-    let founding = Founding { rules, source: [0; 32], founders };
+    let founding = Founding { rules, source: [0; 32], runtime: String::new(), founders };
     Ok(WorldFile { plan, founding, measures, source: Source::default() })
 }
 
 fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut Rules) -> Read<Plan> {
-    let unsupported = |key: &str, what: &str| -> Read<Plan> {
-        let span = section.node(key).map_or_else(|| section.span.clone(), |node| node.span.clone());
-        Err(section.document.error(&span, format!("{what} is not in this version")))
-    };
     let autonomous = section.word("mode", &[("tick", false), ("autonomous", true)])?.unwrap_or(false);
-    if section.word("isolation", &[("thread", true), ("process", false)])? == Some(false) {
-        return unsupported("isolation", "process isolation").map_err(|error| {
-            error.help("use isolation = \"thread\" for code that you trust, or leave it out")
-        });
-    }
+    let isolation = section.word("isolation", &Isolation::WORDS)?.unwrap_or_default();
+    let workers = workers(section)?;
     let policies = [("block", OnExhaustion::Block), ("skip", OnExhaustion::Skip)];
     rules.on_exhaustion = section.word("on_exhaustion", &policies)?.unwrap_or(OnExhaustion::Block);
     let ticks = section.integer("ticks", 0)?.map_or(100, i64::unsigned_abs);
@@ -332,22 +348,64 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
     if let Some(us) = section.duration_us("step_reserve")? {
         rules.step_reserve_us = us;
     }
-    if let Some(ns) = cpu_rate_ns(section)? {
-        rules.cpu_ns_per_work = ns;
-    }
-    Ok(Plan { name, lasts, tick_ms, clock })
+    work(section, rules)?;
+    Ok(Plan { name, lasts, tick_ms, clock, isolation, workers })
 }
 
-fn cpu_rate_ns(section: &Reader<'_>) -> Read<Option<u64>> {
-    let key = "cpu_per_256_instructions";
-    let Some(text) = section.text(key)? else { return Ok(None) };
-    let span: Option<jiff::SignedDuration> = text.trim().parse().ok();
-    let ns = span
-        .and_then(|span| u64::try_from(span.as_nanos()).ok())
-        .filter(|ns| (1..=1_000_000_000).contains(ns));
-    match (ns, section.node(key)) {
-        (None, Some(node)) => section.wrong(node, key, "a duration from 1ns to 1s, such as \"3us\""),
-        (ns, _) => Ok(ns),
+fn workers(section: &Reader<'_>) -> Read<Option<usize>> {
+    let key = "workers";
+    let Some(workers) = section.integer(key, 1)? else { return Ok(None) };
+    let fits = usize::try_from(workers).ok().filter(|workers| *workers <= WORKERS_MAX);
+    match (fits, section.node(key)) {
+        (None, Some(node)) => section.wrong(node, key, &format!("an integer from 1 to {WORKERS_MAX}")),
+        (fits, _) => Ok(fits),
+    }
+}
+
+/// How much work code and actions may use, and its price.
+fn work(section: &Reader<'_>, rules: &mut Rules) -> Read<()> {
+    let key = "cpu_per_work";
+    if let (Some(text), Some(node)) = (section.text(key)?, section.node(key)) {
+        let span: Option<jiff::SignedDuration> = text.trim().parse().ok();
+        let ns = span.and_then(|span| u64::try_from(span.as_nanos()).ok());
+        match ns.filter(|ns| (1..=1_000_000_000).contains(ns)) {
+            Some(ns) => rules.cpu_ns_per_work = ns,
+            None => return section.wrong(node, key, "a duration from 1ns to 1s, such as \"5us\""),
+        }
+    }
+    if let Some(units) = section.integer("work_per_run", 1)? {
+        rules.work_per_run = units.unsigned_abs();
+    }
+    if let Some(units) = section.integer("work_per_action", 1)? {
+        rules.work_per_action = units.unsigned_abs();
+    }
+    Ok(())
+}
+
+/// The most that an invocation may take of its caller where it says nothing; the resources are known by now.
+fn per_invoke(section: &Reader<'_>, rules: &mut Rules) -> Read<()> {
+    for (name, node) in section.amounts("resources_per_invoke")? {
+        let Some(id) = rules.resource(name) else {
+            return Err(no_resource(section.document, &node.span, name, rules));
+        };
+        rules.resources_per_invoke.push((id, amount(section.document, name, node)?));
+    }
+    // The order of the file decides nothing.
+    rules.resources_per_invoke.sort_unstable();
+    Ok(())
+}
+
+fn no_resource(
+    document: &Document<'_>,
+    span: &std::ops::Range<usize>,
+    name: &str,
+    rules: &Rules,
+) -> Box<ConfigError> {
+    let names = rules.resources.iter().map(|rule| rule.name.as_str());
+    let error = document.error(span, format!("this world has no resource `{name}`"));
+    match oikos_kernel::id::nearest(name, names) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error.help(format!("declare it in [resources.{name}]")),
     }
 }
 
@@ -435,12 +493,7 @@ fn costs(section: &Reader<'_>, rules: &mut Rules) -> Read<()> {
         let mut list = Vec::new();
         for (resource, span, node) in &table.0 {
             let Some(id) = rules.resource(resource) else {
-                let names = rules.resources.iter().map(|rule| rule.name.as_str());
-                let error = document.error(span, format!("this world has no resource `{resource}`"));
-                return Err(match oikos_kernel::id::nearest(resource, names) {
-                    Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None => error.help(format!("declare it in [resources.{resource}]")),
-                });
+                return Err(no_resource(document, span, resource, rules));
             };
             // Also where they limit nobody, `disk` and `memory` are held, not used up.
             let held = matches!(resource.as_str(), "disk" | "memory");

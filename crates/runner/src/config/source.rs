@@ -21,8 +21,8 @@ pub struct Source {
 }
 
 impl Source {
-    /// BLAKE3 of what shapes the world: all of it but the file's name and how long the run lasts, so
-    /// that a world that was run in two goes is the same as one that was run in one.
+    /// BLAKE3 of what shapes the world: all of it but the file's name, how long the run lasts and where code runs,
+    /// so that a world that was run in two goes is the same as one that was run in one.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {
         let lines: Vec<String> = lasting(&self.text).into_iter().map(|(_, line)| line).collect();
@@ -31,7 +31,7 @@ impl Source {
         *blake3::hash(&text).as_bytes()
     }
 
-    /// The differences from the recorded source, in words; the length of the run does not count.
+    /// The differences from the recorded source, in words; what is no rule of the world does not count.
     #[must_use]
     pub fn differences(&self, recorded: &Self) -> Vec<String> {
         let mut differences = Vec::new();
@@ -73,20 +73,25 @@ impl Source {
     }
 }
 
-/// The overrides without those that say how long the run lasts.
+/// The overrides without those that are no rule of the world.
 fn lasting_set(set: &[(String, String)]) -> Vec<&(String, String)> {
-    set.iter().filter(|(key, _)| !matches!(key.as_str(), "execution.ticks" | "execution.duration")).collect()
+    let is_no_rule = |key: &str| key.strip_prefix("execution.").is_some_and(is_no_rule);
+    set.iter().filter(|(key, _)| !is_no_rule(key)).collect()
 }
 
-/// The lines of a world file with their numbers, but for empty ones and what says how long the run lasts.
+/// Whether a key of `[execution]` says how long or on what the run goes, and nothing of the world.
+fn is_no_rule(key: &str) -> bool {
+    matches!(key, "ticks" | "duration" | "isolation" | "workers")
+}
+
+/// The lines of a world file with their numbers, but for empty ones and what is no rule of the world.
 fn lasting(text: &str) -> Vec<(usize, String)> {
     let mut blanked = text.to_owned();
     if let Ok(table) = DeTable::parse(text)
         && let Some((_, execution)) = table.get_ref().iter().find(|(key, _)| key.get_ref() == "execution")
         && let Some(execution) = execution.get_ref().as_table()
     {
-        let lasts = |key: &str| matches!(key, "ticks" | "duration");
-        let spans = execution.iter().filter(|(key, _)| lasts(key.get_ref()));
+        let spans = execution.iter().filter(|(key, _)| is_no_rule(key.get_ref()));
         for span in spans.map(|(key, value)| key.span().start..value.span().end) {
             let spaces = " ".repeat(span.len());
             blanked.replace_range(span, &spaces);

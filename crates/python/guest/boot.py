@@ -1,0 +1,47 @@
+# Runs first at the boot: reads the library, and holds what seals the snapshot.
+import builtins, gc, importlib, sys
+
+# All that code may import. Nothing else can be: there are no files when code runs.
+_LIBRARY = """
+__future__ abc argparse array ast asyncio base64 bdb binascii bisect builtins calendar cmath code codecs codeop collections
+collections.abc colorsys concurrent.futures configparser contextlib contextvars copy copyreg csv dataclasses datetime
+decimal difflib dis encodings.idna enum errno fnmatch fractions functools gc genericpath getopt getpass gettext graphlib hashlib
+heapq hmac html html.entities html.parser importlib inspect io ipaddress itertools json keyword linecache locale logging marshal
+math numbers opcode operator optparse os os.path pathlib pickle pickletools platform posixpath pprint queue quopri random re
+reprlib sched secrets shlex signal stat statistics string string.templatelib stringprep struct symtable sys textwrap threading
+time timeit token tokenize tomllib traceback types typing unicodedata urllib.parse uuid warnings weakref xml.etree.ElementTree
+zlib _strptime
+""".split()
+
+_missing = []
+for _name in _LIBRARY:
+    try:
+        importlib.import_module(_name)
+    except ImportError as _error:
+        _missing.append((_name, str(_error)))
+if _missing:
+    raise ImportError(f"not in the library: {_missing}")
+
+
+def _boot_ids():
+    """Tells the host of every object that can be reached."""
+    import array
+    gc.collect()
+    seen, todo = {}, gc.get_objects() + [sys.modules, builtins.__dict__]
+    while todo:
+        found = todo.pop()
+        if id(found) not in seen:
+            seen[id(found)] = found
+            todo.extend(gc.get_referents(found))
+    builtins._oikos_call(b"ids" + array.array("I", list(seen)).tobytes())
+
+
+def _boot_seal():
+    """Leaves room in the allocator's pools, so that small runs need no new memory."""
+    gc.collect()
+    room = [bytes(200) for _ in range(20000)]
+    builtins._oikos_room = room[::4000]
+    del room
+    gc.collect()
+    gc.freeze()
+    gc.disable()

@@ -1,0 +1,450 @@
+//! Running the driver: in a fresh instance, as a future that is suspended at every host call.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use wasmtime::{Caller, Engine, Instance, InstancePre, Linker, Module, ResourceLimiter, Store};
+
+use crate::{
+    Error,
+    engine::MEMORY_BYTES_MAX,
+    wasi::{BAD_FD, Guest, NO_ENTRY},
+};
+
+const PREVIEW_1: &str = "wasi_snapshot_preview1";
+/// More than the interpreter's table has.
+const TABLE_MAX: usize = 16_000;
+
+/// The limits and surroundings of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Fuel in all.
+    pub fuel: u64,
+    /// Memory beyond that of the snapshot, in bytes.
+    pub memory_bytes: usize,
+    /// The seed of all randomness.
+    pub seed: u64,
+    /// The clock, in nanoseconds since 1970.
+    pub now_ns: u64,
+}
+
+/// How far a run came.
+#[derive(Debug)]
+pub struct Step {
+    /// Its call, its end, or its failure.
+    pub outcome: Outcome,
+    /// Fuel used since its start.
+    pub fuel: u64,
+    /// The most memory that it had beyond the snapshot, in bytes.
+    pub memory_bytes: u64,
+}
+
+/// The ways in which a step ends.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It calls the host with these bytes, and waits.
+    Call(Vec<u8>, Waiting),
+    /// It has ended, with this answer.
+    Done(Vec<u8>, Idle),
+    /// It was ended.
+    Trap(Trap),
+}
+
+/// Why a run was ended from outside; nothing inside can catch it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trap {
+    /// Out of fuel.
+    Fuel,
+    /// The calls of C functions nested too deep.
+    Stack,
+    /// The driver itself ran out of memory.
+    Memory,
+    /// It ended the process that it thinks it has.
+    Exit(i32),
+    /// It called a function of the system that is not there.
+    Missing(String),
+    /// It broke its own memory, or the like.
+    Other(String),
+}
+
+/// A module that is ready to be instantiated.
+pub(crate) struct Prepared {
+    engine: Engine,
+    ready: InstancePre<Host>,
+    /// The memory of the snapshot.
+    snapshot_bytes: usize,
+}
+
+/// Passed between a run and those who drive it, at a host call.
+#[derive(Default)]
+struct Mail {
+    /// The bytes of the call, with the fuel used and the most memory so far.
+    called: Option<(Vec<u8>, u64, u64)>,
+    /// The bytes of the answer, and the fuel in all from now on.
+    answered: Option<(Vec<u8>, u64)>,
+}
+
+type Shared = Arc<Mutex<Mail>>;
+
+fn open(mail: &Mutex<Mail>) -> MutexGuard<'_, Mail> {
+    mail.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The host of a run.
+struct Host {
+    /// The bytes that the guest takes next: a request, or an answer.
+    due: Vec<u8>,
+    /// The answer of the whole run.
+    given: Vec<u8>,
+    mail: Shared,
+    fuel: u64,
+    random: u64,
+    now_ns: u64,
+    memory_max: usize,
+    memory_peak: usize,
+    snapshot_bytes: usize,
+}
+
+impl ResourceLimiter for Host {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let fits = desired <= self.memory_max;
+        if fits {
+            self.memory_peak = self.memory_peak.max(desired);
+        }
+        Ok(fits)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_MAX)
+    }
+}
+
+impl Host {
+    /// The next eight random bytes: the generator splitmix64.
+    fn random(&mut self) -> [u8; 8] {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)).to_le_bytes()
+    }
+}
+
+impl Prepared {
+    pub(crate) fn new(engine: &Engine, module: &Module) -> Result<Self, Error> {
+        let failed = |error: wasmtime::Error| Error::Engine(format!("{error:#}"));
+        let ready =
+            linker(engine, module).and_then(|linker| linker.instantiate_pre(module)).map_err(failed)?;
+        let pages =
+            module.exports().find_map(|export| export.ty().memory().map(wasmtime::MemoryType::minimum));
+        let snapshot_bytes = usize::try_from(pages.unwrap_or(0) * 65_536).unwrap_or(usize::MAX);
+        Ok(Self { engine: engine.clone(), ready, snapshot_bytes })
+    }
+
+    pub(crate) fn start(&self, request: Vec<u8>, limits: Limits) -> Step {
+        let mail = Shared::default();
+        let host = Host {
+            due: Vec::new(),
+            given: Vec::new(),
+            mail: Arc::clone(&mail),
+            fuel: 0,
+            random: 0,
+            now_ns: 0,
+            memory_max: 0,
+            memory_peak: self.snapshot_bytes,
+            snapshot_bytes: self.snapshot_bytes,
+        };
+        let mut store = Store::new(&self.engine, host);
+        store.limiter(|host| host);
+        let (snapshot_bytes, ready) = (self.snapshot_bytes, self.ready.clone());
+        let length = prepare(&mut store, request, limits, snapshot_bytes);
+        let run = async move {
+            let instance = match ready.instantiate_async(&mut store).await {
+                Ok(instance) => instance,
+                Err(error) => return Ended { result: Err(error), store, instance: None, snapshot_bytes },
+            };
+            run(store, instance, length, snapshot_bytes).await
+        };
+        Waiting { run: Box::pin(run), mail }.go_on()
+    }
+}
+
+/// Puts the request where the guest takes it, with its limits. Answers with its length.
+fn prepare(store: &mut Store<Host>, request: Vec<u8>, limits: Limits, snapshot_bytes: usize) -> i32 {
+    let length = i32::try_from(request.len()).unwrap_or(i32::MAX);
+    let host = store.data_mut();
+    host.due = request;
+    (host.fuel, host.random, host.now_ns) = (limits.fuel, limits.seed, limits.now_ns);
+    host.memory_max = snapshot_bytes.saturating_add(limits.memory_bytes).min(MEMORY_BYTES_MAX);
+    set_fuel(store, limits.fuel);
+    length
+}
+
+#[expect(clippy::expect_used, reason = "the engine counts fuel: `engine::config` says so")]
+fn set_fuel(mut store: impl wasmtime::AsContextMut, fuel: u64) {
+    store.as_context_mut().set_fuel(fuel).expect("an engine that counts fuel takes it");
+}
+
+#[expect(clippy::expect_used, reason = "the engine counts fuel: `engine::config` says so")]
+fn fuel_left(store: impl wasmtime::AsContext) -> u64 {
+    store.as_context().get_fuel().expect("an engine that counts fuel tells it")
+}
+
+/// A run that has ended.
+struct Ended {
+    result: wasmtime::Result<i32>,
+    store: Store<Host>,
+    instance: Option<Instance>,
+    snapshot_bytes: usize,
+}
+
+async fn run(mut store: Store<Host>, instance: Instance, length: i32, snapshot_bytes: usize) -> Ended {
+    let result = match instance.get_typed_func::<i32, i32>(&mut store, "oikos_run") {
+        Ok(function) => function.call_async(&mut store, length).await,
+        Err(error) => Err(error),
+    };
+    Ended { result, store, instance: Some(instance), snapshot_bytes }
+}
+
+type Running = Pin<Box<dyn Future<Output = Ended> + Send>>;
+
+/// A run that waits for the answer to its host call.
+pub struct Waiting {
+    run: Running,
+    mail: Shared,
+}
+
+impl Waiting {
+    /// Goes on with the answer; `fuel` is the limit from the start of the run.
+    #[must_use]
+    pub fn resume(self, answer: Vec<u8>, fuel: u64) -> Step {
+        open(&self.mail).answered = Some((answer, fuel));
+        self.go_on()
+    }
+
+    fn go_on(mut self) -> Step {
+        loop {
+            match self.run.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(ended) => return ended.into_step(self.mail),
+                Poll::Pending => {}
+            }
+            let called = open(&self.mail).called.take();
+            if let Some((bytes, fuel, memory_bytes)) = called {
+                return Step { outcome: Outcome::Call(bytes, self), fuel, memory_bytes };
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Waiting").finish_non_exhaustive()
+    }
+}
+
+/// An instance whose run has ended, for another run in the same one.
+pub struct Idle {
+    store: Store<Host>,
+    instance: Instance,
+    mail: Shared,
+    snapshot_bytes: usize,
+}
+
+impl Idle {
+    /// Runs the driver again, in what the run before left behind.
+    #[must_use]
+    pub fn start(self, request: Vec<u8>, limits: Limits) -> Step {
+        let Self { mut store, instance, mail, snapshot_bytes } = self;
+        let length = prepare(&mut store, request, limits, snapshot_bytes);
+        Waiting { run: Box::pin(run(store, instance, length, snapshot_bytes)), mail }.go_on()
+    }
+}
+
+impl std::fmt::Debug for Idle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Idle").finish_non_exhaustive()
+    }
+}
+
+impl Ended {
+    fn into_step(self, mail: Shared) -> Step {
+        let Self { result, mut store, instance, snapshot_bytes } = self;
+        let fuel = store.data().fuel.saturating_sub(fuel_left(&store));
+        let beyond = store.data().memory_peak.saturating_sub(snapshot_bytes);
+        let memory_bytes = u64::try_from(beyond).unwrap_or(u64::MAX);
+        let outcome = match (result, instance) {
+            (Ok(0), _) => Outcome::Trap(Trap::Memory),
+            (Ok(_), Some(instance)) => {
+                let given = std::mem::take(&mut store.data_mut().given);
+                Outcome::Done(given, Idle { store, instance, mail, snapshot_bytes })
+            }
+            (Ok(_), None) => Outcome::Trap(Trap::Other("it ran without an instance".into())),
+            (Err(error), None) => cannot_start(&error),
+            (Err(error), Some(_)) => Outcome::Trap(trap(&error)),
+        };
+        Step { outcome, fuel, memory_bytes }
+    }
+}
+
+/// A machine that has no room for an instance is no outcome of the code: it stops the process.
+#[expect(clippy::panic, reason = "no world can go on whose code can't be run")]
+fn cannot_start(error: &wasmtime::Error) -> Outcome {
+    panic!("the machine has no room to run code: {error:#}")
+}
+
+/// Ends a run as if its process ended.
+#[derive(Debug, thiserror::Error)]
+#[error("the code ended its process with status {0}")]
+struct Exit(i32);
+
+/// Ends a run that calls for what there is not.
+#[derive(Debug, thiserror::Error)]
+#[error("the code called `{0}`")]
+struct Missing(String);
+
+fn trap(error: &wasmtime::Error) -> Trap {
+    if let Some(Exit(status)) = error.downcast_ref() {
+        return Trap::Exit(*status);
+    }
+    if let Some(Missing(name)) = error.downcast_ref() {
+        return Trap::Missing(name.clone());
+    }
+    match error.downcast_ref::<wasmtime::Trap>() {
+        Some(wasmtime::Trap::OutOfFuel) => Trap::Fuel,
+        Some(wasmtime::Trap::StackOverflow) => Trap::Stack,
+        Some(other) => Trap::Other(other.to_string()),
+        None => Trap::Other(error.to_string()),
+    }
+}
+
+/// Waits until the answer is there.
+struct Answer(Shared);
+
+impl Future for Answer {
+    type Output = (Vec<u8>, u64);
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        open(&self.0).answered.take().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+type Calls<'a> = Caller<'a, Host>;
+
+fn bad_pointer(_: i32) -> wasmtime::Error {
+    wasmtime::Error::new(Missing("the host, with a bad pointer".into()))
+}
+
+fn linker(engine: &Engine, module: &Module) -> wasmtime::Result<Linker<Host>> {
+    let mut linker = Linker::new(engine);
+    linker.func_wrap_async("oikos", "call", |mut caller: Calls<'_>, (at, length): (i32, i32)| {
+        Box::new(async move {
+            let guest = Guest::new(&mut caller).map_err(bad_pointer)?;
+            let called = guest.read(at, length.cast_unsigned() as usize).map_err(bad_pointer)?.to_vec();
+            let (snapshot, peak) = (caller.data().snapshot_bytes, caller.data().memory_peak);
+            let used = caller.data().fuel.saturating_sub(fuel_left(&caller));
+            let beyond = u64::try_from(peak.saturating_sub(snapshot)).unwrap_or(u64::MAX);
+            let mail = Arc::clone(&caller.data().mail);
+            open(&mail).called = Some((called, used, beyond));
+            let (answer, fuel) = Answer(mail).await;
+            let length = i32::try_from(answer.len()).unwrap_or(i32::MAX);
+            let host = caller.data_mut();
+            (host.due, host.fuel) = (answer, fuel);
+            set_fuel(&mut caller, fuel.saturating_sub(used));
+            Ok(length)
+        })
+    })?;
+    linker.func_wrap("oikos", "take", |mut caller: Calls<'_>, at: i32| -> wasmtime::Result<()> {
+        let due = std::mem::take(&mut caller.data_mut().due);
+        Guest::new(&mut caller).and_then(|mut guest| guest.write(at, &due)).map_err(bad_pointer)
+    })?;
+    linker.func_wrap(
+        "oikos",
+        "give",
+        |mut caller: Calls<'_>, at: i32, length: i32| -> wasmtime::Result<()> {
+            let mut guest = Guest::new(&mut caller).map_err(bad_pointer)?;
+            let given = guest.read(at, length.cast_unsigned() as usize).map_err(bad_pointer)?.to_vec();
+            guest.host().given = given;
+            Ok(())
+        },
+    )?;
+    system(&mut linker, module)?;
+    linker.define_unknown_imports_as_traps(module)?;
+    Ok(linker)
+}
+
+/// The system as code finds it: a clock that stands, randomness of its seed, a sink for what C prints.
+fn system(linker: &mut Linker<Host>, module: &Module) -> wasmtime::Result<()> {
+    const OURS: &[&str] = &["clock_time_get", "random_get", "fd_write", "proc_exit", "poll_oneoff"];
+    linker.func_wrap(
+        PREVIEW_1,
+        "clock_time_get",
+        |mut caller: Calls<'_>, _: i32, _: i64, out: i32| -> i32 {
+            let now = caller.data().now_ns.to_le_bytes();
+            Guest::new(&mut caller)
+                .and_then(|mut guest| guest.write(out, &now))
+                .map_or_else(|errno| errno, |()| 0)
+        },
+    )?;
+    linker.func_wrap(PREVIEW_1, "random_get", |mut caller: Calls<'_>, at: i32, length: i32| -> i32 {
+        let mut from = 0;
+        while from < length {
+            let bytes = caller.data_mut().random();
+            let count = usize::try_from(length - from).unwrap_or(0).min(8);
+            let piece = bytes.get(..count).unwrap_or_default();
+            let written =
+                Guest::new(&mut caller).and_then(|mut guest| guest.write(at.wrapping_add(from), piece));
+            if let Err(errno) = written {
+                return errno;
+            }
+            from += 8;
+        }
+        0
+    })?;
+    linker.func_wrap(
+        PREVIEW_1,
+        "fd_write",
+        |mut caller: Calls<'_>, _: i32, list: i32, count: i32, out: i32| -> i32 {
+            let written = Guest::new(&mut caller).and_then(|mut guest| {
+                let total: usize =
+                    guest.buffers(list, count.clamp(0, 1_024))?.iter().map(|(_, length)| *length).sum();
+                guest.write(out, &u32::try_from(total).unwrap_or(u32::MAX).to_le_bytes())
+            });
+            written.map_or_else(|errno| errno, |()| 0)
+        },
+    )?;
+    linker.func_wrap(PREVIEW_1, "proc_exit", |status: i32| -> wasmtime::Result<()> {
+        Err(wasmtime::Error::new(Exit(status)))
+    })?;
+    for import in module.imports().filter(|import| import.module() == PREVIEW_1) {
+        let name = import.name();
+        let (wasmtime::ExternType::Func(of), false) = (import.ty(), OURS.contains(&name)) else { continue };
+        if of.results().len() != 1 {
+            continue;
+        }
+        let errno = if name.starts_with("path_") { NO_ENTRY } else { BAD_FD };
+        linker.func_new(PREVIEW_1, name, of, move |_, _, results| {
+            if let Some(result) = results.first_mut() {
+                *result = wasmtime::Val::I32(errno);
+            }
+            Ok(())
+        })?;
+    }
+    missing(linker, module)
+}
+
+/// Every other function ends the run and says its name.
+fn missing(linker: &mut Linker<Host>, module: &Module) -> wasmtime::Result<()> {
+    for import in module.imports() {
+        let name = import.name().to_owned();
+        let ours = import.module() == "oikos" || (import.module() == PREVIEW_1 && name != "poll_oneoff");
+        let (wasmtime::ExternType::Func(of), false) = (import.ty(), ours) else { continue };
+        linker.func_new(import.module(), import.name(), of, move |_, _, _| {
+            Err(wasmtime::Error::new(Missing(name.clone())))
+        })?;
+    }
+    Ok(())
+}

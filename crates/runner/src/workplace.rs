@@ -1,0 +1,114 @@
+//! Where code is run on this machine, and by how many: no rule of a world, whose history is the same in any workplace.
+
+use std::{path::PathBuf, sync::Arc};
+
+use oikos_journal::{Journal, JournalError};
+use oikos_sandbox::{Sandbox, ThreadSandbox};
+
+use crate::{
+    config::{Isolation, Plan, WorldFile},
+    error::RunError,
+    live::Live,
+    sequencer::Interpreter,
+};
+
+/// A workplace. The default one has no worker processes.
+#[derive(Clone, Debug, Default)]
+pub struct Workplace {
+    /// Where code runs, whatever the world file says.
+    pub isolation: Option<Isolation>,
+    /// How many run code at once, whatever the world file says.
+    pub workers: Option<usize>,
+    /// The folder where the runtime of code is kept between runs.
+    pub cache: Option<PathBuf>,
+    /// How a worker process is started, where there may be any.
+    pub worker: Option<Worker>,
+    /// Whether a world whose code ran on another runtime is taken over, which is recorded.
+    pub adopt_runtime: bool,
+}
+
+/// How a worker process is started.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// Its program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// The build of the program that starts it; it refuses another.
+    pub build: String,
+}
+
+impl Workplace {
+    /// As [`Live::found`], in this workplace.
+    ///
+    /// # Errors
+    /// As [`Live::found`], and when worker processes can't be had.
+    pub fn found(
+        &self,
+        file: WorldFile,
+        journal: impl FnOnce() -> Result<Journal, JournalError>,
+    ) -> Result<Live, RunError> {
+        Live::found_in(self, file, journal)
+    }
+
+    /// As [`Live::open`], in this workplace.
+    ///
+    /// # Errors
+    /// As [`Live::open`], and when worker processes can't be had.
+    pub fn open(&self, journal: Journal) -> Result<Live, RunError> {
+        Live::open_in(self, journal)
+    }
+
+    /// As [`Live::open_or_found`], in this workplace.
+    ///
+    /// # Errors
+    /// As [`Live::open_or_found`], and when worker processes can't be had.
+    pub fn open_or_found(&self, file: WorldFile, db: &std::path::Path) -> Result<Live, RunError> {
+        Live::open_or_found_in(self, file, db)
+    }
+
+    /// The interpreter of a world, and the layers that the wall around it lacks, in words.
+    ///
+    /// # Errors
+    /// When worker processes can't be had.
+    pub(crate) fn interpreter(&self, plan: &Plan) -> Result<(Interpreter, Vec<String>), RunError> {
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let workers = self.workers.or(plan.workers).unwrap_or_else(cores).max(1);
+        let within = ThreadSandbox::new();
+        let (sandbox, missing): (Arc<dyn Sandbox>, _) = match self.isolation.unwrap_or(plan.isolation) {
+            Isolation::Thread => (Arc::new(within), Vec::new()),
+            Isolation::Process => self.pool(workers, within.runtime())?,
+        };
+        Ok((Interpreter { sandbox, workers, mind: None }, missing))
+    }
+
+    #[cfg(unix)]
+    fn pool(&self, workers: usize, runtime: &str) -> Result<(Arc<dyn Sandbox>, Vec<String>), RunError> {
+        use oikos_sandbox::pool::{Pool, PoolSetup};
+        let Some(Worker { program, arguments, build }) = self.worker.clone() else {
+            let sentence = "code can't be run in processes here: no program is known that they would run";
+            return Err(RunError::Unsupported(sentence.into()));
+        };
+        let (runtime, folder) = (runtime.to_owned(), self.cache.clone());
+        let pool = Pool::open(PoolSetup { program, arguments, workers, build, runtime, folder })?;
+        let told = |missing: &oikos_sandbox::pool::Missing| {
+            format!("worker processes run without the layer `{}`: {}", missing.layer, missing.why)
+        };
+        let missing = pool.missing().iter().map(told).collect();
+        Ok((Arc::new(pool), missing))
+    }
+
+    #[cfg(not(unix))]
+    fn pool(&self, _: usize, _: &str) -> Result<(Arc<dyn Sandbox>, Vec<String>), RunError> {
+        Err(RunError::Unsupported("`isolation = \"process\"` is not on this system".into()))
+    }
+}
+
+/// Runs code for the process at the other end of a connection, until it is closed.
+///
+/// # Errors
+/// When the connection breaks, or the other end says what no such process says.
+#[cfg(unix)]
+pub fn serve_code(connection: std::os::unix::net::UnixStream, build: &str) -> Result<(), std::io::Error> {
+    oikos_sandbox::worker::serve(connection, build, &|_| Ok(Box::new(ThreadSandbox::new())))
+}
