@@ -41,7 +41,10 @@ fn world(count: usize, loops: bool, rules: Rules) -> World {
         ..Founder::new(&format!("p{at}"))
     });
     let founders = founders.collect();
-    Founding { rules, source: [0; 32], runtime: "toy".into(), founders }.found().unwrap_or_else(|error| panic!("{error}")).0
+    Founding { rules, source: [0; 32], runtime: "toy".into(), founders }
+        .found()
+        .unwrap_or_else(|error| panic!("{error}"))
+        .0
 }
 
 fn plain() -> Rules {

@@ -137,7 +137,8 @@ impl Founding {
         }
         let start = self.rules.start;
         let runtime = self.runtime;
-        let genesis = Cause::Genesis { rules: Box::new(self.rules.clone()), source: self.source, artifacts, runtime };
+        let genesis =
+            Cause::Genesis { rules: Box::new(self.rules.clone()), source: self.source, artifacts, runtime };
         let mut records = Records::beginning_with(genesis, start)?;
         let mut alike = Alike::default();
         let decides: Vec<bool> = order.iter().map(|founder| founder.decides).collect();

@@ -73,14 +73,20 @@ impl Transaction<'_> {
 
     /// How much of a resource the ops under way may still take of a principal, and the place of the op that says so.
     pub(super) fn agreed_left(&self, payer: Handle, resource: ResourceId) -> Option<(i64, usize)> {
-        let all = self.borne_by(payer).flat_map(|(at, task)| task.agreed.iter().map(move |agreed| (agreed, at)));
+        let all =
+            self.borne_by(payer).flat_map(|(at, task)| task.agreed.iter().map(move |agreed| (agreed, at)));
         let of = all.filter(|(agreed, _)| agreed.resource == resource);
         let left = of.map(|(agreed, at)| (agreed.most.saturating_sub(self.taken(agreed, Some(payer))), at));
         left.min_by_key(|(left, _)| *left)
     }
 
     /// Refuses what would take more of a resource than was agreed.
-    pub(super) fn check_agreed(&self, payer: Handle, resource: ResourceId, amount: i64) -> Result<(), Refusal> {
+    pub(super) fn check_agreed(
+        &self,
+        payer: Handle,
+        resource: ResourceId,
+        amount: i64,
+    ) -> Result<(), Refusal> {
         match self.agreed_left(payer, resource) {
             Some((left, at)) if left < amount => Err(self.beyond_agreed(at, resource, amount)),
             Some(_) | None => Ok(()),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     Need, Next, Told, Transaction,
-    meter::{self, Bound},
+    meter::{self, Bound, RUN_CPU_US_MIN, RUN_WORK_MIN},
     stack::{Actor, Ask, CodeTask, Mode, Purpose, Task},
 };
 use crate::{
@@ -41,8 +41,8 @@ impl Transaction<'_> {
         self.settle_top();
         self.look(actor, meter::converted(&args))?;
         self.settle(actor);
-        self.check_startable(payer)?;
-        let (work, bound) = self.run_budget(payer, 0);
+        self.begin_run(payer)?;
+        let (work, bound) = self.run_budget(payer, RUN_WORK_MIN);
         let memory = self.memory_max(payer);
         let me = self.shared_name(actor.me).unwrap_or_else(|| Arc::from(""));
         let file = if entry == Entry::Snippet { Arc::from("<run>") } else { Arc::clone(&me) };
@@ -51,8 +51,8 @@ impl Transaction<'_> {
             actor,
             purpose,
             file: Arc::clone(&file),
-            work: 0,
-            cpu_us: 0,
+            work: RUN_WORK_MIN,
+            cpu_us: RUN_CPU_US_MIN,
             memory_bytes: 0,
             bound,
             raised: Vec::new(),
@@ -131,7 +131,7 @@ impl Transaction<'_> {
         meter: Meter,
         output: &str,
     ) -> Next {
-        self.charge_code(meter, true);
+        self.charge_code(meter);
         if let (Some(actor), Ok(value)) = (self.top_code().map(|task| task.actor), &result) {
             self.look_at_last(actor, meter::converted([value]));
             self.settle(actor);

@@ -24,7 +24,7 @@ const NAMES_SHOWN_MAX: usize = 32;
 impl Transaction<'_> {
     /// Goes on when the code on top calls a host function.
     pub(super) fn host_call(&mut self, call: HostCall, meter: Meter) -> Next {
-        self.charge_code(meter, false);
+        self.charge_code(meter);
         let Some(task) = self.top_code() else {
             return Next::Root;
         };
@@ -118,7 +118,8 @@ impl Transaction<'_> {
         let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit.0).unwrap_or(usize::MAX));
         let own = self.own(actor)?;
         let Some(artifact) = self.draft.artifact(own) else { return Ok(Value::Array(Vec::new())) };
-        let from: Arc<str> = after.as_deref().filter(|after| *after > prefix.as_str()).unwrap_or(&prefix).into();
+        let from: Arc<str> =
+            after.as_deref().filter(|after| *after > prefix.as_str()).unwrap_or(&prefix).into();
         let keys = artifact.storage.range(from..).map(|(key, _)| key);
         let keys = keys.skip_while(|key| after.as_deref() == Some(&***key));
         let mut given = Vec::new();

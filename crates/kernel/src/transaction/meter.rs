@@ -22,6 +22,10 @@ use crate::{
     state::State,
 };
 
+/// Units of work that every run of code uses at least, and microseconds where they are measured.
+pub(super) const RUN_WORK_MIN: u64 = 1;
+pub(super) const RUN_CPU_US_MIN: i64 = 1;
+
 /// The bound that ends code, or refuses work of the host, when it is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bound {
@@ -44,8 +48,8 @@ pub(super) struct Metering {
     /// it may, as long as nothing is charged and no other acts.
     looked: Cell<u64>,
     allowed: Cell<Option<u64>>,
-    /// Parts below a unit of work that nobody pays for.
-    unpaid_parts: u64,
+    /// Parts of work that nobody pays for: those that are not taken from the budget yet.
+    unpaid: Cell<u64>,
 }
 
 /// The work of an action that one payer bears.
@@ -64,7 +68,7 @@ impl Metering {
             payers: FxHashMap::default(),
             looked: Cell::new(0),
             allowed: Cell::new(None),
-            unpaid_parts: 0,
+            unpaid: Cell::new(0),
         }
     }
 
@@ -85,7 +89,7 @@ impl Metering {
     fn parts_of(&self, payer: Option<Handle>) -> u64 {
         match payer {
             Some(payer) => self.payers.get(&payer).map_or(0, |account| account.parts),
-            None => self.unpaid_parts,
+            None => self.unpaid.get(),
         }
     }
 }
@@ -189,6 +193,20 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Counts work that an actor may not know of: it is taken from the action's budget, and charged to nobody.
+    ///
+    /// # Errors
+    /// When it goes beyond what the action may use.
+    pub(super) fn look_unseen(&self, parts: u64) -> Result<(), Refusal> {
+        let unpaid = self.metering.unpaid.get().saturating_add(parts);
+        let units = unpaid / limits::PARTS_PER_WORK;
+        if units > self.metering.left {
+            return Err(self.out_of_work(None, Bound::Action, units));
+        }
+        self.metering.unpaid.set(unpaid);
+        Ok(())
+    }
+
     /// Counts work of the host that is done already: what is left, if that is less.
     pub(super) fn look_at_last(&self, actor: Actor, parts: u64) {
         if self.look(actor, parts).is_err() {
@@ -201,17 +219,16 @@ impl Transaction<'_> {
     pub(super) fn settle(&mut self, actor: Actor) {
         self.metering.forget_room();
         let looked = self.metering.looked.take();
-        if looked == 0 {
-            return;
-        }
         let payer = actor.bearer.resources;
-        let parts = match payer {
-            Some(payer) => &mut self.metering.payers.entry(payer).or_default().parts,
-            None => &mut self.metering.unpaid_parts,
-        };
-        let all = parts.saturating_add(looked);
-        *parts = all % limits::PARTS_PER_WORK;
-        self.use_work(payer, all / limits::PARTS_PER_WORK, None);
+        if let Some(payer) = payer {
+            let parts = &mut self.metering.payers.entry(payer).or_default().parts;
+            let all = parts.saturating_add(looked);
+            *parts = all % limits::PARTS_PER_WORK;
+            self.use_work(Some(payer), all / limits::PARTS_PER_WORK, None);
+        }
+        let unpaid = self.metering.unpaid.get() + if payer.is_none() { looked } else { 0 };
+        self.metering.unpaid.set(unpaid % limits::PARTS_PER_WORK);
+        self.use_work(None, unpaid / limits::PARTS_PER_WORK, None);
     }
 
     /// Charges the host's work that was counted for the op on top, before another acts.
@@ -229,6 +246,9 @@ impl Transaction<'_> {
         self.metering.left = self.metering.left.saturating_sub(units);
         let Some(payer) = payer else { return };
         let rules = self.draft.world().rules();
+        if units == 0 && us.is_none_or(|us| us == 0) {
+            return;
+        }
         let due = us.unwrap_or_else(|| {
             let account = self.metering.payers.entry(payer).or_default();
             let before_us = rules.cpu_us(account.units);
@@ -242,23 +262,20 @@ impl Transaction<'_> {
     }
 
     /// Charges the code on top for what it has used since the last time.
-    pub(super) fn charge_code(&mut self, meter: Meter, ended: bool) {
+    pub(super) fn charge_code(&mut self, meter: Meter) {
         self.metering.forget_room();
         let measured = self.draft.world().rules().cpu_meter == CpuMeter::Measured;
         let Some(task) = self.top_code() else { return };
-        // A run uses a unit at least, and a microsecond: both are charged when it ends.
-        let least = u64::from(ended);
-        let work = meter.work.max(least).max(task.work);
-        let cpu_us = i64::try_from(meter.cpu_ns.div_ceil(1_000).max(least)).unwrap_or(i64::MAX);
-        let (units, us) = (work - task.work, cpu_us.saturating_sub(task.cpu_us).max(0));
-        task.work = work;
-        task.cpu_us = cpu_us.max(task.cpu_us);
+        let work = meter.work.max(task.work);
+        let cpu_us = i64::try_from(meter.cpu_ns.div_ceil(1_000)).unwrap_or(i64::MAX).max(task.cpu_us);
+        let (units, us) = (work - task.work, cpu_us - task.cpu_us);
+        (task.work, task.cpu_us) = (work, cpu_us);
         task.memory_bytes = meter.memory_bytes;
         let payer = task.actor.bearer.resources;
+        self.use_work(payer, units, measured.then_some(us));
         if let Some(payer) = payer {
             self.draft.hold_memory(payer, self.memory_held(payer));
         }
-        self.use_work(payer, units, measured.then_some(us));
     }
 
     /// Memory of the code under way that one payer pays for, in bytes.
@@ -335,12 +352,15 @@ impl Transaction<'_> {
         refusal
     }
 
-    /// Refuses to start a run that could not use a single unit.
-    pub(super) fn check_startable(&self, payer: Option<Handle>) -> Result<(), Refusal> {
-        match self.run_budget(payer, 0) {
-            (0, bound) => Err(self.out_of_work(payer, bound, 1)),
-            _ => Ok(()),
+    /// Charges a run that begins for the least that it uses, so that this is there when it ends.
+    pub(super) fn begin_run(&mut self, payer: Option<Handle>) -> Result<(), Refusal> {
+        let (units, bound) = self.run_budget(payer, 0);
+        if units < RUN_WORK_MIN {
+            return Err(self.out_of_work(payer, bound, RUN_WORK_MIN));
         }
+        let measured = self.draft.world().rules().cpu_meter == CpuMeter::Measured;
+        self.use_work(payer, RUN_WORK_MIN, measured.then_some(RUN_CPU_US_MIN));
+        Ok(())
     }
 
     /// Parts that an op takes by the rows and bytes that it looks at or writes; a query counts as it goes, and

@@ -368,7 +368,8 @@ impl<'w> Transaction<'w> {
         };
         let op = Arc::clone(&task.op);
         self.stack.push(Task::Op(Box::new(task)));
-        let asks = agreed.map(drop).and_then(|()| self.check_alive(actor)).and_then(|()| self.count_op(actor, &op));
+        let asks =
+            agreed.map(drop).and_then(|()| self.check_alive(actor)).and_then(|()| self.count_op(actor, &op));
         // An op that code calls was counted as a call.
         let called = if by_code { 0 } else { limits::PARTS_PER_CALL };
         let asks = asks.and_then(|()| self.look(actor, called));

@@ -304,7 +304,12 @@ impl Transaction<'_> {
         };
         // One row more, or the refusal with which the looking ends.
         let shown = |row: &Arc<EventRow>| {
-            if let Err(refusal) = self.look(actor, limits::PARTS_PER_ROW) {
+            // A price for rows that the viewer is not shown would tell of them.
+            let looked = match world.row_seen(row, viewer) {
+                Some(_) => self.look(actor, limits::PARTS_PER_ROW),
+                None => self.look_unseen(limits::PARTS_PER_ROW),
+            };
+            if let Err(refusal) = looked {
                 return Some(Err(refusal));
             }
             let json = wanted(row).then(|| row_json(world, row, viewer)).flatten()?;

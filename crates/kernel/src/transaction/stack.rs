@@ -7,8 +7,8 @@ use crate::{
     id::Handle,
     op::{Op, Permission},
     record::Pays,
-    resource::ResourceId,
     refusal::Refusal,
+    resource::ResourceId,
 };
 
 /// The authority with which an op or code acts, and the bearer of its costs.

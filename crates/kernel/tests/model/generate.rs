@@ -160,8 +160,16 @@ impl<'a> Tape<'a> {
             fields["max_spend"] = self.pick(&[10, 3, 40, 5, 0, 2, 100, i64::MAX, 1, 1 << 62]).into();
         }
         if self.one_in(6) {
-            let bounds: &[(&str, i64)] =
-                &[("cpu", 20), ("disk", 60), ("cpu", 0), ("actions", 1), ("cpu", 3), ("disk", 0), ("cpu", 200), ("lead", 1)];
+            let bounds: &[(&str, i64)] = &[
+                ("cpu", 20),
+                ("disk", 60),
+                ("cpu", 0),
+                ("actions", 1),
+                ("cpu", 3),
+                ("disk", 0),
+                ("cpu", 200),
+                ("lead", 1),
+            ];
             let at = self.below(bounds.len());
             let (resource, most) = bounds[at];
             fields["max_resources"] = json!({ resource: most });

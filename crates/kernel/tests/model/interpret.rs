@@ -103,11 +103,14 @@ impl Model {
         let actor = Actor { in_code: true, ..actor };
         let payer = actor.payer.clone();
         self.settle_work(asker);
-        let (work_max, bound) = self.budget(&payer, 0);
-        if work_max == 0 {
+        let (room, bound) = self.budget(&payer, 0);
+        if room == 0 {
             return Err(self.out_of_work(&payer, bound, 1));
         }
-        let mut run = Run { actor, call, work: 0, charged: 0, work_max, bound, log: Vec::new() };
+        // Every run uses a unit at least.
+        self.use_work(&payer, 1);
+        let (work_max, bound) = self.budget(&payer, 1);
+        let mut run = Run { actor, call, work: 0, charged: 1, work_max, bound, log: Vec::new() };
         let program = serde_json::from_str::<Value>(source).unwrap_or_default();
         let stop = match &program {
             Value::Array(block) => self.block(&mut run, block),
@@ -117,7 +120,6 @@ impl Model {
             },
             _ => Err(Stop::Refused(Fail { code: "invalid_code", numbers: None, is_payers: false })),
         };
-        run.work = run.work.max(1);
         self.meter(&mut run);
         match stop {
             Ok(()) => Ok(Ok(run.log.into())),
@@ -125,7 +127,9 @@ impl Model {
             Err(Stop::Raised(_)) => Ok(fail("code_error")),
             Err(Stop::Refused(refusal)) if refusal.is_payers || self.is_open(&run.actor) => Ok(Err(refusal)),
             Err(Stop::Refused(refusal)) => Ok(fail(refusal.code)),
-            Err(Stop::Exhausted) if run.bound == Bound::Run => Ok(Err(self.out_of_work(&payer, run.bound, 1))),
+            Err(Stop::Exhausted) if run.bound == Bound::Run => {
+                Ok(Err(self.out_of_work(&payer, run.bound, 1)))
+            }
             Err(Stop::Exhausted) => Err(self.out_of_work(&payer, run.bound, 1)),
         }
     }
@@ -145,8 +149,9 @@ impl Model {
     }
 
     fn meter(&mut self, run: &mut Run) {
-        self.use_work(&run.actor.payer.clone(), run.work - run.charged);
-        run.charged = run.work;
+        let charged = run.work.max(run.charged);
+        self.use_work(&run.actor.payer.clone(), charged - run.charged);
+        run.charged = charged;
     }
 
     fn block(&mut self, run: &mut Run, block: &[Value]) -> Result<(), Stop> {
@@ -165,7 +170,7 @@ impl Model {
                     let actor = run.actor.clone();
                     let result = self.host(&actor, step[1].as_str().unwrap_or(""), step[3].as_object());
                     self.settle_work(&actor.payer);
-                    (run.work_max, run.bound) = self.budget(&actor.payer, run.work);
+                    (run.work_max, run.bound) = self.budget(&actor.payer, run.charged);
                     let logged = match result {
                         Ok(value) if name == "attempt" => json!({ "ok": true, "result": value }),
                         Ok(value) => value,

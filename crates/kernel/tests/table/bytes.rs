@@ -41,7 +41,7 @@ fn no_action_leaves_more_than_a_record_holds() {
         artifact caught by alice scrip 0 code {caught}
         artifact twice by alice code [['call', 'invoke', ['fits']], ['try', 'invoke', ['fits']], ['return', '$last']]
         alice write {{"artifact": "big", "content": "{content}"}} -> ok
-        alice invoke {{"artifact": "beyond"}} -> limit_exceeded "takes at most" "do it in several actions" ; charged alice cpu 54009 ; events
+        alice invoke {{"artifact": "beyond"}} -> limit_exceeded "takes at most" "do it in several actions" ; charged alice cpu 52743 ; events
         alice read {{"artifact": "e0"}} -> not_found
         alice invoke {{"artifact": "same"}} -> limit_exceeded "takes at most" ; events
         alice [{{"op": "run", "code": "[]"}}, {{"op": "invoke", "artifact": "beyond"}}] -> limit_exceeded @1
@@ -250,7 +250,9 @@ fn a_record_that_nobody_made_is_refused_or_does_no_harm() {
     let (world, records) = founders(2, agent).found().unwrap();
     let refused = |rules: Rules| {
         let mut genesis = records[0].clone();
-        let Cause::Genesis { source, artifacts, runtime, .. } = genesis.cause else { panic!("the first record") };
+        let Cause::Genesis { source, artifacts, runtime, .. } = genesis.cause else {
+            panic!("the first record")
+        };
         genesis.cause = Cause::Genesis { rules: Box::new(rules), source, artifacts, runtime };
         World::empty().apply(&genesis).unwrap_err().problem
     };

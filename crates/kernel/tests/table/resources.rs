@@ -43,7 +43,7 @@ fn costs_of_ops_in_code_fall_to_whoever_pays_for_it() {
         world: alice 0 actions 4, bob
         artifact tool by bob code [['call', 'noop'], ['call', 'noop']]
         artifact firm by bob scrip 0 actions 2 pays self code [['call', 'noop'], ['call', 'noop']]
-        alice invoke {"artifact": "firm"} -> ok ; charged alice actions 1, firm actions 2, firm cpu 3
+        alice invoke {"artifact": "firm"} -> ok ; charged alice actions 1, firm cpu 3, firm actions 2
         alice invoke {"artifact": "firm"} -> rate_limited 1/0 "`firm` may use 0 of `actions` now" ; charged alice actions 1, firm cpu 3
         alice invoke {"artifact": "tool"} -> rate_limited 1/0 "`alice` may use 0 of `actions` now" ; charged alice actions 2, alice cpu 3
         bob invoke {"artifact": "tool"} -> rate_limited unrecorded

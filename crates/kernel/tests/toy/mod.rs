@@ -9,7 +9,7 @@
 //! | `['try', name, args?, kwargs?]` | the same, but a refusal is caught: `$last` is its text |
 //! | `['set', name, value]` | sets the variable `$name` |
 //! | `['if', a, b, [...]]` | runs the instructions if `a` equals `b` |
-//! | `['work', units]` | uses so many units of work |
+//! | `['work', units]` | uses so many units of work, each of which takes 7 µs |
 //! | `['hold', bytes]` | holds so much memory |
 //! | `['print', text]` | prints |
 //! | `['fail', kind]` | ends as the interpreter would: `memory`, `recursion`, `output`, `not_json`, `died` |
@@ -344,7 +344,9 @@ impl Frame {
                     self.variables.insert(text(0), words.get(1).cloned().unwrap_or_default());
                 }
                 "work" => {
-                    self.meter.work += words.first().and_then(Value::as_u64).unwrap_or(0);
+                    let units = words.first().and_then(Value::as_u64).unwrap_or(0);
+                    self.meter.work += units;
+                    self.meter.cpu_ns += 7_000 * units;
                     if self.meter.work > self.work_max {
                         self.meter.work = self.work_max;
                         return Err(failure(FailureKind::Work, "TimeoutError: too much work"));
