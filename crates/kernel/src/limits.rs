@@ -124,8 +124,8 @@ pub const WORK_PER_RUN: u64 = 200_000;
 /// Units of work one action may use, with all that it calls, where a world names no other number: about two
 /// seconds, and less than three on a slow machine.
 pub const WORK_PER_ACTION: u64 = 400_000;
-/// Parts of a unit of work, in which the work of the host is counted: about a nanosecond each. What remains of
-/// an action's parts below a unit is free.
+/// Parts of a unit of work, in which the work of the host is counted: about a nanosecond each. The rest of
+/// an action's parts, below a unit, is free.
 pub const PARTS_PER_WORK: u64 = 4_096;
 /// Parts that an op or a host function takes by being called, with values that fill no page.
 pub const PARTS_PER_CALL: u64 = 1_024;

@@ -6,10 +6,11 @@
 
 // Its parts:
 mod draft;
-mod stack;
 mod meter;
-mod consent;
+mod stack;
 // Built on it:
+mod consent;
+mod work;
 mod ask;
 mod delete;
 mod frame;

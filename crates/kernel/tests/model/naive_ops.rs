@@ -383,22 +383,6 @@ impl Model {
         }
     }
 
-    /// New code is compiled before it is stored; an edit that can't be made has none.
-    fn compile(&mut self, actor: &Actor, name: &str, fields: &Fields) -> Result<(), Fail> {
-        let id = text(fields, "artifact");
-        let bytes = match name {
-            "write" => text(fields, "code").len(),
-            "edit" if text(fields, "field") == "code" => {
-                let (old, new) = (text(fields, "old"), text(fields, "new"));
-                let before = self.get(id).code.clone().unwrap_or_default();
-                let fits = !old.is_empty() && before.matches(old).count() == 1;
-                if fits { before.len() + new.len() - old.len() } else { 0 }
-            }
-            _ => 0,
-        };
-        self.look(&actor.payer, bytes as u64 * limits::PARTS_PER_SOURCE_BYTE)
-    }
-
     /// Whether another artifact can be a contract.
     fn contract(&self, contract: &str, of: &str) -> Result<(), Fail> {
         let code = if contract == of { &self.get(of).code } else { &self.live(contract)?.code };

@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use super::{
     naive::{Agreed, Fail, Model, short},
-    naive_ops::Fields,
+    naive_ops::{Actor, Fields, text},
 };
 
-/// What bounds work.
+/// The bounds of work.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Bound {
     Run,
@@ -103,7 +103,7 @@ impl Model {
         }
     }
 
-    /// What an op may take of its payer's resources, as it says.
+    /// The most that an op may take of its payer's resources, as it says.
     pub(crate) fn agree(&self, payer: &str, fields: &Fields) -> Result<Vec<Agreed>, Fail> {
         let said = fields.get("max_resources").and_then(Value::as_object);
         let each = said.into_iter().flatten().map(|(name, most)| {
@@ -187,5 +187,21 @@ impl Model {
             "delete" => limits::PARTS_PER_ROW * self.rules.resources.len() as u64,
             _ => 0,
         }
+    }
+
+    /// New code is compiled before it is stored; an edit that can't be made has none.
+    pub(crate) fn compile(&mut self, actor: &Actor, name: &str, fields: &Fields) -> Result<(), Fail> {
+        let id = text(fields, "artifact");
+        let bytes = match name {
+            "write" => text(fields, "code").len(),
+            "edit" if text(fields, "field") == "code" => {
+                let (old, new) = (text(fields, "old"), text(fields, "new"));
+                let before = self.get(id).code.clone().unwrap_or_default();
+                let fits = !old.is_empty() && before.matches(old).count() == 1;
+                if fits { before.len() + new.len() - old.len() } else { 0 }
+            }
+            _ => 0,
+        };
+        self.look(&actor.payer, bytes as u64 * limits::PARTS_PER_SOURCE_BYTE)
     }
 }

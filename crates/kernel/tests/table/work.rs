@@ -29,7 +29,7 @@ fn an_action_has_one_budget_of_work_for_all_that_it_calls() {
         alice [{"op": "invoke", "artifact": "twice"}, {"op": "invoke", "artifact": "twice"}] -> code_timeout @1 26/25 "an action may use 25 units of work, with all that it calls: the world's `work_per_action`" ; work 25 ; charged alice cpu 75
         # Code that goes on after the refusal has nothing left to go on with.
         alice invoke {"artifact": "stubborn"} -> code_timeout "`work_per_action`" ; work 25
-        # Whoever pays, the budget is the action's.
+        # The budget is the action's, and no payer's.
         alice [{"op": "invoke", "artifact": "own"}, {"op": "invoke", "artifact": "own"}, {"op": "invoke", "artifact": "own"}] -> code_timeout @2 "`work_per_action`" ; charged own cpu 75 ; work 25
         # The work of contracts is of the action too, and its end no answer of theirs.
         alice [{"op": "read", "artifact": "x"}, {"op": "read", "artifact": "x"}, {"op": "read", "artifact": "x"}] -> code_timeout @2 "`work_per_action`" ; work 25 ; events
@@ -94,7 +94,7 @@ fn searches_cost_what_they_look_through_and_end_where_the_budget_does() {
 {artifacts}
         artifact hidden by alice contract genesis_contract_private content {hidden}
         artifact looks by alice code [['try', 'query', ['search'], {{'text': 'zz'}}], ['return', '$last']]
-        # What it finds is not what it costs. The observer looks as far as it likes.
+        # It costs the same with nothing found. The observer looks as far as it likes.
         alice query {{"what": "search", "text": "zz", "limit": 1}} -> code_timeout 212/200 "`work_per_action`" ; work 200 ; charged alice cpu 600
         observer {{"what": "search", "text": "zz"}} -> ok []
         alice query {{"what": "search", "text": "lorem", "limit": 1}} -> ok ; work 24 ; charged alice cpu 72
@@ -182,7 +182,7 @@ fn an_op_takes_no_more_of_its_bearer_than_was_agreed() {
         alice invoke {"artifact": "box", "max_resources": {"disk": 0}} -> ok
         alice write {"artifact": "n", "content": "xyz", "max_resources": {"disk": 9}} -> limit_exceeded 24/9
         alice write {"artifact": "n", "content": "xyz", "max_resources": {"disk": 24}} -> ok
-        # Who pays for itself takes nothing of its caller.
+        # Code that pays for itself takes nothing of its caller.
         alice invoke {"artifact": "own", "max_resources": {"cpu": 5}} -> ok ; charged own cpu 150
         alice noop {"max_resources": {"lead": 1}} -> invalid_argument "this world has no resource `lead`" ; charged
         alice noop {"max_resources": {"cpu": -1}} -> invalid_argument unrecorded "`max_resources.cpu`"
