@@ -131,12 +131,18 @@ pub const PARTS_PER_WORK: u64 = 4_096;
 pub const PARTS_PER_CALL: u64 = 1_024;
 /// Bytes of a page: values that go into code or come out of it are counted by whole pages.
 pub const PAGE_BYTES: u64 = 4_096;
-/// Parts that a row takes which is passed over.
-pub const PARTS_PER_ROW: u64 = 128;
-/// Parts that a row takes which is shown.
+/// Parts that a row takes which is passed over; a number or a name that is given of it takes as much once more.
+pub const PARTS_PER_ROW: u64 = 64;
+/// Parts that a row takes which is shown: an event, a resource, an agent.
 pub const PARTS_PER_ROW_SHOWN: u64 = 1_024;
-/// Parts that a byte takes which is read, searched or converted.
+/// Parts that the metadata of an artifact takes.
+pub const PARTS_PER_METADATA: u64 = 4_096;
+/// Parts that a byte takes which is read or converted.
 pub const PARTS_PER_BYTE: u64 = 1;
+/// Bytes of ASCII that are searched for a part.
+pub const BYTES_SEARCHED_PER_PART: u64 = 2;
+/// Parts that a byte takes which is searched in a text with other letters.
+pub const PARTS_PER_BYTE_SEARCHED: u64 = 4;
 /// Parts that a byte takes which is written: it is counted, encoded, packed and hashed.
 pub const PARTS_PER_BYTE_WRITTEN: u64 = 4;
 /// Parts that a byte of source takes which is compiled, whether it was compiled before or not.

@@ -124,7 +124,7 @@ impl Transaction<'_> {
         let keys = keys.skip_while(|key| after.as_deref() == Some(&***key));
         let mut given = Vec::new();
         for key in keys.take_while(|key| key.starts_with(&prefix)).take(limit) {
-            self.look(actor, limits::PARTS_PER_ROW)?;
+            self.look(actor, 2 * limits::PARTS_PER_ROW)?;
             given.push(Value::from(&**key));
         }
         Ok(Value::Array(given))
@@ -135,7 +135,7 @@ impl Transaction<'_> {
         let mut args = Args::of(function.as_str(), function.spec(), call)?;
         let id: Id = args.take("artifact")?;
         let handle = self.target(&id)?;
-        self.look(actor, limits::PARTS_PER_ROW_SHOWN)?;
+        self.look(actor, limits::PARTS_PER_METADATA)?;
         Ok(self.metadata(actor, handle))
     }
 

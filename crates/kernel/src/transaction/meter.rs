@@ -106,9 +106,15 @@ pub(super) fn bytes(count: usize) -> u64 {
     (count as u64).saturating_mul(limits::PARTS_PER_BYTE)
 }
 
-/// Parts for a text of so many bytes that is searched for some words.
-pub(super) fn searched(count: usize, words: usize) -> u64 {
-    bytes(count).saturating_mul(1 + words as u64)
+/// Parts for a text that is searched, with all the words of one query: letters beyond ASCII take longer to compare
+/// in any case.
+pub(super) fn searched(text: &str) -> u64 {
+    let count = text.len() as u64;
+    if text.is_ascii() {
+        count / limits::BYTES_SEARCHED_PER_PART
+    } else {
+        count.saturating_mul(limits::PARTS_PER_BYTE_SEARCHED)
+    }
 }
 
 /// Parts for rows that are passed over.

@@ -71,7 +71,7 @@ impl Transaction<'_> {
             What::Capacity => self.capacity(actor, query),
             What::Artifact => {
                 let handle = self.named(query)?;
-                self.look(actor, limits::PARTS_PER_ROW_SHOWN)?;
+                self.look(actor, limits::PARTS_PER_METADATA)?;
                 Ok(self.metadata(actor, handle))
             }
             What::Price => {
@@ -115,7 +115,7 @@ impl Transaction<'_> {
         let rows = self.rows(actor, query)?;
         let mut map = Map::new();
         for handle in self.all_handles() {
-            self.look(actor, limits::PARTS_PER_ROW)?;
+            self.look(actor, 2 * limits::PARTS_PER_ROW)?;
             let Some(artifact) = self.draft.artifact(handle) else {
                 continue;
             };
@@ -190,7 +190,7 @@ impl Transaction<'_> {
             }
             if !words.is_empty() {
                 let reads = self.may_surely_read(actor, handle);
-                self.look(actor, meter::searched(searched_bytes(artifact, reads), words.len()))?;
+                self.look(actor, parts_of_search(artifact, reads))?;
                 if !matches(artifact, &words, reads) {
                     continue;
                 }
@@ -201,7 +201,7 @@ impl Transaction<'_> {
                 }
                 return Err(too_many("artifacts", rows + 1, rows));
             }
-            self.look(actor, limits::PARTS_PER_ROW_SHOWN)?;
+            self.look(actor, limits::PARTS_PER_METADATA)?;
             found.push(self.metadata(actor, handle));
         }
         Ok(Value::Array(found))
@@ -381,11 +381,10 @@ fn too_many(what: &str, need: usize, most: usize) -> Refusal {
         .hint("name a smaller `limit`, or a `sample`")
 }
 
-/// Bytes of the text that a search of an artifact goes through.
-fn searched_bytes(artifact: &Artifact, reads: bool) -> usize {
-    let content = artifact.content.value().as_str().filter(|_| reads).map_or(0, str::len);
-    let described = artifact.metadata.text_bytes() + artifact.interface.text_bytes();
-    artifact.id().len() + artifact.kind().len() + content + described
+/// Parts for the search of an artifact: of its content, if that may be read, and of the description.
+fn parts_of_search(artifact: &Artifact, reads: bool) -> u64 {
+    let content = artifact.content.value().as_str().filter(|_| reads).map_or(0, meter::searched);
+    content + meter::bytes(artifact.metadata.text_bytes() + artifact.interface.text_bytes())
 }
 
 /// Whether all words occur in what describes an artifact, and in its content if that may be read.

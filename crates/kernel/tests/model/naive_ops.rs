@@ -622,7 +622,7 @@ impl Model {
             "balance" => holder(self).map(|()| self.get(&of).scrip.into()),
             "balances" => {
                 for _ in 0..self.state.arts.len() {
-                    self.look(&actor.payer, limits::PARTS_PER_ROW)?;
+                    self.look(&actor.payer, 2 * limits::PARTS_PER_ROW)?;
                 }
                 let holders = self.state.arts.iter().filter(|(_, art)| art.standing && !art.deleted);
                 Ok(holders.map(|(id, art)| (id.clone(), Value::from(art.scrip))).collect())

@@ -80,30 +80,31 @@ fn small_things_cost_nothing_and_many_of_them_what_they_take() {
 
 #[test]
 fn searches_cost_what_they_look_through_and_end_where_the_budget_does() {
-    let text = "lorem ipsum ".repeat(2_000);
-    let artifacts: Vec<String> = (0..20)
-        .map(|at| format!("        artifact d{at} by alice content \"{}\"", text.replace(' ', "_")))
-        .collect();
+    let (text, letters) = ("lorem_ipsum_".repeat(2_000), "lörem_ïpsum_".repeat(100));
+    let artifacts: Vec<String> =
+        (0..60).map(|at| format!("        artifact d{at} by alice content {text}")).collect();
     let artifacts = artifacts.join("\n");
-    // Each has 24,000 bytes: about twelve units for one word.
+    // Each has 24,000 bytes: about three units.
     check(&format!(
         r#"
-        rules: action 200
+        rules: action 100
         resources: cpu renewable 60s
         world: alice 10 cpu 100000, bob 0 cpu 30, spy 0 cpu 100000
 {artifacts}
-        artifact hidden by alice contract genesis_contract_private content {hidden}
+        artifact hidden by alice contract genesis_contract_private content {text}
+        artifact other by alice kind other content {letters}
         artifact looks by alice code [['try', 'query', ['search'], {{'text': 'zz'}}], ['return', '$last']]
         # It costs the same with nothing found. The observer looks as far as it likes.
-        alice query {{"what": "search", "text": "zz", "limit": 1}} -> code_timeout 212/200 "`work_per_action`" ; work 200 ; charged alice cpu 600
+        alice query {{"what": "search", "text": "zz", "limit": 1}} -> code_timeout 103/100 "`work_per_action`" ; work 99 ; charged alice cpu 297
         observer {{"what": "search", "text": "zz"}} -> ok []
-        alice query {{"what": "search", "text": "lorem", "limit": 1}} -> ok ; work 24 ; charged alice cpu 72
+        alice query {{"what": "search", "text": "lorem", "limit": 1}} -> ok ; work 7 ; charged alice cpu 21
+        # Letters beyond ASCII take longer.
+        alice query {{"what": "search", "text": "zz", "type": "other"}} -> ok [] ; work 2
         # A payer whose CPU runs out is told how much it would have taken.
         bob query {{"what": "search", "text": "zz"}} -> rate_limited 36/30 "`bob` may use 30 of `cpu` now and needs 36"
         # In code it is the same.
-        alice invoke {{"artifact": "looks"}} -> ok ; work 189
+        alice invoke {{"artifact": "looks"}} -> ok ; work 98
         "#,
-        hidden = text.replace(' ', "_"),
     ));
 }
 
