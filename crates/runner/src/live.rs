@@ -187,10 +187,20 @@ impl Live {
 
     pub(crate) fn open_in(workplace: &Workplace, journal: Journal) -> Result<Self, RunError> {
         let source = recorded_source(&journal)?;
+        Self::go_on(workplace, journal, &source, false)
+    }
+
+    /// Goes on with a world by a world file, which is recorded if it is a new one and nothing refuses to go on.
+    fn go_on(
+        workplace: &Workplace,
+        mut journal: Journal,
+        source: &Source,
+        is_new: bool,
+    ) -> Result<Self, RunError> {
         let (world, began) = state(&journal)?;
         // A file that the world was not founded from is not read: its agents may be millions.
-        founded_from(&world, &source)?;
-        let file = config::reload(&source, library::founders())?;
+        founded_from(&world, source)?;
+        let file = config::reload(source, library::founders())?;
         let clock = match file.plan.clock {
             ClockKind::Virtual => (Clock::Virtual, None),
             ClockKind::Wall => {
@@ -203,6 +213,9 @@ impl Live {
         let is_other = world.runtime() != runtime;
         if is_other && !workplace.adopt_runtime {
             return Err(RunError::Runtime { made_by: world.runtime().into(), here: runtime });
+        }
+        if is_new {
+            journal.set_meta(SOURCE, &encode(source))?;
         }
         let mut live = Self::begin(world, began, journal, code, file, clock)?;
         if is_other {
@@ -227,7 +240,7 @@ impl Live {
         if !Journal::holds_world(db)? {
             return Self::found_in(workplace, file, || Journal::create(db));
         }
-        let mut journal = Journal::open(db)?;
+        let journal = Journal::open(db)?;
         let before = recorded(&journal)?;
         let mut differences = file.source.differences(&before.source);
         match (file.plan.lasts, before.plan.lasts) {
@@ -244,10 +257,7 @@ impl Live {
         if !differences.is_empty() {
             return Err(RunError::Differs { db: db.display().to_string(), differences });
         }
-        if file.source != before.source {
-            journal.set_meta(SOURCE, &encode(&file.source))?;
-        }
-        Self::open_in(workplace, journal)
+        Self::go_on(workplace, journal, &file.source, file.source != before.source)
     }
 
     /// The world.
