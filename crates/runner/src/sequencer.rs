@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use oikos_agents::Mind;
 use oikos_journal::{Head, Journal, JournalError};
 use oikos_kernel::{
-    event::{Event, Filter},
+    event::{Event, EventKind, Filter},
     id::Handle,
     op::Query,
     receipt::Receipt,
@@ -269,6 +269,15 @@ impl Sequencer {
     /// Only faults.
     pub(crate) fn mark_clock(&mut self) -> Result<(), RunError> {
         self.mark(Cause::Clock { away_ms: 0 })
+    }
+
+    /// A record of the runtime on which code runs from here on.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn run_on(&mut self, name: String) -> Result<(), RunError> {
+        let event = Event { detail: Some(name.clone()), ..Event::new(EventKind::Runtime, Handle::NOBODY) };
+        self.happen(Cause::Runtime { name }, vec![event])
     }
 
     /// How long it is until an instant; nothing if it has come, or under the virtual clock.

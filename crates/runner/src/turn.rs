@@ -62,7 +62,7 @@ pub(crate) fn think_with(
     now: Time,
 ) -> Thinking {
     let outcome = Outcome::Done(mind.step(world, agent, now, seed_of(world, agent, turn)).into());
-    let charges = vec![Charge { principal: agent, resource: ResourceId::CPU, amount: 1 }];
+    let charges = vec![Charge { principal: agent, resource: ResourceId::CPU, amount: 1, work: 0 }];
     Thinking::of(world, agent, turn, now, Finished { charges, ..Finished::nothing_done(outcome) })
 }
 

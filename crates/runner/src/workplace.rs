@@ -25,6 +25,8 @@ pub struct Workplace {
     pub telling: Option<fn(Stage)>,
     /// How a worker process is started, where there may be any.
     pub worker: Option<Worker>,
+    /// Whether a world whose code ran on another runtime is taken over, which is recorded.
+    pub adopt_runtime: bool,
 }
 
 /// How a worker process is started.

@@ -29,6 +29,9 @@ kind = "renewable"
 rate = "3us"
 window = "10m"
 
+[costs]
+noop = { cpu = 1 }
+
 [[agents]]
 id = "ann"
 code = "def step(observation): return None"
@@ -62,8 +65,8 @@ fn who_has_spent_meanwhile_what_its_thought_takes_is_short_of_it() {
     let stopped = live.run_until(live.goal().expect("a goal"), &stop, |_, _| ()).expect("it runs");
     assert_eq!(stopped, Stopped::Asked(WHY));
     // Ann has thought, and not acted yet; now she spends all the three microseconds that she has.
-    let snippet = json!({ "op": "run", "code": "None" });
-    let receipt = live.sequencer.act("ann", json!([snippet, snippet, snippet])).expect("no fault");
+    let noop = json!({ "op": "noop" });
+    let receipt = live.sequencer.act("ann", json!([noop, noop, noop])).expect("no fault");
     assert!(receipt.outcome.is_ok(), "{receipt:?}");
     let stopped =
         live.run_until(live.goal().expect("a goal"), &Stop::default(), |_, _| ()).expect("it goes on");

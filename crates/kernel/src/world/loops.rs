@@ -260,7 +260,8 @@ impl World {
             | Cause::Tick { .. }
             | Cause::Clock { .. }
             | Cause::Act { .. }
-            | Cause::Short { .. } => return Vec::new(),
+            | Cause::Short { .. }
+            | Cause::Runtime { .. } => return Vec::new(),
         };
         let Some(row) = self.agent(agent) else { return Vec::new() };
         // The end of a wait was told when the mind was asked.
@@ -293,7 +294,7 @@ impl World {
             Cause::Ask { agent, turn, .. } => self.asked(record.seq, *agent, *turn),
             Cause::Short { agent, turn } => self.fell_short(*agent, *turn, &mut told),
             Cause::Genesis { .. } | Cause::Founding => return told,
-            Cause::Tick { .. } | Cause::Clock { .. } | Cause::Act { .. } => {}
+            Cause::Tick { .. } | Cause::Clock { .. } | Cause::Act { .. } | Cause::Runtime { .. } => {}
         }
         self.tell_exhausted(record, &mut told);
         for charge in &record.charges {
