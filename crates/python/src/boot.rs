@@ -64,7 +64,9 @@ impl Booting {
         self.function::<(), ()>("boot")?.call(&mut self.store, ())?;
         self.function::<i32, ()>("Py_InitializeEx")?.call(&mut self.store, 0)?;
         self.function::<(), ()>("oikos_install")?.call(&mut self.store, ())?;
-        for (text, file) in [(image::BOOT, "<boot>"), (image::DRIVER, "<oikos>")] {
+        let scripts =
+            [(image::BOOT, "<boot>"), (image::SURROUNDINGS, "<oikos>"), (image::DRIVER, "<oikos>")];
+        for (text, file) in scripts {
             self.script(&named(text, file))?;
         }
         for script in ["_boot_warm()", "_boot_ids()"] {
