@@ -13,7 +13,7 @@ use oikos_runner::{
 };
 use serde_json::json;
 
-use self::door::world_file;
+use self::door::{workplace, world_file};
 
 /// Why these worlds are asked to stop.
 const WHY: Why = Why::Signal(Signal::Terminate);
@@ -46,7 +46,7 @@ code = "def step(observation): return None"
 "#;
 
 fn live() -> Live {
-    Live::found(world_file(WORLD), Journal::in_memory).expect("the world is founded")
+    workplace().found(world_file(WORLD), Journal::in_memory).expect("the world is founded")
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn threads_submit_at_once_and_nothing_is_lost() {
 
 /// One agent that always has a turn, or a tick of many, beside a desk that is never empty.
 fn flooded(world: &str) -> Vec<Record> {
-    let mut live = Live::found(world_file(world), Journal::in_memory).expect("the world is founded");
+    let mut live = workplace().found(world_file(world), Journal::in_memory).expect("the world is founded");
     let (desk, goal) = (live.desk(), live.goal().expect("a goal"));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -163,7 +163,7 @@ const SLOW: &str = "[world]\nclock = 'wall'\n[execution]\nmode = 'autonomous'\nd
 
 #[test]
 fn slow_code_delays_nobody_elses_turn() {
-    let mut live = Live::found(world_file(SLOW), Journal::in_memory).expect("the world is founded");
+    let mut live = workplace().found(world_file(SLOW), Journal::in_memory).expect("the world is founded");
     let goal = live.goal().expect("a goal");
     assert!(live.run_until(goal, &Stop::default(), |_, _| ()).expect("it runs").is_done());
     let slow = live.world().lookup("slow").expect("it is there");
@@ -177,7 +177,8 @@ fn slow_code_delays_nobody_elses_turn() {
     });
     read.expect("the journal is read");
     drop(journal);
-    let first = steps.iter().position(|(agent, _)| *agent == slow).expect("it comes to an end of its thought");
+    let first =
+        steps.iter().position(|(agent, _)| *agent == slow).expect("it comes to an end of its thought");
     // One after the other, each of the quick ones would have had one turn at most.
     assert!(first > 6, "{first} turns of others while it thought");
     // Nobody has two thoughts at a time, and none is lost.
@@ -190,7 +191,9 @@ fn slow_code_delays_nobody_elses_turn() {
 
 #[test]
 fn those_who_think_as_it_is_asked_to_stop_act_first() {
-    let mut live = Live::found(world_file(SLOW.replace("1500ms", "1h")), Journal::in_memory).expect("it is founded");
+    let mut live = workplace()
+        .found(world_file(SLOW.replace("1500ms", "1h")), Journal::in_memory)
+        .expect("it is founded");
     let (goal, stop, desk) = (live.goal().expect("a goal"), Stop::default(), live.desk());
     let stopped = std::thread::scope(|scope| {
         let asking = stop.clone();

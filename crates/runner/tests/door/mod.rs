@@ -1,11 +1,26 @@
-//! World files as text, for worlds that live in tests.
+//! World files as text, for worlds that live in tests; and where their code runs.
 
-#![expect(clippy::panic, reason = "a test fails by panicking")]
+#![allow(dead_code, clippy::panic, reason = "each test uses its part, and fails by panicking")]
 
 use oikos_runner::{
-    config::{self, Overrides, WorldFile},
+    Worker, Workplace,
+    config::{self, Isolation, Overrides, WorldFile},
     library,
 };
+
+/// The binary of worker processes, where these tests are built beside it: there code runs in them.
+const BINARY: Option<&str> = option_env!("CARGO_BIN_EXE_oikos");
+
+/// Whether code runs in processes, which take longer to start than worlds in memory.
+pub(crate) const IN_PROCESSES: bool = BINARY.is_some();
+
+/// Where code runs.
+pub(crate) fn workplace() -> Workplace {
+    let Some(program) = BINARY else { return Workplace::default() };
+    let build = concat!("oikos ", env!("CARGO_PKG_VERSION")).into();
+    let worker = Worker { program: program.into(), arguments: vec!["worker".into()], build };
+    Workplace { isolation: Some(Isolation::Process), worker: Some(worker), ..Workplace::default() }
+}
 
 /// Reads a world file that refers to no other files.
 pub(crate) fn world_file(text: impl Into<String>) -> WorldFile {
