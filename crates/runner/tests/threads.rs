@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use oikos_runner::{
     Journal, JournalError, Live, NotTaken, SERVED_MAX, Signal, Stop, Why,
-    kernel::record::{Cause, Record},
+    kernel::{
+        id::Handle,
+        record::{Cause, Record},
+    },
     verify,
 };
 use serde_json::json;
@@ -167,11 +170,13 @@ fn slow_code_delays_nobody_elses_turn() {
     let goal = live.goal().expect("a goal");
     assert!(live.run_until(goal, &Stop::default(), |_, _| ()).expect("it runs").is_done());
     let slow = live.world().lookup("slow").expect("it is there");
-    let mut steps = Vec::new();
+    let (mut steps, mut asked) = (Vec::new(), Vec::new());
     let journal = live.sequencer.journal().expect("no fault");
     let read = journal.records(1, |record| {
-        if let Cause::Step { agent, turn, .. } = record.cause {
-            steps.push((agent, turn));
+        match record.cause {
+            Cause::Step { agent, turn, .. } => steps.push((agent, turn)),
+            Cause::Ask { agent, turn, .. } => asked.push((agent, turn)),
+            _ => {}
         }
         Ok::<(), JournalError>(())
     });
@@ -181,6 +186,9 @@ fn slow_code_delays_nobody_elses_turn() {
         steps.iter().position(|(agent, _)| *agent == slow).expect("it comes to an end of its thought");
     // One after the other, each of the quick ones would have had one turn at most.
     assert!(first > 6, "{first} turns of others while it thought");
+    // It is known who thought while others acted.
+    let slow_steps: Vec<(Handle, u64)> = steps.iter().copied().filter(|(agent, _)| *agent == slow).collect();
+    assert!(slow_steps.iter().all(|step| asked.contains(step)), "{slow_steps:?}, asked {asked:?}");
     // Nobody has two thoughts at a time, and none is lost.
     for agent in live.world().agents() {
         let turns = steps.iter().filter(|(of, _)| *of == agent.handle).map(|(_, turn)| *turn);
