@@ -61,7 +61,10 @@ const WORDS: &[(&str, &[&str])] = &[
     ("SystemTime", &["crates/runner/src/clock.rs"]),
     ("Instant", &["crates/runner/", "crates/cli/"]),
     ("std::thread", &["crates/runner/", "crates/sandbox/src/pool/keeper.rs", "crates/cli/"]),
-    ("println!", &["crates/cli/", "crates/python/build/", "crates/python/examples/"]),
+    (
+        "println!",
+        &["crates/cli/", "crates/python/build/", "crates/python/examples/", "crates/python/benches/"],
+    ),
     // Nobody looks again and again whether something has come: all waiting on a clock is at the desk, whose
     // bell every sender rings.
     ("recv_timeout", &["crates/runner/src/desk.rs"]),

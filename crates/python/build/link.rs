@@ -8,8 +8,8 @@ use std::{
 
 use wasm_encoder::{
     CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection, Elements, EntityType, ExportKind,
-    ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection, MemorySection,
-    MemoryType, Module, RefType, TableSection, TableType, TypeSection,
+    ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection, Instruction,
+    MemorySection, MemoryType, Module, RefType, TableSection, TableType, TypeSection,
     reencode::{self, Reencode, RoundtripReencoder},
 };
 use wasmparser::{
@@ -49,7 +49,7 @@ struct Library<'a> {
     /// From the library's own indices to those of the module.
     type_at: Vec<u32>,
     function_at: Vec<u32>,
-    global_at: Vec<u32>,
+    global_at: Vec<At>,
     /// The first of its own functions in the module.
     own_functions: u32,
 }
@@ -139,11 +139,13 @@ struct Layout {
     table_slots: u32,
 }
 
-/// A global of the module, with its value.
-struct Slot {
-    of: ValType,
-    mutable: bool,
-    value: i64,
+/// A global of a library, in the module.
+#[derive(Clone, Copy)]
+enum At {
+    /// A global that can change, by its index.
+    Kept(u32),
+    /// An address that linking decides: a constant in the code, so that no instance has to set it.
+    Fixed(i32),
 }
 
 /// The functions of all libraries by name, and the addresses of their data.
@@ -229,7 +231,22 @@ impl Reencode for Moved<'_, '_> {
     }
 
     fn global_index(&mut self, index: u32) -> std::result::Result<u32, reencode::Error> {
-        Ok(self.0.global_at[index as usize])
+        match self.0.global_at[index as usize] {
+            At::Kept(index) => Ok(index),
+            At::Fixed(_) => Err(reencode::Error::UnexpectedNonCoreModuleSection),
+        }
+    }
+
+    fn instruction<'i>(
+        &mut self,
+        operator: Operator<'i>,
+    ) -> std::result::Result<Instruction<'i>, reencode::Error> {
+        if let Operator::GlobalGet { global_index } = operator
+            && let At::Fixed(value) = self.0.global_at[global_index as usize]
+        {
+            return Ok(Instruction::I32Const(value));
+        }
+        reencode::utils::instruction(self, operator)
     }
 
     fn data_index(&mut self, index: u32) -> std::result::Result<u32, reencode::Error> {
@@ -342,63 +359,62 @@ fn place_functions(libraries: &mut [Library<'_>], symbols: &Symbols<'_>) -> Host
     host
 }
 
-/// Numbers all globals: the stack pointer, the bases, the addresses of symbols, then every library's own. Answers
-/// with all but the own ones, and the functions whose slots in the table were made for their addresses.
+/// Places all globals: the stack pointer and every library's own that can change are kept, and all else is an address
+/// that is known now. Answers with the values of those that are kept, and the functions whose slots in the table were
+/// made for their addresses.
 fn place_globals(
     libraries: &mut [Library<'_>],
     symbols: &Symbols<'_>,
     layout: &mut Layout,
-) -> Result<(Vec<Slot>, Vec<u32>)> {
-    let address = |value: u32, mutable| Slot { of: ValType::I32, mutable, value: i64::from(value) };
-    let mut globals = vec![address(STACK_LOW + STACK_BYTES, true)];
-    let (mut known, mut functions) = (HashMap::<(String, String), u32>::new(), Vec::new());
-    let mut imported = Vec::new();
+) -> Result<(Vec<i32>, Vec<u32>)> {
+    let mut kept = vec![(STACK_LOW + STACK_BYTES).cast_signed()];
+    let (mut slots, mut functions, mut places) = (HashMap::<String, i32>::new(), Vec::new(), Vec::new());
     for library in &*libraries {
         let mut at = Vec::new();
         for import in library.imports.iter().filter(|import| matches!(import.ty, TypeRef::Global(_))) {
-            let key = (import.module.to_owned(), import.name.to_owned());
-            let new = globals.len() as u32;
             at.push(match (import.module, import.name) {
-                ("env", "__stack_pointer") => 0,
-                ("env", "__memory_base") => {
-                    globals.push(address(library.memory_base, false));
-                    new
-                }
-                ("env", "__table_base") => {
-                    globals.push(address(library.table_base, false));
-                    new
-                }
-                ("GOT.mem" | "GOT.func", _) if known.contains_key(&key) => known[&key],
+                ("env", "__stack_pointer") => At::Kept(0),
+                ("env", "__memory_base") => At::Fixed(library.memory_base.cast_signed()),
+                ("env", "__table_base") => At::Fixed(library.table_base.cast_signed()),
+                // A symbol that is nowhere defined is weak, and its address is null.
                 ("GOT.mem", name) => {
-                    let value = symbols.address(libraries, layout, name)?.unwrap_or(0);
-                    globals.push(address(value, true));
-                    known.insert(key, new);
-                    new
+                    At::Fixed(symbols.address(libraries, layout, name)?.unwrap_or(0).cast_signed())
                 }
                 ("GOT.func", name) => {
-                    let slot = symbols.function(libraries, name).map_or(0, |function| {
-                        functions.push(function);
-                        layout.table_slots + functions.len() as u32 - 1
+                    let slot = *slots.entry(name.to_owned()).or_insert_with(|| {
+                        symbols.function(libraries, name).map_or(0, |function| {
+                            functions.push(function);
+                            (layout.table_slots + functions.len() as u32 - 1).cast_signed()
+                        })
                     });
-                    globals.push(address(slot, true));
-                    known.insert(key, new);
-                    new
+                    At::Fixed(slot)
                 }
                 (module, name) => {
                     return Err(format!("{} imports the global {module}.{name}", library.name).into());
                 }
             });
         }
-        imported.push(at);
+        for global in &library.globals {
+            if global.ty.content_type != ValType::I32 {
+                return Err(format!("{} has a global that is no i32", library.name).into());
+            }
+            let value = constant(&global.init_expr, |of| match at.get(of as usize)? {
+                At::Fixed(value) => Some(i64::from(*value)),
+                At::Kept(_) => None,
+            })?;
+            at.push(if global.ty.mutable {
+                kept.push(value as i32);
+                At::Kept(kept.len() as u32 - 1)
+            } else {
+                At::Fixed(value as i32)
+            });
+        }
+        places.push(at);
     }
-    let mut next = globals.len() as u32;
-    for (library, mut at) in libraries.iter_mut().zip(imported) {
-        let own = library.globals.len() as u32;
-        at.extend(next..next + own);
+    for (library, at) in libraries.iter_mut().zip(places) {
         library.global_at = at;
-        next += own;
     }
-    Ok((globals, functions))
+    Ok((kept, functions))
 }
 
 /// All that is written out.
@@ -407,16 +423,18 @@ struct Linked<'a> {
     layout: Layout,
     types: Vec<FuncType>,
     host: Host,
-    globals: Vec<Slot>,
+    globals: Vec<i32>,
     table_functions: Vec<u32>,
     boot_type: u32,
 }
 
 impl Linked<'_> {
-    /// The value of a library's global, where it is one of those before the own ones.
-    fn value(&self, library: &Library<'_>, global: u32) -> Option<i64> {
-        let slot = self.globals.get(*library.global_at.get(global as usize)? as usize)?;
-        Some(slot.value)
+    /// The value of a library's global, where it is known.
+    fn value(library: &Library<'_>, global: u32) -> Option<i64> {
+        match library.global_at.get(global as usize)? {
+            At::Fixed(value) => Some(i64::from(*value)),
+            At::Kept(_) => None,
+        }
     }
 
     /// The function that starts all libraries: relocations first, then their constructors.
@@ -479,8 +497,8 @@ fn emit(linked: &Linked<'_>) -> Result<Vec<u8>> {
         page_size_log2: None,
     });
     module.section(&memories);
-    let mutable = globals(linked, &mut module)?;
-    exports(linked, &mut module, &mutable, count);
+    globals(linked, &mut module);
+    exports(linked, &mut module, count);
     elements(linked, &mut module)?;
     module.section(&DataCountSection {
         count: linked.libraries.iter().map(|library| library.data.len() as u32).sum(),
@@ -497,36 +515,17 @@ fn emit(linked: &Linked<'_>) -> Result<Vec<u8>> {
     Ok(module.finish())
 }
 
-/// Writes the globals, and says which can change: they are a part of the state.
-fn globals(linked: &Linked<'_>, module: &mut Module) -> Result<Vec<u32>> {
-    let (mut section, mut plain, mut mutable) = (GlobalSection::new(), RoundtripReencoder, Vec::new());
-    let mut put = |index: u32, of: ValType, changes: bool, value: i64| -> Result<()> {
-        let init = match of {
-            ValType::I64 => ConstExpr::i64_const(value),
-            ValType::I32 => ConstExpr::i32_const(value as i32),
-            other => return Err(format!("a global of type {other}").into()),
-        };
-        section.global(GlobalType { val_type: plain.val_type(of)?, mutable: changes, shared: false }, &init);
-        mutable.extend(changes.then_some(index));
-        Ok(())
-    };
-    let mut index = 0;
-    for slot in &linked.globals {
-        put(index, slot.of, slot.mutable, slot.value)?;
-        index += 1;
-    }
-    for library in &linked.libraries {
-        for global in &library.globals {
-            let value = constant(&global.init_expr, |of| linked.value(library, of))?;
-            put(index, global.ty.content_type, global.ty.mutable, value)?;
-            index += 1;
-        }
+/// Writes the globals. All of them can change: they are a part of the state.
+fn globals(linked: &Linked<'_>, module: &mut Module) {
+    let mut section = GlobalSection::new();
+    for value in &linked.globals {
+        let of = GlobalType { val_type: wasm_encoder::ValType::I32, mutable: true, shared: false };
+        section.global(of, &ConstExpr::i32_const(*value));
     }
     module.section(&section);
-    Ok(mutable)
 }
 
-fn exports(linked: &Linked<'_>, module: &mut Module, mutable: &[u32], boot: u32) {
+fn exports(linked: &Linked<'_>, module: &mut Module, boot: u32) {
     const WANTED: &[&str] = &[
         "Py_InitializeEx",
         "PyRun_SimpleString",
@@ -547,8 +546,8 @@ fn exports(linked: &Linked<'_>, module: &mut Module, mutable: &[u32], boot: u32)
             }
         }
     }
-    for global in mutable {
-        section.export(&format!("g{global}"), ExportKind::Global, *global);
+    for global in 0..linked.globals.len() as u32 {
+        section.export(&format!("g{global}"), ExportKind::Global, global);
     }
     module.section(&section);
 }
@@ -562,7 +561,7 @@ fn elements(linked: &Linked<'_>, module: &mut Module) -> Result<()> {
             else {
                 return Err(format!("{} has elements of another kind", library.name).into());
             };
-            let offset = constant(offset_expr, |of| linked.value(library, of))?;
+            let offset = constant(offset_expr, |of| Linked::value(library, of))?;
             let mut moved = Vec::new();
             for function in functions.clone() {
                 moved.push(library.function_at[function? as usize]);
@@ -587,7 +586,7 @@ fn data(linked: &Linked<'_>, module: &mut Module) -> Result<()> {
                     section.passive(piece.data.iter().copied());
                 }
                 DataKind::Active { offset_expr, .. } => {
-                    let offset = constant(offset_expr, |of| linked.value(library, of))?;
+                    let offset = constant(offset_expr, |of| Linked::value(library, of))?;
                     section.active(0, &ConstExpr::i32_const(offset as i32), piece.data.iter().copied());
                 }
             }

@@ -334,6 +334,14 @@ impl Future for Answer {
 
 type Calls<'a> = Caller<'a, Host>;
 
+/// Takes the fuel for work of the host on so many bytes, before it is done: as much as the instructions that fill and
+/// copy memory take.
+fn charge(caller: &mut Calls<'_>, bytes: i32) -> wasmtime::Result<()> {
+    let left = fuel_left(&*caller).checked_sub(u64::from(bytes.cast_unsigned()));
+    set_fuel(&mut *caller, left.unwrap_or(0));
+    left.map(drop).ok_or_else(|| wasmtime::Trap::OutOfFuel.into())
+}
+
 fn bad_pointer(_: i32) -> wasmtime::Error {
     wasmtime::Error::new(Missing("the host, with a bad pointer".into()))
 }
@@ -342,6 +350,7 @@ fn linker(engine: &Engine, module: &Module) -> wasmtime::Result<Linker<Host>> {
     let mut linker = Linker::new(engine);
     linker.func_wrap_async("oikos", "call", |mut caller: Calls<'_>, (at, length): (i32, i32)| {
         Box::new(async move {
+            charge(&mut caller, length)?;
             let guest = Guest::new(&mut caller).map_err(bad_pointer)?;
             let called = guest.read(at, length.cast_unsigned() as usize).map_err(bad_pointer)?.to_vec();
             let (snapshot, peak) = (caller.data().snapshot_bytes, caller.data().memory_peak);
@@ -359,12 +368,14 @@ fn linker(engine: &Engine, module: &Module) -> wasmtime::Result<Linker<Host>> {
     })?;
     linker.func_wrap("oikos", "take", |mut caller: Calls<'_>, at: i32| -> wasmtime::Result<()> {
         let due = std::mem::take(&mut caller.data_mut().due);
+        charge(&mut caller, i32::try_from(due.len()).unwrap_or(i32::MAX))?;
         Guest::new(&mut caller).and_then(|mut guest| guest.write(at, &due)).map_err(bad_pointer)
     })?;
     linker.func_wrap(
         "oikos",
         "give",
         |mut caller: Calls<'_>, at: i32, length: i32| -> wasmtime::Result<()> {
+            charge(&mut caller, length)?;
             let mut guest = Guest::new(&mut caller).map_err(bad_pointer)?;
             let given = guest.read(at, length.cast_unsigned() as usize).map_err(bad_pointer)?.to_vec();
             guest.host().given = given;
@@ -389,21 +400,26 @@ fn system(linker: &mut Linker<Host>, module: &Module) -> wasmtime::Result<()> {
                 .map_or_else(|errno| errno, |()| 0)
         },
     )?;
-    linker.func_wrap(PREVIEW_1, "random_get", |mut caller: Calls<'_>, at: i32, length: i32| -> i32 {
-        let mut from = 0;
-        while from < length {
-            let bytes = caller.data_mut().random();
-            let count = usize::try_from(length - from).unwrap_or(0).min(8);
-            let piece = bytes.get(..count).unwrap_or_default();
-            let written =
-                Guest::new(&mut caller).and_then(|mut guest| guest.write(at.wrapping_add(from), piece));
-            if let Err(errno) = written {
-                return errno;
+    linker.func_wrap(
+        PREVIEW_1,
+        "random_get",
+        |mut caller: Calls<'_>, at: i32, length: i32| -> wasmtime::Result<i32> {
+            charge(&mut caller, length)?;
+            let inside = Guest::new(&mut caller)
+                .and_then(|guest| guest.read(at, length.cast_unsigned() as usize).map(drop));
+            if let Err(errno) = inside {
+                return Ok(errno);
             }
-            from += 8;
-        }
-        0
-    })?;
+            let length = length.cast_unsigned() as usize;
+            let mut bytes: Vec<u8> = Vec::with_capacity(length.next_multiple_of(8));
+            while bytes.len() < length {
+                bytes.extend(caller.data_mut().random());
+            }
+            bytes.truncate(length);
+            let written = Guest::new(&mut caller).and_then(|mut guest| guest.write(at, &bytes));
+            Ok(written.map_or_else(|errno| errno, |()| 0))
+        },
+    )?;
     linker.func_wrap(
         PREVIEW_1,
         "fd_write",
