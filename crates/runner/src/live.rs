@@ -105,7 +105,7 @@ impl Live {
     /// the disk can fail any more, so that a world file with a mistake leaves no database behind.
     ///
     /// # Errors
-    /// When its code is not in the dialect, it can't be founded, or the journal can't be written.
+    /// When its code is no Python, it can't be founded, or the journal can't be written.
     pub fn found(
         file: WorldFile,
         journal: impl FnOnce() -> Result<Journal, JournalError>,

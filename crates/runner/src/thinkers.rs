@@ -13,7 +13,7 @@ use oikos_kernel::{
     id::Handle,
     world::{Tick, World},
 };
-use oikos_sandbox::{STACK_BYTES, Sandbox};
+use oikos_sandbox::Sandbox;
 
 use crate::{
     desk::{Counter, Desk},
@@ -61,7 +61,7 @@ pub(crate) fn think_all(
         let mut beside = Vec::with_capacity(threads - 1);
         for _ in 1..threads {
             let leave = Leave::of(&round, counter.desk());
-            let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+            let thread = std::thread::Builder::new();
             // Where there is no thread more to be had, those that there are think.
             beside.extend(thread.spawn_scoped(scope, move || leave.think()).ok());
         }

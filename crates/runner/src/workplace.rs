@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use oikos_journal::{Journal, JournalError};
-use oikos_sandbox::{Sandbox, ThreadSandbox};
+use oikos_sandbox::{PythonSandbox, Sandbox, Stage};
 
 use crate::{
     beside::THOUGHTS_PER_WORKER,
@@ -22,6 +22,8 @@ pub struct Workplace {
     pub workers: Option<usize>,
     /// The folder where the runtime of code is kept between runs.
     pub cache: Option<PathBuf>,
+    /// Told how far the runtime is, where it has to be prepared first.
+    pub telling: Option<fn(Stage)>,
     /// How a worker process is started, where there may be any.
     pub worker: Option<Worker>,
 }
@@ -66,6 +68,19 @@ impl Workplace {
         Live::open_or_found_in(self, file, db)
     }
 
+    /// Prepares the runtime of code, where it is not prepared: a process that has it needs no folder for it any more.
+    ///
+    /// # Errors
+    /// When this machine can't run it.
+    pub fn prepare(&self) -> Result<(), RunError> {
+        self.python().map(|_| ())
+    }
+
+    fn python(&self) -> Result<PythonSandbox, RunError> {
+        let mut tell = |stage| self.telling.into_iter().for_each(|tell| tell(stage));
+        Ok(PythonSandbox::open(self.cache.as_deref(), &mut tell)?)
+    }
+
     /// The interpreter of a world, and the layers that the wall around it lacks, in words.
     ///
     /// # Errors
@@ -73,7 +88,7 @@ impl Workplace {
     pub(crate) fn interpreter(&self, plan: &Plan) -> Result<(Interpreter, Vec<String>), RunError> {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let workers = self.workers.or(plan.workers).unwrap_or_else(cores).max(1);
-        let within = ThreadSandbox::new();
+        let within = self.python()?;
         let (sandbox, missing): (Arc<dyn Sandbox>, _) = match self.isolation.unwrap_or(plan.isolation) {
             Isolation::Thread => (Arc::new(within), Vec::new()),
             Isolation::Process => {
@@ -119,5 +134,8 @@ impl Workplace {
 /// When the connection breaks, or the other end says what no such process says.
 #[cfg(unix)]
 pub fn serve_code(connection: std::os::unix::net::UnixStream, build: &str) -> Result<(), std::io::Error> {
-    oikos_sandbox::worker::serve(connection, build, &|_| Ok(Box::new(ThreadSandbox::new())))
+    oikos_sandbox::worker::serve(connection, build, &|folder| {
+        let sandbox = PythonSandbox::open(folder, &mut |_| {}).map_err(|error| error.to_string())?;
+        Ok(Box::new(sandbox))
+    })
 }

@@ -1,18 +1,15 @@
-//! Runs agent-written code: a Python dialect, metered and limited.
+//! Runs agent-written code: Python, metered and limited.
 //!
 //! It knows no world: what code may do arrives as the answer to a host call. It opens no file, no
 //! connection and no clock of the machine but the CPU meter, and it never blocks a thread while a
 //! host call waits: suspended code is a value.
 
-mod allocator;
-mod convert;
-mod host;
-mod imports;
+mod driver;
 #[cfg(unix)]
 pub mod pool;
 mod program;
-mod report;
 mod run;
+mod values;
 #[cfg(unix)]
 mod wire;
 #[cfg(unix)]
@@ -22,10 +19,9 @@ use std::sync::Arc;
 
 use oikos_kernel::code::{CodeAnswer, CodeCall, CodeFailure, HostAnswer};
 
-pub use self::{allocator::CountingAllocator, run::ThreadSandbox};
+pub use oikos_python::{Error as RuntimeError, Stage};
 
-/// Stack that the thread of a sandbox needs: the parser recurses as deep as an expression nests.
-pub const STACK_BYTES: usize = 64 * 1024 * 1024;
+pub use self::run::PythonSandbox;
 
 /// Why there is no worker process.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,10 +55,10 @@ pub trait Sandbox: Send + Sync {
     /// uses the same work.
     fn runtime(&self) -> &str;
 
-    /// Says whether a source is in the dialect, and the names of the functions that it defines to be called.
+    /// Says whether a source is Python, and the names of the functions that it defines to be called.
     ///
     /// # Errors
-    /// The construct that is not in the dialect, with its line and a replacement.
+    /// The line that is no Python, as Python prints it.
     fn check(&self, source: &Arc<str>, file: &str) -> Result<Vec<String>, CodeFailure>;
 
     /// Runs code up to its first host call or its end.
