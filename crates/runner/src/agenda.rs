@@ -29,10 +29,9 @@ impl Agenda {
         }
     }
 
-    /// The next turn of an agent that is not among the `busy`.
-    pub(crate) fn first(&self, busy: &[Handle]) -> Option<(Time, Handle)> {
-        let mut free = self.turns.iter().filter(|(_, _, agent)| !busy.contains(agent));
-        free.next().map(|(due, _, agent)| (*due, *agent))
+    /// The next turn.
+    pub(crate) fn first(&self) -> Option<(Time, Handle)> {
+        self.turns.first().map(|(due, _, agent)| (*due, *agent))
     }
 
     fn put(&mut self, agent: Handle, due: Option<Time>) {

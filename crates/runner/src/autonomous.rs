@@ -7,14 +7,14 @@ use std::sync::Arc;
 use oikos_kernel::{id::Handle, time::Time};
 
 use crate::{
-    beside::Beside,
+    beside::{Beside, THOUGHTS_PER_WORKER},
     config::ClockKind,
     desk::Counter,
     error::RunError,
     lateness::Lateness,
     sequencer::Sequencer,
     stop::Stop,
-    turn::{act, act_late, pass, think},
+    turn::{act, act_late, ask, pass, think},
 };
 
 /// Turns between two looks at how far the run is.
@@ -53,10 +53,11 @@ impl AutonomousScheduler {
         }
         let interpreter = sequencer.interpreter();
         let are_beside = is_wall && interpreter.mind.is_none() && interpreter.workers > 1;
-        let threads = if are_beside { interpreter.workers } else { 0 };
+        let threads = if are_beside { THOUGHTS_PER_WORKER * interpreter.workers } else { 0 };
         let sandbox = Arc::clone(&interpreter.sandbox);
         std::thread::scope(|scope| {
             let mut beside = Beside::start(scope, threads, &sandbox, counter);
+            ask_again(sequencer, &mut beside)?;
             let has_ended = self.run_turns(sequencer, end, counter, stop, &mut beside, progress)?;
             while let Some(thought) = beside.last()? {
                 sequencer.bring_up()?;
@@ -99,7 +100,7 @@ impl AutonomousScheduler {
                 counter.wait(None, sequencer)?;
                 continue;
             }
-            let next = sequencer.next_turn(beside.busy()).filter(|(due, _)| *due < end);
+            let next = sequencer.next_turn().filter(|(due, _)| *due < end);
             match sequencer.clock() {
                 ClockKind::Virtual => match next {
                     Some((due, _)) => sequencer.set_now(due),
@@ -136,17 +137,40 @@ impl AutonomousScheduler {
     }
 }
 
+/// Takes the turn of an agent. If it thinks for longer than a slice, it acts when it comes to an end.
 fn turn(sequencer: &mut Sequencer, agent: Handle, beside: &mut Beside) -> Result<(), RunError> {
     let now = sequencer.now();
-    let (world, interpreter) = sequencer.parts();
-    let turn = world.agent(agent).map_or(0, |row| row.steps);
-    if !world.can_step(agent, now) {
+    let turn = sequencer.world().agent(agent).map_or(0, |row| row.steps);
+    if !sequencer.world().can_step(agent, now) {
         return pass(sequencer, agent, turn);
     }
-    if beside.is_open() {
-        beside.think(world, agent, turn, now);
-        return Ok(());
+    if !beside.is_open() {
+        let (world, interpreter) = sequencer.parts();
+        let thought = think(world, interpreter, agent, turn, now)?;
+        return act(sequencer, thought);
     }
-    let thought = think(world, interpreter, agent, turn, now)?;
-    act(sequencer, thought)
+    beside.think(sequencer.share(), agent, turn, now);
+    match beside.soon(agent)? {
+        Some(thought) => act(sequencer, thought),
+        None => ask(sequencer, agent, turn),
+    }
+}
+
+/// Lets those think again who thought when the world was shut: their thoughts are lost, and they see what came since.
+fn ask_again(sequencer: &mut Sequencer, beside: &mut Beside) -> Result<(), RunError> {
+    let asked = sequencer.world().agents().filter(|agent| agent.is_thinking());
+    let asked: Vec<(Handle, u64)> = asked.map(|agent| (agent.handle, agent.steps)).collect();
+    for (agent, turn) in asked {
+        sequencer.bring_up()?;
+        ask(sequencer, agent, turn)?;
+        let now = sequencer.now();
+        if beside.is_open() {
+            beside.think(sequencer.share(), agent, turn, now);
+        } else {
+            let (world, interpreter) = sequencer.parts();
+            let thought = think(world, interpreter, agent, turn, now)?;
+            act(sequencer, thought)?;
+        }
+    }
+    Ok(())
 }

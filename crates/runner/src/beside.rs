@@ -1,28 +1,38 @@
-//! Thinking beside the loop that owns the world, on the wall clock: code that thinks for long delays nobody's turn, as
-//! long as a thread is free. Each agent has one thought at a time. Actions stay one at a time, each on the world as it is then.
+//! Thinking beside the loop that owns the world, on the wall clock. The loop waits for a thought as long as a slice;
+//! one that takes longer delays nobody's turn any more, as long as a thread is free. Each agent has one thought at a
+//! time, and actions stay one at a time.
 
 use std::{
     any::Any,
+    collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Arc, Mutex, PoisonError,
         mpsc::{Receiver, Sender, channel},
     },
     thread::Scope,
+    time::{Duration, Instant},
 };
 
 use oikos_kernel::{id::Handle, time::Time, world::World};
 use oikos_sandbox::{STACK_BYTES, Sandbox};
 
 use crate::{
-    desk::Counter,
+    desk::{Counter, within},
     error::RunError,
     turn::{Thinking, think_in},
 };
 
+/// How long the loop waits for a thought, before it turns to others.
+const SLICE: Duration = Duration::from_millis(5);
+
+/// Thoughts that may be under way at once, for each who may run code at once: where more are slow than there are cores,
+/// the system shares the cores among them.
+pub(crate) const THOUGHTS_PER_WORKER: usize = 4;
+
 /// A thought to be had: an agent's, on the world as it stands when its turn comes.
 struct Job {
-    world: Box<World>,
+    world: Arc<World>,
     agent: Handle,
     turn: u64,
     now: Time,
@@ -36,7 +46,10 @@ pub(crate) struct Beside {
     jobs: Sender<Job>,
     thoughts: Receiver<(Handle, Thought)>,
     threads: usize,
-    busy: Vec<Handle>,
+    /// Thoughts that have come, and that nobody has looked at.
+    come: VecDeque<(Handle, Thought)>,
+    /// How many think.
+    busy: usize,
 }
 
 impl std::fmt::Debug for Beside {
@@ -62,15 +75,18 @@ impl Beside {
             let work = move || {
                 while let Some(Job { world, agent, turn, now }) = next(&received) {
                     let think = || think_in(&world, &*sandbox, agent, turn, now);
+                    let thought_of = (agent, catch_unwind(AssertUnwindSafe(think)));
+                    // Before the loop changes the world, or it would change a copy.
+                    drop(world);
                     // If the loop is gone, nobody misses the thought.
-                    drop(thought.send((agent, catch_unwind(AssertUnwindSafe(think)))));
+                    drop(thought.send(thought_of));
                     desk.ring();
                 }
             };
             std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work).ok()
         });
         let threads = started.count();
-        Self { jobs, thoughts, threads, busy: Vec::new() }
+        Self { jobs, thoughts, threads, come: VecDeque::new(), busy: 0 }
     }
 
     /// Whether there are any threads.
@@ -80,19 +96,29 @@ impl Beside {
 
     /// Whether each of them has a thought to have.
     pub(crate) fn is_full(&self) -> bool {
-        self.is_open() && self.busy.len() >= self.threads
+        self.is_open() && self.busy >= self.threads
     }
 
-    /// The agents who think now.
-    pub(crate) fn busy(&self) -> &[Handle] {
-        &self.busy
-    }
-
-    /// Lets an agent think on the world as it is.
-    pub(crate) fn think(&mut self, world: &World, agent: Handle, turn: u64, now: Time) {
-        self.busy.push(agent);
-        let sent = self.jobs.send(Job { world: Box::new(world.clone()), agent, turn, now });
+    /// Lets an agent think on a world.
+    pub(crate) fn think(&mut self, world: Arc<World>, agent: Handle, turn: u64, now: Time) {
+        self.busy += 1;
+        let sent = self.jobs.send(Job { world, agent, turn, now });
         assert!(sent.is_ok(), "the threads that think end after the loop that they think for");
+    }
+
+    /// The thought of an agent, if it comes within a slice.
+    ///
+    /// # Errors
+    /// When there was no process to have it in.
+    pub(crate) fn soon(&mut self, agent: Handle) -> Result<Option<Thinking>, RunError> {
+        let began = Instant::now();
+        while let Some(come) = within(&self.thoughts, SLICE.saturating_sub(began.elapsed())) {
+            if come.0 == agent {
+                return self.take(come).map(Some);
+            }
+            self.come.push_back(come);
+        }
+        Ok(None)
     }
 
     /// A thought that has come, if one has.
@@ -100,7 +126,7 @@ impl Beside {
     /// # Errors
     /// When there was no process to have it in.
     pub(crate) fn come(&mut self) -> Result<Option<Thinking>, RunError> {
-        let come = self.thoughts.try_recv().ok();
+        let come = self.come.pop_front().or_else(|| self.thoughts.try_recv().ok());
         come.map(|come| self.take(come)).transpose()
     }
 
@@ -109,15 +135,15 @@ impl Beside {
     /// # Errors
     /// When there was no process to have it in.
     pub(crate) fn last(&mut self) -> Result<Option<Thinking>, RunError> {
-        if self.busy.is_empty() {
+        if self.busy == 0 {
             return Ok(None);
         }
-        let come = self.thoughts.recv().ok();
+        let come = self.come.pop_front().or_else(|| self.thoughts.recv().ok());
         come.map(|come| self.take(come)).transpose()
     }
 
-    fn take(&mut self, (agent, thought): (Handle, Thought)) -> Result<Thinking, RunError> {
-        self.busy.retain(|busy| *busy != agent);
+    fn take(&mut self, (_, thought): (Handle, Thought)) -> Result<Thinking, RunError> {
+        self.busy -= 1;
         thought.unwrap_or_else(|panic| resume_unwind(panic))
     }
 }

@@ -192,6 +192,15 @@ fn execute(
     Ok((finished.unwrap_or_else(refused), false))
 }
 
+/// Records that an agent thinks, on the world as it is, and that others act meanwhile.
+///
+/// # Errors
+/// Only faults.
+pub(crate) fn ask(sequencer: &mut Sequencer, agent: Handle, turn: u64) -> Result<(), RunError> {
+    let woke = sequencer.world().woke_before(agent, sequencer.now());
+    sequencer.mark(Cause::Ask { agent, turn, woke })
+}
+
 /// Records that an agent's turn came and it had not the CPU to think.
 ///
 /// # Errors
