@@ -39,7 +39,7 @@ pub enum RunError {
     Unsupported(String),
     /// There is no interpreter.
     #[error(transparent)]
-    Runtime(#[from] RuntimeError),
+    Interpreter(#[from] RuntimeError),
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
