@@ -15,7 +15,7 @@ use std::{
 };
 
 use oikos_kernel::{id::Handle, time::Time, world::World};
-use oikos_sandbox::{STACK_BYTES, Sandbox};
+use oikos_sandbox::Sandbox;
 
 use crate::{
     desk::{Counter, within},
@@ -83,7 +83,7 @@ impl Beside {
                     desk.ring();
                 }
             };
-            std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work).ok()
+            std::thread::Builder::new().spawn_scoped(scope, work).ok()
         });
         let threads = started.count();
         Self { jobs, thoughts, threads, come: VecDeque::new(), busy: 0 }
