@@ -23,8 +23,6 @@ const OURS: &[(&str, &[&str])] = &[
 
 /// Libraries that only some of our crates may name.
 const THEIRS: &[(&str, &[&str])] = &[
-    ("monty", &["oikos-sandbox"]),
-    ("monty-types", &["oikos-sandbox"]),
     ("wasmtime", &["oikos-python"]),
     ("rusqlite", &["oikos-journal"]),
     ("tokio", &["oikos-agents", "oikos-runner", "oikos-cli"]),

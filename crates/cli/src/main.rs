@@ -11,16 +11,15 @@ use std::process::ExitCode;
 use clap::Parser as _;
 // Stands in for the C library's allocator in all of the process: small values come and go in code.
 use mimalloc as _;
-use oikos_runner::{CountingAllocator, STACK_BYTES};
 
 use crate::{args::Args, status::ExitStatus};
 
-#[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+/// Stack of the thread that does the work: values may nest as deep as a world file has them.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    // Code is parsed on this thread, and expressions may nest deep.
+    // A panic of the thread is a fault of this process.
     let work = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || commands::run(args));
     let status = match work.map(std::thread::JoinHandle::join) {
         Ok(Ok(Ok(status))) => status,

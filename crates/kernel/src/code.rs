@@ -148,8 +148,8 @@ pub enum HostAnswer {
 pub struct CodeFailure {
     /// The kind of failure.
     pub kind: FailureKind,
-    /// One line as Python would print it, such as `ValueError: bad price`, with a hint when the dialect
-    /// lacks something.
+    /// One line as Python would print it, such as `ValueError: bad price`; an exception's own
+    /// text may have more.
     pub message: String,
     /// The bare text of the exception that was not caught, if one was.
     pub exception: Option<String>,
@@ -207,7 +207,7 @@ impl CodeFailure {
 /// The kinds of [`CodeFailure`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FailureKind {
-    /// The source is not in the dialect.
+    /// The source is no Python.
     Invalid,
     /// The entry point is not defined.
     NoEntry,

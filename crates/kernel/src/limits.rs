@@ -28,6 +28,8 @@ pub const KEPT_SHORT_BYTES_MAX: usize = 1_024;
 /// Bytes that an artifact, a tombstone, an account, a key of storage, a name in `depends_on` and a kept
 /// action id count for on somebody's disk beside their words and values: about what a row of a table takes.
 pub const BASE_BYTES: usize = 16;
+/// Agents of one code whose steps in a tick are thought as one batch: it decides what their steps cost.
+pub const STEPS_PER_BATCH: usize = 16;
 /// How deep invocations nest.
 pub const INVOKE_DEPTH_MAX: u32 = 5;
 /// How deep permission checks nest.

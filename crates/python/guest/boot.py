@@ -10,7 +10,10 @@ heapq hmac html html.entities html.parser importlib inspect io ipaddress itertoo
 math numbers opcode operator optparse os os.path pathlib pickle pickletools platform posixpath pprint queue quopri random re
 reprlib sched secrets shlex signal stat statistics string string.templatelib stringprep struct symtable sys textwrap threading
 time timeit token tokenize tomllib traceback types typing unicodedata urllib.parse uuid warnings weakref xml.etree.ElementTree
-zlib _strptime
+zlib _strptime _suggestions _pydatetime _pylong _colorize encodings.ascii encodings.latin_1 encodings.utf_8_sig encodings.utf_16
+encodings.utf_16_le encodings.utf_16_be encodings.utf_32 encodings.utf_32_le encodings.utf_32_be encodings.cp1252 encodings.cp437
+encodings.punycode encodings.hex_codec encodings.base64_codec encodings.rot_13 encodings.zlib_codec encodings.quopri_codec
+encodings.unicode_escape encodings.raw_unicode_escape encodings.charmap encodings.iso8859_15
 """.split()
 
 _missing = []
@@ -23,6 +26,9 @@ if _missing:
     raise ImportError(f"not in the library: {_missing}")
 
 
+_call = builtins._oikos_call
+
+
 def _boot_ids():
     """Tells the host of every object that can be reached."""
     import array
@@ -33,15 +39,16 @@ def _boot_ids():
         if id(found) not in seen:
             seen[id(found)] = found
             todo.extend(gc.get_referents(found))
-    builtins._oikos_call(b"ids" + array.array("I", list(seen)).tobytes())
+    _call(b"ids" + array.array("I", list(seen)).tobytes())
 
 
 def _boot_seal():
-    """Leaves room in the allocator's pools, so that small runs need no new memory."""
+    """Leaves room in the allocator's pools, so that small runs need no new memory. Code finds nothing of the boot."""
+    del builtins._oikos_call, builtins._oikos_driver
+    sys.modules["__main__"] = sys.modules["artifact"]
     gc.collect()
     room = [bytes(200) for _ in range(20000)]
-    builtins._oikos_room = room[::4000]
+    globals()["_room"] = room[::4000]
     del room
     gc.collect()
     gc.freeze()
-    gc.disable()

@@ -64,7 +64,16 @@ impl Booting {
         self.function::<(), ()>("boot")?.call(&mut self.store, ())?;
         self.function::<i32, ()>("Py_InitializeEx")?.call(&mut self.store, 0)?;
         self.function::<(), ()>("oikos_install")?.call(&mut self.store, ())?;
-        for script in [image::BOOT, image::DRIVER, "_boot_warm()", "_boot_ids()"] {
+        let scripts = [
+            (image::BOOT, "<boot>"),
+            (image::SURROUNDINGS, "<oikos>"),
+            (image::SHARING, "<oikos>"),
+            (image::DRIVER, "<oikos>"),
+        ];
+        for (text, file) in scripts {
+            self.script(&named(text, file))?;
+        }
+        for script in ["_boot_warm()", "_boot_ids()"] {
             self.script(script)?;
         }
         let ready = self.function::<(), i32>("oikos_ready")?.call(&mut self.store, ())?;
@@ -117,6 +126,12 @@ impl Booting {
         }
         Ok(globals)
     }
+}
+
+/// A script whose frames bear the name of its file.
+fn named(text: &str, file: &str) -> String {
+    let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("exec(compile(bytes.fromhex('{hex}'), '{file}', 'exec'))")
 }
 
 /// The host's side of the glue during a boot: calls are kept, and answered with nothing.

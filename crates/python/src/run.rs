@@ -16,6 +16,10 @@ use crate::{
 };
 
 const PREVIEW_1: &str = "wasi_snapshot_preview1";
+/// The file to which code prints.
+const STDOUT: i32 = 1;
+/// The error of a clock that shows no instant that can be told.
+const OVERFLOW: i32 = 61;
 /// More than the interpreter's table has.
 const TABLE_MAX: usize = 16_000;
 
@@ -28,8 +32,10 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// The seed of all randomness.
     pub seed: u64,
-    /// The clock, in nanoseconds since 1970.
-    pub now_ns: u64,
+    /// The clock, in nanoseconds since 1970; `None` where it shows an instant that can't be told so.
+    pub now_ns: Option<u64>,
+    /// Bytes that it may write to its standard output.
+    pub output_bytes: usize,
 }
 
 /// How far a run came.
@@ -41,6 +47,8 @@ pub struct Step {
     pub fuel: u64,
     /// The most memory that it had beyond the snapshot, in bytes.
     pub memory_bytes: u64,
+    /// The bytes that it wrote to its standard output since the step before.
+    pub output: Vec<u8>,
 }
 
 /// The ways in which a step ends.
@@ -63,6 +71,8 @@ pub enum Trap {
     Stack,
     /// The driver itself ran out of memory.
     Memory,
+    /// It wrote more than it may.
+    Output,
     /// It ended the process that it thinks it has.
     Exit(i32),
     /// It called a function of the system that is not there.
@@ -82,8 +92,8 @@ pub(crate) struct Prepared {
 /// Passed between a run and those who drive it, at a host call.
 #[derive(Default)]
 struct Mail {
-    /// The bytes of the call, with the fuel used and the most memory so far.
-    called: Option<(Vec<u8>, u64, u64)>,
+    /// The bytes of the call, with the fuel used and the most memory so far, and the bytes written since the last.
+    called: Option<(Vec<u8>, u64, u64, Vec<u8>)>,
     /// The bytes of the answer, and the fuel in all from now on.
     answered: Option<(Vec<u8>, u64)>,
 }
@@ -103,7 +113,9 @@ struct Host {
     mail: Shared,
     fuel: u64,
     random: u64,
-    now_ns: u64,
+    now_ns: Option<u64>,
+    output: Vec<u8>,
+    output_left: usize,
     memory_max: usize,
     memory_peak: usize,
     snapshot_bytes: usize,
@@ -153,7 +165,9 @@ impl Prepared {
             mail: Arc::clone(&mail),
             fuel: 0,
             random: 0,
-            now_ns: 0,
+            now_ns: None,
+            output: Vec::new(),
+            output_left: 0,
             memory_max: 0,
             memory_peak: self.snapshot_bytes,
             snapshot_bytes: self.snapshot_bytes,
@@ -179,6 +193,7 @@ fn prepare(store: &mut Store<Host>, request: Vec<u8>, limits: Limits, snapshot_b
     let host = store.data_mut();
     host.due = request;
     (host.fuel, host.random, host.now_ns) = (limits.fuel, limits.seed, limits.now_ns);
+    host.output_left = limits.output_bytes;
     host.memory_max = snapshot_bytes.saturating_add(limits.memory_bytes).min(MEMORY_BYTES_MAX);
     set_fuel(store, limits.fuel);
     length
@@ -233,8 +248,8 @@ impl Waiting {
                 Poll::Pending => {}
             }
             let called = open(&self.mail).called.take();
-            if let Some((bytes, fuel, memory_bytes)) = called {
-                return Step { outcome: Outcome::Call(bytes, self), fuel, memory_bytes };
+            if let Some((bytes, fuel, memory_bytes, output)) = called {
+                return Step { outcome: Outcome::Call(bytes, self), fuel, memory_bytes, output };
             }
         }
     }
@@ -276,6 +291,7 @@ impl Ended {
         let fuel = store.data().fuel.saturating_sub(fuel_left(&store));
         let beyond = store.data().memory_peak.saturating_sub(snapshot_bytes);
         let memory_bytes = u64::try_from(beyond).unwrap_or(u64::MAX);
+        let output = std::mem::take(&mut store.data_mut().output);
         let outcome = match (result, instance) {
             (Ok(0), _) => Outcome::Trap(Trap::Memory),
             (Ok(_), Some(instance)) => {
@@ -286,7 +302,7 @@ impl Ended {
             (Err(error), None) => cannot_start(&error),
             (Err(error), Some(_)) => Outcome::Trap(trap(&error)),
         };
-        Step { outcome, fuel, memory_bytes }
+        Step { outcome, fuel, memory_bytes, output }
     }
 }
 
@@ -301,6 +317,11 @@ fn cannot_start(error: &wasmtime::Error) -> Outcome {
 #[error("the code ended its process with status {0}")]
 struct Exit(i32);
 
+/// Ends a run that writes too much.
+#[derive(Debug, thiserror::Error)]
+#[error("the code wrote more than it may")]
+struct Flood;
+
 /// Ends a run that calls for what there is not.
 #[derive(Debug, thiserror::Error)]
 #[error("the code called `{0}`")]
@@ -309,6 +330,9 @@ struct Missing(String);
 fn trap(error: &wasmtime::Error) -> Trap {
     if let Some(Exit(status)) = error.downcast_ref() {
         return Trap::Exit(*status);
+    }
+    if error.is::<Flood>() {
+        return Trap::Output;
     }
     if let Some(Missing(name)) = error.downcast_ref() {
         return Trap::Missing(name.clone());
@@ -357,7 +381,8 @@ fn linker(engine: &Engine, module: &Module) -> wasmtime::Result<Linker<Host>> {
             let used = caller.data().fuel.saturating_sub(fuel_left(&caller));
             let beyond = u64::try_from(peak.saturating_sub(snapshot)).unwrap_or(u64::MAX);
             let mail = Arc::clone(&caller.data().mail);
-            open(&mail).called = Some((called, used, beyond));
+            let output = std::mem::take(&mut caller.data_mut().output);
+            open(&mail).called = Some((called, used, beyond, output));
             let (answer, fuel) = Answer(mail).await;
             let length = i32::try_from(answer.len()).unwrap_or(i32::MAX);
             let host = caller.data_mut();
@@ -394,7 +419,7 @@ fn system(linker: &mut Linker<Host>, module: &Module) -> wasmtime::Result<()> {
         PREVIEW_1,
         "clock_time_get",
         |mut caller: Calls<'_>, _: i32, _: i64, out: i32| -> i32 {
-            let now = caller.data().now_ns.to_le_bytes();
+            let Some(now) = caller.data().now_ns.map(u64::to_le_bytes) else { return OVERFLOW };
             Guest::new(&mut caller)
                 .and_then(|mut guest| guest.write(out, &now))
                 .map_or_else(|errno| errno, |()| 0)
@@ -423,13 +448,19 @@ fn system(linker: &mut Linker<Host>, module: &Module) -> wasmtime::Result<()> {
     linker.func_wrap(
         PREVIEW_1,
         "fd_write",
-        |mut caller: Calls<'_>, _: i32, list: i32, count: i32, out: i32| -> i32 {
-            let written = Guest::new(&mut caller).and_then(|mut guest| {
-                let total: usize =
-                    guest.buffers(list, count.clamp(0, 1_024))?.iter().map(|(_, length)| *length).sum();
-                guest.write(out, &u32::try_from(total).unwrap_or(u32::MAX).to_le_bytes())
-            });
-            written.map_or_else(|errno| errno, |()| 0)
+        |mut caller: Calls<'_>, fd: i32, list: i32, count: i32, out: i32| -> wasmtime::Result<i32> {
+            let left = (fd == STDOUT).then_some(caller.data().output_left);
+            let written = Guest::new(&mut caller).and_then(|mut guest| write(&mut guest, list, count, out, left));
+            match written {
+                Ok(Some(output)) => {
+                    let host = caller.data_mut();
+                    host.output_left = host.output_left.saturating_sub(output.len());
+                    host.output.extend(output);
+                    Ok(0)
+                }
+                Ok(None) => Err(wasmtime::Error::new(Flood)),
+                Err(errno) => Ok(errno),
+            }
         },
     )?;
     linker.func_wrap(PREVIEW_1, "proc_exit", |status: i32| -> wasmtime::Result<()> {
@@ -450,6 +481,29 @@ fn system(linker: &mut Linker<Host>, module: &Module) -> wasmtime::Result<()> {
         })?;
     }
     missing(linker, module)
+}
+
+/// Takes what is written, of a file of which so many bytes more are wanted; of another file none is. `None` when it
+/// is more.
+fn write(
+    guest: &mut Guest<'_, '_, Host>,
+    list: i32,
+    count: i32,
+    out: i32,
+    left: Option<usize>,
+) -> Result<Option<Vec<u8>>, i32> {
+    let mut output = Vec::new();
+    let mut total = 0_usize;
+    for (at, length) in guest.buffers(list, count.clamp(0, 1_024))? {
+        total = total.saturating_add(length);
+        match left {
+            Some(left) if total > left => return Ok(None),
+            Some(_) => output.extend_from_slice(guest.read(at, length)?),
+            None => {}
+        }
+    }
+    guest.write(out, &u32::try_from(total).unwrap_or(u32::MAX).to_le_bytes())?;
+    Ok(Some(output))
 }
 
 /// Every other function ends the run and says its name.

@@ -11,9 +11,6 @@ use serde_json::{Value, json};
 
 // As in the binary: a quick allocator, and the memory limit of code is counted.
 use mimalloc as _;
-#[global_allocator]
-static ALLOCATOR: oikos_runner::CountingAllocator = oikos_runner::CountingAllocator;
-
 const ACTIONS: usize = 1_000;
 
 const WORLD: &str = r#"
@@ -54,7 +51,7 @@ content = "hello"
 fn main() {
     let work = || divan::main();
     // Code is parsed on this thread.
-    let thread = std::thread::Builder::new().stack_size(oikos_runner::STACK_BYTES).spawn(work);
+    let thread = std::thread::Builder::new().spawn(work);
     thread.expect("a thread").join().expect("no panic");
 }
 

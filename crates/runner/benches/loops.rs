@@ -26,9 +26,6 @@ use mimalloc as _;
 
 /// Why these worlds are asked to stop.
 const WHY: Why = Why::Signal(Signal::Terminate);
-#[global_allocator]
-static ALLOCATOR: oikos_runner::CountingAllocator = oikos_runner::CountingAllocator;
-
 /// A figure's name, and what prints it.
 type Figure = (&'static str, fn());
 
@@ -63,7 +60,7 @@ fn main() {
     let words: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let work = move |figure: fn()| {
         // Code is parsed on this thread.
-        let thread = std::thread::Builder::new().stack_size(oikos_runner::STACK_BYTES).spawn(figure);
+        let thread = std::thread::Builder::new().spawn(figure);
         thread.expect("a thread").join().expect("no panic");
     };
     for (name, figure) in FIGURES {

@@ -5,7 +5,7 @@ use oikos_kernel::{
     founding::FoundingError,
     world::{ApplyError, image::AuditError},
 };
-use oikos_sandbox::WorkerError;
+use oikos_sandbox::{RuntimeError, WorkerError};
 
 use crate::config::ConfigError;
 
@@ -18,8 +18,8 @@ pub enum RunError {
     /// The world can't be founded.
     #[error("the world can't be founded: {0}")]
     Founding(#[from] FoundingError),
-    /// The code of an artifact of the world file is not in the dialect.
-    #[error("the code of `{id}` is not in the dialect:\n{problem}")]
+    /// The code of an artifact of the world file is no Python.
+    #[error("the code of `{id}` is no Python:\n{problem}")]
     Code {
         /// The artifact.
         id: String,
@@ -37,6 +37,9 @@ pub enum RunError {
     /// Something asked for that this version does not have.
     #[error("{0}")]
     Unsupported(String),
+    /// There is no interpreter.
+    #[error(transparent)]
+    Interpreter(#[from] RuntimeError),
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),

@@ -5,6 +5,7 @@
 
 mod agenda;
 mod autonomous;
+mod beside;
 mod bus;
 mod clock;
 pub mod config;
@@ -32,10 +33,8 @@ mod writer;
 pub use oikos_journal::{Head, Journal, JournalError, Verified, verify};
 /// The kernel, whose read-only views the command line prints.
 pub use oikos_kernel as kernel;
-/// The allocator with which the memory limit of code binds; the binary makes it its global one.
-pub use oikos_sandbox::CountingAllocator;
-/// Stack that the thread of a live world needs.
-pub use oikos_sandbox::STACK_BYTES;
+/// How far the runtime of code is, while it is prepared.
+pub use oikos_sandbox::Stage;
 /// Attempts at what a worker process must not be able to do.
 #[cfg(unix)]
 pub use oikos_sandbox::worker::probe;

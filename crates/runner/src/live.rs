@@ -11,6 +11,7 @@ use oikos_kernel::{
     time::{Time, format_duration_ms},
     world::World,
 };
+use oikos_sandbox::check;
 
 use crate::{
     autonomous::AutonomousScheduler,
@@ -104,7 +105,7 @@ impl Live {
     /// the disk can fail any more, so that a world file with a mistake leaves no database behind.
     ///
     /// # Errors
-    /// When its code is not in the dialect, it can't be founded, or the journal can't be written.
+    /// When its code is no Python, it can't be founded, or the journal can't be written.
     pub fn found(
         file: WorldFile,
         journal: impl FnOnce() -> Result<Journal, JournalError>,
@@ -127,7 +128,7 @@ impl Live {
             let decides = match known {
                 Some((_, decides)) => *decides,
                 None => {
-                    let names = sandbox.check(code, &founder.id).map_err(|failure| RunError::Code {
+                    let names = check(&**sandbox, code, &founder.id)?.map_err(|failure| RunError::Code {
                         id: founder.id.clone(),
                         problem: failure.text().to_owned(),
                     })?;

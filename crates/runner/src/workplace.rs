@@ -3,10 +3,11 @@
 use std::{path::PathBuf, sync::Arc};
 
 use oikos_journal::{Journal, JournalError};
-use oikos_sandbox::{Sandbox, ThreadSandbox};
+use oikos_sandbox::{PythonSandbox, Sandbox, Stage};
 
 use crate::{
-    config::{Isolation, Plan, WorldFile},
+    beside::THOUGHTS_PER_WORKER,
+    config::{ClockKind, Isolation, Lasts, Plan, WorldFile},
     error::RunError,
     live::Live,
     sequencer::Interpreter,
@@ -21,6 +22,8 @@ pub struct Workplace {
     pub workers: Option<usize>,
     /// The folder where the runtime of code is kept between runs.
     pub cache: Option<PathBuf>,
+    /// Told how far the runtime is, where it has to be prepared first.
+    pub telling: Option<fn(Stage)>,
     /// How a worker process is started, where there may be any.
     pub worker: Option<Worker>,
     /// Whether a world whose code ran on another runtime is taken over, which is recorded.
@@ -67,6 +70,19 @@ impl Workplace {
         Live::open_or_found_in(self, file, db)
     }
 
+    /// Prepares the runtime of code, where it is not prepared: a process that has it needs no folder for it any more.
+    ///
+    /// # Errors
+    /// When this machine can't run it.
+    pub fn prepare(&self) -> Result<(), RunError> {
+        self.python().map(|_| ())
+    }
+
+    fn python(&self) -> Result<PythonSandbox, RunError> {
+        let mut tell = |stage| self.telling.into_iter().for_each(|tell| tell(stage));
+        Ok(PythonSandbox::open(self.cache.as_deref(), &mut tell)?)
+    }
+
     /// The interpreter of a world, and the layers that the wall around it lacks, in words.
     ///
     /// # Errors
@@ -74,23 +90,33 @@ impl Workplace {
     pub(crate) fn interpreter(&self, plan: &Plan) -> Result<(Interpreter, Vec<String>), RunError> {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let workers = self.workers.or(plan.workers).unwrap_or_else(cores).max(1);
-        let within = ThreadSandbox::new();
+        let within = self.python()?;
         let (sandbox, missing): (Arc<dyn Sandbox>, _) = match self.isolation.unwrap_or(plan.isolation) {
             Isolation::Thread => (Arc::new(within), Vec::new()),
-            Isolation::Process => self.pool(workers, within.runtime())?,
+            Isolation::Process => {
+                // Where agents think beside the loop, it needs one for what it does itself.
+                let are_beside = plan.clock == ClockKind::Wall && matches!(plan.lasts, Lasts::Ms(_));
+                let most = if are_beside { THOUGHTS_PER_WORKER * workers + 1 } else { workers };
+                self.pool(workers, most, within.runtime())?
+            }
         };
         Ok((Interpreter { sandbox, workers, mind: None }, missing))
     }
 
     #[cfg(unix)]
-    fn pool(&self, workers: usize, runtime: &str) -> Result<(Arc<dyn Sandbox>, Vec<String>), RunError> {
+    fn pool(
+        &self,
+        workers: usize,
+        most: usize,
+        runtime: &str,
+    ) -> Result<(Arc<dyn Sandbox>, Vec<String>), RunError> {
         use oikos_sandbox::pool::{Pool, PoolSetup};
         let Some(Worker { program, arguments, build }) = self.worker.clone() else {
             let sentence = "code can't be run in processes here: no program is known that they would run";
             return Err(RunError::Unsupported(sentence.into()));
         };
         let (runtime, folder) = (runtime.to_owned(), self.cache.clone());
-        let pool = Pool::open(PoolSetup { program, arguments, workers, build, runtime, folder })?;
+        let pool = Pool::open(PoolSetup { program, arguments, workers, most, build, runtime, folder })?;
         let told = |missing: &oikos_sandbox::pool::Missing| {
             format!("worker processes run without the layer `{}`: {}", missing.layer, missing.why)
         };
@@ -99,7 +125,7 @@ impl Workplace {
     }
 
     #[cfg(not(unix))]
-    fn pool(&self, _: usize, _: &str) -> Result<(Arc<dyn Sandbox>, Vec<String>), RunError> {
+    fn pool(&self, _: usize, _: usize, _: &str) -> Result<(Arc<dyn Sandbox>, Vec<String>), RunError> {
         Err(RunError::Unsupported("`isolation = \"process\"` is not on this system".into()))
     }
 }
@@ -110,5 +136,8 @@ impl Workplace {
 /// When the connection breaks, or the other end says what no such process says.
 #[cfg(unix)]
 pub fn serve_code(connection: std::os::unix::net::UnixStream, build: &str) -> Result<(), std::io::Error> {
-    oikos_sandbox::worker::serve(connection, build, &|_| Ok(Box::new(ThreadSandbox::new())))
+    oikos_sandbox::worker::serve(connection, build, &|folder| {
+        let sandbox = PythonSandbox::open(folder, &mut |_| {}).map_err(|error| error.to_string())?;
+        Ok(Box::new(sandbox))
+    })
 }

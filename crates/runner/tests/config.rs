@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod door;
+
 use oikos_runner::{
     Journal, Live,
     config::{self, Lasts, Overrides, WorldFile},
@@ -14,6 +16,7 @@ fn read(text: &str, set: &[(&str, &str)]) -> Result<WorldFile, String> {
         "mind.py" => Ok("def step(observation):\n    return None\n".to_owned()),
         _ => Err("there is no such file".to_owned()),
     };
+    door::prepare();
     let overrides = Overrides { seed: None, set };
     config::parse("w.toml", text.to_owned(), &mut files, &overrides, library::founders())
         .map_err(|error| error.to_string())
@@ -214,7 +217,7 @@ fn the_smallest_world_is_a_world() {
 }
 
 #[test]
-fn code_that_is_not_in_the_dialect_is_named_with_its_line() {
+fn code_that_is_no_python_is_named_with_its_line() {
     let text = "[[agents]]\nid = 'a'\ncode = '''\ndef step(o):\n    return (\n'''\n";
     let error = Live::found(read(text, &[]).expect("the file is fine"), Journal::in_memory)
         .expect_err("the code is not");

@@ -15,7 +15,10 @@ use oikos_runner::{
 };
 use serde_json::{Value, json};
 
-use self::{door::world_file, records::records};
+use self::{
+    door::{workplace, world_file},
+    records::records,
+};
 
 /// Why these worlds are asked to stop.
 const WHY: Why = Why::Signal(Signal::Terminate);
@@ -54,7 +57,7 @@ impl Mind for Stops {
 }
 
 fn found(world: &str) -> Live {
-    Live::found(world_file(world), Journal::in_memory).expect("the world is founded")
+    workplace().found(world_file(world), Journal::in_memory).expect("the world is founded")
 }
 
 #[test]

@@ -1,18 +1,15 @@
-//! Runs agent-written code: a Python dialect, metered and limited.
+//! Runs agent-written code: Python, metered and limited.
 //!
 //! It knows no world: what code may do arrives as the answer to a host call. It opens no file, no
 //! connection and no clock of the machine but the CPU meter, and it never blocks a thread while a
 //! host call waits: suspended code is a value.
 
-mod allocator;
-mod convert;
-mod host;
-mod imports;
+mod driver;
 #[cfg(unix)]
 pub mod pool;
 mod program;
-mod report;
 mod run;
+mod values;
 #[cfg(unix)]
 mod wire;
 #[cfg(unix)]
@@ -22,10 +19,9 @@ use std::sync::Arc;
 
 use oikos_kernel::code::{CodeAnswer, CodeCall, CodeFailure, HostAnswer};
 
-pub use self::{allocator::CountingAllocator, run::ThreadSandbox};
+pub use oikos_python::{Error as RuntimeError, Stage};
 
-/// Stack that the thread of a sandbox needs: the parser recurses as deep as an expression nests.
-pub const STACK_BYTES: usize = 64 * 1024 * 1024;
+pub use self::run::PythonSandbox;
 
 /// Why there is no worker process.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,10 +55,10 @@ pub trait Sandbox: Send + Sync {
     /// uses the same work.
     fn runtime(&self) -> &str;
 
-    /// Says whether a source is in the dialect, and the names of the functions that it defines to be called.
+    /// Says whether a source is Python, and the names of the functions that it defines to be called.
     ///
     /// # Errors
-    /// The construct that is not in the dialect, with its line and a replacement.
+    /// The line that is no Python, as Python prints it.
     fn check(&self, source: &Arc<str>, file: &str) -> Result<Vec<String>, CodeFailure>;
 
     /// Runs code up to its first host call or its end.
@@ -71,6 +67,13 @@ pub trait Sandbox: Send + Sync {
     /// A place for the code of one transaction, where it can be lost on the way; `None` where it can't, and
     /// runs anywhere.
     fn place(&self) -> Option<Box<dyn Place>> {
+        None
+    }
+
+    /// A place for the steps of agents who share one code, one after the other. What a step costs there may depend on
+    /// those before it, and on nothing else; each sees only what it would see alone. `None` where a step is as cheap
+    /// by itself.
+    fn batch(&self) -> Option<Box<dyn Place>> {
         None
     }
 }
@@ -122,6 +125,28 @@ const KILLED_MAX: u32 = 20;
 
 /// How often a transaction's worker may fall by itself: once may be chance.
 const FELL_MAX: u32 = 3;
+
+/// As [`Sandbox::check`], once more if it is lost on the way.
+///
+/// # Errors
+/// When there is no process to check it in; in it, as [`Sandbox::check`].
+pub fn check(
+    sandbox: &dyn Sandbox,
+    source: &Arc<str>,
+    file: &str,
+) -> Result<Result<Vec<String>, CodeFailure>, WorkerError> {
+    let mut losses = Losses::default();
+    while let Some(place) = sandbox.place() {
+        let checked = place.check(source, file);
+        if let Some(loss) = place.loss()
+            && losses.again(loss)?
+        {
+            continue;
+        }
+        return Ok(checked);
+    }
+    Ok(sandbox.check(source, file))
+}
 
 /// Code that waits for the answer to a host call.
 pub trait Suspended: Send {

@@ -1,15 +1,10 @@
-//! Compiled programs, kept by their source and entry point.
+//! Compiled programs, kept by their source.
 
 use std::{collections::HashMap, hash::Hash, sync::Arc};
 
-use monty::MontyRun;
-use monty_types::{AssertMessageAnnotations, CompileOptions};
-use oikos_kernel::{
-    code::{CodeFailure, Entry, FailureKind},
-    limits,
-};
+use oikos_kernel::code::Entry;
 
-use crate::{imports, report};
+use crate::values::write_text;
 
 /// How many programs a sandbox keeps compiled.
 const PROGRAMS_MAX: usize = 4_096;
@@ -17,29 +12,54 @@ const PROGRAMS_MAX: usize = 4_096;
 /// Bytes of their sources together.
 const SOURCE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// The input that holds the positional arguments.
-const ARGS: &str = "_oikos_args";
-
-/// The file name of every program: artifacts share code, and reports name the file of the run instead.
-const SHARED: &str = "code";
-
-/// A source compiled for one entry point.
-#[derive(Clone)]
+/// A compiled source.
+#[derive(Clone, Debug)]
 pub(crate) struct Program {
-    pub(crate) code: MontyRun,
+    pub(crate) code: Arc<Code>,
+    /// The functions that it defines and that may be called.
+    pub(crate) defines: Arc<[String]>,
+    /// Whether its steps may share an instance.
+    pub(crate) shares: bool,
     /// Whether the source mentions the global `call`, or `me`.
     pub(crate) wants_call: bool,
     pub(crate) wants_me: bool,
-    pub(crate) lines: Lines,
 }
 
-/// Which lines of the compiled text are the agent's own.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Lines {
-    /// Lines before the first of its own.
-    pub(crate) before: u32,
-    /// How many are its own.
-    pub(crate) own: u32,
+/// Marshalled code without the name of its file, which stands in it once: artifacts share code, and each has its own
+/// name in reports.
+#[derive(Debug)]
+pub(crate) struct Code {
+    before: Box<[u8]>,
+    after: Box<[u8]>,
+}
+
+/// A short ASCII text that is referred to later, plain and interned.
+const SHORT_TEXTS: [u8; 2] = [b'z' | 0x80, b'Z' | 0x80];
+
+impl Code {
+    /// Takes the name of the file out; `None` when it is not there.
+    pub(crate) fn without_file(bytes: &[u8], file: &str) -> Option<Self> {
+        let length = u8::try_from(file.len()).ok()?;
+        let at = bytes.windows(file.len()).position(|window| window == file.as_bytes())?;
+        let before = bytes.get(..at)?.strip_suffix(&[length])?;
+        let (tag, _) = before.split_last()?;
+        if !SHORT_TEXTS.contains(tag) {
+            return None;
+        }
+        Some(Self { before: before.get(..before.len() - 1)?.into(), after: bytes.get(at + file.len()..)?.into() })
+    }
+
+    /// Appends the code, with the name of its file.
+    pub(crate) fn write(&self, file: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.before);
+        let at = out.len();
+        write_text(file, out);
+        // It is referred to later.
+        if let Some(tag) = out.get_mut(at) {
+            *tag |= 0x80;
+        }
+        out.extend_from_slice(&self.after);
+    }
 }
 
 /// A program that is kept, with its source: while it is kept, no other text lies where that one does.
@@ -88,76 +108,41 @@ impl<K: Hash + Eq> Table<K> {
     }
 }
 
-/// The programs of one sandbox, by entry point and by where their source lies in memory: the world shares its
-/// sources, so that nearly every look finds its text where it lay before. Others are found by their text.
+/// How a source is compiled: a snippet has a value, and its code another shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct IsSnippet(pub(crate) bool);
+
+impl IsSnippet {
+    pub(crate) fn of(entry: &Entry) -> Self {
+        Self(*entry == Entry::Snippet)
+    }
+}
+
+/// The programs of one sandbox, by where their source lies in memory: the world shares its sources, so that nearly
+/// every look finds its text where it lay before. Others are found by their text.
 #[derive(Default)]
 pub(crate) struct Programs {
-    by_place: Table<(usize, Entry)>,
-    by_text: Table<(Arc<str>, Entry)>,
+    by_place: Table<(usize, IsSnippet)>,
+    by_text: Table<(Arc<str>, IsSnippet)>,
 }
 
 impl Programs {
-    /// A copy of the program of a source and entry point, if it is kept: a run needs one of its own, since the
-    /// interpreter writes into it.
-    pub(crate) fn get(&mut self, source: &Arc<str>, entry: &Entry) -> Option<Program> {
-        let place = (Arc::as_ptr(source).addr(), entry.clone());
+    /// The program of a source, if it is kept.
+    pub(crate) fn get(&mut self, source: &Arc<str>, shape: IsSnippet) -> Option<Program> {
+        let place = (Arc::as_ptr(source).addr(), shape);
         if let Some(program) = self.by_place.get(&place) {
             return Some(program);
         }
-        let program = self.by_text.get(&(Arc::clone(source), entry.clone()))?;
+        let program = self.by_text.get(&(Arc::clone(source), shape))?;
         self.by_place.keep(place, source, program.clone());
         Some(program)
     }
 
     /// Keeps a program.
-    pub(crate) fn keep(&mut self, source: &Arc<str>, entry: &Entry, program: Program) {
-        self.by_place.keep((Arc::as_ptr(source).addr(), entry.clone()), source, program.clone());
-        self.by_text.keep((Arc::clone(source), entry.clone()), source, program);
+    pub(crate) fn keep(&mut self, source: &Arc<str>, shape: IsSnippet, program: Program) {
+        self.by_place.keep((Arc::as_ptr(source).addr(), shape), source, program.clone());
+        self.by_text.keep((Arc::clone(source), shape), source, program);
     }
-}
-
-/// The names of the functions that a source defines to be called.
-pub(crate) fn defines(source: &str) -> Vec<String> {
-    let bound = imports::resolve(source).bound;
-    bound.into_iter().filter(|name| is_public(name)).collect()
-}
-
-fn is_public(name: &str) -> bool {
-    !name.starts_with('_')
-}
-
-/// Compiles a source so that its entry point is called at the end.
-pub(crate) fn compile(source: &str, file: &str, entry: &Entry) -> Result<Program, CodeFailure> {
-    if source.len() > limits::CODE_BYTES_MAX {
-        let message = format!("the code has {} bytes; the most is {}", source.len(), limits::CODE_BYTES_MAX);
-        return Err(CodeFailure::plain(FailureKind::Invalid, message));
-    }
-    let resolved = imports::resolve(source);
-    let mut text = resolved.prelude;
-    let count = |text: &str| u32::try_from(text.lines().count()).unwrap_or(u32::MAX);
-    let lines = Lines { before: count(&text), own: count(&resolved.source).max(1) };
-    text.push_str(&resolved.source);
-    if let Some(function) = entry.function() {
-        if !resolved.bound.iter().any(|name| name == function) || !is_public(function) {
-            return Err(no_entry(function, resolved.bound));
-        }
-        text.push_str(&format!("\n{function}(*{ARGS})"));
-    }
-    let mut inputs = vec![ARGS.to_owned()];
-    let (wants_call, wants_me) = (source.contains("call"), source.contains("me"));
-    inputs.extend(wants_call.then(|| "call".to_owned()));
-    inputs.extend(wants_me.then(|| "me".to_owned()));
-    // An `assert` says what its author wrote, as in Python, and not the values that its condition had.
-    let options = CompileOptions { assert_message_annotations: AssertMessageAnnotations::Off };
-    let run = MontyRun::new(text, SHARED, inputs, options);
-    let code = run.map_err(|error| report::invalid(&error, file, lines))?;
-    Ok(Program { code, wants_call, wants_me, lines })
-}
-
-fn no_entry(function: &str, bound: Vec<String>) -> CodeFailure {
-    let defines = bound.into_iter().filter(|name| is_public(name)).collect();
-    let message = format!("the code has no function `{function}`");
-    CodeFailure { defines, ..CodeFailure::plain(FailureKind::NoEntry, message) }
 }
 
 #[cfg(test)]
@@ -168,19 +153,31 @@ mod tests {
     fn what_was_used_lately_is_kept() {
         let source = |at: usize| Arc::<str>::from(format!("def run():\n    return {at}"));
         let mut programs = Programs::default();
-        let entry = Entry::Method("run".into());
-        let program = compile("def run(): pass", "tool", &entry).expect("it compiles");
+        let shape = IsSnippet(false);
+        let code = Code::without_file(b"c\xda\x01fr\0", "f").expect("the file is in it");
+        let program =
+            Program { code: Arc::new(code), defines: Arc::new([]), shares: false, wants_call: false, wants_me: false };
         let first = source(0);
-        programs.keep(&first, &entry, program.clone());
+        programs.keep(&first, shape, program.clone());
         for at in 1..=2 * PROGRAMS_MAX {
-            programs.keep(&source(at), &entry, program.clone());
-            assert!(programs.get(&first, &entry).is_some(), "the first is used all the time, {at}");
+            programs.keep(&source(at), shape, program.clone());
+            assert!(programs.get(&first, shape).is_some(), "the first is used all the time, {at}");
         }
         assert!(
-            programs.get(&source(1), &entry).is_none()
-                && programs.get(&source(2 * PROGRAMS_MAX), &entry).is_some()
+            programs.get(&source(1), shape).is_none()
+                && programs.get(&source(2 * PROGRAMS_MAX), shape).is_some()
         );
         assert!(programs.by_place.kept.len() <= PROGRAMS_MAX && programs.by_text.kept.len() <= PROGRAMS_MAX);
-        assert!(programs.get(&first, &Entry::Snippet).is_none(), "an entry point is a program of its own");
+        assert!(programs.get(&first, IsSnippet(true)).is_none(), "a snippet is a program of its own");
+    }
+
+    #[test]
+    fn a_program_bears_the_name_of_whose_it_is() {
+        let code = Code::without_file(b"c\xda\x04file)\x01r", "file").expect("the file is in it");
+        let mut out = Vec::new();
+        code.write("alice", &mut out);
+        assert_eq!(out, b"c\xfa\x05alice)\x01r");
+        assert!(Code::without_file(b"c\xda\x04life", "file").is_none());
+        assert!(Code::without_file(b"\x04file", "file").is_none());
     }
 }

@@ -1,69 +1,74 @@
 //! Thread isolation: code runs in the thread that asks for it.
 
 use std::{
-    borrow::Cow,
-    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use monty::{FunctionCall, RunProgress};
-use monty_types::{
-    ExcType, ExtFunctionResult, MontyException, MontyObject, OsFunctionCall, PrintWriter,
-    PrintWriterCallback, ResourceLimits, ResourceTracker,
+use oikos_kernel::{
+    code::{
+        CodeAnswer, CodeCall, CodeFailure, CodeLimits, Entry, FailureKind, HostAnswer, HostCall, Meter,
+    },
+    host_fn::HostFn,
+    limits,
+    time::Time,
 };
-use oikos_kernel::code::{
-    CodeAnswer, CodeCall, CodeFailure, CodeLimits, Entry, FailureKind, HostAnswer, HostCall, Meter,
-};
-use oikos_kernel::host_fn::HostFn;
+use oikos_python::{Idle, Limits, Outcome, Runtime, Stage, Step, Trap, Waiting};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
 use crate::{
-    Progress, Sandbox, Suspended,
-    allocator::Live,
-    convert::{to_json, to_python},
-    host::{self, Answerer, Local, answerer, only_thinks, raise},
-    program::{Lines, Program, Programs, compile, defines},
-    report,
+    Loss, Place, Progress, Sandbox, Suspended,
+    driver::{self, Asked, Compiled, Inputs, Raise},
+    program::{Code, IsSnippet, Program, Programs},
 };
 
-/// Host calls are limited by the kernel, which counts ops; this only keeps the interpreter's own
-/// limit out of the way.
-const SUSPENSIONS_MAX: usize = 10_000_000;
+/// Fuel for compiling the longest source.
+const COMPILE_FUEL: u64 = 4_000_000_000;
 
-/// Depth of function calls.
-const RECURSION_MAX: usize = 400;
+/// Memory for it, in bytes.
+const COMPILE_MEMORY_BYTES: usize = 128 * 1024 * 1024;
 
-/// Runs code in the caller's thread, whose stack should have [`crate::STACK_BYTES`].
-///
-/// The memory limit binds when the process counts its allocations by [`crate::CountingAllocator`];
-/// without that only single large values are refused.
-#[derive(Default)]
-pub struct ThreadSandbox {
-    programs: Mutex<Programs>,
+/// The interpreter of this process: there is one, whoever asks for it first.
+static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
+
+/// Runs code in the caller's thread, each run in a fresh instance of the interpreter.
+#[derive(Clone)]
+pub struct PythonSandbox {
+    runtime: Runtime,
+    name: Arc<str>,
+    programs: Arc<Mutex<Programs>>,
 }
 
-impl std::fmt::Debug for ThreadSandbox {
+impl std::fmt::Debug for PythonSandbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ThreadSandbox").finish_non_exhaustive()
+        f.debug_struct("PythonSandbox").field("runtime", &self.name).finish_non_exhaustive()
     }
 }
 
-impl ThreadSandbox {
-    /// A sandbox that has compiled nothing yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+impl PythonSandbox {
+    /// A sandbox that has compiled nothing yet. A process has one interpreter: it is loaded from the cache folder, or
+    /// prepared and kept there, which takes some ten seconds and is told of, when the first sandbox is opened.
+    ///
+    /// # Errors
+    /// When the machine can't run the interpreter.
+    pub fn open(folder: Option<&Path>, tell: &mut dyn FnMut(Stage)) -> Result<Self, oikos_python::Error> {
+        let mut opened = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let runtime = match &*opened {
+            Some(runtime) => runtime.clone(),
+            None => opened.insert(Runtime::open(folder, tell)?).clone(),
+        };
+        Ok(Self { runtime, name: Runtime::name().into(), programs: Arc::default() })
     }
 
-    /// The program of a call, compiled now or before. Nobody waits for another's compiling.
-    fn program(&self, call: &CodeCall) -> Result<Program, CodeFailure> {
-        if let Some(program) = self.programs().get(&call.source, &call.entry) {
+    /// The program of a source, compiled now or before. Nobody waits for another's compiling.
+    fn program(&self, source: &Arc<str>, file: &str, entry: &Entry) -> Result<Program, CodeFailure> {
+        let shape = IsSnippet::of(entry);
+        if let Some(program) = self.programs().get(source, shape) {
             return Ok(program);
         }
-        let program = guarded(|| compile(&call.source, &call.file, &call.entry));
-        let program = program.unwrap_or_else(|| Err(died()))?;
-        self.programs().keep(&call.source, &call.entry, program.clone());
+        let program = self.compile(source, file, shape)?;
+        self.programs().keep(source, shape, program.clone());
         Ok(program)
     }
 
@@ -71,301 +76,326 @@ impl ThreadSandbox {
         // A thread that panicked while holding it was looking for a program, and left the table as it was.
         self.programs.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Compiles in an instance in which no code of anybody's has run.
+    fn compile(&self, source: &Arc<str>, file: &str, shape: IsSnippet) -> Result<Program, CodeFailure> {
+        if source.len() > limits::CODE_BYTES_MAX {
+            let (bytes, most) = (source.len(), limits::CODE_BYTES_MAX);
+            let message = format!("the code has {bytes} bytes; the most is {most}");
+            return Err(CodeFailure::plain(FailureKind::Invalid, message));
+        }
+        // No text holds a hash of itself, so the name is found where the file's name stands.
+        let stand_in = format!("file-{}", blake3::hash(source.as_bytes()).to_hex());
+        let limits = Limits {
+            fuel: COMPILE_FUEL,
+            memory_bytes: COMPILE_MEMORY_BYTES,
+            seed: 0,
+            now_ns: Some(0),
+            output_bytes: limits::OUTPUT_BYTES_MAX,
+        };
+        let step = self.runtime.start(driver::compile(source, &stand_in, shape.0), limits);
+        let answer = match step.outcome {
+            Outcome::Done(answer, _) => driver::compiled(&answer),
+            Outcome::Call(..) | Outcome::Trap(_) => {
+                let message = "SyntaxError: the code nests too deep, or is too involved, to be compiled";
+                Err(CodeFailure::plain(FailureKind::Invalid, message))
+            }
+        };
+        let Compiled { code, defines, shares } = answer.map_err(|failure| named(failure, &stand_in, file))?;
+        Ok(Program {
+            code: Arc::new(split(&code, &stand_in)),
+            defines: defines.into(),
+            shares,
+            wants_call: source.contains("call"),
+            wants_me: source.contains("me"),
+        })
+    }
 }
 
-impl Sandbox for ThreadSandbox {
+#[expect(clippy::expect_used, reason = "an instance that no code has run in compiles as it does everywhere")]
+fn split(code: &[u8], stand_in: &str) -> Code {
+    Code::without_file(code, stand_in).expect("compiled code names its file")
+}
+
+/// A failure whose file has its own name.
+fn named(failure: CodeFailure, stand_in: &str, file: &str) -> CodeFailure {
+    let named = |text: String| text.replace(stand_in, file);
+    CodeFailure { message: named(failure.message), traceback: named(failure.traceback), ..failure }
+}
+
+impl Sandbox for PythonSandbox {
     fn runtime(&self) -> &str {
-        "monty 0.0.23"
+        &self.name
     }
 
     fn check(&self, source: &Arc<str>, file: &str) -> Result<Vec<String>, CodeFailure> {
-        guarded(|| compile(source, file, &Entry::Snippet).map(|_| defines(source)))
-            .unwrap_or_else(|| Err(died()))
+        let module = Entry::Method("run".into());
+        self.program(source, file, &module).map(|program| program.defines.to_vec())
     }
 
     fn start(&self, call: CodeCall) -> Progress {
-        let limits = call.limits;
-        let program = match self.program(&call) {
+        self.start_in(call, None)
+    }
+
+    fn batch(&self) -> Option<Box<dyn Place>> {
+        Some(Box::new(Batch { sandbox: self.clone(), kept: Kept::default() }))
+    }
+}
+
+/// The instance in which the last step of a batch ended.
+type Kept = Arc<Mutex<Option<Idle>>>;
+
+/// The place of a batch of steps.
+struct Batch {
+    sandbox: PythonSandbox,
+    kept: Kept,
+}
+
+impl Sandbox for Batch {
+    fn runtime(&self) -> &str {
+        self.sandbox.runtime()
+    }
+
+    fn check(&self, source: &Arc<str>, file: &str) -> Result<Vec<String>, CodeFailure> {
+        self.sandbox.check(source, file)
+    }
+
+    fn start(&self, call: CodeCall) -> Progress {
+        self.sandbox.start_in(call, Some(&self.kept))
+    }
+}
+
+impl Place for Batch {
+    fn loss(&self) -> Option<Loss> {
+        None
+    }
+}
+
+fn kept(kept: &Kept) -> MutexGuard<'_, Option<Idle>> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl PythonSandbox {
+    /// Starts a call; a step of code that may share an instance goes on in the kept one, and is kept itself.
+    fn start_in(&self, call: CodeCall, batch: Option<&Kept>) -> Progress {
+        let program = match self.program(&call.source, &call.file, &call.entry) {
             Ok(program) => program,
-            Err(failure) => return done(Err(failure), Meter::default(), String::new()),
+            Err(failure) => return done(Err(failure), least(), String::new()),
         };
+        if let Some(name) = call.entry.function().filter(|name| !program.defines.iter().any(|is| is == name)) {
+            let failure = CodeFailure::plain(FailureKind::NoEntry, format!("the code has no function `{name}`"));
+            let failure = CodeFailure { defines: program.defines.to_vec(), ..failure };
+            return done(Err(failure), least(), String::new());
+        }
+        let CodeCall { source, file, entry, args, me, call, now, seed, limits } = call;
+        let keeps = batch.filter(|_| program.shares && entry == Entry::Step).map(Arc::clone);
+        let leaves = keeps.is_some();
+        let inputs = Inputs { file: &file, entry: &entry, args: &args, me: &me, call: &call, leaves };
+        let request = driver::run(&program, &inputs);
         let mut run = Run {
-            entry: call.entry.clone(),
-            file: Arc::clone(&call.file),
-            lines: program.lines,
-            local: Local::new(call.now, call.seed),
-            io: Io {
-                output: String::new(),
-                output_max: limits.output_bytes,
-                work: 0,
-                work_max: limits.work,
-                stop: None,
-            },
-            measure_cpu: limits.measure_cpu,
+            source,
+            entry,
+            now,
+            limits,
+            work_max: limits.work,
+            fuel: 0,
             cpu_ns: 0,
-            live: Live::NONE,
-            memory_peak: 0,
+            memory_bytes: 0,
+            output: Vec::new(),
+            keeps,
         };
-        let inputs = inputs(&program, call);
-        let tracker = tracker(limits);
-        let progress =
-            run.timed(|run| program.code.start(inputs, tracker, PrintWriter::Callback(&mut run.io)));
-        run.go_on(progress)
+        let limits = run.runtime_limits(seed);
+        let idle = run.keeps.as_ref().and_then(|keeps| kept(keeps).take());
+        let step = run.timed(|| match idle {
+            Some(idle) => idle.start(request, limits),
+            None => self.runtime.start(request, limits),
+        });
+        run.go_on(step)
     }
-}
-
-fn tracker(limits: CodeLimits) -> ResourceTracker {
-    let memory = usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX);
-    ResourceTracker::new(ResourceLimits {
-        max_duration: None,
-        max_memory: Some(Live::at(memory)),
-        gc_interval: None,
-        max_recursion_depth: RECURSION_MAX,
-        max_suspensions: SUSPENSIONS_MAX,
-    })
-}
-
-fn inputs(program: &Program, call: CodeCall) -> Vec<MontyObject> {
-    let mut inputs = Vec::with_capacity(3);
-    let ledger = (call.entry == Entry::Check).then(host::ledger);
-    inputs.push(MontyObject::List(call.args.into_iter().map(to_python).chain(ledger).collect()));
-    if program.wants_call {
-        let text = |id: &Option<Arc<str>>| id.as_deref().map_or(Value::Null, Value::from);
-        inputs.push(to_python(serde_json::json!({
-            "caller": text(&call.call.caller),
-            "origin": text(&call.call.origin),
-            "paid": call.call.paid,
-            "given": call.call.given,
-        })));
-    }
-    if program.wants_me {
-        inputs.push(MontyObject::String((*call.me).to_owned()));
-    }
-    inputs
-}
-
-/// Runs interpreter code; a panic in it is its failure, not ours.
-fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
-    catch_unwind(AssertUnwindSafe(work)).ok()
-}
-
-fn died() -> CodeFailure {
-    CodeFailure::plain(FailureKind::Died, "the interpreter failed on this code")
 }
 
 fn done(result: Result<Value, CodeFailure>, meter: Meter, output: String) -> Progress {
     Progress { answer: CodeAnswer::Done { result, meter, output }, suspended: None }
 }
 
-/// The limit that stops code which the interpreter would let go on.
-#[derive(Clone, Copy, Debug)]
-enum Stop {
-    Work,
-    Output,
-}
-
-/// The output of code, and its budget, checked every 256 instructions.
-struct Io {
-    output: String,
-    output_max: usize,
-    work: u64,
-    work_max: u64,
-    stop: Option<Stop>,
-}
-
-impl Io {
-    fn print(&mut self, text: &str) -> Result<(), MontyException> {
-        if self.output.len() + text.len() > self.output_max {
-            self.stop = Some(Stop::Output);
-            return Err(raise(ExcType::RuntimeError, "printed too much"));
-        }
-        self.output.push_str(text);
-        Ok(())
-    }
-}
-
-impl PrintWriterCallback for Io {
-    fn stdout_write(&mut self, output: Cow<'_, str>) -> Result<(), MontyException> {
-        self.print(&output)
-    }
-
-    fn stdout_push(&mut self, end: char) -> Result<(), MontyException> {
-        self.print(end.encode_utf8(&mut [0; 4]))
-    }
-
-    fn poll_flush(&mut self) -> Result<(), MontyException> {
-        // Code that catches what a print raised is stopped here, where it can't.
-        if self.stop.is_none() && self.work >= self.work_max {
-            self.stop = Some(Stop::Work);
-        }
-        if self.stop.is_some() {
-            return Err(raise(ExcType::TimeoutError, "stopped"));
-        }
-        self.work += 1;
-        Ok(())
-    }
+/// The use of a run that did not begin.
+fn least() -> Meter {
+    Meter { work: 1, ..Meter::default() }
 }
 
 /// Code under way, apart from the interpreter's own state.
 struct Run {
+    source: Arc<str>,
     entry: Entry,
-    file: Arc<str>,
-    lines: Lines,
-    local: Local,
-    io: Io,
-    measure_cpu: bool,
+    now: Time,
+    limits: CodeLimits,
+    work_max: u64,
+    fuel: u64,
     cpu_ns: u64,
-    live: Live,
-    memory_peak: u64,
+    memory_bytes: u64,
+    output: Vec<u8>,
+    /// Where the instance goes when it has ended, for the next step of its batch.
+    keeps: Option<Kept>,
 }
-
-type Stepped = Option<Result<RunProgress, MontyException>>;
 
 /// Code that waits for the kernel.
-struct Waiting {
+struct Suspension {
     run: Run,
-    call: FunctionCall,
+    waiting: Waiting,
 }
 
-impl Suspended for Waiting {
+impl Suspended for Suspension {
     fn resume(self: Box<Self>, answer: HostAnswer, work_max: u64) -> Progress {
-        let Self { mut run, call } = *self;
-        run.io.work_max = work_max;
-        let answer: ExtFunctionResult = match answer {
-            HostAnswer::Value(value) => to_python(value).into(),
-            HostAnswer::Raise(text) => raise(ExcType::RuntimeError, text).into(),
+        let Self { mut run, waiting } = *self;
+        run.work_max = work_max;
+        let answer = match answer {
+            HostAnswer::Value(value) => driver::value(&value),
+            HostAnswer::Raise(text) => driver::raise(Raise::Runtime, &text),
         };
-        let progress = run.timed(|run| call.resume(answer, PrintWriter::Callback(&mut run.io)));
-        run.go_on(progress)
+        let step = run.resumed(waiting, answer);
+        run.go_on(step)
     }
+}
+
+/// What becomes of a call.
+enum Answered {
+    /// It is answered here.
+    Here(Vec<u8>),
+    /// The kernel answers it.
+    Kernel(HostCall),
+    /// No driver makes it.
+    Nobody,
 }
 
 impl Run {
+    fn runtime_limits(&self, seed: u64) -> Limits {
+        // The interpreter's own clock counts nanoseconds from 1970 in 63 bits.
+        let now_ns = self.now.ms().checked_mul(1_000_000).and_then(|ns| u64::try_from(ns).ok());
+        Limits {
+            fuel: self.fuel_max(),
+            memory_bytes: usize::try_from(self.limits.memory_bytes).unwrap_or(usize::MAX),
+            seed,
+            now_ns,
+            output_bytes: self.limits.output_bytes,
+        }
+    }
+
+    fn fuel_max(&self) -> u64 {
+        self.work_max.saturating_mul(limits::FUEL_PER_WORK)
+    }
+
     /// Runs a piece of interpreter work and meters it.
-    fn timed(&mut self, work: impl FnOnce(&mut Self) -> Result<RunProgress, MontyException>) -> Stepped {
-        let before = self.measure_cpu.then(thread_cpu_ns);
-        let mut live = self.live;
-        let progress = live.counting(|| guarded(AssertUnwindSafe(|| work(self))));
-        self.live = live;
+    fn timed(&mut self, work: impl FnOnce() -> Step) -> Step {
+        let before = self.limits.measure_cpu.then(thread_cpu_ns);
+        let step = work();
         self.cpu_ns += before.map_or(0, |before| thread_cpu_ns().saturating_sub(before));
-        self.memory_peak = self.memory_peak.max(u64::try_from(live.bytes()).unwrap_or(u64::MAX));
-        progress
+        (self.fuel, self.memory_bytes) = (step.fuel, step.memory_bytes);
+        self.output.extend_from_slice(&step.output);
+        step
+    }
+
+    fn resumed(&mut self, waiting: Waiting, answer: Vec<u8>) -> Step {
+        let fuel = self.fuel_max();
+        self.timed(|| waiting.resume(answer, fuel))
     }
 
     fn meter(&self) -> Meter {
-        Meter { work: self.io.work, cpu_ns: self.cpu_ns, memory_bytes: self.memory_peak }
+        Meter {
+            work: self.fuel.div_ceil(limits::FUEL_PER_WORK).max(1),
+            cpu_ns: self.cpu_ns,
+            memory_bytes: self.memory_bytes,
+        }
     }
 
     /// Answers what can be answered here, up to a host call or the end.
-    fn go_on(mut self, mut stepped: Stepped) -> Progress {
+    fn go_on(mut self, mut step: Step) -> Progress {
         loop {
-            let progress = match stepped {
-                None => return self.end(Err(died())),
-                Some(Err(error)) => return self.fail(&error),
-                // A stop whose exception the code swallowed still ends it.
-                Some(Ok(_)) if self.io.stop.is_some() => return self.stopped(),
-                Some(Ok(progress)) => progress,
-            };
-            stepped = match progress {
-                RunProgress::Complete(value) => {
-                    let result = to_json(value).map_err(|problem| {
-                        CodeFailure::plain(
-                            FailureKind::NotJson,
-                            format!("TypeError: the result can't be returned: {problem}"),
-                        )
-                    });
-                    return self.end(result);
+            step = match step.outcome {
+                Outcome::Done(answer, idle) => {
+                    let meter = self.meter();
+                    if let Some(keeps) = &self.keeps {
+                        *kept(keeps) = Some(idle);
+                    }
+                    return self.end(driver::result(&answer), meter);
                 }
-                RunProgress::NameLookup(lookup) => {
-                    let answer = host::lookup(&lookup.name, lookup.object_id(), &self.entry);
-                    self.timed(|run| lookup.resume(answer, PrintWriter::Callback(&mut run.io)))
-                }
-                RunProgress::FunctionCall(call) => match self.function(call) {
-                    Ok(progress) => return progress,
-                    Err(rest) => {
-                        let (run, next) = *rest;
-                        self = run;
-                        next
+                Outcome::Trap(trap) => return self.trapped(trap),
+                Outcome::Call(asked, waiting) => match self.answered(driver::asked(&asked)) {
+                    Answered::Here(answer) => self.resumed(waiting, answer),
+                    Answered::Kernel(call) => {
+                        let answer = CodeAnswer::Call { call, meter: self.meter() };
+                        return Progress { answer, suspended: Some(Box::new(Suspension { run: self, waiting })) };
+                    }
+                    Answered::Nobody => {
+                        let message = "SystemError: the code took its driver apart, and asked for what there is not";
+                        let meter = self.meter();
+                        return self.end(Err(CodeFailure::plain(FailureKind::Raised, message)), meter);
                     }
                 },
-                RunProgress::OsCall(call) => {
-                    let answer: ExtFunctionResult = match call.function_call {
-                        OsFunctionCall::DateTimeNow(_) => self.local.date_time().into(),
-                        OsFunctionCall::DateToday => self.local.date().into(),
-                        _ => raise(ExcType::PermissionError, "code has no files, environment or processes")
-                            .into(),
-                    };
-                    self.timed(|run| call.resume(answer, PrintWriter::Callback(&mut run.io)))
-                }
-                RunProgress::ResolveFutures(futures) => {
-                    let error =
-                        raise(ExcType::RuntimeError, "nothing can be awaited here; call functions plainly");
-                    self.timed(|run| futures.abort(error, PrintWriter::Callback(&mut run.io)))
-                }
             };
         }
     }
 
-    /// A call of a function that the code does not define: suspends for the kernel, or goes on here.
-    fn function(mut self, call: FunctionCall) -> Result<Progress, Box<(Self, Stepped)>> {
-        let name = call.function_name.clone();
-        let answer: ExtFunctionResult = match answerer(&name, call.object_id, &self.entry) {
-            Answerer::Nobody => ExtFunctionResult::NotFound(name),
-            Answerer::Local => match self.local.call(&name, &call.args) {
-                Ok((value, logged)) => match logged.map_or(Ok(()), |text| self.io.print(&text)) {
-                    Ok(()) => value.into(),
-                    Err(error) => error.into(),
-                },
-                Err(error) => error.into(),
-            },
-            Answerer::Kernel(function) => match only_thinks(function, &self.entry)
-                .map_or_else(|| host_call(function, &call), Err)
-            {
-                Ok(host) => {
-                    let answer = CodeAnswer::Call { call: host, meter: self.meter() };
-                    return Ok(Progress { answer, suspended: Some(Box::new(Waiting { run: self, call })) });
-                }
-                Err(error) => error.into(),
-            },
-        };
-        let stepped = self.timed(|run| call.resume(answer, PrintWriter::Callback(&mut run.io)));
-        Err(Box::new((self, stepped)))
-    }
-
-    fn fail(self, error: &MontyException) -> Progress {
-        if self.io.stop.is_some() {
-            return self.stopped();
-        }
-        let failure = report::raised(error, &self.file, self.lines);
-        self.end(Err(failure))
-    }
-
-    fn stopped(self) -> Progress {
-        let failure = match self.io.stop {
-            Some(Stop::Output) => {
-                let most = self.io.output_max;
-                CodeFailure::plain(FailureKind::Output, format!("the code printed more than {most} bytes"))
+    fn answered(&self, asked: Asked) -> Answered {
+        let raise = |kind, text: &str| Answered::Here(driver::raise(kind, text));
+        match asked {
+            Asked::Now => Answered::Here(driver::value(&self.now.to_string().into())),
+            Asked::Source => Answered::Here(driver::value(&Value::from(&*self.source))),
+            Asked::Unfit(problem) => raise(Raise::Type, &problem),
+            Asked::Nothing => Answered::Nobody,
+            Asked::Host(HostCall { function: HostFn::Ledger(_), .. }) if self.entry != Entry::Check => {
+                Answered::Nobody
             }
-            _ => CodeFailure::plain(FailureKind::Work, "the code ran out of its budget of work"),
+            Asked::Host(call) if self.entry == Entry::Step && !call.function.looks() => {
+                let name = call.function.as_str();
+                raise(
+                    Raise::Runtime,
+                    &format!(
+                        "permission_denied: a mind thinks and does not act; return the op instead, as in return {{\"op\": \"{name}\", ...}}"
+                    ),
+                )
+            }
+            Asked::Host(call) => Answered::Kernel(call),
+        }
+    }
+
+    fn trapped(self, trap: Trap) -> Progress {
+        let raised = |message: String| CodeFailure::plain(FailureKind::Raised, message);
+        // The fuel of a run whose native calls nest too deep depends on the machine's frames: it pays for all.
+        let whole = Meter { work: self.work_max.max(1), ..self.meter() };
+        let (failure, meter) = match trap {
+            Trap::Fuel => {
+                (CodeFailure::plain(FailureKind::Work, "the code ran out of its budget of work"), whole)
+            }
+            Trap::Stack => {
+                let message = "RecursionError: maximum recursion depth exceeded in native calls";
+                (CodeFailure::plain(FailureKind::Recursion, message), whole)
+            }
+            Trap::Memory => {
+                let message = "MemoryError: the code used more memory than it may";
+                (CodeFailure::plain(FailureKind::Memory, message), self.meter())
+            }
+            Trap::Output => {
+                let message = format!("the code printed more than {} bytes", self.limits.output_bytes);
+                (CodeFailure::plain(FailureKind::Output, message), self.meter())
+            }
+            Trap::Exit(status) => {
+                let message = format!("SystemExit: the code tried to end its process with status {status}; `return` instead");
+                (raised(message), self.meter())
+            }
+            Trap::Missing(name) => {
+                let message = format!("OSError: the code called `{name}` of the system, and there is no system below it");
+                (raised(message), self.meter())
+            }
+            Trap::Other(what) => {
+                (raised(format!("SystemError: the code broke the interpreter that it ran in: {what}")), self.meter())
+            }
         };
-        self.end(Err(failure))
+        self.end(Err(failure), meter)
     }
 
-    fn end(self, result: Result<Value, CodeFailure>) -> Progress {
-        let meter = self.meter();
-        done(result, meter, self.io.output)
+    fn end(self, result: Result<Value, CodeFailure>, meter: Meter) -> Progress {
+        done(result, meter, String::from_utf8_lossy(&self.output).into_owned())
     }
-}
-
-/// A host call with JSON arguments.
-fn host_call(function: HostFn, call: &FunctionCall) -> Result<HostCall, MontyException> {
-    let unfit = |problem: String| raise(ExcType::TypeError, format!("{}(): {problem}", function.as_str()));
-    let args = call.args.iter().cloned().map(to_json).collect::<Result<_, _>>().map_err(unfit)?;
-    let mut kwargs = serde_json::Map::new();
-    for (key, value) in &call.kwargs {
-        kwargs.insert(key.to_string(), to_json(value.clone()).map_err(unfit)?);
-    }
-    Ok(HostCall { function, args, kwargs })
 }
 
 fn thread_cpu_ns() -> u64 {

@@ -31,7 +31,15 @@ pub(super) fn of(arguments: WorkplaceArgs) -> Workplace {
         IsolationArg::Thread => Isolation::Thread,
         IsolationArg::Process => Isolation::Process,
     });
-    Workplace { isolation, worker, ..Workplace::default() }
+    Workplace { isolation, worker, cache: cache_folder(), ..Workplace::default() }
+}
+
+/// The folder where the runtime of code is kept between runs: `OIKOS_CACHE`, or `oikos` in the user's own.
+pub(super) fn cache_folder() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    folder("OIKOS_CACHE")
+        .or_else(|| Some(folder("XDG_CACHE_HOME")?.join("oikos")))
+        .or_else(|| Some(folder("HOME")?.join(".cache/oikos")))
 }
 
 /// `oikos worker`: serves the process that started this one, or attempts something from inside the wall.

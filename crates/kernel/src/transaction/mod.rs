@@ -57,7 +57,7 @@ pub enum Need {
         /// The code's budget in units of work, counted from its start.
         work_max: u64,
     },
-    /// Say whether this source is in the dialect, and which functions it defines.
+    /// Say whether this source is Python, and which functions it defines.
     Check {
         /// The source.
         source: Arc<str>,

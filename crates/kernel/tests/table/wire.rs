@@ -72,7 +72,7 @@ fn calls_and_answers_go_and_come_back_as_they_were() {
 
 #[test]
 fn the_documentation_lists_every_host_function() {
-    let page = include_str!("../../../../docs/dialect.md");
+    let page = include_str!("../../../../docs/python.md");
     assert!(page.contains(&host_fn::reference()), "put this into it:\n{}", host_fn::reference());
     for spec in Function::ALL.map(|function| (function.as_str(), function.spec())) {
         assert!(spec.1.call.starts_with(&format!("{}(", spec.0)), "{}", spec.0);

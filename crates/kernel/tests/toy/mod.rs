@@ -17,7 +17,7 @@
 //! | `['raise', text]`, `['return', value]` | end it |
 //!
 //! In values, `$name` stands for a variable: `$arg0`…, `$me`, `$call.paid`, `$last.result`. Code that
-//! contains `syntax error` is not in the dialect.
+//! contains `syntax error` is refused.
 
 use std::collections::VecDeque;
 

@@ -1,6 +1,9 @@
 //! The one door of the sandbox's tests: runs a source and tells what came of it in one line.
 
-use std::sync::Arc;
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use oikos_kernel::{
     code::{CallInfo, CodeAnswer, CodeCall, CodeFailure, CodeLimits, Entry, HostAnswer, HostCall, Meter},
@@ -8,16 +11,23 @@ use oikos_kernel::{
     limits,
     time::Time,
 };
-use oikos_sandbox::{CountingAllocator, STACK_BYTES, Sandbox, ThreadSandbox};
+use oikos_sandbox::{PythonSandbox, Sandbox};
 use serde_json::{Value, json};
 
-#[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+/// The sandbox of all tests of a process; its runtime is kept where all tests of the workspace find it.
+pub(crate) fn sandbox() -> &'static PythonSandbox {
+    static SANDBOX: OnceLock<PythonSandbox> = OnceLock::new();
+    SANDBOX.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
+        PythonSandbox::open(Some(&folder), &mut |_| {}).expect("the runtime opens")
+    })
+}
 
 /// The end of a run.
 pub(crate) struct Ended {
     pub(crate) result: Result<Value, CodeFailure>,
     pub(crate) meter: Meter,
+    pub(crate) output: String,
 }
 
 impl Ended {
@@ -47,80 +57,104 @@ impl Ended {
     pub(crate) fn kind(&self) -> String {
         self.result.as_ref().map_or_else(|failure| format!("{:?}", failure.kind), |_| "Ok".into())
     }
+
+    /// The traceback of its failure.
+    pub(crate) fn report(&self) -> String {
+        match &self.result {
+            Ok(value) => panic!("it returned {value}"),
+            Err(failure) => failure.traceback.clone(),
+        }
+    }
 }
 
 type Host<'a> = &'a mut dyn FnMut(&HostCall) -> HostAnswer;
 
-/// A run that is about to happen.
-pub(crate) struct Case {
-    source: String,
-    seed: u64,
+/// A call of `run` of a source that is about to happen.
+pub(crate) fn method(source: &str, args: Value) -> CodeCall {
+    call(source, Entry::Method("run".into()), args)
 }
 
-impl Case {
-    pub(crate) fn new(source: &str) -> Self {
-        Self { source: source.into(), seed: 7 }
+/// A call that is about to happen.
+pub(crate) fn call(source: &str, entry: Entry, args: Value) -> CodeCall {
+    CodeCall {
+        source: source.into(),
+        file: "tool".into(),
+        entry,
+        args: args.as_array().cloned().unwrap_or_default(),
+        me: "tool".into(),
+        call: CallInfo {
+            caller: Some("alice".into()),
+            origin: Some("origin".into()),
+            paid: 7,
+            given: vec!["gift".into()],
+        },
+        now: Time::parse("2026-01-01T00:00:00.5Z").expect("a time"),
+        seed: 7,
+        limits: CodeLimits {
+            work: limits::WORK_PER_RUN,
+            memory_bytes: limits::CODE_MEMORY_BYTES_MAX,
+            output_bytes: limits::OUTPUT_BYTES_MAX,
+            measure_cpu: true,
+        },
     }
+}
 
-    pub(crate) fn seed(self, seed: u64) -> Self {
-        Self { seed, ..self }
-    }
+/// Runs a call that asks the kernel for nothing.
+pub(crate) fn end(call: CodeCall) -> Ended {
+    go(call, &mut |call| panic!("{call:?}"))
+}
 
-    pub(crate) fn text(&self) -> String {
-        self.end(limits::WORK_PER_RUN).text()
-    }
-
-    pub(crate) fn work(&self, work: u64) -> Ended {
-        self.end(work)
-    }
-
-    pub(crate) fn report(&self) -> String {
-        match self.end(limits::WORK_PER_RUN).result {
-            Ok(value) => panic!("it returned {value}"),
-            Err(failure) => failure.traceback,
+/// Runs a call; each of its host calls is answered while the code waits: it is a value, and may change its thread.
+pub(crate) fn go(call: CodeCall, host: Host<'_>) -> Ended {
+    let work = call.limits.work;
+    let mut progress = sandbox().start(call);
+    loop {
+        match (progress.answer, progress.suspended) {
+            (CodeAnswer::Call { call, .. }, Some(suspended)) => {
+                let answer = host(&call);
+                let thread = std::thread::spawn(move || suspended.resume(answer, work));
+                progress = thread.join().expect("the sandbox never panics");
+            }
+            (CodeAnswer::Done { result, meter, output }, _) => return Ended { result, meter, output },
+            (answer, None) => panic!("{answer:?} can't go on"),
         }
-    }
-
-    fn end(&self, work: u64) -> Ended {
-        let entry = Entry::Method("run".into());
-        go(&self.source, entry, Vec::new(), self.seed, work, &mut |call| panic!("{call:?}"))
     }
 }
 
 /// Runs each `(source, arguments of run, expectation)`; an expectation that begins with `!` names the
 /// kind of failure and a part of its message.
 pub(crate) fn check(cases: &[(&str, Value, &str)]) {
+    let mut problems = Vec::new();
     for (source, args, expected) in cases {
-        let ended = run(source, Entry::Method("run".into()), args.clone(), &mut |call| panic!("{call:?}"));
-        expect(&ended, expected, source);
+        problems.extend(differs(&end(method(source, args.clone())), expected, source));
     }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-fn expect(ended: &Ended, expected: &str, source: &str) {
+/// What is not as expected.
+fn differs(ended: &Ended, expected: &str, source: &str) -> Option<String> {
     let text = ended.text();
-    match expected.strip_prefix("! ") {
-        None => assert_eq!(text, expected, "{source}"),
+    let fits = match expected.strip_prefix("! ") {
+        None => text == expected,
         Some(rest) => {
             let (kind, part) = rest.split_once(' ').unwrap_or((rest, ""));
-            assert!(
-                text.starts_with(&format!("! {kind} ")) && text.contains(part),
-                "{source}\n{text}\n{expected}"
-            );
+            text.starts_with(&format!("! {kind} ")) && text.contains(part)
         }
-    }
+    };
+    (!fits).then(|| format!("{source}\n  {text}\n  {expected}\n"))
 }
 
 /// Runs a source whose host calls must be these, each answered with a value or an exception's text.
 pub(crate) fn with(source: &str, calls: &[(&str, Result<Value, &str>)], expected: &str) {
-    let (entry, args) = if source.starts_with("def check_permission") {
+    let (entry, args) = if source.contains("def check_permission") {
         (Entry::Check, json!(["alice", "read", "x", {}]))
-    } else if source.starts_with("def step") {
+    } else if source.contains("def step") {
         (Entry::Step, json!([{}]))
     } else {
         (Entry::Method("run".into()), json!([]))
     };
     let mut left = calls.iter();
-    let ended = run(source, entry, args, &mut |call| {
+    let ended = go(call(source, entry, args), &mut |call| {
         let (said, answer) = left.next().unwrap_or_else(|| panic!("unexpected {call:?}"));
         let made =
             format!("{} {} {}", name(call), Value::from(call.args.clone()), Value::from(call.kwargs.clone()));
@@ -130,8 +164,8 @@ pub(crate) fn with(source: &str, calls: &[(&str, Result<Value, &str>)], expected
             Err(text) => HostAnswer::Raise((*text).into()),
         }
     });
-    assert!(left.next().is_none(), "{source}: not all calls were made");
-    expect(&ended, expected, source);
+    assert!(left.next().is_none(), "{source}: not all calls were made, {}", ended.text());
+    assert_eq!(differs(&ended, expected, source), None);
 }
 
 /// The function of a call; a method of the ledger with its object.
@@ -142,74 +176,14 @@ fn name(call: &HostCall) -> String {
     }
 }
 
-pub(crate) fn run(source: &str, entry: Entry, args: Value, host: Host<'_>) -> Ended {
-    let args = args.as_array().cloned().unwrap_or_default();
-    go(source, entry, args, 7, limits::WORK_PER_RUN, host)
-}
-
-/// Runs `run(at)` of a source that asks for nothing on a sandbox that others use too.
-pub(crate) fn on(sandbox: &ThreadSandbox, source: &str, at: i64) -> String {
-    let entry = Entry::Method("run".into());
-    match sandbox.start(call(source, entry, vec![at.into()], 7, limits::WORK_PER_RUN)).answer {
-        CodeAnswer::Done { result, .. } => result.expect("a value").to_string(),
-        CodeAnswer::Call { call, .. } => panic!("{call:?}"),
-    }
-}
-
-fn call(source: &str, entry: Entry, args: Vec<Value>, seed: u64, work: u64) -> CodeCall {
-    CodeCall {
-        source: source.into(),
-        file: "tool".into(),
-        entry,
-        args,
-        me: "tool".into(),
-        call: CallInfo {
-            caller: Some("alice".into()),
-            origin: Some("origin".into()),
-            paid: 7,
-            given: vec!["gift".into()],
-        },
-        now: Time::parse("2026-01-01T00:00:00.5Z").expect("a time"),
-        seed,
-        limits: CodeLimits {
-            work,
-            memory_bytes: limits::CODE_MEMORY_BYTES_MAX,
-            output_bytes: limits::OUTPUT_BYTES_MAX,
-            measure_cpu: true,
-        },
-    }
-}
-
-fn go(source: &str, entry: Entry, args: Vec<Value>, seed: u64, work: u64, host: Host<'_>) -> Ended {
-    let call = call(source, entry, args, seed, work);
-    // Host calls are answered here while the code waits: it is a value, and may change its thread.
-    let mut progress = on_deep_stack(move || ThreadSandbox::new().start(call));
-    loop {
-        match (progress.answer, progress.suspended) {
-            (CodeAnswer::Call { call, .. }, Some(suspended)) => {
-                let answer = host(&call);
-                progress = on_deep_stack(move || suspended.resume(answer, work));
-            }
-            (CodeAnswer::Done { result, meter, .. }, _) => return Ended { result, meter },
-            (answer, None) => panic!("{answer:?} can't go on"),
-        }
-    }
-}
-
 /// The complaint of `check` about a source; empty when it is fine.
 pub(crate) fn check_source(source: &str) -> String {
     let source: Arc<str> = source.into();
-    let result = on_deep_stack(move || ThreadSandbox::new().check(&source, "tool"));
-    result.map_or_else(|failure| format!("{}\n{}", failure.message, failure.traceback), |_| String::new())
+    sandbox().check(&source, "tool").map_or_else(|failure| failure.text().to_owned(), |_| String::new())
 }
 
 /// The names that `check` finds.
 pub(crate) fn defined(source: &str) -> Vec<String> {
     let source: Arc<str> = source.into();
-    on_deep_stack(move || ThreadSandbox::new().check(&source, "tool")).expect("it is in the dialect")
-}
-
-fn on_deep_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(work);
-    thread.expect("a thread").join().expect("the sandbox never panics")
+    sandbox().check(&source, "tool").expect("it is Python")
 }
