@@ -32,6 +32,9 @@ pub(crate) enum Command {
         /// Start over; the old database is moved aside.
         #[arg(long)]
         fresh: bool,
+        /// Go on with a world whose code ran on another runtime; the change is recorded.
+        #[arg(long)]
+        adopt_runtime: bool,
         /// Print events as they happen, all or those of one type.
         #[arg(long, value_name = "TYPE", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
         events: Option<String>,

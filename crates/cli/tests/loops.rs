@@ -295,3 +295,43 @@ fn on_the_wall_clock_too_nothing_is_lost_and_nothing_comes_twice() {
         assert_eq!(paid[..seen.len()], seen[..], "{waiter}");
     }
 }
+
+/// A loop that thinks for long, and quick ones, on the wall clock.
+const SLOW: &str = "[world]\nname = 'small'\nclock = 'wall'\n[execution]\nmode = 'autonomous'\nduration = '30s'\n\
+    pace = '20ms'\n[[agents]]\nid = 'slow'\ncode = '''\ndef step(observation):\n    for number in range(1500000):\n\
+    \x20       pass\n    return {'op': 'noop'}\n'''\n[[agents]]\nid = 'quick'\ncount = 2\ncode_file = 'mind.py'\n";
+
+#[test]
+fn a_thought_that_was_under_way_at_a_kill_is_had_again() {
+    for (isolation, workers) in [("thread", 2), ("process", 2), ("thread", 1)] {
+        let small = Small::of(SLOW, "def step(observation): return {'op': 'noop'}\n");
+        let slow = || {
+            let db = small.path("a.oikos");
+            let output = oikos(["inspect", db.to_str().expect("UTF-8"), "agents", "--json"]);
+            let agents: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+            let row = agents.as_array().into_iter().flatten().find(|row| row["id"] == "slow").cloned();
+            row.map(|row| (row["state"] == "thinking", row["steps"].as_u64().unwrap_or(0)))
+        };
+        let wait = |what: &str, is_so: &dyn Fn((bool, u64)) -> bool| {
+            let begun = Instant::now();
+            while !slow().is_some_and(is_so) {
+                assert!(begun.elapsed() < Duration::from_secs(60), "{isolation}, {workers}: it never {what}");
+            }
+        };
+        // It thinks nearly all the time, so that a kill finds it at it.
+        let mut left = 0;
+        while left == 0 {
+            let mut child = small.start("a.oikos", &["--set", "execution.workers=2"]);
+            wait("thinks", &|(thinks, _)| thinks);
+            child.kill().expect("it is ours");
+            child.wait().expect("a child");
+            left = slow().filter(|(thinks, _)| *thinks).map_or(0, |(_, steps)| steps + 1);
+        }
+        let set = format!("execution.workers={workers}");
+        let mut child = small.start("a.oikos", &["--isolation", isolation, "--set", &set]);
+        wait("steps again", &|(_, steps)| steps >= left);
+        signal_to(&child, "INT");
+        child.wait().expect("a child");
+        assert!(small.verify("a.oikos").status.success());
+    }
+}

@@ -23,7 +23,10 @@ fn records(count: u64) -> Vec<Record> {
     let founders =
         ["a", "b"].map(|id| Founder { has_standing: true, scrip: 1_000_000_000, ..Founder::new(id) });
     let rules = Rules::unlimited("bench", 7, Time::default());
-    let (world, founding) = Founding { rules, source: [0; 32], founders: founders.into() }.found().unwrap();
+    let (world, founding) =
+        Founding { rules, source: [0; 32], runtime: "toy".into(), founders: founders.into() }
+            .found()
+            .unwrap();
     let [from, to] = ["a", "b"].map(|id| world.lookup(id).unwrap());
     let transfer = |seq| Record {
         seq,

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use crate::{
     error::JournalError,
     founding::{self, Founding},
-    lock::{self, Rest, Written},
+    lock::{self, Locked, Rest, Written},
     name::{Identity, Name, identity, length, names_count, open_error, remove, sync_folder, with_suffix},
     reading::{self, Reading},
     schema::{self, Found},
@@ -88,10 +88,10 @@ pub(crate) struct Writing {
     /// A write failed: the main file is left as it is.
     is_failed: bool,
     rest: Rest,
-    _wal: File,
+    _wal: Locked,
     _written: Written,
     /// The lock file beside.
-    _lock: File,
+    _lock: Locked,
 }
 
 /// Begins a journal beside a name; `over` what is there.
@@ -143,7 +143,7 @@ pub(crate) fn open(given: &Path) -> Result<Opened, JournalError> {
 }
 
 /// Opens the file of a world, which nobody else writes to, in WAL mode.
-pub(crate) fn write_to(path: &Path, lock: File) -> Result<(Connection, Writing), JournalError> {
+pub(crate) fn write_to(path: &Path, lock: Locked) -> Result<(Connection, Writing), JournalError> {
     let file = File::options().read(true).write(true).open(path).map_err(|error| open_error(path, &error))?;
     let found = file.metadata().map_err(|error| open_error(path, &error))?;
     if names_count(&found) != 1 {
@@ -170,9 +170,9 @@ pub(crate) fn write_to(path: &Path, lock: File) -> Result<(Connection, Writing),
     let wal = File::open(&beside).map_err(|error| {
         open_error(&beside, &reason_of(path, "written").unwrap_or_else(|| not_made(error)))
     })?;
-    lock::exclusively(&wal, path)?;
+    let wal = lock::exclusively(wal, path)?;
     schema::mark_open(&db, true).map_err(failed)?;
-    let of_wal = identity(&wal.metadata().map_err(|error| open_error(&beside, &error))?);
+    let of_wal = identity(&wal.file().metadata().map_err(|error| open_error(&beside, &error))?);
     let mut writing = Writing {
         path: path.into(),
         file: identity(&found),

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::{
     error::JournalError,
     file::{Note, Writing, remove_beside, settle, write_to},
-    lock,
+    lock::{self, Locked},
     name::{Name, identity, length, names_count, open_error, remove, sync_folder, with_suffix},
     reading,
     schema::{self, Found},
@@ -35,7 +35,7 @@ pub(crate) struct Founding {
     /// The name that the old world is to have.
     aside: Option<PathBuf>,
     /// The writer's lock; it goes with the file.
-    lock: Option<File>,
+    lock: Option<Locked>,
     is_established: bool,
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn header(mut file: &File) -> Option<Header> {
 /// Begins to found a world at a name; `over` what is there.
 pub(crate) fn begin(
     name: &Name,
-    lock: File,
+    lock: Locked,
     over: bool,
 ) -> Result<(Connection, Founding, Vec<Note>), JournalError> {
     let path = &name.path;

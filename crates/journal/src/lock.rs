@@ -46,9 +46,27 @@ impl Drop for Written {
     }
 }
 
+/// A file that only this writer has. Its lock ends with this, also where a process that was just started still has the
+/// file open for the moment.
+#[derive(Debug)]
+pub(crate) struct Locked(File);
+
+impl Locked {
+    pub(crate) fn file(&self) -> &File {
+        &self.0
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // If it can't be unlocked, the lock ends with the last who has the file open.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Takes the lock file beside a world, named by its real path. The system lets go of it when the process
 /// dies; the file stays.
-pub(crate) fn lock_beside(path: &Path) -> Result<File, JournalError> {
+pub(crate) fn lock_beside(path: &Path) -> Result<Locked, JournalError> {
     let beside = with_suffix(path, ".lock");
     if std::fs::symlink_metadata(&beside).is_ok_and(|found| !found.is_file()) {
         let problem = "it is no regular file, and stands where the writer's lock should; remove it".into();
@@ -59,14 +77,13 @@ pub(crate) fn lock_beside(path: &Path) -> Result<File, JournalError> {
     let opened = opened.or_else(|error| File::open(&beside).map_err(|_| error));
     let file = opened.map_err(|error| open_error(&beside, &error))?;
     give_to_owner(&file, path);
-    exclusively(&file, path)?;
-    Ok(file)
+    exclusively(file, path)
 }
 
 /// Locks a file that only one writer may have.
-pub(crate) fn exclusively(file: &File, path: &Path) -> Result<(), JournalError> {
+pub(crate) fn exclusively(file: File, path: &Path) -> Result<Locked, JournalError> {
     match file.try_lock() {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(Locked(file)),
         Err(TryLockError::WouldBlock) => Err(JournalError::Busy { path: path.into() }),
         Err(TryLockError::Error(error)) => Err(open_error(path, &error)),
     }
@@ -123,6 +140,12 @@ impl Rest {
 
     pub(crate) fn end(&self) {
         let _ = self.0.unlock();
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

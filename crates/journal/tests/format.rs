@@ -25,16 +25,17 @@ use serde_json::json;
 
 /// The format, and of each record of the batch its number, the length of its bytes and how their BLAKE3 begins.
 const PINNED: &str = "\
-format 4
-1 268 7e5c2eac0f85cf5b
-2 91 37a9e4941e3090f6
+format 5
+1 282 61f1baa8bd8b63b7
+2 92 890f0bdd9afda4ee
 3 9 260b768c52cc8745
-4 15 aa58c21e967a37d6
+4 16 1a90b87b75d2ac81
 5 103 b8b5cf4aaede5343
-6 189 b9db38f4bca51628
+6 191 95185d661949a47e
 7 87 b8cce744af8fbe77
-8 15 d8d49a54a8a899d8
+8 16 b3c12c166bf35089
 9 11 032fe29ddc92223f
+10 19 c6b4dcec560daf1a
 ";
 
 #[test]
@@ -54,7 +55,7 @@ fn the_chain_over_a_batch_is_that_of_the_format() {
     let mut journal = Journal::in_memory().unwrap();
     journal.append(&golden(), &[]).unwrap();
     let hash = blake3::Hash::from(journal.head().journal_hash).to_hex();
-    assert_eq!(hash.as_str(), "cf178bc3cdf31e253f1c9b6198d7d857a3fe3950cb170283dc51a9a93bc65292");
+    assert_eq!(hash.as_str(), "c3ac8727ec6d382ede295bad4921a3acc8ef7623bd81368ed2cffb691101eb4e");
 }
 
 /// A number for each variant, so that a new one can't be forgotten here.
@@ -85,6 +86,7 @@ fn cause_of(record: &Record) -> usize {
         Cause::Step { .. } => 5,
         Cause::Ask { .. } => 6,
         Cause::Short { .. } => 7,
+        Cause::Runtime { .. } => 8,
     }
 }
 
@@ -94,7 +96,7 @@ fn the_batch_has_every_cause_and_effect() {
     let mut causes: Vec<usize> = batch.iter().map(cause_of).collect();
     causes.sort_unstable();
     causes.dedup();
-    assert_eq!(causes, (0..8).collect::<Vec<_>>());
+    assert_eq!(causes, (0..9).collect::<Vec<_>>());
     let mut effects: Vec<usize> = batch.iter().flat_map(|record| &record.effects).map(kind_of).collect();
     effects.sort_unstable();
     effects.dedup();
@@ -103,10 +105,15 @@ fn the_batch_has_every_cause_and_effect() {
 
 fn golden() -> Vec<Record> {
     let (ann, bob, tool) = (Handle(4), Handle(5), Handle(6));
-    let cpu = Charge { principal: ann, resource: ResourceId::CPU, amount: 12 };
+    let cpu = Charge { principal: ann, resource: ResourceId::CPU, amount: 12, work: 4 };
     let records = [
         (
-            Cause::Genesis { rules: Box::new(rules()), source: [7; 32], artifacts: 3 },
+            Cause::Genesis {
+                rules: Box::new(rules()),
+                source: [7; 32],
+                artifacts: 3,
+                runtime: "toy 1".into(),
+            },
             vec![
                 Effect::Create(Box::new(creation("ann", Shared::Own(json!({ "z": 1, "a": [2.5] }).into())))),
                 Effect::Endow { to: ann, amount: 100 },
@@ -161,6 +168,7 @@ fn golden() -> Vec<Record> {
         ),
         (Cause::Ask { agent: ann, turn: 11, woke: Some(Woke::Time) }, Vec::new(), Outcome::Nothing),
         (Cause::Short { agent: bob, turn: 12 }, Vec::new(), Outcome::Nothing),
+        (Cause::Runtime { name: "toy 2".into() }, Vec::new(), Outcome::Nothing),
     ];
     let records = (1_u64..).zip(records);
     records
@@ -190,6 +198,9 @@ fn rules() -> Rules {
     rules.missing = Missing::Deny;
     rules.privacy = Privacy::Own;
     rules.cpu_meter = CpuMeter::Measured;
+    rules.work_per_run = 7_000;
+    rules.work_per_action = 9_000;
+    rules.resources_per_invoke = vec![(ResourceId::CPU, 5_000)];
     rules.mint_authorities = vec!["genesis_mint".into()];
     rules.execution = Execution::Autonomous { pace_ms: 1_000 };
     rules.on_exhaustion = OnExhaustion::Skip;

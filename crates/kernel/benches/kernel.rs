@@ -41,7 +41,10 @@ fn world(count: usize, loops: bool, rules: Rules) -> World {
         ..Founder::new(&format!("p{at}"))
     });
     let founders = founders.collect();
-    Founding { rules, source: [0; 32], founders }.found().unwrap_or_else(|error| panic!("{error}")).0
+    Founding { rules, source: [0; 32], runtime: "toy".into(), founders }
+        .found()
+        .unwrap_or_else(|error| panic!("{error}"))
+        .0
 }
 
 fn plain() -> Rules {
@@ -193,6 +196,98 @@ mod contracts {
     #[divan::bench]
     fn read_custom(bencher: Bencher<'_, '_>) {
         read_under(bencher, "c");
+    }
+}
+
+/// The work of the host, by what it is counted: beside each stands what a unit of work takes, by `limits`.
+mod host {
+    use super::*;
+
+    /// A world of a thousand principals with text of so many bytes in all.
+    fn texts(count: usize, bytes: usize) -> World {
+        let mut world = world(1_000, false, plain());
+        let (actor, now) = (world.lookup("p1").unwrap(), world.now());
+        for at in 0..count {
+            let content = "lorem ipsum dolor sit amet ".repeat(bytes / 27);
+            let value = json!({ "op": "write", "artifact": format!("t{at}"), "content": content });
+            act(&mut world, actor, Action::parse(value).unwrap(), Value::Null, now);
+        }
+        world
+    }
+
+    fn units_a_second(bencher: Bencher<'_, '_>, mut world: World, value: &Value) {
+        let (actor, now) = (world.lookup("p1").unwrap(), world.now());
+        let action = Action::parse(value.clone()).unwrap_or_else(|error| panic!("{error}"));
+        let receipt = act(&mut world, actor, action.clone(), Value::Null, now);
+        let units: u64 = receipt.charges.iter().map(|charge| charge.work).sum();
+        bencher
+            .counter(ItemsCount::new(units.max(1)))
+            .with_inputs(|| action.clone())
+            .bench_local_values(|action| act(&mut world, actor, action, Value::Null, now));
+    }
+
+    #[divan::bench]
+    fn search(bencher: Bencher<'_, '_>) {
+        units_a_second(
+            bencher,
+            texts(100, 20_000),
+            &json!({ "op": "query", "what": "search", "text": "zz" }),
+        );
+    }
+
+    #[divan::bench]
+    fn search_four_words(bencher: Bencher<'_, '_>) {
+        let query = json!({ "op": "query", "what": "search", "text": "lorem ipsum dolor zz" });
+        units_a_second(bencher, texts(100, 20_000), &query);
+    }
+
+    #[divan::bench]
+    fn rows_passed_over(bencher: Bencher<'_, '_>) {
+        units_a_second(bencher, texts(0, 0), &json!({ "op": "query", "what": "artifacts", "type": "zz" }));
+    }
+
+    #[divan::bench]
+    fn rows_shown(bencher: Bencher<'_, '_>) {
+        units_a_second(bencher, texts(0, 0), &json!({ "op": "query", "what": "artifacts" }));
+    }
+
+    #[divan::bench]
+    fn balances(bencher: Bencher<'_, '_>) {
+        units_a_second(bencher, texts(0, 0), &json!({ "op": "query", "what": "balances" }));
+    }
+
+    #[divan::bench]
+    fn events_shown(bencher: Bencher<'_, '_>) {
+        units_a_second(bencher, texts(200, 27), &json!({ "op": "query", "what": "events", "limit": 100 }));
+    }
+
+    #[divan::bench]
+    fn events_passed_over(bencher: Bencher<'_, '_>) {
+        units_a_second(
+            bencher,
+            texts(3_000, 27),
+            &json!({ "op": "query", "what": "events", "type": "edit" }),
+        );
+    }
+
+    #[divan::bench]
+    fn read_1mb(bencher: Bencher<'_, '_>) {
+        units_a_second(bencher, texts(1, 1_000_000), &json!({ "op": "read", "artifact": "t0" }));
+    }
+
+    #[divan::bench]
+    fn write_1mb(bencher: Bencher<'_, '_>) {
+        let content = "lorem ipsum dolor sit amet ".repeat(37_000);
+        units_a_second(
+            bencher,
+            texts(1, 27),
+            &json!({ "op": "write", "artifact": "t0", "content": content }),
+        );
+    }
+
+    #[divan::bench]
+    fn calls(bencher: Bencher<'_, '_>) {
+        units_a_second(bencher, texts(0, 0), &json!(vec![transfer(); 1_000]));
     }
 }
 

@@ -38,6 +38,8 @@ pub enum EventKind {
     Pause,
     /// The machine's clock and the world's were found apart; nobody did it.
     Clock,
+    /// Code runs on another runtime from here on.
+    Runtime,
 }
 
 impl EventKind {
@@ -69,6 +71,7 @@ impl EventKind {
             Self::Rescue => "rescue",
             Self::Pause => "pause",
             Self::Clock => "clock",
+            Self::Runtime => "runtime",
         }
     }
 }
@@ -409,6 +412,11 @@ pub const SPECS: &[EventSpec] = &[
         "under the wall clock, nothing had run for a second or more, or the machine's clock was moved by as much; there is no `actor`",
         &[is(Detail, "`away`, `forward` or `back`, and by how much: `back 1h`")],
     ),
+    spec(
+        EventKind::Runtime,
+        "code runs on another runtime from here on; there is no `actor`",
+        &[is(Detail, "the name of the runtime")],
+    ),
 ];
 
 impl EventSpec {
@@ -466,7 +474,7 @@ fn type_schema(spec: &EventSpec) -> Value {
     );
     property("time", json!({ "type": "string", "format": "date-time" }));
     property("type", json!({ "const": spec.kind.as_str() }));
-    if spec.kind != EventKind::Clock {
+    if !matches!(spec.kind, EventKind::Clock | EventKind::Runtime) {
         required.push("actor");
         property("actor", json!({ "type": "string", "description": "the id of the immediate caller" }));
     }

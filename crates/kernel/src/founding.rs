@@ -25,6 +25,8 @@ pub struct Founding {
     pub rules: Rules,
     /// BLAKE3 of the world file with all it refers to.
     pub source: [u8; 32],
+    /// The name of the runtime on which its code runs.
+    pub runtime: String,
     /// The artifacts, in the order of their handles; references may point forward.
     pub founders: Vec<Founder>,
 }
@@ -134,7 +136,9 @@ impl Founding {
             }
         }
         let start = self.rules.start;
-        let genesis = Cause::Genesis { rules: Box::new(self.rules.clone()), source: self.source, artifacts };
+        let runtime = self.runtime;
+        let genesis =
+            Cause::Genesis { rules: Box::new(self.rules.clone()), source: self.source, artifacts, runtime };
         let mut records = Records::beginning_with(genesis, start)?;
         let mut alike = Alike::default();
         let decides: Vec<bool> = order.iter().map(|founder| founder.decides).collect();

@@ -102,9 +102,12 @@ impl Function {
             ),
             Self::StorageSet => (&["key", "value"], "storage_set(key, value)", "as the op `store`", false),
             Self::StorageDelete => (&["key"], "storage_delete(key)", "removes a key", false),
-            Self::StorageList => {
-                (&["prefix"], "storage_list(prefix=\"\")", "the keys of this artifact's own storage", true)
-            }
+            Self::StorageList => (
+                &["prefix", "after", "limit"],
+                "storage_list(prefix=\"\", after=None, limit=None)",
+                "the keys of this artifact's own storage, in order: those with a prefix, after a key, so many",
+                true,
+            ),
             Self::CallLlm => (&["prompt"], "call_llm(prompt)", "not in this version: `unsupported`", false),
             Self::GetArtifactInfo => {
                 (&["artifact"], "get_artifact_info(artifact)", "metadata without content", true)

@@ -28,6 +28,8 @@ pub const KEPT_SHORT_BYTES_MAX: usize = 1_024;
 /// Bytes that an artifact, a tombstone, an account, a key of storage, a name in `depends_on` and a kept
 /// action id count for on somebody's disk beside their words and values: about what a row of a table takes.
 pub const BASE_BYTES: usize = 16;
+/// Agents of one code whose steps in a tick are thought as one batch: it decides what their steps cost.
+pub const STEPS_PER_BATCH: usize = 16;
 /// How deep invocations nest.
 pub const INVOKE_DEPTH_MAX: u32 = 5;
 /// How deep permission checks nest.
@@ -101,6 +103,8 @@ pub const BATCH_RECORDS_MAX: usize = 65_536;
 /// How many times larger than its packed bytes a batch or a snapshot may be, give or take 16 KiB, so
 /// that a small file can't ask for much memory; a writer pads a batch that compresses better.
 pub const UNPACKED_PER_PACKED_MAX: usize = 128;
+/// Bytes of the name of a runtime of code: a version and a hash.
+pub const RUNTIME_BYTES_MAX: usize = 256;
 /// Bytes of a world file: some hundred thousand lines.
 pub const WORLD_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a world file and the files that it names, together, as JSON: so the database keeps them.
@@ -115,8 +119,36 @@ pub const MEASURES_MAX: usize = 1_000;
 pub const LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Fuel of the runtime that one unit of work stands for; a run's fuel counts up to whole units.
 pub const FUEL_PER_WORK: u64 = 50_000;
-/// Units of work one run of code may use.
-pub const WORK_PER_RUN_MAX: u64 = 200_000;
+/// CPU of one unit of work where a world names no other, in nanoseconds: about what a unit takes.
+pub const CPU_NS_PER_WORK: u64 = 5_000;
+/// Units of work one run of code may use where a world names no other number: about a second.
+pub const WORK_PER_RUN: u64 = 200_000;
+/// Units of work one action may use, with all that it calls, where a world names no other number: about two
+/// seconds, and less than three on a slow machine.
+pub const WORK_PER_ACTION: u64 = 400_000;
+/// Parts of a unit of work, in which the work of the host is counted: about a nanosecond each. The rest of
+/// an action's parts, below a unit, is free.
+pub const PARTS_PER_WORK: u64 = 4_096;
+/// Parts that an op or a host function takes by being called, with values that fill no page.
+pub const PARTS_PER_CALL: u64 = 1_024;
+/// Bytes of a page: values that go into code or come out of it are counted by whole pages.
+pub const PAGE_BYTES: u64 = 4_096;
+/// Parts that a row takes which is passed over; a number or a name that is given of it takes as much once more.
+pub const PARTS_PER_ROW: u64 = 64;
+/// Parts that a row takes which is shown: an event, a resource, an agent.
+pub const PARTS_PER_ROW_SHOWN: u64 = 1_024;
+/// Parts that the metadata of an artifact takes.
+pub const PARTS_PER_METADATA: u64 = 4_096;
+/// Parts that a byte takes which is read or converted.
+pub const PARTS_PER_BYTE: u64 = 1;
+/// Bytes of ASCII that are searched for a part.
+pub const BYTES_SEARCHED_PER_PART: u64 = 2;
+/// Parts that a byte takes which is searched in a text with other letters.
+pub const PARTS_PER_BYTE_SEARCHED: u64 = 4;
+/// Parts that a byte takes which is written: it is counted, encoded, packed and hashed.
+pub const PARTS_PER_BYTE_WRITTEN: u64 = 4;
+/// Parts that a byte of source takes which is compiled, whether it was compiled before or not.
+pub const PARTS_PER_SOURCE_BYTE: u64 = 1_024;
 /// Memory of one invocation, in bytes.
 pub const CODE_MEMORY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes that one invocation may print or log.
@@ -125,6 +157,10 @@ pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
 pub const PAGE_ROWS: usize = 64;
 
 const _: () = {
+    assert!(1 <= WORK_PER_RUN && WORK_PER_RUN <= WORK_PER_ACTION);
+    // The longest source can be compiled, and the longest content be written, within one action.
+    assert!(CODE_BYTES_MAX as u64 * PARTS_PER_SOURCE_BYTE < WORK_PER_RUN * PARTS_PER_WORK);
+    assert!(CONTENT_BYTES_MAX as u64 * PARTS_PER_BYTE_WRITTEN < WORK_PER_RUN * PARTS_PER_WORK);
     assert!(CODE_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(STORAGE_VALUE_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(CONTENT_BYTES_MAX < LINE_BYTES_MAX);

@@ -172,7 +172,8 @@ impl Receipt {
             | Cause::Tick { .. }
             | Cause::Clock { .. }
             | Cause::Ask { .. }
-            | Cause::Short { .. } => String::new(),
+            | Cause::Short { .. }
+            | Cause::Runtime { .. } => String::new(),
         };
         Self {
             seq: Some(record.seq),

@@ -22,7 +22,7 @@ pub use crate::{
 };
 
 /// The version of the journal's format.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// One entry of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +54,8 @@ pub enum Cause {
         source: [u8; 32],
         /// How many artifacts are founded, in this record and those of [`Cause::Founding`] that follow it.
         artifacts: u32,
+        /// The runtime of code, by its name: another one may run it otherwise.
+        runtime: String,
     },
     /// The founding goes on: one record does not hold it.
     Founding,
@@ -106,6 +108,11 @@ pub enum Cause {
         /// As that of a step.
         turn: u64,
     },
+    /// The world was taken over to another runtime of code, which runs it from here on.
+    Runtime {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// The outcome of one act of thinking.
@@ -141,8 +148,10 @@ pub struct Charge {
     pub principal: Handle,
     /// The resource used.
     pub resource: ResourceId,
-    /// How much, in base units.
+    /// How much, in base units, at least 1.
     pub amount: i64,
+    /// Of CPU: the units of work that it was for.
+    pub work: u64,
 }
 
 /// A change of the world, as a delta with a guard where it can be.

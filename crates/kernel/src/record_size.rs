@@ -22,7 +22,7 @@ const EVENT: usize = 96;
 /// Bytes of an effect's numbers, tags and lengths, with those of the three events that it can bring upon loops.
 const EFFECT: usize = 160 + 3 * EVENT;
 /// Bytes of a charge, with those of the two events that it can bring upon loops.
-pub(crate) const CHARGE: usize = 32 + 2 * EVENT;
+pub(crate) const CHARGE: usize = 42 + 2 * EVENT;
 
 fn text(text: &str) -> usize {
     LENGTH + text.len()
@@ -142,7 +142,10 @@ impl Cause {
         4 * NUMBER
             + match self {
                 // Rules are short and there once; nothing cheaper than writing them tells how long they are.
-                Self::Genesis { rules, .. } => 64 + postcard::to_stdvec(rules).map_or(0, |bytes| bytes.len()),
+                Self::Genesis { rules, runtime, .. } => {
+                    64 + text(runtime) + postcard::to_stdvec(rules).map_or(0, |bytes| bytes.len())
+                }
+                Self::Runtime { name } => text(name),
                 Self::Founding
                 | Self::Tick { .. }
                 | Self::Clock { .. }

@@ -105,7 +105,7 @@ pub struct Refusal {
     pub index: Option<u32>,
     /// The principal and the resource that fell short, if that is the reason.
     pub lack: Option<Lack>,
-    /// Whether a bound of the payer's own (`max_spend`) is the reason.
+    /// Whether a bound of the payer's own (`max_spend`, `max_resources`) or of the whole action is the reason.
     pub bound: bool,
     /// The principal whose affairs it tells, where they may be private, and the words for those who may not
     /// know them.

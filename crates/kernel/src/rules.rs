@@ -98,6 +98,12 @@ pub struct Rules {
     pub cpu_meter: CpuMeter,
     /// CPU of one unit of work, in nanoseconds, at least 1.
     pub cpu_ns_per_work: u64,
+    /// Units of work one run of code may use, at least 1.
+    pub work_per_run: u64,
+    /// Units of work one action may use, with all that it calls, at least 1.
+    pub work_per_action: u64,
+    /// The most of each resource that an invocation may take of its caller where it says nothing.
+    pub resources_per_invoke: Vec<(ResourceId, i64)>,
     /// CPU an agent must have before it thinks, in microseconds.
     pub step_reserve_us: i64,
     /// Artifacts that may `mint`.
@@ -122,7 +128,13 @@ impl Rules {
             return Err(("resources", "there are more than a world may name"));
         }
         if self.cpu_ns_per_work == 0 {
-            return Err(("cpu_per_256_instructions", "it must be at least 1ns"));
+            return Err(("cpu_per_work", "it must be at least 1ns"));
+        }
+        if self.work_per_run == 0 || self.work_per_action == 0 {
+            return Err(("work_per_run", "code and actions may use at least 1 unit of work"));
+        }
+        if self.resources_per_invoke.iter().any(|(id, most)| usize::from(id.0) >= names.len() || *most < 0) {
+            return Err(("resources_per_invoke", "it names amounts of resources that there are"));
         }
         let (Execution::Tick { ms } | Execution::Autonomous { pace_ms: ms }) = self.execution;
         if ms < limits::STEP_MS_MIN {
@@ -172,7 +184,10 @@ impl Rules {
             missing: Missing::Freeware,
             privacy: Privacy::Public,
             cpu_meter: CpuMeter::Work,
-            cpu_ns_per_work: 3_000,
+            cpu_ns_per_work: limits::CPU_NS_PER_WORK,
+            work_per_run: limits::WORK_PER_RUN,
+            work_per_action: limits::WORK_PER_ACTION,
+            resources_per_invoke: Vec::new(),
             step_reserve_us: 1_000,
             mint_authorities: Vec::new(),
             execution: Execution::Tick { ms: 60_000 },
@@ -218,17 +233,10 @@ impl Rules {
         }
     }
 
-    /// Microseconds of CPU for units of work: rounded up, at least 1.
+    /// Microseconds of CPU for units of work: rounded up.
     #[must_use]
     pub fn cpu_us(&self, work: u64) -> i64 {
         let ns = u128::from(work) * u128::from(self.cpu_ns_per_work);
-        i64::try_from(ns.div_ceil(1_000)).unwrap_or(i64::MAX).max(1)
-    }
-
-    /// How many units of work `us` microseconds of CPU pay for.
-    #[must_use]
-    pub fn work_for(&self, us: i64) -> u64 {
-        let ns = u128::try_from(us).unwrap_or(0) * 1_000;
-        u64::try_from(ns / u128::from(self.cpu_ns_per_work.max(1))).unwrap_or(u64::MAX)
+        i64::try_from(ns.div_ceil(1_000)).unwrap_or(i64::MAX)
     }
 }

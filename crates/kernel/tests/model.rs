@@ -23,6 +23,8 @@ mod parse;
 mod support;
 #[path = "model/windows.rs"]
 mod windows;
+#[path = "model/work.rs"]
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -137,6 +139,12 @@ fn compare_receipt(world: &World, model: &Model, receipt: &Receipt, told: &str) 
         .map(|charge| ((name(charge.principal), usize::from(charge.resource.0)), charge.amount))
         .collect();
     assert_eq!(charges, model.charges, "charges: {told}");
+    for charge in receipt.charges.iter().filter(|charge| charge.resource == ResourceId::CPU) {
+        // No op costs CPU in these worlds: all of it is for work, and all work is charged.
+        assert_eq!(charge.amount, model.cpu_us(charge.work), "work: {told}");
+    }
+    let units: u64 = receipt.charges.iter().map(|charge| charge.work).sum();
+    assert_eq!(units, model.rules.work_per_action - model.work_left, "the meter: {told}");
     let payments: Vec<(String, String, i64, &str)> = receipt
         .payments
         .iter()

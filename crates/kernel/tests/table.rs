@@ -36,3 +36,5 @@ mod resources;
 #[path = "table/spy.rs"]
 mod spy;
 mod toy;
+#[path = "table/work.rs"]
+mod work;

@@ -44,8 +44,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     }
-    for script in ["guest/boot.py", "guest/driver.py"] {
-        let text = std::fs::read(script)?;
+    for script in ["boot.py", "surroundings.py", "sharing.py", "driver.py"] {
+        let text = std::fs::read(Path::new("guest").join(script))?;
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(&text);
     }

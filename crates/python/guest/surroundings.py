@@ -161,7 +161,6 @@ class Loop(asyncio.BaseEventLoop):
 
 seeded_attributes = vars(seeded)
 unseeded = types.ModuleType("random", seeded.__doc__)
-unseeded.__spec__, unseeded.__loader__ = seeded.__spec__, seeded.__loader__
 
 
 def seeding(name):
@@ -177,7 +176,16 @@ def seeding(name):
         raise AttributeError(f"module 'random' has no attribute {name!r}") from None
 
 
-unseeded.__getattr__ = seeding
+def unseed():
+    """Makes it a module that nobody has looked into."""
+    known = vars(unseeded)
+    known.clear()
+    for name in ("__name__", "__doc__", "__spec__", "__loader__"):
+        known[name] = seeded_attributes[name]
+    known["__getattr__"] = seeding
+
+
+unseed()
 
 
 def without_seed():

@@ -64,8 +64,12 @@ impl Booting {
         self.function::<(), ()>("boot")?.call(&mut self.store, ())?;
         self.function::<i32, ()>("Py_InitializeEx")?.call(&mut self.store, 0)?;
         self.function::<(), ()>("oikos_install")?.call(&mut self.store, ())?;
-        let scripts =
-            [(image::BOOT, "<boot>"), (image::SURROUNDINGS, "<oikos>"), (image::DRIVER, "<oikos>")];
+        let scripts = [
+            (image::BOOT, "<boot>"),
+            (image::SURROUNDINGS, "<oikos>"),
+            (image::SHARING, "<oikos>"),
+            (image::DRIVER, "<oikos>"),
+        ];
         for (text, file) in scripts {
             self.script(&named(text, file))?;
         }

@@ -1,16 +1,20 @@
 //! The autonomous scheduler: each agent steps when its own turn comes. Under the virtual clock time
-//! jumps to the next turn; under the wall clock it waits for it, and for nothing else.
+//! jumps to the next turn, and one turn follows the other; under the wall clock it waits for it, and for nothing else:
+//! others think meanwhile.
+
+use std::sync::Arc;
 
 use oikos_kernel::{id::Handle, time::Time};
 
 use crate::{
+    beside::{Beside, THOUGHTS_PER_WORKER},
     config::ClockKind,
     desk::Counter,
     error::RunError,
     lateness::Lateness,
     sequencer::Sequencer,
     stop::Stop,
-    turn::{act, pass, think},
+    turn::{act, act_late, ask, pass, think},
 };
 
 /// Turns between two looks at how far the run is.
@@ -40,22 +44,61 @@ impl AutonomousScheduler {
         end: Time,
         counter: &Counter,
         stop: &Stop,
+        progress: impl FnMut(&Sequencer),
+    ) -> Result<bool, RunError> {
+        let is_wall = sequencer.clock() == ClockKind::Wall;
+        // A world that has ended is not gone on with, however long that was ago.
+        if is_wall && sequencer.world().now() >= end {
+            return Ok(true);
+        }
+        let interpreter = sequencer.interpreter();
+        let are_beside = is_wall && interpreter.mind.is_none() && interpreter.workers > 1;
+        let threads = if are_beside { THOUGHTS_PER_WORKER * interpreter.workers } else { 0 };
+        let sandbox = Arc::clone(&interpreter.sandbox);
+        std::thread::scope(|scope| {
+            let mut beside = Beside::start(scope, threads, &sandbox, counter);
+            ask_again(sequencer, &mut beside)?;
+            let has_ended = self.run_turns(sequencer, end, counter, stop, &mut beside, progress)?;
+            while let Some(thought) = beside.last()? {
+                sequencer.bring_up()?;
+                act_late(sequencer, thought)?;
+            }
+            if is_wall && has_ended {
+                // So that it is known to have ended, however long it is shut after.
+                sequencer.mark_clock()?;
+            } else {
+                sequencer.note_time(0)?;
+            }
+            Ok(has_ended)
+        })
+    }
+
+    /// As [`Self::run`], but for the last thoughts of those who think beside.
+    fn run_turns(
+        &mut self,
+        sequencer: &mut Sequencer,
+        end: Time,
+        counter: &Counter,
+        stop: &Stop,
+        beside: &mut Beside,
         mut progress: impl FnMut(&Sequencer),
     ) -> Result<bool, RunError> {
         let mut turns = 0_u32;
         let away_ms = sequencer.world().away_ms();
-        // A world that has ended is not gone on with, however long that was ago.
-        if sequencer.clock() == ClockKind::Wall && sequencer.world().now() >= end {
-            return Ok(true);
-        }
         loop {
             counter.serve(sequencer)?;
             sequencer.bring_up()?;
+            while let Some(thought) = beside.come()? {
+                act_late(sequencer, thought)?;
+            }
             let end = end.after_ms(sequencer.world().away_ms() - away_ms).ok_or(RunError::EndOfTime)?;
             // Last before a wait: the ring of a stop may have been served away.
             if stop.is_asked() {
-                sequencer.note_time(0)?;
                 return Ok(false);
+            }
+            if beside.is_full() {
+                counter.wait(None, sequencer)?;
+                continue;
             }
             let next = sequencer.next_turn().filter(|(due, _)| *due < end);
             match sequencer.clock() {
@@ -78,15 +121,13 @@ impl AutonomousScheduler {
                     // It may have come since the time was asked for.
                     sequencer.tell_time()?;
                     if sequencer.now() >= end {
-                        // So that it is known to have ended, however long it is shut after.
-                        sequencer.mark_clock()?;
                         return Ok(true);
                     }
                     self.lateness.add(sequencer.since(instant));
                 }
             }
             if let Some((_, agent)) = next {
-                turn(sequencer, agent)?;
+                turn(sequencer, agent, beside)?;
             }
             turns = turns.wrapping_add(1);
             if turns.is_multiple_of(TURNS_PER_PROGRESS) {
@@ -96,13 +137,40 @@ impl AutonomousScheduler {
     }
 }
 
-fn turn(sequencer: &mut Sequencer, agent: Handle) -> Result<(), RunError> {
+/// Takes the turn of an agent. If it thinks for longer than a slice, it acts when it comes to an end.
+fn turn(sequencer: &mut Sequencer, agent: Handle, beside: &mut Beside) -> Result<(), RunError> {
     let now = sequencer.now();
-    let (world, interpreter) = sequencer.parts();
-    let turn = world.agent(agent).map_or(0, |row| row.steps);
-    if !world.can_step(agent, now) {
+    let turn = sequencer.world().agent(agent).map_or(0, |row| row.steps);
+    if !sequencer.world().can_step(agent, now) {
         return pass(sequencer, agent, turn);
     }
-    let thought = think(world, interpreter, agent, turn, now)?;
-    act(sequencer, thought)
+    if !beside.is_open() {
+        let (world, interpreter) = sequencer.parts();
+        let thought = think(world, interpreter, agent, turn, now)?;
+        return act(sequencer, thought);
+    }
+    beside.think(sequencer.share(), agent, turn, now);
+    match beside.soon(agent)? {
+        Some(thought) => act(sequencer, thought),
+        None => ask(sequencer, agent, turn),
+    }
+}
+
+/// Lets those think again who thought when the world was shut: their thoughts are lost, and they see what came since.
+fn ask_again(sequencer: &mut Sequencer, beside: &mut Beside) -> Result<(), RunError> {
+    let asked = sequencer.world().agents().filter(|agent| agent.is_thinking());
+    let asked: Vec<(Handle, u64)> = asked.map(|agent| (agent.handle, agent.steps)).collect();
+    for (agent, turn) in asked {
+        sequencer.bring_up()?;
+        ask(sequencer, agent, turn)?;
+        let now = sequencer.now();
+        if beside.is_open() {
+            beside.think(sequencer.share(), agent, turn, now);
+        } else {
+            let (world, interpreter) = sequencer.parts();
+            let thought = think(world, interpreter, agent, turn, now)?;
+            act(sequencer, thought)?;
+        }
+    }
+    Ok(())
 }

@@ -149,6 +149,11 @@ impl Desk {
     }
 }
 
+/// Waits for something that others send, but no longer than `left`.
+pub(crate) fn within<T>(receiver: &Receiver<T>, left: Duration) -> Option<T> {
+    receiver.recv_timeout(left).ok()
+}
+
 impl Counter {
     pub(crate) fn open() -> Self {
         let (sender, receiver) = sync_channel(WAITING_MAX);

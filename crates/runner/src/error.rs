@@ -39,7 +39,7 @@ pub enum RunError {
     Unsupported(String),
     /// There is no interpreter.
     #[error(transparent)]
-    Runtime(#[from] RuntimeError),
+    Interpreter(#[from] RuntimeError),
     /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -49,6 +49,18 @@ pub enum RunError {
     /// The books of the world do not add up.
     #[error("internal error: {0}")]
     Audit(#[from] AuditError),
+    /// The code of the world ran on another runtime.
+    #[error(
+        "the code of this world runs on `{made_by}`, and this version of oikos has `{here}`, on which it may do other \
+         things: go on with the version that made it, or take the world over by `oikos run FILE --adopt-runtime`, \
+         which records the change; `verify`, `log` and `inspect` need no runtime"
+    )]
+    Runtime {
+        /// The name of the runtime that the world records.
+        made_by: String,
+        /// The name of the one that is here.
+        here: String,
+    },
     /// There is no process to run code in.
     #[error(
         "{0}; nothing has happened, and the same command goes on; `isolation = \"thread\"` needs no other process"
@@ -87,6 +99,7 @@ impl RunError {
                 | Self::Founding(_)
                 | Self::Code { .. }
                 | Self::Differs { .. }
+                | Self::Runtime { .. }
                 | Self::Unsupported(_)
                 | Self::Journal(JournalError::Missing { .. } | JournalError::Name { .. })
         )

@@ -5,6 +5,7 @@
 
 mod agenda;
 mod autonomous;
+mod beside;
 mod bus;
 mod clock;
 pub mod config;

@@ -11,6 +11,7 @@ use oikos_kernel::{
     time::{Time, format_duration_ms},
     world::World,
 };
+use oikos_sandbox::check;
 
 use crate::{
     autonomous::AutonomousScheduler,
@@ -127,7 +128,7 @@ impl Live {
             let decides = match known {
                 Some((_, decides)) => *decides,
                 None => {
-                    let names = sandbox.check(code, &founder.id).map_err(|failure| RunError::Code {
+                    let names = check(&**sandbox, code, &founder.id)?.map_err(|failure| RunError::Code {
                         id: founder.id.clone(),
                         problem: failure.text().to_owned(),
                     })?;
@@ -149,7 +150,8 @@ impl Live {
             file.founding.rules.start.after_ms(ms).ok_or(RunError::EndOfTime)?;
         }
         let founders = std::mem::take(&mut file.founding.founders);
-        let (world, records) = Founding { founders, ..file.founding.clone() }.found()?;
+        let runtime = code.0.sandbox.runtime().to_owned();
+        let (world, records) = Founding { founders, runtime, ..file.founding.clone() }.found()?;
         let mut journal = journal()?;
         journal.append(&records, &[(SOURCE, &encode(&file.source))])?;
         Self::begin(world, None, journal, code, file, (clock, None))
@@ -179,17 +181,27 @@ impl Live {
     /// Opens a world where its journal ends. A tick that was cut short goes on where it was.
     ///
     /// # Errors
-    /// When the journal is damaged or can't be read.
+    /// When the journal is damaged or can't be read, or its code ran on another runtime.
     pub fn open(journal: Journal) -> Result<Self, RunError> {
         Self::open_in(&Workplace::default(), journal)
     }
 
     pub(crate) fn open_in(workplace: &Workplace, journal: Journal) -> Result<Self, RunError> {
         let source = recorded_source(&journal)?;
+        Self::go_on(workplace, journal, &source, false)
+    }
+
+    /// Goes on with a world by a world file, which is recorded if it is a new one and nothing refuses to go on.
+    fn go_on(
+        workplace: &Workplace,
+        mut journal: Journal,
+        source: &Source,
+        is_new: bool,
+    ) -> Result<Self, RunError> {
         let (world, began) = state(&journal)?;
         // A file that the world was not founded from is not read: its agents may be millions.
-        founded_from(&world, &source)?;
-        let file = config::reload(&source, library::founders())?;
+        founded_from(&world, source)?;
+        let file = config::reload(source, library::founders())?;
         let clock = match file.plan.clock {
             ClockKind::Virtual => (Clock::Virtual, None),
             ClockKind::Wall => {
@@ -198,7 +210,19 @@ impl Live {
             }
         };
         let code = workplace.interpreter(&file.plan)?;
-        Self::begin(world, began, journal, code, file, clock)
+        let runtime = code.0.sandbox.runtime().to_owned();
+        let is_other = world.runtime() != runtime;
+        if is_other && !workplace.adopt_runtime {
+            return Err(RunError::Runtime { made_by: world.runtime().into(), here: runtime });
+        }
+        if is_new {
+            journal.set_meta(SOURCE, &encode(source))?;
+        }
+        let mut live = Self::begin(world, began, journal, code, file, clock)?;
+        if is_other {
+            live.sequencer.run_on(runtime)?;
+        }
+        Ok(live)
     }
 
     /// Opens the world of a world file's database, or founds it where there is none.
@@ -217,7 +241,7 @@ impl Live {
         if !Journal::holds_world(db)? {
             return Self::found_in(workplace, file, || Journal::create(db));
         }
-        let mut journal = Journal::open(db)?;
+        let journal = Journal::open(db)?;
         let before = recorded(&journal)?;
         let mut differences = file.source.differences(&before.source);
         match (file.plan.lasts, before.plan.lasts) {
@@ -234,10 +258,7 @@ impl Live {
         if !differences.is_empty() {
             return Err(RunError::Differs { db: db.display().to_string(), differences });
         }
-        if file.source != before.source {
-            journal.set_meta(SOURCE, &encode(&file.source))?;
-        }
-        Self::open_in(workplace, journal)
+        Self::go_on(workplace, journal, &file.source, file.source != before.source)
     }
 
     /// The world.

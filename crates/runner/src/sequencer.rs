@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use oikos_agents::Mind;
 use oikos_journal::{Head, Journal, JournalError};
 use oikos_kernel::{
-    event::{Event, Filter},
+    event::{Event, EventKind, Filter},
     id::Handle,
     op::Query,
     receipt::Receipt,
@@ -56,7 +56,8 @@ pub(crate) struct Interpreter {
 /// After its first fault it acknowledges nothing any more: a world that is half changed, or ahead of its
 /// journal, must be opened again.
 pub struct Sequencer {
-    world: World,
+    /// Shared with those who think on it; a change makes a copy for as long as somebody does.
+    world: Arc<World>,
     writer: Writer,
     interpreter: Interpreter,
     clock: Clock,
@@ -109,7 +110,7 @@ impl Sequencer {
         Ok(Self {
             snapshot_seq: journal.snapshot_seq()?,
             now: world.now(),
-            world,
+            world: Arc::new(world),
             writer: Writer::new(journal),
             interpreter,
             clock,
@@ -145,7 +146,12 @@ impl Sequencer {
     }
 
     pub(crate) fn world_mut(&mut self) -> &mut World {
-        &mut self.world
+        Arc::make_mut(&mut self.world)
+    }
+
+    /// The world as it stands, to think on while it goes on.
+    pub(crate) fn share(&self) -> Arc<World> {
+        Arc::clone(&self.world)
     }
 
     /// The world to execute on, and what runs its code.
@@ -269,6 +275,15 @@ impl Sequencer {
     /// Only faults.
     pub(crate) fn mark_clock(&mut self) -> Result<(), RunError> {
         self.mark(Cause::Clock { away_ms: 0 })
+    }
+
+    /// A record of the runtime on which code runs from here on.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn run_on(&mut self, name: String) -> Result<(), RunError> {
+        let event = Event { detail: Some(name.clone()), ..Event::new(EventKind::Runtime, Handle::NOBODY) };
+        self.happen(Cause::Runtime { name }, vec![event])
     }
 
     /// How long it is until an instant; nothing if it has come, or under the virtual clock.
@@ -404,7 +419,7 @@ impl Sequencer {
         let Finished { charges, effects, events, outcome, whole, .. } = finished;
         let (seq, time) = (self.world.seq() + 1, self.now);
         let record = Record { seq, time, cause, charges, effects, events, outcome };
-        let enacted = self.world.enact(record);
+        let enacted = Arc::make_mut(&mut self.world).enact(record);
         let record = self.sound(enacted)?;
         if let Some(agenda) = &mut self.agenda {
             agenda.follow(&self.world);

@@ -28,8 +28,9 @@ pub(crate) struct TickScheduler {
 
 /// The agents whose turn it is in a tick.
 struct Turns {
-    /// Those who think.
-    able: Vec<Handle>,
+    /// Those who think, in batches. Of a tick that was cut short a batch may hold some whose turn is over: they think
+    /// again, since those after them go on from what they left.
+    able: Vec<Vec<Handle>>,
     /// Those who lack the CPU.
     short: Vec<Handle>,
 }
@@ -163,7 +164,8 @@ fn turns_of(
         pass(sequencer, agent, tick.number)?;
     }
     let thoughts = think_all(snapshot, &left.able, tick, sequencer, counter, stop)?;
-    let Some(thoughts) = thoughts else { return Ok(false) };
+    let Some(mut thoughts) = thoughts else { return Ok(false) };
+    thoughts.retain(|thought| is_left(snapshot, sequencer.world(), thought.agent, tick));
     // The costs of thinking are charged when the agent acts; until then nobody else may use them.
     let world = sequencer.world_mut();
     let reserve = |thought: Thinking| {
@@ -194,16 +196,21 @@ fn turns_of(
     Ok(!stopped)
 }
 
+/// Whether an agent's turn is still to come.
+fn is_left(snapshot: &World, world: &World, agent: Handle, tick: Tick) -> bool {
+    let alive = |world: &World| world.get(agent).is_some_and(|artifact| !artifact.is_deleted());
+    alive(snapshot) && alive(world) && world.agent(agent).is_none_or(|now| now.last_turn != Some(tick.number))
+}
+
 /// The agents whose turn it is, or still is: due as the tick began, and without a turn in it so far.
 fn turns(snapshot: &World, world: &World, tick: Tick) -> Turns {
-    let alive =
-        |world: &World, agent: Handle| world.get(agent).is_some_and(|artifact| !artifact.is_deleted());
-    let due = snapshot
-        .agents()
-        .filter(|agent| agent.due().is_some_and(|due| due <= tick.time))
-        .filter(|agent| alive(snapshot, agent.handle) && alive(world, agent.handle))
-        .filter(|agent| world.agent(agent.handle).is_none_or(|now| now.last_turn != Some(tick.number)))
-        .map(|agent| agent.handle);
-    let (able, short) = due.partition(|agent| snapshot.can_step(*agent, tick.time));
+    let due = snapshot.agents().filter(|agent| agent.due().is_some_and(|due| due <= tick.time));
+    let due = due.map(|agent| agent.handle);
+    let (able, mut short): (Vec<_>, Vec<_>) = due.partition(|agent| snapshot.can_step(*agent, tick.time));
+    let is_left = |agent: &Handle| is_left(snapshot, world, *agent, tick);
+    short.retain(is_left);
+    let able = able.into_iter().filter(|agent| snapshot.get(*agent).is_some_and(|is| !is.is_deleted()));
+    let mut able = snapshot.batches(&able.collect::<Vec<_>>());
+    able.retain(|batch| batch.iter().any(is_left));
     Turns { able, short }
 }

@@ -17,7 +17,7 @@ use oikos_sandbox::Sandbox;
 use serde_json::Value;
 
 use crate::{
-    drive::{drive, drive_on},
+    drive::{drive, drive_batch, drive_on},
     error::RunError,
     sequencer::{Interpreter, Sequencer},
 };
@@ -62,7 +62,7 @@ pub(crate) fn think_with(
     now: Time,
 ) -> Thinking {
     let outcome = Outcome::Done(mind.step(world, agent, now, seed_of(world, agent, turn)).into());
-    let charges = vec![Charge { principal: agent, resource: ResourceId::CPU, amount: 1 }];
+    let charges = vec![Charge { principal: agent, resource: ResourceId::CPU, amount: 1, work: 0 }];
     Thinking::of(world, agent, turn, now, Finished { charges, ..Finished::nothing_done(outcome) })
 }
 
@@ -77,12 +77,29 @@ pub(crate) fn think_in(
     turn: u64,
     now: Time,
 ) -> Result<Thinking, RunError> {
-    let seed = seed_of(world, agent, turn);
-    let finished = drive_on(sandbox, || {
-        let observation = world.observation(agent, now, world.population());
-        Transaction::think(world, agent, observation, now, seed)
-    })?;
+    let finished = drive_on(sandbox, || thought(world, agent, turn, now))?;
     Ok(Thinking::of(world, agent, turn, now, finished))
+}
+
+/// As [`think_in`], for agents of one batch (`World::batches`), in their order.
+///
+/// # Errors
+/// As [`think`].
+pub(crate) fn think_batch(
+    world: &World,
+    sandbox: &dyn Sandbox,
+    agents: &[Handle],
+    turn: u64,
+    now: Time,
+) -> Result<Vec<Thinking>, RunError> {
+    let finished = drive_batch(sandbox, agents, |agent| thought(world, agent, turn, now))?;
+    let thoughts = agents.iter().zip(finished);
+    Ok(thoughts.map(|(agent, finished)| Thinking::of(world, *agent, turn, now, finished)).collect())
+}
+
+fn thought(world: &World, agent: Handle, turn: u64, now: Time) -> Transaction<'_> {
+    let observation = world.observation(agent, now, world.population());
+    Transaction::think(world, agent, observation, now, seed_of(world, agent, turn))
 }
 
 fn seed_of(world: &World, agent: Handle, turn: u64) -> u64 {
@@ -132,6 +149,22 @@ pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), R
     sequencer.record(Cause::Step { agent, turn, thought, output }, finished).map(|_| ())
 }
 
+/// As [`act`], where others acted while the agent thought: if they used what its thinking takes, it passes.
+///
+/// # Errors
+/// Only faults.
+pub(crate) fn act_late(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), RunError> {
+    let now = sequencer.now();
+    let world = sequencer.world_mut();
+    match world.reserve_all(&thinking.charges, now) {
+        Some(reserved) => {
+            world.settle_all(reserved);
+            act(sequencer, thinking)
+        }
+        None => pass(sequencer, thinking.agent, thinking.turn),
+    }
+}
+
 /// Carries out what a mind returned, thinking charged with it; says whether that was no action.
 ///
 /// # Errors
@@ -157,6 +190,15 @@ fn execute(
     let finished = drive(&*interpreter.sandbox, action, begin)?;
     let refused = |refusal| Finished::nothing_done(Outcome::Refused(Box::new(refusal)));
     Ok((finished.unwrap_or_else(refused), false))
+}
+
+/// Records that an agent thinks, on the world as it is, and that others act meanwhile.
+///
+/// # Errors
+/// Only faults.
+pub(crate) fn ask(sequencer: &mut Sequencer, agent: Handle, turn: u64) -> Result<(), RunError> {
+    let woke = sequencer.world().woke_before(agent, sequencer.now());
+    sequencer.mark(Cause::Ask { agent, turn, woke })
 }
 
 /// Records that an agent's turn came and it had not the CPU to think.

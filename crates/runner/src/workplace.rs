@@ -6,7 +6,8 @@ use oikos_journal::{Journal, JournalError};
 use oikos_sandbox::{PythonSandbox, Sandbox, Stage};
 
 use crate::{
-    config::{Isolation, Plan, WorldFile},
+    beside::THOUGHTS_PER_WORKER,
+    config::{ClockKind, Isolation, Lasts, Plan, WorldFile},
     error::RunError,
     live::Live,
     sequencer::Interpreter,
@@ -25,6 +26,8 @@ pub struct Workplace {
     pub telling: Option<fn(Stage)>,
     /// How a worker process is started, where there may be any.
     pub worker: Option<Worker>,
+    /// Whether a world whose code ran on another runtime is taken over, which is recorded.
+    pub adopt_runtime: bool,
 }
 
 /// How a worker process is started.
@@ -90,20 +93,30 @@ impl Workplace {
         let within = self.python()?;
         let (sandbox, missing): (Arc<dyn Sandbox>, _) = match self.isolation.unwrap_or(plan.isolation) {
             Isolation::Thread => (Arc::new(within), Vec::new()),
-            Isolation::Process => self.pool(workers, within.runtime())?,
+            Isolation::Process => {
+                // Where agents think beside the loop, it needs one for what it does itself.
+                let are_beside = plan.clock == ClockKind::Wall && matches!(plan.lasts, Lasts::Ms(_));
+                let most = if are_beside { THOUGHTS_PER_WORKER * workers + 1 } else { workers };
+                self.pool(workers, most, within.runtime())?
+            }
         };
         Ok((Interpreter { sandbox, workers, mind: None }, missing))
     }
 
     #[cfg(unix)]
-    fn pool(&self, workers: usize, runtime: &str) -> Result<(Arc<dyn Sandbox>, Vec<String>), RunError> {
+    fn pool(
+        &self,
+        workers: usize,
+        most: usize,
+        runtime: &str,
+    ) -> Result<(Arc<dyn Sandbox>, Vec<String>), RunError> {
         use oikos_sandbox::pool::{Pool, PoolSetup};
         let Some(Worker { program, arguments, build }) = self.worker.clone() else {
             let sentence = "code can't be run in processes here: no program is known that they would run";
             return Err(RunError::Unsupported(sentence.into()));
         };
         let (runtime, folder) = (runtime.to_owned(), self.cache.clone());
-        let pool = Pool::open(PoolSetup { program, arguments, workers, build, runtime, folder })?;
+        let pool = Pool::open(PoolSetup { program, arguments, workers, most, build, runtime, folder })?;
         let told = |missing: &oikos_sandbox::pool::Missing| {
             format!("worker processes run without the layer `{}`: {}", missing.layer, missing.why)
         };
@@ -112,7 +125,7 @@ impl Workplace {
     }
 
     #[cfg(not(unix))]
-    fn pool(&self, _: usize, _: &str) -> Result<(Arc<dyn Sandbox>, Vec<String>), RunError> {
+    fn pool(&self, _: usize, _: usize, _: &str) -> Result<(Arc<dyn Sandbox>, Vec<String>), RunError> {
         Err(RunError::Unsupported("`isolation = \"process\"` is not on this system".into()))
     }
 }

@@ -19,7 +19,7 @@ use oikos_runner::{
     verify,
 };
 
-use self::door::world_file;
+use self::door::{workplace, world_file};
 
 /// Why these worlds are asked to stop.
 const WHY: Why = Why::Signal(Signal::Terminate);
@@ -149,7 +149,7 @@ edit = {{ fuel = 1 }}
     }
 
     fn run(self) -> Told {
-        let mut live = Live::found(self.file(), Journal::in_memory).expect("the world is founded");
+        let mut live = workplace().found(self.file(), Journal::in_memory).expect("the world is founded");
         let stopped =
             live.run_until(live.goal().expect("a goal"), &Stop::default(), |_, _| ()).expect("it runs");
         assert!(stopped.is_done());
@@ -355,7 +355,7 @@ fn the_same_seed_gives_the_same_journal_also_in_many_goes() {
         let db = folder.path().join("w.oikos");
         let (mut goes, mut far_ms) = (0, 0);
         let broken = loop {
-            let mut live = Live::open_or_found(modes.file(), &db).expect("it opens");
+            let mut live = workplace().open_or_found(modes.file(), &db).expect("it opens");
             let (stop, goal) = (Stop::default(), live.goal().expect("a goal"));
             let asking = stop.clone();
             far_ms += 13;

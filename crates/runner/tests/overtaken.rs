@@ -15,7 +15,10 @@ use oikos_runner::{
 };
 use serde_json::{Value, json};
 
-use self::{door::world_file, records::records};
+use self::{
+    door::{workplace, world_file},
+    records::records,
+};
 
 /// Why these worlds are asked to stop.
 const WHY: Why = Why::Signal(Signal::Terminate);
@@ -28,6 +31,9 @@ ticks = 3
 kind = "renewable"
 rate = "3us"
 window = "10m"
+
+[costs]
+noop = { cpu = 1 }
 
 [[agents]]
 id = "ann"
@@ -51,7 +57,7 @@ impl Mind for Stops {
 }
 
 fn found(world: &str) -> Live {
-    Live::found(world_file(world), Journal::in_memory).expect("the world is founded")
+    workplace().found(world_file(world), Journal::in_memory).expect("the world is founded")
 }
 
 #[test]
@@ -62,8 +68,8 @@ fn who_has_spent_meanwhile_what_its_thought_takes_is_short_of_it() {
     let stopped = live.run_until(live.goal().expect("a goal"), &stop, |_, _| ()).expect("it runs");
     assert_eq!(stopped, Stopped::Asked(WHY));
     // Ann has thought, and not acted yet; now she spends all the three microseconds that she has.
-    let snippet = json!({ "op": "run", "code": "None" });
-    let receipt = live.sequencer.act("ann", json!([snippet, snippet, snippet])).expect("no fault");
+    let noop = json!({ "op": "noop" });
+    let receipt = live.sequencer.act("ann", json!([noop, noop, noop])).expect("no fault");
     assert!(receipt.outcome.is_ok(), "{receipt:?}");
     let stopped =
         live.run_until(live.goal().expect("a goal"), &Stop::default(), |_, _| ()).expect("it goes on");

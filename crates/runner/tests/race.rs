@@ -6,7 +6,7 @@
 mod door;
 
 use oikos_runner::{
-    Journal, JournalError, Live, Stop,
+    Journal, JournalError, Stop,
     config::WorldFile,
     kernel::{
         receipt::Receipt,
@@ -14,9 +14,10 @@ use oikos_runner::{
     },
 };
 
-use self::door::world_file;
+use self::door::{IN_PROCESSES, workplace, world_file};
 
-const SEEDS: u64 = 10_000;
+/// How many races.
+const SEEDS: u64 = if IN_PROCESSES { 200 } else { 10_000 };
 
 fn world(mode: &str) -> WorldFile {
     let text = format!(
@@ -72,7 +73,7 @@ def step(observation):
 fn race(file: &WorldFile, seed: u64) -> bool {
     let mut file = file.clone();
     file.founding.rules.seed = seed;
-    let mut live = Live::found(file, Journal::in_memory).expect("the world is founded");
+    let mut live = workplace().found(file, Journal::in_memory).expect("the world is founded");
     live.run_until(live.goal().expect("a goal"), &Stop::default(), |_, _| ()).expect("it runs");
     live.world().audit().expect("the books add up");
     let mut steps: Vec<Record> = Vec::new();
@@ -112,8 +113,9 @@ fn race(file: &WorldFile, seed: u64) -> bool {
 fn races(mode: &str) {
     let file = world(mode);
     let won = (0..SEEDS).filter(|seed| race(&file, *seed)).count();
-    // A fair coin strays by 50 in 10,000 tosses.
-    assert!((4_700..5_300).contains(&won), "{mode}: ann won {won} of {SEEDS} races");
+    // A fair coin strays by 50 in 10,000 tosses, by 7 in 200.
+    let [least, most] = if IN_PROCESSES { [58, 142] } else { [4_700, 5_300] };
+    assert!((least..most).contains(&won), "{mode}: ann won {won} of {SEEDS} races");
 }
 
 #[test]

@@ -8,12 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use oikos_runner::{
     Journal, JournalError, Live, NotTaken, SERVED_MAX, Signal, Stop, Why,
-    kernel::record::{Cause, Record},
+    kernel::{
+        id::Handle,
+        record::{Cause, Record},
+    },
     verify,
 };
 use serde_json::json;
 
-use self::door::world_file;
+use self::door::{workplace, world_file};
 
 /// Why these worlds are asked to stop.
 const WHY: Why = Why::Signal(Signal::Terminate);
@@ -46,7 +49,7 @@ code = "def step(observation): return None"
 "#;
 
 fn live() -> Live {
-    Live::found(world_file(WORLD), Journal::in_memory).expect("the world is founded")
+    workplace().found(world_file(WORLD), Journal::in_memory).expect("the world is founded")
 }
 
 #[test]
@@ -103,7 +106,7 @@ fn threads_submit_at_once_and_nothing_is_lost() {
 
 /// One agent that always has a turn, or a tick of many, beside a desk that is never empty.
 fn flooded(world: &str) -> Vec<Record> {
-    let mut live = Live::found(world_file(world), Journal::in_memory).expect("the world is founded");
+    let mut live = workplace().found(world_file(world), Journal::in_memory).expect("the world is founded");
     let (desk, goal) = (live.desk(), live.goal().expect("a goal"));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -153,4 +156,65 @@ fn a_turn_that_is_due_waits_for_a_bounded_number_of_actions() {
         }
         assert!(acts > 0 && between > 0, "{execution}: {acts} actions, {between} times between turns");
     }
+}
+
+/// One agent whose code takes long, and others whose code does not, on the wall clock.
+const SLOW: &str = "[world]\nclock = 'wall'\n[execution]\nmode = 'autonomous'\nduration = '1500ms'\npace = '1ms'\n\
+    workers = 2\n[[agents]]\nid = 'slow'\ncode = '''\ndef step(observation):\n    for number in range(1500000):\n\
+    \x20       pass\n    return {'op': 'noop'}\n'''\n[[agents]]\nid = 'quick'\ncount = 3\n\
+    code = \"def step(observation): return {'op': 'noop'}\"\n";
+
+#[test]
+fn slow_code_delays_nobody_elses_turn() {
+    let mut live = workplace().found(world_file(SLOW), Journal::in_memory).expect("the world is founded");
+    let goal = live.goal().expect("a goal");
+    assert!(live.run_until(goal, &Stop::default(), |_, _| ()).expect("it runs").is_done());
+    let slow = live.world().lookup("slow").expect("it is there");
+    let (mut steps, mut asked) = (Vec::new(), Vec::new());
+    let journal = live.sequencer.journal().expect("no fault");
+    let read = journal.records(1, |record| {
+        match record.cause {
+            Cause::Step { agent, turn, .. } => steps.push((agent, turn)),
+            Cause::Ask { agent, turn, .. } => asked.push((agent, turn)),
+            _ => {}
+        }
+        Ok::<(), JournalError>(())
+    });
+    read.expect("the journal is read");
+    drop(journal);
+    let first =
+        steps.iter().position(|(agent, _)| *agent == slow).expect("it comes to an end of its thought");
+    // One after the other, each of the quick ones would have had one turn at most.
+    assert!(first > 6, "{first} turns of others while it thought");
+    // It is known who thought while others acted.
+    let slow_steps: Vec<(Handle, u64)> = steps.iter().copied().filter(|(agent, _)| *agent == slow).collect();
+    assert!(slow_steps.iter().all(|step| asked.contains(step)), "{slow_steps:?}, asked {asked:?}");
+    // Nobody has two thoughts at a time, and none is lost.
+    for agent in live.world().agents() {
+        let turns = steps.iter().filter(|(of, _)| *of == agent.handle).map(|(_, turn)| *turn);
+        assert!(turns.eq(0..agent.steps), "the turns of one agent come one after the other");
+    }
+    verify(&live.sequencer.journal().expect("no fault"), |_| ()).expect("the journal verifies");
+}
+
+#[test]
+fn those_who_think_as_it_is_asked_to_stop_act_first() {
+    let mut live = workplace()
+        .found(world_file(SLOW.replace("1500ms", "1h")), Journal::in_memory)
+        .expect("it is founded");
+    let (goal, stop, desk) = (live.goal().expect("a goal"), Stop::default(), live.desk());
+    let stopped = std::thread::scope(|scope| {
+        let asking = stop.clone();
+        scope.spawn(move || {
+            for _ in 0..50 {
+                desk.submit("quick_001", json!({ "op": "noop" })).expect("the desk is open");
+            }
+            asking.ask(WHY);
+        });
+        live.run_until(goal, &stop, |_, _| ()).expect("it runs")
+    });
+    assert_eq!(stopped.asked(), Some(WHY));
+    let slow = live.world().lookup("slow").expect("it is there");
+    assert!(live.world().agent(slow).expect("it has a loop").steps >= 1, "its thought was not thrown away");
+    live.world().audit().expect("the books add up");
 }

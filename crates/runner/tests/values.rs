@@ -7,7 +7,7 @@ mod door;
 
 use oikos_runner::{Journal, Live, Stop, session, verify};
 
-use self::door::world_file;
+use self::door::{workplace, world_file};
 
 const WORLD: &str = r#"
 [[agents]]
@@ -63,7 +63,7 @@ def backdoor(key):
 "#;
 
 fn live() -> Live {
-    Live::found(world_file(WORLD), Journal::in_memory).expect("it is founded")
+    workplace().found(world_file(WORLD), Journal::in_memory).expect("it is founded")
 }
 
 /// The answer to one line, as text.
@@ -180,7 +180,7 @@ fn a_world_file_names_only_what_decides_as_a_contract() {
         let text = format!(
             "[[agents]]\nid = 'a'\ncode = 'def step(o): return None'\n[[artifacts]]\nid = 'c'\nowner = 'a'\ncode = '''{code}'''\n[[artifacts]]\nid = 'x'\nowner = 'a'\naccess_contract = 'c'\n"
         );
-        Live::found(world_file(text), Journal::in_memory).map(|_| ()).map_err(|error| error.to_string())
+        workplace().found(world_file(text), Journal::in_memory).map(|_| ()).map_err(|error| error.to_string())
     };
     assert_eq!(founded("def check_permission(a, b, c, d, e):\n    return {'allowed': True}"), Ok(()));
     let problem = founded("def run(): return 1").expect_err("it decides nothing");

@@ -20,6 +20,7 @@ enum Kind {
     Method = 1,
     Check = 2,
     Snippet = 3,
+    Step = 4,
 }
 
 /// Parts of every request.
@@ -65,6 +66,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) args: &'a [Value],
     pub(crate) me: &'a str,
     pub(crate) call: &'a CallInfo,
+    /// Whether it leaves its instance to the next step of a batch.
+    pub(crate) leaves: bool,
 }
 
 /// The request to run a program.
@@ -72,6 +75,7 @@ pub(crate) fn run(program: &Program, inputs: &Inputs<'_>) -> Vec<u8> {
     let mut request = begin(match inputs.entry {
         Entry::Snippet => Kind::Snippet,
         Entry::Check => Kind::Check,
+        Entry::Step if inputs.leaves => Kind::Step,
         Entry::Method(_) | Entry::Step => Kind::Method,
     });
     program.code.write(inputs.file, &mut request);
@@ -166,15 +170,26 @@ fn host_call(reader: &mut Reader<'_>, function: HostFn) -> Result<HostCall, Unfi
     Ok(HostCall { function, args, kwargs })
 }
 
-/// Code as it was compiled, with the names of the functions that it defines.
-pub(crate) fn compiled(bytes: &[u8]) -> Result<(Vec<u8>, Vec<String>), CodeFailure> {
+/// Code as it was compiled.
+pub(crate) struct Compiled {
+    pub(crate) code: Vec<u8>,
+    /// The names of the functions that it defines.
+    pub(crate) defines: Vec<String>,
+    /// Whether its steps may share an instance.
+    pub(crate) shares: bool,
+}
+
+/// Reads the answer to a request to compile.
+pub(crate) fn compiled(bytes: &[u8]) -> Result<Compiled, CodeFailure> {
     let mut reader = Reader::new(bytes, limits::RESULT_BYTES_MAX);
     match reader.tuple() {
-        Ok(2) => {
+        Ok(3) => {
             let code = reader.raw().map_err(|_| unreadable())?.to_vec();
             let names = reader.value().map_err(|_| unreadable())?;
             let names = names.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
-            Ok((code, names.collect()))
+            let defines = names.collect();
+            let shares = reader.small().map_err(|_| unreadable())? == 1;
+            Ok(Compiled { code, defines, shares })
         }
         Ok(5) => Err(failure(&mut reader).unwrap_or_else(|_| unreadable())),
         Ok(_) | Err(_) => Err(unreadable()),

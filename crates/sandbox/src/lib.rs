@@ -69,6 +69,13 @@ pub trait Sandbox: Send + Sync {
     fn place(&self) -> Option<Box<dyn Place>> {
         None
     }
+
+    /// A place for the steps of agents who share one code, one after the other. What a step costs there may depend on
+    /// those before it, and on nothing else; each sees only what it would see alone. `None` where a step is as cheap
+    /// by itself.
+    fn batch(&self) -> Option<Box<dyn Place>> {
+        None
+    }
 }
 
 /// Where the code of one transaction runs, from its first call to its last.
@@ -118,6 +125,28 @@ const KILLED_MAX: u32 = 20;
 
 /// How often a transaction's worker may fall by itself: once may be chance.
 const FELL_MAX: u32 = 3;
+
+/// As [`Sandbox::check`], once more if it is lost on the way.
+///
+/// # Errors
+/// When there is no process to check it in; in it, as [`Sandbox::check`].
+pub fn check(
+    sandbox: &dyn Sandbox,
+    source: &Arc<str>,
+    file: &str,
+) -> Result<Result<Vec<String>, CodeFailure>, WorkerError> {
+    let mut losses = Losses::default();
+    while let Some(place) = sandbox.place() {
+        let checked = place.check(source, file);
+        if let Some(loss) = place.loss()
+            && losses.again(loss)?
+        {
+            continue;
+        }
+        return Ok(checked);
+    }
+    Ok(sandbox.check(source, file))
+}
 
 /// Code that waits for the answer to a host call.
 pub trait Suspended: Send {

@@ -18,6 +18,8 @@ pub(crate) struct Program {
     pub(crate) code: Arc<Code>,
     /// The functions that it defines and that may be called.
     pub(crate) defines: Arc<[String]>,
+    /// Whether its steps may share an instance.
+    pub(crate) shares: bool,
     /// Whether the source mentions the global `call`, or `me`.
     pub(crate) wants_call: bool,
     pub(crate) wants_me: bool,
@@ -154,7 +156,7 @@ mod tests {
         let shape = IsSnippet(false);
         let code = Code::without_file(b"c\xda\x01fr\0", "f").expect("the file is in it");
         let program =
-            Program { code: Arc::new(code), defines: Arc::new([]), wants_call: false, wants_me: false };
+            Program { code: Arc::new(code), defines: Arc::new([]), shares: false, wants_call: false, wants_me: false };
         let first = source(0);
         programs.keep(&first, shape, program.clone());
         for at in 1..=2 * PROGRAMS_MAX {

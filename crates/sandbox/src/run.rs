@@ -13,13 +13,13 @@ use oikos_kernel::{
     limits,
     time::Time,
 };
-use oikos_python::{Limits, Outcome, Runtime, Stage, Step, Trap, Waiting};
+use oikos_python::{Idle, Limits, Outcome, Runtime, Stage, Step, Trap, Waiting};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
 use crate::{
-    Progress, Sandbox, Suspended,
-    driver::{self, Asked, Inputs, Raise},
+    Loss, Place, Progress, Sandbox, Suspended,
+    driver::{self, Asked, Compiled, Inputs, Raise},
     program::{Code, IsSnippet, Program, Programs},
 };
 
@@ -33,10 +33,11 @@ const COMPILE_MEMORY_BYTES: usize = 128 * 1024 * 1024;
 static RUNTIME: Mutex<Option<Runtime>> = Mutex::new(None);
 
 /// Runs code in the caller's thread, each run in a fresh instance of the interpreter.
+#[derive(Clone)]
 pub struct PythonSandbox {
     runtime: Runtime,
-    name: String,
-    programs: Mutex<Programs>,
+    name: Arc<str>,
+    programs: Arc<Mutex<Programs>>,
 }
 
 impl std::fmt::Debug for PythonSandbox {
@@ -57,7 +58,7 @@ impl PythonSandbox {
             Some(runtime) => runtime.clone(),
             None => opened.insert(Runtime::open(folder, tell)?).clone(),
         };
-        Ok(Self { runtime, name: Runtime::name(), programs: Mutex::default() })
+        Ok(Self { runtime, name: Runtime::name().into(), programs: Arc::default() })
     }
 
     /// The program of a source, compiled now or before. Nobody waits for another's compiling.
@@ -100,10 +101,11 @@ impl PythonSandbox {
                 Err(CodeFailure::plain(FailureKind::Invalid, message))
             }
         };
-        let (code, defines) = answer.map_err(|failure| named(failure, &stand_in, file))?;
+        let Compiled { code, defines, shares } = answer.map_err(|failure| named(failure, &stand_in, file))?;
         Ok(Program {
             code: Arc::new(split(&code, &stand_in)),
             defines: defines.into(),
+            shares,
             wants_call: source.contains("call"),
             wants_me: source.contains("me"),
         })
@@ -132,6 +134,50 @@ impl Sandbox for PythonSandbox {
     }
 
     fn start(&self, call: CodeCall) -> Progress {
+        self.start_in(call, None)
+    }
+
+    fn batch(&self) -> Option<Box<dyn Place>> {
+        Some(Box::new(Batch { sandbox: self.clone(), kept: Kept::default() }))
+    }
+}
+
+/// The instance in which the last step of a batch ended.
+type Kept = Arc<Mutex<Option<Idle>>>;
+
+/// The place of a batch of steps.
+struct Batch {
+    sandbox: PythonSandbox,
+    kept: Kept,
+}
+
+impl Sandbox for Batch {
+    fn runtime(&self) -> &str {
+        self.sandbox.runtime()
+    }
+
+    fn check(&self, source: &Arc<str>, file: &str) -> Result<Vec<String>, CodeFailure> {
+        self.sandbox.check(source, file)
+    }
+
+    fn start(&self, call: CodeCall) -> Progress {
+        self.sandbox.start_in(call, Some(&self.kept))
+    }
+}
+
+impl Place for Batch {
+    fn loss(&self) -> Option<Loss> {
+        None
+    }
+}
+
+fn kept(kept: &Kept) -> MutexGuard<'_, Option<Idle>> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl PythonSandbox {
+    /// Starts a call; a step of code that may share an instance goes on in the kept one, and is kept itself.
+    fn start_in(&self, call: CodeCall, batch: Option<&Kept>) -> Progress {
         let program = match self.program(&call.source, &call.file, &call.entry) {
             Ok(program) => program,
             Err(failure) => return done(Err(failure), least(), String::new()),
@@ -142,7 +188,9 @@ impl Sandbox for PythonSandbox {
             return done(Err(failure), least(), String::new());
         }
         let CodeCall { source, file, entry, args, me, call, now, seed, limits } = call;
-        let inputs = Inputs { file: &file, entry: &entry, args: &args, me: &me, call: &call };
+        let keeps = batch.filter(|_| program.shares && entry == Entry::Step).map(Arc::clone);
+        let leaves = keeps.is_some();
+        let inputs = Inputs { file: &file, entry: &entry, args: &args, me: &me, call: &call, leaves };
         let request = driver::run(&program, &inputs);
         let mut run = Run {
             source,
@@ -154,9 +202,14 @@ impl Sandbox for PythonSandbox {
             cpu_ns: 0,
             memory_bytes: 0,
             output: Vec::new(),
+            keeps,
         };
         let limits = run.runtime_limits(seed);
-        let step = run.timed(|| self.runtime.start(request, limits));
+        let idle = run.keeps.as_ref().and_then(|keeps| kept(keeps).take());
+        let step = run.timed(|| match idle {
+            Some(idle) => idle.start(request, limits),
+            None => self.runtime.start(request, limits),
+        });
         run.go_on(step)
     }
 }
@@ -181,6 +234,8 @@ struct Run {
     cpu_ns: u64,
     memory_bytes: u64,
     output: Vec<u8>,
+    /// Where the instance goes when it has ended, for the next step of its batch.
+    keeps: Option<Kept>,
 }
 
 /// Code that waits for the kernel.
@@ -256,8 +311,11 @@ impl Run {
     fn go_on(mut self, mut step: Step) -> Progress {
         loop {
             step = match step.outcome {
-                Outcome::Done(answer, _) => {
+                Outcome::Done(answer, idle) => {
                     let meter = self.meter();
+                    if let Some(keeps) = &self.keeps {
+                        *kept(keeps) = Some(idle);
+                    }
                     return self.end(driver::result(&answer), meter);
                 }
                 Outcome::Trap(trap) => return self.trapped(trap),

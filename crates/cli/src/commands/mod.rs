@@ -41,8 +41,9 @@ impl std::fmt::Display for Usage {
 pub(crate) fn run(args: Args) -> Result<ExitStatus> {
     let printer = Printer::new(args.json);
     match args.command {
-        Command::Run { file, db, fresh, events, overrides, workplace } => {
-            let wanted = run::Wanted { db, fresh, events, workplace: workplace::of(workplace) };
+        Command::Run { file, db, fresh, adopt_runtime, events, overrides, workplace } => {
+            let workplace = Workplace { adopt_runtime, ..workplace::of(workplace) };
+            let wanted = run::Wanted { db, fresh, events, workplace };
             run::run(&file, wanted, &overrides, printer)
         }
         Command::Init { name } => make::init(&name, printer),

@@ -45,10 +45,19 @@ pub(crate) fn check(world: &str, script: &str) {
     assert_eq!(verified["result"]["ok"], true, "{verified}");
 }
 
-/// Sends lines to a session, and gives its answers: as many as there are lines.
+/// Sends lines to a session, and gives its answers: as many as there are lines, and the same wherever code runs.
 pub(crate) fn session(world: &Path, requests: &[Vec<u8>]) -> Vec<Value> {
+    let [within, apart] = ["thread", "process"].map(|isolation| session_in(isolation, world, requests));
+    for (at, (within, apart)) in within.iter().zip(&apart).enumerate() {
+        let request = String::from_utf8_lossy(requests.get(at).expect("a request"));
+        assert_eq!(within, apart, "{request} is answered otherwise in a process of its own");
+    }
+    within
+}
+
+fn session_in(isolation: &str, world: &Path, requests: &[Vec<u8>]) -> Vec<Value> {
     let mut child = Command::new(env!("CARGO_BIN_EXE_oikos"))
-        .arg("session")
+        .args(["session", "--isolation", isolation])
         .arg(world)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -28,7 +28,7 @@ pub(crate) fn history(actions: usize) -> (World, Vec<Record>) {
     let founders =
         ["alice", "bob", "carol"].map(|id| Founder { has_standing: true, scrip: 100, ..Founder::new(id) });
     let rules = Rules::unlimited("test", 7, Time::default());
-    let founding = Founding { rules, source: [0; 32], founders: founders.into() };
+    let founding = Founding { rules, source: [0; 32], runtime: "toy".into(), founders: founders.into() };
     let (mut world, mut records) = founding.found().unwrap();
     for turn in 0..actions {
         let (from, to) = [("alice", "bob"), ("bob", "carol"), ("carol", "alice")][turn % 3];

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{ActionId, Fields, Natural, Op, OpKind, OpSpec, SPECS, heritage};
+use super::{ActionId, Amounts, Fields, Natural, Op, OpKind, OpSpec, SPECS, heritage};
 use crate::{
     code::HostCall,
     id::nearest,
@@ -11,13 +11,15 @@ use crate::{
     refusal::{Code, Refusal},
 };
 
-/// An op with the bound on what its prices may take.
+/// An op with the bounds on what it may take.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
     /// The op.
     pub op: Op,
     /// The most scrip that prices and contract costs of the whole call tree may take.
     pub max_spend: Option<i64>,
+    /// The most of each resource that the whole call tree may take of who bears it.
+    pub max_resources: Option<Amounts>,
 }
 
 /// The unit that a principal submits: one op, or a list of ops that succeed or fail together.
@@ -32,13 +34,13 @@ pub struct Action {
 }
 
 /// Fields that every op may carry.
-const ENVELOPE: [&str; 2] = ["max_spend", "action_id"];
+const ENVELOPE: [&str; 3] = ["max_spend", "max_resources", "action_id"];
 
 impl Action {
     /// An action of one op.
     #[must_use]
     pub fn one(op: Op) -> Self {
-        Self { ops: vec![Planned { op, max_spend: None }], is_list: false, action_id: None }
+        Self { ops: vec![Planned::of(op)], is_list: false, action_id: None }
     }
 
     /// Reads an action: an object is one op, an array a list.
@@ -111,9 +113,10 @@ fn finish(kind: OpKind, map: Map<String, Value>) -> Result<(Planned, Option<Stri
     }
     let mut fields = Fields(map);
     let max_spend: Option<Natural> = fields.take("max_spend")?;
+    let max_resources: Option<Amounts> = fields.take("max_resources")?;
     let action_id: Option<ActionId> = fields.take("action_id")?;
     let op = Op::take(kind, &mut fields)?.ok_or_else(|| unsupported(kind))?;
-    let planned = Planned { op, max_spend: max_spend.map(|amount| amount.0) };
+    let planned = Planned { op, max_spend: max_spend.map(|amount| amount.0), max_resources };
     Ok((planned, action_id.map(|id| id.0.as_ref().to_owned())))
 }
 
@@ -170,6 +173,12 @@ fn unknown_field(spec: &OpSpec, key: &str) -> Refusal {
 }
 
 impl Planned {
+    /// An op without bounds of its own.
+    #[must_use]
+    pub fn of(op: Op) -> Self {
+        Self { op, max_spend: None, max_resources: None }
+    }
+
     /// Reads an op that code called as a function: `name(positional…, keyword=…)`.
     ///
     /// # Errors

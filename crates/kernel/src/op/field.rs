@@ -645,6 +645,31 @@ macro_rules! given_words {
     )+ };
 }
 
+/// Amounts of resources by their names, at most one of each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Amounts(pub Vec<(Box<str>, i64)>);
+
+impl Given for Amounts {
+    fn given(name: &str, value: Value) -> Result<Self, Refusal> {
+        let Value::Object(map) = value else {
+            return Err(wrong(name, "an object {\"resource\": amount}", &value));
+        };
+        if map.len() > limits::RESOURCES_MAX {
+            let sentence = format!("`{name}` names more resources than a world has");
+            return Err(Refusal::beyond_limit(sentence, map.len(), limits::RESOURCES_MAX));
+        }
+        let amounts = map.into_iter().map(|(resource, amount)| {
+            let amount = integer(&format!("{name}.{}", resource.escape_debug()), &amount, 0)?;
+            Ok((resource.into(), amount))
+        });
+        amounts.collect::<Result<_, _>>().map(Self)
+    }
+
+    fn given_schema() -> Value {
+        json!({ "type": "object", "additionalProperties": Natural::given_schema() })
+    }
+}
+
 given_words!(Part, Field, Permission, What, Pays);
 
 /// The fields of one op, taken out one by one.

@@ -19,9 +19,9 @@ use self::field::Fields;
 pub use self::{
     action::{Action, Planned},
     field::{
-        ActionId, Amount, Args, Content, Data, Duration, Field, FieldType, Gift, Gifts, Ids, Interface, Keep,
-        Key, Method, Natural, Object, OrNull, Part, Permission, Source, Stored, Text, What, Word, beyond,
-        bounded,
+        ActionId, Amount, Amounts, Args, Content, Data, Duration, Field, FieldType, Gift, Gifts, Ids,
+        Interface, Keep, Key, Method, Natural, Object, OrNull, Part, Permission, Source, Stored, Text, What,
+        Word, beyond, bounded,
     },
     heritage::heritage,
     query::{QUERIES, QuerySpec, answers, queries},

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::{FieldType, Natural, OpKind, OpSpec, SPECS, query::queries};
+use super::{Amounts, FieldType, Natural, OpKind, OpSpec, SPECS, query::queries};
 
 /// The JSON Schema of one op, as `oikos schema op` prints it: one alternative per op.
 #[must_use]
@@ -35,6 +35,7 @@ fn op_schema(spec: &OpSpec) -> Value {
         }
     }
     properties.insert("max_spend".into(), <Option<Natural> as FieldType>::schema());
+    properties.insert("max_resources".into(), <Option<Amounts> as FieldType>::schema());
     properties.insert("action_id".into(), json!({ "type": "string", "minLength": 1, "maxLength": 128 }));
     json!({
         "title": spec.kind.as_str(),
@@ -51,7 +52,9 @@ fn op_schema(spec: &OpSpec) -> Value {
 pub fn reference() -> String {
     let mut text = String::from(
         "# Operations\n\nAs JSON: `{\"op\": \"transfer\", \"to\": \"bob\", \"amount\": 5}`. \
-         In code: `transfer(\"bob\", 5)`.\nEvery op may also carry `max_spend` and, when submitted, `action_id`.\n",
+         In code: `transfer(\"bob\", 5)`.\nEvery op may also carry `max_spend`, the most scrip that prices may take; \
+         `max_resources`, the most of each resource that it may take with all that it calls, as in `{\"cpu\": 5000}`; and, when \
+         submitted, `action_id`.\n",
     );
     for spec in SPECS {
         let _ = write!(text, "\n## {}\n\n{}\n", spec.kind, spec.doc.trim());

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Told, Transaction, stack::Actor};
+use super::{Told, Transaction, meter, stack::Actor};
 use crate::{
     artifact::Artifact,
     id::{Handle, Id},
@@ -24,7 +24,7 @@ impl Transaction<'_> {
             Some(id) => Some(self.heir(artifact, standing, id)?),
             None => None,
         };
-        self.check_deletable(artifact, heir)?;
+        self.check_deletable(actor, artifact, heir)?;
         if standing {
             self.leave(artifact, heir)?;
         }
@@ -52,7 +52,7 @@ impl Transaction<'_> {
     }
 
     /// Refuses to delete an artifact that still holds something for which there is no heir.
-    fn check_deletable(&self, artifact: Handle, heir: Option<Handle>) -> Result<(), Refusal> {
+    fn check_deletable(&self, actor: Actor, artifact: Handle, heir: Option<Handle>) -> Result<(), Refusal> {
         let stays = |held: &Held| match held {
             Held::Contract { .. } | Held::Owned { .. } => true,
             Held::Scrip { .. } | Held::Resource { .. } => heir.is_none(),
@@ -61,6 +61,8 @@ impl Transaction<'_> {
         if held.is_empty() {
             return Ok(());
         }
+        // The hint looks for what stands in the way.
+        self.look(actor, meter::rows(State::len(&self.draft) as usize))?;
         let sentence = |shows: bool| {
             let all: Vec<String> = held.iter().map(|held| self.held_words(*held, shows)).collect();
             format!("`{}` can't be deleted: it still {}", self.name(artifact), all.join(", "))

@@ -190,9 +190,9 @@ impl<'w> Draft<'w> {
         if need <= self.bytes_max { Ok(()) } else { Err(Guard::Record { need, have: self.bytes_max }) }
     }
 
-    /// Whether an op finds room for its charges: `costs` of them, and the CPU of what it runs and asks.
+    /// Whether an op finds room for its charges: `costs` of them, and the CPU and memory of what it runs and asks.
     pub(super) fn has_room_for_charges(&self, costs: usize) -> Result<(), Guard> {
-        self.has_room((costs + 2) * CHARGE)
+        self.has_room((costs + 4) * CHARGE)
     }
 
     /// Sets disk of a principal aside until the action has ended.
@@ -251,7 +251,7 @@ impl<'w> Draft<'w> {
 
     /// Charges what is known to be [`Self::chargeable`].
     #[expect(clippy::expect_used, reason = "nothing can be charged to what is no principal")]
-    pub(super) fn charge(&mut self, principal: Handle, resource: ResourceId, amount: i64) {
+    pub(super) fn charge(&mut self, principal: Handle, resource: ResourceId, amount: i64, work: u64) {
         let number = self.artifact(principal).and_then(|artifact| artifact.account);
         let number = number.expect("only a principal is charged");
         // Only what is merely metered can come near the end of `i64`: its sum stays there.
@@ -259,10 +259,34 @@ impl<'w> Draft<'w> {
         *spent = spent.saturating_add(amount);
         let same = |charge: &&mut Charge| charge.principal == principal && charge.resource == resource;
         match self.charges.iter_mut().find(same) {
-            Some(charge) => charge.amount = charge.amount.saturating_add(amount),
+            Some(charge) => {
+                charge.amount = charge.amount.saturating_add(amount);
+                charge.work = charge.work.saturating_add(work);
+            }
+            // Nothing was left to charge it to.
+            None if amount == 0 => {}
             None => {
                 self.bytes_standing += CHARGE;
-                self.charges.push(Charge { principal, resource, amount });
+                self.charges.push(Charge { principal, resource, amount, work });
+            }
+        }
+    }
+
+    /// Remembers how much memory code held for a principal at once, where the world names it: the record tells the
+    /// most of it, and all of it is free again when the action ends.
+    pub(super) fn hold_memory(&mut self, principal: Handle, bytes: u64) {
+        let resource = ResourceId::MEMORY;
+        if bytes == 0 || self.world.rules().kind(resource) == ResourceKind::Metered {
+            return;
+        }
+        let amount = i64::try_from(bytes).unwrap_or(i64::MAX).min(self.chargeable(principal, resource));
+        let same = |charge: &&mut Charge| charge.principal == principal && charge.resource == resource;
+        match self.charges.iter_mut().find(same) {
+            Some(charge) => charge.amount = charge.amount.max(amount),
+            None if amount < 1 => {}
+            None => {
+                self.bytes_standing += CHARGE;
+                self.charges.push(Charge { principal, resource, amount, work: 0 });
             }
         }
     }

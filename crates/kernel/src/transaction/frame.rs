@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{
     Need, Next, Told, Transaction,
+    meter::{self, Bound, RUN_CPU_US_MIN, RUN_WORK_MIN},
     stack::{Actor, Ask, CodeTask, Mode, Purpose, Task},
 };
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     op::{Gift, Invoke, Op, OpKind, Run},
     record::{Effect, EventKind, Handle, Why},
     refusal::{Code, Refusal},
-    rules::{CpuMeter, ResourceId, ResourceKind},
+    rules::CpuMeter,
     state::State,
 };
 
@@ -36,8 +37,13 @@ impl Transaction<'_> {
         call: CallInfo,
         purpose: Purpose,
     ) -> Result<Need, Refusal> {
-        let (work, cpu_bound) = self.work(actor.bearer.resources, 0)?;
-        let memory = self.memory_max(actor.bearer.resources);
+        let payer = actor.bearer.resources;
+        self.settle_top();
+        self.look(actor, meter::converted(&args))?;
+        self.settle(actor);
+        self.begin_run(payer)?;
+        let (work, bound) = self.run_budget(payer, RUN_WORK_MIN);
+        let memory = self.memory_max(payer);
         let me = self.shared_name(actor.me).unwrap_or_else(|| Arc::from(""));
         let file = if entry == Entry::Snippet { Arc::from("<run>") } else { Arc::clone(&me) };
         self.runs += 1;
@@ -45,9 +51,10 @@ impl Transaction<'_> {
             actor,
             purpose,
             file: Arc::clone(&file),
-            charged_us: 0,
-            work: 0,
-            cpu_bound,
+            work: RUN_WORK_MIN,
+            cpu_us: RUN_CPU_US_MIN,
+            memory_bytes: 0,
+            bound,
             raised: Vec::new(),
             attempt: false,
         };
@@ -70,59 +77,10 @@ impl Transaction<'_> {
         })))
     }
 
-    /// The budget of a run that has used `so_far` units of work, and whether CPU is what bounds it.
-    fn work(&self, payer: Option<Handle>, so_far: u64) -> Result<(u64, bool), Refusal> {
-        let most = limits::WORK_PER_RUN_MAX;
-        let Some(payer) = payer else {
-            return Ok((most, false));
-        };
-        let free_us = self.draft.chargeable(payer, ResourceId::CPU);
-        if free_us < 1 && so_far == 0 {
-            return Err(self.shortage(payer, ResourceId::CPU, 1));
-        }
-        let affordable = so_far.saturating_add(self.draft.world().rules().work_for(free_us));
-        Ok((affordable.min(most), affordable < most))
-    }
-
-    fn memory_max(&self, payer: Option<Handle>) -> u64 {
-        let rules = self.draft.world().rules();
-        let most = limits::CODE_MEMORY_BYTES_MAX;
-        match payer {
-            Some(payer) if rules.kind(ResourceId::MEMORY) != ResourceKind::Metered => {
-                let quota = self.draft.chargeable(payer, ResourceId::MEMORY);
-                most.min(u64::try_from(quota).unwrap_or(0))
-            }
-            _ => most,
-        }
-    }
-
     pub(super) fn top_code(&mut self) -> Option<&mut CodeTask> {
         match self.stack.last_mut() {
             Some(Task::Code(task)) => Some(task),
             _ => None,
-        }
-    }
-
-    /// Charges the code on top for what it has used since the last time.
-    pub(super) fn charge_code(&mut self, meter: Meter, ended: bool) {
-        let world = self.draft.world();
-        let Some(task) = self.top_code() else { return };
-        let rules = world.rules();
-        let total_us = match rules.cpu_meter {
-            CpuMeter::Work => rules.cpu_us(meter.work),
-            CpuMeter::Measured => i64::try_from(meter.cpu_ns.div_ceil(1_000)).unwrap_or(i64::MAX).max(1),
-        };
-        task.work = meter.work;
-        // The microsecond that every run costs at least is charged when it ends.
-        let due = if ended || meter.work > 0 { total_us - task.charged_us } else { 0 };
-        let (payer, charged) = (task.actor.bearer.resources, task.charged_us);
-        let Some(payer) = payer else { return };
-        let due = due.min(self.draft.chargeable(payer, ResourceId::CPU));
-        if due > 0 {
-            self.draft.charge(payer, ResourceId::CPU, due);
-            if let Some(task) = self.top_code() {
-                task.charged_us = charged + due;
-            }
         }
     }
 
@@ -136,7 +94,6 @@ impl Transaction<'_> {
             return Next::Root;
         };
         let attempt = std::mem::take(&mut task.attempt);
-        let (payer, so_far) = (task.actor.bearer.resources, task.work);
         let answer = match result {
             Ok(value) if attempt => {
                 HostAnswer::Value(serde_json::json!({ "ok": true, "result": value, "error": null }))
@@ -155,9 +112,14 @@ impl Transaction<'_> {
                 HostAnswer::Raise(text)
             }
         };
-        let (work_max, cpu_bound) = self.work(payer, so_far.max(1)).unwrap_or((so_far, true));
+        if let HostAnswer::Value(value) = &answer {
+            self.look_at_last(reader, meter::converted([value]));
+        }
+        self.settle(reader);
+        let so_far = self.top_code().map_or(0, |task| task.work);
+        let (work_max, bound) = self.run_budget(reader.bearer.resources, so_far);
         if let Some(task) = self.top_code() {
-            task.cpu_bound = cpu_bound;
+            task.bound = bound;
         }
         Next::Need(Need::Resume { answer, work_max })
     }
@@ -169,15 +131,19 @@ impl Transaction<'_> {
         meter: Meter,
         output: &str,
     ) -> Next {
-        self.charge_code(meter, true);
+        self.charge_code(meter);
+        if let (Some(actor), Ok(value)) = (self.top_code().map(|task| task.actor), &result) {
+            self.look_at_last(actor, meter::converted([value]));
+            self.settle(actor);
+        }
         let Some(Task::Code(task)) = self.stack.pop() else {
             return Next::Root;
         };
         let room = limits::OUTPUT_BYTES_MAX.saturating_sub(self.output.len());
         self.output.push_str(output.get(..output.floor_char_boundary(room)).unwrap_or(""));
         let detail = result.as_ref().err().map(|failure| failure.text().to_owned());
-        let out_of_cpu =
-            task.cpu_bound && result.as_ref().is_err_and(|failure| failure.kind == FailureKind::Work);
+        let asker_is_out = task.bound != Bound::Run
+            && result.as_ref().is_err_and(|failure| failure.kind == FailureKind::Work);
         let result = result.map_err(|failure| self.failure(&task, &failure));
         match task.purpose {
             Purpose::Alone => {
@@ -189,8 +155,8 @@ impl Transaction<'_> {
                 Next::Root
             }
             Purpose::Op => self.op_code_done(result),
-            // The asker's CPU ran out: that is a shortage of the asker's, told as such.
-            Purpose::Check { .. } if out_of_cpu => self.end_op(result),
+            // The asker's CPU or its action's budget ran out: that is the asker's, and told as such.
+            Purpose::Check { .. } if asker_is_out => self.end_op(result),
             Purpose::Check { ask, contract } => self.check_done(ask, contract, result, detail),
         }
     }
@@ -233,14 +199,7 @@ impl Transaction<'_> {
             FailureKind::Invalid => Code::InvalidCode,
             FailureKind::NoEntry => Code::NotFound,
             FailureKind::Raised | FailureKind::Recursion | FailureKind::NotJson => Code::CodeError,
-            FailureKind::Work if task.cpu_bound => {
-                // It stopped for want of one more unit of work.
-                let unit_us = self.draft.world().rules().cpu_us(1);
-                let payer = task.actor.bearer.resources;
-                let refusal = payer.map(|payer| self.shortage(payer, ResourceId::CPU, unit_us));
-                return refusal.unwrap_or_else(|| Refusal::new(Code::CodeTimeout, "the code ran too long"));
-            }
-            FailureKind::Work => Code::CodeTimeout,
+            FailureKind::Work => return self.code_out_of_work(task),
             FailureKind::Memory => Code::MemoryExceeded,
             FailureKind::Output => Code::LimitExceeded,
             FailureKind::Died => Code::WorkerDied,
@@ -290,6 +249,7 @@ impl Transaction<'_> {
         let (caller, origin) = (self.shared_name(actor.me), self.shared_name(actor.origin));
         let call = CallInfo { caller, origin, ..CallInfo::default() };
         let (inner, source) = (Actor { invoke_depth, ..actor }, Arc::clone(&op.code.0));
+        self.look(actor, meter::compiled(&source))?;
         self.start_code(inner, source, Entry::Snippet, Vec::new(), call, Purpose::Op).map(Next::Need)
     }
 

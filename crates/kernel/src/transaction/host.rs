@@ -1,12 +1,15 @@
 //! The functions that code may call: the ops, and a few beside them (`DESIGN.md §8`).
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
-use super::{Next, Transaction, stack::Actor};
+use super::{Next, Transaction, meter, stack::Actor};
 use crate::{
     code::{HostCall, Meter},
     host_fn::{Function, HostFn, HostSpec, LedgerFn},
     id::Id,
+    limits,
     op::{FieldType, Key, Natural, OpKind, Planned, Text, Word, named},
     record::{Handle, Pays},
     refusal::{Code, Refusal},
@@ -15,25 +18,34 @@ use crate::{
     time::Time,
 };
 
+/// Resources that a hint names, or looks at for one of a similar name.
+const NAMES_SHOWN_MAX: usize = 32;
+
 impl Transaction<'_> {
     /// Goes on when the code on top calls a host function.
     pub(super) fn host_call(&mut self, call: HostCall, meter: Meter) -> Next {
-        self.charge_code(meter, false);
+        self.charge_code(meter);
         let Some(task) = self.top_code() else {
             return Next::Root;
         };
         let actor = task.actor;
-        if call.function == HostFn::Function(Function::Attempt) {
-            return match attempted(call) {
+        let call = if call.function == HostFn::Function(Function::Attempt) {
+            match attempted(call) {
                 Ok(call) => {
                     task.attempt = true;
-                    self.dispatch(actor, call)
+                    call
                 }
                 // A wrong use of `attempt` itself is raised, not returned.
-                Err(refusal) => self.answer(Err(refusal)),
-            };
+                Err(refusal) => return self.answer(Err(refusal)),
+            }
+        } else {
+            call
+        };
+        let given = meter::converted(call.args.iter().chain(call.kwargs.values()));
+        match self.look(actor, limits::PARTS_PER_CALL + given) {
+            Ok(()) => self.dispatch(actor, call),
+            Err(refusal) => self.answer(Err(refusal)),
         }
-        self.dispatch(actor, call)
     }
 
     fn dispatch(&mut self, actor: Actor, call: HostCall) -> Next {
@@ -75,7 +87,7 @@ impl Transaction<'_> {
         }
     }
 
-    // The functions that are no ops look, and cost nothing beyond CPU.
+    // The functions that are no ops look, and cost the work of looking.
 
     fn get_balance(&mut self, actor: Actor, call: HostCall) -> Result<Value, Refusal> {
         let mut args = Args::of(Function::GetBalance.as_str(), Function::GetBalance.spec(), call)?;
@@ -89,7 +101,10 @@ impl Transaction<'_> {
         let own = self.own(actor)?;
         let found = self.draft.artifact(own).and_then(|artifact| artifact.storage.get(&*key.0));
         Ok(match found {
-            Some(value) => value.to_value(),
+            Some(value) => {
+                self.look(actor, meter::bytes(value.text_bytes()))?;
+                value.to_value()
+            }
             None => args.0.remove("default").unwrap_or_default(),
         })
     }
@@ -98,12 +113,21 @@ impl Transaction<'_> {
         let mut args = Args::of(Function::StorageList.as_str(), Function::StorageList.spec(), call)?;
         let prefix: Option<Text> = args.take("prefix")?;
         let prefix = prefix.map_or_else(String::new, |text| text.0);
+        let after = args.take::<Option<Text>>("after")?.map(|text| text.0);
+        let limit = args.take::<Option<Natural>>("limit")?;
+        let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit.0).unwrap_or(usize::MAX));
         let own = self.own(actor)?;
-        let storage = self.draft.artifact(own).map(|artifact| &artifact.storage);
-        let from = || std::sync::Arc::from(prefix.as_str());
-        let keys = storage.into_iter().flat_map(|storage| storage.range(from()..));
-        let keys = keys.map(|(key, _)| key).take_while(|key| key.starts_with(&prefix));
-        Ok(keys.map(|key| Value::from(&**key)).collect())
+        let Some(artifact) = self.draft.artifact(own) else { return Ok(Value::Array(Vec::new())) };
+        let from: Arc<str> =
+            after.as_deref().filter(|after| *after > prefix.as_str()).unwrap_or(&prefix).into();
+        let keys = artifact.storage.range(from..).map(|(key, _)| key);
+        let keys = keys.skip_while(|key| after.as_deref() == Some(&***key));
+        let mut given = Vec::new();
+        for key in keys.take_while(|key| key.starts_with(&prefix)).take(limit) {
+            self.look(actor, 2 * limits::PARTS_PER_ROW)?;
+            given.push(Value::from(&**key));
+        }
+        Ok(Value::Array(given))
     }
 
     fn get_artifact_info(&mut self, actor: Actor, call: HostCall) -> Result<Value, Refusal> {
@@ -111,6 +135,7 @@ impl Transaction<'_> {
         let mut args = Args::of(function.as_str(), function.spec(), call)?;
         let id: Id = args.take("artifact")?;
         let handle = self.target(&id)?;
+        self.look(actor, limits::PARTS_PER_METADATA)?;
         Ok(self.metadata(actor, handle))
     }
 
@@ -141,6 +166,7 @@ impl Transaction<'_> {
             }
             LedgerFn::GetAllResources => {
                 let (who, rules) = (who?, self.draft.world().rules());
+                self.look(actor, meter::rows(rules.resources.len()))?;
                 let mut all = Map::new();
                 for (resource, rule) in rules.by_id() {
                     all.insert(rule.name.clone(), self.free_of(who, resource).into());
@@ -215,6 +241,7 @@ impl Transaction<'_> {
         rules.resource(name).ok_or_else(|| {
             let names = rules.resources.iter().map(|rule| rule.name.as_str());
             let refusal = Refusal::invalid(format!("this world has no resource `{}`", name.escape_debug()));
+            let names = names.take(NAMES_SHOWN_MAX);
             match crate::id::nearest(name, names.clone()) {
                 Some(near) => refusal.hint(format!("did you mean `{near}`?")),
                 None => refusal.hint(format!("it has {}", names.collect::<Vec<_>>().join(", "))),

@@ -6,8 +6,11 @@
 
 // Its parts:
 mod draft;
+mod meter;
 mod stack;
 // Built on it:
+mod consent;
+mod work;
 mod ask;
 mod delete;
 mod frame;
@@ -23,6 +26,7 @@ use serde_json::Value;
 
 use self::{
     draft::{Draft, Savepoint},
+    meter::Metering,
     stack::{Actor, Mode, OpTask, Task},
 };
 use crate::{
@@ -139,6 +143,7 @@ pub struct Transaction<'w> {
     results: Vec<Value>,
     result_bytes: usize,
     ops_left: u32,
+    metering: Metering,
     draws: u64,
     runs: u64,
     /// Prices paid so far: who paid, how much.
@@ -175,6 +180,7 @@ impl<'w> Transaction<'w> {
             results: Vec::new(),
             result_bytes: 0,
             ops_left: limits::OPS_PER_ACTION_MAX,
+            metering: Metering::new(world.rules().work_per_action),
             draws: 0,
             runs: 0,
             prices: Vec::new(),
@@ -218,9 +224,7 @@ impl<'w> Transaction<'w> {
         thought: &[Charge],
     ) -> Result<Self, Refusal> {
         let mut this = Self::new(world, now, seed, Actor::principal(actor, Mode::Act));
-        for charge in thought {
-            this.draft.charge(charge.principal, charge.resource, charge.amount);
-        }
+        this.take_over(thought);
         this.is_list = action.is_list;
         if action.is_list {
             let sleeps = (0..).zip(&action.ops).filter_map(|(at, planned)| match &planned.op {
@@ -247,11 +251,12 @@ impl<'w> Transaction<'w> {
         this
     }
 
-    /// Answers a query as an observer who may see all.
+    /// Answers a query as an observer who may see all, and whose work nobody bounds.
     #[must_use]
     pub fn observe(world: &'w World, query: Query, now: Time, seed: u64) -> Self {
         let mut this = Self::new(world, now, seed, Actor::observer(Mode::Look));
-        this.queue.push_back(Planned { op: Op::Query(query), max_spend: None });
+        this.metering = Metering::new(u64::MAX);
+        this.queue.push_back(Planned::of(Op::Query(query)));
         this
     }
 
@@ -346,21 +351,29 @@ impl<'w> Transaction<'w> {
     /// Begins an op: counts it, charges its costs, finds what must be asked.
     #[expect(clippy::expect_used, reason = "an op begins by being put on top")]
     fn begin(&mut self, actor: Actor, planned: Planned, by_code: bool) -> Next {
+        // The call itself was its caller's, and is no part of what is agreed about the op.
+        self.settle(actor);
+        let agreed = self.agreed(&planned, actor.bearer.resources);
         let task = OpTask {
             actor,
             bound: planned.max_spend.unwrap_or_else(|| self.default_bound(&planned.op)),
             spent: 0,
+            agreed: agreed.as_ref().map_or_else(|_| Vec::new(), Clone::clone),
             op: Arc::new(planned.op),
             savepoint: self.draft.savepoint(),
             prices_from: self.prices.len(),
             asks: Vec::new(),
-            compiled: false,
+            looked_at: false,
             decides: false,
             by_code,
         };
         let op = Arc::clone(&task.op);
         self.stack.push(Task::Op(Box::new(task)));
-        let asks = self.check_alive(actor).and_then(|()| self.count_op(actor, &op));
+        let asks =
+            agreed.map(drop).and_then(|()| self.check_alive(actor)).and_then(|()| self.count_op(actor, &op));
+        // An op that code calls was counted as a call.
+        let called = if by_code { 0 } else { limits::PARTS_PER_CALL };
+        let asks = asks.and_then(|()| self.look(actor, called));
         let asks = asks.and_then(|()| self.asks(&op));
         match asks {
             Ok(mut asks) => {
@@ -382,17 +395,6 @@ impl<'w> Transaction<'w> {
                 Err(Refusal::new(Code::NotFound, sentence).hint("let the `delete` come last"))
             }
             None => Ok(()),
-        }
-    }
-
-    /// The posted price of an invocation; nothing else costs scrip unless it is said.
-    fn default_bound(&self, op: &Op) -> i64 {
-        match op {
-            Op::Invoke(invoke) => {
-                let artifact = self.draft.find(invoke.artifact.as_str());
-                artifact.and_then(|handle| self.draft.artifact(handle)).map_or(0, |artifact| artifact.price)
-            }
-            _ => 0,
         }
     }
 
@@ -437,9 +439,10 @@ impl<'w> Transaction<'w> {
             if self.draft.chargeable(payer, *resource) < *amount {
                 return Err(self.shortage(payer, *resource, *amount));
             }
+            self.check_agreed(payer, *resource, *amount)?;
         }
         for (resource, amount) in costs {
-            self.draft.charge(payer, resource, amount);
+            self.consume(payer, resource, amount, 0);
         }
         Ok(())
     }
@@ -466,6 +469,9 @@ impl<'w> Transaction<'w> {
     /// Ends the op on top and answers its asker.
     #[expect(clippy::panic, reason = "an op ends only while it is on top")]
     fn end_op(&mut self, result: Result<Value, Refusal>) -> Next {
+        if let Some(actor) = self.top_op().map(|task| task.actor) {
+            self.settle(actor);
+        }
         let Some(Task::Op(task)) = self.stack.pop() else {
             panic!("the op that ends is not on top of the stack");
         };
@@ -516,57 +522,9 @@ impl<'w> Transaction<'w> {
             .hint("ask for less, or in several actions"))
     }
 
-    /// Counts a price against every bound it falls under (`DESIGN.md §7`, consent).
-    fn consent(&mut self, payer: Handle, amount: i64) -> Result<(), Refusal> {
-        let mut ops: Vec<&mut OpTask> = Vec::new();
-        for task in &mut self.stack {
-            if let Task::Op(task) = task
-                && task.actor.bearer.prices == Some(payer)
-            {
-                ops.push(task);
-            }
-        }
-        for task in &ops {
-            // A sum beyond `i64` is beyond every bound.
-            if task.spent.checked_add(amount).is_none_or(|total| total > task.bound) {
-                let total = task.spent.saturating_add(amount);
-                let op = task.op.kind();
-                let sentence =
-                    format!("prices would take {total} scrip, and this `{op}` may spend {}", task.bound);
-                let mut refusal = Refusal::new(Code::LimitExceeded, sentence)
-                    .numbers(total, task.bound)
-                    .hint(format!("name `max_spend`, at least {total}, on the `{op}` to allow it"))
-                    .about(
-                        task.actor.me.unwrap_or(payer),
-                        format!("prices would take more scrip than this `{op}` may spend"),
-                        Some(format!("a larger `max_spend` on the `{op}` would allow it")),
-                    );
-                refusal.bound = true;
-                return Err(refusal);
-            }
-        }
-        for task in ops {
-            task.spent += amount;
-        }
-        self.prices.push((payer, amount));
-        Ok(())
-    }
-
-    /// Takes back the prices of an op that failed from the bounds above it.
-    fn refund(&mut self, from: usize) {
-        for (payer, amount) in self.prices.split_off(from) {
-            for task in &mut self.stack {
-                if let Task::Op(task) = task
-                    && task.actor.bearer.prices == Some(payer)
-                {
-                    task.spent -= amount;
-                }
-            }
-        }
-    }
-
     fn put(&mut self, effect: Effect) -> Result<(), Refusal> {
-        self.draft.put(effect).map_err(|guard| self.refusal(guard))
+        self.draft.put(effect).map_err(|guard| self.refusal(guard))?;
+        self.check_disk_agreed()
     }
 
     /// A guard that failed, as the one who acted is told.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{
-    Need, Next, Told, Transaction,
+    Need, Next, Told, Transaction, meter,
     stack::{Actor, OpTask, Task},
 };
 use crate::{
@@ -29,8 +29,10 @@ use crate::{
 impl Transaction<'_> {
     /// Performs the op on top, all of whose questions are answered.
     pub(super) fn perform(&mut self, actor: Actor, op: &Arc<Op>) -> Next {
-        if let Some(need) = self.check_source(op) {
-            return Next::Need(need);
+        match self.look_at(actor, op) {
+            Ok(Some(need)) => return Next::Need(need),
+            Ok(None) => {}
+            Err(refusal) => return self.end_op(Err(refusal)),
         }
         let result = match &**op {
             Op::Invoke(invoke) => {
@@ -54,27 +56,26 @@ impl Transaction<'_> {
         self.end_op(result)
     }
 
-    /// New code is looked at before it is stored.
-    fn check_source(&mut self, op: &Op) -> Option<Need> {
-        let task = self.top_op()?;
-        if std::mem::replace(&mut task.compiled, true) {
-            return None;
+    /// The work of the op on top is counted before it is done, and new code looked at before it is stored.
+    fn look_at(&mut self, actor: Actor, op: &Op) -> Result<Option<Need>, Refusal> {
+        if self.top_op().is_none_or(|task| std::mem::replace(&mut task.looked_at, true)) {
+            return Ok(None);
         }
-        match op {
+        self.look(actor, self.parts_of(op))?;
+        let (source, id) = match op {
             Op::Write(op) => match &op.code {
-                Keep::Set(Some(source)) => Some(Need::Check {
-                    source: Arc::clone(&source.0),
-                    file: Arc::clone(op.artifact.shared()),
-                }),
-                Keep::Keep | Keep::Set(None) => None,
+                Keep::Set(Some(source)) => (Arc::clone(&source.0), &op.artifact),
+                Keep::Keep | Keep::Set(None) => return Ok(None),
             },
-            Op::Edit(op) if op.field == Field::Code => {
-                // An edit that can't be made is refused by the edit itself.
-                let source = self.edited(op).ok()?;
-                Some(Need::Check { source: source.into(), file: Arc::clone(op.artifact.shared()) })
-            }
-            _ => None,
-        }
+            // An edit that can't be made is refused by the edit itself.
+            Op::Edit(op) if op.field == Field::Code => match self.edited(op) {
+                Ok(source) => (Arc::from(source), &op.artifact),
+                Err(_) => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        self.look(actor, meter::compiled(&source))?;
+        Ok(Some(Need::Check { source, file: Arc::clone(id.shared()) }))
     }
 
     /// Goes on when new code has been looked at; `names` are those of the functions that it defines.
@@ -132,7 +133,7 @@ impl Transaction<'_> {
 
     fn write(&mut self, actor: Actor, op: &Write) -> Result<Value, Refusal> {
         let handle = match self.draft.find(op.artifact.as_str()) {
-            Some(handle) => self.rewrite(handle, op)?,
+            Some(handle) => self.rewrite(actor, handle, op)?,
             None => self.create(actor, op)?,
         };
         self.tell(actor, OpKind::Write, Told { artifact: Some(handle), ..Told::default() });
@@ -187,14 +188,14 @@ impl Transaction<'_> {
                 Keep::Set(Some(id)) => Some(self.target(id)?),
                 Keep::Keep | Keep::Set(None) => None,
             },
-            depends_on: self.dependencies(next, op)?.unwrap_or_default(),
+            depends_on: self.dependencies(actor, next, op)?.unwrap_or_default(),
             metadata: Shared::Own(set_json(&op.metadata, |data| &data.0)),
         };
         self.put(Effect::Create(Box::new(creation)))?;
         Ok(next)
     }
 
-    fn rewrite(&mut self, handle: Handle, op: &Write) -> Result<Handle, Refusal> {
+    fn rewrite(&mut self, actor: Actor, handle: Handle, op: &Write) -> Result<Handle, Refusal> {
         let (_, artifact) = self.artifact(&op.artifact)?;
         let fixed = [
             ("kind", op.kind.as_ref().is_some_and(|kind| *kind.0 != *artifact.kind)),
@@ -232,7 +233,7 @@ impl Transaction<'_> {
                 Keep::Set(None) => Some(None),
                 Keep::Set(Some(id)) => Some(Some(self.target(id)?)),
             },
-            depends_on: self.dependencies(handle, op)?,
+            depends_on: self.dependencies(actor, handle, op)?,
             metadata: changed_json(&op.metadata, |data| &data.0),
         };
         self.put(Effect::Change { artifact: handle, version, change: Box::new(change) })?;
@@ -255,7 +256,7 @@ impl Transaction<'_> {
     }
 
     /// The artifacts that one builds on: they exist, without circles, to a limited depth.
-    fn dependencies(&self, of: Handle, op: &Write) -> Result<Option<Vec<Handle>>, Refusal> {
+    fn dependencies(&self, actor: Actor, of: Handle, op: &Write) -> Result<Option<Vec<Handle>>, Refusal> {
         let Some(ids) = &op.depends_on else {
             return Ok(None);
         };
@@ -276,6 +277,7 @@ impl Transaction<'_> {
                 return Err(Refusal::new(Code::LimitExceeded, format!("`depends_on` may be {most} deep"))
                     .numbers(i64::from(depth), i64::from(most)));
             }
+            self.look(actor, meter::rows(level.len()))?;
             let deeper = level.iter().filter_map(|handle| self.draft.artifact(*handle));
             let mut next: Vec<Handle> =
                 deeper.flat_map(|artifact| artifact.depends_on.iter().copied()).collect();

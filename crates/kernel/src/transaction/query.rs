@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use serde_json::{Map, Value, json};
 
-use super::{Next, Transaction, stack::Actor};
+use super::{Next, Transaction, meter, stack::Actor};
 use crate::{
+    artifact::Artifact,
     contract::Native,
     event::EventRow,
     id::Handle,
@@ -17,6 +19,9 @@ use crate::{
     time::format_duration_ms,
     world::{Holding, wire::row_json},
 };
+
+/// Of fewer agents than so many times those that are wanted, all are looked at.
+const DRAWN_OF_MIN: usize = 4;
 
 impl Transaction<'_> {
     /// Answers a query; one about a permission may have to ask a contract first.
@@ -58,9 +63,17 @@ impl Transaction<'_> {
         match query.what {
             What::Balances => self.balances(actor, query),
             What::Balance => self.known(actor, query.of.clone()).map(|who| self.scrip(who).into()),
-            What::Resources => self.known(actor, query.of.clone()).map(|who| self.resources(who)),
+            What::Resources => {
+                let who = self.known(actor, query.of.clone())?;
+                self.look(actor, meter::shown(self.draft.world().rules().resources.len()))?;
+                Ok(self.resources(who))
+            }
             What::Capacity => self.capacity(actor, query),
-            What::Artifact => self.named(query).map(|handle| self.metadata(actor, handle)),
+            What::Artifact => {
+                let handle = self.named(query)?;
+                self.look(actor, limits::PARTS_PER_METADATA)?;
+                Ok(self.metadata(actor, handle))
+            }
             What::Price => {
                 let handle = self.named(query)?;
                 Ok(self.draft.artifact(handle).map_or(0, |artifact| artifact.price).into())
@@ -102,6 +115,7 @@ impl Transaction<'_> {
         let rows = self.rows(actor, query)?;
         let mut map = Map::new();
         for handle in self.all_handles() {
+            self.look(actor, 2 * limits::PARTS_PER_ROW)?;
             let Some(artifact) = self.draft.artifact(handle) else {
                 continue;
             };
@@ -165,14 +179,21 @@ impl Transaction<'_> {
         let words: Vec<&str> = text.iter().flat_map(|text| text.split_whitespace()).collect();
         let mut found = Vec::new();
         for handle in self.all_handles() {
+            self.look(actor, limits::PARTS_PER_ROW)?;
             let Some(artifact) = self.draft.artifact(handle).filter(|artifact| !artifact.deleted) else {
                 continue;
             };
             let wanted = owner.is_none_or(|owner| artifact.owner == owner)
-                && query.kind.as_ref().is_none_or(|kind| *kind.0 == *artifact.kind)
-                && (words.is_empty() || matches(artifact, &words, self.may_surely_read(actor, handle)));
+                && query.kind.as_ref().is_none_or(|kind| *kind.0 == *artifact.kind);
             if !wanted {
                 continue;
+            }
+            if !words.is_empty() {
+                let reads = self.may_surely_read(actor, handle);
+                self.look(actor, parts_of_search(artifact, reads))?;
+                if !matches(artifact, &words, reads) {
+                    continue;
+                }
             }
             if found.len() == rows {
                 if query.limit.is_some() {
@@ -180,6 +201,7 @@ impl Transaction<'_> {
                 }
                 return Err(too_many("artifacts", rows + 1, rows));
             }
+            self.look(actor, limits::PARTS_PER_METADATA)?;
             found.push(self.metadata(actor, handle));
         }
         Ok(Value::Array(found))
@@ -212,6 +234,8 @@ impl Transaction<'_> {
             json!({ "id": world.name(handle), "owner": world.name(owner), "state": state, "steps": steps })
         };
         let Some(sample) = query.sample else {
+            let shown_max = rows.min(world.agents_len() as usize);
+            self.look(actor, meter::rows(world.agents_len() as usize) + meter::shown(shown_max))?;
             let all = world.agents().map(|agent| agent.handle).filter(|handle| alive(*handle));
             let found: Vec<Value> = all.take(rows.saturating_add(1)).map(row).collect();
             if found.len() > rows && query.limit.is_none() {
@@ -223,16 +247,24 @@ impl Transaction<'_> {
         if wanted > limits::QUERY_ROWS_MAX {
             return Err(too_many("`sample`", wanted, limits::QUERY_ROWS_MAX));
         }
+        self.look(actor, meter::shown(wanted) + meter::rows(self.rows_to_draw(wanted)))?;
         let others = |handle: Handle| Some(handle) != actor.me && alive(handle);
         Ok(self.draw_agents(wanted, others).into_iter().map(row).collect())
+    }
+
+    /// How many rows are passed over at least to draw so many agents.
+    fn rows_to_draw(&self, wanted: usize) -> usize {
+        let count = self.draft.world().agents_len() as usize;
+        if wanted * DRAWN_OF_MIN < count { wanted } else { count }
     }
 
     /// Draws agents without repetition; all of them, shuffled, when so many are asked for.
     fn draw_agents(&mut self, wanted: usize, fits: impl Fn(Handle) -> bool) -> Vec<Handle> {
         let world = self.draft.world();
         let count = world.agents_len() as usize;
-        if wanted * 4 < count {
+        if wanted * DRAWN_OF_MIN < count {
             let mut drawn: Vec<Handle> = Vec::with_capacity(wanted);
+            let mut known: FxHashSet<Handle> = FxHashSet::default();
             // Drawing again what does not fit ends soon unless hardly anything fits.
             for _ in 0..wanted * 8 + 64 {
                 if drawn.len() == wanted {
@@ -240,7 +272,7 @@ impl Transaction<'_> {
                 }
                 let at = crate::seed::below(self.draw(), count);
                 let handle = world.agent_at(at).map(|agent| agent.handle);
-                drawn.extend(handle.filter(|handle| fits(*handle) && !drawn.contains(handle)));
+                drawn.extend(handle.filter(|handle| fits(*handle) && known.insert(*handle)));
             }
         }
         let mut all: Vec<Handle> =
@@ -270,14 +302,24 @@ impl Transaction<'_> {
             query.kind.as_ref().is_none_or(|kind| *kind.0 == *event.kind.as_str())
                 && of.is_none_or(|of| [Some(event.actor), event.artifact, event.to].contains(&Some(of)))
         };
+        // One row more, or the refusal with which the looking ends.
         let shown = |row: &Arc<EventRow>| {
-            let json = wanted(row).then(|| row_json(world, row, viewer)).flatten();
-            json.map(|json| (row.seq, json))
+            // A price for rows that the viewer is not shown would tell of them.
+            let looked = match world.row_seen(row, viewer) {
+                Some(_) => self.look(actor, limits::PARTS_PER_ROW),
+                None => self.look_unseen(limits::PARTS_PER_ROW),
+            };
+            if let Err(refusal) = looked {
+                return Some(Err(refusal));
+            }
+            let json = wanted(row).then(|| row_json(world, row, viewer)).flatten()?;
+            Some(self.look(actor, limits::PARTS_PER_ROW_SHOWN).map(|()| (row.seq, json)))
         };
         // With `since` a reader catches up from there; without, it sees the latest.
         if let Some(since) = since {
-            let after = world.events().filter(|row| row.seq > since).filter_map(shown);
-            let mut rows = whole_records(after, limit);
+            // The rows before it are not all passed over: they stand in order.
+            let after = world.events_after(since).filter_map(shown);
+            let mut rows = whole_records(after, limit)?;
             // Whether something between was one of those wanted is not known any more.
             if let Some(lost) = world.events_lost_until().filter(|lost| *lost > since) {
                 rows.insert(0, json!({ "type": "gap", "seq": lost, "since": since, "until": lost }));
@@ -285,7 +327,7 @@ impl Transaction<'_> {
             return Ok(rows.into());
         }
         let latest = world.events().rev().filter_map(shown).take(limit);
-        let mut latest: Vec<Value> = latest.map(|(_, json)| json).collect();
+        let mut latest: Vec<Value> = latest.map(|row| row.map(|(_, json)| json)).collect::<Result<_, _>>()?;
         latest.reverse();
         Ok(latest.into())
     }
@@ -305,9 +347,13 @@ impl Transaction<'_> {
 
 /// At most `limit` events, but those of one record together: a next query for the events after the last one's
 /// `seq` misses none. A record that has more by itself comes alone, and whole.
-fn whole_records(rows: impl Iterator<Item = (u64, Value)>, limit: usize) -> Vec<Value> {
+fn whole_records(
+    rows: impl Iterator<Item = Result<(u64, Value), Refusal>>,
+    limit: usize,
+) -> Result<Vec<Value>, Refusal> {
     let (mut page, mut first, mut last, mut whole) = (Vec::new(), None, None, 0);
-    for (seq, json) in rows.take_while(|_| limit > 0) {
+    for row in rows.take_while(|_| limit > 0) {
+        let (seq, json) = row?;
         if last != Some(seq) {
             whole = page.len();
             if whole >= limit {
@@ -321,7 +367,7 @@ fn whole_records(rows: impl Iterator<Item = (u64, Value)>, limit: usize) -> Vec<
         }
         page.push(json);
     }
-    page
+    Ok(page)
 }
 
 fn missing(field: &str) -> Refusal {
@@ -335,8 +381,14 @@ fn too_many(what: &str, need: usize, most: usize) -> Refusal {
         .hint("name a smaller `limit`, or a `sample`")
 }
 
+/// Parts for the search of an artifact: of its content, if that may be read, and of the description.
+fn parts_of_search(artifact: &Artifact, reads: bool) -> u64 {
+    let content = artifact.content.value().as_str().filter(|_| reads).map_or(0, meter::searched);
+    content + meter::bytes(artifact.metadata.text_bytes() + artifact.interface.text_bytes())
+}
+
 /// Whether all words occur in what describes an artifact, and in its content if that may be read.
-fn matches(artifact: &crate::artifact::Artifact, words: &[&str], reads: bool) -> bool {
+fn matches(artifact: &Artifact, words: &[&str], reads: bool) -> bool {
     let mut text = format!("{} {} ", artifact.id(), artifact.kind());
     if let Some(content) = artifact.content().as_str().filter(|_| reads) {
         text.push_str(content);

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::draft::Savepoint;
+use super::{draft::Savepoint, meter::Bound};
 use crate::{
     id::Handle,
     op::{Op, Permission},
     record::Pays,
     refusal::Refusal,
+    resource::ResourceId,
 };
 
 /// The authority with which an op or code acts, and the bearer of its costs.
@@ -59,11 +60,14 @@ pub(super) struct OpTask {
     /// The most that prices may take from the payer, and what they took.
     pub(super) bound: i64,
     pub(super) spent: i64,
+    /// The most that it may take of the resources of their bearer.
+    pub(super) agreed: Vec<Agreed>,
     pub(super) savepoint: Savepoint,
     pub(super) prices_from: usize,
     /// Permissions still to be asked, last first.
     pub(super) asks: Vec<Ask>,
-    pub(super) compiled: bool,
+    /// Whether its own work was counted, and its new code looked at.
+    pub(super) looked_at: bool,
     /// Whether the new code that was looked at defines `check_permission`.
     pub(super) decides: bool,
     pub(super) by_code: bool,
@@ -74,11 +78,13 @@ pub(super) struct CodeTask {
     pub(super) actor: Actor,
     pub(super) purpose: Purpose,
     pub(super) file: Arc<str>,
-    /// CPU charged so far, in microseconds.
-    pub(super) charged_us: i64,
+    /// Units of work, and microseconds of CPU, that it has used and that are charged.
     pub(super) work: u64,
-    /// Whether its budget is what the payer's CPU allows, rather than the limit of every run.
-    pub(super) cpu_bound: bool,
+    pub(super) cpu_us: i64,
+    /// Memory that it holds while it waits, in bytes.
+    pub(super) memory_bytes: u64,
+    /// The bound that its budget has come from.
+    pub(super) bound: Bound,
     /// Refusals that were raised in it, latest last, each with the text that was: to know one again that was
     /// not caught.
     pub(super) raised: Vec<(String, Refusal)>,
@@ -95,6 +101,16 @@ pub(super) enum Purpose {
     Check { ask: Ask, contract: Handle },
     /// To think or to measure; there is nothing below it.
     Alone,
+}
+
+/// The most that an op may take of one resource of its bearer, and what it took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Agreed {
+    pub(super) resource: ResourceId,
+    pub(super) most: i64,
+    pub(super) used: i64,
+    /// Of disk, how much was in use when the op began.
+    pub(super) before: i64,
 }
 
 /// One question to a contract: may the op's caller do this to that?

@@ -125,6 +125,12 @@ impl Agent {
         }
     }
 
+    /// Whether its mind was asked, and has not answered.
+    #[must_use]
+    pub fn is_thinking(&self) -> bool {
+        matches!(self.phase, Phase::Thinking { .. })
+    }
+
     /// The receipt of its last step, if it did anything.
     #[must_use]
     pub fn last(&self) -> Option<Receipt> {

@@ -91,7 +91,11 @@ impl World {
             | Cause::Step { agent: one, .. }
             | Cause::Ask { agent: one, .. }
             | Cause::Short { agent: one, .. } => Some(*one),
-            Cause::Genesis { .. } | Cause::Founding | Cause::Tick { .. } | Cause::Clock { .. } => None,
+            Cause::Genesis { .. }
+            | Cause::Founding
+            | Cause::Tick { .. }
+            | Cause::Clock { .. }
+            | Cause::Runtime { .. } => None,
         };
         let effects = record.effects.iter().flat_map(|effect| effect.handles());
         let events = record.events.iter().flat_map(|event| event.handles());
@@ -108,7 +112,8 @@ impl World {
             Cause::Genesis { .. } if self.seq != 0 => {
                 return Err("the founding begins with the first record, and only there".into());
             }
-            Cause::Genesis { rules, source, artifacts } => {
+            Cause::Genesis { rules, source, artifacts, runtime } => {
+                self.run_on(runtime)?;
                 rules.check().map_err(|(field, problem)| format!("its `{field}`: {problem}"))?;
                 self.rules = Arc::new(Rules::clone(rules));
                 self.source = *source;
@@ -125,6 +130,9 @@ impl World {
         if record.time < self.now || (self.founding && record.time != self.now) {
             return Err(format!("its time {} does not fit {}", record.time, self.now));
         }
+        if let Cause::Runtime { name } = &record.cause {
+            self.run_on(name)?;
+        }
         if let Cause::Clock { away_ms } = record.cause {
             if !(0..=record.time.ms() - self.now.ms()).contains(&away_ms) {
                 return Err(format!("{away_ms} ms have not passed since {}", self.now));
@@ -134,17 +142,30 @@ impl World {
         Ok(())
     }
 
+    /// Takes the name of the runtime of code over.
+    fn run_on(&mut self, name: &str) -> Result<(), String> {
+        let most = limits::RUNTIME_BYTES_MAX;
+        if name.is_empty() || name.len() > most {
+            return Err(format!("the name of its runtime has {} bytes; it has 1 to {most}", name.len()));
+        }
+        self.runtime = name.into();
+        Ok(())
+    }
+
     fn charge(&mut self, charge: Charge) -> Result<(), String> {
-        let Charge { principal, resource, amount } = charge;
+        let Charge { principal, resource, amount, work } = charge;
         let account = self.get(principal).and_then(|artifact| artifact.account);
         let number = account.ok_or_else(|| format!("artifact number {} can't be charged", principal.0))?;
         let kind = self.rules.kind(resource);
         let (rules, now) = (Arc::clone(&self.rules), self.now);
         let cell = self.cell_mut(number, resource).ok_or("no such resource")?;
-        if amount < 1 || cell.limit_left(kind, now) < amount {
+        if amount < 1 || cell.limit_left(kind, now) < amount || (work > 0 && resource != ResourceId::CPU) {
             return Err(format!("`{}` can't be charged {amount}", self.name(principal)));
         }
-        cell.consume(&rules, kind, now, amount);
+        // Memory was held while code ran, and is free again.
+        if kind != ResourceKind::Allocatable {
+            cell.consume(&rules, kind, now, amount);
+        }
         Ok(())
     }
 
@@ -203,7 +224,8 @@ impl World {
             | Cause::Clock { .. }
             | Cause::Act { .. }
             | Cause::Ask { .. }
-            | Cause::Short { .. } => {}
+            | Cause::Short { .. }
+            | Cause::Runtime { .. } => {}
         }
         Ok(())
     }
@@ -244,18 +266,11 @@ impl World {
             let Some(seq) = self.events.front().map(|row| row.seq).filter(|seq| *seq <= tick_seq) else {
                 break;
             };
-            let (mut low, mut high) = (0, self.events.len());
-            while low < high {
-                let middle = usize::midpoint(low, high);
-                match self.events.get(middle) {
-                    Some(row) if row.seq <= seq => low = middle + 1,
-                    _ => high = middle,
-                }
-            }
-            if self.events.len() - low < limits::EVENTS_KEPT_MAX {
+            let gone = self.events_until(seq);
+            if self.events.len() - gone < limits::EVENTS_KEPT_MAX {
                 break;
             }
-            for _ in 0..low {
+            for _ in 0..gone {
                 self.events.pop_front();
             }
             self.lost_until = Some(seq);

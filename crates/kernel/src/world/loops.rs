@@ -3,7 +3,7 @@
 //! All of it follows from the records, so that a world that is read again goes on as it would have.
 //! Nothing here runs an agent: a scheduler does when a turn is due.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use serde_json::{Value, json};
 
@@ -39,6 +39,31 @@ impl World {
         }
         let Some(row) = self.agent(agent) else { return false };
         self.capacity(agent, ResourceId::CPU, now) >= self.step_need(row)
+    }
+
+    /// The agents as they think in a tick: those whose code stands as the world file has it, in batches of one code
+    /// in the order of their handles; every other alone. It follows from the world, so that what a step costs does.
+    #[must_use]
+    pub fn batches(&self, agents: &[Handle]) -> Vec<Vec<Handle>> {
+        let mut batches: Vec<Vec<Handle>> = Vec::new();
+        let mut filling: HashMap<&str, usize> = HashMap::new();
+        for agent in agents.iter().copied() {
+            let founded =
+                self.get(agent).filter(|artifact| agent.0 < self.founders() && artifact.version == 1);
+            let Some(code) = founded.and_then(|artifact| artifact.code.as_deref()) else {
+                batches.push(vec![agent]);
+                continue;
+            };
+            let open = filling.get(code).and_then(|at| batches.get_mut(*at));
+            match open.filter(|batch| batch.len() < limits::STEPS_PER_BATCH) {
+                Some(batch) => batch.push(agent),
+                None => {
+                    filling.insert(code, batches.len());
+                    batches.push(vec![agent]);
+                }
+            }
+        }
+        batches
     }
 
     pub(crate) fn step_need(&self, row: &Agent) -> i64 {
@@ -235,7 +260,8 @@ impl World {
             | Cause::Tick { .. }
             | Cause::Clock { .. }
             | Cause::Act { .. }
-            | Cause::Short { .. } => return Vec::new(),
+            | Cause::Short { .. }
+            | Cause::Runtime { .. } => return Vec::new(),
         };
         let Some(row) = self.agent(agent) else { return Vec::new() };
         // The end of a wait was told when the mind was asked.
@@ -268,7 +294,7 @@ impl World {
             Cause::Ask { agent, turn, .. } => self.asked(record.seq, *agent, *turn),
             Cause::Short { agent, turn } => self.fell_short(*agent, *turn, &mut told),
             Cause::Genesis { .. } | Cause::Founding => return told,
-            Cause::Tick { .. } | Cause::Clock { .. } | Cause::Act { .. } => {}
+            Cause::Tick { .. } | Cause::Clock { .. } | Cause::Act { .. } | Cause::Runtime { .. } => {}
         }
         self.tell_exhausted(record, &mut told);
         for charge in &record.charges {

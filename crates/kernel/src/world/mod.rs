@@ -50,6 +50,8 @@ pub struct World {
     format: u32,
     rules: Arc<Rules>,
     source: [u8; 32],
+    /// The runtime of code, by its name.
+    runtime: Arc<str>,
     seq: u64,
     now: Time,
     tick: Option<Tick>,
@@ -136,6 +138,7 @@ impl World {
             format: FORMAT,
             rules: Arc::new(Rules::unlimited("", 0, Time::default())),
             source: [0; 32],
+            runtime: Arc::from(""),
             seq: 0,
             now: Time::default(),
             tick: None,
@@ -174,6 +177,12 @@ impl World {
     #[must_use]
     pub fn source(&self) -> [u8; 32] {
         self.source
+    }
+
+    /// The name of the runtime on which its code runs: another one may run it otherwise.
+    #[must_use]
+    pub fn runtime(&self) -> &str {
+        &self.runtime
     }
 
     /// Whether nothing has happened since the founding, as far as the records that were applied tell.
@@ -422,10 +431,11 @@ impl World {
         }
     }
 
-    /// Sets aside what all of these charges take, or nothing; `None` if not all of it is free.
+    /// Sets aside what all of these charges take, or nothing; `None` if not all of it is free. Memory is free again
+    /// when code has ended.
     pub fn reserve_all(&mut self, charges: &[Charge], now: Time) -> Option<Vec<Reservation>> {
         let mut reserved = Vec::with_capacity(charges.len());
-        for charge in charges {
+        for charge in charges.iter().filter(|charge| charge.resource != ResourceId::MEMORY) {
             let Some(reservation) = self.reserve(charge.principal, charge.resource, charge.amount, now)
             else {
                 self.settle_all(reserved);
@@ -444,6 +454,24 @@ impl World {
     /// Recent events, oldest first.
     pub fn events(&self) -> impl DoubleEndedIterator<Item = &Arc<EventRow>> {
         self.events.iter()
+    }
+
+    /// Recent events of the records after one, oldest first.
+    pub(crate) fn events_after(&self, seq: u64) -> impl Iterator<Item = &Arc<EventRow>> {
+        (self.events_until(seq)..self.events.len()).filter_map(|at| self.events.get(at))
+    }
+
+    /// How many of the recent events are of records up to one.
+    fn events_until(&self, seq: u64) -> usize {
+        let (mut low, mut high) = (0, self.events.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            match self.events.get(middle) {
+                Some(row) if row.seq <= seq => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        low
     }
 
     /// The last record of which an event is not at hand any more, if any event was let go.

@@ -21,6 +21,7 @@ impl Receipt {
     pub fn to_json(&self, world: &World, viewer: Viewer) -> Value {
         let name = |handle: Handle| world.name(handle);
         let charges = self.charges.iter().filter(|charge| world.may_know(viewer, charge.principal));
+        let work: u64 = charges.clone().map(|charge| charge.work).fold(0, u64::saturating_add);
         let charges = charges.map(|charge| {
             json!({
                 "principal": name(charge.principal),
@@ -49,6 +50,9 @@ impl Receipt {
         map.insert("error".into(), error.into());
         let or_cut = |cut: Option<Cut>, whole: Value| cut.map_or(whole, Cut::to_json);
         map.insert("charges".into(), or_cut(self.cuts.charges, charges.collect()));
+        if work > 0 {
+            map.insert("work".into(), work.into());
+        }
         map.insert("payments".into(), or_cut(self.cuts.payments, payments.collect()));
         map.insert("events".into(), or_cut(self.cuts.events, events.collect()));
         if !self.output.is_empty() || self.cuts.output.is_some() {
@@ -111,7 +115,8 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
         | Cause::Founding
         | Cause::Clock { .. }
         | Cause::Ask { .. }
-        | Cause::Short { .. } => return lines,
+        | Cause::Short { .. }
+        | Cause::Runtime { .. } => return lines,
     };
     if let Outcome::Refused(refusal) = &record.outcome {
         let mut refused = line(if failed { LineType::Thought } else { LineType::Refused });

@@ -37,7 +37,8 @@ proptest! {
 fn check(depth: usize, nested: Value) {
     let rules = Rules::unlimited("bytes", 1, Time::from_ms(0).unwrap());
     let alice = Founder { has_standing: true, resources: BTreeMap::new(), ..Founder::new("alice") };
-    let (mut world, founded) = Founding { rules, source: [0; 32], founders: vec![alice] }.found().unwrap();
+    let (mut world, founded) =
+        Founding { rules, source: [0; 32], runtime: "toy".into(), founders: vec![alice] }.found().unwrap();
     let mut toy = Toy::new(&world);
     // Reading through code and in a list wraps the value as deep as the kernel ever does.
     let read = json!([["attempt", "read", [], { "artifact": "note" }]]).to_string();

@@ -159,6 +159,21 @@ impl<'a> Tape<'a> {
         if self.one_in(2) {
             fields["max_spend"] = self.pick(&[10, 3, 40, 5, 0, 2, 100, i64::MAX, 1, 1 << 62]).into();
         }
+        if self.one_in(6) {
+            let bounds: &[(&str, i64)] = &[
+                ("cpu", 20),
+                ("disk", 60),
+                ("cpu", 0),
+                ("actions", 1),
+                ("cpu", 3),
+                ("disk", 0),
+                ("cpu", 200),
+                ("lead", 1),
+            ];
+            let at = self.below(bounds.len());
+            let (resource, most) = bounds[at];
+            fields["max_resources"] = json!({ resource: most });
+        }
         (name, fields)
     }
 
@@ -333,6 +348,7 @@ impl<'a> Tape<'a> {
 /// one whose amounts come near to the largest there is.
 pub(crate) fn founding(kind: u8) -> Founding {
     let mut rules = Rules::unlimited("model", 7, Time::from_ms(1_000_003).unwrap());
+    rules.cpu_ns_per_work = 1_000;
     let rule = |name: &str, kind| ResourceRule { name: name.into(), kind };
     let renewable = ResourceKind::Renewable { window_ms: 100 };
     let scarce = kind == 1 || kind == 2;
@@ -357,7 +373,7 @@ pub(crate) fn founding(kind: u8) -> Founding {
     if kind == 2 {
         rules.renewal = Renewal::Tick { ms: 100 };
     }
-    Founding { rules, source: [0; 32], founders: founders(kind) }
+    Founding { rules, source: [0; 32], runtime: "toy".into(), founders: founders(kind) }
 }
 
 fn founders(kind: u8) -> Vec<Founder> {
@@ -365,7 +381,7 @@ fn founders(kind: u8) -> Vec<Founder> {
     let call = |name: &str, fields: Value| json!(["call", name, [], fields]);
     let principal = |id: &str, scrip: i64| {
         let mut founder = Founder { has_standing: true, scrip, ..Founder::new(id) };
-        let shares = [("cpu", 120), ("memory", 1_000), ("disk", 1_300), ("actions", 9), ("fuel", 5)];
+        let shares = [("cpu", 300), ("memory", 1_000), ("disk", 1_300), ("actions", 9), ("fuel", 5)];
         for (name, amount) in shares {
             let amount = if big && name == "fuel" { i64::MAX / 5 } else { amount };
             founder.resources.insert(name.into(), amount);

@@ -7,6 +7,7 @@ use super::{
     naive::{Art, Fail, Model, Told, fail, short},
     naive_ops::{Actor, Fields, text},
     support::program::{decide, first_word},
+    work::Bound,
 };
 
 /// The call as the called code knows it.
@@ -30,9 +31,11 @@ enum Stop {
 struct Run {
     actor: Actor,
     call: Call,
+    /// Units used, and those of them that are charged.
     work: u64,
+    charged: u64,
     work_max: u64,
-    charged: i64,
+    bound: Bound,
     log: Vec<Value>,
 }
 
@@ -85,7 +88,7 @@ impl Model {
         };
         let args = fields.get("args").and_then(Value::as_array).cloned().unwrap_or_default();
         let method = fields.get("method").and_then(Value::as_str).unwrap_or("run");
-        self.run(inner, &code, method, Call { args, caller: actor.me.clone(), paid, given })?
+        self.run(inner, &code, method, Call { args, caller: actor.me.clone(), paid, given }, &actor.payer)?
     }
 
     /// Runs code. The outer error is a shortage of its payer; the inner one is the code's.
@@ -95,14 +98,19 @@ impl Model {
         source: &str,
         entry: &str,
         call: Call,
+        asker: &str,
     ) -> Result<Result<Value, Fail>, Fail> {
         let actor = Actor { in_code: true, ..actor };
         let payer = actor.payer.clone();
-        if self.chargeable(&payer, 0) < 1 {
-            return Err(self.shortage(&payer, 0, 1));
+        self.settle_work(asker);
+        let (room, bound) = self.budget(&payer, 0);
+        if room == 0 {
+            return Err(self.out_of_work(&payer, bound, 1));
         }
-        let mut run = Run { actor, call, work: 0, work_max: 0, charged: 0, log: Vec::new() };
-        self.budget(&mut run);
+        // Every run uses a unit at least.
+        self.use_work(&payer, 1);
+        let (work_max, bound) = self.budget(&payer, 1);
+        let mut run = Run { actor, call, work: 0, charged: 1, work_max, bound, log: Vec::new() };
         let program = serde_json::from_str::<Value>(source).unwrap_or_default();
         let stop = match &program {
             Value::Array(block) => self.block(&mut run, block),
@@ -112,15 +120,17 @@ impl Model {
             },
             _ => Err(Stop::Refused(Fail { code: "invalid_code", numbers: None, is_payers: false })),
         };
-        self.meter(&mut run, 1);
+        self.meter(&mut run);
         match stop {
             Ok(()) => Ok(Ok(run.log.into())),
             Err(Stop::Return(value)) => Ok(Ok(value)),
             Err(Stop::Raised(_)) => Ok(fail("code_error")),
             Err(Stop::Refused(refusal)) if refusal.is_payers || self.is_open(&run.actor) => Ok(Err(refusal)),
             Err(Stop::Refused(refusal)) => Ok(fail(refusal.code)),
-            Err(Stop::Exhausted) if self.kind(0) == ResourceKind::Metered => Ok(fail("code_timeout")),
-            Err(Stop::Exhausted) => Err(self.shortage(&payer, 0, self.cpu_us(1))),
+            Err(Stop::Exhausted) if run.bound == Bound::Run => {
+                Ok(Err(self.out_of_work(&payer, run.bound, 1)))
+            }
+            Err(Stop::Exhausted) => Err(self.out_of_work(&payer, run.bound, 1)),
         }
     }
 
@@ -138,33 +148,10 @@ impl Model {
         })
     }
 
-    /// The price of work: rounded up to whole microseconds.
-    fn cpu_us(&self, work: u64) -> i64 {
-        i64::try_from((work * self.rules.cpu_ns_per_work).div_ceil(1_000)).unwrap()
-    }
-
-    /// The most work that the payer can afford, those it has used included.
-    fn budget(&self, run: &mut Run) {
-        let free = self.chargeable(&run.actor.payer, 0);
-        let most = limits::WORK_PER_RUN_MAX;
-        let fits = |work: &u64| self.cpu_us(*work) <= run.charged.saturating_add(free);
-        // Units of work cost whole microseconds in these worlds, so what fits is found by division.
-        let affordable = if free == i64::MAX {
-            most
-        } else {
-            u64::try_from(run.charged + free).unwrap() * 1_000 / self.rules.cpu_ns_per_work
-        };
-        run.work_max = affordable.min(most);
-        assert!(run.work_max == 0 || fits(&run.work_max));
-    }
-
-    fn meter(&mut self, run: &mut Run, least: i64) {
-        let due = self.cpu_us(run.work).max(least) - run.charged;
-        let due = due.min(self.chargeable(&run.actor.payer, 0));
-        if due > 0 {
-            self.charge(&run.actor.payer, 0, due);
-            run.charged += due;
-        }
+    fn meter(&mut self, run: &mut Run) {
+        let charged = run.work.max(run.charged);
+        self.use_work(&run.actor.payer.clone(), charged - run.charged);
+        run.charged = charged;
     }
 
     fn block(&mut self, run: &mut Run, block: &[Value]) -> Result<(), Stop> {
@@ -179,10 +166,11 @@ impl Model {
             match name {
                 "burn" => {}
                 "call" | "attempt" => {
-                    self.meter(run, 0);
+                    self.meter(run);
                     let actor = run.actor.clone();
                     let result = self.host(&actor, step[1].as_str().unwrap_or(""), step[3].as_object());
-                    self.budget(run);
+                    self.settle_work(&actor.payer);
+                    (run.work_max, run.bound) = self.budget(&actor.payer, run.charged);
                     let logged = match result {
                         Ok(value) if name == "attempt" => json!({ "ok": true, "result": value }),
                         Ok(value) => value,
@@ -226,11 +214,14 @@ impl Model {
 
     fn host(&mut self, actor: &Actor, name: &str, fields: Option<&Fields>) -> Result<Value, Fail> {
         let fields = fields.cloned().unwrap_or_default();
+        self.look(&actor.payer, limits::PARTS_PER_CALL)?;
         match name {
             "pay" => self.op(actor, "transfer", &fields),
             "storage_set" => self.op(actor, "store", &fields),
             "storage_get" => {
                 let stored = self.live(&actor.me)?.storage.get(text(&fields, "key")).cloned();
+                let bytes = stored.as_ref().map_or(0, |value| value.to_string().len() as u64);
+                self.look(&actor.payer, bytes * limits::PARTS_PER_BYTE)?;
                 Ok(stored.unwrap_or_default())
             }
             "get_balance" => {

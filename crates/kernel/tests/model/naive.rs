@@ -81,6 +81,17 @@ pub(crate) struct Bound {
     pub(crate) taken: i128,
 }
 
+/// The most that an op under way may take of a resource of its payer.
+#[derive(Clone, Debug)]
+pub(crate) struct Agreed {
+    pub(crate) payer: String,
+    pub(crate) resource: usize,
+    pub(crate) most: i64,
+    pub(crate) used: i64,
+    /// Bytes on its disk when the op began.
+    pub(crate) before: i64,
+}
+
 /// All that a failing op takes back.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct State {
@@ -116,6 +127,13 @@ pub(crate) struct Model {
     /// Events that stand though the action fails.
     pub(crate) notices: Vec<Told>,
     pub(crate) ops_left: u32,
+    /// Of each payer, units of work and parts of the next.
+    pub(crate) work: BTreeMap<String, (u64, u64)>,
+    pub(crate) work_left: u64,
+    /// Parts of the one who acts that are not on its account yet.
+    pub(crate) pending: u64,
+    /// Of each op under way.
+    pub(crate) agreed: Vec<Vec<Agreed>>,
 }
 
 impl Model {
@@ -153,6 +171,10 @@ impl Model {
             charges: BTreeMap::new(),
             notices: Vec::new(),
             ops_left: 0,
+            work: BTreeMap::new(),
+            work_left: 0,
+            pending: 0,
+            agreed: Vec::new(),
         }
     }
 
@@ -323,7 +345,7 @@ impl Model {
     }
 
     /// Refuses a growth that the owner's quota doesn't have room for.
-    pub(crate) fn room(&self, owner: &str, growth: i64) -> Result<(), Fail> {
+    pub(crate) fn room_on_disk(&self, owner: &str, growth: i64) -> Result<(), Fail> {
         let have = self.free_in(&self.state, owner, self.disk());
         if growth > 0 && self.get(owner).standing && have < growth {
             return short("quota_exceeded", growth, have);
@@ -333,9 +355,9 @@ impl Model {
 
     /// Puts a changed artifact in its place if its owner has room for it.
     pub(crate) fn replace(&mut self, id: &str, art: Art) -> Result<(), Fail> {
-        self.room(&art.owner, art.size() - self.get(id).size())?;
+        self.room_on_disk(&art.owner, art.size() - self.get(id).size())?;
         self.state.arts.insert(id.into(), Rc::new(art));
-        Ok(())
+        self.check_disk()
     }
 
     /// Counts a price against the bound of every op under way that the payer pays for.

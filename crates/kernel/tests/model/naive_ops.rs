@@ -51,6 +51,10 @@ impl Model {
         self.charges.clear();
         self.notices.clear();
         self.ops_left = limits::OPS_PER_ACTION_MAX;
+        self.work.clear();
+        self.work_left = self.rules.work_per_action;
+        self.pending = 0;
+        self.agreed.clear();
         let admitted = self.admit(who, action);
         let is_admitted = admitted.is_ok();
         let result = admitted.and_then(|()| self.submitted(who, action));
@@ -119,7 +123,12 @@ impl Model {
         };
         let most = fields.get("max_spend").and_then(Value::as_i64).unwrap_or(posted);
         self.state.bounds.push(Bound { payer: actor.payer.clone(), most, taken: 0 });
-        let result = self.attempt(actor, name, fields);
+        self.settle_work(&actor.payer);
+        let agreed = self.agree(&actor.payer, fields);
+        self.agreed.push(agreed.clone().unwrap_or_default());
+        let result = agreed.and_then(|_| self.attempt(actor, name, fields));
+        self.settle_work(&actor.payer);
+        self.agreed.pop();
         if let Ok(result) = &result {
             self.tell_of(actor, name, fields, result);
         }
@@ -155,9 +164,13 @@ impl Model {
             if self.chargeable(&actor.payer, *resource) < *amount {
                 return Err(self.shortage(&actor.payer, *resource, *amount));
             }
+            self.check_agreed(&actor.payer, *resource, *amount)?;
         }
         for (resource, amount) in costs {
-            self.charge(&actor.payer, resource, amount);
+            self.consume(&actor.payer, resource, amount);
+        }
+        if !actor.in_code {
+            self.look(&actor.payer, limits::PARTS_PER_CALL)?;
         }
         for (action, target) in self.asks(name, fields)? {
             self.ask(actor, action, &target)?;
@@ -285,7 +298,7 @@ impl Model {
         };
         let args = vec![who.into(), action.into(), target.into(), Value::Null];
         let call = Call { args, caller: who.into(), paid: 0, given: Vec::new() };
-        match self.run(inner, &code, "check_permission", call)? {
+        match self.run(inner, &code, "check_permission", call, &actor.payer)? {
             Ok(verdict) if verdict["allowed"].is_boolean() => Ok(json!({
                 "allowed": verdict["allowed"], "cost": verdict["cost"].as_i64().unwrap_or(0),
                 "recipient": verdict["recipient"], "state_updates": verdict["state_updates"],
@@ -316,6 +329,8 @@ impl Model {
 
     fn perform(&mut self, actor: &Actor, name: &str, fields: &Fields) -> Result<Value, Fail> {
         let id = text(fields, "artifact");
+        self.look(&actor.payer, self.parts_of(name, fields))?;
+        self.compile(actor, name, fields)?;
         match name {
             "noop" => Ok(Value::Null),
             "read" => {
@@ -331,7 +346,7 @@ impl Model {
             }
             "write" => self.write(actor, id, fields),
             "edit" => self.edit(id, fields),
-            "delete" => self.delete(id, fields.get("heir").and_then(Value::as_str)),
+            "delete" => self.delete(actor, id, fields.get("heir").and_then(Value::as_str)),
             "invoke" => self.invoke(actor, id, fields),
             "run" => {
                 let call = Call { args: Vec::new(), caller: actor.me.clone(), paid: 0, given: Vec::new() };
@@ -340,7 +355,9 @@ impl Model {
                 if inner.depth > limits::INVOKE_DEPTH_MAX {
                     return short("depth_exceeded", inner.depth.into(), limits::INVOKE_DEPTH_MAX.into());
                 }
-                self.run(inner, text(fields, "code"), "main", call)?
+                let code = text(fields, "code");
+                self.look(&actor.payer, code.len() as u64 * limits::PARTS_PER_SOURCE_BYTE)?;
+                self.run(inner, code, "main", call, &actor.payer)?
             }
             "transfer" => self.transfer(actor, fields),
             "transfer_ownership" => {
@@ -435,8 +452,9 @@ impl Model {
             if !self.can_hold(&actor.me) {
                 return fail("invalid_argument");
             }
-            self.room(&actor.me, art.size())?;
+            self.room_on_disk(&actor.me, art.size())?;
             self.state.arts.insert(id.into(), art.into());
+            self.check_disk()?;
         } else {
             self.replace(id, art)?;
         }
@@ -464,7 +482,7 @@ impl Model {
         Ok(json!({ "artifact": id, "version": version }))
     }
 
-    fn delete(&mut self, id: &str, heir: Option<&str>) -> Result<Value, Fail> {
+    fn delete(&mut self, actor: &Actor, id: &str, heir: Option<&str>) -> Result<Value, Fail> {
         let standing = self.get(id).standing;
         if let Some(heir) = heir
             && (!self.live(heir)?.standing || heir == id || !standing)
@@ -483,6 +501,7 @@ impl Model {
                 ResourceKind::Renewable { .. } | ResourceKind::Metered => false,
             });
         if governs || (standing && (owns || (holds && heir.is_none()))) {
+            self.look(&actor.payer, self.state.arts.len() as u64 * limits::PARTS_PER_ROW)?;
             return fail("invalid_argument");
         }
         let before = self.get(id).size();
@@ -535,11 +554,11 @@ impl Model {
     pub(crate) fn own(&mut self, id: &str, to: &str) -> Result<(), Fail> {
         let mut art = Art::clone(self.live(id)?);
         if art.owner != to {
-            self.room(to, art.size())?;
+            self.room_on_disk(to, art.size())?;
             art.owner = to.into();
             self.state.arts.insert(id.into(), art.into());
         }
-        Ok(())
+        self.check_disk()
     }
 
     fn transfer(&mut self, actor: &Actor, fields: &Fields) -> Result<Value, Fail> {
@@ -602,6 +621,9 @@ impl Model {
         match text(fields, "what") {
             "balance" => holder(self).map(|()| self.get(&of).scrip.into()),
             "balances" => {
+                for _ in 0..self.state.arts.len() {
+                    self.look(&actor.payer, 2 * limits::PARTS_PER_ROW)?;
+                }
                 let holders = self.state.arts.iter().filter(|(_, art)| art.standing && !art.deleted);
                 Ok(holders.map(|(id, art)| (id.clone(), Value::from(art.scrip))).collect())
             }

@@ -124,7 +124,7 @@ fn check(schedule: &Schedule) -> Vec<i64> {
     }
     let mut alice = Founder { has_standing: true, ..Founder::new("alice") };
     alice.resources.insert("actions".into(), schedule.rate);
-    let founding = Founding { rules, source: [0; 32], founders: vec![alice] };
+    let founding = Founding { rules, source: [0; 32], runtime: "toy".into(), founders: vec![alice] };
     let (mut world, _) = founding.found().unwrap();
     let (alice, mut toy) = (world.lookup("alice").unwrap(), Toy::new(&world));
     let mut used: Vec<(i64, i64)> = Vec::new();

@@ -41,7 +41,7 @@ fn no_action_leaves_more_than_a_record_holds() {
         artifact caught by alice scrip 0 code {caught}
         artifact twice by alice code [['call', 'invoke', ['fits']], ['try', 'invoke', ['fits']], ['return', '$last']]
         alice write {{"artifact": "big", "content": "{content}"}} -> ok
-        alice invoke {{"artifact": "beyond"}} -> limit_exceeded "takes at most" "do it in several actions" ; charged alice cpu 1 ; events
+        alice invoke {{"artifact": "beyond"}} -> limit_exceeded "takes at most" "do it in several actions" ; charged alice cpu 52743 ; events
         alice read {{"artifact": "e0"}} -> not_found
         alice invoke {{"artifact": "same"}} -> limit_exceeded "takes at most" ; events
         alice [{{"op": "run", "code": "[]"}}, {{"op": "invoke", "artifact": "beyond"}}] -> limit_exceeded @1
@@ -204,7 +204,7 @@ fn what_is_kept_for_an_id_is_paid_and_freed() {
 
 fn founders(count: usize, make: impl Fn(usize) -> Founder) -> Founding {
     let rules = Rules::unlimited("many", 1, Time::from_ms(0).unwrap());
-    Founding { rules, source: [0; 32], founders: (0..count).map(make).collect() }
+    Founding { rules, source: [0; 32], runtime: "toy".into(), founders: (0..count).map(make).collect() }
 }
 
 #[test]
@@ -250,8 +250,10 @@ fn a_record_that_nobody_made_is_refused_or_does_no_harm() {
     let (world, records) = founders(2, agent).found().unwrap();
     let refused = |rules: Rules| {
         let mut genesis = records[0].clone();
-        let Cause::Genesis { source, artifacts, .. } = genesis.cause else { panic!("the first record") };
-        genesis.cause = Cause::Genesis { rules: Box::new(rules), source, artifacts };
+        let Cause::Genesis { source, artifacts, runtime, .. } = genesis.cause else {
+            panic!("the first record")
+        };
+        genesis.cause = Cause::Genesis { rules: Box::new(rules), source, artifacts, runtime };
         World::empty().apply(&genesis).unwrap_err().problem
     };
     let mut rules = world.rules().clone();
@@ -262,7 +264,7 @@ fn a_record_that_nobody_made_is_refused_or_does_no_harm() {
     assert!(refused(rules).contains("cpu, memory and disk come first"));
     // Nobody is charged twice for one thing, and a sum beyond all numbers is no panic.
     let (agent, resource) = (world.lookup("a0").unwrap(), ResourceId::CPU);
-    let charge = Charge { principal: agent, resource, amount: i64::MAX };
+    let charge = Charge { principal: agent, resource, amount: i64::MAX, work: u64::MAX };
     let thought = Thought {
         action: Json::default(),
         charges: vec![],

@@ -2,9 +2,10 @@
 //! the outcome of each line with the line's own words.
 //!
 //! ```text
-//! rules: missing deny, renewal tick 60s, balances own  # optional, as the next two
+//! rules: missing deny, renewal tick 60s, balances own, run 100, action 200, measured  # optional, as the next two
 //! resources: disk allocatable, actions renewable 60s, budget depletable
 //! costs: transfer actions 1
+//! invoke: cpu 50                                    # the most that an invocation takes where it says nothing
 //! world: alice 100, bob 5 disk 100 actions 3      # principals: scrip, then what they have of resources
 //! artifact tool by alice price 3 contract c code [['return', 5]]
 //! agent eve scrip 50 code [['return', null]]      # an artifact with a loop
@@ -17,8 +18,8 @@
 //!
 //! After `->` comes `ok` with nothing, an exact result, or `~` and a part of it; or an error's code with
 //! `need/have`, `@index`, `unrecorded` for a refusal at admission, and quoted pieces of message or hint.
-//! More clauses follow, each behind ` ; `: `charged`, `paid`, `events`, `output`. An observer's line begins
-//! with `observer`; `advance 60s`, `clock forward 1h` (the machine's was moved), `tick`, `step AGENT -> …`, `ask AGENT -> …` (whose
+//! More clauses follow, each behind ` ; `: `charged`, `work`, `paid`, `events`, `output`. An observer's line begins
+//! with `observer`; `advance 60s`, `clock forward 1h` (the machine's was moved), `runtime NAME` (code runs on another), `tick`, `step AGENT -> …`, `ask AGENT -> …` (whose
 //! mind answers by its next `step`), `measure ID METHOD -> …`, `sees AGENT {…}`,
 //! `events ID {…}`, `orphan ID by CONTRACT`, `reserve ID RESOURCE AMOUNT`, `unreserved ID RESOURCE AMOUNT`
 //! (the amount can't be set aside) and `settle`, which ends the latest reservation, are the other lines.
@@ -33,7 +34,8 @@ use oikos_kernel::{
     record::{Change, Effect, Outcome, Pays, Record},
     refusal::Refusal,
     rules::{
-        Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind, ResourceRule, Rules,
+        CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind, ResourceRule,
+        Rules,
     },
     time::{Time, parse_duration_ms},
     transaction::Transaction,
@@ -77,7 +79,9 @@ struct Setup {
 impl Setup {
     fn new() -> Self {
         let start = Time::parse("2026-01-01T00:00:00Z").unwrap();
-        Self { rules: Rules::unlimited("table", 1, start), founders: Vec::new() }
+        let mut rules = Rules::unlimited("table", 1, start);
+        rules.cpu_ns_per_work = 3_000;
+        Self { rules, founders: Vec::new() }
     }
 
     fn take(&mut self, line: &str) -> bool {
@@ -91,6 +95,9 @@ impl Setup {
                     self.rules.renewal = Renewal::Tick { ms: parse_duration_ms(ms).unwrap() };
                 }
                 ["balances", "own"] => self.rules.privacy = Privacy::Own,
+                ["run", units] => self.rules.work_per_run = units.parse().unwrap(),
+                ["action", units] => self.rules.work_per_action = units.parse().unwrap(),
+                ["measured"] => self.rules.cpu_meter = CpuMeter::Measured,
                 ["skip"] => self.rules.on_exhaustion = OnExhaustion::Skip,
                 ["autonomous", pace] => {
                     let pace_ms = parse_duration_ms(pace).unwrap();
@@ -99,6 +106,12 @@ impl Setup {
                 _ => panic!("no such rule: {words:?}"),
             }),
             "resources:" => items().for_each(|words| self.resource(&words)),
+            "invoke:" => {
+                for words in items() {
+                    let resource = self.rules.resource(words[0]).unwrap();
+                    self.rules.resources_per_invoke.push((resource, words[1].parse().unwrap()));
+                }
+            }
             "costs:" => {
                 for words in items() {
                     let resource = self.rules.resource(words[1]).unwrap();
@@ -173,7 +186,8 @@ impl Setup {
 
     fn found(self) -> Toy {
         let now = self.rules.start;
-        let founding = Founding { rules: self.rules, source: [0; 32], founders: self.founders };
+        let founding =
+            Founding { rules: self.rules, source: [0; 32], runtime: "toy".into(), founders: self.founders };
         let (world, journal) = founding.found().unwrap_or_else(|error| panic!("{error}"));
         Toy { world, now, journal, reserved: Vec::new() }
     }
@@ -258,6 +272,10 @@ fn run_statement(toy: &mut Toy, head: &str, rest: &str) -> Result<(), String> {
         }
         "clock" => {
             toy.clock_moved(rest);
+            Ok(())
+        }
+        "runtime" => {
+            toy.run_on(rest);
             Ok(())
         }
         "short" => {
@@ -384,6 +402,7 @@ fn compare_clause(toy: &Toy, receipt: &Receipt, clause: &str) -> Result<(), Stri
             said.map(|field| word(&row[field])).collect::<Vec<_>>().join(" ")
         }),
         "output" => word(&receipt["output"]),
+        "work" => receipt.get("work").map_or("0".into(), word),
         _ => return Err(format!("the fixture says `{clause}`, which means nothing")),
     };
     same(head, &found, expected)

@@ -254,7 +254,7 @@ fn a_sleeper_waits_for_disk_that_anybody_frees() {
 #[test]
 fn a_sleeper_that_wakes_without_cpu_is_told_why_it_woke_when_it_steps() {
     for (policy, short, step) in [
-        ("", "blocked 60000ms 5 of cpu", "wake eve event 5, unblock eve cpu"),
+        ("", "blocked 60000ms 6 of cpu", "wake eve event 5, unblock eve cpu"),
         (", skip", "running 2000ms", "wake eve event 5"),
     ] {
         check(&format!(
@@ -262,10 +262,10 @@ fn a_sleeper_that_wakes_without_cpu_is_told_why_it_woke_when_it_steps() {
             rules: autonomous 1s{policy}
             resources: cpu renewable 60s
             world: alice 9 cpu 50
-            agent eve cpu 5 code [['work', 1], ['return', null]]
+            agent eve cpu 6 code [['work', 1], ['return', null]]
             step eve -> ok ; charged eve cpu 3
             eve sleep {{"event": "transfer", "filter": {{"to": "eve"}}}} -> ok
-            eve run {{"code": "[]"}} -> ok ; charged eve cpu 1
+            eve run {{"code": "[]"}} -> ok ; charged eve cpu 3
             advance 1s
             alice transfer {{"to": "eve", "amount": 1}} -> ok
             short eve
@@ -300,7 +300,7 @@ fn a_loop_that_lacks_capacity_waits_for_exactly_that_instant() {
         "{}{}",
         script(""),
         r#"
-        step eve -> rate_limited 2/0 unrecorded2 ; charged eve cpu 1 ; events exhausted eve 2 actions, block eve 2 actions until 2026-01-01T00:01:00.000Z
+        step eve -> rate_limited 2/0 unrecorded2 ; charged eve cpu 3 ; events exhausted eve 2 actions, block eve 2 actions until 2026-01-01T00:01:00.000Z
         loop eve blocked 60000ms 2 of actions
         # More rate brings the instant nearer, less of it puts it off.
         alice transfer {"to": "eve", "amount": 2, "resource": "actions"} -> ok
@@ -325,7 +325,7 @@ fn a_loop_that_lacks_capacity_waits_for_exactly_that_instant() {
         "{}{}",
         script(", skip"),
         r#"
-        step eve -> rate_limited 2/0 ; charged eve cpu 1 ; events exhausted eve 2 actions
+        step eve -> rate_limited 2/0 ; charged eve cpu 3 ; events exhausted eve 2 actions
         loop eve running 12000ms
         step sam -> insufficient_resource 1/0 ; events exhausted sam 1 fuel
         loop sam running 12000ms
@@ -347,7 +347,7 @@ fn a_turn_without_cpu_is_no_step() {
         loop eve blocked never 1 of cpu
         alice transfer {"to": "eve", "amount": 2000, "resource": "cpu"} -> ok ; events transfer alice eve 2000 cpu, rescue alice eve 2000 cpu
         loop eve blocked 1ms 1 of cpu
-        step eve -> ok null ; charged eve cpu 1 ; events unblock eve cpu
+        step eve -> ok null ; charged eve cpu 3 ; events unblock eve cpu
         # It waits for what its last step used.
         step sam -> ok null ; charged sam cpu 4500
         short sam
@@ -481,7 +481,7 @@ fn a_sleep_in_a_steps_list_holds_though_the_rest_is_refused() {
              costs: sleep actions 1, transfer actions 1, store actions 1
              world: alice
              agent eve actions 9 code [['return', [{list}]]]
-             step eve -> {refused} ; charged eve cpu 1, eve actions {charged} ; events {told}
+             step eve -> {refused} ; charged eve cpu 3, eve actions {charged} ; events {told}
              loop eve sleeping never event {last}
              sees eve {{\"self\": {{\"storage_keys\": []}}, \"last\": {{\"ok\": false}}}}"
         ));
@@ -503,7 +503,7 @@ fn a_sleep_in_a_steps_list_holds_though_the_rest_is_refused() {
         step eve -> code_error @0
         loop eve running 1000ms
         # A loop that blocks waits for what it lacked, and for nothing else.
-        step sam -> rate_limited 6/2 ; charged sam cpu 1
+        step sam -> rate_limited 6/2 ; charged sam cpu 3
         loop sam blocked never 6 of actions
         step tim -> rate_limited 1/0
         loop tim blocked never 1 of actions
@@ -517,7 +517,7 @@ fn a_sleep_in_a_steps_list_holds_though_the_rest_is_refused() {
         world: alice
         agent sam actions 2 code [['return', [{'op': 'noop'}, {'op': 'sleep', 'event': 'edit'}]]]
         # Refused at admission as a whole, its sleep holds all the same, and is charged.
-        step sam -> rate_limited 6/2 ; charged sam cpu 1, sam actions 1 ; events sleep sam event edit
+        step sam -> rate_limited 6/2 ; charged sam cpu 3, sam actions 1 ; events sleep sam event edit
         loop sam sleeping never event edit
         "#,
     );

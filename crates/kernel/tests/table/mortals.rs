@@ -15,7 +15,7 @@ fn an_agent_may_end_its_life_in_its_own_step() {
         observer {"what": "supply", "resource": "cpu"} -> ok 2000000
         # Its thinking and the cost of the op are in its windows, and no obstacle; it pays for what comes after too.
         step fly -> ok ~[{"rate": 100000}, {"artifact": "fly"}] ; charged fly cpu 150, fly actions 1 ; events transfer fly hunter 400000 cpu, delete fly fly
-        step snip -> ok ; charged snip cpu 31, snip actions 1 ; events delete snip snip, invoke snip snip die
+        step snip -> ok ; charged snip cpu 33, snip actions 1 ; events delete snip snip, invoke snip snip die
         step prey -> ok null
         hunter delete {"artifact": "prey"} -> ok ; events delete hunter prey
         observer {"what": "agents"} -> ok []

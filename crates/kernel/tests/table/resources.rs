@@ -43,9 +43,9 @@ fn costs_of_ops_in_code_fall_to_whoever_pays_for_it() {
         world: alice 0 actions 4, bob
         artifact tool by bob code [['call', 'noop'], ['call', 'noop']]
         artifact firm by bob scrip 0 actions 2 pays self code [['call', 'noop'], ['call', 'noop']]
-        alice invoke {"artifact": "firm"} -> ok ; charged alice actions 1, firm actions 2, firm cpu 1
-        alice invoke {"artifact": "firm"} -> rate_limited 1/0 "`firm` may use 0 of `actions` now" ; charged alice actions 1, firm cpu 1
-        alice invoke {"artifact": "tool"} -> rate_limited 1/0 "`alice` may use 0 of `actions` now" ; charged alice actions 2, alice cpu 1
+        alice invoke {"artifact": "firm"} -> ok ; charged alice actions 1, firm cpu 3, firm actions 2
+        alice invoke {"artifact": "firm"} -> rate_limited 1/0 "`firm` may use 0 of `actions` now" ; charged alice actions 1, firm cpu 3
+        alice invoke {"artifact": "tool"} -> rate_limited 1/0 "`alice` may use 0 of `actions` now" ; charged alice actions 2, alice cpu 3
         bob invoke {"artifact": "tool"} -> rate_limited unrecorded
         "#,
     );
@@ -65,17 +65,18 @@ fn code_is_charged_for_its_cpu_and_stopped_by_it() {
         artifact spin by bob code [['work', 200000]]
         # 5 units of 3 µs each.
         alice invoke {"artifact": "t"} -> ok ; charged alice cpu 15
-        alice run {"code": "[]"} -> ok ; charged alice cpu 1
+        # Every run uses a unit at least.
+        alice run {"code": "[]"} -> ok ; charged alice cpu 3
         alice read {"artifact": "x"} -> permission_denied "no" ; charged alice cpu 9
         alice invoke {"artifact": "own"} -> ok ; charged own cpu 6
-        alice invoke {"artifact": "own"} -> rate_limited 1/0 "`own` may use 0 of `cpu` now and needs 1" ; charged
+        alice invoke {"artifact": "own"} -> rate_limited 3/0 "`own` may use 0 of `cpu` now and needs 3" ; charged
         alice invoke {"artifact": "outer"} -> ok ; charged alice cpu 21
         # Running out of it charges what there was.
         bob invoke {"artifact": "spin"} -> rate_limited "`bob` may use 0 of `cpu` now" "wait 1m" ; charged bob cpu 30
-        bob invoke {"artifact": "t"} -> rate_limited 1/0 ; charged
-        poor invoke {"artifact": "t"} -> rate_limited 1/0 "its rate never allows so much"
-        poor read {"artifact": "x"} -> rate_limited 1/0
-        alice query {"what": "capacity", "resource": "cpu"} -> ok ~{"capacity": 54}
+        bob invoke {"artifact": "t"} -> rate_limited 3/0 ; charged
+        poor invoke {"artifact": "t"} -> rate_limited 3/0 "its rate never allows so much"
+        poor read {"artifact": "x"} -> rate_limited 3/0
+        alice query {"what": "capacity", "resource": "cpu"} -> ok ~{"capacity": 52}
         "#,
     );
 }

@@ -9,7 +9,8 @@
 //! | `['try', name, args?, kwargs?]` | the same, but a refusal is caught: `$last` is its text |
 //! | `['set', name, value]` | sets the variable `$name` |
 //! | `['if', a, b, [...]]` | runs the instructions if `a` equals `b` |
-//! | `['work', units]` | uses so many units of work |
+//! | `['work', units]` | uses so many units of work, each of which takes 7 µs |
+//! | `['hold', bytes]` | holds so much memory |
 //! | `['print', text]` | prints |
 //! | `['fail', kind]` | ends as the interpreter would: `memory`, `recursion`, `output`, `not_json`, `died` |
 //! | `['fault', text]` | the interpreter raises `KeyError: text` in line 2, and quotes the line |
@@ -134,6 +135,12 @@ impl Toy {
         self.record(Cause::Clock { away_ms: 0 }, Finished { events: vec![event], ..nothing() });
     }
 
+    /// Code runs on another runtime.
+    pub(crate) fn run_on(&mut self, name: &str) {
+        let event = Event { detail: Some(name.into()), ..Event::new(EventKind::Runtime, Handle::NOBODY) };
+        self.record(Cause::Runtime { name: name.into() }, Finished { events: vec![event], ..nothing() });
+    }
+
     /// A record of effects that no action would have.
     pub(crate) fn force(&mut self, effect: Effect) {
         self.record(Cause::Clock { away_ms: 0 }, Finished { effects: vec![effect], ..nothing() });
@@ -195,6 +202,7 @@ struct Frame {
     catching: bool,
     meter: Meter,
     work_max: u64,
+    memory_max: u64,
     output: String,
 }
 
@@ -272,6 +280,7 @@ impl Frame {
             catching: false,
             meter: Meter::default(),
             work_max: call.limits.work,
+            memory_max: call.limits.memory_bytes,
             output: String::new(),
         };
         let program = match serde_json::from_str(&call.source.replace('\'', "\"")) {
@@ -335,11 +344,20 @@ impl Frame {
                     self.variables.insert(text(0), words.get(1).cloned().unwrap_or_default());
                 }
                 "work" => {
-                    self.meter.work += words.first().and_then(Value::as_u64).unwrap_or(0);
+                    let units = words.first().and_then(Value::as_u64).unwrap_or(0);
+                    self.meter.work += units;
+                    self.meter.cpu_ns += 7_000 * units;
                     if self.meter.work > self.work_max {
                         self.meter.work = self.work_max;
                         return Err(failure(FailureKind::Work, "TimeoutError: too much work"));
                     }
+                }
+                "hold" => {
+                    let bytes = words.first().and_then(Value::as_u64).unwrap_or(0);
+                    if bytes > self.memory_max {
+                        return Err(failure(FailureKind::Memory, "MemoryError"));
+                    }
+                    self.meter.memory_bytes = self.meter.memory_bytes.max(bytes);
                 }
                 "print" => self.output.push_str(&text(0)),
                 "raise" => return Err(raised(&text(0))),

@@ -145,7 +145,26 @@ pub(super) const SECTIONS: &[Section] = &[
                 "for the autonomous scheduler: from one step to the next, unless the agent sleeps",
             ),
             key("step_reserve", "duration", "\"1ms\"", "CPU that an agent must have before it thinks"),
-            key("cpu_per_256_instructions", "duration", "\"3us\"", "what code costs under the virtual clock"),
+            key(
+                "cpu_per_work",
+                "duration",
+                "\"5us\"",
+                "CPU that a unit of work costs, some three hundred steps of Python: all of it under the virtual clock; under the wall \
+                 clock code costs the time that was measured, and what the host does for it this",
+            ),
+            key("work_per_run", "integer", "200000", "units of work one run of code may use"),
+            key(
+                "work_per_action",
+                "integer",
+                "400000",
+                "units of work one action may use, or one act of thinking, with all that it calls",
+            ),
+            key(
+                "resources_per_invoke",
+                "table of amounts",
+                "{}",
+                "the most of each resource that an invocation may take of its caller where it names no `max_resources`",
+            ),
         ],
     },
     Section {
@@ -264,6 +283,13 @@ pub(super) const TOP: &[&str] = &[
     "artifacts",
     "agents",
 ];
+
+/// Keys that are no more: the section, the key, and what to write instead.
+pub(super) const GONE: &[(&str, &str, &str)] = &[(
+    "execution",
+    "cpu_per_256_instructions",
+    "use `cpu_per_work`, the CPU of a unit of work, which is some three hundred steps of Python; its default is \"5us\"",
+)];
 
 /// The keys of a section.
 pub(super) fn section(name: &str) -> &'static Section {

@@ -312,6 +312,7 @@ fn build(
     rules.privacy = section("privacy")?.word("balances", &balances)?.unwrap_or(Privacy::Public);
     let mut shares = resources(&section("resources")?, &plan, &mut rules)?;
     costs(&section("costs")?, &mut rules)?;
+    per_invoke(&section("execution")?, &mut rules)?;
     rules.mint_authorities = section("mint")?.ids("authorities")?;
     let scrip_start = section("scrip")?.integer("start", 0)?.unwrap_or(0);
     let mut founders = library_with(&section("genesis")?, library, &rules)?;
@@ -327,7 +328,7 @@ fn build(
             return Err(document.error(&span, format!("there is no artifact `{id}`")));
         }
     }
-    let founding = Founding { rules, source: [0; 32], founders };
+    let founding = Founding { rules, source: [0; 32], runtime: String::new(), founders };
     Ok(WorldFile { plan, founding, measures, source: Source::default() })
 }
 
@@ -347,9 +348,7 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
     if let Some(us) = section.duration_us("step_reserve")? {
         rules.step_reserve_us = us;
     }
-    if let Some(ns) = cpu_rate_ns(section)? {
-        rules.cpu_ns_per_work = ns;
-    }
+    work(section, rules)?;
     Ok(Plan { name, lasts, tick_ms, clock, isolation, workers })
 }
 
@@ -363,16 +362,50 @@ fn workers(section: &Reader<'_>) -> Read<Option<usize>> {
     }
 }
 
-fn cpu_rate_ns(section: &Reader<'_>) -> Read<Option<u64>> {
-    let key = "cpu_per_256_instructions";
-    let Some(text) = section.text(key)? else { return Ok(None) };
-    let span: Option<jiff::SignedDuration> = text.trim().parse().ok();
-    let ns = span
-        .and_then(|span| u64::try_from(span.as_nanos()).ok())
-        .filter(|ns| (1..=1_000_000_000).contains(ns));
-    match (ns, section.node(key)) {
-        (None, Some(node)) => section.wrong(node, key, "a duration from 1ns to 1s, such as \"3us\""),
-        (ns, _) => Ok(ns),
+/// How much work code and actions may use, and its price.
+fn work(section: &Reader<'_>, rules: &mut Rules) -> Read<()> {
+    let key = "cpu_per_work";
+    if let (Some(text), Some(node)) = (section.text(key)?, section.node(key)) {
+        let span: Option<jiff::SignedDuration> = text.trim().parse().ok();
+        let ns = span.and_then(|span| u64::try_from(span.as_nanos()).ok());
+        match ns.filter(|ns| (1..=1_000_000_000).contains(ns)) {
+            Some(ns) => rules.cpu_ns_per_work = ns,
+            None => return section.wrong(node, key, "a duration from 1ns to 1s, such as \"5us\""),
+        }
+    }
+    if let Some(units) = section.integer("work_per_run", 1)? {
+        rules.work_per_run = units.unsigned_abs();
+    }
+    if let Some(units) = section.integer("work_per_action", 1)? {
+        rules.work_per_action = units.unsigned_abs();
+    }
+    Ok(())
+}
+
+/// The most that an invocation may take of its caller where it says nothing; the resources are known by now.
+fn per_invoke(section: &Reader<'_>, rules: &mut Rules) -> Read<()> {
+    for (name, node) in section.amounts("resources_per_invoke")? {
+        let Some(id) = rules.resource(name) else {
+            return Err(no_resource(section.document, &node.span, name, rules));
+        };
+        rules.resources_per_invoke.push((id, amount(section.document, name, node)?));
+    }
+    // The order of the file decides nothing.
+    rules.resources_per_invoke.sort_unstable();
+    Ok(())
+}
+
+fn no_resource(
+    document: &Document<'_>,
+    span: &std::ops::Range<usize>,
+    name: &str,
+    rules: &Rules,
+) -> Box<ConfigError> {
+    let names = rules.resources.iter().map(|rule| rule.name.as_str());
+    let error = document.error(span, format!("this world has no resource `{name}`"));
+    match oikos_kernel::id::nearest(name, names) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error.help(format!("declare it in [resources.{name}]")),
     }
 }
 
@@ -460,12 +493,7 @@ fn costs(section: &Reader<'_>, rules: &mut Rules) -> Read<()> {
         let mut list = Vec::new();
         for (resource, span, node) in &table.0 {
             let Some(id) = rules.resource(resource) else {
-                let names = rules.resources.iter().map(|rule| rule.name.as_str());
-                let error = document.error(span, format!("this world has no resource `{resource}`"));
-                return Err(match oikos_kernel::id::nearest(resource, names) {
-                    Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None => error.help(format!("declare it in [resources.{resource}]")),
-                });
+                return Err(no_resource(document, span, resource, rules));
             };
             // Also where they limit nobody, `disk` and `memory` are held, not used up.
             let held = matches!(resource.as_str(), "disk" | "memory");

@@ -9,7 +9,7 @@ use oikos_kernel::{
 use serde_json::Value;
 
 use super::{
-    keys::{Section, section},
+    keys::{GONE, Section, section},
     tree::{ConfigError, Document, Node, Table, Tree},
 };
 
@@ -41,6 +41,12 @@ impl<'a> Reader<'a> {
         for (key, span, _) in &self.table.0 {
             if section.open || names.clone().any(|name| name == key) {
                 continue;
+            }
+            if let Some((_, _, instead)) =
+                GONE.iter().find(|(section, name, _)| *section == self.name && *name == key.as_str())
+            {
+                let message = format!("the key `{key}` is no more in `{}`", self.name);
+                return Err(self.document.error(span, message).help(*instead));
             }
             let error = self.document.error(span, format!("unknown key `{key}` in `{}`", self.name));
             return Err(match nearest(key, names.clone()) {

@@ -1,20 +1,38 @@
-//! World files as text, for worlds that live in tests.
+//! World files as text, for worlds that live in tests; and where their code runs.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "each test uses its part, and fails by panicking"
+)]
 
 use std::path::Path;
 
 use oikos_runner::{
-    Workplace,
-    config::{self, Overrides, WorldFile},
+    Worker, Workplace,
+    config::{self, Isolation, Overrides, WorldFile},
     library,
 };
 
+/// The binary of worker processes, where these tests are built beside it: there code runs in them.
+const BINARY: Option<&str> = option_env!("CARGO_BIN_EXE_oikos");
+
+/// Whether code runs in processes, which take longer to start than worlds in memory.
+pub(crate) const IN_PROCESSES: bool = BINARY.is_some();
+
+/// Where code runs. The folder of the runtime is one that all tests share, so that it is prepared once.
+pub(crate) fn workplace() -> Workplace {
+    let cache = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("python"));
+    let Some(program) = BINARY else { return Workplace { cache, ..Workplace::default() } };
+    let build = concat!("oikos ", env!("CARGO_PKG_VERSION")).into();
+    let worker = Worker { program: program.into(), arguments: vec!["worker".into()], build };
+    Workplace { isolation: Some(Isolation::Process), worker: Some(worker), cache, ..Workplace::default() }
+}
+
 /// Has the runtime at hand, from the folder that all tests share: it is prepared once.
 pub(crate) fn prepare() {
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
-    let workplace = Workplace { cache: Some(cache), ..Workplace::default() };
-    workplace.prepare().expect("the runtime can be had");
+    workplace().prepare().expect("the runtime can be had");
 }
 
 /// Reads a world file that refers to no other files. Its world finds the runtime prepared.

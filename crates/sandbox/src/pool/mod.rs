@@ -9,7 +9,10 @@ mod process;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use oikos_kernel::code::{CodeCall, CodeFailure};
@@ -35,8 +38,10 @@ pub struct PoolSetup {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<String>,
-    /// How many workers.
+    /// How many workers there are at once.
     pub workers: usize,
+    /// How many there may be: the others are started when they are needed.
+    pub most: usize,
     /// The build of this process: a worker of another one refuses to serve it.
     pub build: String,
     /// The runtime: a worker that has another one refuses.
@@ -58,9 +63,11 @@ struct Shared {
     setup: Setup,
     runtime: Arc<str>,
     program: String,
-    workers: usize,
+    most: usize,
     state: Mutex<State>,
     freed: Condvar,
+    /// Batches so far: the number of the next.
+    batches: AtomicU32,
 }
 
 /// The workers: those that nobody uses, and how many there are in all, with those that are being started.
@@ -76,7 +83,7 @@ impl Pool {
     /// # Errors
     /// When one can't serve.
     pub fn open(setup: PoolSetup) -> Result<Self, WorkerError> {
-        let PoolSetup { program, arguments, workers, build, runtime, folder } = setup;
+        let PoolSetup { program, arguments, workers, most, build, runtime, folder } = setup;
         let shown = program.display().to_string();
         let keeper = Keeper::new(program, arguments).map_err(|error| WorkerError::NotStarted {
             program: shown.clone(),
@@ -87,11 +94,12 @@ impl Pool {
             runtime: Arc::from(&*runtime),
             setup: Setup { protocol: PROTOCOL, build, runtime, folder },
             program: shown,
-            workers: workers.max(1),
+            most: most.max(workers).max(1),
             state: Mutex::default(),
             freed: Condvar::new(),
+            batches: AtomicU32::new(0),
         };
-        let missing = shared.start_all()?;
+        let missing = shared.start_all(workers.max(1))?;
         Ok(Self { shared: Arc::new(shared), missing })
     }
 
@@ -128,6 +136,11 @@ impl Sandbox for Pool {
     fn place(&self) -> Option<Box<dyn Place>> {
         Some(Box::new(self.seat()))
     }
+
+    fn batch(&self) -> Option<Box<dyn Place>> {
+        let number = self.shared.batches.fetch_add(1, Ordering::Relaxed);
+        Some(Box::new(Seat::of_batch(Arc::clone(&self.shared), number)))
+    }
 }
 
 impl Shared {
@@ -136,8 +149,8 @@ impl Shared {
     }
 
     /// Starts as many workers as there are to be, side by side.
-    fn start_all(&self) -> Result<Vec<Missing>, WorkerError> {
-        let born = (0..self.workers).map(|_| self.bear()).collect::<Result<Vec<_>, _>>()?;
+    fn start_all(&self, workers: usize) -> Result<Vec<Missing>, WorkerError> {
+        let born = (0..workers).map(|_| self.bear()).collect::<Result<Vec<_>, _>>()?;
         let mut all = Vec::new();
         for born in born {
             let (process, missing) = match Process::greet(born, &self.setup) {
@@ -185,7 +198,7 @@ impl Shared {
             if let Some(process) = state.idle.pop() {
                 return Ok(process);
             }
-            if state.alive < self.workers {
+            if state.alive < self.most {
                 state.alive += 1;
                 drop(state);
                 let begun = self.begin().map(|(process, _)| process);

@@ -18,6 +18,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Seat {
     runtime: Arc<str>,
+    /// The number of the batch of steps whose place it is.
+    batch: Option<u32>,
     used: Arc<Mutex<Used>>,
 }
 
@@ -47,7 +49,11 @@ impl Seat {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let runtime = Arc::clone(&shared.runtime);
         let used = Used { shared, process: None, losses: 0, suspended: 0, next: 0, loss: None };
-        Self { runtime, used: Arc::new(Mutex::new(used)) }
+        Self { runtime, batch: None, used: Arc::new(Mutex::new(used)) }
+    }
+
+    pub(super) fn of_batch(shared: Arc<Shared>, number: u32) -> Self {
+        Self { batch: Some(number), ..Self::new(shared) }
     }
 }
 
@@ -72,7 +78,7 @@ impl Sandbox for Seat {
         let mut used = lock(&self.used);
         let (number, output_max) = (used.next, call.limits.output_bytes);
         used.next = used.next.wrapping_add(1);
-        let told = used.ask(|process| process.start(number, call));
+        let told = used.ask(|process| process.start(number, self.batch, call));
         let (losses, meter) = (used.losses, Meter::default());
         drop(used);
         let remote = Remote { used: Arc::clone(&self.used), number, losses, output_max, meter };

@@ -58,12 +58,9 @@ impl Process {
         match hello {
             Ok(Some(Hello::Ready { missing })) => Ok((this, missing)),
             Ok(Some(Hello::Refused { sentence })) => Err(GreetError::Final(WorkerError::Refused(sentence))),
-            Ok(None) => Err(this.unborn("it ended before it was ready")),
-            Err(error) if is_late(&error) => Err(this.unborn("it did not say that it is ready")),
-            Err(error) if error.kind() == ErrorKind::InvalidData => {
-                Err(this.unborn(&format!("it sent {error}")))
-            }
-            Err(_) => Err(this.unborn("it ended before it was ready")),
+            Err(error) if is_late(&error) => Err(never("it does not say that it is ready")),
+            Err(error) if error.kind() == ErrorKind::InvalidData => Err(never(&format!("it sent {error}"))),
+            Ok(None) | Err(_) => Err(this.unborn()),
         }
     }
 
@@ -72,13 +69,12 @@ impl Process {
         self.child.id()
     }
 
-    fn unborn(mut self, what: &str) -> GreetError {
-        let status = self.end();
-        if status.and_then(|status| status.signal()) == Some(KILL) && !what.contains("say") {
-            return GreetError::Killed;
+    fn unborn(mut self) -> GreetError {
+        match self.end() {
+            Some(status) if status.signal() == Some(KILL) => GreetError::Killed,
+            Some(status) => never(&format!("it ended before it was ready ({status})")),
+            None => never("it ended before it was ready"),
         }
-        let how = status.map_or(String::new(), |status| format!(" ({status})"));
-        GreetError::Final(WorkerError::NotReady(format!("{what}{how}")))
     }
 
     /// Asks whether a source is code.
@@ -89,13 +85,18 @@ impl Process {
         self.ask(&Ask::Check { source: Arc::clone(source), file: file.into() })
     }
 
-    /// Starts a call under a number.
+    /// Starts a call under a number, as a step of a batch if there is one.
     ///
     /// # Errors
     /// When the worker is gone.
-    pub(crate) fn start(&mut self, number: u32, mut call: CodeCall) -> Result<Tell, Gone> {
+    pub(crate) fn start(
+        &mut self,
+        number: u32,
+        batch: Option<u32>,
+        mut call: CodeCall,
+    ) -> Result<Tell, Gone> {
         let source = self.sources.name(std::mem::replace(&mut call.source, Arc::from("")));
-        self.ask(&Ask::Start { number, source, call: Box::new(call) })
+        self.ask(&Ask::Start { number, batch, source, call: Box::new(call) })
     }
 
     /// Goes on with a call.
@@ -146,6 +147,10 @@ pub(crate) enum GreetError {
     Killed,
     /// Another would end the same way.
     Final(WorkerError),
+}
+
+fn never(how: &str) -> GreetError {
+    GreetError::Final(WorkerError::NotReady(how.into()))
 }
 
 /// Whether the time for an answer is over.

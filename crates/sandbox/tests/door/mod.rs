@@ -93,7 +93,7 @@ pub(crate) fn call(source: &str, entry: Entry, args: Value) -> CodeCall {
         now: Time::parse("2026-01-01T00:00:00.5Z").expect("a time"),
         seed: 7,
         limits: CodeLimits {
-            work: limits::WORK_PER_RUN_MAX,
+            work: limits::WORK_PER_RUN,
             memory_bytes: limits::CODE_MEMORY_BYTES_MAX,
             output_bytes: limits::OUTPUT_BYTES_MAX,
             measure_cpu: true,
