@@ -4,7 +4,7 @@ import builtins, gc, importlib, sys
 # All that code may import. Nothing else can be: there are no files when code runs.
 _LIBRARY = """
 __future__ abc argparse array ast asyncio base64 bdb binascii bisect builtins calendar cmath code codecs codeop collections
-collections.abc colorsys concurrent.futures configparser contextlib contextvars copy copyreg csv dataclasses datetime
+collections.abc colorsys concurrent.futures concurrent.futures.thread configparser contextlib contextvars copy copyreg csv dataclasses datetime
 decimal difflib dis encodings.idna enum errno fnmatch fractions functools gc genericpath getopt getpass gettext graphlib hashlib
 heapq hmac html html.entities html.parser importlib inspect io ipaddress itertools json keyword linecache locale logging marshal
 math numbers opcode operator optparse os os.path pathlib pickle pickletools platform posixpath pprint queue quopri random re

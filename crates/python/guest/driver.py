@@ -333,9 +333,18 @@ def text_of(error):
         return ""
 
 
+def is_lack_of_memory(error):
+    """Whether an exception stands for a `MemoryError`: where `text + text` finds no memory, CPython 3.14.0 goes on with a
+    value that is none, and finds that its type has no name."""
+    text = str(error) if type(error) is TypeError else ""
+    return text.startswith("unsupported operand type(s) for +") and "''" in text
+
+
 def raised(error):
     """The answer for an exception that the code did not catch."""
     try:
+        if is_lack_of_memory(error):
+            return out_of_memory(places(error))
         own_words = has_own_words(error)
         message, report = described(error)
         kind = RECURSION if isinstance(error, RecursionError) else RAISED_BY_CODE

@@ -21,7 +21,7 @@ import types
 # Modules that others need and that have no use here: code can't import them.
 HIDDEN = """
     _asyncio _signal _socket _thread faulthandler posix select selectors signal site socket socketserver ssl
-    subprocess zipimport asyncio.subprocess asyncio.unix_events asyncio.selector_events asyncio.base_subprocess
+    subprocess zipimport
 """.split()
 
 FILES = "code has no files, environment or processes"

@@ -18,6 +18,8 @@ use crate::{
 const PREVIEW_1: &str = "wasi_snapshot_preview1";
 /// The file to which code prints.
 const STDOUT: i32 = 1;
+/// The clock is told in milliseconds.
+const CLOCK_STEP_NS: u64 = 1_000_000;
 /// The error of a clock that shows no instant that can be told.
 const OVERFLOW: i32 = 61;
 /// More than the interpreter's table has.
@@ -69,7 +71,7 @@ pub enum Trap {
     Fuel,
     /// The calls of C functions nested too deep.
     Stack,
-    /// The driver itself ran out of memory.
+    /// The driver itself ran out of memory, or the interpreter did not survive that there was no more.
     Memory,
     /// It wrote more than it may.
     Output,
@@ -118,6 +120,8 @@ struct Host {
     output_left: usize,
     memory_max: usize,
     memory_peak: usize,
+    /// Whether it was refused more.
+    memory_refused: bool,
     snapshot_bytes: usize,
 }
 
@@ -127,6 +131,7 @@ impl ResourceLimiter for Host {
         if fits {
             self.memory_peak = self.memory_peak.max(desired);
         }
+        self.memory_refused |= !fits;
         Ok(fits)
     }
 
@@ -170,6 +175,7 @@ impl Prepared {
             output_left: 0,
             memory_max: 0,
             memory_peak: self.snapshot_bytes,
+            memory_refused: false,
             snapshot_bytes: self.snapshot_bytes,
         };
         let mut store = Store::new(&self.engine, host);
@@ -293,14 +299,19 @@ impl Ended {
         let memory_bytes = u64::try_from(beyond).unwrap_or(u64::MAX);
         let output = std::mem::take(&mut store.data_mut().output);
         let outcome = match (result, instance) {
-            (Ok(0), _) => Outcome::Trap(Trap::Memory),
+            (Ok(0), _) if store.data().memory_refused => Outcome::Trap(Trap::Memory),
+            (Ok(0), _) => Outcome::Trap(Trap::Other("its driver raised an exception".into())),
             (Ok(_), Some(instance)) => {
                 let given = std::mem::take(&mut store.data_mut().given);
                 Outcome::Done(given, Idle { store, instance, mail, snapshot_bytes })
             }
             (Ok(_), None) => Outcome::Trap(Trap::Other("it ran without an instance".into())),
             (Err(error), None) => cannot_start(&error),
-            (Err(error), Some(_)) => Outcome::Trap(trap(&error)),
+            (Err(error), Some(_)) => Outcome::Trap(match trap(&error) {
+                // CPython checks most allocations, not all.
+                Trap::Other(_) if store.data().memory_refused => Trap::Memory,
+                trap => trap,
+            }),
         };
         Step { outcome, fuel, memory_bytes, output }
     }
@@ -414,7 +425,13 @@ fn linker(engine: &Engine, module: &Module) -> wasmtime::Result<Linker<Host>> {
 
 /// The system as code finds it: a clock that stands, randomness of its seed, a sink for what C prints.
 fn system(linker: &mut Linker<Host>, module: &Module) -> wasmtime::Result<()> {
-    const OURS: &[&str] = &["clock_time_get", "random_get", "fd_write", "proc_exit", "poll_oneoff"];
+    const OURS: &[&str] =
+        &["clock_time_get", "clock_res_get", "random_get", "fd_write", "proc_exit", "poll_oneoff"];
+    linker.func_wrap(PREVIEW_1, "clock_res_get", |mut caller: Calls<'_>, _: i32, out: i32| -> i32 {
+        Guest::new(&mut caller)
+            .and_then(|mut guest| guest.write(out, &CLOCK_STEP_NS.to_le_bytes()))
+            .map_or_else(|errno| errno, |()| 0)
+    })?;
     linker.func_wrap(
         PREVIEW_1,
         "clock_time_get",

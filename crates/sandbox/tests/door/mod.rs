@@ -1,5 +1,7 @@
 //! The one door of the sandbox's tests: runs a source and tells what came of it in one line.
 
+#![allow(dead_code, reason = "each test uses a part")]
+
 use std::{
     path::Path,
     sync::{Arc, OnceLock},
