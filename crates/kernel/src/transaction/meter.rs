@@ -91,7 +91,7 @@ pub(super) fn converted<'v>(values: impl IntoIterator<Item = &'v Value>) -> u64 
 
 /// Bytes of a JSON value as it is converted: those of its texts, and some for each value.
 fn weight(value: &Value) -> u64 {
-    const VALUE: u64 = 16;
+    const VALUE: u64 = 24;
     let text = |text: &str| text.len() as u64;
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => VALUE,

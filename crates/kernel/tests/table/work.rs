@@ -95,7 +95,7 @@ fn searches_cost_what_they_look_through_and_end_where_the_budget_does() {
         artifact other by alice kind other content {letters}
         artifact looks by alice code [['try', 'query', ['search'], {{'text': 'zz'}}], ['return', '$last']]
         # It costs the same with nothing found. The observer looks as far as it likes.
-        alice query {{"what": "search", "text": "zz", "limit": 1}} -> code_timeout 103/100 "`work_per_action`" ; work 99 ; charged alice cpu 297
+        alice query {{"what": "search", "text": "zz", "limit": 1}} -> code_timeout 103/100 "`work_per_action`" ; work 100 ; charged alice cpu 300
         observer {{"what": "search", "text": "zz"}} -> ok []
         alice query {{"what": "search", "text": "lorem", "limit": 1}} -> ok ; work 7 ; charged alice cpu 21
         # Letters beyond ASCII take longer.
