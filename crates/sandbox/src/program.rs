@@ -44,7 +44,10 @@ impl Code {
         if !SHORT_TEXTS.contains(tag) {
             return None;
         }
-        Some(Self { before: before.get(..before.len() - 1)?.into(), after: bytes.get(at + file.len()..)?.into() })
+        Some(Self {
+            before: before.get(..before.len() - 1)?.into(),
+            after: bytes.get(at + file.len()..)?.into(),
+        })
     }
 
     /// Appends the code, with the name of its file.
