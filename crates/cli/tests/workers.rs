@@ -2,7 +2,7 @@
 //! and none of them can do anything but run code.
 
 #![cfg(target_os = "linux")]
-#![expect(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod small;
 
