@@ -127,7 +127,7 @@ impl Losses {
 
 /// How often a transaction's worker may be ended by others: nobody does so often by chance, but for a system that
 /// is out of memory.
-const KILLED_MAX: u32 = 20;
+const KILLED_MAX: u32 = 50;
 
 /// How often a transaction's worker may fall by itself: once may be chance.
 const FELL_MAX: u32 = 3;
