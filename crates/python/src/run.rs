@@ -467,7 +467,8 @@ fn system(linker: &mut Linker<Host>, module: &Module) -> wasmtime::Result<()> {
         "fd_write",
         |mut caller: Calls<'_>, fd: i32, list: i32, count: i32, out: i32| -> wasmtime::Result<i32> {
             let left = (fd == STDOUT).then_some(caller.data().output_left);
-            let written = Guest::new(&mut caller).and_then(|mut guest| write(&mut guest, list, count, out, left));
+            let written =
+                Guest::new(&mut caller).and_then(|mut guest| write(&mut guest, list, count, out, left));
             match written {
                 Ok(Some(output)) => {
                     let host = caller.data_mut();

@@ -143,7 +143,9 @@ pub(crate) fn asked(bytes: &[u8]) -> Asked {
             Ok(_) | Err(_) => Asked::Nothing,
         },
         Ok(3) => {
-            let Some(function) = reader.text().ok().as_deref().and_then(function) else { return Asked::Nothing };
+            let Some(function) = reader.text().ok().as_deref().and_then(function) else {
+                return Asked::Nothing;
+            };
             let call = host_call(&mut reader, function);
             call.map_or_else(|unfit| Asked::Unfit(format!("{}(): {unfit}", function.as_str())), Asked::Host)
         }
@@ -204,7 +206,9 @@ pub(crate) fn result(bytes: &[u8]) -> Result<Value, CodeFailure> {
             reader.end(&[&value])?;
             Ok(value)
         }),
-        Ok(5) if bytes.len() <= FAILURE_BYTES_MAX => return Err(failure(&mut reader).unwrap_or_else(|_| unreadable())),
+        Ok(5) if bytes.len() <= FAILURE_BYTES_MAX => {
+            return Err(failure(&mut reader).unwrap_or_else(|_| unreadable()));
+        }
         Ok(_) | Err(_) => Err(Unfit::Forged),
     }
     .map_err(|unfit| match unfit {

@@ -46,7 +46,10 @@ impl Code {
         if !SHORT_TEXTS.contains(tag) {
             return None;
         }
-        Some(Self { before: before.get(..before.len() - 1)?.into(), after: bytes.get(at + file.len()..)?.into() })
+        Some(Self {
+            before: before.get(..before.len() - 1)?.into(),
+            after: bytes.get(at + file.len()..)?.into(),
+        })
     }
 
     /// Appends the code, with the name of its file.
@@ -155,8 +158,13 @@ mod tests {
         let mut programs = Programs::default();
         let shape = IsSnippet(false);
         let code = Code::without_file(b"c\xda\x01fr\0", "f").expect("the file is in it");
-        let program =
-            Program { code: Arc::new(code), defines: Arc::new([]), shares: false, wants_call: false, wants_me: false };
+        let program = Program {
+            code: Arc::new(code),
+            defines: Arc::new([]),
+            shares: false,
+            wants_call: false,
+            wants_me: false,
+        };
         let first = source(0);
         programs.keep(&first, shape, program.clone());
         for at in 1..=2 * PROGRAMS_MAX {

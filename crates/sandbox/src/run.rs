@@ -6,9 +6,7 @@ use std::{
 };
 
 use oikos_kernel::{
-    code::{
-        CodeAnswer, CodeCall, CodeFailure, CodeLimits, Entry, FailureKind, HostAnswer, HostCall, Meter,
-    },
+    code::{CodeAnswer, CodeCall, CodeFailure, CodeLimits, Entry, FailureKind, HostAnswer, HostCall, Meter},
     host_fn::HostFn,
     limits,
     time::Time,
@@ -182,8 +180,10 @@ impl PythonSandbox {
             Ok(program) => program,
             Err(failure) => return done(Err(failure), least(), String::new()),
         };
-        if let Some(name) = call.entry.function().filter(|name| !program.defines.iter().any(|is| is == name)) {
-            let failure = CodeFailure::plain(FailureKind::NoEntry, format!("the code has no function `{name}`"));
+        if let Some(name) = call.entry.function().filter(|name| !program.defines.iter().any(|is| is == name))
+        {
+            let failure =
+                CodeFailure::plain(FailureKind::NoEntry, format!("the code has no function `{name}`"));
             let failure = CodeFailure { defines: program.defines.to_vec(), ..failure };
             return done(Err(failure), least(), String::new());
         }
@@ -323,10 +323,14 @@ impl Run {
                     Answered::Here(answer) => self.resumed(waiting, answer),
                     Answered::Kernel(call) => {
                         let answer = CodeAnswer::Call { call, meter: self.meter() };
-                        return Progress { answer, suspended: Some(Box::new(Suspension { run: self, waiting })) };
+                        return Progress {
+                            answer,
+                            suspended: Some(Box::new(Suspension { run: self, waiting })),
+                        };
                     }
                     Answered::Nobody => {
-                        let message = "SystemError: the code took its driver apart, and asked for what there is not";
+                        let message =
+                            "SystemError: the code took its driver apart, and asked for what there is not";
                         let meter = self.meter();
                         return self.end(Err(CodeFailure::plain(FailureKind::Raised, message)), meter);
                     }
@@ -379,16 +383,21 @@ impl Run {
                 (CodeFailure::plain(FailureKind::Output, message), self.meter())
             }
             Trap::Exit(status) => {
-                let message = format!("SystemExit: the code tried to end its process with status {status}; `return` instead");
+                let message = format!(
+                    "SystemExit: the code tried to end its process with status {status}; `return` instead"
+                );
                 (raised(message), self.meter())
             }
             Trap::Missing(name) => {
-                let message = format!("OSError: the code called `{name}` of the system, and there is no system below it");
+                let message = format!(
+                    "OSError: the code called `{name}` of the system, and there is no system below it"
+                );
                 (raised(message), self.meter())
             }
-            Trap::Other(what) => {
-                (raised(format!("SystemError: the code broke the interpreter that it ran in: {what}")), self.meter())
-            }
+            Trap::Other(what) => (
+                raised(format!("SystemError: the code broke the interpreter that it ran in: {what}")),
+                self.meter(),
+            ),
         };
         self.end(Err(failure), meter)
     }
