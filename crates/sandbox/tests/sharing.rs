@@ -1,8 +1,8 @@
 //! Steps of many: code that stands unchanged may run its steps one after another in one instance, and then no step
 //! finds a word that another left.
 //!
-//! A row is a mind's code: how a step leaves a word, and what a later step finds of it, which has to be `null`. Code
-//! may refuse to leave it (it raises), and the sandbox may give it an instance of its own: both are well.
+//! A row is a mind's code: how a step leaves a word, and what a later step finds of it, which has to be what it would
+//! find in an instance of its own. The step may fail to leave it, and the sandbox may give it such an instance.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -32,7 +32,7 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("import sys", "sys.path.append('word')", "sys.path[-1] if sys.path else None"),
     ("import sys", "sys.setswitchinterval(0.5)", "'word' if sys.getswitchinterval() == 0.5 else None"),
     ("import os", "os.environ['word'] = 'word'", "os.environ.get('word')"),
-    ("import re", "re.compile('word')", "'word' if any('word' in str(k) for k in list(re._cache)) else None"),
+    ("import re", "re.compile('swordfish')", "'word' if any('swordfish' in str(k) for k in list(re._cache)) else None"),
     ("import re", "re._cache['word'] = 'word'", "re._cache.get('word')"),
     ("import json", "json.word = 'word'", "getattr(json, 'word', None)"),
     ("import json", "json.decoder.word = 'word'", "getattr(json.decoder, 'word', None)"),
@@ -61,7 +61,7 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("import contextvars\nv = contextvars.ContextVar('v', default=None)", "v.set('word')", "v.get()"),
     ("import contextvars", "contextvars.ContextVar('v').set('word')", "next((str(x) for x in contextvars.copy_context().values()), None)"),
     ("import codecs", "codecs.register_error('word', lambda e: ('word', e.end))", "'\\ud800'.encode('ascii', 'word').decode() if 'word' in str(codecs.lookup_error('word')) else None"),
-    ("import atexit", "atexit.register(print, 'word')", "'word' if atexit._ncallbacks() else None"),
+    ("import atexit", "atexit.register(print, 'word')", "atexit._ncallbacks()"),
     ("import sys", "sys.stdout.word = 'word'", "getattr(sys.stdout, 'word', None)"),
     ("import sys", "sys.stdout = None", "'word' if sys.stdout is None else None"),
     ("import sys", "sys.settrace(lambda *a: None)", "'word' if sys.gettrace() else None"),
