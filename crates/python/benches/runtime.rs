@@ -8,7 +8,13 @@ use std::{path::Path, time::Duration};
 use oikos_python::{Idle, Limits, Outcome, Runtime, Step};
 use rustix::time::{ClockId, clock_gettime};
 
-const LIMITS: Limits = Limits { fuel: 1 << 40, memory_bytes: 64 << 20, seed: 7, now_ns: 1_000_000_000 };
+const LIMITS: Limits = Limits {
+    fuel: 1 << 40,
+    memory_bytes: 64 << 20,
+    seed: 7,
+    now_ns: Some(1_000_000_000),
+    output_bytes: 1 << 16,
+};
 const ROUNDS: usize = 10;
 const RUNS: u32 = 500;
 
