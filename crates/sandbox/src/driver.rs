@@ -127,8 +127,8 @@ pub(crate) enum Asked {
     Source,
     /// A host function.
     Host(HostCall),
-    /// A host function with arguments that can't be handed on.
-    Unfit(String),
+    /// A host function with arguments that can't be handed on, and the fuel that it took to see that.
+    Unfit(String, u64),
     /// Something that no driver asks.
     Nothing,
 }
@@ -147,7 +147,8 @@ pub(crate) fn asked(bytes: &[u8]) -> Asked {
                 return Asked::Nothing;
             };
             let call = host_call(&mut reader, function);
-            call.map_or_else(|unfit| Asked::Unfit(format!("{}(): {unfit}", function.as_str())), Asked::Host)
+            let unfit = |unfit| Asked::Unfit(format!("{}(): {unfit}", function.as_str()), reader.fuel());
+            call.map_or_else(unfit, Asked::Host)
         }
         Ok(_) | Err(_) => Asked::Nothing,
     }
@@ -198,16 +199,22 @@ pub(crate) fn compiled(bytes: &[u8]) -> Result<Compiled, CodeFailure> {
     }
 }
 
-/// The result of a run.
-pub(crate) fn result(bytes: &[u8]) -> Result<Value, CodeFailure> {
+/// The result of a run, and the fuel that it took to see that it has none.
+pub(crate) fn result(bytes: &[u8]) -> (Result<Value, CodeFailure>, u64) {
     let mut reader = Reader::new(bytes, limits::RESULT_BYTES_MAX);
+    let result = read_result(&mut reader, bytes.len());
+    let fuel = if result.is_err() { reader.fuel() } else { 0 };
+    (result, fuel)
+}
+
+fn read_result(reader: &mut Reader<'_>, length: usize) -> Result<Value, CodeFailure> {
     match reader.tuple() {
         Ok(1) => reader.value().and_then(|value| {
             reader.end(&[&value])?;
             Ok(value)
         }),
-        Ok(5) if bytes.len() <= FAILURE_BYTES_MAX => {
-            return Err(failure(&mut reader).unwrap_or_else(|_| unreadable()));
+        Ok(5) if length <= FAILURE_BYTES_MAX => {
+            return Err(failure(reader).unwrap_or_else(|_| unreadable()));
         }
         Ok(_) | Err(_) => Err(Unfit::Forged),
     }

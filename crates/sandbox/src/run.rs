@@ -199,6 +199,7 @@ impl PythonSandbox {
             limits,
             work_max: limits.work,
             fuel: 0,
+            beside: 0,
             cpu_ns: 0,
             memory_bytes: 0,
             output: Vec::new(),
@@ -231,6 +232,8 @@ struct Run {
     limits: CodeLimits,
     work_max: u64,
     fuel: u64,
+    /// Fuel for the work of this side on what the code handed over.
+    beside: u64,
     cpu_ns: u64,
     memory_bytes: u64,
     output: Vec<u8>,
@@ -281,7 +284,7 @@ impl Run {
     }
 
     fn fuel_max(&self) -> u64 {
-        self.work_max.saturating_mul(limits::FUEL_PER_WORK)
+        self.work_max.saturating_mul(limits::FUEL_PER_WORK).saturating_sub(self.beside)
     }
 
     /// Runs a piece of interpreter work and meters it.
@@ -301,7 +304,7 @@ impl Run {
 
     fn meter(&self) -> Meter {
         Meter {
-            work: self.fuel.div_ceil(limits::FUEL_PER_WORK).max(1),
+            work: (self.fuel + self.beside).div_ceil(limits::FUEL_PER_WORK).clamp(1, self.work_max.max(1)),
             cpu_ns: self.cpu_ns,
             memory_bytes: self.memory_bytes,
         }
@@ -312,11 +315,13 @@ impl Run {
         loop {
             step = match step.outcome {
                 Outcome::Done(answer, idle) => {
+                    let (result, fuel) = driver::result(&answer);
+                    self.beside += fuel;
                     let meter = self.meter();
                     if let Some(keeps) = &self.keeps {
                         *kept(keeps) = Some(idle);
                     }
-                    return self.end(driver::result(&answer), meter);
+                    return self.end(result, meter);
                 }
                 Outcome::Trap(trap) => return self.trapped(trap),
                 Outcome::Call(asked, waiting) => match self.answered(driver::asked(&asked)) {
@@ -339,12 +344,15 @@ impl Run {
         }
     }
 
-    fn answered(&self, asked: Asked) -> Answered {
+    fn answered(&mut self, asked: Asked) -> Answered {
         let raise = |kind, text: &str| Answered::Here(driver::raise(kind, text));
         match asked {
             Asked::Now => Answered::Here(driver::value(&self.now.to_string().into())),
             Asked::Source => Answered::Here(driver::value(&Value::from(&*self.source))),
-            Asked::Unfit(problem) => raise(Raise::Type, &problem),
+            Asked::Unfit(problem, fuel) => {
+                self.beside += fuel;
+                raise(Raise::Type, &problem)
+            }
             Asked::Nothing => Answered::Nobody,
             Asked::Host(HostCall { function: HostFn::Ledger(_), .. }) if self.entry != Entry::Check => {
                 Answered::Nobody

@@ -152,6 +152,10 @@ pub(crate) struct Reader<'a> {
     written: usize,
 }
 
+/// Fuel that a byte takes of values that are read and turn out to be unfit; of those that are fit, the kernel counts
+/// the work.
+const FUEL_PER_BYTE: u64 = 400;
+
 /// Items of a list for which room is made before they are there.
 const ITEMS_AT_ONCE: usize = 1_024;
 
@@ -293,6 +297,11 @@ impl<'a> Reader<'a> {
     /// A value.
     pub(crate) fn value(&mut self) -> Read<Value> {
         self.json(0)
+    }
+
+    /// Fuel for the values that were read so far.
+    pub(crate) fn fuel(&self) -> u64 {
+        u64::try_from(self.written).unwrap_or(u64::MAX).saturating_mul(FUEL_PER_BYTE)
     }
 
     /// Whether the bytes are at their end, and the values within their limit.
