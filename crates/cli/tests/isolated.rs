@@ -2,6 +2,7 @@
 //! beside which this is built.
 
 #![cfg(unix)]
+#![expect(clippy::duplicate_mod, reason = "each suite brings the door that it has where it stands")]
 
 #[path = "../../runner/tests/modes.rs"]
 mod modes;

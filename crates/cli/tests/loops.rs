@@ -298,7 +298,7 @@ fn on_the_wall_clock_too_nothing_is_lost_and_nothing_comes_twice() {
 
 /// A loop that thinks for long, and quick ones, on the wall clock.
 const SLOW: &str = "[world]\nname = 'small'\nclock = 'wall'\n[execution]\nmode = 'autonomous'\nduration = '30s'\n\
-    pace = '20ms'\n[[agents]]\nid = 'slow'\ncode = '''\ndef step(observation):\n    for number in range(1500000):\n\
+    pace = '20ms'\n[[agents]]\nid = 'slow'\ncode = '''\ndef step(observation):\n    for number in range(8000000):\n\
     \x20       pass\n    return {'op': 'noop'}\n'''\n[[agents]]\nid = 'quick'\ncount = 2\ncode_file = 'mind.py'\n";
 
 #[test]

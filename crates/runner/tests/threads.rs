@@ -160,7 +160,7 @@ fn a_turn_that_is_due_waits_for_a_bounded_number_of_actions() {
 
 /// One agent whose code takes long, and others whose code does not, on the wall clock.
 const SLOW: &str = "[world]\nclock = 'wall'\n[execution]\nmode = 'autonomous'\nduration = '1500ms'\npace = '1ms'\n\
-    workers = 2\n[[agents]]\nid = 'slow'\ncode = '''\ndef step(observation):\n    for number in range(1500000):\n\
+    workers = 2\n[[agents]]\nid = 'slow'\ncode = '''\ndef step(observation):\n    for number in range(4000000):\n\
     \x20       pass\n    return {'op': 'noop'}\n'''\n[[agents]]\nid = 'quick'\ncount = 3\n\
     code = \"def step(observation): return {'op': 'noop'}\"\n";
 

@@ -50,9 +50,19 @@ pub(crate) fn session(world: &Path, requests: &[Vec<u8>]) -> Vec<Value> {
     let [within, apart] = ["thread", "process"].map(|isolation| session_in(isolation, world, requests));
     for (at, (within, apart)) in within.iter().zip(&apart).enumerate() {
         let request = String::from_utf8_lossy(requests.get(at).expect("a request"));
-        assert_eq!(within, apart, "{request} is answered otherwise in a process of its own");
+        let alike = timeless(within) == timeless(apart);
+        assert!(alike, "{request} is answered otherwise in a process of its own:\n{within}\n{apart}");
     }
     within
+}
+
+/// An answer without the number of batches, which depends on how quick the disk is.
+fn timeless(answer: &Value) -> Value {
+    let mut answer = answer.clone();
+    if let Some(result) = answer.get_mut("result").and_then(Value::as_object_mut) {
+        result.remove("batches");
+    }
+    answer
 }
 
 fn session_in(isolation: &str, world: &Path, requests: &[Vec<u8>]) -> Vec<Value> {
