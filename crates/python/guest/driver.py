@@ -105,7 +105,7 @@ LEDGER_FUNCTIONS = """
     principal_exists get_scrip can_afford_scrip get_resource can_spend_resource get_all_resources
 """.split()
 
-# What an answer of the host that is a tuple raises.
+# The exceptions that an answer of the host raises, where it is a tuple.
 RAISED = (RuntimeError, TypeError)
 
 
@@ -139,7 +139,7 @@ ledger = Ledger()
 
 
 def asked_once(word):
-    """What the host says of this run; it is asked when it is first needed."""
+    """An answer of the host about this run; it is asked for when it is first needed."""
     try:
         return told[word]
     except KeyError:
@@ -511,7 +511,7 @@ def answered(kind, code, name, args, me, call):
 
 
 # ---------------------------------------------------------------------------------------------------------------
-# What the snapshot holds.
+# The contents of the snapshot.
 
 def warm(kind, source, name, *args):
     """Runs a source as the host asks for it, so that the snapshot holds what the interpreter learns by it."""

@@ -1,4 +1,4 @@
-"""What is around code: no files, no network, no other processes, and no modules but those that are loaded; a clock
+"""The surroundings of code: no files, no network, no other processes, and no modules but those that are loaded; a clock
 that stands, and randomness of the action's seed.
 
 It is run once, before the driver and in one namespace with it. That nothing is reachable is not decided here: the

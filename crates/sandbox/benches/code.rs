@@ -1,4 +1,4 @@
-//! What code costs, in units of work and in CPU time: fresh runs of a trivial function, a contract's check with one
+//! The costs of code, in units of work and in CPU time: fresh runs of a trivial function, a contract's check with one
 //! question, an agent's step of fifty lines, and compiling. `cargo bench -p oikos-sandbox --bench code`
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a bench may stop")]

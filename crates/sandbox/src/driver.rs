@@ -1,4 +1,4 @@
-//! What is said to the driver inside the interpreter (`crates/python/guest/driver.py`), and what it says: marshalled
+//! The words between the host and the driver inside the interpreter (`crates/python/guest/driver.py`): marshalled
 //! tuples. The driver runs beside code that can change it, so nothing that it says is believed.
 
 use oikos_kernel::{
@@ -59,7 +59,7 @@ pub(crate) fn compile(source: &str, file: &str, is_snippet: bool) -> Vec<u8> {
     request
 }
 
-/// What a run is told beside its code.
+/// The inputs of a run beside its code.
 pub(crate) struct Inputs<'a> {
     pub(crate) file: &'a str,
     pub(crate) entry: &'a Entry,
@@ -118,7 +118,7 @@ pub(crate) fn value(value: &Value) -> Vec<u8> {
     answer
 }
 
-/// What code asks its host for.
+/// A question of code to its host.
 #[derive(Debug)]
 pub(crate) enum Asked {
     /// The time of the action.

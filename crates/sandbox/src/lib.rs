@@ -76,7 +76,7 @@ pub trait Sandbox: Send + Sync {
         None
     }
 
-    /// A place for the steps of agents who share one code, one after the other. What a step costs there may depend on
+    /// A place for the steps of agents who share one code, one after the other. The cost of a step there may depend on
     /// those before it, and on nothing else; each sees only what it would see alone. `None` where a step is as cheap
     /// by itself.
     fn batch(&self) -> Option<Box<dyn Place>> {

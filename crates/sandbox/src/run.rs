@@ -260,7 +260,7 @@ impl Suspended for Suspension {
     }
 }
 
-/// What becomes of a call.
+/// The way a call is answered.
 enum Answered {
     /// It is answered here.
     Here(Vec<u8>),

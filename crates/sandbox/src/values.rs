@@ -1,6 +1,6 @@
 //! JSON and the marshalled values of Python, one into the other.
 //!
-//! What comes from code is believed in nothing: no length is allocated before it is there, and a part that is shared
+//! Bytes from code are believed in nothing: no length is allocated before it is there, and a part that is shared
 //! counts each time that it is written out.
 
 use oikos_kernel::{json::text_bytes, limits};

@@ -13,7 +13,7 @@ use oikos_kernel::code::{CodeAnswer, Entry};
 use oikos_sandbox::{Place, Sandbox as _};
 use serde_json::{Value, json};
 
-/// What stands above the function, what a step does that leaves a word, and the expression that looks for it.
+/// The lines above the function, those of a step that leaves a word, and the expression that looks for it.
 #[rustfmt::skip]
 const ROWS: &[(&str, &str, &str)] = &[
     ("kept = []", "kept.append('word')", "kept[0] if kept else None"),

@@ -133,7 +133,7 @@ pub(crate) fn check(cases: &[(&str, Value, &str)]) {
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// What is not as expected.
+/// The difference from what is expected.
 fn differs(ended: &Ended, expected: &str, source: &str) -> Option<String> {
     let text = ended.text();
     let fits = match expected.strip_prefix("! ") {
