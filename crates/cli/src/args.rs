@@ -118,6 +118,11 @@ pub(crate) enum Command {
         /// Of what.
         of: SchemaOf,
     },
+    /// Look after the Python that runs agents' code.
+    Python {
+        #[command(subcommand)]
+        what: PythonCommand,
+    },
     /// Run code for the process that started this one, on standard input.
     #[command(hide = true)]
     Worker {
@@ -128,6 +133,13 @@ pub(crate) enum Command {
         #[arg(long, requires = "probe")]
         layer: Option<String>,
     },
+}
+
+/// What is to be done about Python.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum PythonCommand {
+    /// Prepare it for this machine, so that no later command has to: about ten seconds, once.
+    Prepare,
 }
 
 /// Where code runs on this machine; it changes nothing in the world.

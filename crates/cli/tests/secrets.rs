@@ -162,7 +162,7 @@ count = 3
 code = """
 def step(o):
     have = o["self"]["resources"]["cpu"]["capacity"]
-    return [{"op": "transfer", "to": "hunter", "amount": have - 1, "resource": "cpu"},
+    return [{"op": "transfer", "to": "hunter", "amount": have - 10000, "resource": "cpu"},
             {"op": "delete", "artifact": me, "heir": "hunter"}]
 """
 [[agents]]

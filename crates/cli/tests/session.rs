@@ -15,6 +15,7 @@ start = "2026-01-01T00:00:00Z"
 
 [execution]
 tick_duration = "60s"
+work_per_run = 60000
 
 [scrip]
 start = 100
@@ -224,7 +225,7 @@ fn every_error_code_has_its_case() {
         poor {"op": "noop"} => ok
         poor {"op": "noop"} => {"receipt": {"error": {"code": "rate_limited", "need": 1, "have": 0, "hint": "~2026-01-01T00:01:00.000Z"}}}
         alice {"op": "invoke", "artifact": "tool", "method": "fails", "max_spend": 5} => code_error no such luck
-        alice {"op": "invoke", "artifact": "tool", "method": "loops"} => code_timeout instruction
+        alice {"op": "invoke", "artifact": "tool", "method": "loops"} => code_timeout work_per_run
         alice {"op": "invoke", "artifact": "tool", "method": "eats"} => memory_exceeded memory
         alice {"op": "invoke", "artifact": "tool", "method": "down", "args": [4], "max_spend": 25} => ok 0
         alice {"op": "invoke", "artifact": "tool", "method": "down", "args": [5], "max_spend": 50} => depth_exceeded at most 5 deep
@@ -272,12 +273,12 @@ fn a_failed_run_is_charged_and_undone() {
     check(
         WORLD,
         r#"
-        alice {"op": "invoke", "artifact": "tool", "method": "loops", "max_spend": 5} => {"receipt": {"ok": false, "payments": [], "events": [], "charges": [{"principal": "alice", "resource": "actions", "amount": 1}, {"principal": "alice", "resource": "cpu", "amount": 300000}]}}
+        alice {"op": "invoke", "artifact": "tool", "method": "loops", "max_spend": 5} => {"receipt": {"ok": false, "payments": [], "events": [], "charges": [{"principal": "alice", "resource": "actions", "amount": 1}, {"principal": "alice", "resource": "cpu", "amount": 300000}], "work": 60000}}
         alice {"op": "invoke", "artifact": "tool", "method": "loops"} => code_timeout
         alice {"op": "invoke", "artifact": "tool", "method": "loops"} => code_timeout
         # A second of the window is used up: code now stops where the window ends.
-        alice {"op": "invoke", "artifact": "tool", "method": "loops"} => {"receipt": {"error": {"code": "rate_limited"}, "charges": [{"resource": "actions"}, {"resource": "cpu", "amount": 99999}]}}
-        ? {"what": "capacity", "of": "alice", "resource": "cpu", "amount": 2} => {"has": false, "capacity": 1, "time_until": "1m"}
+        alice {"op": "invoke", "artifact": "tool", "method": "loops"} => {"receipt": {"error": {"code": "rate_limited"}, "charges": [{"resource": "actions"}, {"resource": "cpu", "amount": 100000}]}}
+        ? {"what": "capacity", "of": "alice", "resource": "cpu", "amount": 2} => {"has": false, "capacity": 0, "time_until": "1m"}
         {"id": 1, "advance": "60s"} => {"id": 1, "now": "2026-01-01T00:01:00.000Z"}
         alice {"op": "invoke", "artifact": "tool", "args": ["a"]} => ok 1
         # The code of the tool wrote to its storage before it raised.

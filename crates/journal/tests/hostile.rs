@@ -92,6 +92,7 @@ fn only_the_schema_of_a_world_is_a_worlds() {
         ("ALTER TABLE journal ADD COLUMN more BLOB".into(), "its table `journal` is not made as a world's"),
         ("PRAGMA user_version = 99".into(), "journal format 99"),
         ("PRAGMA user_version = 3".into(), "journal format 3, which oikos 0.1 reads"),
+        ("PRAGMA user_version = 4".into(), "journal format 4, which oikos 0.2 reads"),
         ("PRAGMA application_id = 7".into(), "another application"),
         ("PRAGMA application_id = 0".into(), "another application"),
     ] {

@@ -26,6 +26,7 @@ pub(crate) fn module(
     tell: &mut dyn FnMut(Stage),
 ) -> Result<Module, Error> {
     let Some(place) = folder.and_then(|folder| Place::open(engine, folder).ok()) else {
+        tell(Stage::NotKept);
         return compile(engine, tell);
     };
     if let Some(module) = place.load(engine) {
@@ -41,13 +42,14 @@ pub(crate) fn module(
     let failed = |error: wasmtime::Error| Error::Boot(format!("{error:#}"));
     let compiled = engine.precompile_module(&snapshot).map_err(failed)?;
     tell(Stage::Storing);
-    match place.store(&compiled) {
-        Ok(()) => match place.load(engine) {
-            Some(module) => Ok(module),
-            None => Module::from_binary(engine, &snapshot).map_err(failed),
+    let kept = place.store(&compiled).ok().and_then(|()| place.load(engine));
+    kept.map_or_else(
+        || {
+            tell(Stage::NotKept);
+            Module::from_binary(engine, &snapshot).map_err(failed)
         },
-        Err(_) => Module::from_binary(engine, &snapshot).map_err(failed),
-    }
+        Ok,
+    )
 }
 
 fn compile(engine: &Engine, tell: &mut dyn FnMut(Stage)) -> Result<Module, Error> {

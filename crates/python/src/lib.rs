@@ -37,6 +37,10 @@ pub enum Stage {
     Sealing,
     /// The compiled snapshot is written.
     Storing,
+    /// It can't be kept in the folder; the next process prepares it anew.
+    NotKept,
+    /// It is prepared. Told at last, where anything was told before.
+    Ready,
 }
 
 /// Why there is no runtime.
@@ -68,8 +72,16 @@ impl Runtime {
     /// When the machine can't run it, or the boot does not yield the known snapshot.
     pub fn open(folder: Option<&Path>, tell: &mut dyn FnMut(Stage)) -> Result<Self, Error> {
         let engine = engine::engine()?;
-        let module = cache::module(&engine, folder, tell)?;
-        Ok(Self(Arc::new(run::Prepared::new(&engine, &module)?)))
+        let mut told = false;
+        let module = cache::module(&engine, folder, &mut |stage| {
+            told = true;
+            tell(stage);
+        })?;
+        let prepared = run::Prepared::new(&engine, &module)?;
+        if told {
+            tell(Stage::Ready);
+        }
+        Ok(Self(Arc::new(prepared)))
     }
 
     /// The name that a world's header records: another name is another runtime, under which code may end otherwise.

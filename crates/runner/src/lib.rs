@@ -33,11 +33,11 @@ mod writer;
 pub use oikos_journal::{Head, Journal, JournalError, Verified, verify};
 /// The kernel, whose read-only views the command line prints.
 pub use oikos_kernel as kernel;
-/// How far the runtime of code is, while it is prepared.
-pub use oikos_sandbox::Stage;
 /// Attempts at what a worker process must not be able to do.
 #[cfg(unix)]
 pub use oikos_sandbox::worker::probe;
+/// How far the runtime of code is, while it is prepared.
+pub use oikos_sandbox::{Stage, runtime_name};
 
 #[cfg(unix)]
 pub use self::workplace::serve_code;

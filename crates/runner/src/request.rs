@@ -193,7 +193,7 @@ fn query(body: Value, flawed: bool) -> Result<Query, Refusal> {
     if let Some(refusal) = flawed.then(|| flaw_in(&query)).flatten() {
         return Err(refusal);
     }
-    for field in ["op", "max_spend", "action_id"] {
+    for field in ["op", "max_spend", "max_resources", "action_id"] {
         if query.contains_key(field) {
             return Err(Refusal::invalid(format!("`query` has no field `{field}`")));
         }

@@ -21,6 +21,12 @@ use oikos_kernel::code::{CodeAnswer, CodeCall, CodeFailure, HostAnswer};
 
 pub use oikos_python::{Error as RuntimeError, Stage};
 
+/// The name of the runtime of agents' code, as a world's header records it.
+#[must_use]
+pub fn runtime_name() -> String {
+    oikos_python::Runtime::name()
+}
+
 pub use self::run::PythonSandbox;
 
 /// Why there is no worker process.

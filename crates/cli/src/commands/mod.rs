@@ -4,6 +4,7 @@ mod inspect;
 mod line;
 mod log;
 mod make;
+mod python;
 mod run;
 mod signals;
 mod workplace;
@@ -20,7 +21,7 @@ use oikos_runner::{
 use serde_json::{Value, json};
 
 use crate::{
-    args::{Args, Command, OverrideArgs, SchemaOf},
+    args::{Args, Command, OverrideArgs, PythonCommand, SchemaOf},
     print::{self, Printer},
     status::ExitStatus,
 };
@@ -60,6 +61,7 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Session { world, db, overrides, workplace } => {
             serve(&world, db.as_deref(), &overrides, &workplace::of(workplace))
         }
+        Command::Python { what: PythonCommand::Prepare } => python::prepare(printer),
         Command::Worker { probe, layer } => workplace::worker(probe.as_deref(), layer.as_deref()),
         Command::Schema { of } => {
             printer.value(&match of {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use oikos_runner::{Worker, Workplace, config::Isolation};
 
-use super::Usage;
+use super::{Usage, python};
 use crate::{
     args::{IsolationArg, WorkplaceArgs},
     print,
@@ -31,15 +31,13 @@ pub(super) fn of(arguments: WorkplaceArgs) -> Workplace {
         IsolationArg::Thread => Isolation::Thread,
         IsolationArg::Process => Isolation::Process,
     });
-    Workplace { isolation, worker, cache: cache_folder(), ..Workplace::default() }
-}
-
-/// The folder where the runtime of code is kept between runs: `OIKOS_CACHE`, or `oikos` in the user's own.
-pub(super) fn cache_folder() -> Option<PathBuf> {
-    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    folder("OIKOS_CACHE")
-        .or_else(|| Some(folder("XDG_CACHE_HOME")?.join("oikos")))
-        .or_else(|| Some(folder("HOME")?.join(".cache/oikos")))
+    Workplace {
+        isolation,
+        worker,
+        cache: python::folder(),
+        telling: Some(python::tell),
+        ..Workplace::default()
+    }
 }
 
 /// `oikos worker`: serves the process that started this one, or attempts something from inside the wall.
