@@ -23,7 +23,8 @@ const CHECKS: &[Check] = &[
     ("clippy", |root| {
         cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], &[])
     }),
-    ("test", |root| cargo(root, &["test", "--workspace", "--locked"], &[])),
+    ("python", |root| with_python(root, &["run", "--quiet", "--locked", "--", "python", "prepare"])),
+    ("test", |root| with_python(root, &["test", "--workspace", "--locked"])),
     ("short torture", |root| torture::short(root)),
     ("doc", |root| {
         cargo(root, &["doc", "--workspace", "--no-deps", "--locked"], &[("RUSTDOCFLAGS", "-D warnings")])
@@ -67,6 +68,14 @@ fn run(words: &[String]) -> Result<()> {
 fn root() -> Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().map(Path::to_path_buf).context("xtask stands outside of a workspace")
+}
+
+/// Runs cargo with Python kept where the tests of all crates keep it, so that it is prepared once.
+fn with_python(root: &Path, arguments: &[&str]) -> Result<()> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let cache = root.join(target).join("tmp/python");
+    let cache = cache.to_str().context("the target folder has a name that is no text")?;
+    cargo(root, arguments, &[("OIKOS_CACHE", cache)])
 }
 
 fn cargo(root: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {

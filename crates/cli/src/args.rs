@@ -135,7 +135,7 @@ pub(crate) enum Command {
     },
 }
 
-/// What is to be done about Python.
+/// The care of Python.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum PythonCommand {
     /// Prepare it for this machine, so that no later command has to: about ten seconds, once.
