@@ -163,7 +163,10 @@ fn what_can_not_be_meant_is_told_with_what_can() {
     let shell = Shell::new();
     shell.run(&["run", "village.toml"]);
     shell.write("typo.toml", "[world]\nname = \"x\"\n\n[execution]\ntikcs = 5\n");
-    shell.write("code.toml", "[[agents]]\nid = \"a\"\ncode = \"\"\"\ndef step(observation)\n    return None\n\"\"\"\n");
+    shell.write(
+        "code.toml",
+        "[[agents]]\nid = \"a\"\ncode = \"\"\"\ndef step(observation)\n    return None\n\"\"\"\n",
+    );
     shell.write("broken.toml", "[world\n");
     snapshot(
         "wrong",

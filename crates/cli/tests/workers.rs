@@ -411,7 +411,11 @@ fn code_that_its_worker_does_not_survive_has_one_receipt() {
         read.expect("the journal is read");
         drop(journal);
         let rules = live.world().rules();
-        assert_eq!(charged, [(agent, rules.cpu_us(2))], "{says}: the compiling, and the least that code costs");
+        assert_eq!(
+            charged,
+            [(agent, rules.cpu_us(2))],
+            "{says}: the compiling, and the least that code costs"
+        );
         // Ops that need no code go on.
         assert!(live.sequencer.act("agent_002", json!({ "op": "noop" })).expect("no fault").outcome.is_ok());
         live.world().audit().expect("the books add up");
