@@ -43,7 +43,7 @@ const ROWS: &[(&str, &str)] = &[
     ("import copy\nx = [1]\nfor i in range(60):\n    x = [x, x]\nreturn len(copy.deepcopy(x))", "2"),
     ("x = [1]\nfor i in range(60):\n    x = [x, x]\ny = [1]\nfor i in range(60):\n    y = [y, y]\nreturn x == y", "Work "),
     ("t = (ValueError,)\nfor i in range(60):\n    t = (t, t)\ntry:\n    raise IndexError('x')\nexcept t:\n    return 1", "Raised TypeError: catching classes that do not inherit from BaseException is"),
-    ("x = [0] * 10000\nreturn attempt('invoke', 'x', [x] * 100000)", "Raised TypeError: attempt(): the value has more than 4194304 bytes as JSON"),
+    ("x = [0] * 10000\nreturn attempt('invoke', 'x', [x] * 100000)", "Work "),
     ("x = (1,)\nfor i in range(60):\n    x = (x, x)\nreturn hash(x)", "-278123593"),
     ("x = [1]\nfor i in range(60):\n    x = [x, x]\ny = [1]\nfor i in range(60):\n    y = [y, y]\nreturn y in [x]", "Work "),
     ("t = (str,)\nfor i in range(60):\n    t = (t, t)\nreturn isinstance(1.0, t)", "Work "),
