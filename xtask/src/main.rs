@@ -23,8 +23,12 @@ const CHECKS: &[Check] = &[
     ("clippy", |root| {
         cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], &[])
     }),
-    ("python", |root| with_python(root, &["run", "--quiet", "--locked", "--", "python", "prepare"])),
-    ("test", |root| with_python(root, &["test", "--workspace", "--locked"])),
+    ("build", |root| cargo(root, &["test", "--workspace", "--locked", "--no-run"], &[])),
+    ("python", prepare_python),
+    ("test", |root| {
+        let cache = python_folder(root)?;
+        cargo(root, &["test", "--workspace", "--locked"], &[("OIKOS_CACHE", cache.as_str())])
+    }),
     ("short torture", |root| torture::short(root)),
     ("doc", |root| {
         cargo(root, &["doc", "--workspace", "--no-deps", "--locked"], &[("RUSTDOCFLAGS", "-D warnings")])
@@ -70,12 +74,24 @@ fn root() -> Result<PathBuf> {
     here.parent().map(Path::to_path_buf).context("xtask stands outside of a workspace")
 }
 
-/// Runs cargo with Python kept where the tests of all crates keep it, so that it is prepared once.
-fn with_python(root: &Path, arguments: &[&str]) -> Result<()> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let cache = root.join(target).join("tmp/python");
-    let cache = cache.to_str().context("the target folder has a name that is no text")?;
-    cargo(root, arguments, &[("OIKOS_CACHE", cache)])
+fn target(root: &Path) -> PathBuf {
+    root.join(std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from))
+}
+
+/// Where the tests of all crates keep Python.
+fn python_folder(root: &Path) -> Result<String> {
+    let folder = target(root).join("tmp/python");
+    folder.to_str().map(str::to_owned).context("the target folder has a name that is no text")
+}
+
+/// Prepares Python once, by the binary that was built for the tests: built by itself, it would be another one.
+fn prepare_python(root: &Path) -> Result<()> {
+    let mut command = Command::new(target(root).join("debug/oikos"));
+    let status = command.args(["python", "prepare"]).env("OIKOS_CACHE", python_folder(root)?).status();
+    if !status.context("the binary can't be run: `cargo xtask build` makes it")?.success() {
+        bail!("Python can't be prepared");
+    }
+    Ok(())
 }
 
 fn cargo(root: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Result<()> {
