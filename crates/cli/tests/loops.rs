@@ -6,6 +6,7 @@ mod small;
 
 use std::{
     collections::BTreeMap,
+    process::Child,
     time::{Duration, Instant},
 };
 
@@ -312,24 +313,33 @@ fn a_thought_that_was_under_way_at_a_kill_is_had_again() {
             let row = agents.as_array().into_iter().flatten().find(|row| row["id"] == "slow").cloned();
             row.map(|row| (row["state"] == "thinking", row["steps"].as_u64().unwrap_or(0)))
         };
-        let wait = |what: &str, is_so: &dyn Fn((bool, u64)) -> bool| {
-            let begun = Instant::now();
-            while !slow().is_some_and(is_so) {
-                assert!(begun.elapsed() < Duration::from_secs(60), "{isolation}, {workers}: it never {what}");
+        // A run that finds somebody reading in the moment in which it opens the file ends and says so.
+        let run_until = |more: &[&str], what: &str, is_so: &dyn Fn((bool, u64)) -> bool| loop {
+            let mut child = small.start("a.oikos", more);
+            while child.try_wait().expect("a child").is_none() {
+                if slow().is_some_and(is_so) {
+                    return child;
+                }
             }
+            let output = child.wait_with_output().expect("a child");
+            let says = talk(&output);
+            assert!(
+                says.contains("others are reading it"),
+                "{isolation}, {workers}: it never {what}: {says}"
+            );
         };
         // It thinks nearly all the time, so that a kill finds it at it.
         let mut left = 0;
         while left == 0 {
-            let mut child = small.start("a.oikos", &["--set", "execution.workers=2"]);
-            wait("thinks", &|(thinks, _)| thinks);
+            let set = &["--set", "execution.workers=2"];
+            let mut child: Child = run_until(set, "thinks", &|(thinks, _)| thinks);
             child.kill().expect("it is ours");
             child.wait().expect("a child");
             left = slow().filter(|(thinks, _)| *thinks).map_or(0, |(_, steps)| steps + 1);
         }
         let set = format!("execution.workers={workers}");
-        let mut child = small.start("a.oikos", &["--isolation", isolation, "--set", &set]);
-        wait("steps again", &|(_, steps)| steps >= left);
+        let more = ["--isolation", isolation, "--set", &set];
+        let mut child = run_until(&more, "steps again", &|(_, steps)| steps >= left);
         signal_to(&child, "INT");
         child.wait().expect("a child");
         assert!(small.verify("a.oikos").status.success());
