@@ -141,6 +141,11 @@ impl ResourceLimiter for Host {
 }
 
 impl Host {
+    /// The most memory that it had beyond the snapshot, in bytes.
+    fn beyond_snapshot(&self) -> u64 {
+        u64::try_from(self.memory_peak.saturating_sub(self.snapshot_bytes)).unwrap_or(u64::MAX)
+    }
+
     /// The next eight random bytes: the generator splitmix64.
     fn random(&mut self) -> [u8; 8] {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -180,27 +185,27 @@ impl Prepared {
         };
         let mut store = Store::new(&self.engine, host);
         store.limiter(|host| host);
-        let (snapshot_bytes, ready) = (self.snapshot_bytes, self.ready.clone());
-        let length = prepare(&mut store, request, limits, snapshot_bytes);
+        let ready = self.ready.clone();
+        let length = prepare(&mut store, request, limits);
         let run = async move {
             let instance = match ready.instantiate_async(&mut store).await {
                 Ok(instance) => instance,
-                Err(error) => return Ended { result: Err(error), store, instance: None, snapshot_bytes },
+                Err(error) => return Ended { result: Err(error), store, instance: None },
             };
-            run(store, instance, length, snapshot_bytes).await
+            run(store, instance, length).await
         };
         Waiting { run: Box::pin(run), mail }.go_on()
     }
 }
 
 /// Puts the request where the guest takes it, with its limits. Answers with its length.
-fn prepare(store: &mut Store<Host>, request: Vec<u8>, limits: Limits, snapshot_bytes: usize) -> i32 {
+fn prepare(store: &mut Store<Host>, request: Vec<u8>, limits: Limits) -> i32 {
     let length = i32::try_from(request.len()).unwrap_or(i32::MAX);
     let host = store.data_mut();
     host.due = request;
     (host.fuel, host.random, host.now_ns) = (limits.fuel, limits.seed, limits.now_ns);
     host.output_left = limits.output_bytes;
-    host.memory_max = snapshot_bytes.saturating_add(limits.memory_bytes).min(MEMORY_BYTES_MAX);
+    host.memory_max = host.snapshot_bytes.saturating_add(limits.memory_bytes).min(MEMORY_BYTES_MAX);
     set_fuel(store, limits.fuel);
     length
 }
@@ -220,15 +225,14 @@ struct Ended {
     result: wasmtime::Result<i32>,
     store: Store<Host>,
     instance: Option<Instance>,
-    snapshot_bytes: usize,
 }
 
-async fn run(mut store: Store<Host>, instance: Instance, length: i32, snapshot_bytes: usize) -> Ended {
+async fn run(mut store: Store<Host>, instance: Instance, length: i32) -> Ended {
     let result = match instance.get_typed_func::<i32, i32>(&mut store, "oikos_run") {
         Ok(function) => function.call_async(&mut store, length).await,
         Err(error) => Err(error),
     };
-    Ended { result, store, instance: Some(instance), snapshot_bytes }
+    Ended { result, store, instance: Some(instance) }
 }
 
 type Running = Pin<Box<dyn Future<Output = Ended> + Send>>;
@@ -272,16 +276,15 @@ pub struct Idle {
     store: Store<Host>,
     instance: Instance,
     mail: Shared,
-    snapshot_bytes: usize,
 }
 
 impl Idle {
     /// Runs the driver again, in what the run before left behind.
     #[must_use]
     pub fn start(self, request: Vec<u8>, limits: Limits) -> Step {
-        let Self { mut store, instance, mail, snapshot_bytes } = self;
-        let length = prepare(&mut store, request, limits, snapshot_bytes);
-        Waiting { run: Box::pin(run(store, instance, length, snapshot_bytes)), mail }.go_on()
+        let Self { mut store, instance, mail } = self;
+        let length = prepare(&mut store, request, limits);
+        Waiting { run: Box::pin(run(store, instance, length)), mail }.go_on()
     }
 }
 
@@ -293,17 +296,16 @@ impl std::fmt::Debug for Idle {
 
 impl Ended {
     fn into_step(self, mail: Shared) -> Step {
-        let Self { result, mut store, instance, snapshot_bytes } = self;
+        let Self { result, mut store, instance } = self;
         let fuel = store.data().fuel.saturating_sub(fuel_left(&store));
-        let beyond = store.data().memory_peak.saturating_sub(snapshot_bytes);
-        let memory_bytes = u64::try_from(beyond).unwrap_or(u64::MAX);
+        let memory_bytes = store.data().beyond_snapshot();
         let output = std::mem::take(&mut store.data_mut().output);
         let outcome = match (result, instance) {
             (Ok(0), _) if store.data().memory_refused => Outcome::Trap(Trap::Memory),
             (Ok(0), _) => Outcome::Trap(Trap::Other("its driver raised an exception".into())),
             (Ok(_), Some(instance)) => {
                 let given = std::mem::take(&mut store.data_mut().given);
-                Outcome::Done(given, Idle { store, instance, mail, snapshot_bytes })
+                Outcome::Done(given, Idle { store, instance, mail })
             }
             (Ok(_), None) => Outcome::Trap(Trap::Other("it ran without an instance".into())),
             (Err(error), None) => cannot_start(&error),
@@ -388,9 +390,8 @@ fn linker(engine: &Engine, module: &Module) -> wasmtime::Result<Linker<Host>> {
             charge(&mut caller, length)?;
             let guest = Guest::new(&mut caller).map_err(bad_pointer)?;
             let called = guest.read(at, length.cast_unsigned() as usize).map_err(bad_pointer)?.to_vec();
-            let (snapshot, peak) = (caller.data().snapshot_bytes, caller.data().memory_peak);
             let used = caller.data().fuel.saturating_sub(fuel_left(&caller));
-            let beyond = u64::try_from(peak.saturating_sub(snapshot)).unwrap_or(u64::MAX);
+            let beyond = caller.data().beyond_snapshot();
             let mail = Arc::clone(&caller.data().mail);
             let output = std::mem::take(&mut caller.data_mut().output);
             open(&mail).called = Some((called, used, beyond, output));
