@@ -8,10 +8,12 @@ use std::{
 
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use oikos_runner::{Stage, Workplace, runtime_name};
+use oikos_runner::{Stage, runtime_name};
 use serde_json::json;
 
+use super::workplace;
 use crate::{
+    args::WorkplaceArgs,
     print::{self, Printer},
     status::ExitStatus,
 };
@@ -79,8 +81,7 @@ fn not_kept() {
 /// `oikos python prepare`.
 pub(super) fn prepare(printer: Printer) -> Result<ExitStatus> {
     let begun = Instant::now();
-    let workplace = Workplace { cache: folder(), telling: Some(tell), ..Workplace::default() };
-    workplace.prepare()?;
+    workplace::of(WorkplaceArgs::default()).prepare()?;
     let (took, folder) = (begun.elapsed(), folder());
     printer.data(
         || json!({ "runtime": runtime_name(), "folder": folder, "seconds": took.as_secs_f64() }),
