@@ -28,8 +28,6 @@ pub const KEPT_SHORT_BYTES_MAX: usize = 1_024;
 /// Bytes that an artifact, a tombstone, an account, a key of storage, a name in `depends_on` and a kept
 /// action id count for on somebody's disk beside their words and values: about what a row of a table takes.
 pub const BASE_BYTES: usize = 16;
-/// Agents of one code whose steps in a tick are thought as one batch: it decides what their steps cost.
-pub const STEPS_PER_BATCH: usize = 16;
 /// How deep invocations nest.
 pub const INVOKE_DEPTH_MAX: u32 = 5;
 /// How deep permission checks nest.
@@ -118,7 +116,7 @@ pub const MEASURES_MAX: usize = 1_000;
 /// Bytes of one line of a session.
 pub const LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Fuel of the runtime that one unit of work stands for; a run's fuel counts up to whole units.
-pub const FUEL_PER_WORK: u64 = 50_000;
+pub const FUEL_PER_WORK: u64 = 62_500;
 /// CPU of one unit of work where a world names no other, in nanoseconds: about what a unit takes.
 pub const CPU_NS_PER_WORK: u64 = 5_000;
 /// Units of work one run of code may use where a world names no other number: about a second.
@@ -148,7 +146,7 @@ pub const PARTS_PER_BYTE_SEARCHED: u64 = 4;
 /// Parts that a byte takes which is written: it is counted, encoded, packed and hashed.
 pub const PARTS_PER_BYTE_WRITTEN: u64 = 4;
 /// Parts that a byte of source takes which is compiled, whether it was compiled before or not.
-pub const PARTS_PER_SOURCE_BYTE: u64 = 1_024;
+pub const PARTS_PER_SOURCE_BYTE: u64 = 2_048;
 /// Memory of one invocation, in bytes.
 pub const CODE_MEMORY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes that one invocation may print or log.

@@ -1,10 +1,15 @@
 //! Links CPython's libraries into one module, and packs its standard library.
 
+#[path = "../src/cards.rs"]
+#[expect(dead_code, reason = "the runtime uses more of it")]
+mod cards;
 #[path = "library.rs"]
 mod library;
 #[path = "link.rs"]
 #[expect(clippy::indexing_slicing, reason = "a library with an index that leads nowhere stops the build")]
 mod link;
+#[path = "marks.rs"]
+mod marks;
 
 use std::{
     error::Error,
@@ -27,6 +32,7 @@ const ZSTD_LEVEL: i32 = 12;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=build");
+    println!("cargo:rerun-if-changed=src/cards.rs");
     println!("cargo:rerun-if-changed=guest");
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
     let pylib = Path::new(rustpython_pylib::LIB_PATH);
@@ -38,13 +44,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         let packed = std::fs::read(folder.join(format!("{name}.zst")))?;
         parts.push(((*name).to_owned(), zstd::decode_all(packed.as_slice())?));
     }
-    let module = link::link(&parts)?;
+    let module = marks::mark(&link::link(&parts)?)?;
     let mut hash = Sha256::new();
     for bytes in [&module, &library] {
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     }
-    for script in ["boot.py", "surroundings.py", "sharing.py", "driver.py"] {
+    for script in ["boot.py", "surroundings.py", "driver.py"] {
         let text = std::fs::read(Path::new("guest").join(script))?;
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(&text);

@@ -8,7 +8,6 @@ All that can be done before the snapshot is done before it, since a fresh instan
 """
 
 import builtins
-import gc
 import linecache
 import marshal
 import opcode
@@ -422,13 +421,13 @@ def compiled(source, file, is_snippet):
     try:
         if not is_snippet:
             code = compile(source, file, "exec", dont_inherit=True)
-            return dumps((dumps(code, CODE), defined(code), may_share(code)), SHARED)
+            return dumps((dumps(code, CODE), defined(code)), SHARED)
         tree = parse(source, file)
         last = None
         if tree.body and isinstance(tree.body[-1], Expr):
             last = compile(Expression(tree.body.pop().value), file, "eval", dont_inherit=True)
         code = compile(tree, file, "exec", dont_inherit=True), last
-        return dumps((dumps(code, CODE), [], False), SHARED)
+        return dumps((dumps(code, CODE), []), SHARED)
     except BaseException as error:
         error.__traceback__ = None
         if isinstance(error, SyntaxError) and len(error.text or "") > LINE_CHARS_MAX:
@@ -443,7 +442,7 @@ def compiled(source, file, is_snippet):
 # Running.
 
 # The kinds of requests, as `driver.rs` numbers them.
-COMPILE, METHOD, CHECK, SNIPPET, STEP = range(5)
+COMPILE, METHOD, CHECK, SNIPPET = range(4)
 
 # The first namespace; its module is found where `typing`, `pickle` and others look for it.
 module = types.ModuleType(MODULE)
@@ -456,24 +455,7 @@ def drive(request):
     kind, code, name, args, me, call = loads(request)
     if kind == COMPILE:
         return compiled(code, name, args)
-    if kind != STEP:
-        return answered(kind, code, name, args, me, call)
-    try:
-        return answered(kind, code, name, args, me, call)
-    finally:
-        leave_nothing()
-
-
-def leave_nothing():
-    """Ends all that a step made while it is still that step's time: the next one in this instance finds nothing."""
-    namespace.clear()
-    namespace.update(__name__=MODULE, __builtins__=builtins)
-    told.clear()
-    linecache.cache.clear()
-    if "__getattr__" not in vars(unseeded):
-        unseed()
-    # Objects that hold each other in a circle are not looked at again: their finalizers run in no other step.
-    gc.freeze()
+    return answered(kind, code, name, args, me, call)
 
 
 def answered(kind, code, name, args, me, call):
@@ -518,7 +500,7 @@ def warm(kind, source, name, *args):
     filters = warnings.filters[:]
     answer = loads(drive(dumps((COMPILE, source, "warm", kind == SNIPPET, None, None))))
     warnings.filters[:] = filters
-    if len(answer) == 3:
+    if len(answer) == 2:
         code = loads(answer[0])
         answer = loads(drive(dumps((kind, code, name, list(args), "me", {"caller": None}), CODE)))
     namespace.clear()
@@ -555,7 +537,6 @@ def _boot_warm():
     for _ in range(20):
         warm(METHOD, "def run(x):\n    return x + 1\n", "run", 1)
         warm(METHOD, WARMTH, "step", {"name": "a"})
-        warm(STEP, WARMTH, "step", {"name": "a"})
         warm(CHECK, "def check_permission(c, a, t, x, ledger):\n    ledger.get_scrip(c)\n    return {'allowed': c == t}", "check_permission", "a", "read", "b", {})
         warm(SNIPPET, "x = 1\nx + 1", None)
         warm(METHOD, "def f(d):\n    return d['a']\ndef run():\n    try:\n        f({})\n    except KeyError:\n        raise ValueError('no')", "run")

@@ -176,16 +176,9 @@ def seeding(name):
         raise AttributeError(f"module 'random' has no attribute {name!r}") from None
 
 
-def unseed():
-    """Makes it a module that nobody has looked into."""
-    known = vars(unseeded)
-    known.clear()
-    for name in ("__name__", "__doc__", "__spec__", "__loader__"):
-        known[name] = seeded_attributes[name]
-    known["__getattr__"] = seeding
-
-
-unseed()
+for name in ("__name__", "__doc__", "__spec__", "__loader__"):
+    vars(unseeded)[name] = seeded_attributes[name]
+unseeded.__getattr__ = seeding
 
 
 def without_seed():

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// All that a snapshot keeps of the exports.
-const KEPT: &[&str] = &["memory", "oikos_run"];
+const KEPT: &[&str] = &["memory", "cards", "oikos_run"];
 
 /// Told by the boot script, before the addresses of the objects that are to be immortal.
 const IDS: &[u8] = b"ids";
@@ -64,12 +64,7 @@ impl Booting {
         self.function::<(), ()>("boot")?.call(&mut self.store, ())?;
         self.function::<i32, ()>("Py_InitializeEx")?.call(&mut self.store, 0)?;
         self.function::<(), ()>("oikos_install")?.call(&mut self.store, ())?;
-        let scripts = [
-            (image::BOOT, "<boot>"),
-            (image::SURROUNDINGS, "<oikos>"),
-            (image::SHARING, "<oikos>"),
-            (image::DRIVER, "<oikos>"),
-        ];
+        let scripts = [(image::BOOT, "<boot>"), (image::SURROUNDINGS, "<oikos>"), (image::DRIVER, "<oikos>")];
         for (text, file) in scripts {
             self.script(&named(text, file))?;
         }

@@ -9,7 +9,6 @@ const LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/library.zst"));
 /// The scripts that run at the boot, in their order.
 pub(crate) const BOOT: &str = include_str!("../guest/boot.py");
 pub(crate) const SURROUNDINGS: &str = include_str!("../guest/surroundings.py");
-pub(crate) const SHARING: &str = include_str!("../guest/sharing.py");
 pub(crate) const DRIVER: &str = include_str!("../guest/driver.py");
 /// The SHA-256 of all of it.
 pub(crate) const SOURCES: &str = env!("OIKOS_PYTHON_SOURCES");

@@ -7,22 +7,24 @@
 
 mod boot;
 mod cache;
+mod cards;
 mod engine;
 mod image;
+mod instance;
 mod run;
 mod snapshot;
 mod wasi;
 
 use std::{path::Path, sync::Arc};
 
-pub use self::run::{Idle, Limits, Outcome, Step, Trap, Waiting};
+pub use self::run::{Limits, Outcome, Step, Trap, Waiting};
 
 /// The SHA-256 of the snapshot, which every boot must yield.
 pub const SNAPSHOT_SHA256: &str = include_str!("snapshot.sha256").trim_ascii();
 
 /// The runtime, ready to run: as many runs at once, in as many threads, as are asked for.
 #[derive(Clone)]
-pub struct Runtime(Arc<run::Prepared>);
+pub struct Runtime(Arc<instance::Prepared>);
 
 /// How far the preparation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +79,7 @@ impl Runtime {
             told = true;
             tell(stage);
         })?;
-        let prepared = run::Prepared::new(&engine, &module)?;
+        let prepared = instance::Prepared::new(&module)?;
         if told {
             tell(Stage::Ready);
         }

@@ -1,4 +1,4 @@
-//! Running the driver: in a fresh instance, as a future that is suspended at every host call.
+//! Running the driver: in an instance that is as the snapshot left it, as a future that is suspended at every host call.
 
 use std::{
     future::Future,
@@ -7,12 +7,12 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use wasmtime::{Caller, Engine, Instance, InstancePre, Linker, Module, ResourceLimiter, Store};
+use wasmtime::{Caller, Linker, Memory, Module, ResourceLimiter, Store};
 
 use crate::{
-    Error,
-    engine::MEMORY_BYTES_MAX,
-    wasi::{BAD_FD, Guest, NO_ENTRY},
+    cards::{self, MEMORY_BYTES_MAX},
+    instance::{Instance, Prepared},
+    wasi::{BAD_FD, Guest, NO_ENTRY, Written},
 };
 
 const PREVIEW_1: &str = "wasi_snapshot_preview1";
@@ -22,6 +22,10 @@ const STDOUT: i32 = 1;
 const CLOCK_STEP_NS: u64 = 1_000_000;
 /// The error of a clock that shows no instant that can be told.
 const OVERFLOW: i32 = 61;
+/// Fuel for a byte of memory that a run adds to its instance's.
+const FUEL_PER_NEW_BYTE: u64 = 6;
+/// Memory that the least of runs writes: the interpreter's own.
+const EVERY_RUN_BYTES: usize = 512 << 10;
 /// More than the interpreter's table has.
 const TABLE_MAX: usize = 16_000;
 
@@ -30,7 +34,7 @@ const TABLE_MAX: usize = 16_000;
 pub struct Limits {
     /// Fuel in all.
     pub fuel: u64,
-    /// Memory beyond that of the snapshot, in bytes.
+    /// Memory that it may write, in bytes, beside what every run does.
     pub memory_bytes: usize,
     /// The seed of all randomness.
     pub seed: u64,
@@ -45,9 +49,9 @@ pub struct Limits {
 pub struct Step {
     /// Its call, its end, or its failure.
     pub outcome: Outcome,
-    /// Fuel used since its start.
+    /// Fuel used since its start, with that for memory which was new.
     pub fuel: u64,
-    /// The most memory that it had beyond the snapshot, in bytes.
+    /// Memory that it has written, in bytes, beside what every run does.
     pub memory_bytes: u64,
     /// The bytes that it wrote to its standard output since the step before.
     pub output: Vec<u8>,
@@ -59,7 +63,7 @@ pub enum Outcome {
     /// It calls the host with these bytes, and waits.
     Call(Vec<u8>, Waiting),
     /// It has ended, with this answer.
-    Done(Vec<u8>, Idle),
+    Done(Vec<u8>),
     /// It was ended.
     Trap(Trap),
 }
@@ -83,31 +87,23 @@ pub enum Trap {
     Other(String),
 }
 
-/// A module that is ready to be instantiated.
-pub(crate) struct Prepared {
-    engine: Engine,
-    ready: InstancePre<Host>,
-    /// The memory of the snapshot.
-    snapshot_bytes: usize,
-}
-
 /// Passed between a run and those who drive it, at a host call.
 #[derive(Default)]
-struct Mail {
-    /// The bytes of the call, with the fuel used and the most memory so far, and the bytes written since the last.
-    called: Option<(Vec<u8>, u64, u64, Vec<u8>)>,
+pub(crate) struct Mail {
+    /// The bytes of the call, with the use of the run so far, and the bytes printed since the last.
+    called: Option<(Vec<u8>, Used, Vec<u8>)>,
     /// The bytes of the answer, and the fuel in all from now on.
     answered: Option<(Vec<u8>, u64)>,
 }
 
-type Shared = Arc<Mutex<Mail>>;
+pub(crate) type Shared = Arc<Mutex<Mail>>;
 
 fn open(mail: &Mutex<Mail>) -> MutexGuard<'_, Mail> {
     mail.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The host of a run.
-struct Host {
+pub(crate) struct Host {
     /// The bytes that the guest takes next: a request, or an answer.
     due: Vec<u8>,
     /// The answer of the whole run.
@@ -119,17 +115,26 @@ struct Host {
     output: Vec<u8>,
     output_left: usize,
     memory_max: usize,
-    memory_peak: usize,
+    /// The size of the guest's memory.
+    memory_bytes: usize,
     /// Whether it was refused more.
     memory_refused: bool,
     snapshot_bytes: usize,
+    /// Where it marks what it writes into the guest's memory.
+    cards: Option<Memory>,
+}
+
+impl Written for Host {
+    fn cards(&self) -> Option<Memory> {
+        self.cards
+    }
 }
 
 impl ResourceLimiter for Host {
     fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let fits = desired <= self.memory_max;
         if fits {
-            self.memory_peak = self.memory_peak.max(desired);
+            self.memory_bytes = self.memory_bytes.max(desired);
         }
         self.memory_refused |= !fits;
         Ok(fits)
@@ -141,9 +146,39 @@ impl ResourceLimiter for Host {
 }
 
 impl Host {
-    /// The most memory that it had beyond the snapshot, in bytes.
-    fn beyond_snapshot(&self) -> u64 {
-        u64::try_from(self.memory_peak.saturating_sub(self.snapshot_bytes)).unwrap_or(u64::MAX)
+    /// The host of an instance that has not begun.
+    pub(crate) fn new(snapshot_bytes: usize) -> Self {
+        Self {
+            due: Vec::new(),
+            given: Vec::new(),
+            mail: Shared::default(),
+            fuel: 0,
+            random: 0,
+            now_ns: None,
+            output: Vec::new(),
+            output_left: 0,
+            memory_max: snapshot_bytes,
+            memory_bytes: snapshot_bytes,
+            memory_refused: false,
+            snapshot_bytes,
+            cards: None,
+        }
+    }
+
+    /// Leaves nothing of the run that has ended.
+    pub(crate) fn forget(&mut self, snapshot_bytes: usize) {
+        *self = Self { cards: self.cards, ..Self::new(snapshot_bytes) };
+    }
+
+    /// Tells it where it marks what it writes.
+    pub(crate) fn marks(&mut self, cards: Memory) {
+        self.cards = Some(cards);
+    }
+
+    /// Fuel for memory that is new to the machine: it is cleared, and its pages are found.
+    fn fuel_for_memory(&self) -> u64 {
+        let grown = self.memory_bytes.saturating_sub(self.snapshot_bytes);
+        u64::try_from(grown).unwrap_or(u64::MAX).saturating_mul(FUEL_PER_NEW_BYTE)
     }
 
     /// The next eight random bytes: the generator splitmix64.
@@ -156,56 +191,33 @@ impl Host {
     }
 }
 
-impl Prepared {
-    pub(crate) fn new(engine: &Engine, module: &Module) -> Result<Self, Error> {
-        let failed = |error: wasmtime::Error| Error::Engine(format!("{error:#}"));
-        let ready =
-            linker(engine, module).and_then(|linker| linker.instantiate_pre(module)).map_err(failed)?;
-        let pages =
-            module.exports().find_map(|export| export.ty().memory().map(wasmtime::MemoryType::minimum));
-        let snapshot_bytes = usize::try_from(pages.unwrap_or(0) * 65_536).unwrap_or(usize::MAX);
-        Ok(Self { engine: engine.clone(), ready, snapshot_bytes })
-    }
-
-    pub(crate) fn start(&self, request: Vec<u8>, limits: Limits) -> Step {
-        let mail = Shared::default();
-        let host = Host {
-            due: Vec::new(),
-            given: Vec::new(),
-            mail: Arc::clone(&mail),
-            fuel: 0,
-            random: 0,
-            now_ns: None,
-            output: Vec::new(),
-            output_left: 0,
-            memory_max: 0,
-            memory_peak: self.snapshot_bytes,
-            memory_refused: false,
-            snapshot_bytes: self.snapshot_bytes,
-        };
-        let mut store = Store::new(&self.engine, host);
-        store.limiter(|host| host);
-        let ready = self.ready.clone();
-        let length = prepare(&mut store, request, limits);
-        let run = async move {
-            let instance = match ready.instantiate_async(&mut store).await {
-                Ok(instance) => instance,
-                Err(error) => return Ended { result: Err(error), store, instance: None },
-            };
-            run(store, instance, length).await
-        };
-        Waiting { run: Box::pin(run), mail }.go_on()
-    }
+/// Runs the driver in an instance, up to its first host call or its end.
+pub(crate) fn start(mut instance: Instance, home: Arc<Prepared>, request: Vec<u8>, limits: Limits) -> Step {
+    let mail = Shared::default();
+    let length = prepare(&mut instance.store, Arc::clone(&mail), request, limits);
+    let run = async move {
+        let result = instance.run.call_async(&mut instance.store, length).await;
+        Ended { result, instance }
+    };
+    Waiting { run: Box::pin(run), mail, home }.go_on()
 }
 
 /// Puts the request where the guest takes it, with its limits. Answers with its length.
-fn prepare(store: &mut Store<Host>, request: Vec<u8>, limits: Limits) -> i32 {
+fn prepare(store: &mut Store<Host>, mail: Shared, request: Vec<u8>, limits: Limits) -> i32 {
     let length = i32::try_from(request.len()).unwrap_or(i32::MAX);
     let host = store.data_mut();
-    host.due = request;
-    (host.fuel, host.random, host.now_ns) = (limits.fuel, limits.seed, limits.now_ns);
-    host.output_left = limits.output_bytes;
-    host.memory_max = host.snapshot_bytes.saturating_add(limits.memory_bytes).min(MEMORY_BYTES_MAX);
+    let (snapshot_bytes, cards) = (host.snapshot_bytes, host.cards);
+    *host = Host {
+        due: request,
+        mail,
+        fuel: limits.fuel,
+        random: limits.seed,
+        now_ns: limits.now_ns,
+        output_left: limits.output_bytes,
+        memory_max: snapshot_bytes.saturating_add(limits.memory_bytes).min(MEMORY_BYTES_MAX),
+        cards,
+        ..Host::new(snapshot_bytes)
+    };
     set_fuel(store, limits.fuel);
     length
 }
@@ -220,19 +232,34 @@ fn fuel_left(store: impl wasmtime::AsContext) -> u64 {
     store.as_context().get_fuel().expect("an engine that counts fuel tells it")
 }
 
+/// The use of a run so far.
+struct Used {
+    fuel: u64,
+    memory_bytes: u64,
+    /// Whether that is more memory than it may.
+    memory_refused: bool,
+}
+
+fn used(store: impl wasmtime::AsContext<Data = Host>) -> Used {
+    let left = fuel_left(&store);
+    let store = store.as_context();
+    let host = store.data();
+    let cards = host.cards.map(|cards| cards.data(store)).unwrap_or_default();
+    let written = cards::pages(cards, host.memory_bytes).saturating_mul(cards::PAGE_BYTES);
+    let memory_bytes = written.saturating_sub(EVERY_RUN_BYTES);
+    let most = host.memory_max - host.snapshot_bytes;
+    Used {
+        fuel: host.fuel.saturating_sub(left).saturating_add(host.fuel_for_memory()),
+        memory_bytes: u64::try_from(memory_bytes.min(most)).unwrap_or(u64::MAX),
+        // One that was refused more, and lives with that, keeps what it has.
+        memory_refused: memory_bytes > most && !host.memory_refused,
+    }
+}
+
 /// A run that has ended.
 struct Ended {
     result: wasmtime::Result<i32>,
-    store: Store<Host>,
-    instance: Option<Instance>,
-}
-
-async fn run(mut store: Store<Host>, instance: Instance, length: i32) -> Ended {
-    let result = match instance.get_typed_func::<i32, i32>(&mut store, "oikos_run") {
-        Ok(function) => function.call_async(&mut store, length).await,
-        Err(error) => Err(error),
-    };
-    Ended { result, store, instance: Some(instance) }
+    instance: Instance,
 }
 
 type Running = Pin<Box<dyn Future<Output = Ended> + Send>>;
@@ -241,6 +268,7 @@ type Running = Pin<Box<dyn Future<Output = Ended> + Send>>;
 pub struct Waiting {
     run: Running,
     mail: Shared,
+    home: Arc<Prepared>,
 }
 
 impl Waiting {
@@ -254,11 +282,12 @@ impl Waiting {
     fn go_on(mut self) -> Step {
         loop {
             match self.run.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(ended) => return ended.into_step(self.mail),
+                Poll::Ready(ended) => return ended.into_step(&self.home),
                 Poll::Pending => {}
             }
             let called = open(&self.mail).called.take();
-            if let Some((bytes, fuel, memory_bytes, output)) = called {
+            if let Some((bytes, used, output)) = called {
+                let Used { fuel, memory_bytes, .. } = used;
                 return Step { outcome: Outcome::Call(bytes, self), fuel, memory_bytes, output };
             }
         }
@@ -271,47 +300,24 @@ impl std::fmt::Debug for Waiting {
     }
 }
 
-/// An instance whose run has ended, for another run in the same one.
-pub struct Idle {
-    store: Store<Host>,
-    instance: Instance,
-    mail: Shared,
-}
-
-impl Idle {
-    /// Runs the driver again, in what the run before left behind.
-    #[must_use]
-    pub fn start(self, request: Vec<u8>, limits: Limits) -> Step {
-        let Self { mut store, instance, mail } = self;
-        let length = prepare(&mut store, request, limits);
-        Waiting { run: Box::pin(run(store, instance, length)), mail }.go_on()
-    }
-}
-
-impl std::fmt::Debug for Idle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Idle").finish_non_exhaustive()
-    }
-}
-
 impl Ended {
-    fn into_step(self, mail: Shared) -> Step {
-        let Self { result, mut store, instance } = self;
-        let fuel = store.data().fuel.saturating_sub(fuel_left(&store));
-        let memory_bytes = store.data().beyond_snapshot();
-        let output = std::mem::take(&mut store.data_mut().output);
-        let outcome = match (result, instance) {
-            (Ok(0), _) if store.data().memory_refused => Outcome::Trap(Trap::Memory),
-            (Ok(0), _) => Outcome::Trap(Trap::Other("its driver raised an exception".into())),
-            (Ok(_), Some(instance)) => {
-                let given = std::mem::take(&mut store.data_mut().given);
-                Outcome::Done(given, Idle { store, instance, mail })
+    fn into_step(self, home: &Prepared) -> Step {
+        let Self { result, mut instance } = self;
+        let Used { fuel, memory_bytes, memory_refused } = used(&instance.store);
+        let host = instance.store.data_mut();
+        let output = std::mem::take(&mut host.output);
+        let outcome = match result {
+            Ok(_) if memory_refused => Outcome::Trap(Trap::Memory),
+            Ok(0) if host.memory_refused => Outcome::Trap(Trap::Memory),
+            Ok(0) => Outcome::Trap(Trap::Other("its driver raised an exception".into())),
+            Ok(_) => {
+                let given = std::mem::take(&mut host.given);
+                home.take_back(instance);
+                Outcome::Done(given)
             }
-            (Ok(_), None) => Outcome::Trap(Trap::Other("it ran without an instance".into())),
-            (Err(error), None) => cannot_start(&error),
-            (Err(error), Some(_)) => Outcome::Trap(match trap(&error) {
+            Err(error) => Outcome::Trap(match trap(&error) {
                 // CPython checks most allocations, not all.
-                Trap::Other(_) if store.data().memory_refused => Trap::Memory,
+                Trap::Other(_) if host.memory_refused => Trap::Memory,
                 trap => trap,
             }),
         };
@@ -319,18 +325,17 @@ impl Ended {
     }
 }
 
-/// A machine that has no room for an instance is no outcome of the code: it stops the process.
-#[expect(clippy::panic, reason = "no world can go on whose code can't be run")]
-fn cannot_start(error: &wasmtime::Error) -> Outcome {
-    panic!("the machine has no room to run code: {error:#}")
-}
-
 /// Ends a run as if its process ended.
 #[derive(Debug, thiserror::Error)]
 #[error("the code ended its process with status {0}")]
 struct Exit(i32);
 
-/// Ends a run that writes too much.
+/// Ends a run that has written more memory than it may.
+#[derive(Debug, thiserror::Error)]
+#[error("the code used more memory than it may")]
+struct Full;
+
+/// Ends a run that prints too much.
 #[derive(Debug, thiserror::Error)]
 #[error("the code wrote more than it may")]
 struct Flood;
@@ -343,6 +348,9 @@ struct Missing(String);
 fn trap(error: &wasmtime::Error) -> Trap {
     if let Some(Exit(status)) = error.downcast_ref() {
         return Trap::Exit(*status);
+    }
+    if error.is::<Full>() {
+        return Trap::Memory;
     }
     if error.is::<Flood>() {
         return Trap::Output;
@@ -383,23 +391,27 @@ fn bad_pointer(_: i32) -> wasmtime::Error {
     wasmtime::Error::new(Missing("the host, with a bad pointer".into()))
 }
 
-fn linker(engine: &Engine, module: &Module) -> wasmtime::Result<Linker<Host>> {
-    let mut linker = Linker::new(engine);
+/// All that the guest can call.
+pub(crate) fn linker(module: &Module) -> wasmtime::Result<Linker<Host>> {
+    let mut linker = Linker::new(module.engine());
     linker.func_wrap_async("oikos", "call", |mut caller: Calls<'_>, (at, length): (i32, i32)| {
         Box::new(async move {
             charge(&mut caller, length)?;
             let guest = Guest::new(&mut caller).map_err(bad_pointer)?;
             let called = guest.read(at, length.cast_unsigned() as usize).map_err(bad_pointer)?.to_vec();
-            let used = caller.data().fuel.saturating_sub(fuel_left(&caller));
-            let beyond = caller.data().beyond_snapshot();
+            let used = used(&caller);
+            if used.memory_refused {
+                return Err(wasmtime::Error::new(Full));
+            }
             let mail = Arc::clone(&caller.data().mail);
             let output = std::mem::take(&mut caller.data_mut().output);
-            open(&mail).called = Some((called, used, beyond, output));
+            let used_so_far = used.fuel;
+            open(&mail).called = Some((called, used, output));
             let (answer, fuel) = Answer(mail).await;
             let length = i32::try_from(answer.len()).unwrap_or(i32::MAX);
             let host = caller.data_mut();
             (host.due, host.fuel) = (answer, fuel);
-            set_fuel(&mut caller, fuel.saturating_sub(used));
+            set_fuel(&mut caller, fuel.saturating_sub(used_so_far));
             Ok(length)
         })
     })?;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 use wasm_encoder::{
-    ConstExpr, DataSection, ExportKind, ExportSection, GlobalSection, GlobalType, MemorySection, MemoryType,
-    Module, RawSection, SectionId,
+    ConstExpr, DataSection, ExportKind, ExportSection, GlobalSection, GlobalType, MemorySection, Module,
+    RawSection, SectionId,
     reencode::{Reencode as _, RoundtripReencoder},
 };
 use wasmparser::{ExternalKind, Parser, Payload};
@@ -39,8 +39,8 @@ pub(crate) fn write(module: &[u8], state: &State<'_>, exports: &[&str]) -> Resul
             Payload::ImportSection(section) => raw(&mut out, SectionId::Import, section.range()),
             Payload::FunctionSection(section) => raw(&mut out, SectionId::Function, section.range()),
             Payload::TableSection(section) => raw(&mut out, SectionId::Table, section.range()),
-            Payload::MemorySection(_) => {
-                out.section(&memory(state.memory.len()));
+            Payload::MemorySection(section) => {
+                out.section(&memories(section, state).map_err(|error| error.to_string())?);
             }
             Payload::GlobalSection(section) => {
                 out.section(&globals(section, state).map_err(|error| error.to_string())?);
@@ -59,17 +59,20 @@ pub(crate) fn write(module: &[u8], state: &State<'_>, exports: &[&str]) -> Resul
     Ok(out.finish())
 }
 
-fn memory(bytes: usize) -> MemorySection {
-    let mut section = MemorySection::new();
-    let minimum = u64::try_from(bytes.div_ceil(65_536)).unwrap_or(u64::MAX);
-    section.memory(MemoryType {
-        minimum,
-        maximum: None,
-        memory64: false,
-        shared: false,
-        page_size_log2: None,
-    });
-    section
+/// The memory with as many pages as it has, and that of the cards.
+fn memories(
+    section: wasmparser::MemorySectionReader<'_>,
+    state: &State<'_>,
+) -> Result<MemorySection, Encoding> {
+    let (mut out, mut plain) = (MemorySection::new(), RoundtripReencoder);
+    for (index, memory) in section.into_iter().enumerate() {
+        let mut memory = plain.memory_type(memory?)?;
+        if index == 0 {
+            memory.minimum = u64::try_from(state.memory.len().div_ceil(65_536)).unwrap_or(u64::MAX);
+        }
+        out.memory(memory);
+    }
+    Ok(out)
 }
 
 type Globals<'a> = wasmparser::GlobalSectionReader<'a>;
@@ -97,9 +100,11 @@ fn kept(section: wasmparser::ExportSectionReader<'_>, names: &[&str]) -> Result<
         let kind = match export.kind {
             ExternalKind::Func => ExportKind::Func,
             ExternalKind::Memory => ExportKind::Memory,
+            ExternalKind::Global => ExportKind::Global,
             _ => continue,
         };
-        if names.contains(&export.name) {
+        // All that can change is kept, so that it can be put back.
+        if names.contains(&export.name) || kind == ExportKind::Global {
             out.export(export.name, kind, export.index);
         }
     }

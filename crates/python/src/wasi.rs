@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use wasmtime::{Caller, Extern, Linker, Memory};
 
+use crate::cards;
+
 /// The errors of WASI that are answered.
 pub(crate) const BAD_FD: i32 = 8;
 const IS_DIR: i32 = 31;
@@ -51,6 +53,13 @@ pub(crate) struct Host {
     pub(crate) printed: Vec<u8>,
     /// The last bytes that the guest called with.
     pub(crate) called: Vec<u8>,
+}
+
+impl Written for Host {
+    /// A boot is never put back.
+    fn cards(&self) -> Option<Memory> {
+        None
+    }
 }
 
 impl Host {
@@ -139,7 +148,13 @@ pub(crate) struct Guest<'c, 'h, T: 'static> {
 /// The errno of an answer; `Err` is one as well.
 type Errno = Result<i32, i32>;
 
-impl<'c, 'h, T> Guest<'c, 'h, T> {
+/// A host that may have to mark what it writes.
+pub(crate) trait Written {
+    /// The memory of the cards, where writes are marked.
+    fn cards(&self) -> Option<Memory>;
+}
+
+impl<'c, 'h, T: Written> Guest<'c, 'h, T> {
     pub(crate) fn new(caller: &'c mut Caller<'h, T>) -> Result<Self, i32> {
         match caller.get_export("memory") {
             Some(Extern::Memory(memory)) => Ok(Self { caller, memory }),
@@ -158,7 +173,12 @@ impl<'c, 'h, T> Guest<'c, 'h, T> {
     }
 
     pub(crate) fn write(&mut self, at: i32, bytes: &[u8]) -> Result<(), i32> {
-        self.memory.write(&mut *self.caller, at.cast_unsigned() as usize, bytes).map_err(|_| INVALID)
+        let from = at.cast_unsigned() as usize;
+        self.memory.write(&mut *self.caller, from, bytes).map_err(|_| INVALID)?;
+        if let Some(cards) = self.caller.data().cards() {
+            cards::mark(cards.data_mut(&mut *self.caller), from, bytes.len());
+        }
+        Ok(())
     }
 
     fn word(&self, at: i32) -> Result<i32, i32> {

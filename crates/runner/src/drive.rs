@@ -47,34 +47,6 @@ pub(crate) fn drive_on<'w>(
     Ok(finished)
 }
 
-/// Runs the transactions that `begin` makes of some things, one after the other, in a place that they share. When the
-/// code of one is lost, all are begun again: it may have gone on from what those before it left.
-///
-/// # Errors
-/// As [`drive`].
-pub(crate) fn drive_batch<'w, T: Copy>(
-    sandbox: &dyn Sandbox,
-    of: &[T],
-    begin: impl Fn(T) -> Transaction<'w>,
-) -> Result<Vec<Finished>, RunError> {
-    let mut losses = Losses::default();
-    while of.len() > 1
-        && let Some(place) = sandbox.batch()
-    {
-        let mut whole = Vec::with_capacity(of.len());
-        for one in of {
-            match run(&mut begin(*one), &*place, Some((&*place, &mut losses)))? {
-                Some(finished) => whole.push(finished),
-                None => break,
-            }
-        }
-        if whole.len() == of.len() {
-            return Ok(whole);
-        }
-    }
-    of.iter().map(|one| drive_on(sandbox, || begin(*one))).collect()
-}
-
 /// Runs a transaction to its end, or until its code is lost. Code that waits for other code is kept on a stack, not
 /// on a thread.
 ///

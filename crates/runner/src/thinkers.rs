@@ -20,23 +20,23 @@ use crate::{
     error::RunError,
     sequencer::Sequencer,
     stop::Stop,
-    turn::{Thinking, think, think_batch},
+    turn::{Thinking, think, think_in},
 };
 
-/// Batches for which a thread of their own is worth its start.
-const BATCHES_PER_THREAD_MIN: usize = 2;
+/// Agents for which a thread of their own is worth its start.
+const AGENTS_PER_THREAD_MIN: usize = 8;
 
-/// The thoughts of a batch with its place among the batches.
-type Placed = (usize, Result<Vec<Thinking>, RunError>);
+/// A thought with the place of its agent among those who think.
+type Placed = (usize, Result<Thinking, RunError>);
 
-/// Has agents think on a snapshot, in any order, each thread one batch at a time; gives their thoughts in the
-/// batches' order. The desk is served between any two batches of this thread. `None` if it was asked to stop.
+/// Has agents think on a snapshot, in any order, each thread for one at a time; gives their thoughts in the agents'
+/// order. The desk is served between any two thoughts of this thread. `None` if it was asked to stop.
 ///
 /// # Errors
 /// Only faults; of several, that of the first agent.
 pub(crate) fn think_all(
     snapshot: &World,
-    batches: &[Vec<Handle>],
+    agents: &[Handle],
     tick: Tick,
     sequencer: &mut Sequencer,
     counter: &Counter,
@@ -44,13 +44,13 @@ pub(crate) fn think_all(
 ) -> Result<Option<Vec<Thinking>>, RunError> {
     let interpreter = sequencer.interpreter();
     if interpreter.mind.is_some() {
-        return think_alone(snapshot, batches, tick, sequencer, counter, stop);
+        return think_alone(snapshot, agents, tick, sequencer, counter, stop);
     }
-    let threads = interpreter.workers.min(batches.len() / BATCHES_PER_THREAD_MIN).max(1);
+    let threads = interpreter.workers.min(agents.len() / AGENTS_PER_THREAD_MIN).max(1);
     let sandbox = Arc::clone(&interpreter.sandbox);
     let round = Round {
         snapshot,
-        batches,
+        agents,
         tick,
         sandbox: &*sandbox,
         next: AtomicUsize::new(0),
@@ -75,21 +75,20 @@ pub(crate) fn think_all(
     let Some(mut thoughts) = own? else { return Ok(None) };
     thoughts.extend(beside.into_iter().flatten());
     thoughts.sort_unstable_by_key(|(at, _)| *at);
-    let thoughts = thoughts.into_iter().map(|(_, batch)| batch).collect::<Result<Vec<_>, _>>()?;
-    Ok(Some(thoughts.into_iter().flatten().collect()))
+    thoughts.into_iter().map(|(_, thought)| thought).collect::<Result<Vec<_>, _>>().map(Some)
 }
 
 /// As [`think_all`], with a mind in the place of code.
 fn think_alone(
     snapshot: &World,
-    batches: &[Vec<Handle>],
+    agents: &[Handle],
     tick: Tick,
     sequencer: &mut Sequencer,
     counter: &Counter,
     stop: &Stop,
 ) -> Result<Option<Vec<Thinking>>, RunError> {
-    let mut thoughts = Vec::with_capacity(batches.len());
-    for agent in batches.iter().flatten() {
+    let mut thoughts = Vec::with_capacity(agents.len());
+    for agent in agents {
         counter.serve(sequencer)?;
         if stop.is_asked() {
             return Ok(None);
@@ -102,30 +101,30 @@ fn think_alone(
 /// The thinking of one tick, as its threads share it.
 struct Round<'a> {
     snapshot: &'a World,
-    batches: &'a [Vec<Handle>],
+    agents: &'a [Handle],
     tick: Tick,
     sandbox: &'a dyn Sandbox,
-    /// The place of the next batch that nobody thinks for yet.
+    /// The place of the next agent whom nobody thinks for yet.
     next: AtomicUsize,
-    /// Whether no more batches are begun.
+    /// Whether no more thoughts are begun.
     halted: AtomicBool,
     /// How many threads think beside the one that owns the world.
     beside: AtomicUsize,
 }
 
 impl Round<'_> {
-    /// The thoughts of the next batch; `None` if there are no more. After one that failed none is begun.
+    /// The thought of the next agent; `None` if there are no more. After one that failed none is begun.
     fn think(&self) -> Option<Placed> {
         if self.halted.load(Ordering::Relaxed) {
             return None;
         }
         let at = self.next.fetch_add(1, Ordering::Relaxed);
-        let batch = self.batches.get(at)?;
-        let thoughts = think_batch(self.snapshot, self.sandbox, batch, self.tick.number, self.tick.time);
-        if thoughts.is_err() {
+        let agent = *self.agents.get(at)?;
+        let thought = think_in(self.snapshot, self.sandbox, agent, self.tick.number, self.tick.time);
+        if thought.is_err() {
             self.halted.store(true, Ordering::Relaxed);
         }
-        Some((at, thoughts))
+        Some((at, thought))
     }
 
     /// Thinks on the thread that owns the world, and serves the desk, also while only others still think.

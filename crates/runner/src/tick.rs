@@ -28,9 +28,8 @@ pub(crate) struct TickScheduler {
 
 /// The agents whose turn it is in a tick.
 struct Turns {
-    /// Those who think, in batches. Of a tick that was cut short a batch may hold some whose turn is over: they think
-    /// again, since those after them go on from what they left.
-    able: Vec<Vec<Handle>>,
+    /// Those who think.
+    able: Vec<Handle>,
     /// Those who lack the CPU.
     short: Vec<Handle>,
 }
@@ -164,8 +163,7 @@ fn turns_of(
         pass(sequencer, agent, tick.number)?;
     }
     let thoughts = think_all(snapshot, &left.able, tick, sequencer, counter, stop)?;
-    let Some(mut thoughts) = thoughts else { return Ok(false) };
-    thoughts.retain(|thought| is_left(snapshot, sequencer.world(), thought.agent, tick));
+    let Some(thoughts) = thoughts else { return Ok(false) };
     // The costs of thinking are charged when the agent acts; until then nobody else may use them.
     let world = sequencer.world_mut();
     let reserve = |thought: Thinking| {
@@ -205,12 +203,7 @@ fn is_left(snapshot: &World, world: &World, agent: Handle, tick: Tick) -> bool {
 /// The agents whose turn it is, or still is: due as the tick began, and without a turn in it so far.
 fn turns(snapshot: &World, world: &World, tick: Tick) -> Turns {
     let due = snapshot.agents().filter(|agent| agent.due().is_some_and(|due| due <= tick.time));
-    let due = due.map(|agent| agent.handle);
-    let (able, mut short): (Vec<_>, Vec<_>) = due.partition(|agent| snapshot.can_step(*agent, tick.time));
-    let is_left = |agent: &Handle| is_left(snapshot, world, *agent, tick);
-    short.retain(is_left);
-    let able = able.into_iter().filter(|agent| snapshot.get(*agent).is_some_and(|is| !is.is_deleted()));
-    let mut able = snapshot.batches(&able.collect::<Vec<_>>());
-    able.retain(|batch| batch.iter().any(is_left));
+    let due = due.map(|agent| agent.handle).filter(|agent| is_left(snapshot, world, *agent, tick));
+    let (able, short): (Vec<_>, Vec<_>) = due.partition(|agent| snapshot.can_step(*agent, tick.time));
     Turns { able, short }
 }

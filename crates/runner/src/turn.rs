@@ -17,7 +17,7 @@ use oikos_sandbox::Sandbox;
 use serde_json::Value;
 
 use crate::{
-    drive::{drive, drive_batch, drive_on},
+    drive::{drive, drive_on},
     error::RunError,
     sequencer::{Interpreter, Sequencer},
 };
@@ -79,22 +79,6 @@ pub(crate) fn think_in(
 ) -> Result<Thinking, RunError> {
     let finished = drive_on(sandbox, || thought(world, agent, turn, now))?;
     Ok(Thinking::of(world, agent, turn, now, finished))
-}
-
-/// As [`think_in`], for agents of one batch (`World::batches`), in their order.
-///
-/// # Errors
-/// As [`think`].
-pub(crate) fn think_batch(
-    world: &World,
-    sandbox: &dyn Sandbox,
-    agents: &[Handle],
-    turn: u64,
-    now: Time,
-) -> Result<Vec<Thinking>, RunError> {
-    let finished = drive_batch(sandbox, agents, |agent| thought(world, agent, turn, now))?;
-    let thoughts = agents.iter().zip(finished);
-    Ok(thoughts.map(|(agent, finished)| Thinking::of(world, *agent, turn, now, finished)).collect())
 }
 
 fn thought(world: &World, agent: Handle, turn: u64, now: Time) -> Transaction<'_> {

@@ -20,7 +20,6 @@ enum Kind {
     Method = 1,
     Check = 2,
     Snippet = 3,
-    Step = 4,
 }
 
 /// Parts of every request.
@@ -66,8 +65,6 @@ pub(crate) struct Inputs<'a> {
     pub(crate) args: &'a [Value],
     pub(crate) me: &'a str,
     pub(crate) call: &'a CallInfo,
-    /// Whether it leaves its instance to the next step of a batch.
-    pub(crate) leaves: bool,
 }
 
 /// The request to run a program.
@@ -75,7 +72,6 @@ pub(crate) fn run(program: &Program, inputs: &Inputs<'_>) -> Vec<u8> {
     let mut request = begin(match inputs.entry {
         Entry::Snippet => Kind::Snippet,
         Entry::Check => Kind::Check,
-        Entry::Step if inputs.leaves => Kind::Step,
         Entry::Method(_) | Entry::Step => Kind::Method,
     });
     program.code.write(inputs.file, &mut request);
@@ -178,21 +174,18 @@ pub(crate) struct Compiled {
     pub(crate) code: Vec<u8>,
     /// The names of the functions that it defines.
     pub(crate) defines: Vec<String>,
-    /// Whether its steps may share an instance.
-    pub(crate) shares: bool,
 }
 
 /// Reads the answer to a request to compile.
 pub(crate) fn compiled(bytes: &[u8]) -> Result<Compiled, CodeFailure> {
     let mut reader = Reader::new(bytes, limits::RESULT_BYTES_MAX);
     match reader.tuple() {
-        Ok(3) => {
+        Ok(2) => {
             let code = reader.raw().map_err(|_| unreadable())?.to_vec();
             let names = reader.value().map_err(|_| unreadable())?;
             let names = names.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
             let defines = names.collect();
-            let shares = reader.small().map_err(|_| unreadable())? == 1;
-            Ok(Compiled { code, defines, shares })
+            Ok(Compiled { code, defines })
         }
         Ok(5) => Err(failure(&mut reader).unwrap_or_else(|_| unreadable())),
         Ok(_) | Err(_) => Err(unreadable()),

@@ -75,13 +75,6 @@ pub trait Sandbox: Send + Sync {
     fn place(&self) -> Option<Box<dyn Place>> {
         None
     }
-
-    /// A place for the steps of agents who share one code, one after the other. The cost of a step there may depend on
-    /// those before it, and on nothing else; each sees only what it would see alone. `None` where a step is as cheap
-    /// by itself.
-    fn batch(&self) -> Option<Box<dyn Place>> {
-        None
-    }
 }
 
 /// Where the code of one transaction runs, from its first call to its last.

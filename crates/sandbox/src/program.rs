@@ -18,8 +18,6 @@ pub(crate) struct Program {
     pub(crate) code: Arc<Code>,
     /// The functions that it defines and that may be called.
     pub(crate) defines: Arc<[String]>,
-    /// Whether its steps may share an instance.
-    pub(crate) shares: bool,
     /// Whether the source mentions the global `call`, or `me`.
     pub(crate) wants_call: bool,
     pub(crate) wants_me: bool,
@@ -158,13 +156,8 @@ mod tests {
         let mut programs = Programs::default();
         let shape = IsSnippet(false);
         let code = Code::without_file(b"c\xda\x01fr\0", "f").expect("the file is in it");
-        let program = Program {
-            code: Arc::new(code),
-            defines: Arc::new([]),
-            shares: false,
-            wants_call: false,
-            wants_me: false,
-        };
+        let program =
+            Program { code: Arc::new(code), defines: Arc::new([]), wants_call: false, wants_me: false };
         let first = source(0);
         programs.keep(&first, shape, program.clone());
         for at in 1..=2 * PROGRAMS_MAX {

@@ -11,12 +11,12 @@ use oikos_kernel::{
     limits,
     time::Time,
 };
-use oikos_python::{Idle, Limits, Outcome, Runtime, Stage, Step, Trap, Waiting};
+use oikos_python::{Limits, Outcome, Runtime, Stage, Step, Trap, Waiting};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
 use crate::{
-    Loss, Place, Progress, Sandbox, Suspended,
+    Progress, Sandbox, Suspended,
     driver::{self, Asked, Compiled, Inputs, Raise},
     program::{Code, IsSnippet, Program, Programs},
 };
@@ -93,17 +93,16 @@ impl PythonSandbox {
         };
         let step = self.runtime.start(driver::compile(source, &stand_in, shape.0), limits);
         let answer = match step.outcome {
-            Outcome::Done(answer, _) => driver::compiled(&answer),
+            Outcome::Done(answer) => driver::compiled(&answer),
             Outcome::Call(..) | Outcome::Trap(_) => {
                 let message = "SyntaxError: the code nests too deep, or is too involved, to be compiled";
                 Err(CodeFailure::plain(FailureKind::Invalid, message))
             }
         };
-        let Compiled { code, defines, shares } = answer.map_err(|failure| named(failure, &stand_in, file))?;
+        let Compiled { code, defines } = answer.map_err(|failure| named(failure, &stand_in, file))?;
         Ok(Program {
             code: Arc::new(split(&code, &stand_in)),
             defines: defines.into(),
-            shares,
             wants_call: source.contains("call"),
             wants_me: source.contains("me"),
         })
@@ -132,50 +131,6 @@ impl Sandbox for PythonSandbox {
     }
 
     fn start(&self, call: CodeCall) -> Progress {
-        self.start_in(call, None)
-    }
-
-    fn batch(&self) -> Option<Box<dyn Place>> {
-        Some(Box::new(Batch { sandbox: self.clone(), kept: Kept::default() }))
-    }
-}
-
-/// The instance in which the last step of a batch ended.
-type Kept = Arc<Mutex<Option<Idle>>>;
-
-/// The place of a batch of steps.
-struct Batch {
-    sandbox: PythonSandbox,
-    kept: Kept,
-}
-
-impl Sandbox for Batch {
-    fn runtime(&self) -> &str {
-        self.sandbox.runtime()
-    }
-
-    fn check(&self, source: &Arc<str>, file: &str) -> Result<Vec<String>, CodeFailure> {
-        self.sandbox.check(source, file)
-    }
-
-    fn start(&self, call: CodeCall) -> Progress {
-        self.sandbox.start_in(call, Some(&self.kept))
-    }
-}
-
-impl Place for Batch {
-    fn loss(&self) -> Option<Loss> {
-        None
-    }
-}
-
-fn kept(kept: &Kept) -> MutexGuard<'_, Option<Idle>> {
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl PythonSandbox {
-    /// Starts a call; a step of code that may share an instance goes on in the kept one, and is kept itself.
-    fn start_in(&self, call: CodeCall, batch: Option<&Kept>) -> Progress {
         let program = match self.program(&call.source, &call.file, &call.entry) {
             Ok(program) => program,
             Err(failure) => return done(Err(failure), least(), String::new()),
@@ -188,9 +143,7 @@ impl PythonSandbox {
             return done(Err(failure), least(), String::new());
         }
         let CodeCall { source, file, entry, args, me, call, now, seed, limits } = call;
-        let keeps = batch.filter(|_| program.shares && entry == Entry::Step).map(Arc::clone);
-        let leaves = keeps.is_some();
-        let inputs = Inputs { file: &file, entry: &entry, args: &args, me: &me, call: &call, leaves };
+        let inputs = Inputs { file: &file, entry: &entry, args: &args, me: &me, call: &call };
         let request = driver::run(&program, &inputs);
         let mut run = Run {
             source,
@@ -203,14 +156,9 @@ impl PythonSandbox {
             cpu_ns: 0,
             memory_bytes: 0,
             output: Vec::new(),
-            keeps,
         };
         let limits = run.runtime_limits(seed);
-        let idle = run.keeps.as_ref().and_then(|keeps| kept(keeps).take());
-        let step = run.timed(|| match idle {
-            Some(idle) => idle.start(request, limits),
-            None => self.runtime.start(request, limits),
-        });
+        let step = run.timed(|| self.runtime.start(request, limits));
         run.go_on(step)
     }
 }
@@ -237,8 +185,6 @@ struct Run {
     cpu_ns: u64,
     memory_bytes: u64,
     output: Vec<u8>,
-    /// Where the instance goes when it has ended, for the next step of its batch.
-    keeps: Option<Kept>,
 }
 
 /// Code that waits for the kernel.
@@ -314,13 +260,10 @@ impl Run {
     fn go_on(mut self, mut step: Step) -> Progress {
         loop {
             step = match step.outcome {
-                Outcome::Done(answer, idle) => {
+                Outcome::Done(answer) => {
                     let (result, fuel) = driver::result(&answer);
                     self.beside += fuel;
                     let meter = self.meter();
-                    if let Some(keeps) = &self.keeps {
-                        *kept(keeps) = Some(idle);
-                    }
                     return self.end(result, meter);
                 }
                 Outcome::Trap(trap) => return self.trapped(trap),

@@ -80,8 +80,8 @@ pub(crate) enum Source {
 pub(crate) enum Ask {
     /// Whether a source is code.
     Check { source: Arc<str>, file: String },
-    /// Start a call, whose own source is empty, as the one of this number; in the place of a batch, if it names one.
-    Start { number: u32, batch: Option<u32>, source: Source, call: Box<CodeCall> },
+    /// Start a call, whose own source is empty, as the one of this number.
+    Start { number: u32, source: Source, call: Box<CodeCall> },
     /// Go on with the call of this number.
     Resume { number: u32, answer: HostAnswer, work_max: u64 },
 }

@@ -4,11 +4,18 @@ use std::{io::Write as _, path::Path};
 
 use anyhow::{Context as _, Result, bail};
 use oikos_runner::kernel::{id::Id, time::format_duration_ms};
-use oikos_runner::{Journal, Live, config::Lasts};
+use oikos_runner::{
+    Journal, Workplace,
+    config::{Isolation, Lasts},
+};
 use serde_json::{Value, json};
 
-use super::{Usage, world_file};
-use crate::{args::OverrideArgs, print::Printer, status::ExitStatus};
+use super::{Usage, workplace, world_file};
+use crate::{
+    args::{OverrideArgs, WorkplaceArgs},
+    print::Printer,
+    status::ExitStatus,
+};
 
 const WORLD: &str = r#"# A world of ten agents who give each other scrip. Change it, then: oikos run NAME.toml
 
@@ -73,7 +80,10 @@ fn write(path: &Path, text: &str) -> Result<()> {
 
 pub(super) fn validate(path: &Path, overrides: &OverrideArgs, printer: Printer) -> Result<ExitStatus> {
     let file = world_file(path, overrides)?;
-    let live = Live::found(file, Journal::in_memory)?;
+    // Founding compiles all code; where it would run later is the run's affair.
+    let thread = Some(Isolation::Thread);
+    let workplace = Workplace { isolation: thread, ..workplace::of(WorkplaceArgs::default()) };
+    let live = workplace.found(file, Journal::in_memory)?;
     let world = live.world();
     let (agents, artifacts) = (world.population(), world.artifacts().count());
     let (name, supply) = (&live.file.plan.name, world.supply());

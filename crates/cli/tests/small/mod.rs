@@ -16,6 +16,11 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
+/// How worlds are run: in worker processes where these tests stand in `isolated.rs`.
+fn isolation() -> &'static [&'static str] {
+    if module_path!().starts_with("isolated::") { &["--isolation", "process"] } else { &[] }
+}
+
 pub(crate) const COMMAND: &str = env!("CARGO_BIN_EXE_oikos");
 
 pub(crate) fn oikos<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
@@ -34,7 +39,7 @@ pub(crate) fn example(world: &str) -> String {
 /// The final report of `run --json`.
 pub(crate) fn run(file: &str, db: &Path, more: &[&str]) -> Value {
     let db = db.to_str().expect("a path in UTF-8");
-    let output = oikos(["run", file, "--db", db, "--json"].iter().chain(more));
+    let output = oikos(["run", file, "--db", db, "--json"].iter().chain(isolation()).chain(more));
     assert!(output.status.success(), "{}", talk(&output));
     serde_json::from_slice(&output.stdout).expect("one JSON object")
 }
@@ -88,12 +93,17 @@ impl Small {
 
     pub(crate) fn try_run(&self, db: &str, more: &[&str]) -> Output {
         let (file, db) = (self.file(), self.path(db));
-        oikos(["run", &file, "--db", db.to_str().expect("UTF-8"), "--json"].iter().chain(more))
+        oikos(
+            ["run", &file, "--db", db.to_str().expect("UTF-8"), "--json"]
+                .iter()
+                .chain(isolation())
+                .chain(more),
+        )
     }
 
     pub(crate) fn start(&self, db: &str, more: &[&str]) -> Child {
         let mut command = Command::new(COMMAND);
-        command.args(["run", &self.file(), "--json", "--db"]).arg(self.path(db)).args(more);
+        command.args(["run", &self.file(), "--json", "--db"]).arg(self.path(db)).args(isolation()).args(more);
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
     }
 

@@ -3,7 +3,7 @@
 //! All of it follows from the records, so that a world that is read again goes on as it would have.
 //! Nothing here runs an agent: a scheduler does when a turn is due.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -39,31 +39,6 @@ impl World {
         }
         let Some(row) = self.agent(agent) else { return false };
         self.capacity(agent, ResourceId::CPU, now) >= self.step_need(row)
-    }
-
-    /// The agents as they think in a tick: those whose code stands as the world file has it, in batches of one code
-    /// in the order of their handles; every other alone. It follows from the world, so that what a step costs does.
-    #[must_use]
-    pub fn batches(&self, agents: &[Handle]) -> Vec<Vec<Handle>> {
-        let mut batches: Vec<Vec<Handle>> = Vec::new();
-        let mut filling: HashMap<&str, usize> = HashMap::new();
-        for agent in agents.iter().copied() {
-            let founded =
-                self.get(agent).filter(|artifact| agent.0 < self.founders() && artifact.version == 1);
-            let Some(code) = founded.and_then(|artifact| artifact.code.as_deref()) else {
-                batches.push(vec![agent]);
-                continue;
-            };
-            let open = filling.get(code).and_then(|at| batches.get_mut(*at));
-            match open.filter(|batch| batch.len() < limits::STEPS_PER_BATCH) {
-                Some(batch) => batch.push(agent),
-                None => {
-                    filling.insert(code, batches.len());
-                    batches.push(vec![agent]);
-                }
-            }
-        }
-        batches
     }
 
     pub(crate) fn step_need(&self, row: &Agent) -> i64 {

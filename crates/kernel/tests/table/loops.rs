@@ -254,7 +254,7 @@ fn a_sleeper_waits_for_disk_that_anybody_frees() {
 #[test]
 fn a_sleeper_that_wakes_without_cpu_is_told_why_it_woke_when_it_steps() {
     for (policy, short, step) in [
-        ("", "blocked 60000ms 6 of cpu", "wake eve event 5, unblock eve cpu"),
+        ("", "blocked 60000ms 9 of cpu", "wake eve event 5, unblock eve cpu"),
         (", skip", "running 2000ms", "wake eve event 5"),
     ] {
         check(&format!(
@@ -262,10 +262,10 @@ fn a_sleeper_that_wakes_without_cpu_is_told_why_it_woke_when_it_steps() {
             rules: autonomous 1s{policy}
             resources: cpu renewable 60s
             world: alice 9 cpu 50
-            agent eve cpu 6 code [['work', 1], ['return', null]]
+            agent eve cpu 9 code [['work', 1], ['return', null]]
             step eve -> ok ; charged eve cpu 3
             eve sleep {{"event": "transfer", "filter": {{"to": "eve"}}}} -> ok
-            eve run {{"code": "[]"}} -> ok ; charged eve cpu 3
+            eve run {{"code": "[]"}} -> ok ; charged eve cpu 6
             advance 1s
             alice transfer {{"to": "eve", "amount": 1}} -> ok
             short eve

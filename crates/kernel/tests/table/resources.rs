@@ -65,8 +65,8 @@ fn code_is_charged_for_its_cpu_and_stopped_by_it() {
         artifact spin by bob code [['work', 200000]]
         # 5 units of 3 µs each.
         alice invoke {"artifact": "t"} -> ok ; charged alice cpu 15
-        # Every run uses a unit at least.
-        alice run {"code": "[]"} -> ok ; charged alice cpu 3
+        # Every run uses a unit at least, and its source one for two bytes.
+        alice run {"code": "[]"} -> ok ; charged alice cpu 6
         alice read {"artifact": "x"} -> permission_denied "no" ; charged alice cpu 9
         alice invoke {"artifact": "own"} -> ok ; charged own cpu 6
         alice invoke {"artifact": "own"} -> rate_limited 3/0 "`own` may use 0 of `cpu` now and needs 3" ; charged
@@ -76,7 +76,7 @@ fn code_is_charged_for_its_cpu_and_stopped_by_it() {
         bob invoke {"artifact": "t"} -> rate_limited 3/0 ; charged
         poor invoke {"artifact": "t"} -> rate_limited 3/0 "its rate never allows so much"
         poor read {"artifact": "x"} -> rate_limited 3/0
-        alice query {"what": "capacity", "resource": "cpu"} -> ok ~{"capacity": 52}
+        alice query {"what": "capacity", "resource": "cpu"} -> ok ~{"capacity": 49}
         "#,
     );
 }

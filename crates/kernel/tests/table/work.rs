@@ -49,9 +49,9 @@ fn measured_cpu_is_charged_and_work_is_told_beside_it() {
         artifact t by alice code [['work', 5], ['call', 'get_balance'], ['work', 1]]
         # Six units of 7 µs. The host's part is below a unit.
         alice invoke {"artifact": "t"} -> ok ; charged alice cpu 42 ; work 6
-        # The host's work has the price of the rules: a source of 96 bytes is 24 units.
-        alice write {"artifact": "n", "code": "[['return', 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx']]"} -> ok ; charged alice cpu 72 ; work 24
-        alice run {"code": "[]"} -> ok ; charged alice cpu 1 ; work 1
+        # The host's work has the price of the rules: a source of 96 bytes is 48 units.
+        alice write {"artifact": "n", "code": "[['return', 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx']]"} -> ok ; charged alice cpu 144 ; work 48
+        alice run {"code": "[]"} -> ok ; charged alice cpu 4 ; work 2
         "#,
     );
 }
@@ -120,11 +120,11 @@ fn reads_writes_and_compiling_cost_by_the_byte() {
         alice read {{"artifact": "t"}} -> ok ; work 2
         alice edit {{"artifact": "t", "field": "content", "old": "{text}", "new": "short"}} -> ok ; work 10
         alice read {{"artifact": "t"}} -> ok ; work 0
-        # A source takes a unit for four bytes, the second time too: nobody can tell whether it was compiled before.
-        alice write {{"artifact": "c", "code": "{code}"}} -> ok ; work 1028
-        alice write {{"artifact": "c", "code": "{code}"}} -> ok ; work 1028
-        alice run {{"code": "{code}"}} -> ok ; work 1026
-        alice run {{"code": "{code}"}} -> ok ; work 1026
+        # A source takes a unit for two bytes, the second time too: nobody can tell whether it was compiled before.
+        alice write {{"artifact": "c", "code": "{code}"}} -> ok ; work 2052
+        alice write {{"artifact": "c", "code": "{code}"}} -> ok ; work 2052
+        alice run {{"code": "{code}"}} -> ok ; work 2050
+        alice run {{"code": "{code}"}} -> ok ; work 2050
         # It was compiled when it was written.
         alice invoke {{"artifact": "c"}} -> ok ; work 2
         "#

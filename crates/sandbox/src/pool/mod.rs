@@ -9,10 +9,7 @@ mod process;
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 use oikos_kernel::code::{CodeCall, CodeFailure};
@@ -66,8 +63,6 @@ struct Shared {
     most: usize,
     state: Mutex<State>,
     freed: Condvar,
-    /// Batches so far: the number of the next.
-    batches: AtomicU32,
 }
 
 /// The workers: those that nobody uses, and how many there are in all, with those that are being started.
@@ -97,7 +92,6 @@ impl Pool {
             most: most.max(workers).max(1),
             state: Mutex::default(),
             freed: Condvar::new(),
-            batches: AtomicU32::new(0),
         };
         let missing = shared.start_all(workers.max(1))?;
         Ok(Self { shared: Arc::new(shared), missing })
@@ -135,11 +129,6 @@ impl Sandbox for Pool {
 
     fn place(&self) -> Option<Box<dyn Place>> {
         Some(Box::new(self.seat()))
-    }
-
-    fn batch(&self) -> Option<Box<dyn Place>> {
-        let number = self.shared.batches.fetch_add(1, Ordering::Relaxed);
-        Some(Box::new(Seat::of_batch(Arc::clone(&self.shared), number)))
     }
 }
 

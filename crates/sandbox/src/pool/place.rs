@@ -18,8 +18,6 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Seat {
     runtime: Arc<str>,
-    /// The number of the batch of steps whose place it is.
-    batch: Option<u32>,
     used: Arc<Mutex<Used>>,
 }
 
@@ -49,11 +47,7 @@ impl Seat {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let runtime = Arc::clone(&shared.runtime);
         let used = Used { shared, process: None, losses: 0, suspended: 0, next: 0, loss: None };
-        Self { runtime, batch: None, used: Arc::new(Mutex::new(used)) }
-    }
-
-    pub(super) fn of_batch(shared: Arc<Shared>, number: u32) -> Self {
-        Self { batch: Some(number), ..Self::new(shared) }
+        Self { runtime, used: Arc::new(Mutex::new(used)) }
     }
 }
 
@@ -78,7 +72,7 @@ impl Sandbox for Seat {
         let mut used = lock(&self.used);
         let (number, output_max) = (used.next, call.limits.output_bytes);
         used.next = used.next.wrapping_add(1);
-        let told = used.ask(|process| process.start(number, self.batch, call));
+        let told = used.ask(|process| process.start(number, call));
         let (losses, meter) = (used.losses, Meter::default());
         drop(used);
         let remote = Remote { used: Arc::clone(&self.used), number, losses, output_max, meter };

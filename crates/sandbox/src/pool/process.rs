@@ -85,18 +85,13 @@ impl Process {
         self.ask(&Ask::Check { source: Arc::clone(source), file: file.into() })
     }
 
-    /// Starts a call under a number, as a step of a batch if there is one.
+    /// Starts a call under a number.
     ///
     /// # Errors
     /// When the worker is gone.
-    pub(crate) fn start(
-        &mut self,
-        number: u32,
-        batch: Option<u32>,
-        mut call: CodeCall,
-    ) -> Result<Tell, Gone> {
+    pub(crate) fn start(&mut self, number: u32, mut call: CodeCall) -> Result<Tell, Gone> {
         let source = self.sources.name(std::mem::replace(&mut call.source, Arc::from("")));
-        self.ask(&Ask::Start { number, batch, source, call: Box::new(call) })
+        self.ask(&Ask::Start { number, source, call: Box::new(call) })
     }
 
     /// Goes on with a call.

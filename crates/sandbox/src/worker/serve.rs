@@ -17,7 +17,7 @@ use oikos_kernel::{
 
 use super::layers;
 use crate::{
-    Place, Progress, Sandbox, Suspended,
+    Progress, Sandbox, Suspended,
     wire::{Ask, Hello, Link, Missing, PROTOCOL, Setup, Source, Tell},
 };
 
@@ -38,7 +38,7 @@ pub fn serve(stream: UnixStream, build: &str, load: Load<'_>) -> Result<(), Erro
         Err(sentence) => return link.send(&Hello::Refused { sentence }),
     };
     link.send(&Hello::Ready { missing })?;
-    let mut worker = Worker { sandbox, sources: Vec::new(), waiting: HashMap::new(), batch: None };
+    let mut worker = Worker { sandbox, sources: Vec::new(), waiting: HashMap::new() };
     while let Some(ask) = link.receive()? {
         let tell = worker.answer(ask)?;
         link.send(&tell)?;
@@ -92,8 +92,6 @@ struct Worker {
     sandbox: Box<dyn Sandbox>,
     sources: Vec<Arc<str>>,
     waiting: HashMap<u32, Box<dyn Suspended>>,
-    /// The batch of steps that began last, with its place.
-    batch: Option<(u32, Box<dyn Place>)>,
 }
 
 impl Worker {
@@ -101,9 +99,9 @@ impl Worker {
         let unknown = |what: &str| Error::new(ErrorKind::InvalidData, format!("there is no such {what}"));
         Ok(match ask {
             Ask::Check { source, file } => Tell::Checked(self.sandbox.check(&source, &file)),
-            Ask::Start { number, batch, source, call } => {
+            Ask::Start { number, source, call } => {
                 let source = self.source(source).ok_or_else(|| unknown("source"))?;
-                let progress = self.start(batch, CodeCall { source, ..*call });
+                let progress = self.sandbox.start(CodeCall { source, ..*call });
                 Tell::Answer(self.keep(number, progress))
             }
             Ask::Resume { number, answer, work_max } => {
@@ -112,18 +110,6 @@ impl Worker {
                 Tell::Answer(self.keep(number, progress))
             }
         })
-    }
-
-    /// Starts a call. The place of a batch is kept until the next begins.
-    fn start(&mut self, batch: Option<u32>, call: CodeCall) -> Progress {
-        let Some(number) = batch else { return self.sandbox.start(call) };
-        if self.batch.as_ref().is_none_or(|(known, _)| *known != number) {
-            self.batch = self.sandbox.batch().map(|place| (number, place));
-        }
-        match &self.batch {
-            Some((_, place)) => place.start(call),
-            None => self.sandbox.start(call),
-        }
     }
 
     fn source(&mut self, source: Source) -> Option<Arc<str>> {

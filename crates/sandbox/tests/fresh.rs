@@ -1,17 +1,16 @@
-//! Steps of many: code that stands unchanged may run its steps one after another in one instance, and then no step
-//! finds a word that another left.
+//! An instance of the interpreter serves one run after another, and no run finds a word that another left.
 //!
-//! A row is a mind's code: how a step leaves a word, and what a later step finds of it, which has to be what it would
-//! find in an instance of its own. The step may fail to leave it, and the sandbox may give it such an instance.
+//! A row is a mind's code: how a step leaves a word, and how a later step looks for it. The later one finds nothing, and
+//! is served by the same memory: the fuel that it takes says that nothing in it was different either.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod door;
 
 use door::{call, sandbox};
 use oikos_kernel::code::{CodeAnswer, Entry};
-use oikos_sandbox::{Place, Sandbox as _};
-use serde_json::{Value, json};
+use oikos_sandbox::Sandbox as _;
+use serde_json::json;
 
 /// The lines above the function, those of a step that leaves a word, and the expression that looks for it.
 #[rustfmt::skip]
@@ -102,11 +101,10 @@ fn source((above, leave, find): &(&str, &str, &str)) -> String {
     )
 }
 
-fn step(place: &dyn Place, source: &str, leave: bool) -> String {
-    let answer = place.start(call(source, Entry::Step, json!([{ "leave": leave }]))).answer;
-    match answer {
-        CodeAnswer::Done { result, .. } => {
-            result.map_or_else(|failure| failure.message, |value| value.to_string())
+fn step(source: &str, leave: bool) -> (String, u64) {
+    match sandbox().start(call(source, Entry::Step, json!([{ "leave": leave }]))).answer {
+        CodeAnswer::Done { result, meter, .. } => {
+            (result.map_or_else(|failure| failure.message, |value| value.to_string()), meter.work)
         }
         CodeAnswer::Call { call, .. } => panic!("{call:?}"),
     }
@@ -117,39 +115,30 @@ fn no_word_is_passed_on() {
     let mut problems = Vec::new();
     for row in ROWS {
         let source = source(row);
-        let fresh = step(&*sandbox().batch().expect("a batch"), &source, false);
-        let shared = sandbox().batch().expect("a batch");
-        let left = step(&*shared, &source, true);
-        let found = [step(&*shared, &source, false), step(&*shared, &source, false)];
-        if found.iter().any(|found| *found != fresh || found.contains("\"word\"")) {
-            problems.push(format!("{source}\n  left {left}\n  fresh {fresh}\n  found {found:?}\n"));
+        let before = step(&source, false);
+        let left = step(&source, true);
+        let found = [step(&source, false), step(&source, false)];
+        if found.iter().any(|found| *found != before || found.0.contains("\"word\"")) {
+            problems.push(format!("{source}\n  before {before:?}\n  left {left:?}\n  found {found:?}\n"));
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// Ordinary code does share, and each step has its own arguments, clock, randomness and names.
+/// Each run has its own arguments, clock, randomness and names.
 #[test]
-fn steps_of_ordinary_code_have_each_their_own() {
+fn runs_have_each_their_own() {
     let source = "import math, random\nfrom collections import Counter\nclass Held:\n    def __init__(self, n):\n        self.n = n\ndef step(seen):\n    return [me, seen['n'], random.random(), now(), Counter('aab')['a'], Held(math.floor(2.5)).n]\n";
-    let batch = sandbox().batch().expect("a batch");
-    let mut shared = Vec::new();
-    let mut alone = Vec::new();
+    let mut numbers = std::collections::BTreeSet::new();
     for at in 0..5_u64 {
-        let call = || {
-            let call = call(source, Entry::Step, json!([{ "n": at }]));
-            oikos_kernel::code::CodeCall { me: format!("agent_{at}").as_str().into(), seed: at, ..call }
+        let call = call(source, Entry::Step, json!([{ "n": at }]));
+        let me = format!("agent_{at}");
+        let call = oikos_kernel::code::CodeCall { me: me.as_str().into(), seed: at, ..call };
+        let CodeAnswer::Done { result: Ok(value), .. } = sandbox().start(call).answer else {
+            panic!("the step has no value");
         };
-        for (answers, progress) in [(&mut shared, batch.start(call())), (&mut alone, sandbox().start(call()))]
-        {
-            match progress.answer {
-                CodeAnswer::Done { result, .. } => answers.push(result.expect("a value")),
-                CodeAnswer::Call { call, .. } => panic!("{call:?}"),
-            }
-        }
+        assert_eq!((&value[0], &value[1]), (&json!(me), &json!(at)), "{value}");
+        numbers.insert(value[2].to_string());
     }
-    assert_eq!(shared, alone);
-    let numbers: std::collections::BTreeSet<String> =
-        shared.iter().filter_map(|value| value.get(2)).map(Value::to_string).collect();
-    assert_eq!(numbers.len(), 5, "{shared:?}");
+    assert_eq!(numbers.len(), 5, "{numbers:?}");
 }
