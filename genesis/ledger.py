@@ -27,14 +27,27 @@ def transfer(to):
     return {"from": call["caller"], "to": to, "amount": amount}
 
 
+def spawn_principal(id):
+    """Creates a principal with nothing, which is the caller's; its result is its id."""
+    if call["paid"] or call["given"]:
+        raise ValueError("this takes nothing: leave `pay` and `give` out")
+    write(id, kind="principal", has_standing=True)
+    _hand_over(id, call["caller"])
+    return id
+
+
 def transfer_ownership(to):
     """Hands the artifacts sent along (`give`) to the principal `to`."""
-    given = call["given"]
+    given = [gift for gift in call["given"] if isinstance(gift, str)]
     if not given:
         raise ValueError("nothing was sent: name the artifacts as `give` of the invocation")
     # The ledger owns them at this moment, and only until the next line is done.
     for artifact in given:
         _hand_over(artifact, to)
+    for gift in call["given"]:
+        if not isinstance(gift, str):
+            # The disk on which they lay meanwhile.
+            _move(call["caller"], gift)
     return {"from": call["caller"], "to": to, "artifacts": given}
 
 
@@ -43,3 +56,10 @@ def _hand_over(artifact, to):
     done = attempt("transfer_ownership", artifact, to)
     if not done["ok"]:
         raise ValueError(f"{artifact}: {done['error']['code']}: {done['error']['message']}")
+
+
+def _move(to, gift):
+    # A method of the same name hides the op.
+    done = attempt("transfer", to, gift["amount"], gift["resource"])
+    if not done["ok"]:
+        raise ValueError(f"{gift['resource']}: {done['error']['code']}: {done['error']['message']}")

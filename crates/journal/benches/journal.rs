@@ -38,7 +38,7 @@ fn records(count: u64) -> Vec<Record> {
             output: String::new(),
         },
         charges: Vec::new(),
-        effects: vec![Effect::Pay { from, to, amount: 1, why: Why::Transfer }],
+        effects: vec![Effect::Pay { from, to, amount: 1, why: Why::Transfer, of: None }],
         events: Vec::new(),
         outcome: Outcome::Done(json!({ "balance": 1 }).into()),
     };

@@ -110,6 +110,7 @@ fn reader(found: i64, known: i64) -> &'static str {
     match found {
         3 => "oikos 0.1 reads: go on with that version, or run the world anew with `--fresh`",
         4 => "oikos 0.2 reads: go on with that version, or run the world anew with `--fresh`",
+        5 => "oikos 0.3 reads: go on with that version, or run the world anew with `--fresh`",
         _ if found > known => "a later version reads",
         _ => "no released version reads",
     }

@@ -11,13 +11,13 @@ use oikos_kernel::{
     id::Handle,
     op::OpKind,
     record::{
-        Bound, Cause, Change, Charge, Creation, Effect, FORMAT, Outcome, Pays, Record, Shared, Thought,
-        Until, Why, Woke,
+        Bound, Cause, Change, Charge, Creation, Effect, FORMAT, KeptVerdict, KeyPart, Outcome, Pays, Record,
+        Shared, Spending, Terms, Thought, Until, Use, Why, Woke, WorkStep,
     },
     refusal::{Code, Lack, Refusal},
     rules::{
-        CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind, ResourceRule,
-        Rules,
+        Authority, CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind,
+        ResourceRule, Rules,
     },
     time::Time,
 };
@@ -25,17 +25,18 @@ use serde_json::json;
 
 /// The format, and of each record of the batch its number, the length of its bytes and how their BLAKE3 begins.
 const PINNED: &str = "\
-format 5
-1 282 61f1baa8bd8b63b7
-2 92 890f0bdd9afda4ee
+format 6
+1 307 87a0a84485b2a49f
+2 116 e1a18d10ccceb732
 3 9 260b768c52cc8745
-4 16 1a90b87b75d2ac81
-5 103 b8b5cf4aaede5343
-6 191 95185d661949a47e
+4 19 9bbcef275e60a966
+5 120 4ffc42c9c5c2ad23
+6 313 7ed2c7f2368a4c90
 7 87 b8cce744af8fbe77
-8 16 b3c12c166bf35089
+8 19 74a9b5f77adfcd33
 9 11 032fe29ddc92223f
-10 19 c6b4dcec560daf1a
+10 22 8929f3503763446c
+11 33 d177bc64db88a92a
 ";
 
 #[test]
@@ -55,7 +56,7 @@ fn the_chain_over_a_batch_is_that_of_the_format() {
     let mut journal = Journal::in_memory().unwrap();
     journal.append(&golden(), &[]).unwrap();
     let hash = blake3::Hash::from(journal.head().journal_hash).to_hex();
-    assert_eq!(hash.as_str(), "c3ac8727ec6d382ede295bad4921a3acc8ef7623bd81368ed2cffb691101eb4e");
+    assert_eq!(hash.as_str(), "d1a8902678a1d62b8bc9547b97efcfa4534aba83fa38083d20e74863df5db72f");
 }
 
 /// A number for each variant, so that a new one can't be forgotten here.
@@ -72,6 +73,12 @@ fn kind_of(effect: &Effect) -> usize {
         Effect::Delete { .. } => 8,
         Effect::Store { .. } => 9,
         Effect::Sleep { .. } => 10,
+        Effect::Mint { .. } => 11,
+        Effect::Use(_) => 12,
+        Effect::Fail { .. } => 13,
+        Effect::Mandate { .. } => 14,
+        Effect::Draw { .. } => 15,
+        Effect::Verdicts { .. } => 16,
     }
 }
 
@@ -87,6 +94,7 @@ fn cause_of(record: &Record) -> usize {
         Cause::Ask { .. } => 6,
         Cause::Short { .. } => 7,
         Cause::Runtime { .. } => 8,
+        Cause::Due { .. } => 9,
     }
 }
 
@@ -96,16 +104,22 @@ fn the_batch_has_every_cause_and_effect() {
     let mut causes: Vec<usize> = batch.iter().map(cause_of).collect();
     causes.sort_unstable();
     causes.dedup();
-    assert_eq!(causes, (0..9).collect::<Vec<_>>());
+    assert_eq!(causes, (0..10).collect::<Vec<_>>());
     let mut effects: Vec<usize> = batch.iter().flat_map(|record| &record.effects).map(kind_of).collect();
     effects.sort_unstable();
     effects.dedup();
-    assert_eq!(effects, (0..11).collect::<Vec<_>>());
+    assert_eq!(effects, (0..17).collect::<Vec<_>>());
 }
 
 fn golden() -> Vec<Record> {
     let (ann, bob, tool) = (Handle(4), Handle(5), Handle(6));
-    let cpu = Charge { principal: ann, resource: ResourceId::CPU, amount: 12, work: 4 };
+    let cpu = Charge {
+        principal: ann,
+        resource: ResourceId::CPU,
+        amount: 12,
+        work: 4,
+        of: Spending::Code(Some(ann)),
+    };
     let records = [
         (
             Cause::Genesis {
@@ -131,7 +145,10 @@ fn golden() -> Vec<Record> {
                 action_id: Some("rent".into()),
                 output: "printed".into(),
             },
-            Why::ALL.into_iter().map(|why| Effect::Pay { from: ann, to: bob, amount: 5, why }).collect(),
+            Why::ALL
+                .into_iter()
+                .map(|why| Effect::Pay { from: ann, to: bob, amount: 5, why, of: Some(tool) })
+                .collect(),
             Outcome::Done(json!({ "balance": 95 }).into()),
         ),
         (
@@ -169,6 +186,15 @@ fn golden() -> Vec<Record> {
         (Cause::Ask { agent: ann, turn: 11, woke: Some(Woke::Time) }, Vec::new(), Outcome::Nothing),
         (Cause::Short { agent: bob, turn: 12 }, Vec::new(), Outcome::Nothing),
         (Cause::Runtime { name: "toy 2".into() }, Vec::new(), Outcome::Nothing),
+        (
+            Cause::Due { artifact: tool, output: "resolved".into() },
+            vec![
+                Effect::Mint { by: tool, to: ann, amount: 7 },
+                Effect::Use(Use { artifact: tool, customer: Some(ann), price: 3 }),
+                Effect::Fail { artifact: tool, times: 2 },
+            ],
+            Outcome::Done(json!(1).into()),
+        ),
     ];
     let records = (1_u64..).zip(records);
     records
@@ -195,6 +221,7 @@ fn rules() -> Rules {
     rules.resources.extend([calls, fuel]);
     rules.costs = OpKind::ALL.into_iter().map(|kind| (kind, ResourceId(3), 1)).collect();
     rules.renewal = Renewal::Tick { ms: 60_000 };
+    rules.authority = Authority::Policy;
     rules.missing = Missing::Deny;
     rules.privacy = Privacy::Own;
     rules.cpu_meter = CpuMeter::Measured;
@@ -226,6 +253,7 @@ fn creation(id: &str, content: Shared<oikos_kernel::json::Json>) -> Creation {
         memory_artifact: Some(Handle(5)),
         depends_on: vec![Handle(0), Handle(6)],
         metadata: empty(),
+        policy: json!({ "allow_read": ["*"] }).into(),
     }
 }
 
@@ -243,6 +271,7 @@ fn changes(ann: Handle, bob: Handle, tool: Handle) -> Vec<Effect> {
         pays: Some(Pays::Caller),
         memory_artifact: Some(None),
         depends_on: Some(vec![ann]),
+        policy: Some(json!(null).into()),
         ..Change::default()
     };
     vec![
@@ -258,6 +287,41 @@ fn changes(ann: Handle, bob: Handle, tool: Handle) -> Vec<Effect> {
                 Until::Event(Box::new(filter)),
                 Until::Level { resource: None, bound: Bound::AtMost, level: 5 },
             ],
+        },
+        Effect::Mandate {
+            from: ann,
+            to: tool,
+            resource: Some(ResourceId(4)),
+            terms: Some(Terms {
+                per_call: 5,
+                per_window: 50,
+                window_ms: 3_600_000,
+                until: Some(time(90_000)),
+            }),
+        },
+        Effect::Draw { from: ann, to: tool, resource: Some(ResourceId(4)), amount: 5 },
+        Effect::Mandate { from: ann, to: tool, resource: None, terms: None },
+        Effect::Verdicts {
+            contract: tool,
+            hits: 2,
+            kept: vec![KeptVerdict {
+                target: ann,
+                target_version: 3,
+                target_owner: bob,
+                contract_version: 4,
+                contract_stored: 5,
+                key: KeyPart::ALL.to_vec(),
+                values: [9; 32],
+                until: time(90_000),
+                allowed: true,
+                reason: "the members may".into(),
+                steps: vec![
+                    WorkStep::Host(6),
+                    WorkStep::Code(7, None),
+                    WorkStep::Code(7, Some(8)),
+                    WorkStep::Held(9),
+                ],
+            }],
         },
         Effect::Lapse { from: bob, resource: ResourceId(3), amount: 30 },
         Effect::Delete { artifact: bob, heir: Some(ann) },

@@ -93,6 +93,7 @@ fn only_the_schema_of_a_world_is_a_worlds() {
         ("PRAGMA user_version = 99".into(), "journal format 99"),
         ("PRAGMA user_version = 3".into(), "journal format 3, which oikos 0.1 reads"),
         ("PRAGMA user_version = 4".into(), "journal format 4, which oikos 0.2 reads"),
+        ("PRAGMA user_version = 5".into(), "journal format 5, which oikos 0.3 reads"),
         ("PRAGMA application_id = 7".into(), "another application"),
         ("PRAGMA application_id = 0".into(), "another application"),
     ] {

@@ -64,17 +64,27 @@ fn scarce(window_ms: i64) -> Rules {
     rules
 }
 
+/// An answer of `check_permission`; code that speaks of a cache lets it be used again.
+fn verdict(source: &str) -> Value {
+    let mut verdict = json!({ "allowed": true });
+    if source.contains("cache") {
+        verdict["cache"] = json!({ "ttl": "1h", "key": ["caller", "action"] });
+    }
+    verdict
+}
+
 /// Runs a transaction whose code does nothing but return what `check_permission` must.
 fn drive(mut transaction: Transaction<'_>) -> Finished {
     let mut answer = Answer::Begin;
     loop {
         answer = match transaction.step(answer) {
-            Need::Start(_) | Need::Resume { .. } => Answer::Code(CodeAnswer::Done {
-                result: Ok(json!({ "allowed": true })),
+            Need::Start(call) => Answer::Code(CodeAnswer::Done {
+                result: Ok(verdict(&call.source)),
                 meter: Meter { work: 1, cpu_ns: 1_000, memory_bytes: 0 },
                 output: String::new(),
             }),
-            Need::Check { .. } => Answer::Checked(Ok(Vec::new())),
+            Need::Resume { .. } => panic!("no code here calls the host"),
+            Need::Check { .. } => Answer::Checked(Ok(vec!["check_permission".into()])),
             Need::Done(done) => return *done,
         };
     }
@@ -176,6 +186,7 @@ mod contracts {
         let (actor, now) = (world.lookup("p1").unwrap(), world.now());
         for value in [
             json!({ "op": "write", "artifact": "c", "code": "def check_permission(*a): ..." }),
+            json!({ "op": "write", "artifact": "k", "code": "def check_permission(*a): cache" }),
             json!({ "op": "write", "artifact": "x", "content": "hello", "access_contract": contract }),
         ] {
             let action = Action::parse(value).unwrap_or_else(|error| panic!("{error}"));
@@ -196,6 +207,12 @@ mod contracts {
     #[divan::bench]
     fn read_custom(bencher: Bencher<'_, '_>) {
         read_under(bencher, "c");
+    }
+
+    /// A verdict that is used again: all but the first ask nobody.
+    #[divan::bench]
+    fn read_cached(bencher: Bencher<'_, '_>) {
+        read_under(bencher, "k");
     }
 }
 

@@ -41,12 +41,16 @@ pub struct Artifact {
     pub(crate) depends_on: Vec<Handle>,
     #[serde(skip)]
     pub(crate) metadata: Json,
+    /// Null where there is none.
+    pub(crate) policy: Json,
     pub(crate) version: u32,
     pub(crate) created_at: Time,
     pub(crate) updated_at: Time,
     #[serde(deserialize_with = "crate::pages::map_by_entry")]
     pub(crate) storage: OrdMap<Arc<str>, Json>,
     pub(crate) storage_bytes: i64,
+    /// How often its storage has changed.
+    pub(crate) stored: u64,
     /// Bytes of its fields, storage apart.
     pub(crate) field_bytes: i64,
     pub(crate) deleted: bool,
@@ -151,7 +155,7 @@ impl Artifact {
     pub(crate) fn measure(&mut self) {
         let rows = 1 + usize::from(self.account.is_some()) + self.depends_on.len();
         let words = self.id.len() + self.kind.len() + self.code.as_ref().map_or(0, |code| code.len());
-        let json = [&self.content, &self.interface, &self.metadata];
+        let json = [&self.content, &self.interface, &self.metadata, &self.policy];
         self.field_bytes =
             bytes(rows * BASE_BYTES + words + json.map(Json::size_bytes).iter().sum::<usize>());
     }
@@ -162,6 +166,7 @@ impl Artifact {
         self.content = Json::default();
         self.interface = Json::default();
         self.metadata = Json::default();
+        self.policy = Json::default();
         self.code = None;
         self.decides = false;
         self.storage = OrdMap::new();
@@ -185,6 +190,7 @@ impl Artifact {
         put(&mut self.memory_artifact, &change.memory_artifact);
         put(&mut self.depends_on, &change.depends_on);
         put(&mut self.metadata, &change.metadata);
+        put(&mut self.policy, &change.policy);
         if let Some(code) = &change.code {
             self.code = code.as_deref().map(Arc::from);
             self.decides = change.decides;
@@ -199,7 +205,7 @@ impl Artifact {
 
     /// The metadata that a query shows; `name` gives the id of a handle.
     pub(crate) fn metadata(&self, name: impl Fn(Handle) -> Value, size: i64) -> Value {
-        json!({
+        let mut shown = json!({
             "id": &*self.id,
             "kind": &*self.kind,
             "owner": name(self.owner),
@@ -218,6 +224,10 @@ impl Artifact {
             "created_at": self.created_at.to_string(),
             "updated_at": self.updated_at.to_string(),
             "size": size,
-        })
+        });
+        if let (false, Value::Object(map)) = (self.policy.value().is_null(), &mut shown) {
+            map.insert("policy".into(), self.policy.to_value());
+        }
+        shown
     }
 }

@@ -2,9 +2,14 @@
 //!
 //! The native ones decide at once what their Python text, which agents can read, says.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::{op::Permission, record::Handle};
+use crate::{
+    op::Permission,
+    record::{Handle, KeyPart},
+    time::parse_duration_ms,
+    words::words,
+};
 
 /// A contract that the kernel evaluates itself. Its artifact's handle is its place in [`Native::ALL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,16 +84,82 @@ impl Native {
             Self::Private => (false, "only the owner may"),
             Self::Public => (true, "anyone may do anything"),
         };
-        Verdict { allowed, reason: reason.into(), cost: 0, recipient: None, updates: Vec::new() }
+        if allowed { Verdict::allowed(reason) } else { Verdict::denied(reason) }
     }
 }
 
-/// The keys of an answer. A contract that relies on another, or on a value that this version lacks, would
-/// decide something else than it says, so it fails.
-const KEYS: [&str; 7] = ["allowed", "reason", "cost", "recipient", "cost_model", "state_updates", "cache"];
+/// The keys of an answer. A contract that relies on another would decide something else than it says, so it
+/// fails.
+const KEYS: [&str; 8] =
+    ["allowed", "reason", "cost", "recipient", "cost_model", "shares", "state_updates", "cache"];
 
-/// The model by which the `cost` is paid: the only one of this version.
-const COST_MODEL: &str = "invoker_pays";
+words! {
+    /// The cost models that have a word.
+    Model {
+        /// The one who bears the prices of the op.
+        Invoker = "invoker_pays",
+        /// The target's owner.
+        Owner = "owner_pays",
+        /// The target.
+        Artifact = "artifact_pays",
+        /// The invoker and the target's owner, by shares.
+        Split = "split",
+    }
+}
+
+/// The payer of the cost of a permission.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum CostModel {
+    /// The one who bears the prices of the op.
+    #[default]
+    InvokerPays,
+    /// The target's owner.
+    OwnerPays,
+    /// The target.
+    ArtifactPays,
+    /// The invoker and the target's owner, by shares of which at least one is more than 0.
+    Split {
+        /// The share of the invoker, who pays the remainder too.
+        invoker: i64,
+        /// The share of the target's owner.
+        owner: i64,
+    },
+    /// A principal that is named.
+    Payer(String),
+}
+
+/// The bearer of the CPU and the model calls of a contract's own code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resources {
+    /// The one who bears those of the op.
+    Caller,
+    /// The contract's owner, where it may be.
+    Owner,
+}
+
+impl Resources {
+    /// The bearer that a contract's content names.
+    ///
+    /// # Errors
+    /// The flaw, in words.
+    pub fn of_content(content: &Value) -> Result<Self, String> {
+        match content.get("resources") {
+            None => Ok(Self::Caller),
+            Some(Value::String(word)) if word == "caller" => Ok(Self::Caller),
+            Some(Value::String(word)) if word == "owner" => Ok(Self::Owner),
+            Some(_) => Err("`resources` of its content is neither \"caller\" nor \"owner\"".into()),
+        }
+    }
+}
+
+/// The leave to use a verdict again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// For so long, in milliseconds.
+    pub ttl_ms: i64,
+    /// As long as these are the same.
+    pub key: Vec<KeyPart>,
+}
 
 /// The answer of a contract.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,15 +172,43 @@ pub struct Verdict {
     pub cost: i64,
     /// The recipient of the cost; the target's owner if nobody is named.
     pub recipient: Option<String>,
+    /// The payer of the cost.
+    pub cost_model: CostModel,
     /// Changes of the contract's own storage, which apply with the action; null removes.
     pub updates: Vec<(String, Value)>,
+    /// How long, and for what, it may be used again.
+    pub cache: Option<Cache>,
+    /// For who is refused: what would help. Only the kernel's own denials have one.
+    pub hint: Option<String>,
 }
 
 impl Verdict {
     /// A refusal.
     #[must_use]
     pub fn denied(reason: impl Into<String>) -> Self {
-        Self { allowed: false, reason: reason.into(), cost: 0, recipient: None, updates: Vec::new() }
+        Self { allowed: false, ..Self::allowed(reason) }
+    }
+
+    /// A permission that costs nothing.
+    #[must_use]
+    pub fn allowed(reason: impl Into<String>) -> Self {
+        Self {
+            allowed: true,
+            reason: reason.into(),
+            cost: 0,
+            recipient: None,
+            cost_model: CostModel::InvokerPays,
+            updates: Vec::new(),
+            cache: None,
+            hint: None,
+        }
+    }
+
+    /// Adds what would help.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
     }
 
     /// Reads what `check_permission` returned.
@@ -126,16 +225,8 @@ impl Verdict {
                 shown.escape_debug()
             ));
         }
-        match map.get("cost_model") {
-            None | Some(Value::Null) => {}
-            Some(Value::String(model)) if model == COST_MODEL => {}
-            Some(_) => {
-                return Err(format!("this version of the kernel has only the `cost_model` `{COST_MODEL}`"));
-            }
-        }
-        if map.get("cache").is_some_and(|cache| !cache.is_null()) {
-            return Err("this version of the kernel does not have `cache` in an answer".into());
-        }
+        let cost_model = cost_model(map)?;
+        let cache = cache(map.get("cache"))?;
         let allowed = map.get("allowed").and_then(Value::as_bool).ok_or("`allowed` is not True or False")?;
         let reason = match map.get("reason") {
             Some(Value::String(reason)) => reason.chars().take(1_000).collect(),
@@ -158,6 +249,105 @@ impl Verdict {
             Some(Value::Object(map)) => map.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             Some(_) => return Err("`state_updates` is not a dict".into()),
         };
-        Ok(Self { allowed, reason, cost, recipient, updates })
+        Ok(Self { allowed, reason, cost, recipient, cost_model, updates, cache, hint: None })
+    }
+}
+
+/// The answer of a stored policy, or of none: the owner is above its lists.
+pub(crate) fn by_policy(kept: &Value, caller: Option<&str>, is_owner: bool, action: Permission) -> Verdict {
+    if is_owner {
+        return Verdict::allowed("the owner may");
+    }
+    let (list, open) = match action {
+        Permission::Read => ("allow_read", true),
+        Permission::Invoke | Permission::Execute => ("allow_invoke", true),
+        Permission::Write => ("allow_write", false),
+        Permission::Delete | Permission::Transfer => {
+            return Verdict::denied("only the owner may do this");
+        }
+    };
+    let named = |id: &Value| id == "*" || (id.is_string() && id.as_str() == caller);
+    let listed = kept.get(list).and_then(Value::as_array).map_or(open, |ids| ids.iter().any(named));
+    if !listed {
+        return Verdict::denied(format!("its policy's `{list}` does not name it"));
+    }
+    let price = kept.get("read_price").and_then(Value::as_i64).filter(|_| action == Permission::Read);
+    Verdict { cost: price.unwrap_or(0), ..Verdict::allowed("its policy says so") }
+}
+
+/// The `cache` of an answer.
+fn cache(value: Option<&Value>) -> Result<Option<Cache>, String> {
+    let Some(value) = value.filter(|value| !value.is_null()) else { return Ok(None) };
+    let wrong = || {
+        let words = KeyPart::WORDS.join(", ");
+        format!(
+            "`cache` is not as {{\"ttl\": \"60s\", \"key\": [\"caller\", …]}}; the words of `key` are {words}"
+        )
+    };
+    let map = value.as_object().ok_or_else(wrong)?;
+    if map.keys().any(|key| key != "ttl" && key != "key") {
+        return Err(wrong());
+    }
+    let ttl_ms = match map.get("ttl") {
+        Some(Value::String(text)) => parse_duration_ms(text),
+        Some(seconds) => seconds.as_i64().and_then(|seconds| seconds.checked_mul(1_000)),
+        None => None,
+    };
+    let ttl_ms = ttl_ms.filter(|ms| *ms >= 0).ok_or_else(wrong)?;
+    let key = match map.get("key") {
+        None | Some(Value::Null) => Some(KeyPart::ALL.to_vec()),
+        Some(Value::Array(words)) => {
+            words.iter().map(|word| word.as_str().and_then(KeyPart::from_word)).collect()
+        }
+        Some(_) => None,
+    };
+    let mut key: Vec<KeyPart> = key.ok_or_else(wrong)?;
+    key.sort_unstable_by_key(|part| *part as u8);
+    key.dedup();
+    Ok(Some(Cache { ttl_ms, key }))
+}
+
+/// The cost model of an answer, with its shares.
+fn cost_model(map: &Map<String, Value>) -> Result<CostModel, String> {
+    let shares = map.get("shares").filter(|shares| !shares.is_null());
+    let model = match map.get("cost_model") {
+        None | Some(Value::Null) => CostModel::InvokerPays,
+        Some(Value::String(word)) => match Model::from_word(word) {
+            Some(Model::Invoker) => CostModel::InvokerPays,
+            Some(Model::Owner) => CostModel::OwnerPays,
+            Some(Model::Artifact) => CostModel::ArtifactPays,
+            Some(Model::Split) => return split(shares),
+            None => return Err(unknown_model()),
+        },
+        Some(Value::Object(named)) => match (named.get("payer"), named.len()) {
+            (Some(Value::String(id)), 1) => CostModel::Payer(id.clone()),
+            _ => return Err(unknown_model()),
+        },
+        Some(_) => return Err(unknown_model()),
+    };
+    match shares {
+        Some(_) => Err("`shares` goes with the `cost_model` `split`".into()),
+        None => Ok(model),
+    }
+}
+
+fn unknown_model() -> String {
+    format!("`cost_model` is none of {}, and not {{\"payer\": an id}}", Model::WORDS.join(", "))
+}
+
+fn split(shares: Option<&Value>) -> Result<CostModel, String> {
+    let wrong =
+        "`shares` is not as {\"invoker\": 1, \"owner\": 3}: integers of at least 0, not all of them 0";
+    let shares = shares.and_then(Value::as_object).ok_or(wrong)?;
+    if shares.keys().any(|key| key != "invoker" && key != "owner") {
+        return Err(wrong.into());
+    }
+    let share = |name: &str| match shares.get(name) {
+        None => Some(0),
+        Some(share) => share.as_i64().filter(|share| *share >= 0),
+    };
+    match (share("invoker"), share("owner")) {
+        (Some(invoker), Some(owner)) if invoker > 0 || owner > 0 => Ok(CostModel::Split { invoker, owner }),
+        _ => Err(wrong.into()),
     }
 }

@@ -333,6 +333,27 @@ pub const SPECS: &[EventSpec] = &[
         &[has(To), has(Amount).to(Shown::AsBalances), maybe(Resource, "if it was not scrip")],
     ),
     spec(
+        EventKind::Op(OpKind::Mandate),
+        "a principal gave a mandate, gave it anew or withdrew it",
+        &[is(To, "the holder"), maybe(Resource, "if it is not of scrip"), is(Detail, "`given` or `withdrawn`")],
+    ),
+    spec(
+        EventKind::Op(OpKind::Charge),
+        "a mandate was used; `actor` is its holder, the contract or the artifact that charged",
+        &[
+            is(Artifact, "the payer"),
+            is(To, "who received it"),
+            has(Amount).to(Shown::AsBalances),
+            maybe(Resource, "if it was not scrip"),
+            maybe(Detail, "the reason, if one was given").to(Shown::Parties),
+        ],
+    ),
+    spec(
+        EventKind::Op(OpKind::Mint),
+        "an authority created scrip",
+        &[has(To), has(Amount).to(Shown::AsBalances)],
+    ),
+    spec(
         EventKind::Op(OpKind::TransferOwnership),
         "an artifact changed hands, by itself or sent along with `give`",
         &[has(Artifact), has(To)],

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     contract::Native,
     id::Id,
+    interface,
     json::Json,
     limits,
     mind::MindKind,
@@ -66,6 +67,8 @@ pub struct Founder {
     pub depends_on: Vec<String>,
     /// Free-form JSON object, or null.
     pub metadata: Json,
+    /// Its policy as it is kept; null where there is none.
+    pub policy: Json,
     /// Scrip it starts with.
     pub scrip: i64,
     /// Balances, rates and quotas it starts with, by resource name, in base units.
@@ -93,6 +96,7 @@ impl Founder {
             memory_artifact: None,
             depends_on: Vec::new(),
             metadata: Json::default(),
+            policy: Json::default(),
             scrip: 0,
             resources: BTreeMap::new(),
         }
@@ -304,6 +308,11 @@ fn creation(
             return wrong(field, refusal.message);
         }
     }
+    if !founder.interface.value().is_null()
+        && let Err(refusal) = interface::check("interface", founder.interface.value())
+    {
+        return wrong("interface", refusal.message);
+    }
     if founder.code.as_ref().is_some_and(|code| code.len() > limits::CODE_BYTES_MAX) {
         return wrong("code", format!("the most is {} bytes", limits::CODE_BYTES_MAX));
     }
@@ -355,6 +364,7 @@ fn creation(
             .map(|id| resolve("depends_on", id))
             .collect::<Result<_, _>>()?,
         metadata: alike.json(&founder.metadata, handle),
+        policy: founder.policy.clone(),
     };
     Ok(creation)
 }

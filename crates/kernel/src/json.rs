@@ -27,6 +27,19 @@ impl PartialEq for Json {
     }
 }
 
+/// How a value is called in a message.
+pub(crate) fn found(value: &Value) -> String {
+    match value {
+        Value::Null => "null".into(),
+        Value::Bool(value) => format!("the boolean {value}"),
+        Value::Number(value) => format!("the number {value}"),
+        Value::String(text) if text.chars().count() <= 40 => format!("the string {text:?}"),
+        Value::String(text) => format!("a string of {} bytes", text.len()),
+        Value::Array(_) => "an array".into(),
+        Value::Object(_) => "an object".into(),
+    }
+}
+
 /// Whether two values have the same text.
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {

@@ -29,6 +29,7 @@ pub mod receipt; // receipts: the account of an action
 // Calls, ops and answers.
 pub mod host_fn; // the functions that code may call
 pub mod code; // calls of code, and their answers
+pub mod interface; // the tools that an artifact lists
 pub mod op; // ops and actions
 pub mod contract; // the answers of contracts
 
@@ -36,6 +37,7 @@ pub mod contract; // the answers of contracts
 mod pages; // copy-on-write tables
 mod cell; // one resource of one account
 mod artifact; // artifacts
+mod mandate; // mandates
 mod state; // how one effect changes a state
 pub mod world; // the state of a world, and what is done with it
 

@@ -16,6 +16,19 @@ pub const INTERFACE_BYTES_MAX: usize = 64 * 1024;
 pub const METADATA_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a storage key.
 pub const STORAGE_KEY_BYTES_MAX: usize = 256;
+/// Bytes that the storage of a contract grows to by its `state_updates`: a ledger of its own, not a data base, for
+/// those who ask make it grow.
+pub const STATE_BYTES_MAX: i64 = 64 * 1024;
+/// Verdicts that a world keeps of one contract; the oldest goes first. They take no disk, so they are few.
+pub const VERDICTS_KEPT_MAX: usize = 64;
+/// Verdicts that one action keeps, and contracts whose hits it counts.
+pub const VERDICTS_PER_ACTION_MAX: usize = 16;
+/// Steps of work of a verdict that is kept: what takes more is asked for each time.
+pub const VERDICT_STEPS_MAX: usize = 32;
+/// Bytes that a mandate counts for on its giver's disk: its parties and bounds.
+pub const MANDATE_BYTES: i64 = 64;
+/// Instants within its window at which a mandate may be used.
+pub const MANDATE_USES_MAX: usize = 1_024;
 /// Bytes of the JSON of one storage value.
 pub const STORAGE_VALUE_BYTES_MAX: usize = 64 * 1024;
 /// Characters of a client's action id.
@@ -57,6 +70,11 @@ pub const ERRORS_IN_A_ROW_MAX: u8 = 5;
 pub const ERROR_BACKOFF_MS: i64 = 100;
 /// The longest that it waits.
 pub const ERROR_BACKOFF_MS_MAX: i64 = 10_000;
+/// How long the library waits with what was due and failed.
+pub const DUE_RETRY_MS: i64 = 60_000;
+/// The amount of each resource that an artifact of the library has that acts by itself, where a world names nothing
+/// else: more than it ever uses, and little enough that all of them add up.
+pub const LIBRARY_ALLOTMENT: i64 = 1_000_000_000_000_000;
 /// An agent steps at most once in this time, also when it sleeps: clocks count in it, and an agent
 /// that is woken by what it caused would otherwise step without end in one instant.
 pub const STEP_MS_MIN: i64 = 1;
@@ -81,8 +99,8 @@ pub const MESSAGE_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of a refusal's hint.
 pub const HINT_BYTES_MAX: usize = 2 * 1024;
 /// Bytes of the fields of a record that are always there, of what it tells of the loop that steps, and of
-/// the CPU that is charged to code under way when nothing more fits.
-pub const RECORD_FRAME_BYTES: usize = 32 * 1024;
+/// the CPU that is charged to code under way when nothing more fits, and of the verdicts that are kept.
+pub const RECORD_FRAME_BYTES: usize = 192 * 1024;
 /// Bytes of the charges, effects and events of an action in its record: what the longest action, thought,
 /// outputs and outcome leave of a record.
 pub const EFFECTS_BYTES_MAX: usize = RECORD_BYTES_MAX

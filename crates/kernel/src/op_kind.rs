@@ -25,6 +25,7 @@ words! {
         Sleep = "sleep",
         Mint = "mint",
         Charge = "charge",
+        Mandate = "mandate",
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Payment {
     pub amount: i64,
     /// For what.
     pub why: Why,
+    /// The artifact that asks for it: the one whose price it is, or the contract.
+    pub of: Option<Handle>,
 }
 
 /// The account of an action: outcome, charges, payments and events (`DESIGN.md §16.2`).
@@ -160,13 +162,15 @@ impl Receipt {
     #[must_use]
     pub fn of(record: &Record) -> Self {
         let payments = record.effects.iter().filter_map(|effect| match effect {
-            Effect::Pay { from, to, amount, why } => {
-                Some(Payment { from: *from, to: *to, amount: *amount, why: *why })
+            Effect::Pay { from, to, amount, why, of } => {
+                Some(Payment { from: *from, to: *to, amount: *amount, why: *why, of: *of })
             }
             _ => None,
         });
         let output = match &record.cause {
-            Cause::Act { output, .. } | Cause::Step { output, .. } => output.clone(),
+            Cause::Act { output, .. } | Cause::Step { output, .. } | Cause::Due { output, .. } => {
+                output.clone()
+            }
             Cause::Genesis { .. }
             | Cause::Founding
             | Cause::Tick { .. }

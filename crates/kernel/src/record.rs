@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::{
     json::Json,
     limits,
+    op_kind::OpKind,
     refusal::{Code, Refusal},
     resource::ResourceId,
     rules::Rules,
@@ -22,7 +23,7 @@ pub use crate::{
 };
 
 /// The version of the journal's format.
-pub const FORMAT: u32 = 5;
+pub const FORMAT: u32 = 6;
 
 /// One entry of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,7 +36,8 @@ pub struct Record {
     pub cause: Cause,
     /// The resources consumed; they stand even when the action failed.
     pub charges: Vec<Charge>,
-    /// The changes; when the action failed, at most the `sleep` of a step's list, which holds all the same.
+    /// The changes; when the action failed, at most those that hold all the same: the `sleep` of a step's list, and
+    /// the count of what failed.
     pub effects: Vec<Effect>,
     /// The events that others may be told.
     pub events: Vec<Event>,
@@ -113,6 +115,13 @@ pub enum Cause {
         /// Its name.
         name: String,
     },
+    /// Something was due in the library, and the scheduler ran it.
+    Due {
+        /// The artifact of the library.
+        artifact: Handle,
+        /// The output of its code.
+        output: String,
+    },
 }
 
 /// The outcome of one act of thinking.
@@ -152,6 +161,53 @@ pub struct Charge {
     pub amount: i64,
     /// Of CPU: the units of work that it was for.
     pub work: u64,
+    /// The use that it was for.
+    pub of: Spending,
+}
+
+/// The use that a charge is for. An artifact that the action itself made is not named: the charge stands though
+/// the action fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Spending {
+    /// The `[costs]` of an op.
+    Op(OpKind),
+    /// The code of an artifact that was invoked.
+    Code(Option<Handle>),
+    /// The code of an access contract that decided.
+    Contract(Option<Handle>),
+    /// A snippet.
+    Snippet,
+    /// The work of the host.
+    Host,
+    /// Thinking, with all that it looked at.
+    Thought,
+    /// Memory that code held at once.
+    Held,
+}
+
+impl Spending {
+    /// The word for it in a line of a receipt.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Op(_) => "op",
+            Self::Code(_) => "code",
+            Self::Contract(_) => "contract",
+            Self::Snippet => "snippet",
+            Self::Host => "host",
+            Self::Thought => "thought",
+            Self::Held => "held",
+        }
+    }
+
+    /// The artifact that it names.
+    #[must_use]
+    pub const fn artifact(self) -> Option<Handle> {
+        match self {
+            Self::Code(artifact) | Self::Contract(artifact) => artifact,
+            Self::Op(_) | Self::Snippet | Self::Host | Self::Thought | Self::Held => None,
+        }
+    }
 }
 
 /// A change of the world, as a delta with a guard where it can be.
@@ -167,6 +223,8 @@ pub enum Effect {
         amount: i64,
         /// For what.
         why: Why,
+        /// The artifact that asks for it: the one whose price it is, or the contract.
+        of: Option<Handle>,
     },
     /// Scrip comes into being; in the founding only.
     Endow {
@@ -247,6 +305,143 @@ pub enum Effect {
         /// The conditions that end its sleep, at least one.
         until: Vec<Until>,
     },
+    /// Scrip comes into being, made by a mint authority.
+    Mint {
+        /// The authority.
+        by: Handle,
+        /// The recipient.
+        to: Handle,
+        /// How much scrip, at least 1.
+        amount: i64,
+    },
+    /// An invocation succeeded, which is counted.
+    Use(Use),
+    /// Invocations failed by an artifact's own code, which is counted though the action fails.
+    Fail {
+        /// The artifact.
+        artifact: Handle,
+        /// How many invocations.
+        times: u32,
+    },
+    /// A mandate is given, given anew, or withdrawn.
+    Mandate {
+        /// The giver.
+        from: Handle,
+        /// The holder.
+        to: Handle,
+        /// Of what; none is scrip.
+        resource: Option<ResourceId>,
+        /// Its bounds; none withdraws it.
+        terms: Option<Terms>,
+    },
+    /// A mandate is used, if it allows so much; what is taken by it moves by an effect of its own.
+    Draw {
+        /// The giver.
+        from: Handle,
+        /// The holder.
+        to: Handle,
+        /// Of what; none is scrip.
+        resource: Option<ResourceId>,
+        /// How much, at least 1.
+        amount: i64,
+    },
+    /// Verdicts of a contract were used again, or are kept to be.
+    Verdicts {
+        /// The contract.
+        contract: Handle,
+        /// How many were used again.
+        hits: u32,
+        /// Those that are kept from now on.
+        kept: Vec<KeptVerdict>,
+    },
+}
+
+words! {
+    /// A part of what a contract is told, or may look up, on which its verdict may depend.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    KeyPart {
+        /// The one who asks.
+        Caller = "caller",
+        /// The permission.
+        Action = "action",
+        /// The principal whose action started the chain.
+        Origin = "origin",
+        /// The method that is called.
+        Method = "method",
+        /// Its arguments.
+        Args = "args",
+        /// The scrip that is sent along.
+        Pay = "pay",
+        /// The fields that an op would change.
+        Change = "change",
+        /// The target's owner.
+        Owner = "owner",
+        /// The scrip of the one who asks.
+        Balance = "balance",
+    }
+}
+
+/// A verdict that is kept, with what it cost.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeptVerdict {
+    /// The artifact that it is about, as it was.
+    pub target: Handle,
+    /// Its version.
+    pub target_version: u32,
+    /// Its owner.
+    pub target_owner: Handle,
+    /// The version of the contract.
+    pub contract_version: u32,
+    /// How often the contract's storage had changed.
+    pub contract_stored: u64,
+    /// On what it depends beside that.
+    pub key: Vec<KeyPart>,
+    /// BLAKE3 of the values of these.
+    pub values: [u8; 32],
+    /// The instant at which it ends.
+    pub until: Time,
+    /// Whether it allows.
+    pub allowed: bool,
+    /// The reason.
+    pub reason: String,
+    /// The work that it took, in order.
+    pub steps: Vec<WorkStep>,
+}
+
+/// A piece of the work of a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WorkStep {
+    /// Parts of the host's work.
+    Host(u64),
+    /// Units of the contract's code, and its microseconds where they were measured.
+    Code(u64, Option<i64>),
+    /// Bytes that it held.
+    Held(u64),
+}
+
+/// The bounds of a mandate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// The most of one charge, or of one verdict, at least 1.
+    pub per_call: i64,
+    /// The most within a window, at least 1.
+    pub per_window: i64,
+    /// The window in milliseconds, at least 1.
+    pub window_ms: i64,
+    /// The instant at which it ends.
+    pub until: Option<Time>,
+}
+
+/// An invocation as it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Use {
+    /// The artifact that was invoked.
+    pub artifact: Handle,
+    /// The principal who bears its prices.
+    pub customer: Option<Handle>,
+    /// The price that was paid.
+    pub price: i64,
 }
 
 /// A condition that a sleeping agent waits for.
@@ -331,6 +526,8 @@ words! {
         ContractCost = "contract_cost",
         /// Left to an heir by who was deleted.
         Heir = "heir",
+        /// Taken by a mandate, with `charge`.
+        Charge = "charge",
     }
 }
 
@@ -378,6 +575,8 @@ pub struct Creation {
     pub memory_artifact: Option<Handle>,
     pub depends_on: Vec<Handle>,
     pub metadata: Shared<Json>,
+    /// Null where there is none.
+    pub policy: Json,
 }
 
 /// New values of the fields of an artifact; what is `None` stays as it is.
@@ -397,6 +596,7 @@ pub struct Change {
     pub memory_artifact: Option<Option<Handle>>,
     pub depends_on: Option<Vec<Handle>>,
     pub metadata: Option<Json>,
+    pub policy: Option<Json>,
 }
 
 /// Why bytes are no record.
@@ -422,15 +622,21 @@ impl Effect {
                 let depends_on = change.depends_on.as_deref().unwrap_or_default();
                 ([change.access_contract, change.memory_artifact.flatten(), None], depends_on)
             }
-            Self::Pay { .. }
-            | Self::Endow { .. }
+            Self::Pay { of, .. } => ([*of, None, None], [].as_slice()),
+            Self::Endow { .. }
             | Self::Allot { .. }
             | Self::Move { .. }
             | Self::Lapse { .. }
             | Self::Own { .. }
             | Self::Delete { .. }
             | Self::Store { .. }
-            | Self::Sleep { .. } => ([None; 3], [].as_slice()),
+            | Self::Sleep { .. }
+            | Self::Mandate { .. }
+            | Self::Draw { .. }
+            | Self::Verdicts { .. }
+            | Self::Mint { .. }
+            | Self::Use(_)
+            | Self::Fail { .. } => ([None; 3], [].as_slice()),
         };
         fields.into_iter().flatten().chain(many.iter().copied())
     }

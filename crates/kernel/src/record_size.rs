@@ -6,7 +6,8 @@
 use crate::{
     json::Json,
     record::{
-        Cause, Change, Charge, Creation, Effect, Event, Filter, Outcome, Record, Shared, Thought, Until,
+        Cause, Change, Charge, Creation, Effect, Event, Filter, KeptVerdict, Outcome, Record, Shared,
+        Thought, Until,
     },
     refusal::{About, Refusal},
 };
@@ -21,8 +22,10 @@ const NUMBER: usize = 10;
 const EVENT: usize = 96;
 /// Bytes of an effect's numbers, tags and lengths, with those of the three events that it can bring upon loops.
 const EFFECT: usize = 160 + 3 * EVENT;
+/// Bytes of an invocation that is counted.
+pub(crate) const COUNT: usize = 40;
 /// Bytes of a charge, with those of the two events that it can bring upon loops.
-pub(crate) const CHARGE: usize = 42 + 2 * EVENT;
+pub(crate) const CHARGE: usize = 56 + 2 * EVENT;
 
 fn text(text: &str) -> usize {
     LENGTH + text.len()
@@ -47,19 +50,31 @@ impl Effect {
     /// Bytes that it takes in a record at most, with those of the events that loops tell because of it.
     pub(crate) fn bytes_max(&self) -> usize {
         let words = match self {
+            // A count brings nothing upon loops, and there may be one for every op.
+            Self::Use(_) | Self::Fail { .. } => return COUNT,
             Self::Pay { .. }
             | Self::Endow { .. }
             | Self::Allot { .. }
             | Self::Move { .. }
             | Self::Lapse { .. }
             | Self::Own { .. }
-            | Self::Delete { .. } => 0,
+            | Self::Delete { .. }
+            | Self::Mandate { .. }
+            | Self::Draw { .. }
+            | Self::Mint { .. } => 0,
             Self::Create(creation) => creation.bytes_max(),
             Self::Change { change, .. } => change.bytes_max(),
             Self::Store { key, value, .. } => text(key) + maybe(value.as_ref(), json),
+            Self::Verdicts { kept, .. } => kept.iter().map(KeptVerdict::bytes_max).sum(),
             Self::Sleep { until, .. } => until.iter().map(Until::bytes_max).sum(),
         };
         EFFECT + words
+    }
+}
+
+impl KeptVerdict {
+    fn bytes_max(&self) -> usize {
+        128 + text(&self.reason) + self.key.len() * HANDLE + self.steps.len() * 3 * NUMBER
     }
 }
 
@@ -71,6 +86,7 @@ impl Creation {
             + maybe(self.code.as_ref(), |code| shared(code, |code| text(code)))
             + shared(&self.interface, json)
             + shared(&self.metadata, json)
+            + json(&self.policy)
             + self.depends_on.len() * HANDLE
     }
 }
@@ -81,6 +97,7 @@ impl Change {
             + maybe(self.code.as_ref(), |code| maybe(code.as_ref(), |code| text(code)))
             + maybe(self.interface.as_ref(), json)
             + maybe(self.metadata.as_ref(), json)
+            + maybe(self.policy.as_ref(), json)
             + maybe(self.depends_on.as_ref(), |on| on.len() * HANDLE)
     }
 }
@@ -146,6 +163,7 @@ impl Cause {
                     64 + text(runtime) + postcard::to_stdvec(rules).map_or(0, |bytes| bytes.len())
                 }
                 Self::Runtime { name } => text(name),
+                Self::Due { output, .. } => text(output),
                 Self::Founding
                 | Self::Tick { .. }
                 | Self::Clock { .. }

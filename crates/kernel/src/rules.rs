@@ -55,6 +55,16 @@ pub enum Missing {
     Deny,
 }
 
+/// The authority over permissions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Authority {
+    /// Each artifact's access contract.
+    Contracts,
+    /// Each artifact's policy: lists, beneath its owner.
+    Policy,
+}
+
 /// The balances and resources that agents may see; observers see all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -90,6 +100,8 @@ pub struct Rules {
     pub costs: Vec<(OpKind, ResourceId, i64)>,
     /// When renewable resources come back.
     pub renewal: Renewal,
+    /// The authority over permissions.
+    pub authority: Authority,
     /// The decision where a contract is missing.
     pub missing: Missing,
     /// The balances and resources that agents may see.
@@ -181,6 +193,7 @@ impl Rules {
             resources,
             costs: Vec::new(),
             renewal: Renewal::Rolling,
+            authority: Authority::Contracts,
             missing: Missing::Freeware,
             privacy: Privacy::Public,
             cpu_meter: CpuMeter::Work,

@@ -3,11 +3,15 @@
 //! The same code runs an action on its draft and applies the journal to the world, so that what was
 //! executed and what is replayed cannot drift apart.
 
+use std::sync::Arc;
+
 use crate::{
     artifact::{Artifact, stored_bytes},
     cell::Cell,
     contract::Native,
-    record::{Change, Creation, Effect, Handle, Shared, Until},
+    limits,
+    mandate::{Mandate, MandateKey},
+    record::{Change, Creation, Effect, Handle, KeptVerdict, Shared, Terms, Until, Use},
     refusal::{Code, Refusal},
     rules::{ResourceId, ResourceKind, Rules},
     time::Time,
@@ -107,6 +111,16 @@ pub(crate) trait State {
     /// How many other artifacts of this owner are under this contract.
     fn refs(&self, contract: Handle, owner: Handle) -> u32;
     fn set_refs(&mut self, contract: Handle, owner: Handle, refs: u32);
+    /// Verdicts of a contract are kept, and so many were used again.
+    fn keep_verdicts(&mut self, contract: Handle, hits: u32, kept: &[KeptVerdict]);
+    /// A contract is gone, and its verdicts with it.
+    fn forget_verdicts(&mut self, contract: Handle);
+    fn mandate(&self, key: MandateKey) -> Option<&Arc<Mandate>>;
+    fn set_mandate(&mut self, key: MandateKey, mandate: Option<Arc<Mandate>>);
+    /// The mandates that a principal has given, in order.
+    fn mandates_given(&self, giver: Handle) -> Vec<MandateKey>;
+    /// The mandates that an artifact holds, in order of givers.
+    fn mandates_held(&self, holder: Handle) -> Vec<MandateKey>;
     /// Adds an artifact under the next handle.
     fn push(&mut self, artifact: Artifact);
     /// The next account, open and empty.
@@ -123,6 +137,12 @@ pub(crate) trait State {
     fn is_founding(&self) -> bool;
     /// Scrip or a resource (`Some`) comes into being; only a world being founded allows it.
     fn found(&mut self, resource: Option<ResourceId>, amount: i64) -> Result<(), Guard>;
+    /// Scrip comes into being by an authority.
+    fn minted(&mut self, amount: i64) -> Result<(), Guard>;
+    /// An invocation is counted.
+    fn used(&mut self, used: &Use);
+    /// Failures of an artifact's code are counted.
+    fn failed(&mut self, artifact: Handle, times: u32);
     /// So much of a resource is no more.
     fn lapsed(&mut self, resource: ResourceId, amount: i64) -> Result<(), Guard>;
 }
@@ -144,6 +164,14 @@ pub(crate) fn apply<S: State>(state: &mut S, effect: &Effect) -> Result<(), Guar
         Effect::Delete { artifact, heir } => delete(state, *artifact, *heir),
         Effect::Store { artifact, key, value } => store(state, *artifact, key, value.as_ref()),
         Effect::Sleep { agent, until } => sleep(state, *agent, until),
+        Effect::Mandate { from, to, resource, terms } => {
+            mandate(state, (*from, *to, *resource), terms.as_ref())
+        }
+        Effect::Verdicts { contract, hits, kept } => verdicts(state, *contract, *hits, kept),
+        Effect::Draw { from, to, resource, amount } => draw(state, (*from, *to, *resource), *amount),
+        Effect::Mint { by, to, amount } => mint(state, *by, *to, *amount),
+        Effect::Use(used) => count_use(state, used),
+        Effect::Fail { artifact, times } => count_failures(state, *artifact, *times),
     }
 }
 
@@ -192,6 +220,41 @@ fn endow<S: State>(state: &mut S, to: Handle, amount: i64) -> Result<(), Guard> 
     account.scrip = account.scrip.checked_add(amount).ok_or(Guard::Overflow { who: to })?;
     state.found(None, amount)?;
     state.set_account(number, account);
+    Ok(())
+}
+
+/// There would be more scrip than anybody can count.
+pub(crate) const MINTED_TOO_MUCH: &str = "a world can't hold so much scrip";
+
+fn mint<S: State>(state: &mut S, by: Handle, to: Handle, amount: i64) -> Result<(), Guard> {
+    positive(amount)?;
+    let authority = live(state, by)?.id();
+    if !state.rules().mint_authorities.iter().any(|id| id == authority) {
+        return Err(Guard::Broken(format!("`{authority}` is no mint authority")));
+    }
+    let number = account_of(state, to)?;
+    let mut account = state.account(number);
+    account.scrip = account.scrip.checked_add(amount).ok_or(Guard::Overflow { who: to })?;
+    state.minted(amount)?;
+    state.set_account(number, account);
+    Ok(())
+}
+
+/// An artifact may be counted as used that the same action deletes.
+fn count_use<S: State>(state: &mut S, used: &Use) -> Result<(), Guard> {
+    let known = |handle: Handle| state.artifact(handle).is_some();
+    if !known(used.artifact) || !used.customer.is_none_or(known) || used.price < 0 {
+        return Err(Guard::Broken("an invocation of what is not there".into()));
+    }
+    state.used(used);
+    Ok(())
+}
+
+fn count_failures<S: State>(state: &mut S, artifact: Handle, times: u32) -> Result<(), Guard> {
+    if state.artifact(artifact).is_none() {
+        return Err(Guard::Broken("a failure of what is not there".into()));
+    }
+    state.failed(artifact, times);
     Ok(())
 }
 
@@ -350,10 +413,12 @@ fn create<S: State>(state: &mut S, new: &Creation) -> Result<(), Guard> {
         memory_artifact: new.memory_artifact,
         depends_on: new.depends_on.clone(),
         metadata: shared(state, &new.metadata, |theirs| Some(&theirs.metadata))?,
+        policy: new.policy.clone(),
         version: 1,
         created_at: now,
         updated_at: now,
         storage: imbl::OrdMap::new(),
+        stored: 0,
         storage_bytes: 0,
         field_bytes: 0,
         deleted: false,
@@ -378,6 +443,61 @@ pub(crate) fn settle_founder<S: State>(state: &mut S, handle: Handle) -> Result<
     let artifact = live(state, handle)?;
     let size = artifact.size();
     if artifact.owner == handle { occupy(state, handle, size) } else { Ok(()) }
+}
+
+/// Gives a mandate, gives it anew, or ends it; it takes room on the giver's disk.
+fn mandate<S: State>(state: &mut S, key: MandateKey, terms: Option<&Terms>) -> Result<(), Guard> {
+    let (from, to, resource) = key;
+    account_of(state, from)?;
+    live(state, to)?;
+    if from == to || !resource.is_none_or(|unit| state.rules().kind(unit) == ResourceKind::Depletable) {
+        return Err(Guard::Broken("there is no such mandate".into()));
+    }
+    let before = state.mandate(key).map(Arc::clone);
+    let Some(terms) = terms else {
+        let there = before.ok_or_else(|| Guard::Broken("there is no mandate to withdraw".into()));
+        return there.and_then(|_| end_mandate(state, key));
+    };
+    positive(terms.per_call.min(terms.per_window).min(terms.window_ms))?;
+    if before.is_none() {
+        occupy(state, from, limits::MANDATE_BYTES)?;
+    }
+    state.set_mandate(key, Some(Arc::new(Mandate::given(*terms, before.as_deref()))));
+    Ok(())
+}
+
+fn end_mandate<S: State>(state: &mut S, key: MandateKey) -> Result<(), Guard> {
+    state.set_mandate(key, None);
+    occupy(state, key.0, -limits::MANDATE_BYTES)
+}
+
+/// Ends the mandates that an artifact holds: it is in other hands now, or gone.
+fn end_mandates_held<S: State>(state: &mut S, holder: Handle) -> Result<(), Guard> {
+    state.mandates_held(holder).into_iter().try_for_each(|key| end_mandate(state, key))
+}
+
+/// Keeps verdicts of a contract. They change nothing that anybody has.
+fn verdicts<S: State>(state: &mut S, contract: Handle, hits: u32, kept: &[KeptVerdict]) -> Result<(), Guard> {
+    live(state, contract)?;
+    let strange = |handle: Handle| state.artifact(handle).is_none();
+    if kept.iter().any(|kept| strange(kept.target) || strange(kept.target_owner)) {
+        return Err(Guard::Broken("a verdict is about nothing".into()));
+    }
+    state.keep_verdicts(contract, hits, kept);
+    Ok(())
+}
+
+/// Counts a use of a mandate.
+fn draw<S: State>(state: &mut S, key: MandateKey, amount: i64) -> Result<(), Guard> {
+    positive(amount)?;
+    let now = state.now();
+    let allowing = state.mandate(key).filter(|mandate| mandate.allows(amount, now).is_ok());
+    let mut mandate = Mandate::clone(
+        allowing.ok_or_else(|| Guard::Broken(format!("no mandate allows a charge of {amount}")))?,
+    );
+    mandate.draw(amount, now);
+    state.set_mandate(key, Some(Arc::new(mandate)));
+    Ok(())
 }
 
 fn change<S: State>(state: &mut S, handle: Handle, version: u32, fields: &Change) -> Result<(), Guard> {
@@ -424,7 +544,7 @@ fn own<S: State>(state: &mut S, handle: Handle, from: Handle, to: Handle) -> Res
     let artifact = live_mut(state, handle)?;
     artifact.owner = to;
     artifact.updated_at = now;
-    Ok(())
+    end_mandates_held(state, handle)
 }
 
 fn delete<S: State>(state: &mut S, handle: Handle, heir: Option<Handle>) -> Result<(), Guard> {
@@ -445,6 +565,9 @@ fn delete<S: State>(state: &mut S, handle: Handle, heir: Option<Handle>) -> Resu
         return Err(Guard::Broken(format!("artifact number {} still holds something", handle.0)));
     }
     forget_action_ids(state, handle, account)?;
+    end_mandates_held(state, handle)?;
+    state.forget_verdicts(handle);
+    state.mandates_given(handle).into_iter().try_for_each(|key| end_mandate(state, key))?;
     occupy(state, owner, remains - size)?;
     count_owned(state, owner, false)?;
     count_buried(state, owner, remains);
@@ -567,6 +690,7 @@ fn store<S: State>(
     occupy(state, owner, after - before)?;
     let artifact = live_mut(state, handle)?;
     artifact.storage_bytes += after - before;
+    artifact.stored += 1;
     match value {
         Some(value) => artifact.storage.insert(key.into(), value.clone()),
         None => artifact.storage.remove(key),

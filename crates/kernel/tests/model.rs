@@ -10,12 +10,16 @@
 
 #[path = "model/bytes.rs"]
 mod bytes;
+#[path = "model/cached.rs"]
+mod cached;
 #[path = "model/generate.rs"]
 mod generate;
 #[path = "model/interpret.rs"]
 mod interpret;
 #[path = "model/naive.rs"]
 mod naive;
+#[path = "model/naive_mandates.rs"]
+mod naive_mandates;
 #[path = "model/naive_ops.rs"]
 mod naive_ops;
 #[path = "model/parse.rs"]
@@ -29,6 +33,7 @@ mod work;
 use std::collections::{BTreeMap, BTreeSet};
 
 use oikos_kernel::{
+    op::{Action, Op},
     receipt::Receipt,
     record::{Event, EventKind, Handle, Outcome, Record},
     rules::{ResourceId, ResourceKind},
@@ -36,11 +41,11 @@ use oikos_kernel::{
     world::World,
 };
 use proptest::{collection::vec, prelude::*, test_runner::Config};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::{
     generate::{Tape, founding},
-    naive::{Fail, Model, Told},
+    naive::{Fail, Key, Model, Told},
     support::Toy,
 };
 
@@ -80,6 +85,7 @@ fn check(kind: u8, tapes: &[Vec<u16>]) {
         compare_outcome(&receipt, &ended.result, &told);
         compare_receipt(&world, &model, &receipt, &told);
         compare_worlds(&world, &model, &told);
+        compare_mandates(&world, &toy, &model, &told);
         world.audit().unwrap_or_else(|error| panic!("{error}: {told}"));
         assert_eq!(world.supply(), supply, "{told}");
     }
@@ -133,11 +139,11 @@ fn comparable(value: &Value) -> Value {
 
 fn compare_receipt(world: &World, model: &Model, receipt: &Receipt, told: &str) {
     let name = |handle: Handle| world.name(handle).to_owned();
-    let charges: BTreeMap<(String, usize), i64> = receipt
-        .charges
-        .iter()
-        .map(|charge| ((name(charge.principal), usize::from(charge.resource.0)), charge.amount))
-        .collect();
+    let mut charges: BTreeMap<(String, usize), i64> = BTreeMap::new();
+    for charge in &receipt.charges {
+        let sum = charges.entry((name(charge.principal), usize::from(charge.resource.0))).or_insert(0);
+        *sum = sum.saturating_add(charge.amount);
+    }
     assert_eq!(charges, model.charges, "charges: {told}");
     for charge in receipt.charges.iter().filter(|charge| charge.resource == ResourceId::CPU) {
         // No op costs CPU in these worlds: all of it is for work, and all work is charged.
@@ -175,6 +181,35 @@ fn told_of(world: &World, event: &Event) -> Told {
         amount: event.amount,
         resource: event.resource.map(|resource| world.rules().resource_name(resource).into()),
         detail: event.detail.clone().filter(|_| event.kind != EventKind::ContractError),
+    }
+}
+
+/// As queries show them to an observer.
+fn compare_mandates(world: &World, toy: &Toy, model: &Model, told: &str) {
+    for (who, art) in model.state.arts.iter().filter(|(_, art)| art.standing && !art.deleted) {
+        let given = |key: &Key| key.0 == *who;
+        if !model.state.mandates.keys().any(given) && !art.id.starts_with('a') {
+            continue;
+        }
+        let query = json!({ "op": "query", "what": "mandates", "of": who });
+        let Op::Query(query) = Action::parse(query).unwrap().ops.remove(0).op else { panic!("a query") };
+        let Outcome::Done(shown) = toy.observe(world, query) else { panic!("{told}") };
+        let mut found: Vec<(&str, &str, i64, i64)> = Vec::new();
+        for row in shown.value()["given"].as_array().unwrap() {
+            let (to, unit) = (row["to"].as_str().unwrap(), row["resource"].as_str().unwrap());
+            found.push((to, unit, row["used"].as_i64().unwrap(), row["left"].as_i64().unwrap()));
+        }
+        found.sort_unstable();
+        let all = model.state.mandates.iter().filter(|(key, _)| given(key));
+        let mut expected: Vec<(&str, &str, i64, i64)> = all
+            .map(|((_, to, resource), mandate)| {
+                let unit = resource.map_or("scrip", |at| &model.rules.resources[at].name);
+                let used = mandate.used(model.now);
+                (to.as_str(), unit, used, (mandate.per_window - used).clamp(0, mandate.per_call))
+            })
+            .collect();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "mandates of `{who}`: {told}");
     }
 }
 

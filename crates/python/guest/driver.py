@@ -97,7 +97,7 @@ def plain_key(key, path):
 # The functions of the host.
 
 HOST_FUNCTIONS = """
-    noop read write edit delete invoke run transfer transfer_ownership set_contract store query sleep mint charge
+    noop read write edit delete invoke run transfer transfer_ownership set_contract store query sleep mint charge mandate
     attempt get_balance pay storage_get storage_set storage_delete storage_list call_llm get_artifact_info
 """.split()
 LEDGER_FUNCTIONS = """

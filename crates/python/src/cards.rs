@@ -17,31 +17,33 @@ pub(crate) fn mark(cards: &mut [u8], from: usize, length: usize) {
     }
 }
 
+/// Cards that are looked at together: most have none that is marked.
+const BLOCK: usize = 64;
+
+/// The blocks of a memory's cards that have a mark, with their places. A memory has whole blocks.
+fn marked(cards: &mut [u8], memory_bytes: usize) -> impl Iterator<Item = (usize, &mut [u8; BLOCK])> {
+    let cards = cards.get_mut(..memory_bytes >> GRAIN_BITS).unwrap_or_default();
+    let blocks = cards.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate();
+    blocks.filter(|(_, block)| block.iter().fold(0, |any, card| any | card) != 0)
+}
+
 /// How many pages of a memory are marked.
-pub(crate) fn pages(cards: &[u8], memory_bytes: usize) -> usize {
-    let cards = cards.get(..memory_bytes >> GRAIN_BITS).unwrap_or_default();
-    cards.as_chunks::<4>().0.iter().filter(|page| **page != [0; 4]).count()
+pub(crate) fn pages(cards: &mut [u8], memory_bytes: usize) -> usize {
+    let pages = |block: &[u8; BLOCK]| block.as_chunks::<4>().0.iter().filter(|page| **page != [0; 4]).count();
+    marked(cards, memory_bytes).map(|(_, block)| pages(block)).sum()
 }
 
 /// The ranges of memory whose cards are marked, in their order, as far as the memory reaches; the cards are cleared.
 pub(crate) fn take(cards: &mut [u8], memory_bytes: usize, ranges: &mut Vec<std::ops::Range<usize>>) {
-    let cards = cards.get_mut(..memory_bytes >> GRAIN_BITS).unwrap_or_default();
-    let (words, _) = cards.as_chunks_mut::<8>();
-    for (at, word) in words.iter_mut().enumerate() {
-        if *word == [0; 8] {
-            continue;
-        }
-        for (card, marked) in word.iter().enumerate() {
-            if *marked == 0 {
-                continue;
-            }
-            let from = (8 * at + card) << GRAIN_BITS;
+    for (at, block) in marked(cards, memory_bytes) {
+        for (card, _) in block.iter().enumerate().filter(|(_, mark)| **mark != 0) {
+            let from = (BLOCK * at + card) << GRAIN_BITS;
             let to = (from + (1 << GRAIN_BITS) + REACH_BYTES).min(memory_bytes);
             match ranges.last_mut() {
                 Some(last) if last.end >= from => last.end = to,
                 Some(_) | None => ranges.push(from..to),
             }
         }
-        *word = [0; 8];
+        *block = [0; BLOCK];
     }
 }

@@ -94,7 +94,9 @@ impl Prepared {
             return;
         }
         self.put_back(&mut instance);
-        if cfg!(debug_assertions) && self.taken_back.fetch_add(1, Ordering::Relaxed) % COMPARED_EVERY == 0 {
+        if cfg!(debug_assertions)
+            && self.taken_back.fetch_add(1, Ordering::Relaxed).is_multiple_of(COMPARED_EVERY)
+        {
             self.compare(&mut instance);
         }
         self.kept().push(instance);

@@ -1,4 +1,4 @@
-//! Running the driver: in an instance that is as the snapshot left it, as a future that is suspended at every host call.
+//! Running the driver: in an instance that is as the snapshot left it, as a future that is suspended at host calls.
 
 use std::{
     future::Future,
@@ -240,12 +240,13 @@ struct Used {
     memory_refused: bool,
 }
 
-fn used(store: impl wasmtime::AsContext<Data = Host>) -> Used {
+fn used(mut store: impl wasmtime::AsContextMut<Data = Host>) -> Used {
     let left = fuel_left(&store);
+    let (cards, memory_bytes) = (store.as_context().data().cards, store.as_context().data().memory_bytes);
+    let cards = cards.map(|cards| cards.data_mut(store.as_context_mut())).unwrap_or_default();
+    let written = cards::pages(cards, memory_bytes).saturating_mul(cards::PAGE_BYTES);
     let store = store.as_context();
     let host = store.data();
-    let cards = host.cards.map(|cards| cards.data(store)).unwrap_or_default();
-    let written = cards::pages(cards, host.memory_bytes).saturating_mul(cards::PAGE_BYTES);
     let memory_bytes = written.saturating_sub(EVERY_RUN_BYTES);
     let most = host.memory_max - host.snapshot_bytes;
     Used {
@@ -303,7 +304,7 @@ impl std::fmt::Debug for Waiting {
 impl Ended {
     fn into_step(self, home: &Prepared) -> Step {
         let Self { result, mut instance } = self;
-        let Used { fuel, memory_bytes, memory_refused } = used(&instance.store);
+        let Used { fuel, memory_bytes, memory_refused } = used(&mut instance.store);
         let host = instance.store.data_mut();
         let output = std::mem::take(&mut host.output);
         let outcome = match result {
@@ -399,7 +400,7 @@ pub(crate) fn linker(module: &Module) -> wasmtime::Result<Linker<Host>> {
             charge(&mut caller, length)?;
             let guest = Guest::new(&mut caller).map_err(bad_pointer)?;
             let called = guest.read(at, length.cast_unsigned() as usize).map_err(bad_pointer)?.to_vec();
-            let used = used(&caller);
+            let used = used(&mut caller);
             if used.memory_refused {
                 return Err(wasmtime::Error::new(Full));
             }

@@ -100,17 +100,17 @@ impl AutonomousScheduler {
                 counter.wait(None, sequencer)?;
                 continue;
             }
-            let next = sequencer.next_turn().filter(|(due, _)| *due < end);
+            let next = next(sequencer).filter(|next| next.due() < end);
             match sequencer.clock() {
                 ClockKind::Virtual => match next {
-                    Some((due, _)) => sequencer.set_now(due),
+                    Some(next) => sequencer.set_now(next.due()),
                     None => {
                         sequencer.set_now(end);
                         return Ok(true);
                     }
                 },
                 ClockKind::Wall => {
-                    let instant = next.map_or(end, |(due, _)| due);
+                    let instant = next.map_or(end, Next::due);
                     let left = sequencer.until(instant);
                     if !left.is_zero() {
                         progress(sequencer);
@@ -126,14 +126,43 @@ impl AutonomousScheduler {
                     self.lateness.add(sequencer.since(instant));
                 }
             }
-            if let Some((_, agent)) = next {
-                turn(sequencer, agent, beside)?;
+            match next {
+                Some(Next::Turn(_, agent)) => turn(sequencer, agent, beside)?,
+                Some(Next::Due(_, artifact)) => sequencer.run_due(artifact)?,
+                None => {}
             }
             turns = turns.wrapping_add(1);
             if turns.is_multiple_of(TURNS_PER_PROGRESS) {
                 progress(sequencer);
             }
         }
+    }
+}
+
+/// The next thing that happens.
+#[derive(Clone, Copy)]
+enum Next {
+    /// Something is due in the library.
+    Due(Time, Handle),
+    /// The turn of an agent.
+    Turn(Time, Handle),
+}
+
+impl Next {
+    fn due(self) -> Time {
+        match self {
+            Self::Due(due, _) | Self::Turn(due, _) => due,
+        }
+    }
+}
+
+/// The next thing: at one instant the library comes before any turn.
+fn next(sequencer: &Sequencer) -> Option<Next> {
+    let turn = sequencer.next_turn().map(|(due, agent)| Next::Turn(due, agent));
+    let due = sequencer.world().next_due().map(|(due, artifact)| Next::Due(due, artifact));
+    match (due, turn) {
+        (Some(due), Some(turn)) if turn.due() < due.due() => Some(turn),
+        (due, turn) => due.or(turn),
     }
 }
 

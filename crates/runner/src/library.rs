@@ -3,23 +3,30 @@
 use oikos_kernel::{founding::Founder, op};
 use serde_json::Value;
 
-/// Services: id, code, interface as JSON.
+/// A service: id, code, interface as JSON.
+macro_rules! service {
+    ($name:literal) => {
+        (
+            concat!("genesis_", $name),
+            include_str!(concat!("../../../genesis/", $name, ".py")),
+            include_str!(concat!("../../../genesis/", $name, ".json")),
+        )
+    };
+}
+
+/// The services, in the order in which they are founded.
 const SERVICES: &[(&str, &str, &str)] = &[
-    (
-        "genesis_ledger",
-        include_str!("../../../genesis/ledger.py"),
-        include_str!("../../../genesis/ledger.json"),
-    ),
-    (
-        "genesis_event_log",
-        include_str!("../../../genesis/event_log.py"),
-        include_str!("../../../genesis/event_log.json"),
-    ),
-    (
-        "genesis_rights_registry",
-        include_str!("../../../genesis/rights_registry.py"),
-        include_str!("../../../genesis/rights_registry.json"),
-    ),
+    service!("ledger"),
+    service!("event_log"),
+    service!("rights_registry"),
+    service!("escrow"),
+    service!("vote"),
+    service!("debt"),
+    service!("mint"),
+    service!("scorer"),
+    service!("store"),
+    service!("tasks"),
+    service!("market"),
 ];
 
 /// Pages of the handbook that are written by hand; `handbook_ops` is made from the table of ops.
@@ -29,7 +36,20 @@ const HANDBOOK: &[(&str, &str)] = &[
     ("handbook_contracts", include_str!("../../../genesis/handbook/contracts.md")),
     ("handbook_code", include_str!("../../../genesis/handbook/code.md")),
     ("handbook_resources", include_str!("../../../genesis/handbook/resources.md")),
+    ("handbook_institutions", include_str!("../../../genesis/handbook/institutions.md")),
 ];
+
+/// Whether an artifact of the library acts by itself when it is due.
+#[must_use]
+pub(crate) fn acts_by_itself(founder: &Founder) -> bool {
+    founder.code.as_deref().is_some_and(|code| code.contains("\ndef due("))
+}
+
+/// Whether code of the library is that of a contract.
+#[must_use]
+pub(crate) fn decides(code: &str) -> bool {
+    code.contains("\ndef check_permission(")
+}
 
 /// The library, in the order in which it is founded.
 #[must_use]

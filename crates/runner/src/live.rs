@@ -6,6 +6,7 @@ use oikos_journal::{Journal, JournalError, Note};
 use oikos_kernel::{
     code::Entry,
     founding::Founding,
+    id::reserved_prefix,
     record::Cause,
     refusal::Refusal,
     time::{Time, format_duration_ms},
@@ -123,6 +124,11 @@ impl Live {
         let mut looked_at: Option<(Arc<str>, bool)> = None;
         for founder in &mut file.founding.founders {
             let Some(code) = &founder.code else { continue };
+            // The library's own code is known, and its tests run all of it.
+            if reserved_prefix(&founder.id).is_some() {
+                founder.decides = library::decides(code);
+                continue;
+            }
             // Agents made by `count` share their code.
             let known = looked_at.as_ref().filter(|(last, _)| Arc::ptr_eq(last, code) || last == code);
             let decides = match known {

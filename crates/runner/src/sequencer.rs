@@ -28,6 +28,7 @@ use crate::{
     drive::{drive, drive_on},
     error::RunError,
     request::{Act, Shown},
+    stop::Stop,
     view::View,
     writer::{Bell, JournalGuard, Release, Writer},
 };
@@ -369,6 +370,36 @@ impl Sequencer {
         let output = finished.output.clone();
         let cause = Cause::Act { actor, action: recorded, action_id, output };
         self.record(cause, finished)
+    }
+
+    /// Runs one thing that is due in the library: its own record, borne by the library.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn run_due(&mut self, artifact: Handle) -> Result<(), RunError> {
+        self.check()?;
+        let (world, now) = (&self.world, self.now);
+        let seed = derive(world.rules().seed, "due", world.name(artifact), world.seq() + 1);
+        let begin = |()| Transaction::due(world, artifact, now, seed);
+        let refused = |refusal| Finished::nothing_done(Outcome::Refused(Box::new(refusal)));
+        let mut finished = drive(&*self.interpreter.sandbox, (), begin)?.unwrap_or_else(refused);
+        let output = std::mem::take(&mut finished.output);
+        self.record(Cause::Due { artifact, output }, finished).map(|_| ())
+    }
+
+    /// Runs all that is due in the library by now, until somebody asks to stop.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn run_dues(&mut self, stop: &Stop) -> Result<(), RunError> {
+        self.bring_up()?;
+        while let Some((_, artifact)) = self.world.next_due().filter(|(due, _)| *due <= self.now) {
+            if stop.is_asked() {
+                break;
+            }
+            self.run_due(artifact)?;
+        }
+        Ok(())
     }
 
     fn principal(&self, id: &str) -> Result<Handle, Refusal> {

@@ -84,6 +84,10 @@ impl TickScheduler {
                 if !self.wait(sequencer, number, counter, stop)? {
                     return Ok(false);
                 }
+                sequencer.run_dues(stop)?;
+                if stop.is_asked() {
+                    return Ok(false);
+                }
                 sequencer.set_in_tick(true);
                 sequencer.mark(Cause::Tick { number })?;
                 Box::new(sequencer.world().clone())

@@ -5,7 +5,7 @@ use oikos_agents::{Decision, Mind, decide};
 use oikos_kernel::{
     json::Json,
     limits,
-    record::{Cause, Charge, Event, Handle, Outcome, Thought, Woke},
+    record::{Cause, Charge, Event, Handle, Outcome, Spending, Thought, Woke},
     refusal::{Code, Refusal},
     rules::ResourceId,
     seed::derive,
@@ -62,7 +62,13 @@ pub(crate) fn think_with(
     now: Time,
 ) -> Thinking {
     let outcome = Outcome::Done(mind.step(world, agent, now, seed_of(world, agent, turn)).into());
-    let charges = vec![Charge { principal: agent, resource: ResourceId::CPU, amount: 1, work: 0 }];
+    let charges = vec![Charge {
+        principal: agent,
+        resource: ResourceId::CPU,
+        amount: 1,
+        work: 0,
+        of: Spending::Thought,
+    }];
     Thinking::of(world, agent, turn, now, Finished { charges, ..Finished::nothing_done(outcome) })
 }
 

@@ -163,7 +163,32 @@ fn what_is_not_in_this_version_says_so() {
         ("[execution]\nworkers = 0", "`workers` must be an integer of at least 1, not 0 | w.toml:2"),
         ("[execution]\nworkers = 1025", "`workers` must be an integer from 1 to 1024"),
         ("[execution]\nworkers = 'all'", "`workers` must be an integer"),
-        ("[permissions]\nmode = 'policy'", "not in this version | mode = \"contracts\""),
+    ]);
+}
+
+#[test]
+fn a_policy_is_kept_where_policies_decide() {
+    let artifact = |policy: &str| {
+        format!(
+            "[[agents]]\nid = 'a'\ncode = 'def step(o): return None'\n[[artifacts]]\nid = 'x'\nowner = 'a'\n{policy}\n"
+        )
+    };
+    let policies = |policy: &str| format!("[permissions]\nmode = 'policy'\n{}", artifact(policy));
+    assert!(
+        read(&policies("policy = { allow_read = ['a'], read_price = 2, invoke_price = 3 }"), &[]).is_ok()
+    );
+    assert!(read(&artifact("policy = { invoke_price = 3 }"), &[]).is_ok());
+    refused(&[
+        (&artifact("policy = { read_price = 2 }"), "in this world contracts decide | def check_permission"),
+        (
+            &policies("policy = { alow_read = [] }"),
+            "`policy` has no field `alow_read` | did you mean `allow_read`?",
+        ),
+        (&policies("policy = 5"), "`policy` must be an object"),
+        (
+            &policies("price = 1\npolicy = { invoke_price = 2 }"),
+            "`price` and `policy.invoke_price` are the same key",
+        ),
     ]);
 }
 
@@ -223,6 +248,55 @@ fn code_that_is_no_python_is_named_with_its_line() {
         .expect_err("the code is not");
     let error = error.to_string();
     assert!(error.contains("`a`") && error.contains("SyntaxError"), "{error}");
+}
+
+#[test]
+fn the_institutions_of_a_world_are_read_where_they_stand() {
+    refused(&[
+        ("[mint]\nevery = 20", "`every` must say of what, not 20 | write \"20t\" for ticks | w.toml:2:9"),
+        ("[mint]\nevery = 'soon'", "`every` must be a duration such as \"1h\", or ticks such as \"20t\""),
+        ("[mint]\nevery = '0t'", "`every` must be a duration"),
+        ("[mint]\nevery = '-1t'", "`every` must be a duration"),
+        ("[mint]\nevery = '9223372036854775807t'", "`every` must be a duration"),
+        ("[mint]\nevery = '0s'", "`every` must be a duration"),
+        ("[mint]\nslots = 0", "`slots` must be an integer of at least 1"),
+        ("[mint]\nslots = 101", "`slots` must be an integer from 1 to 100, not 101"),
+        ("[mint]\nreserve = 0", "`reserve` must be an integer of at least 1"),
+        ("[mint]\nratio = 0", "`ratio` must be an integer of at least 1"),
+        ("[mint]\nmin_price = 0", "`min_price` must be an integer of at least 1"),
+        ("[mint]\nsharing = 'some'", "equal"),
+        ("[mint]\nscorer = 'nobody'", "there is no artifact `nobody` | w.toml:2:10"),
+        ("[mint]\nscorer = 'handbook_start'", "`handbook_start` has no code that could score"),
+        ("[mint]\nauthorities = ['nobody']", "there is no artifact `nobody`"),
+        ("[mint]\nslot = 1", "did you mean `slots`?"),
+        ("[market]\nlots = { gold = 5 }", "this world has no resource `gold`"),
+        ("[market]\nlots = { cpu = '0s' }", "an amount of at least 1"),
+        ("[market]\nlots = 5", "`lots` must be a table of amounts"),
+    ]);
+    let content = |text: &str, id: &str| {
+        let file = read(text, &[]).expect("the file is fine");
+        let founder = file.founding.founders.into_iter().find(|founder| founder.id == id);
+        founder.expect("it is of the library").content.to_value().to_string()
+    };
+    assert_eq!(
+        content("", "genesis_mint"),
+        r#"{"every_ms":3600000,"slots":1,"reserve":1,"ratio":10,"scorer":"genesis_scorer","sharing":"equal"}"#
+    );
+    let ticks = "[execution]\ntick_duration = '90s'\n[mint]\nevery = '20t'\nsharing = 'burn'\nmin_price = 7";
+    assert!(content(ticks, "genesis_mint").starts_with(r#"{"every_ms":1800000,"#));
+    assert_eq!(content(ticks, "genesis_scorer"), r#"{"min_price":7}"#);
+    assert_eq!(
+        content("[market]\nlots = { disk = '2 kB' }", "genesis_market"),
+        r#"{"lots":{"cpu":1000,"disk":2000}}"#
+    );
+    let authorities = |text: &str| read(text, &[]).expect("the file is fine").founding.rules.mint_authorities;
+    assert_eq!(authorities(""), ["genesis_mint"]);
+    assert_eq!(authorities("[mint]\nauthorities = []"), [""; 0]);
+    // An interface in a world file is held to the same words as one in an op.
+    let text = "[[artifacts]]\nid = 'a'\nhas_standing = true\ninterface = [{ name = 'f', inputSchema = { pattern = 'x' } }]";
+    let error = Live::found(read(text, &[]).expect("it is read"), Journal::in_memory);
+    let error = error.expect_err("its schema would not be checked").to_string();
+    assert!(error.contains("the word `pattern` is not checked here"), "{error}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The costs of code, in units of work and in CPU time: fresh runs of a trivial function, a contract's check with one
-//! question, an agent's step of fifty lines, and compiling. `cargo bench -p oikos-sandbox --bench code`
+//! question, an agent's step of fifty lines, and compiling; and the memory of a call that waits.
+//! `cargo bench -p oikos-sandbox --bench code`
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a bench may stop")]
 
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 
 const ROUNDS: usize = 10;
 const RUNS: u32 = 300;
+const SUSPENDED: u64 = 200;
 
 const TRIVIAL: &str = "def run(x):\n    return x + 1\n";
 const RAISES: &str = "def run(x):\n    return x['a']\n";
@@ -100,6 +102,19 @@ fn main() {
         }
     });
     println!("compiling 50 lines: {:?}", time / 20);
+    let before = anonymous_bytes();
+    let waiting: Vec<_> = (0..SUSPENDED)
+        .map(|_| sandbox.start(call(CHECK, Entry::Check, json!(["a", "write", "a", {}]))).suspended)
+        .collect();
+    let each = anonymous_bytes().saturating_sub(before) / SUSPENDED;
+    println!("a suspended call: {each} bytes, of {} calls", waiting.len());
+}
+
+/// The memory of this process that no file holds, in bytes.
+fn anonymous_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap_or_default();
+    line.trim_end_matches("kB").trim().parse::<u64>().unwrap_or(0) * 1_024
 }
 
 fn call(source: &str, entry: Entry, args: Value) -> CodeCall {

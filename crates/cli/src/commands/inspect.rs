@@ -8,7 +8,7 @@ use oikos_runner::kernel::{
     resource::{ResourceId, ResourceKind},
     world::{Agent, World},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Usage;
 use crate::{
@@ -50,6 +50,10 @@ fn row(world: &World, handle: Handle, what: &str) -> Value {
     if what == "artifacts" {
         map.insert("version".into(), artifact.version().into());
         map.insert("size".into(), artifact.size().into());
+        if let Some((hits, asked)) = world.verdicts(handle) {
+            // Of a contract that lets verdicts be used again: how often that was, and how often it was asked.
+            map.insert("verdicts".into(), json!({ "used_again": hits, "asked": asked }));
+        }
     }
     if let Some(agent) = world.agent(handle) {
         map.insert("state".into(), agent.state().into());

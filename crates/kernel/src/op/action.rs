@@ -115,7 +115,7 @@ fn finish(kind: OpKind, map: Map<String, Value>) -> Result<(Planned, Option<Stri
     let max_spend: Option<Natural> = fields.take("max_spend")?;
     let max_resources: Option<Amounts> = fields.take("max_resources")?;
     let action_id: Option<ActionId> = fields.take("action_id")?;
-    let op = Op::take(kind, &mut fields)?.ok_or_else(|| unsupported(kind))?;
+    let op = Op::take(kind, &mut fields)?;
     let planned = Planned { op, max_spend: max_spend.map(|amount| amount.0), max_resources };
     Ok((planned, action_id.map(|id| id.0.as_ref().to_owned())))
 }

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     id::{Id, nearest},
-    json::{Json, Unfit, check, text_bytes},
+    interface,
+    json::{Json, Unfit, check, found, text_bytes},
     limits,
     record::Pays,
     refusal::{Code, Refusal},
@@ -132,20 +133,7 @@ impl<T: Given> FieldType for OrNull<T> {
     }
 }
 
-/// How a value is called in a message.
-fn found(value: &Value) -> String {
-    match value {
-        Value::Null => "null".into(),
-        Value::Bool(value) => format!("the boolean {value}"),
-        Value::Number(value) => format!("the number {value}"),
-        Value::String(text) if text.chars().count() <= 40 => format!("the string {text:?}"),
-        Value::String(text) => format!("a string of {} bytes", text.len()),
-        Value::Array(_) => "an array".into(),
-        Value::Object(_) => "an object".into(),
-    }
-}
-
-fn wrong(name: &str, expected: &str, value: &Value) -> Refusal {
+pub(super) fn wrong(name: &str, expected: &str, value: &Value) -> Refusal {
     Refusal::invalid(format!("`{name}` must be {expected}, not {}", found(value)))
 }
 
@@ -331,6 +319,22 @@ impl<const MOST: usize> Given for Word<MOST> {
     }
 }
 
+/// A remark: text with a limit on its characters, which may be empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark<const MOST: usize>(pub Arc<str>);
+
+impl<const MOST: usize> Given for Remark<MOST> {
+    fn given(name: &str, value: Value) -> Result<Self, Refusal> {
+        let text = text(name, value)?;
+        let chars = text.chars().count();
+        if chars > MOST { Err(too_large(name, "characters", MOST, chars)) } else { Ok(Self(text.into())) }
+    }
+
+    fn given_schema() -> Value {
+        json!({ "type": "string", "maxLength": MOST })
+    }
+}
+
 /// A method's name.
 pub type Method = Word<{ limits::METHOD_CHARS_MAX }>;
 /// A client's id of an action.
@@ -380,21 +384,15 @@ pub struct Interface(pub Json);
 impl Given for Interface {
     fn given(name: &str, value: Value) -> Result<Self, Refusal> {
         bounded(name, &value, limits::INTERFACE_BYTES_MAX)?;
-        let Value::Array(tools) = &value else {
-            return Err(wrong(name, "an array of tools", &value));
-        };
-        for tool in tools {
-            if tool.get("name").and_then(Value::as_str).is_none_or(str::is_empty) {
-                return Err(Refusal::invalid(format!("`{name}`: each tool must be an object with a `name`")));
-            }
-        }
+        interface::check(name, &value)?;
         Ok(Self(value.into()))
     }
 
     fn given_schema() -> Value {
         json!({ "type": "array", "items": { "type": "object", "required": ["name"], "properties": {
             "name": { "type": "string" }, "description": { "type": "string" },
-            "inputSchema": { "type": "object" }, "price": { "type": "integer", "minimum": 0 } } } })
+            "inputSchema": { "type": "object" }, "deposit": { "type": "integer", "minimum": 0 },
+            "price": { "type": "integer", "minimum": 0 } } } })
     }
 }
 
@@ -432,88 +430,6 @@ impl<const MOST: usize> Given for Ids<MOST> {
 
     fn given_schema() -> Value {
         json!({ "type": "array", "items": Id::given_schema(), "maxItems": MOST, "uniqueItems": true })
-    }
-}
-
-/// One thing that is sent along with an invocation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gift {
-    /// An artifact.
-    Artifact(Id),
-    /// Some of a resource: balance, rate or quota, whichever its kind has.
-    Resource {
-        /// Of which resource.
-        resource: Word<64>,
-        /// How much, in base units.
-        amount: Amount,
-    },
-}
-
-/// The gifts sent along with an invocation: artifacts by their ids, and amounts of resources.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Gifts(pub Vec<Gift>);
-
-impl Given for Gifts {
-    fn given(name: &str, value: Value) -> Result<Self, Refusal> {
-        let mut gifts: Vec<Gift> = Vec::new();
-        for (at, item) in list(name, value, limits::GIVE_MAX)?.into_iter().enumerate() {
-            let gift = Gift::given(&format!("{name}[{at}]"), item)?;
-            if gifts.iter().any(|other| other.word() == gift.word()) {
-                return Err(Refusal::invalid(format!("`{name}` names {} twice", gift.word())));
-            }
-            gifts.push(gift);
-        }
-        Ok(Self(gifts))
-    }
-
-    fn given_schema() -> Value {
-        let resource = json!({ "type": "object", "required": Gift::KEYS, "additionalProperties": false,
-            "properties": { "resource": Word::<64>::given_schema(), "amount": Amount::given_schema() } });
-        let gift = json!({ "anyOf": [Id::given_schema(), resource] });
-        json!({ "type": "array", "items": gift, "maxItems": limits::GIVE_MAX, "uniqueItems": true })
-    }
-}
-
-impl Gift {
-    const KEYS: [&str; 2] = ["resource", "amount"];
-
-    fn given(name: &str, value: Value) -> Result<Self, Refusal> {
-        match value {
-            Value::String(_) => Id::given(name, value).map(Self::Artifact),
-            Value::Object(mut map) => {
-                let (resource, amount) = (map.remove("resource"), map.remove("amount"));
-                if let Some(key) = map.keys().next() {
-                    return Err(unknown_key(name, key, &Self::KEYS));
-                }
-                Ok(Self::Resource {
-                    resource: FieldType::take(&format!("{name}.resource"), resource)?,
-                    amount: FieldType::take(&format!("{name}.amount"), amount)?,
-                })
-            }
-            other => {
-                let expected = "an artifact's id or {\"resource\": …, \"amount\": …}";
-                Err(wrong(name, expected, &other))
-            }
-        }
-    }
-
-    /// The artifact or the resource it gives, in words: two gifts with the same word are of the same thing.
-    fn word(&self) -> String {
-        match self {
-            Self::Artifact(id) => format!("`{id}`"),
-            Self::Resource { resource, .. } => format!("the resource `{}`", resource.0),
-        }
-    }
-
-    /// As the code that receives it sees it.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        match self {
-            Self::Artifact(id) => id.as_str().into(),
-            Self::Resource { resource, amount } => {
-                json!({ "resource": &*resource.0, "amount": amount.0 })
-            }
-        }
     }
 }
 
@@ -601,6 +517,17 @@ words! {
     }
 }
 
+impl Permission {
+    /// The word by which contracts are asked.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Execute => Self::Invoke.as_str(),
+            Self::Read | Self::Write | Self::Invoke | Self::Delete | Self::Transfer => self.as_str(),
+        }
+    }
+}
+
 words! {
     /// The subjects of queries.
     What {
@@ -628,6 +555,14 @@ words! {
         Permission = "permission",
         /// The posted price of an invocation.
         Price = "price",
+        /// The cost of an invocation, and whether it would be allowed, without acting.
+        Quote = "quote",
+        /// The mandates that somebody gave and holds.
+        Mandates = "mandates",
+        /// The counted facts of an artifact or a principal.
+        Reputation = "reputation",
+        /// The customers of an artifact.
+        Customers = "customers",
     }
 }
 

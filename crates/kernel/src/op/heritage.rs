@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::{OpKind, field::integer};
-use crate::refusal::{Code, Refusal};
+use super::OpKind;
+use crate::refusal::Refusal;
 
 /// Words of ops: `(theirs, ours)`.
 const OPS: &[(&str, OpKind)] = &[
@@ -57,18 +57,8 @@ const FIELDS: &[Renamed] = &[
 const DROPPED: &[(&str, &[OpKind], &str)] = &[
     ("executable", &[OpKind::Write], "whether there is code; it may not say otherwise than `code` does"),
     ("can_execute", &[OpKind::Write], "the same"),
-    (
-        "policy",
-        &[OpKind::Write],
-        "one that says what `genesis_contract_freeware` says is dropped, its `invoke_price` sets `price`; any other is `unsupported`, and the refusal shows the contract that does the same",
-    ),
     ("reasoning", &OpKind::ALL, "text for the reader of the journal"),
 ];
-
-/// The keys of a `policy`.
-const POLICY_LISTS: [(&str, &str); 3] =
-    [("allow_read", "read"), ("allow_write", "write"), ("allow_invoke", "invoke")];
-const POLICY_PRICES: [&str; 2] = ["read_price", "invoke_price"];
 
 /// The op of a word of either spelling, in whatever case: `read`, `READ_ARTIFACT`, `TransferOwnership`.
 pub(super) fn op(word: &str) -> Option<OpKind> {
@@ -88,7 +78,7 @@ pub(super) fn op(word: &str) -> Option<OpKind> {
 /// Replaces the fields of their spelling by ours.
 ///
 /// # Errors
-/// `invalid_argument` where they contradict others, `unsupported` for a policy that only a contract can be.
+/// `invalid_argument` where they contradict others.
 pub(super) fn translate(kind: OpKind, fields: &mut Map<String, Value>) -> Result<(), Refusal> {
     for Renamed { theirs, ours, .. } in FIELDS.iter().filter(|field| field.of.contains(&kind)) {
         let Some(value) = fields.shift_remove(*theirs) else {
@@ -107,7 +97,6 @@ pub(super) fn translate(kind: OpKind, fields: &mut Map<String, Value>) -> Result
             continue;
         };
         match *name {
-            "policy" => policy(&value, fields)?,
             "reasoning" => match value {
                 Value::String(_) | Value::Null => {}
                 _ => return Err(Refusal::invalid("`reasoning` must be a string")),
@@ -132,71 +121,6 @@ fn executable(name: &str, value: &Value, fields: &Map<String, Value>) -> Result<
         }
         (true, Some(true) | None) | (false, Some(false) | None) => Ok(()),
     }
-}
-
-/// A policy that says what the default contract says is dropped; its price of an invocation is the artifact's.
-fn policy(policy: &Value, fields: &mut Map<String, Value>) -> Result<(), Refusal> {
-    let map = match policy {
-        Value::Null => return Ok(()),
-        Value::Object(map) => map,
-        _ => return Err(Refusal::invalid("`policy` must be an object")),
-    };
-    let known: Vec<&str> = POLICY_LISTS.iter().map(|(list, _)| *list).chain(POLICY_PRICES).collect();
-    if let Some(key) = map.keys().find(|key| !known.contains(&key.as_str())) {
-        return Err(super::field::unknown_key("policy", key, &known));
-    }
-    let price =
-        |name: &str| map.get(name).map(|value| integer(&format!("policy.{name}"), value, 0)).transpose();
-    let (read_price, invoke_price) = (price("read_price")?.unwrap_or(0), price("invoke_price")?);
-    let mut lists = Map::new();
-    for (key, action) in POLICY_LISTS {
-        lists.insert(action.into(), list(key, map.get(key), action != "write")?);
-    }
-    let open = json!({ "read": ["*"], "write": [], "invoke": ["*"] });
-    if read_price > 0 || Value::Object(lists.clone()) != open {
-        return Err(Refusal::new(
-            Code::Unsupported,
-            "in this world contracts decide who may do what, not a `policy`",
-        )
-        .hint(format!(
-            "write an artifact with this code and name it as `access_contract`:\n{}",
-            contract(&lists, read_price)
-        )));
-    }
-    if let Some(price) = invoke_price
-        && let Some(other) = fields.insert("price".into(), price.into())
-        && other != price
-    {
-        return Err(Refusal::invalid("`price` and `policy.invoke_price` are the same field"));
-    }
-    Ok(())
-}
-
-/// A list of ids; what is not given is open, or the owner's.
-fn list(key: &str, value: Option<&Value>, open: bool) -> Result<Value, Refusal> {
-    let wrong = || Refusal::invalid(format!("`policy.{key}` must be an array of ids, or of \"*\""));
-    match value {
-        None | Some(Value::Null) => Ok(if open { json!(["*"]) } else { json!([]) }),
-        Some(Value::Array(ids)) if ids.iter().any(|id| id == "*") => Ok(json!(["*"])),
-        Some(Value::Array(ids)) if ids.iter().all(Value::is_string) => Ok(Value::Array(ids.clone())),
-        Some(_) => Err(wrong()),
-    }
-}
-
-/// The contract that does what a policy says.
-fn contract(lists: &Map<String, Value>, read_price: i64) -> String {
-    let mut text = String::from("def check_permission(caller, action, target, context, ledger):\n");
-    text.push_str("    if caller == context[\"owner\"]:\n        return {\"allowed\": True, \"reason\": \"the owner may\"}\n");
-    let lists = Value::Object(lists.clone());
-    let _ = writeln!(text, "    allowed = {lists}.get(action, [])");
-    text.push_str("    may = \"*\" in allowed or caller in allowed\n");
-    let cost = if read_price > 0 {
-        format!(", \"cost\": {read_price} if action == \"read\" else 0")
-    } else {
-        String::new()
-    };
-    let _ = write!(text, "    return {{\"allowed\": may, \"reason\": \"who is listed may\"{cost}}}");
-    text
 }
 
 /// The table as Markdown, for the documentation.

@@ -5,6 +5,8 @@
 
 // Its parts:
 mod field;
+mod gift;
+mod policy;
 mod wait;
 // Built on it:
 mod heritage;
@@ -19,11 +21,13 @@ use self::field::Fields;
 pub use self::{
     action::{Action, Planned},
     field::{
-        ActionId, Amount, Amounts, Args, Content, Data, Duration, Field, FieldType, Gift, Gifts, Ids,
-        Interface, Keep, Key, Method, Natural, Object, OrNull, Part, Permission, Source, Stored, Text, What,
-        Word, beyond, bounded,
+        ActionId, Amount, Amounts, Args, Content, Data, Duration, Field, FieldType, Ids, Interface, Keep,
+        Key, Method, Natural, Object, OrNull, Part, Permission, Remark, Source, Stored, Text, What, Word,
+        beyond, bounded,
     },
+    gift::{Gift, Gifts},
     heritage::heritage,
+    policy::Policy,
     query::{QUERIES, QuerySpec, answers, queries},
     schema::{reference, schema},
     wait::{AnyOf, EventType, Fitting, Level, Waiting},
@@ -100,10 +104,9 @@ macro_rules! ops {
                 match self { $( Self::$Kind(_) => OpKind::$Kind, )+ }
             }
 
-            fn take(kind: OpKind, fields: &mut Fields) -> Result<Option<Self>, Refusal> {
+            fn take(kind: OpKind, fields: &mut Fields) -> Result<Self, Refusal> {
                 match kind {
-                    $( OpKind::$Kind => $Kind::take(fields).map(|op| Some(Self::$Kind(op))), )+
-                    OpKind::Mint | OpKind::Charge => Ok(None),
+                    $( OpKind::$Kind => $Kind::take(fields).map(Self::$Kind), )+
                 }
             }
         }
@@ -163,6 +166,8 @@ ops! {
         depends_on "depends_on": Option<Ids<{ limits::DEPENDS_ON_MAX }>>,
         /// A free-form JSON object; null clears it.
         metadata "metadata": Keep<Object>,
+        /// Lists of those who may read, write and invoke it, in worlds that go by policies; null clears it.
+        policy "policy": Keep<Policy>,
     }
 
     /// Replaces the one exact occurrence of a string in an artifact's content or code.
@@ -198,6 +203,11 @@ ops! {
         pay "pay": Option<Natural>,
         /// Artifacts to send along, and resources as {"resource": …, "amount": …}; the artifact becomes their owner.
         give "give": Option<Gifts>,
+        /// Units of work in which its code is only tried: it reads, changes nothing and pays nothing. All of them are
+        /// charged, and nothing of it is shown but the result.
+        trial "trial": Option<Amount>,
+        /// With `trial`: the result that is to come. The answer is then whether it came; an error is another result.
+        expect "expect": Keep<Stored>,
     }
 
     /// Runs a Python snippet as the caller: many ops in one atomic action.
@@ -216,6 +226,35 @@ ops! {
         resource "resource": Option<Word<64>>,
         /// Which part of the resource; default is the one its kind has.
         part "part": Option<Part>,
+    }
+
+    /// Lets an artifact charge the caller, within bounds that roll with time.
+    /// There is one for each holder and resource: given anew, its use counts on. It ends when the holder changes hands.
+    Mandate 4 {
+        /// The holder: a contract, an artifact or a principal.
+        to "to": Id,
+        /// The most of one charge, or of one answer of a contract; 0 withdraws the mandate.
+        per_call "per_call": Natural,
+        /// The most within any window.
+        per_window "per_window": Option<Amount>,
+        /// The window, such as `1h`.
+        window "window": Option<Duration>,
+        /// Of which depletable resource; default is scrip.
+        resource "resource": Option<Word<64>>,
+        /// The instant at which it ends.
+        until "until": Option<Time>,
+    }
+
+    /// Takes scrip, or some of a depletable resource, from a principal that gave the caller a mandate.
+    Charge 4 {
+        /// The principal that gave the mandate.
+        payer "payer": Id,
+        /// How much, in base units.
+        amount "amount": Amount,
+        /// Which resource; default is scrip.
+        resource "resource": Option<Word<64>>,
+        /// The reason, which the payer is told.
+        reason "reason": Option<Remark<256>>,
     }
 
     /// Changes the owner of an artifact.
@@ -261,6 +300,14 @@ ops! {
         any "any": Option<AnyOf>,
     }
 
+    /// Creates scrip; only the artifacts may that the world file names as mint authorities.
+    Mint 2 {
+        /// The principal who receives it.
+        to "to": Id,
+        /// How much scrip.
+        amount "amount": Amount,
+    }
+
     /// Reads kernel facts; changes nothing.
     Query 1 {
         /// The subject to look up.
@@ -289,6 +336,12 @@ ops! {
         action "action": Option<Permission>,
         /// The artifact it would be done to.
         target "target": Option<Id>,
+        /// The method that would be called; default `run`.
+        method "method": Option<Method>,
+        /// The arguments that it would be called with.
+        args "args": Option<Args>,
+        /// The scrip that would be sent along.
+        pay "pay": Option<Natural>,
     }
 }
 
@@ -304,11 +357,17 @@ impl Op {
     /// An invocation of `run` with nothing sent along.
     #[must_use]
     pub fn invoke(artifact: Id, method: Option<Method>, args: Vec<Value>) -> Self {
-        Self::Invoke(Invoke { artifact, method, args: Some(Args(args)), pay: None, give: None })
+        Self::Invoke(Invoke { args: Some(Args(args)), ..Invoke::of(artifact, method) })
     }
 }
 
 impl Invoke {
+    /// A call of a method, without arguments and with nothing sent along.
+    #[must_use]
+    pub fn of(artifact: Id, method: Option<Method>) -> Self {
+        Self { artifact, method, args: None, pay: None, give: None, trial: None, expect: Keep::Keep }
+    }
+
     /// The function to call.
     #[must_use]
     pub fn method(&self) -> &str {

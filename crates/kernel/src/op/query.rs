@@ -114,6 +114,49 @@ pub const QUERIES: &[QuerySpec] = &[
         fields: &["artifact!"],
         schema: integer,
     },
+    QuerySpec {
+        what: What::Quote,
+        answer: "the cost of an invocation by `as` without acting: whether it would be `allowed`, by which `contract`; the `payments` before its code runs, and the `max_spend` that they need; the `costs` of the op; whose `cpu` its code would use; the `error` that it would end with",
+        fields: &["artifact!", "method", "args", "pay", "as"],
+        schema: || {
+            let payment = object(&[
+                ("from", string()),
+                ("to", string()),
+                ("amount", integer()),
+                ("why", string()),
+                ("artifact", or_null("string")),
+            ]);
+            let cost = object(&[("principal", string()), ("resource", string()), ("amount", integer())]);
+            object(&[
+                ("allowed", json!({ "type": "boolean" })),
+                ("contract", or_null("string")),
+                ("payments", list_of(payment)),
+                ("max_spend", integer()),
+                ("costs", list_of(cost)),
+                ("cpu", string()),
+                ("error", or_null("object")),
+            ])
+        },
+    },
+    QuerySpec {
+        what: What::Mandates,
+        answer: "the mandates that one artifact has `given` and has `received`: of each {`from`, `to`, `resource`, `per_call`, `per_window`, `window`, `until`, `used`, `left`}",
+        fields: &["of"],
+        schema: || object(&[("given", list_of(mandate())), ("received", list_of(mandate()))]),
+    },
+    QuerySpec {
+        what: What::Reputation,
+        answer: "what the kernel counted: of an `artifact` its `invocations`, `failures`, distinct `customers`, `revenue`, `first_used`, `last_used`; \
+                 or of a principal what it `earned` and `spent` by prices, the `invocations` it bore, the `sales` it made at a price, its distinct `counterparties`",
+        fields: &["artifact", "of"],
+        schema: || json!({ "oneOf": [service(), dealings()] }),
+    },
+    QuerySpec {
+        what: What::Customers,
+        answer: "the principals beside the owner who used an artifact, or those who paid a price of at least `amount` at once, oldest first: [{`id`, `highest_price`}]",
+        fields: &["artifact!", "amount", "limit"],
+        schema: || list_of(object(&[("id", string()), ("highest_price", integer())])),
+    },
 ];
 
 impl QuerySpec {
@@ -234,7 +277,53 @@ fn resource() -> Value {
     ] })
 }
 
+fn mandate() -> Value {
+    object(&[
+        ("from", string()),
+        ("to", string()),
+        ("resource", string()),
+        ("per_call", integer()),
+        ("per_window", integer()),
+        ("window", string()),
+        ("until", or_null("string")),
+        ("used", integer()),
+        ("left", integer()),
+    ])
+}
+
+fn service() -> Value {
+    object(&[
+        ("artifact", string()),
+        ("invocations", integer()),
+        ("failures", integer()),
+        ("customers", integer()),
+        ("revenue", integer()),
+        ("first_used", or_null("string")),
+        ("last_used", or_null("string")),
+    ])
+}
+
+fn dealings() -> Value {
+    object(&[
+        ("principal", string()),
+        ("earned", integer()),
+        ("spent", integer()),
+        ("invocations", integer()),
+        ("sales", integer()),
+        ("counterparties", integer()),
+    ])
+}
+
+/// The metadata of an artifact, with its policy if it has one.
 fn metadata() -> Value {
+    let mut schema = plain_metadata();
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.insert("policy".into(), json!({ "type": "object" }));
+    }
+    schema
+}
+
+fn plain_metadata() -> Value {
     let boolean = || json!({ "type": "boolean" });
     object(&[
         ("id", string()),

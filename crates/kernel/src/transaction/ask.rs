@@ -6,17 +6,17 @@ use serde_json::{Value, json};
 
 use super::{
     Next, Transaction,
-    stack::{Actor, Ask, Mode, Purpose},
+    stack::{Actor, Ask, Bearer, Mode, Purpose},
 };
 use crate::{
+    artifact::Artifact,
     code::{CallInfo, Entry},
-    contract::{Native, Verdict},
-    json::text_bytes,
+    contract::{Native, Resources, Verdict, by_policy},
     limits,
-    op::{Gift, Keep, Op, Permission, bounded},
-    record::{Effect, EventKind, Handle, Why},
+    op::{Gift, Keep, Op, Permission},
+    record::{EventKind, Handle},
     refusal::{Code, Refusal},
-    rules::Missing,
+    rules::{Authority, Missing},
     state::State,
 };
 
@@ -57,9 +57,15 @@ impl Transaction<'_> {
             }
             Op::TransferOwnership(op) => ask(Permission::Transfer, &op.artifact),
             Op::SetContract(op) => ask(Permission::Write, &op.artifact),
-            Op::Noop(_) | Op::Run(_) | Op::Transfer(_) | Op::Store(_) | Op::Sleep(_) | Op::Query(_) => {
-                Ok(Vec::new())
-            }
+            Op::Noop(_)
+            | Op::Run(_)
+            | Op::Transfer(_)
+            | Op::Mandate(_)
+            | Op::Charge(_)
+            | Op::Store(_)
+            | Op::Sleep(_)
+            | Op::Mint(_)
+            | Op::Query(_) => Ok(Vec::new()),
         }
     }
 
@@ -69,6 +75,10 @@ impl Transaction<'_> {
             return self.verdict(actor, op, ask, None, Verdict::denied("the target does not exist"));
         };
         let (owner, contract) = (target.owner, target.access_contract);
+        if self.draft.world().rules().authority == Authority::Policy {
+            let verdict = self.by_policy(actor, ask, target);
+            return self.verdict(actor, op, ask, None, verdict);
+        }
         if let Some(native) = Native::of(contract) {
             let verdict = native.decide(actor.me, ask.action, ask.target, owner);
             return self.verdict(actor, op, ask, None, verdict);
@@ -95,21 +105,35 @@ impl Transaction<'_> {
             return self.verdict(actor, op, ask, None, verdict);
         };
         if actor.check_depth >= limits::PERMISSION_DEPTH_MAX {
-            let verdict = Verdict::denied("Permission check depth exceeded");
+            let most = limits::PERMISSION_DEPTH_MAX;
+            let verdict = Verdict::denied("Permission check depth exceeded").hint(format!(
+                "contracts ask each other at most {most} deep; `{}` may ask in a ring",
+                self.name(contract)
+            ));
             return self.verdict(actor, op, ask, None, verdict);
+        }
+        let bearer = match self.bearer_of_contract(actor, contract, owner) {
+            Ok(bearer) => bearer,
+            Err(problem) => {
+                let verdict = self.contract_failed(actor, contract, &problem);
+                return self.verdict(actor, op, ask, Some(contract), verdict);
+            }
+        };
+        if let Some(verdict) = self.used_again(actor, op, ask, contract, bearer) {
+            return self.verdict(actor, op, ask, Some(contract), verdict);
         }
         let context = self.context(actor, op, ask);
         let inner = Actor {
             me: Some(contract),
             caller: actor.me,
-            bearer: actor.bearer,
+            bearer,
             origin: actor.origin,
             invoke_depth: actor.invoke_depth,
             check_depth: actor.check_depth + 1,
             mode: Mode::Decide,
         };
         let caller = actor.me.map_or(Value::Null, |me| self.name(me).into());
-        let args = vec![caller, action_word(ask.action).into(), self.name(ask.target).into(), context];
+        let args = vec![caller, ask.action.word().into(), self.name(ask.target).into(), context];
         let call = CallInfo {
             caller: self.shared_name(actor.me),
             origin: self.shared_name(actor.origin),
@@ -117,15 +141,58 @@ impl Transaction<'_> {
         };
         match self.start_code(inner, source, Entry::Check, args, call, Purpose::Check { ask, contract }) {
             Ok(need) => Next::Need(need),
+            // A lack of another bearer is not the asker's.
+            Err(refusal) if bearer != actor.bearer && refusal.code != Code::CodeTimeout => {
+                let verdict = self.contract_failed(actor, contract, &refusal.message);
+                self.verdict(actor, op, ask, Some(contract), verdict)
+            }
             // Too little CPU to ask is the asker's shortage, not the contract's answer.
             Err(refusal) => self.end_op(Err(refusal)),
         }
+    }
+
+    /// The answer of an artifact's policy. An observer is nobody whom a list names.
+    fn by_policy(&self, actor: Actor, ask: Ask, target: &Artifact) -> Verdict {
+        let caller = actor.me.map(|me| self.name(me));
+        by_policy(target.policy.value(), caller, actor.me == Some(target.owner), ask.action)
+    }
+
+    /// The bearer of the CPU of a contract's own code. Its owner is where it says so, but only for the owner's
+    /// own artifacts or by the owner's mandate, lest strangers burn its CPU; a thought is its agent's alone.
+    fn bearer_of_contract(
+        &self,
+        actor: Actor,
+        contract: Handle,
+        target_owner: Handle,
+    ) -> Result<Bearer, String> {
+        let Some(row) = self.draft.artifact(contract) else { return Ok(actor.bearer) };
+        let owner = row.owner;
+        Ok(match Resources::of_content(row.content.value())? {
+            Resources::Caller => actor.bearer,
+            Resources::Owner => {
+                let agreed = target_owner == owner || self.holds_mandate(contract, owner);
+                let charged = self.has_standing(owner) && self.draft.exists_before(owner);
+                actor.bearer.of_owner(Some(owner).filter(|_| agreed && charged && !self.is_thought()))
+            }
+        })
+    }
+
+    /// Whether a mind thinks, which nobody else pays for.
+    pub(super) fn is_thought(&self) -> bool {
+        self.actor.mode == Mode::Look
     }
 
     /// The context that a contract is told beside caller, action and target.
     fn context(&self, actor: Actor, op: &Op, ask: Ask) -> Value {
         let Some(target) = self.draft.artifact(ask.target) else {
             return Value::Null;
+        };
+        // A gift is asked about too, but it is not called.
+        let called = match op {
+            Op::Invoke(invoke) if matches!(ask.action, Permission::Invoke | Permission::Execute) => {
+                Some(invoke)
+            }
+            _ => None,
         };
         let mut context = json!({
             "owner": self.name(target.owner),
@@ -134,6 +201,8 @@ impl Transaction<'_> {
             "artifact_id": &*target.id,
             "origin": actor.origin.map(|origin| self.name(origin)),
             "method": match op { Op::Invoke(invoke) => invoke.method().into(), _ => Value::Null },
+            "args": called.and_then(|invoke| invoke.args.as_ref()).map_or(&[][..], |args| &args.0),
+            "pay": called.and_then(|invoke| invoke.pay).map_or(0, |pay| pay.0),
             "now": self.now.to_string(),
         });
         if let (Some(change), Value::Object(map)) = (proposed(op), &mut context) {
@@ -147,7 +216,9 @@ impl Transaction<'_> {
         let name = self.name(contract).to_owned();
         let detail: String = problem.chars().take(2_000).collect();
         self.notice(actor, EventKind::ContractError, contract, detail);
-        Verdict::denied(format!("its contract `{name}` failed while it decided"))
+        let owner = self.draft.artifact(contract).map_or(contract, |contract| contract.owner);
+        let hint = format!("`{}`, who owns the contract, is told what went wrong", self.name(owner));
+        Verdict::denied(format!("its contract `{name}` failed while it decided")).hint(hint)
     }
 
     /// Goes on with an op now that a question is answered.
@@ -162,83 +233,35 @@ impl Transaction<'_> {
         if let Op::Query(_) = op {
             self.undo_top();
             let contract = self.draft.artifact(ask.target).map(|target| target.access_contract);
+            let contract = contract.filter(|_| self.draft.world().rules().authority == Authority::Contracts);
             let contract = contract.map_or(Value::Null, |contract| self.name(contract).into());
             let (allowed, reason, cost) = (verdict.allowed, verdict.reason, verdict.cost);
             let answer = json!({ "allowed": allowed, "reason": reason, "cost": cost, "contract": contract });
             return self.end_op(Ok(answer));
         }
         if !verdict.allowed {
-            let (action, target) = (action_word(ask.action), self.name(ask.target));
+            let (action, target) = (ask.action.word(), self.name(ask.target));
             let who = actor.me.map_or("an observer", |me| self.name(me));
             let reason = if verdict.reason.is_empty() { "no reason was given" } else { &verdict.reason };
-            let refusal = Refusal::new(
+            let mut refusal = Refusal::new(
                 Code::PermissionDenied,
                 format!("`{who}` may not {action} `{target}`: {reason}"),
             );
+            refusal.hint = verdict.hint;
             return self.end_op(Err(refusal));
         }
-        let to = match self.check_verdict(&verdict) {
-            Ok(to) => to,
+        let settlement = match self.check_verdict(actor, ask, contract, &verdict) {
+            Ok(settlement) => settlement,
             Err(problem) => {
                 let failed = contract.unwrap_or(ask.target);
                 let denied = self.contract_failed(actor, failed, &problem);
                 return self.verdict(actor, op, ask, contract, denied);
             }
         };
-        match self.settle_verdict(actor, ask, contract, verdict, to) {
+        match self.settle_verdict(actor, ask, contract, verdict, &settlement) {
             Ok(()) => Next::Advance,
             Err(refusal) => self.end_op(Err(refusal)),
         }
-    }
-
-    /// Finds the recipient and looks at the keys and values; what is wrong is the contract's own failure.
-    fn check_verdict(&self, verdict: &Verdict) -> Result<Option<Handle>, String> {
-        for (key, value) in &verdict.updates {
-            let most = limits::STORAGE_KEY_BYTES_MAX;
-            if key.is_empty() || key.len() > most {
-                return Err(format!("`state_updates`: a key is empty or longer than {most} bytes"));
-            }
-            bounded("state_updates", value, limits::STORAGE_VALUE_BYTES_MAX)
-                .map_err(|refusal| refusal.message)?;
-        }
-        let Some(id) = &verdict.recipient else {
-            return Ok(None);
-        };
-        let found = crate::id::Id::parse(id).map_err(Refusal::from).and_then(|id| self.target(&id));
-        let handle = found.map_err(|refusal| format!("`recipient`: {}", refusal.message))?;
-        match self.draft.artifact(handle).and_then(|artifact| artifact.account) {
-            Some(_) => Ok(Some(handle)),
-            None => Err(format!("`recipient`: `{id}` has no standing")),
-        }
-    }
-
-    /// Takes the contract's cost, and applies its changes to its own storage.
-    fn settle_verdict(
-        &mut self,
-        actor: Actor,
-        ask: Ask,
-        contract: Option<Handle>,
-        verdict: Verdict,
-        recipient: Option<Handle>,
-    ) -> Result<(), Refusal> {
-        if verdict.cost > 0
-            && let Some(payer) = actor.bearer.prices
-        {
-            let owner = self.draft.artifact(ask.target).map_or(payer, |target| target.owner);
-            let to = recipient.unwrap_or(owner);
-            if to != payer {
-                self.consent(payer, verdict.cost)?;
-                self.put(Effect::Pay { from: payer, to, amount: verdict.cost, why: Why::ContractCost })?;
-            }
-        }
-        let Some(contract) = contract else {
-            return Ok(());
-        };
-        for (key, value) in verdict.updates {
-            let value = (!value.is_null()).then(|| value.into());
-            self.put(Effect::Store { artifact: contract, key, value })?;
-        }
-        Ok(())
     }
 
     /// Asks without acting: `query("permission", …)`.
@@ -260,16 +283,8 @@ fn not_found(id: &crate::id::Id) -> Refusal {
         .hint("`query` with what = \"search\" finds artifacts")
 }
 
-/// Contracts are asked about `invoke` by that name only.
-fn action_word(action: Permission) -> &'static str {
-    match action {
-        Permission::Execute => Permission::Invoke.as_str(),
-        other => other.as_str(),
-    }
-}
-
 /// The fields that an op would change, with the sizes of the new values in bytes.
-fn proposed(op: &Op) -> Option<Value> {
+pub(super) fn proposed(op: &Op) -> Option<Value> {
     fn size<T>(value: &Keep<T>, bytes: impl Fn(&T) -> usize) -> Value {
         match value {
             Keep::Set(Some(value)) => bytes(value).into(),
@@ -288,6 +303,7 @@ fn proposed(op: &Op) -> Option<Value> {
             put("code", op.code != Keep::Keep, size(&op.code, |source| source.0.len()));
             put("interface", op.interface != Keep::Keep, size(&op.interface, |data| data.0.size_bytes()));
             put("metadata", op.metadata != Keep::Keep, size(&op.metadata, |data| data.0.size_bytes()));
+            put("policy", op.policy != Keep::Keep, size(&op.policy, |policy| policy.kept.size_bytes()));
             put("price", op.price.is_some(), op.price.map_or(Value::Null, |price| price.0.into()));
             let contract = op.access_contract.as_ref().map(|id| id.as_str().into());
             put("access_contract", contract.is_some(), contract.unwrap_or(Value::Null));
@@ -296,10 +312,6 @@ fn proposed(op: &Op) -> Option<Value> {
         Op::Edit(op) => Some(json!({ op.field.as_str(): op.new.0.len() })),
         Op::SetContract(op) => Some(json!({ "access_contract": op.contract.as_str() })),
         Op::Delete(op) => op.heir.as_ref().map(|heir| json!({ "heir": heir.as_str() })),
-        Op::Invoke(op) => Some(json!({
-            "args": op.args.as_ref().map_or(2, |args| text_bytes(&Value::Array(args.0.clone()))),
-            "pay": op.pay.map_or(0, |pay| pay.0),
-        })),
         _ => None,
     }
 }

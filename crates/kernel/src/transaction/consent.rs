@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     op::{Op, OpKind, Planned},
-    record::Handle,
+    record::{Charge, Handle, Spending},
     refusal::{Code, Refusal},
     rules::ResourceId,
     state::State,
@@ -119,9 +119,12 @@ impl Transaction<'_> {
     }
 
     /// Charges what was seen to be chargeable, and counts it against every bound that it falls under.
-    pub(super) fn consume(&mut self, payer: Handle, resource: ResourceId, amount: i64, work: u64) {
+    pub(super) fn consume(&mut self, charge: Charge) {
+        let Charge { principal: payer, resource, amount, .. } = charge;
         self.metering.forget_room();
-        self.draft.charge(payer, resource, amount, work);
+        // A thought is one thing to who bears it.
+        let of = if self.is_thought() { Spending::Thought } else { charge.of };
+        self.draft.charge(Charge { of, ..charge });
         for task in &mut self.stack {
             let Task::Op(task) = task else { continue };
             if task.actor.bearer.resources == Some(payer) {
@@ -145,6 +148,10 @@ impl Transaction<'_> {
 
     /// Counts a price against every bound it falls under (`DESIGN.md §7`, consent).
     pub(super) fn consent(&mut self, payer: Handle, amount: i64) -> Result<(), Refusal> {
+        if let Some(quote) = self.top_op().and_then(|task| task.quote.as_mut()) {
+            quote.spend = quote.spend.saturating_add(amount);
+            return Ok(());
+        }
         let mut ops: Vec<&mut OpTask> = Vec::new();
         for task in &mut self.stack {
             if let Task::Op(task) = task

@@ -25,6 +25,7 @@ impl Transaction<'_> {
             None => None,
         };
         self.check_deletable(actor, artifact, heir)?;
+        self.look_at_mandates(actor, artifact, true)?;
         if standing {
             self.leave(artifact, heir)?;
         }
@@ -90,7 +91,7 @@ impl Transaction<'_> {
     fn leave(&mut self, artifact: Handle, heir: Option<Handle>) -> Result<(), Refusal> {
         let scrip = self.scrip(artifact);
         if let Some(heir) = heir.filter(|_| scrip > 0) {
-            self.put(Effect::Pay { from: artifact, to: heir, amount: scrip, why: Why::Heir })?;
+            self.put(Effect::Pay { from: artifact, to: heir, amount: scrip, why: Why::Heir, of: None })?;
         }
         let rules = self.draft.world().rules();
         let kinds: Vec<(ResourceId, ResourceKind)> =

@@ -3,13 +3,17 @@
 //! Effects can be taken back to a savepoint; charges cannot. The bytes that all of it takes in the record are
 //! counted as it comes, so that no action leaves more behind than a record holds.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use rustc_hash::FxHashMap;
 
 use crate::{
     artifact::Artifact,
     cell::Cell,
-    record::{Charge, Effect, Event, Handle, Until},
-    record_size::CHARGE,
+    limits,
+    mandate::{Mandate, MandateKey},
+    record::{Charge, Effect, Event, Handle, KeptVerdict, Spending, Until, Use},
+    record_size::{CHARGE, COUNT},
     rules::{ResourceId, ResourceKind, Rules},
     state::{self, Account, Guard, State},
     time::Time,
@@ -27,12 +31,22 @@ pub(super) struct Draft<'w> {
     accounts: FxHashMap<u32, Account>,
     cells: FxHashMap<(u32, ResourceId), Cell>,
     refs: FxHashMap<(Handle, Handle), u32>,
+    /// Mandates that the action has changed, or ended.
+    mandates: BTreeMap<MandateKey, Option<Arc<Mandate>>>,
     undo: Vec<Undo>,
     effects: Vec<Effect>,
     events: Vec<Event>,
     /// Events that stand though the action fails.
     notices: Vec<Event>,
     charges: Vec<Charge>,
+    /// Verdicts that are kept, and those that were used again, which have none.
+    verdicts: Vec<(Handle, Option<KeptVerdict>)>,
+    /// The places of the charges.
+    lines: FxHashMap<(Handle, ResourceId, Spending), usize>,
+    /// Invocations that failed by an artifact's own code; they are counted though the action fails.
+    failures: Vec<(Handle, u32)>,
+    /// Scrip that it makes.
+    minted: i64,
     /// Bytes that it may take in the record.
     bytes_max: usize,
     /// Bytes of the effects and events, which can be taken back, and of the charges and notices.
@@ -52,7 +66,9 @@ enum Undo {
     Account(u32, Option<Account>),
     Cell(u32, ResourceId, Option<Cell>),
     Refs((Handle, Handle), Option<u32>),
+    Mandate(MandateKey, Option<Option<Arc<Mandate>>>),
     Least((u32, ResourceId), Option<i64>),
+    Minted(i64),
 }
 
 /// A point to go back to.
@@ -61,6 +77,7 @@ pub(super) struct Savepoint {
     undo: usize,
     effects: usize,
     events: usize,
+    verdicts: usize,
     bytes: usize,
 }
 
@@ -78,11 +95,16 @@ impl<'w> Draft<'w> {
             accounts: FxHashMap::default(),
             cells: FxHashMap::default(),
             refs: FxHashMap::default(),
+            mandates: BTreeMap::new(),
             undo: Vec::new(),
             effects: Vec::new(),
             events: Vec::new(),
             notices: Vec::new(),
             charges: Vec::new(),
+            verdicts: Vec::new(),
+            lines: FxHashMap::default(),
+            failures: Vec::new(),
+            minted: 0,
             bytes_max,
             bytes_undoable: 0,
             bytes_standing: 0,
@@ -98,12 +120,14 @@ impl<'w> Draft<'w> {
 
     pub(super) fn savepoint(&self) -> Savepoint {
         let (effects, events) = (self.effects.len(), self.events.len());
-        Savepoint { undo: self.undo.len(), effects, events, bytes: self.bytes_undoable }
+        let verdicts = self.verdicts.len();
+        Savepoint { undo: self.undo.len(), effects, events, verdicts, bytes: self.bytes_undoable }
     }
 
     pub(super) fn rollback(&mut self, to: Savepoint) {
         self.effects.truncate(to.effects);
         self.events.truncate(to.events);
+        self.verdicts.truncate(to.verdicts);
         self.bytes_undoable = to.bytes;
         fn put<K: std::hash::Hash + Eq, V>(map: &mut FxHashMap<K, V>, key: K, old: Option<V>) {
             match old {
@@ -124,7 +148,14 @@ impl<'w> Draft<'w> {
                 Some(Undo::Account(number, old)) => put(&mut self.accounts, number, old),
                 Some(Undo::Cell(number, resource, old)) => put(&mut self.cells, (number, resource), old),
                 Some(Undo::Refs(key, old)) => put(&mut self.refs, key, old),
+                Some(Undo::Mandate(key, Some(old))) => {
+                    self.mandates.insert(key, old);
+                }
+                Some(Undo::Mandate(key, None)) => {
+                    self.mandates.remove(&key);
+                }
                 Some(Undo::Least(key, old)) => put(&mut self.least, key, old),
+                Some(Undo::Minted(amount)) => self.minted -= amount,
                 None => break,
             }
         }
@@ -164,6 +195,16 @@ impl<'w> Draft<'w> {
         Ok(())
     }
 
+    /// A verdict is kept for later, or (`None`) was used again. It takes its room in the record's frame.
+    pub(super) fn keep_verdict(&mut self, contract: Handle, kept: Option<KeptVerdict>) {
+        self.verdicts.push((contract, kept));
+    }
+
+    /// The effects since a savepoint.
+    pub(super) fn effects_since(&self, savepoint: Savepoint) -> &[Effect] {
+        self.effects.get(savepoint.effects..).unwrap_or_default()
+    }
+
     /// How many events were told that vanish if the action fails.
     pub(super) fn events_told(&self) -> usize {
         self.events.len()
@@ -175,13 +216,34 @@ impl<'w> Draft<'w> {
         self.events.push(event);
     }
 
-    /// Adds an event that stands though the action fails, if the record has room for it.
+    /// Adds an event that stands though the action fails, if the record has room for it beside the charges of
+    /// the op that goes on.
     pub(super) fn notice(&mut self, event: Event) {
         let bytes = event.bytes_max();
-        if self.has_room(bytes).is_ok() {
+        if self.has_room(bytes + 8 * CHARGE).is_ok() {
             self.bytes_standing += bytes;
             self.notices.push(event);
         }
+    }
+
+    /// Counts an invocation that failed by the artifact's own code, though the action fails. An artifact that the
+    /// action itself created may not outlive it.
+    pub(super) fn fail(&mut self, artifact: Handle) {
+        if !self.exists_before(artifact) {
+            return;
+        }
+        match self.failures.iter_mut().find(|(of, _)| *of == artifact) {
+            Some((_, times)) => *times = times.saturating_add(1),
+            None => {
+                self.bytes_standing += COUNT;
+                self.failures.push((artifact, 1));
+            }
+        }
+    }
+
+    /// All the scrip there is.
+    pub(super) fn supply(&self) -> i64 {
+        self.world.supply() + self.minted
     }
 
     /// Whether so many bytes more find room in the record.
@@ -193,6 +255,11 @@ impl<'w> Draft<'w> {
     /// Whether an op finds room for its charges: `costs` of them, and the CPU and memory of what it runs and asks.
     pub(super) fn has_room_for_charges(&self, costs: usize) -> Result<(), Guard> {
         self.has_room((costs + 4) * CHARGE)
+    }
+
+    /// Whether a run finds room for its lines: its CPU, its memory, and the host's work for it.
+    pub(super) fn has_room_for_run(&self) -> Result<(), Guard> {
+        self.has_room(3 * CHARGE)
     }
 
     /// Sets disk of a principal aside until the action has ended.
@@ -251,25 +318,34 @@ impl<'w> Draft<'w> {
 
     /// Charges what is known to be [`Self::chargeable`].
     #[expect(clippy::expect_used, reason = "nothing can be charged to what is no principal")]
-    pub(super) fn charge(&mut self, principal: Handle, resource: ResourceId, amount: i64, work: u64) {
+    pub(super) fn charge(&mut self, charge: Charge) {
+        let Charge { principal, resource, amount, work, of } = charge;
         let number = self.artifact(principal).and_then(|artifact| artifact.account);
         let number = number.expect("only a principal is charged");
         // Only what is merely metered can come near the end of `i64`: its sum stays there.
         let spent = self.spent.entry((number, resource)).or_insert(0);
         *spent = spent.saturating_add(amount);
-        let same = |charge: &&mut Charge| charge.principal == principal && charge.resource == resource;
-        match self.charges.iter_mut().find(same) {
-            Some(charge) => {
-                charge.amount = charge.amount.saturating_add(amount);
-                charge.work = charge.work.saturating_add(work);
+        let mut at = self.lines.get(&(principal, resource, of)).copied();
+        if amount == 0 && at.is_none() {
+            // Work that costs nothing by itself has no line of its own.
+            let same = |line: &Charge| line.principal == principal && line.resource == resource;
+            at = self.charges.iter().position(same);
+        }
+        match at.and_then(|at| self.charges.get_mut(at)) {
+            Some(line) => {
+                line.amount = line.amount.saturating_add(amount);
+                line.work = line.work.saturating_add(work);
             }
             // Nothing was left to charge it to.
             None if amount == 0 => {}
-            None => {
-                self.bytes_standing += CHARGE;
-                self.charges.push(Charge { principal, resource, amount, work });
-            }
+            None => self.push_charge(charge),
         }
+    }
+
+    fn push_charge(&mut self, charge: Charge) {
+        self.bytes_standing += CHARGE;
+        self.lines.insert((charge.principal, charge.resource, charge.of), self.charges.len());
+        self.charges.push(charge);
     }
 
     /// Remembers how much memory code held for a principal at once, where the world names it: the record tells the
@@ -280,22 +356,44 @@ impl<'w> Draft<'w> {
             return;
         }
         let amount = i64::try_from(bytes).unwrap_or(i64::MAX).min(self.chargeable(principal, resource));
-        let same = |charge: &&mut Charge| charge.principal == principal && charge.resource == resource;
-        match self.charges.iter_mut().find(same) {
-            Some(charge) => charge.amount = charge.amount.max(amount),
+        let of = Spending::Held;
+        let at = self.lines.get(&(principal, resource, of)).copied();
+        match at.and_then(|at| self.charges.get_mut(at)) {
+            Some(line) => line.amount = line.amount.max(amount),
             None if amount < 1 => {}
-            None => {
-                self.bytes_standing += CHARGE;
-                self.charges.push(Charge { principal, resource, amount, work: 0 });
-            }
+            None => self.push_charge(Charge { principal, resource, amount, work: 0, of }),
         }
     }
 
     /// All that is to be recorded: charges, effects, and events after the notices.
     pub(super) fn finish(self) -> (Vec<Charge>, Vec<Effect>, Vec<Event>) {
-        let mut events = self.notices;
+        let mut verdicts: BTreeMap<Handle, (u32, Vec<KeptVerdict>)> = BTreeMap::new();
+        let mut room = limits::VERDICTS_PER_ACTION_MAX;
+        for (contract, kept) in &self.verdicts {
+            if self.artifact(*contract).is_none_or(|contract| contract.deleted) {
+                continue;
+            }
+            let of = verdicts.entry(*contract).or_default();
+            match kept {
+                Some(kept) if room > 0 => {
+                    room -= 1;
+                    of.1.push(kept.clone());
+                }
+                Some(_) => {}
+                None => of.0 += 1,
+            }
+        }
+        let (mut events, mut effects) = (self.notices, self.effects);
         events.extend(self.events);
-        (self.charges, self.effects, events)
+        let failures = self.failures.into_iter();
+        effects.extend(failures.map(|(artifact, times)| Effect::Fail { artifact, times }));
+        effects.extend(
+            verdicts
+                .into_iter()
+                .take(limits::VERDICTS_PER_ACTION_MAX)
+                .map(|(contract, (hits, kept))| Effect::Verdicts { contract, hits, kept }),
+        );
+        (self.charges, effects, events)
     }
 
     /// Whether it was there before the action. The bearer of a charge may have been created by the action
@@ -386,6 +484,31 @@ impl State for Draft<'_> {
         self.undo.push(Undo::Refs(key, old));
     }
 
+    // They are known to the actions that follow.
+    fn keep_verdicts(&mut self, _contract: Handle, _hits: u32, _kept: &[KeptVerdict]) {}
+
+    fn forget_verdicts(&mut self, _contract: Handle) {}
+
+    fn mandate(&self, key: MandateKey) -> Option<&Arc<Mandate>> {
+        match self.mandates.get(&key) {
+            Some(changed) => changed.as_ref(),
+            None => State::mandate(self.world, key),
+        }
+    }
+
+    fn set_mandate(&mut self, key: MandateKey, mandate: Option<Arc<Mandate>>) {
+        let old = self.mandates.insert(key, mandate);
+        self.undo.push(Undo::Mandate(key, old));
+    }
+
+    fn mandates_given(&self, giver: Handle) -> Vec<MandateKey> {
+        self.mandates_now(State::mandates_given(self.world, giver), |key| key.0 == giver)
+    }
+
+    fn mandates_held(&self, holder: Handle) -> Vec<MandateKey> {
+        self.mandates_now(State::mandates_held(self.world, holder), |key| key.1 == holder)
+    }
+
     fn push(&mut self, artifact: Artifact) {
         let id = artifact.id().to_owned();
         let (account, agent) = (artifact.account.is_some(), artifact.agent.is_some());
@@ -422,6 +545,19 @@ impl State for Draft<'_> {
         Err(Guard::Broken("an action can't make something of nothing".into()))
     }
 
+    fn minted(&mut self, amount: i64) -> Result<(), Guard> {
+        let supply = self.supply().checked_add(amount);
+        supply.ok_or_else(|| Guard::Broken(state::MINTED_TOO_MUCH.into()))?;
+        self.minted += amount;
+        self.undo.push(Undo::Minted(amount));
+        Ok(())
+    }
+
+    // Facts are counted when the action has ended.
+    fn used(&mut self, _used: &Use) {}
+
+    fn failed(&mut self, _artifact: Handle, _times: u32) {}
+
     // The total is the world's own.
     fn lapsed(&mut self, _resource: ResourceId, _amount: i64) -> Result<(), Guard> {
         Ok(())
@@ -430,10 +566,19 @@ impl State for Draft<'_> {
 
 impl Savepoint {
     /// Before the first effect.
-    pub(super) const START: Self = Self { undo: 0, effects: 0, events: 0, bytes: 0 };
+    pub(super) const START: Self = Self { undo: 0, effects: 0, events: 0, verdicts: 0, bytes: 0 };
 }
 
 impl Draft<'_> {
+    /// Mandates as the draft has them: those of the world that it has not ended, and its own.
+    fn mandates_now(&self, mut keys: Vec<MandateKey>, fits: impl Fn(&MandateKey) -> bool) -> Vec<MandateKey> {
+        keys.extend(self.mandates.keys().filter(|key| fits(key)));
+        keys.retain(|key| State::mandate(self, *key).is_some());
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
     /// The charges of a principal so far.
     pub(super) fn spent_of(&self, principal: Handle, resource: ResourceId) -> i64 {
         let number = self.artifact(principal).and_then(|artifact| artifact.account);

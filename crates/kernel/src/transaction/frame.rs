@@ -7,16 +7,19 @@ use serde_json::Value;
 use super::{
     Need, Next, Told, Transaction,
     meter::{self, Bound, RUN_CPU_US_MIN, RUN_WORK_MIN},
-    stack::{Actor, Ask, CodeTask, Mode, Purpose, Task},
+    stack::{Actor, Ask, Bearer, CodeTask, Mode, Purpose, Task},
 };
 use crate::{
+    artifact::Artifact,
     code::{CallInfo, CodeCall, CodeFailure, CodeLimits, Entry, FailureKind, HostAnswer, Meter},
     contract::Verdict,
+    interface,
+    json::Json,
     limits,
-    op::{Gift, Invoke, Op, OpKind, Run},
-    record::{Effect, EventKind, Handle, Why},
+    op::{Amount, Gift, Invoke, Op, OpKind, Run, Word},
+    record::{Effect, EventKind, Handle, Spending, Use, Why},
     refusal::{Code, Refusal},
-    rules::CpuMeter,
+    rules::{CpuMeter, ResourceId, ResourceKind},
     state::State,
 };
 
@@ -25,6 +28,14 @@ const METHODS_NAMED_MAX: usize = 20;
 
 /// Refusals remembered per run; more than this are raised only by code that catches them.
 const RAISED_MAX: usize = 16;
+
+/// An invocation of which all is done but the run of its code.
+pub(super) struct Entered {
+    /// The code as it acts.
+    inner: Actor,
+    source: Arc<str>,
+    call: CallInfo,
+}
 
 impl Transaction<'_> {
     /// Asks for code to be run within its budget.
@@ -39,9 +50,13 @@ impl Transaction<'_> {
     ) -> Result<Need, Refusal> {
         let payer = actor.bearer.resources;
         self.settle_top();
+        if matches!(purpose, Purpose::Check { .. }) {
+            self.begin_recording(payer);
+        }
         self.look(actor, meter::converted(&args))?;
         self.settle(actor);
-        self.begin_run(payer)?;
+        let of = self.spending(actor, &entry, purpose);
+        self.begin_run(payer, of)?;
         let (work, bound) = self.run_budget(payer, RUN_WORK_MIN);
         let memory = self.memory_max(payer);
         let me = self.shared_name(actor.me).unwrap_or_else(|| Arc::from(""));
@@ -50,6 +65,7 @@ impl Transaction<'_> {
         let task = CodeTask {
             actor,
             purpose,
+            of,
             file: Arc::clone(&file),
             work: RUN_WORK_MIN,
             cpu_us: RUN_CPU_US_MIN,
@@ -75,6 +91,16 @@ impl Transaction<'_> {
                 measure_cpu: self.draft.world().rules().cpu_meter == CpuMeter::Measured,
             },
         })))
+    }
+
+    /// The line of the receipt that tells of the CPU of a run.
+    fn spending(&self, actor: Actor, entry: &Entry, purpose: Purpose) -> Spending {
+        let me = actor.me.filter(|me| self.draft.exists_before(*me));
+        match (purpose, entry) {
+            (Purpose::Check { .. }, _) => Spending::Contract(me),
+            (Purpose::Op | Purpose::Alone, Entry::Snippet) => Spending::Snippet,
+            (Purpose::Op | Purpose::Alone, _) => Spending::Code(me),
+        }
     }
 
     pub(super) fn top_code(&mut self) -> Option<&mut CodeTask> {
@@ -142,8 +168,17 @@ impl Transaction<'_> {
         let room = limits::OUTPUT_BYTES_MAX.saturating_sub(self.output.len());
         self.output.push_str(output.get(..output.floor_char_boundary(room)).unwrap_or(""));
         let detail = result.as_ref().err().map(|failure| failure.text().to_owned());
-        let asker_is_out = task.bound != Bound::Run
-            && result.as_ref().is_err_and(|failure| failure.kind == FailureKind::Work);
+        let asker = self.top_op().and_then(|below| below.actor.bearer.resources);
+        let is_askers = match task.bound {
+            Bound::Run => false,
+            Bound::Action => true,
+            Bound::Agreed(_) | Bound::Cpu => task.actor.bearer.resources == asker,
+        };
+        let asker_is_out =
+            is_askers && result.as_ref().is_err_and(|failure| failure.kind == FailureKind::Work);
+        if let Err(failure) = &result {
+            self.count_failure(&task, failure.kind, asker_is_out);
+        }
         let result = result.map_err(|failure| self.failure(&task, &failure));
         match task.purpose {
             Purpose::Alone => {
@@ -157,7 +192,23 @@ impl Transaction<'_> {
             Purpose::Op => self.op_code_done(result),
             // The asker's CPU or its action's budget ran out: that is the asker's, and told as such.
             Purpose::Check { .. } if asker_is_out => self.end_op(result),
-            Purpose::Check { ask, contract } => self.check_done(ask, contract, result, detail),
+            Purpose::Check { ask, contract } => {
+                self.check_done(ask, contract, result, detail, !output.is_empty())
+            }
+        }
+    }
+
+    /// Counts an invocation that failed by the artifact's own code: not because its caller ran out of work, or
+    /// asked for a method that there is not.
+    fn count_failure(&mut self, task: &CodeTask, kind: FailureKind, asker_is_out: bool) {
+        let is_own = !asker_is_out && kind != FailureKind::NoEntry;
+        let invoked = match self.top_op().map(|task| &*task.op) {
+            Some(Op::Invoke(_)) => task.actor.me,
+            Some(_) | None => None,
+        };
+        if let (true, Purpose::Op, Some(artifact)) = (is_own && self.trial.is_none(), &task.purpose, invoked)
+        {
+            self.draft.fail(artifact);
         }
     }
 
@@ -167,15 +218,19 @@ impl Transaction<'_> {
         contract: Handle,
         result: Result<Value, Refusal>,
         detail: Option<String>,
+        printed: bool,
     ) -> Next {
         let Some(below) = self.top_op() else {
             return Next::Root;
         };
-        let (actor, op) = (below.actor, Arc::clone(&below.op));
+        let (actor, op) = below.acting();
         let verdict = match result {
             Ok(value) => Verdict::parse(&value),
             Err(refusal) => Err(detail.unwrap_or(refusal.message)),
         };
+        if let Ok(verdict) = &verdict {
+            self.keep_verdict(actor, &op, ask, contract, verdict, printed);
+        }
         let verdict = verdict.unwrap_or_else(|problem| self.contract_failed(actor, contract, &problem));
         self.verdict(actor, &op, ask, Some(contract), verdict)
     }
@@ -255,38 +310,100 @@ impl Transaction<'_> {
 
     /// Runs the code of an invocation for the op on top.
     pub(super) fn invoke(&mut self, actor: Actor, op: &Invoke) -> Result<Next, Refusal> {
-        let handle = self.target(&op.artifact)?;
-        let Some(artifact) = self.draft.artifact(handle) else {
-            return Ok(Next::Root);
-        };
+        let Entered { inner, source, call } = self.enter(actor, op)?;
+        let args = op.args.as_ref().map_or_else(Vec::new, |args| args.0.clone());
+        let entry = Entry::Method(op.method().into());
+        self.start_code(inner, source, entry, args, call, Purpose::Op).map(Next::Need)
+    }
+
+    /// All of an invocation but the run of its code: what is paid, and sent along.
+    pub(super) fn enter(&mut self, actor: Actor, op: &Invoke) -> Result<Entered, Refusal> {
+        let (handle, artifact) = self.artifact(&op.artifact)?;
         let Some(source) = artifact.code.clone() else {
             return Err(Refusal::invalid(format!("`{}` has no code to invoke", op.artifact))
                 .hint("`read` shows what it holds"));
         };
         let (price, owner, pays, standing) =
             (artifact.price, artifact.owner, artifact.pays, artifact.account.is_some());
-        let depth = deeper(actor)?;
-        if let Some(payer) = actor.bearer.prices.filter(|payer| price > 0 && *payer != owner) {
-            self.consent(payer, price)?;
-            self.put(Effect::Pay { from: payer, to: owner, amount: price, why: Why::Price })?;
+        let interface = artifact.interface.clone();
+        op.check_trial()?;
+        self.check_free(price)?;
+        let is_trial = op.trial.is_some();
+        // The arguments of a trial may be a secret, and then nothing outside it tells whether they fit.
+        let mut deposit = None;
+        if !is_trial {
+            deposit = self.fit_interface(actor, &interface, op)?;
         }
+        let depth = deeper(actor)?;
+        self.pay_price(actor, handle, owner, price)?;
         let paid = op.pay.map_or(0, |pay| pay.0);
-        let given = self.send_along(actor, handle, standing, paid, op)?;
-        let code = Some(handle).filter(|handle| standing && self.draft.exists_before(*handle));
+        let given = self.send_along(actor, handle, standing, paid, deposit, op)?;
+        let bears = standing && self.draft.exists_before(handle) && !self.is_thought();
+        let code = Some(handle).filter(|_| bears);
         let inner = Actor {
             me: Some(handle),
             caller: actor.me,
-            bearer: actor.bearer.of_code(pays, code),
+            bearer: if is_trial { Bearer::NOBODY } else { actor.bearer.of_code(pays, code) },
             origin: actor.origin,
             invoke_depth: depth,
             check_depth: actor.check_depth,
-            mode: actor.mode,
+            mode: if is_trial { Mode::Decide } else { actor.mode },
         };
+        if is_trial {
+            self.begin_trial(actor, op)?;
+            self.fit_interface(inner, &interface, op)?;
+        }
         let caller = self.shared_name(actor.me);
         let call = CallInfo { caller, origin: self.shared_name(actor.origin), paid, given };
-        let args = op.args.as_ref().map_or_else(Vec::new, |args| args.0.clone());
-        let entry = Entry::Method(op.method().into());
-        self.start_code(inner, source, entry, args, call, Purpose::Op).map(Next::Need)
+        Ok(Entered { inner, source, call })
+    }
+
+    /// Pays the price of an invocation, and counts it.
+    fn pay_price(
+        &mut self,
+        actor: Actor,
+        artifact: Handle,
+        owner: Handle,
+        price: i64,
+    ) -> Result<(), Refusal> {
+        let customer = actor.bearer.prices;
+        let payer = customer.filter(|payer| price > 0 && *payer != owner);
+        if let Some(payer) = payer {
+            self.consent(payer, price)?;
+            let (why, of) = (Why::Price, Some(artifact));
+            self.put(Effect::Pay { from: payer, to: owner, amount: price, why, of })?;
+        }
+        let price = payer.map_or(0, |_| price);
+        self.put(Effect::Use(Use { artifact, customer, price }))
+    }
+
+    /// Looks whether the arguments fit what the artifact's interface says of the method. The answer is the gift of
+    /// `disk` that the interface asks for, if the world limits it and the call gives none itself.
+    fn fit_interface(&self, actor: Actor, interface: &Json, op: &Invoke) -> Result<Option<Gift>, Refusal> {
+        let count = |parts| self.look(actor, parts);
+        let Some(tool) = interface::tool(interface.value(), op.method(), count)? else {
+            return Ok(None);
+        };
+        let args = op.args.as_ref().map_or(&[][..], |args| &args.0);
+        interface::fits(tool, args, count).map_err(|mut refusal| {
+            refusal.message = format!("in `{}`: {}", op.artifact, refusal.message);
+            refusal
+        })?;
+        let rules = self.draft.world().rules();
+        let disk = rules.resource_name(ResourceId::DISK);
+        let gives = op.gifts().iter().any(|gift| gift.is_of(disk));
+        let is_limited = rules.kind(ResourceId::DISK) != ResourceKind::Metered;
+        let Some(bytes) =
+            interface::deposit(tool).filter(|_| is_limited && !gives && actor.mode == Mode::Act)
+        else {
+            return Ok(None);
+        };
+        let given = op.gifts().iter().filter_map(|gift| match gift {
+            Gift::Artifact(id) => self.draft.find(id.as_str()).and_then(|handle| self.draft.artifact(handle)),
+            Gift::Resource { .. } => None,
+        });
+        let bytes = given.map(Artifact::size).fold(bytes, i64::saturating_add);
+        Ok((bytes > 0).then(|| Gift::Resource { resource: Word(disk.into()), amount: Amount(bytes) }))
     }
 
     /// Moves what an invocation sends along; all of it comes back if the invocation fails.
@@ -296,9 +413,10 @@ impl Transaction<'_> {
         to: Handle,
         standing: bool,
         paid: i64,
+        deposit: Option<Gift>,
         op: &Invoke,
     ) -> Result<Vec<Value>, Refusal> {
-        let Some(field) = op.sent() else {
+        let Some(field) = op.sent().or(deposit.as_ref().map(|_| "deposit")) else {
             return Ok(Vec::new());
         };
         let Some(from) = actor.me.filter(|_| standing) else {
@@ -308,21 +426,32 @@ impl Transaction<'_> {
             )));
         };
         if paid > 0 {
-            self.put(Effect::Pay { from, to, amount: paid, why: Why::Pay })?;
+            self.put(Effect::Pay { from, to, amount: paid, why: Why::Pay, of: None })?;
         }
-        for gift in op.gifts() {
-            match gift {
-                Gift::Artifact(id) => {
-                    let artifact = self.target(id)?;
-                    self.hand_over(actor, artifact, to)?;
-                }
-                Gift::Resource { resource, amount } => {
-                    let resource = self.resource(&resource.0)?;
-                    self.shift(actor, (from, to), resource, amount.0, true)?;
-                }
+        // The artifacts that are given lie on the deposit; where it is free only without them they go first.
+        let mut later = None;
+        if let Some(gift) = &deposit
+            && self.give(actor, gift, (from, to)).is_err()
+        {
+            later = Some(gift);
+        }
+        for gift in op.gifts().iter().chain(later) {
+            self.give(actor, gift, (from, to))?;
+        }
+        Ok(op.gifts().iter().chain(&deposit).map(Gift::to_json).collect())
+    }
+
+    fn give(&mut self, actor: Actor, gift: &Gift, (from, to): (Handle, Handle)) -> Result<(), Refusal> {
+        match gift {
+            Gift::Artifact(id) => {
+                let artifact = self.target(id)?;
+                self.hand_over(actor, artifact, to)
+            }
+            Gift::Resource { resource, amount } => {
+                let resource = self.resource(&resource.0)?;
+                self.shift(actor, (from, to), resource, amount.0, true)
             }
         }
-        Ok(op.gifts().iter().map(Gift::to_json).collect())
     }
 
     /// Ends the op on top whose code has ended.

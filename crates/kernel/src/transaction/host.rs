@@ -226,7 +226,7 @@ impl Transaction<'_> {
     }
 
     /// The principal that a lookup is about: the one that was named, or the caller.
-    fn who(&self, actor: Actor, of: Option<Id>) -> Result<Handle, Refusal> {
+    pub(super) fn who(&self, actor: Actor, of: Option<Id>) -> Result<Handle, Refusal> {
         let Some(id) = of else { return self.own(actor) };
         let handle = self.target(&id)?;
         match self.draft.artifact(handle).and_then(|artifact| artifact.account) {

@@ -11,14 +11,19 @@ mod stack;
 // Built on it:
 mod consent;
 mod work;
+mod mandate;
+mod pay;
 mod ask;
+mod cached;
 mod delete;
 mod frame;
+mod quote;
 mod host;
 mod ops;
 mod query;
 mod sight;
 mod sleep;
+mod trial;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -27,14 +32,14 @@ use serde_json::Value;
 use self::{
     draft::{Draft, Savepoint},
     meter::Metering,
-    stack::{Actor, Mode, OpTask, Task},
+    stack::{Actor, Mode, OpTask, Recording, Task, Trial},
 };
 use crate::{
     code::{CodeAnswer, CodeCall, CodeFailure, Entry, HostAnswer},
     json::{Json, text_bytes},
     limits,
-    op::{Action, Op, OpKind, Planned, Query, Sleep},
-    record::{Charge, Effect, Event, EventKind, Handle, Outcome},
+    op::{Action, Amounts, Op, OpKind, Planned, Query, Sleep},
+    record::{Charge, Effect, Event, EventKind, Handle, Outcome, Spending},
     refusal::{Code, Lack, Refusal},
     rules::{ResourceId, ResourceKind},
     state::{self, Guard, State},
@@ -152,6 +157,10 @@ pub struct Transaction<'w> {
     outcome: Option<Result<Value, Refusal>>,
     /// The sleeps of a step's list, each with its place: they hold though the rest is refused.
     sleeps: Vec<(u32, Sleep)>,
+    /// The trial under way.
+    trial: Option<Trial>,
+    /// The work of the contract that decides.
+    recording: Option<Recording>,
     /// The code of a thought or a measure, until it is started.
     alone: Option<(Arc<str>, Entry, Vec<Value>)>,
 }
@@ -187,6 +196,8 @@ impl<'w> Transaction<'w> {
             output: String::new(),
             outcome: None,
             sleeps: Vec::new(),
+            trial: None,
+            recording: None,
             alone: None,
         }
     }
@@ -207,6 +218,22 @@ impl<'w> Transaction<'w> {
         this.is_list = action.is_list;
         this.queue = action.ops.into();
         Ok(this)
+    }
+
+    /// The things that are due of an artifact of the library, which bears all of it.
+    ///
+    /// # Errors
+    /// As [`Self::act`].
+    pub fn due(world: &'w World, artifact: Handle, now: Time, seed: u64) -> Result<Self, Refusal> {
+        let mut action = Action::parse(World::due_call(world.name(artifact)))?;
+        // The bound that the world puts on invocations protects callers, and here is none.
+        let rules = world.rules();
+        let names = rules.resources_per_invoke.iter().map(|(resource, _)| rules.resource_name(*resource));
+        let all = Amounts(names.map(|name| (name.into(), i64::MAX)).collect());
+        for planned in &mut action.ops {
+            planned.max_resources = Some(all.clone());
+        }
+        Self::act(world, artifact, action, now, seed)
     }
 
     /// An agent's own step: as [`Self::act`], after it thought: the thought's charges come first.
@@ -293,7 +320,7 @@ impl<'w> Transaction<'w> {
         })
     }
 
-    fn costs(&self, kind: OpKind) -> impl Iterator<Item = &(OpKind, ResourceId, i64)> {
+    pub(self) fn costs(&self, kind: OpKind) -> impl Iterator<Item = &(OpKind, ResourceId, i64)> {
         self.draft.world().rules().costs.iter().filter(move |(of, _, _)| *of == kind)
     }
 
@@ -366,6 +393,7 @@ impl<'w> Transaction<'w> {
             looked_at: false,
             decides: false,
             by_code,
+            quote: None,
         };
         let op = Arc::clone(&task.op);
         self.stack.push(Task::Op(Box::new(task)));
@@ -374,7 +402,8 @@ impl<'w> Transaction<'w> {
         // An op that code calls was counted as a call.
         let called = if by_code { 0 } else { limits::PARTS_PER_CALL };
         let asks = asks.and_then(|()| self.look(actor, called));
-        let asks = asks.and_then(|()| self.asks(&op));
+        let asks = asks.and_then(|()| self.begin_quote(actor, &op));
+        let asks = asks.and_then(|asked| self.asks(asked.as_deref().unwrap_or(&op)));
         match asks {
             Ok(mut asks) => {
                 asks.reverse();
@@ -442,7 +471,7 @@ impl<'w> Transaction<'w> {
             self.check_agreed(payer, *resource, *amount)?;
         }
         for (resource, amount) in costs {
-            self.consume(payer, resource, amount, 0);
+            self.consume(Charge { principal: payer, resource, amount, work: 0, of: Spending::Op(kind) });
         }
         Ok(())
     }
@@ -451,10 +480,10 @@ impl<'w> Transaction<'w> {
     #[expect(clippy::expect_used, reason = "an op goes on only while it is on top")]
     fn advance(&mut self) -> Next {
         let task = self.top_op().expect("the op that goes on is on top of the stack");
-        let actor = task.actor;
-        let (op, ask) = (Arc::clone(&task.op), task.asks.pop());
+        let ((actor, op), ask, is_quote) = (task.acting(), task.asks.pop(), task.quote.is_some());
         match ask {
             Some(ask) => self.judge(actor, &op, ask),
+            None if is_quote => self.quote(actor, &op),
             None => self.perform(actor, &op),
         }
     }
@@ -472,8 +501,13 @@ impl<'w> Transaction<'w> {
         if let Some(actor) = self.top_op().map(|task| task.actor) {
             self.settle(actor);
         }
+        let result = self.end_quote(result);
         let Some(Task::Op(task)) = self.stack.pop() else {
             panic!("the op that ends is not on top of the stack");
+        };
+        let result = match &*task.op {
+            Op::Invoke(op) => self.end_trial(result, op),
+            _ => result,
         };
         let submitted = self.stack.is_empty() && task.actor.me.is_some();
         // Some events come without an effect, and some only when all is done.
@@ -587,6 +621,9 @@ impl<'w> Transaction<'w> {
     fn notice(&mut self, actor: Actor, kind: EventKind, artifact: Handle, detail: String) {
         // The subject of a query has done nothing: the actor is the one who asks.
         let actor = self.top_op().map_or(actor, |task| task.actor);
+        if self.trial.is_some() {
+            return;
+        }
         // An artifact that the action itself created may not outlive it, so nothing that stays can name it.
         let Some(actor) = actor.me.filter(|handle| self.draft.exists_before(*handle)) else {
             return;

@@ -17,12 +17,12 @@ use crate::{
     limits,
     mind::MindKind,
     op::{
-        Content, Edit, Field, Keep, Op, OpKind, Part, Read, SetContract, Store, Transfer, TransferOwnership,
-        Write,
+        Content, Edit, Field, Keep, Mint, Op, OpKind, Part, Read, SetContract, Store, Transfer,
+        TransferOwnership, Write,
     },
     record::{Change, Creation, Effect, EventKind, Handle, Pays, Shared, Why},
     refusal::{Code, Refusal},
-    rules::{ResourceId, ResourceKind},
+    rules::{Authority, ResourceId, ResourceKind},
     state::State,
 };
 
@@ -48,10 +48,13 @@ impl Transaction<'_> {
             Op::Edit(op) => self.edit(actor, op),
             Op::Delete(op) => self.delete(actor, op),
             Op::Transfer(op) => self.transfer(actor, op),
+            Op::Mandate(op) => self.give_mandate(actor, op),
+            Op::Charge(op) => self.charge(actor, op),
             Op::TransferOwnership(op) => self.transfer_ownership(actor, op),
             Op::SetContract(op) => self.set_contract(actor, op),
             Op::Store(op) => self.store(actor, op),
             Op::Sleep(op) => self.sleep(actor, op),
+            Op::Mint(op) => self.mint(actor, op),
         };
         self.end_op(result)
     }
@@ -180,7 +183,7 @@ impl Transaction<'_> {
             owner,
             creator: owner,
             access_contract,
-            price: op.price.map_or(0, |price| price.0),
+            price: price(op)?.unwrap_or(0),
             pays,
             has_standing,
             has_loop,
@@ -190,6 +193,7 @@ impl Transaction<'_> {
             },
             depends_on: self.dependencies(actor, next, op)?.unwrap_or_default(),
             metadata: Shared::Own(set_json(&op.metadata, |data| &data.0)),
+            policy: self.kept_policy(op)?.unwrap_or_default(),
         };
         self.put(Effect::Create(Box::new(creation)))?;
         Ok(next)
@@ -226,7 +230,7 @@ impl Transaction<'_> {
             decides: new_decides,
             interface: changed_json(&op.interface, |data| &data.0),
             access_contract,
-            price: op.price.map(|price| price.0),
+            price: price(op)?,
             pays: op.pays,
             memory_artifact: match &op.memory_artifact {
                 Keep::Keep => None,
@@ -235,9 +239,19 @@ impl Transaction<'_> {
             },
             depends_on: self.dependencies(actor, handle, op)?,
             metadata: changed_json(&op.metadata, |data| &data.0),
+            policy: self.kept_policy(op)?,
         };
         self.put(Effect::Change { artifact: handle, version, change: Box::new(change) })?;
         Ok(handle)
+    }
+
+    /// The kept part of a policy that an op writes: in a world of contracts nothing, and only the default may be.
+    fn kept_policy(&self, op: &Write) -> Result<Option<Json>, Refusal> {
+        match (self.draft.world().rules().authority, &op.policy) {
+            (Authority::Policy, policy) => Ok(changed_json(policy, |policy| &policy.kept)),
+            (Authority::Contracts, Keep::Set(Some(policy))) => policy.check_default().map(|()| None),
+            (Authority::Contracts, Keep::Keep | Keep::Set(None)) => Ok(None),
+        }
     }
 
     /// The handle of a contract that an artifact is put under; `None` is the artifact itself.
@@ -359,7 +373,7 @@ impl Transaction<'_> {
             if op.part.is_some() {
                 return Err(Refusal::invalid("`part` goes with `resource`"));
             }
-            self.put(Effect::Pay { from, to, amount, why: Why::Transfer })?;
+            self.put(Effect::Pay { from, to, amount, why: Why::Transfer, of: None })?;
             self.tell(
                 actor,
                 OpKind::Transfer,
@@ -380,6 +394,23 @@ impl Transaction<'_> {
             Part::Rate | Part::Quota => self.limit_of(from, resource),
         };
         Ok(json!({ own_part.as_str(): held }))
+    }
+
+    fn mint(&mut self, actor: Actor, op: &Mint) -> Result<Value, Refusal> {
+        let by = self.own(actor)?;
+        let (name, authorities) = (self.name(by), &self.draft.world().rules().mint_authorities);
+        if !authorities.iter().any(|id| id == name) {
+            let refusal =
+                Refusal::new(Code::PermissionDenied, format!("`{name}` is no mint authority of this world"));
+            return Err(refusal.hint(match authorities.as_slice() {
+                [] => "it has none: its scrip stays as it is".to_owned(),
+                all => format!("only the code of {} may create scrip", all.join(", ")),
+            }));
+        }
+        let (to, amount) = (self.recipient(&op.to)?, op.amount.0);
+        self.put(Effect::Mint { by, to, amount })?;
+        self.tell(actor, OpKind::Mint, Told { to: Some(to), amount: Some(amount), ..Told::default() });
+        Ok(json!({ "supply": self.draft.supply() }))
     }
 
     /// The part of a resource that principals hold and can move.
@@ -424,6 +455,7 @@ impl Transaction<'_> {
     /// Makes an artifact another principal's.
     pub(super) fn hand_over(&mut self, actor: Actor, artifact: Handle, to: Handle) -> Result<(), Refusal> {
         let from = self.draft.artifact(artifact).map_or(to, |artifact| artifact.owner);
+        self.look_at_mandates(actor, artifact, false)?;
         self.put(Effect::Own { artifact, from, to })?;
         let told = Told { artifact: Some(artifact), to: Some(to), ..Told::default() };
         self.tell(actor, OpKind::TransferOwnership, told);
@@ -481,6 +513,23 @@ fn check_mind(has_loop: bool, content: &Keep<Content>) -> Result<(), Refusal> {
     match content {
         Keep::Set(Some(content)) if has_loop => MindKind::check(content.0.value()),
         Keep::Set(_) | Keep::Keep => Ok(()),
+    }
+}
+
+/// The price that an op writes, by itself or within a policy.
+fn price(op: &Write) -> Result<Option<i64>, Refusal> {
+    let (own, posted) = (
+        op.price.map(|price| price.0),
+        match &op.policy {
+            Keep::Set(Some(policy)) => policy.invoke_price,
+            Keep::Keep | Keep::Set(None) => None,
+        },
+    );
+    match (own, posted) {
+        (Some(own), Some(posted)) if own != posted => {
+            Err(Refusal::invalid("`price` and `policy.invoke_price` are the same field"))
+        }
+        _ => Ok(own.or(posted)),
     }
 }
 

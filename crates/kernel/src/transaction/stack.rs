@@ -6,7 +6,7 @@ use super::{draft::Savepoint, meter::Bound};
 use crate::{
     id::Handle,
     op::{Op, Permission},
-    record::Pays,
+    record::{Pays, Spending, WorkStep},
     refusal::Refusal,
     resource::ResourceId,
 };
@@ -71,12 +71,37 @@ pub(super) struct OpTask {
     /// Whether the new code that was looked at defines `check_permission`.
     pub(super) decides: bool,
     pub(super) by_code: bool,
+    /// The invocation that it only asks about.
+    pub(super) quote: Option<Box<Quote>>,
+}
+
+/// An invocation whose cost is asked for.
+pub(super) struct Quote {
+    /// The one who would invoke.
+    pub(super) actor: Actor,
+    pub(super) op: Arc<Op>,
+    /// The one whose `[costs]` and CPU it would be.
+    pub(super) bearer: Handle,
+    /// The part of the prices that `max_spend` would have to allow.
+    pub(super) spend: i64,
+}
+
+impl OpTask {
+    /// The one who acts in it, and what is done: of a quote, what it asks about.
+    pub(super) fn acting(&self) -> (Actor, Arc<Op>) {
+        match &self.quote {
+            Some(quote) => (quote.actor, Arc::clone(&quote.op)),
+            None => (self.actor, Arc::clone(&self.op)),
+        }
+    }
 }
 
 /// Code under way, suspended at a host call or running.
 pub(super) struct CodeTask {
     pub(super) actor: Actor,
     pub(super) purpose: Purpose,
+    /// The line of the receipt that tells of its CPU.
+    pub(super) of: Spending,
     pub(super) file: Arc<str>,
     /// Units of work, and microseconds of CPU, that it has used and that are charged.
     pub(super) work: u64,
@@ -90,6 +115,18 @@ pub(super) struct CodeTask {
     pub(super) raised: Vec<(String, Refusal)>,
     /// Whether the call under way is an `attempt`.
     pub(super) attempt: bool,
+}
+
+/// The work of a contract under way.
+pub(super) struct Recording {
+    /// The place of its code on the stack.
+    pub(super) at: usize,
+    pub(super) payer: Option<Handle>,
+    pub(super) steps: Vec<WorkStep>,
+    pub(super) ops_left: u32,
+    pub(super) runs: u64,
+    pub(super) draws: u64,
+    pub(super) output: usize,
 }
 
 /// Why code runs.
@@ -113,6 +150,22 @@ pub(super) struct Agreed {
     pub(super) before: i64,
 }
 
+/// A trial under way: all that is put back when it ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trial {
+    /// The place of its op on the stack.
+    pub(super) at: usize,
+    pub(super) savepoint: Savepoint,
+    pub(super) prices_from: usize,
+    /// Units of work that the action may use after it.
+    pub(super) left: u64,
+    pub(super) unpaid: u64,
+    pub(super) ops_left: u32,
+    pub(super) draws: u64,
+    pub(super) runs: u64,
+    pub(super) output: usize,
+}
+
 /// One question to a contract: may the op's caller do this to that?
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ask {
@@ -133,8 +186,16 @@ impl Bearer {
     /// A look that is charged to nobody stays so.
     pub(super) fn of_code(self, pays: Pays, code: Option<Handle>) -> Self {
         match (pays, code) {
-            (Pays::Itself, Some(code)) if self != Self::NOBODY => Self::of(code),
+            (Pays::Itself, Some(code)) if self.resources.is_some() => Self::of(code),
             (Pays::Itself | Pays::Caller, _) => self,
+        }
+    }
+
+    /// The bearer of the costs of a contract's code: its owner bears the resources, if it may be charged for them.
+    pub(super) fn of_owner(self, owner: Option<Handle>) -> Self {
+        match owner {
+            Some(owner) if self.resources.is_some() => Self { resources: Some(owner), ..self },
+            Some(_) | None => self,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     id::{Handle, Id},
     limits,
     op::{Content, Field, Keep, Op},
-    record::Charge,
+    record::{Charge, Spending, WorkStep},
     refusal::{Code, Refusal},
     rules::{CpuMeter, ResourceId, ResourceKind},
     state::State,
@@ -33,6 +33,12 @@ impl Transaction<'_> {
         }
         at_most(self.draft.chargeable(payer, ResourceId::CPU), Bound::Cpu);
         room
+    }
+
+    /// Whether a payer surely has so much work left, and CPU where it was measured.
+    pub(super) fn has_room_for(&self, payer: Option<Handle>, units: u64, us: i64) -> bool {
+        let cpu = payer.is_none_or(|payer| self.draft.chargeable(payer, ResourceId::CPU) >= us);
+        cpu && self.room(payer).0 >= units
     }
 
     /// The budget of a run that has used `so_far` units, counted from its start, and what bounds it.
@@ -93,16 +99,19 @@ impl Transaction<'_> {
     pub(super) fn settle(&mut self, actor: Actor) {
         self.metering.forget_room();
         let looked = self.metering.looked.take();
+        if looked > 0 {
+            self.record_step(actor.bearer.resources, WorkStep::Host(looked));
+        }
         let payer = actor.bearer.resources;
         if let Some(payer) = payer {
             let parts = &mut self.metering.payers.entry(payer).or_default().parts;
             let all = parts.saturating_add(looked);
             *parts = all % limits::PARTS_PER_WORK;
-            self.use_work(Some(payer), all / limits::PARTS_PER_WORK, None);
+            self.use_work(Some(payer), all / limits::PARTS_PER_WORK, None, Spending::Host);
         }
         let unpaid = self.metering.unpaid.get() + if payer.is_none() { looked } else { 0 };
         self.metering.unpaid.set(unpaid % limits::PARTS_PER_WORK);
-        self.use_work(None, unpaid / limits::PARTS_PER_WORK, None);
+        self.use_work(None, unpaid / limits::PARTS_PER_WORK, None, Spending::Host);
     }
 
     /// Charges the host's work that was counted for the op on top, before another acts.
@@ -116,7 +125,7 @@ impl Transaction<'_> {
     }
 
     /// Takes units from the action's budget and charges them; `us` is their CPU where it was measured.
-    fn use_work(&mut self, payer: Option<Handle>, units: u64, us: Option<i64>) {
+    pub(super) fn use_work(&mut self, payer: Option<Handle>, units: u64, us: Option<i64>, of: Spending) {
         self.metering.left = self.metering.left.saturating_sub(units);
         let Some(payer) = payer else { return };
         let rules = self.draft.world().rules();
@@ -132,7 +141,7 @@ impl Transaction<'_> {
         // Measured CPU may be more than was allowed.
         let agreed = self.agreed_left(payer, ResourceId::CPU).map_or(i64::MAX, |(left, _)| left);
         let due = due.min(self.draft.chargeable(payer, ResourceId::CPU)).min(agreed).max(0);
-        self.consume(payer, ResourceId::CPU, due, units);
+        self.consume(Charge { principal: payer, resource: ResourceId::CPU, amount: due, work: units, of });
     }
 
     /// Charges the code on top for what it has used since the last time.
@@ -144,16 +153,22 @@ impl Transaction<'_> {
         let cpu_us = i64::try_from(meter.cpu_ns.div_ceil(1_000)).unwrap_or(i64::MAX).max(task.cpu_us);
         let (units, us) = (work - task.work, cpu_us - task.cpu_us);
         (task.work, task.cpu_us) = (work, cpu_us);
-        task.memory_bytes = meter.memory_bytes;
-        let payer = task.actor.bearer.resources;
-        self.use_work(payer, units, measured.then_some(us));
+        let memory = meter.memory_bytes;
+        task.memory_bytes = memory;
+        let (payer, of) = (task.actor.bearer.resources, task.of);
+        let us = measured.then_some(us);
+        self.record_step(payer, WorkStep::Code(units, us));
+        if memory > 0 {
+            self.record_step(payer, WorkStep::Held(memory));
+        }
+        self.use_work(payer, units, us, of);
         if let Some(payer) = payer {
             self.draft.hold_memory(payer, self.memory_held(payer));
         }
     }
 
     /// Memory of the code under way that one payer pays for, in bytes.
-    fn memory_held(&self, payer: Handle) -> u64 {
+    pub(super) fn memory_held(&self, payer: Handle) -> u64 {
         let tasks = self.stack.iter().filter_map(|task| match task {
             Task::Code(task) if task.actor.bearer.resources == Some(payer) => Some(task.memory_bytes),
             Task::Code(_) | Task::Op(_) => None,
@@ -181,7 +196,7 @@ impl Transaction<'_> {
             if charge.resource == ResourceId::MEMORY {
                 self.draft.hold_memory(charge.principal, charge.amount.unsigned_abs());
             } else {
-                self.draft.charge(charge.principal, charge.resource, charge.amount, charge.work);
+                self.draft.charge(*charge);
             }
         }
     }
@@ -199,6 +214,11 @@ impl Transaction<'_> {
                 timeout(format!("one run of code may use {most} units of work"), "work_per_run")
                     .numbers(number(most.saturating_add(need)), number(most))
                     .hint("do less at a time, or in several invocations")
+            }
+            (Bound::Action | Bound::Agreed(_) | Bound::Cpu, _) if self.trial.is_some() => {
+                let refusal =
+                    Refusal::new(Code::CodeTimeout, "a trial may use the units of work that it was given");
+                refusal.hint("name more of them as `trial`")
             }
             (Bound::Action | Bound::Agreed(_) | Bound::Cpu, _) => {
                 let most = rules.work_per_action;
@@ -226,14 +246,32 @@ impl Transaction<'_> {
         refusal
     }
 
+    /// Charges so many units at once, if a payer can bear them.
+    pub(super) fn take_work(
+        &mut self,
+        payer: Option<Handle>,
+        units: u64,
+        of: Spending,
+    ) -> Result<(), Refusal> {
+        let (room, bound) = self.room(payer);
+        if room < units {
+            return Err(self.out_of_work(payer, bound, units));
+        }
+        self.use_work(payer, units, None, of);
+        Ok(())
+    }
+
     /// Charges a run that begins for the least that it uses, so that this is there when it ends.
-    pub(super) fn begin_run(&mut self, payer: Option<Handle>) -> Result<(), Refusal> {
+    pub(super) fn begin_run(&mut self, payer: Option<Handle>, of: Spending) -> Result<(), Refusal> {
+        self.draft.has_room_for_run().map_err(|guard| self.refusal(guard))?;
         let (units, bound) = self.run_budget(payer, 0);
         if units < RUN_WORK_MIN {
             return Err(self.out_of_work(payer, bound, RUN_WORK_MIN));
         }
         let measured = self.draft.world().rules().cpu_meter == CpuMeter::Measured;
-        self.use_work(payer, RUN_WORK_MIN, measured.then_some(RUN_CPU_US_MIN));
+        let us = measured.then_some(RUN_CPU_US_MIN);
+        self.record_step(payer, WorkStep::Code(RUN_WORK_MIN, us));
+        self.use_work(payer, RUN_WORK_MIN, us, of);
         Ok(())
     }
 
@@ -257,6 +295,7 @@ impl Transaction<'_> {
                 let code = set(&op.code).map_or(0, |source| source.0.len());
                 let interface = set(&op.interface).map_or(0, |interface| interface.0.size_bytes());
                 let metadata = set(&op.metadata).map_or(0, |metadata| metadata.0.size_bytes());
+                let metadata = metadata + set(&op.policy).map_or(0, |policy| policy.kept.size_bytes());
                 let depends_on = op.depends_on.as_ref().map_or(0, |ids| ids.0.len());
                 written(content + code + interface + metadata) + rows(depends_on)
             }
@@ -274,8 +313,11 @@ impl Transaction<'_> {
             Op::Noop(_)
             | Op::Run(_)
             | Op::Transfer(_)
+            | Op::Mandate(_)
+            | Op::Charge(_)
             | Op::TransferOwnership(_)
             | Op::SetContract(_)
+            | Op::Mint(_)
             | Op::Query(_) => 0,
         }
     }

@@ -78,6 +78,7 @@ impl World {
                 state::settle_founder(self, handle).map_err(|guard| self.explain(guard))?;
             }
         }
+        self.note_dues(record)?;
         let looked_seq = before.unwrap_or_else(|| self.looked_seq(record));
         let last = self.turn_ends(record, looked_seq);
         Ok(LoopEvents { first, last, looked_seq })
@@ -90,7 +91,8 @@ impl World {
             Cause::Act { actor: one, .. }
             | Cause::Step { agent: one, .. }
             | Cause::Ask { agent: one, .. }
-            | Cause::Short { agent: one, .. } => Some(*one),
+            | Cause::Short { agent: one, .. }
+            | Cause::Due { artifact: one, .. } => Some(*one),
             Cause::Genesis { .. }
             | Cause::Founding
             | Cause::Tick { .. }
@@ -99,7 +101,12 @@ impl World {
         };
         let effects = record.effects.iter().flat_map(|effect| effect.handles());
         let events = record.events.iter().flat_map(|event| event.handles());
-        match effects.chain(events).chain(actor).find(|handle| handle.0 >= end) {
+        let thought = match &record.cause {
+            Cause::Step { thought, .. } => thought.charges.as_slice(),
+            _ => &[],
+        };
+        let charges = record.charges.iter().chain(thought).filter_map(|charge| charge.of.artifact());
+        match effects.chain(events).chain(charges).chain(actor).find(|handle| handle.0 >= end) {
             Some(handle) => Err(format!("artifact number {} does not exist", handle.0)),
             None => Ok(()),
         }
@@ -153,7 +160,7 @@ impl World {
     }
 
     fn charge(&mut self, charge: Charge) -> Result<(), String> {
-        let Charge { principal, resource, amount, work } = charge;
+        let Charge { principal, resource, amount, work, of: _ } = charge;
         let account = self.get(principal).and_then(|artifact| artifact.account);
         let number = account.ok_or_else(|| format!("artifact number {} can't be charged", principal.0))?;
         let kind = self.rules.kind(resource);
@@ -225,6 +232,7 @@ impl World {
             | Cause::Act { .. }
             | Cause::Ask { .. }
             | Cause::Short { .. }
+            | Cause::Due { .. }
             | Cause::Runtime { .. } => {}
         }
         Ok(())

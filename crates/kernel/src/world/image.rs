@@ -9,6 +9,8 @@ use super::World;
 use crate::{
     artifact::Artifact,
     id::Handle,
+    limits,
+    mandate::MandateKey,
     record::FORMAT,
     resource::{ResourceId, ResourceKind},
     state::State,
@@ -136,6 +138,46 @@ impl World {
         Ok(world)
     }
 
+    /// Whether every handle and number is of something that there is.
+    pub(super) fn check_numbers(&self) -> Result<(), String> {
+        let (artifacts, accounts, agents) = (State::len(self), self.accounts_len(), self.agents_len());
+        let resources = self.rules.resources.len();
+        self.rules.check().map_err(|(field, problem)| format!("its `{field}`: {problem}"))?;
+        if self.seq > 0 && self.allotted.len() != resources {
+            return Err("it has not one total for each resource".into());
+        }
+        if self.holders.len() != accounts as usize || self.cells.len() != accounts as usize * resources {
+            return Err("its accounts are not as many as their holders".into());
+        }
+        let mut handles = self.artifacts.iter().flat_map(|artifact| artifact.handles());
+        let mut others = self.holders.iter().copied().chain(self.agents.iter().map(|agent| agent.handle));
+        let mut told = self.events.iter().flat_map(|row| row.event.handles());
+        if handles.any(|handle| handle.0 >= artifacts)
+            || others.any(|handle| handle.0 >= artifacts)
+            || told.any(|handle| handle.0 >= artifacts)
+        {
+            return Err("it names an artifact that is not there".into());
+        }
+        let numbers = self.artifacts.iter().map(|artifact| (artifact.account, artifact.agent));
+        let beyond = |(account, agent): (Option<u32>, Option<u32>)| {
+            account.is_some_and(|number| number >= accounts) || agent.is_some_and(|number| number >= agents)
+        };
+        if numbers.into_iter().any(beyond) || self.action_ids.keys().any(|number| *number >= accounts) {
+            return Err("it names an account that is not there".into());
+        }
+        if self.verdicts.handles().any(|handle| handle.0 >= artifacts) {
+            return Err("it keeps a verdict about nothing".into());
+        }
+        let no_party = |(giver, holder, _): &MandateKey| {
+            let live = |who: Handle| self.get(who).filter(|artifact| !artifact.deleted);
+            live(*giver).is_none_or(|giver| giver.account.is_none()) || live(*holder).is_none()
+        };
+        if self.mandates.iter().any(|(key, _)| no_party(key)) {
+            return Err("it has a mandate of nobody".into());
+        }
+        self.check_facts()
+    }
+
     /// Adds up the books: scrip against the supply, resources against what was allotted, and each
     /// principal's disk against the artifacts it owns.
     ///
@@ -145,6 +187,7 @@ impl World {
         self.audit_founding()
             .and_then(|()| self.audit_sums())
             .and_then(|()| self.audit_disk())
+            .and_then(|()| self.audit_facts())
             .map_err(AuditError)
     }
 
@@ -230,7 +273,9 @@ impl World {
                 ));
             }
             buried += account.buried;
-            let bytes = bytes + account.buried + account.kept;
+            let mandates = State::mandates_given(self, handle).len();
+            let given = i64::try_from(mandates).unwrap_or(i64::MAX).saturating_mul(limits::MANDATE_BYTES);
+            let bytes = bytes + account.buried + account.kept + given;
             if self.used(handle, ResourceId::DISK) != bytes {
                 let says = self.used(handle, ResourceId::DISK);
                 return Err(format!("`{}` uses {bytes} bytes of disk, not {says}", self.name(handle)));

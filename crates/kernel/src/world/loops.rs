@@ -236,6 +236,7 @@ impl World {
             | Cause::Clock { .. }
             | Cause::Act { .. }
             | Cause::Short { .. }
+            | Cause::Due { .. }
             | Cause::Runtime { .. } => return Vec::new(),
         };
         let Some(row) = self.agent(agent) else { return Vec::new() };
@@ -269,7 +270,11 @@ impl World {
             Cause::Ask { agent, turn, .. } => self.asked(record.seq, *agent, *turn),
             Cause::Short { agent, turn } => self.fell_short(*agent, *turn, &mut told),
             Cause::Genesis { .. } | Cause::Founding => return told,
-            Cause::Tick { .. } | Cause::Clock { .. } | Cause::Act { .. } | Cause::Runtime { .. } => {}
+            Cause::Tick { .. }
+            | Cause::Clock { .. }
+            | Cause::Act { .. }
+            | Cause::Due { .. }
+            | Cause::Runtime { .. } => {}
         }
         self.tell_exhausted(record, &mut told);
         for charge in &record.charges {
@@ -306,8 +311,23 @@ impl World {
                     }
                 }
                 Effect::Create(creation) => self.account_changed(creation.owner, None, &mut told),
-                Effect::Endow { .. } | Effect::Allot { .. } | Effect::Lapse { .. } => {}
+                Effect::Mint { to, .. } => {
+                    self.account_changed(*to, None, &mut told);
+                    self.unpause(*to);
+                }
+                Effect::Endow { .. }
+                | Effect::Allot { .. }
+                | Effect::Lapse { .. }
+                | Effect::Mandate { .. }
+                | Effect::Draw { .. }
+                | Effect::Verdicts { .. }
+                | Effect::Use(_)
+                | Effect::Fail { .. } => {}
             }
+        }
+        // The disk of those whose mandates began or ended.
+        for giver in self.mandates.take_stirred() {
+            self.account_changed(giver, None, &mut told);
         }
         told
     }

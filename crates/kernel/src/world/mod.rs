@@ -6,11 +6,17 @@
 // Its parts:
 pub(crate) mod action_ids;
 mod inbox;
+mod mandates;
+mod verdicts;
 mod agent;
 mod sleepers;
 mod rows;
+mod facts;
+mod dues;
 // Built on it:
 mod sight;
+mod reputation;
+mod due;
 mod apply;
 mod loops;
 pub mod wire;
@@ -30,19 +36,23 @@ use crate::{
     event::EventRow,
     id::Handle,
     json::Json,
+    mandate::{Mandate, MandateKey},
     pages::{Index, Pages},
     receipt::Receipt,
-    record::{Charge, FORMAT, Until},
+    record::{Charge, FORMAT, KeptVerdict, Until, Use},
     refusal::Refusal,
     resource::ResourceId,
     rules::Rules,
-    state::{self, Account, Guard, State},
+    state::{self, Account, Guard, MINTED_TOO_MUCH, State},
     time::Time,
 };
 
 pub(crate) use self::account::Holding;
 pub use self::agent::Agent;
-use self::{action_ids::ActionIds, agent::Phase, sleepers::Sleepers};
+use self::{
+    action_ids::ActionIds, agent::Phase, dues::Dues, facts::Facts, mandates::Mandates, sleepers::Sleepers,
+    verdicts::Verdicts,
+};
 
 /// A world between two records.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -85,6 +95,10 @@ pub struct World {
     /// The ids of each principal's actions, by the number of its account.
     #[serde(deserialize_with = "crate::pages::map_by_entry")]
     action_ids: OrdMap<u32, ActionIds>,
+    mandates: Mandates,
+    verdicts: Verdicts,
+    facts: Facts,
+    dues: Dues,
     /// How many artifacts the founding brings.
     founders: u32,
     /// Whether the record that is being applied is of the founding.
@@ -156,6 +170,10 @@ impl World {
             events: Vector::new(),
             lost_until: None,
             action_ids: OrdMap::new(),
+            mandates: Mandates::default(),
+            verdicts: Verdicts::default(),
+            facts: Facts::default(),
+            dues: Dues::default(),
             founders: 0,
             founding: false,
             supply: 0,
@@ -247,6 +265,8 @@ impl World {
             let artifacts = &self.artifacts;
             self.index.insert(&id, handle, |row| artifacts.get(row as usize).map(|row| &*row.id));
         }
+        self.mandates.reindex();
+        self.find_dues();
         self.population = self.agents.iter().filter(|row| row.phase != Phase::Stopped).count();
         self.sleepers = Sleepers::default();
         for number in 0..self.agents_len() {
@@ -268,34 +288,15 @@ impl World {
         }
     }
 
-    /// Whether every handle and number is of something that there is.
-    fn check_numbers(&self) -> Result<(), String> {
-        let (artifacts, accounts, agents) = (State::len(self), self.accounts_len(), self.agents_len());
-        let resources = self.rules.resources.len();
-        self.rules.check().map_err(|(field, problem)| format!("its `{field}`: {problem}"))?;
-        if self.seq > 0 && self.allotted.len() != resources {
-            return Err("it has not one total for each resource".into());
-        }
-        if self.holders.len() != accounts as usize || self.cells.len() != accounts as usize * resources {
-            return Err("its accounts are not as many as their holders".into());
-        }
-        let mut handles = self.artifacts.iter().flat_map(|artifact| artifact.handles());
-        let mut others = self.holders.iter().copied().chain(self.agents.iter().map(|agent| agent.handle));
-        let mut told = self.events.iter().flat_map(|row| row.event.handles());
-        if handles.any(|handle| handle.0 >= artifacts)
-            || others.any(|handle| handle.0 >= artifacts)
-            || told.any(|handle| handle.0 >= artifacts)
-        {
-            return Err("it names an artifact that is not there".into());
-        }
-        let numbers = self.artifacts.iter().map(|artifact| (artifact.account, artifact.agent));
-        let beyond = |(account, agent): (Option<u32>, Option<u32>)| {
-            account.is_some_and(|number| number >= accounts) || agent.is_some_and(|number| number >= agents)
-        };
-        if numbers.into_iter().any(beyond) || self.action_ids.keys().any(|number| *number >= accounts) {
-            return Err("it names an account that is not there".into());
-        }
-        Ok(())
+    /// How many verdicts of a contract were used again, and how many were asked for and kept; `None` for a
+    /// contract that lets none be kept.
+    #[must_use]
+    pub fn verdicts(&self, contract: Handle) -> Option<(u64, u64)> {
+        self.verdicts.counts(contract)
+    }
+
+    pub(crate) fn kept_verdicts(&self, contract: Handle) -> impl Iterator<Item = &KeptVerdict> {
+        self.verdicts.of(contract)
     }
 
     /// The handle of an id, of a tombstone too.
@@ -573,6 +574,30 @@ impl State for World {
         }
     }
 
+    fn keep_verdicts(&mut self, contract: Handle, hits: u32, kept: &[KeptVerdict]) {
+        self.verdicts.keep(contract, hits, kept);
+    }
+
+    fn forget_verdicts(&mut self, contract: Handle) {
+        self.verdicts.forget(contract);
+    }
+
+    fn mandate(&self, key: MandateKey) -> Option<&Arc<Mandate>> {
+        self.mandates.get(key)
+    }
+
+    fn set_mandate(&mut self, key: MandateKey, mandate: Option<Arc<Mandate>>) {
+        self.mandates.set(key, mandate);
+    }
+
+    fn mandates_given(&self, giver: Handle) -> Vec<MandateKey> {
+        self.mandates.given_by(giver).collect()
+    }
+
+    fn mandates_held(&self, holder: Handle) -> Vec<MandateKey> {
+        self.mandates.held_by(holder).collect()
+    }
+
     fn push(&mut self, artifact: Artifact) {
         let handle = State::len(self);
         let id = Arc::clone(&artifact.id);
@@ -634,6 +659,20 @@ impl State for World {
         };
         *total = total.checked_add(amount).ok_or_else(|| Guard::Broken("too much of everything".into()))?;
         Ok(())
+    }
+
+    fn minted(&mut self, amount: i64) -> Result<(), Guard> {
+        let supply = self.supply.checked_add(amount);
+        self.supply = supply.ok_or_else(|| Guard::Broken(MINTED_TOO_MUCH.into()))?;
+        Ok(())
+    }
+
+    fn used(&mut self, used: &Use) {
+        self.count_use(used);
+    }
+
+    fn failed(&mut self, artifact: Handle, times: u32) {
+        self.count_failures(artifact, times);
     }
 
     fn lapsed(&mut self, resource: ResourceId, amount: i64) -> Result<(), Guard> {

@@ -100,7 +100,7 @@ impl World {
         let is_party = viewer.is_one_of(&[Some(payment.from), Some(payment.to), owner]);
         match payment.why {
             Why::Pay => is_party,
-            Why::Transfer | Why::Price | Why::ContractCost | Why::Heir => {
+            Why::Transfer | Why::Price | Why::ContractCost | Why::Heir | Why::Charge => {
                 is_party || !self.keeps_from(viewer)
             }
         }

@@ -1,6 +1,7 @@
 //! Receipts and events as they are shown: names in the place of numbers, and only the parts that the viewer
 //! may see.
 
+use rustc_hash::FxHashMap;
 use serde_json::{Map, Value, json};
 
 use super::World;
@@ -8,9 +9,11 @@ pub use super::sight::Viewer;
 use crate::{
     event::{Event, EventRow},
     id::Handle,
+    json::Json,
     op::Action,
-    receipt::{Cut, Receipt},
-    record::{Cause, Outcome, Record},
+    receipt::{Cut, Payment, Receipt},
+    record::{Cause, Charge, Outcome, Record, Spending},
+    resource::{ResourceId, SCRIP},
     time::Time,
     words::words,
 };
@@ -22,14 +25,15 @@ impl Receipt {
         let name = |handle: Handle| world.name(handle);
         let charges = self.charges.iter().filter(|charge| world.may_know(viewer, charge.principal));
         let work: u64 = charges.clone().map(|charge| charge.work).fold(0, u64::saturating_add);
-        let charges = charges.map(|charge| {
+        let payments = self.payments.iter().filter(|payment| world.payment_seen(payment, viewer));
+        let lines = lines(world, charges.clone(), payments.clone());
+        let charges = summed(charges).into_iter().map(|(principal, resource, amount)| {
             json!({
-                "principal": name(charge.principal),
-                "resource": world.rules().resource_name(charge.resource),
-                "amount": charge.amount,
+                "principal": name(principal),
+                "resource": world.rules().resource_name(resource),
+                "amount": amount,
             })
         });
-        let payments = self.payments.iter().filter(|payment| world.payment_seen(payment, viewer));
         let payments = payments.map(|payment| {
             json!({
                 "from": name(payment.from),
@@ -54,12 +58,66 @@ impl Receipt {
             map.insert("work".into(), work.into());
         }
         map.insert("payments".into(), or_cut(self.cuts.payments, payments.collect()));
+        if !lines.is_empty() || self.cuts.payments.or(self.cuts.charges).is_some() {
+            map.insert("lines".into(), or_cut(self.cuts.payments.or(self.cuts.charges), lines.into()));
+        }
         map.insert("events".into(), or_cut(self.cuts.events, events.collect()));
         if !self.output.is_empty() || self.cuts.output.is_some() {
             map.insert("output".into(), or_cut(self.cuts.output, self.output.clone().into()));
         }
         Value::Object(map)
     }
+}
+
+/// The charges by principal and resource, each sum once, in the order of the first.
+fn summed<'c>(charges: impl Iterator<Item = &'c Charge>) -> Vec<(Handle, ResourceId, i64)> {
+    let mut sums: Vec<(Handle, ResourceId, i64)> = Vec::new();
+    let mut places: FxHashMap<(Handle, ResourceId), usize> = FxHashMap::default();
+    for charge in charges {
+        let (principal, resource) = (charge.principal, charge.resource);
+        let at = *places.entry((principal, resource)).or_insert_with(|| {
+            sums.push((principal, resource, 0));
+            sums.len() - 1
+        });
+        if let Some((_, _, sum)) = sums.get_mut(at) {
+            *sum = sum.saturating_add(charge.amount);
+        }
+    }
+    sums
+}
+
+/// Line by line the cost of an action, and who bore it: first what was used, then what was paid.
+fn lines<'c>(
+    world: &World,
+    charges: impl Iterator<Item = &'c Charge>,
+    payments: impl Iterator<Item = &'c Payment>,
+) -> Vec<Value> {
+    let line = |payer: Handle, resource: &str, amount: i64, of: &str, artifact: Option<Handle>| {
+        let mut map = Map::new();
+        map.insert("payer".into(), world.name(payer).into());
+        map.insert("resource".into(), resource.into());
+        map.insert("amount".into(), amount.into());
+        map.insert("for".into(), of.into());
+        if let Some(artifact) = artifact {
+            map.insert("artifact".into(), world.name(artifact).into());
+        }
+        map
+    };
+    let used = charges.map(|charge| {
+        let resource = world.rules().resource_name(charge.resource);
+        let of = charge.of;
+        let mut map = line(charge.principal, resource, charge.amount, of.as_str(), of.artifact());
+        if let Spending::Op(kind) = of {
+            map.insert("op".into(), kind.as_str().into());
+        }
+        Value::Object(map)
+    });
+    let paid = payments.map(|payment| {
+        let mut map = line(payment.from, SCRIP, payment.amount, payment.why.as_str(), payment.of);
+        map.insert("to".into(), world.name(payment.to).into());
+        Value::Object(map)
+    });
+    used.chain(paid).collect()
 }
 
 /// An event on the wire, if the viewer is shown it: the one schema of `docs/events.md`. The owner of its
@@ -102,6 +160,7 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
         map.insert("type".into(), kind.as_str().into());
         map
     };
+    let due: Json;
     let (actor, action, failed) = match &record.cause {
         Cause::Tick { number } => {
             let mut tick = line(LineType::Tick);
@@ -111,6 +170,10 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
         }
         Cause::Act { actor, action, .. } => (*actor, action, false),
         Cause::Step { agent, thought, .. } => (*agent, &thought.action, thought.failed),
+        Cause::Due { artifact, .. } => {
+            due = World::due_call(world.name(*artifact)).into();
+            (*artifact, &due, false)
+        }
         Cause::Genesis { .. }
         | Cause::Founding
         | Cause::Clock { .. }

@@ -50,6 +50,13 @@ const TARGETS: &[&str] = &[
     "genesis_contract_public",
     "genesis_x",
     "maze",
+    "inn",
+    "hall",
+    "yard",
+    "inn",
+    "yard",
+    "patron",
+    "split",
 ];
 const FRESH: &[&str] = &["n0", "n1", "n0", "n2", "pad", "wild"];
 const CONTRACTS: &[&str] = &[
@@ -66,6 +73,8 @@ const CONTRACTS: &[&str] = &[
     "vault",
     "maze",
     "wild",
+    "split",
+    "patron",
 ];
 const AMOUNTS: &[i64] = &[1, 2, 5, 0, 3, 10, 4, 40, 6, 1 << 62, i64::MAX, i64::MAX - 1, 20, (1 << 62) - 1];
 const SHARES: &[i64] = &[1, 2, 3, 5, 8, 4, 90, 9, 300, i64::MAX];
@@ -114,7 +123,7 @@ impl<'a> Tape<'a> {
 
     /// An op by name with its fields; code within it nests to `depth`.
     fn op(&mut self, depth: usize) -> (&'static str, Value) {
-        let kind = self.below(if depth == 0 { 11 } else { 24 });
+        let kind = self.below(if depth == 0 { 14 } else { 27 });
         let artifact = self.pick(TARGETS);
         let (name, mut fields) = match kind {
             0 => ("noop", json!({})),
@@ -152,8 +161,10 @@ impl<'a> Tape<'a> {
                 };
                 ("edit", json!({ "artifact": artifact, "field": field, "old": old, "new": new }))
             }
-            11..=13 => ("write", self.write(depth)),
-            14..=17 => ("run", json!({ "code": self.program(depth).to_string() })),
+            11 | 12 => self.charge(),
+            13 => self.mandate(artifact),
+            14..=16 => ("write", self.write(depth)),
+            17..=20 => ("run", json!({ "code": self.program(depth).to_string() })),
             _ => ("invoke", self.invoke(artifact)),
         };
         if self.one_in(2) {
@@ -175,6 +186,53 @@ impl<'a> Tape<'a> {
             fields["max_resources"] = json!({ resource: most });
         }
         (name, fields)
+    }
+
+    /// Few parties, so that mandates are met again.
+    fn mandate(&mut self, artifact: &str) -> (&'static str, Value) {
+        let holder = match self.below(4) {
+            0 => self.pick(&["till", "toll", "patron", "split", "carol"]),
+            1 => self.pick(PRINCIPALS),
+            2 => artifact,
+            _ => self.pick(&["split", "patron"]),
+        };
+        let mut fields = json!({
+            "to": holder, "per_call": self.pick(&[5, 2, 9, 0, 1, 40, i64::MAX]),
+            "per_window": self.pick(&[10, 3, 20, 5, i64::MAX]), "window": self.pick(&["100ms", "30ms", "7ms", "250ms"]),
+        });
+        if self.one_in(3) {
+            fields["resource"] = self.pick(&["fuel", "scrip", "fuel", "cpu", "gold"]).into();
+        }
+        ("mandate", fields)
+    }
+
+    fn charge(&mut self) -> (&'static str, Value) {
+        let mut fields = json!({ "payer": self.pick(PRINCIPALS), "amount": self.pick(AMOUNTS) });
+        if self.one_in(3) {
+            fields["resource"] = self.pick(&["fuel", "scrip", "cpu"]).into();
+        }
+        if self.one_in(4) {
+            fields["reason"] = self.pick(&["dues", ""]).into();
+        }
+        ("charge", fields)
+    }
+
+    /// A cost model, now and then one that is none.
+    fn cost_model(&mut self, rule: &mut Value) {
+        match self.below(6) {
+            0 => rule["cost_model"] = "owner_pays".into(),
+            1 => rule["cost_model"] = "artifact_pays".into(),
+            2 => rule["cost_model"] = json!({ "payer": self.pick(TARGETS) }),
+            3 => rule["cost_model"] = "invoker_pays".into(),
+            _ => {
+                rule["cost_model"] = "split".into();
+                if !self.one_in(6) {
+                    let shares = [1, 3, 0, 2, i64::MAX];
+                    rule["shares"] =
+                        json!({ "invoker": self.pick(&shares[..2]), "owner": self.pick(&shares) });
+                }
+            }
+        }
     }
 
     fn store(&mut self) -> (&'static str, Value) {
@@ -220,6 +278,9 @@ impl<'a> Tape<'a> {
     fn write(&mut self, depth: usize) -> Value {
         let artifact = if self.one_in(4) { self.pick(TARGETS) } else { self.pick(FRESH) };
         let mut fields = json!({ "artifact": artifact, "content": self.value() });
+        if self.one_in(6) {
+            fields["content"] = json!({ "resources": self.pick(&["owner", "caller", "nobody"]) });
+        }
         if !self.one_in(3) {
             fields["code"] = self.code(depth - 1).into();
         } else if self.one_in(3) {
@@ -269,6 +330,9 @@ impl<'a> Tape<'a> {
         }
         if self.one_in(3) {
             rule["state_updates"] = json!({ "seen": self.value() });
+        }
+        if self.one_in(3) {
+            self.cost_model(&mut rule);
         }
         let mut block = if self.one_in(3) { self.block(depth, 2) } else { Vec::new() };
         block.push(if self.one_in(8) { json!(["return", 5]) } else { json!(["decide", rule]) });
@@ -410,6 +474,11 @@ fn founders(kind: u8) -> Vec<Founder> {
     let maze = json!([call("read", json!({ "artifact": "maze" })), ["decide", {}]]);
     // A contract that pays for its own questions, if its caller allows.
     let clerk = json!([["attempt", "invoke", [], { "artifact": "tool", "max_spend": 9 }], ["decide", {}]]);
+    // Contracts that others pay for: the owner of what they guard, in part, and whoever gave a mandate.
+    let split = json!([["decide", {
+        "cost": 5, "recipient": "carol", "cost_model": "split", "shares": { "invoker": 1, "owner": 3 },
+    }]]);
+    let patron = json!([["burn", 3], ["decide", { "cost": 2, "cost_model": { "payer": "alice" } }]]);
     let public = Some("genesis_contract_public".to_owned());
     let carol = Founder {
         has_loop: true,
@@ -450,6 +519,11 @@ fn founders(kind: u8) -> Vec<Founder> {
         Founder { access_contract: Some("toll".into()), ..made("road", "alice", json!([["return_call"]])) },
         Founder { access_contract: Some("clerk".into()), ..made("desk", "bob", json!([["return_call"]])) },
         made("toll", "bob", toll),
+        made("split", "bob", split),
+        Founder { content: json!({ "resources": "owner" }).into(), ..made("patron", "bob", patron) },
+        Founder { access_contract: Some("split".into()), ..made("inn", "alice", json!([["return_call"]])) },
+        Founder { access_contract: Some("patron".into()), ..made("yard", "alice", json!([["return_call"]])) },
+        Founder { access_contract: Some("patron".into()), ..made("hall", "bob", json!([["return_call"]])) },
         Founder { access_contract: Some("maze".into()), ..made("maze", "bob", maze) },
         Founder {
             content: Value::from("abcd").into(),

@@ -49,9 +49,9 @@ impl Model {
         if depth > limits::INVOKE_DEPTH_MAX {
             return short("depth_exceeded", depth.into(), limits::INVOKE_DEPTH_MAX.into());
         }
-        if art.price > 0 && actor.payer != art.owner {
-            self.consent(&actor.payer, art.price)?;
-            self.pay(&actor.payer, &art.owner, art.price, "price")?;
+        if art.price > 0 && actor.purse != art.owner {
+            self.consent(&actor.purse, art.price)?;
+            self.pay(&actor.purse, &art.owner, art.price, "price")?;
         }
         let paid = fields.get("pay").and_then(Value::as_i64).unwrap_or(0);
         let given = fields.get("give").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -63,7 +63,7 @@ impl Model {
         }
         for given in &given {
             if let Some(artifact) = given.as_str() {
-                self.own(artifact, id)?;
+                self.own(actor, artifact, id)?;
                 let (artifact, to) = (Some(artifact.into()), Some(id.into()));
                 self.tell(actor, "transfer_ownership", Told { artifact, to, ..Told::default() });
                 continue;
@@ -82,6 +82,7 @@ impl Model {
         let inner = Actor {
             me: id.into(),
             payer: if pays_itself { id.into() } else { actor.payer.clone() },
+            purse: if pays_itself { id.into() } else { actor.purse.clone() },
             depth,
             callers: actor.with_itself(),
             ..actor.clone()

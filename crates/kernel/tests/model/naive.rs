@@ -73,6 +73,43 @@ impl Art {
     }
 }
 
+/// A mandate, with every use ever.
+#[derive(Clone, Debug)]
+pub(crate) struct Mandate {
+    pub(crate) per_call: i64,
+    pub(crate) per_window: i64,
+    pub(crate) window_ms: i64,
+    pub(crate) until: Option<i64>,
+    /// `(when, how much)`.
+    pub(crate) uses: Vec<(i64, i64)>,
+}
+
+/// `(giver, holder, of what)`; none is scrip.
+pub(crate) type Key = (String, String, Option<usize>);
+
+impl Mandate {
+    pub(crate) fn used(&self, now: i64) -> i64 {
+        let live = self.uses.iter().filter(|(when, _)| now < when + self.window_ms);
+        live.fold(0, |sum: i64, (_, amount)| sum.saturating_add(*amount))
+    }
+
+    pub(crate) fn holds(&self, now: i64) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+
+    /// The refusal of a charge, if it is refused.
+    pub(crate) fn check(&self, amount: i64, now: i64) -> Result<(), Fail> {
+        if !self.holds(now) {
+            return fail("permission_denied");
+        }
+        if amount > self.per_call {
+            return short("limit_exceeded", amount, self.per_call);
+        }
+        let left = (self.per_window - self.used(now)).max(0);
+        if amount > left { short("limit_exceeded", amount, left) } else { Ok(()) }
+    }
+}
+
 /// The most that prices may take from the payer of an op under way.
 #[derive(Clone, Debug)]
 pub(crate) struct Bound {
@@ -102,6 +139,7 @@ pub(crate) struct State {
     pub(crate) least: HashMap<(String, usize), i64>,
     pub(crate) bounds: Vec<Bound>,
     pub(crate) events: Vec<Told>,
+    pub(crate) mandates: BTreeMap<Key, Mandate>,
 }
 
 /// An event, by names.
@@ -220,9 +258,19 @@ impl Model {
         art.uses[resource].iter().filter(|(when, _)| counts(*when)).map(|(_, amount)| amount).sum()
     }
 
-    /// Bytes that count on an owner's quota, those of its tombstones too.
+    /// Bytes that count on an owner's quota, those of its tombstones and mandates too.
     pub(crate) fn bytes_of(&self, state: &State, owner: &str) -> i64 {
-        state.arts.values().filter(|art| art.owner == owner).map(|art| art.size()).sum()
+        let given = state.mandates.keys().filter(|(giver, _, _)| giver == owner).count();
+        let arts = state.arts.values().filter(|art| art.owner == owner).map(|art| art.size());
+        arts.sum::<i64>() + 64 * i64::try_from(given).unwrap()
+    }
+
+    /// How many mandates an artifact holds, and gave.
+    pub(crate) fn mandates_of(&self, id: &str) -> (u64, u64) {
+        let count = |part: fn(&Key) -> &String| {
+            self.state.mandates.keys().filter(|key| part(key) == id).count() as u64
+        };
+        (count(|key| &key.1), count(|key| &key.0))
     }
 
     fn free_in(&self, state: &State, who: &str, resource: usize) -> i64 {

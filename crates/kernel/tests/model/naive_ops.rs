@@ -13,11 +13,13 @@ use super::{
     support::program::decides,
 };
 
-/// The one who acts, and the one who bears the costs.
+/// The one who acts, and those who bear the costs.
 #[derive(Clone, Debug)]
 pub(crate) struct Actor {
     pub(crate) me: String,
     pub(crate) payer: String,
+    /// The one who bears prices.
+    pub(crate) purse: String,
     pub(crate) origin: String,
     pub(crate) depth: u32,
     /// Whether it is code that acts, and not the submitter itself.
@@ -47,7 +49,8 @@ pub(crate) struct Ended {
 impl Model {
     pub(crate) fn act(&mut self, who: &str, action: &Value) -> Ended {
         self.base = self.state.clone();
-        self.state = State { arts: self.base.arts.clone(), ..State::default() };
+        self.state =
+            State { arts: self.base.arts.clone(), mandates: self.base.mandates.clone(), ..State::default() };
         self.charges.clear();
         self.notices.clear();
         self.ops_left = limits::OPS_PER_ACTION_MAX;
@@ -90,6 +93,7 @@ impl Model {
         let actor = Actor {
             me: who.into(),
             payer: who.into(),
+            purse: who.into(),
             origin: who.into(),
             depth: 0,
             in_code: false,
@@ -122,7 +126,7 @@ impl Model {
             _ => 0,
         };
         let most = fields.get("max_spend").and_then(Value::as_i64).unwrap_or(posted);
-        self.state.bounds.push(Bound { payer: actor.payer.clone(), most, taken: 0 });
+        self.state.bounds.push(Bound { payer: actor.purse.clone(), most, taken: 0 });
         self.settle_work(&actor.payer);
         let agreed = self.agree(&actor.payer, fields);
         self.agreed.push(agreed.clone().unwrap_or_default());
@@ -241,20 +245,7 @@ impl Model {
         if verdict["allowed"] != true {
             return fail("permission_denied");
         }
-        let cost = verdict["cost"].as_i64().unwrap_or(0);
-        let recipient = verdict["recipient"].as_str();
-        if recipient.is_some_and(|id| !self.can_hold(id)) {
-            // The contract named someone who can't be paid: that is its failure, and so it denies.
-            self.notice(actor, &contract);
-            return fail("permission_denied");
-        }
-        if cost > 0 {
-            let to = recipient.map_or_else(|| self.get(target).owner.clone(), str::to_owned);
-            if to != actor.payer {
-                self.consent(&actor.payer, cost)?;
-                self.pay(&actor.payer, &to, cost, "contract_cost")?;
-            }
-        }
+        self.settle_cost(actor, &contract, (action, target), &verdict)?;
         for (key, value) in verdict["state_updates"].as_object().into_iter().flatten() {
             self.store(&contract, key, value)?;
         }
@@ -289,8 +280,14 @@ impl Model {
         if actor.checks >= limits::PERMISSION_DEPTH_MAX {
             return Ok(denied);
         }
+        let Ok(owner) = self.owner_bears(&contract, &self.get(target).owner.clone()) else {
+            self.notice(actor, &contract);
+            return Ok(denied);
+        };
+        let payer = owner.unwrap_or_else(|| actor.payer.clone());
         let inner = Actor {
             me: contract.clone(),
+            payer: payer.clone(),
             checks: actor.checks + 1,
             decides: true,
             callers: actor.with_itself(),
@@ -298,10 +295,20 @@ impl Model {
         };
         let args = vec![who.into(), action.into(), target.into(), Value::Null];
         let call = Call { args, caller: who.into(), paid: 0, given: Vec::new() };
-        match self.run(inner, &code, "check_permission", call, &actor.payer)? {
-            Ok(verdict) if verdict["allowed"].is_boolean() => Ok(json!({
+        let ran = match self.run(inner, &code, "check_permission", call, &actor.payer) {
+            // A lack of another bearer is not the asker's.
+            Err(lack) if payer != actor.payer && lack.code != "code_timeout" => Err(lack),
+            other => other?,
+        };
+        let well_formed = |verdict: &Value| {
+            let shares = verdict["shares"].is_object();
+            verdict["allowed"].is_boolean() && (shares == (verdict["cost_model"] == "split"))
+        };
+        match ran {
+            Ok(verdict) if well_formed(&verdict) => Ok(json!({
                 "allowed": verdict["allowed"], "cost": verdict["cost"].as_i64().unwrap_or(0),
                 "recipient": verdict["recipient"], "state_updates": verdict["state_updates"],
+                "cost_model": verdict["cost_model"], "shares": verdict["shares"],
             })),
             _ => {
                 self.notice(actor, &contract);
@@ -311,7 +318,7 @@ impl Model {
     }
 
     /// A contract failed. An artifact that the action created may not outlive it, and so is not named.
-    fn notice(&mut self, actor: &Actor, contract: &str) {
+    pub(crate) fn notice(&mut self, actor: &Actor, contract: &str) {
         self.notice_of(actor, "contract_error", contract, None);
     }
 
@@ -360,9 +367,11 @@ impl Model {
                 self.run(inner, code, "main", call, &actor.payer)?
             }
             "transfer" => self.transfer(actor, fields),
+            "mandate" => self.mandate(actor, fields),
+            "charge" => self.charge_by_mandate(actor, fields),
             "transfer_ownership" => {
                 let to = self.recipient(fields)?;
-                self.own(id, &to)?;
+                self.own(actor, id, &to)?;
                 Ok(json!({ "artifact": id, "owner": to }))
             }
             "set_contract" => {
@@ -504,6 +513,8 @@ impl Model {
             self.look(&actor.payer, self.state.arts.len() as u64 * limits::PARTS_PER_ROW)?;
             return fail("invalid_argument");
         }
+        let (held, given) = self.mandates_of(id);
+        self.look(&actor.payer, (held + given) * limits::PARTS_PER_ROW)?;
         let before = self.get(id).size();
         if let Some(heir) = heir {
             let scrip = self.get(id).scrip;
@@ -517,6 +528,8 @@ impl Model {
                 }
             }
         }
+        self.end_mandates_held(id);
+        self.state.mandates.retain(|(giver, _, _), _| giver != id);
         let art = self.get_mut(id);
         art.deleted = true;
         art.storage.clear();
@@ -551,12 +564,14 @@ impl Model {
         if self.live(to)?.standing { Ok(to.into()) } else { fail("invalid_argument") }
     }
 
-    pub(crate) fn own(&mut self, id: &str, to: &str) -> Result<(), Fail> {
+    pub(crate) fn own(&mut self, actor: &Actor, id: &str, to: &str) -> Result<(), Fail> {
         let mut art = Art::clone(self.live(id)?);
+        self.look(&actor.payer, self.mandates_of(id).0 * limits::PARTS_PER_ROW)?;
         if art.owner != to {
             self.room_on_disk(to, art.size())?;
             art.owner = to.into();
             self.state.arts.insert(id.into(), art.into());
+            self.end_mandates_held(id);
         }
         self.check_disk()
     }
@@ -589,10 +604,6 @@ impl Model {
             _ => self.get(&actor.me).limits[resource],
         };
         Ok(json!({ part: held }))
-    }
-
-    pub(crate) fn can_hold(&self, id: &str) -> bool {
-        self.live(id).is_ok_and(|art| art.standing)
     }
 
     pub(crate) fn resource(&self, name: &str) -> Result<usize, Fail> {
@@ -672,7 +683,7 @@ fn ops_of(action: &Value) -> &[Value] {
 /// The faults that a well-formed op may still have in these tests: the size of an amount, and giving twice.
 fn check_fields(name: &str, fields: &Fields) -> Result<(), Fail> {
     let amount = fields.get("amount").and_then(Value::as_i64);
-    if amount.is_some_and(|amount| amount < 1) && ["transfer", "query"].contains(&name) {
+    if amount.is_some_and(|amount| amount < 1) && ["transfer", "query", "charge"].contains(&name) {
         return fail("invalid_argument");
     }
     let given = fields.get("give").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);

@@ -11,15 +11,23 @@
 //! | `["return_arg", index]` | ends with an argument |
 //! | `["return_call"]` | ends with the mapping `call` and `me` |
 //! | `["decide", {...}]` | ends with a contract's answer: see [`decide`] |
+//! | `["balance_of_caller"]` | looks up and logs the scrip of the first argument |
 //! | `["burn", units]` | uses so many units of work more |
 //!
 //! Every instruction uses one unit of work. A program that ends without `return` has its log as its result.
+
+use std::cell::Cell;
 
 use oikos_kernel::{
     code::{CodeAnswer, CodeCall, CodeFailure, FailureKind, HostAnswer, HostCall, Meter},
     host_fn::{Function, HostFn},
 };
 use serde_json::{Map, Value, json};
+
+thread_local! {
+    /// Whether contracts leave `cache` out of what they answer.
+    pub(crate) static WITHOUT_CACHE: Cell<bool> = const { Cell::new(false) };
+}
 
 /// One run of a program.
 pub(crate) struct Machine {
@@ -160,8 +168,25 @@ impl Machine {
                 let call = self.call.clone();
                 Some(self.done(Ok(call)))
             }
+            "balance_of_caller" => {
+                self.attempt = false;
+                let function = HostFn::Function(Function::GetBalance);
+                let call = HostCall {
+                    function,
+                    args: self.args.iter().take(1).cloned().collect(),
+                    kwargs: Map::new(),
+                };
+                Some(CodeAnswer::Call { call, meter: self.meter() })
+            }
             "decide" => {
-                let verdict = decide(&instruction[1], &self.args);
+                let mut verdict = decide(&instruction[1], &self.args);
+                if let Some(least) = instruction[1]["least"].as_i64() {
+                    let seen = self.log.last().and_then(Value::as_i64).unwrap_or(0);
+                    verdict["allowed"] = (seen >= least).into();
+                }
+                if WITHOUT_CACHE.get() {
+                    verdict["cache"] = Value::Null;
+                }
                 Some(self.done(Ok(verdict)))
             }
             other => self.throw(format!("there is no instruction {other}")),
@@ -206,7 +231,7 @@ fn attempted(value: &Value) -> Value {
 }
 
 /// The answer of `check_permission(caller, action, …)` by a rule `{"deny": [actions], "only": [callers]}`;
-/// the rule's `cost`, `recipient` and `state_updates` are passed on.
+/// the rest of the rule is passed on.
 pub(crate) fn decide(rule: &Value, args: &[Value]) -> Value {
     let holds = |list: &Value, at: usize| {
         list.as_array().zip(args.get(at)).is_some_and(|(list, value)| list.contains(value))
@@ -215,5 +240,6 @@ pub(crate) fn decide(rule: &Value, args: &[Value]) -> Value {
     json!({
         "allowed": allowed, "reason": "the rule says so", "cost": rule["cost"],
         "recipient": rule["recipient"], "state_updates": rule["state_updates"],
+        "cost_model": rule["cost_model"], "shares": rule["shares"], "cache": rule["cache"],
     })
 }

@@ -5,7 +5,7 @@ use oikos_kernel::{
     founding::{Founder, Founding},
     json::Json,
     limits,
-    record::{Cause, Charge, Outcome, Record, Thought},
+    record::{Cause, Charge, Outcome, Record, Spending, Thought},
     rules::{Renewal, ResourceId, Rules},
     time::Time,
     world::World,
@@ -57,19 +57,18 @@ fn no_action_leaves_more_than_a_record_holds() {
 
 #[test]
 fn what_contracts_store_and_tell_is_counted_too() {
-    let updates: Vec<String> = (0..300).map(|at| format!("'k{at}': '$last.content'")).collect();
     let (content, reason) = ("s".repeat(60_000), "r".repeat(2_000));
+    let reads = Value::from(vec![json!({ "op": "read", "artifact": "x" }); 300]);
     let mut toy = check(&format!(
         r#"
         world: alice, bob
-        artifact stores by bob code [['call', 'read', ['big']], ['return', {{'allowed': true, 'state_updates': {{{}}}}}]]
+        artifact stores by bob code [['call', 'read', ['big']], ['return', {{'allowed': true, 'state_updates': {{'k': '$last.content'}}}}]]
         artifact fails by bob code [['raise', '{reason}']]
         artifact x by bob contract stores
         artifact y by bob contract fails
         alice write {{"artifact": "big", "content": "{content}"}} -> ok
-        alice read {{"artifact": "x"}} -> limit_exceeded "takes at most" ; events
-        "#,
-        updates.join(", ")
+        alice {reads} -> limit_exceeded "takes at most" ; events
+        "#
     ));
     // A failure of a contract is told; when the record is full, it is not.
     let ask = json!({ "op": "query", "what": "permission", "as": "alice", "action": "read", "target": "y" });
@@ -140,7 +139,7 @@ fn kept_receipts_are_short_whatever_an_action_did() {
     let mut many = Value::from(many);
     many[0]["action_id"] = "many".into();
     let loud = json!({ "op": "invoke", "artifact": "loud", "action_id": "loud" });
-    for (action, cut) in [(&many, vec!["events", "payments", "result"]), (&loud, vec!["output"])] {
+    for (action, cut) in [(&many, vec!["events", "lines", "payments", "result"]), (&loud, vec!["output"])] {
         let first = toy.act("alice", action).to_json(&toy.world, oikos_kernel::world::wire::Viewer::Observer);
         let again = toy.act("alice", action).to_json(&toy.world, oikos_kernel::world::wire::Viewer::Observer);
         for (field, value) in first.as_object().unwrap() {
@@ -264,7 +263,13 @@ fn a_record_that_nobody_made_is_refused_or_does_no_harm() {
     assert!(refused(rules).contains("cpu, memory and disk come first"));
     // Nobody is charged twice for one thing, and a sum beyond all numbers is no panic.
     let (agent, resource) = (world.lookup("a0").unwrap(), ResourceId::CPU);
-    let charge = Charge { principal: agent, resource, amount: i64::MAX, work: u64::MAX };
+    let charge = Charge {
+        principal: agent,
+        resource,
+        amount: i64::MAX,
+        work: u64::MAX,
+        of: Spending::Contract(Some(agent)),
+    };
     let thought = Thought {
         action: Json::default(),
         charges: vec![],

@@ -127,9 +127,9 @@ fn contracts_are_told_what_is_asked() {
         bob write {"artifact": "doc", "content": "1234", "price": 3, "metadata": {"a": 1}} -> ok
         alice write {"artifact": "spy", "code": "{'check_permission': [['return', {'allowed': true, 'state_updates': {'asked': ['$arg0', '$arg1', '$arg2', '$arg3', '$call.caller', '$call.origin', '$me']}}]], 'told': [['call', 'storage_get', ['asked']], ['return', '$last']]}"} -> ok
         bob write {"artifact": "doc", "content": "1234", "price": 0, "metadata": {"a": 1}} -> ok
-        alice invoke {"artifact": "spy", "method": "told"} -> ok ["bob", "write", "doc", {"owner": "alice", "creator": "alice", "artifact_type": "memo", "artifact_id": "doc", "origin": "bob", "method": null, "now": "2026-01-01T00:00:00.000Z", "change": {"content": 4, "price": 0, "metadata": 7}}, "bob", "bob", "spy"]
+        alice invoke {"artifact": "spy", "method": "told"} -> ok ["bob", "write", "doc", {"owner": "alice", "creator": "alice", "artifact_type": "memo", "artifact_id": "doc", "origin": "bob", "method": null, "args": [], "pay": 0, "now": "2026-01-01T00:00:00.000Z", "change": {"content": 4, "price": 0, "metadata": 7}}, "bob", "bob", "spy"]
         alice invoke {"artifact": "via"} -> ok 1
-        alice invoke {"artifact": "spy", "method": "told"} -> ok ["via", "invoke", "doc", {"owner": "alice", "creator": "alice", "artifact_type": "memo", "artifact_id": "doc", "origin": "alice", "method": "run", "now": "2026-01-01T00:00:00.000Z", "change": {"args": 3, "pay": 0}}, "via", "alice", "spy"]
+        alice invoke {"artifact": "spy", "method": "told"} -> ok ["via", "invoke", "doc", {"owner": "alice", "creator": "alice", "artifact_type": "memo", "artifact_id": "doc", "origin": "alice", "method": "run", "args": [7], "pay": 0, "now": "2026-01-01T00:00:00.000Z"}, "via", "alice", "spy"]
         bob edit {"artifact": "doc", "field": "content", "old": "1234", "new": "56"} -> ok
         alice invoke {"artifact": "spy", "method": "told"} -> ok ~["bob", "write", "doc", {"change": {"content": 2}}, "bob", "bob", "spy"]
         # Asking changes nothing.
@@ -141,7 +141,7 @@ fn contracts_are_told_what_is_asked() {
 }
 
 /// Wrong answers of a contract, and the message to its owner.
-const WRONG_SHAPES: &str = r"
+const WRONG_SHAPES: &str = r#"
     null                                             -> it returned no dict
     true                                             -> it returned no dict
     'yes'                                            -> it returned no dict
@@ -162,12 +162,30 @@ const WRONG_SHAPES: &str = r"
     {'allowed': true, 'cost': 1, 'recipient': 'x'}   -> `recipient`: `x` has no standing
     {'allowed': true, 'state_updates': []}           -> `state_updates` is not a dict
     {'allowed': 1}                                   -> `allowed` is not True or False
-    {'allowed': true, 'alowed': false}               -> it returned the unknown key `alowed`; the keys are allowed, reason, cost, recipient, cost_model, state_updates, cache
-    {'allowed': true, 'cost_model': 'owner_pays'}    -> this version of the kernel has only the `cost_model` `invoker_pays`
-    {'allowed': true, 'cost_model': {'payer': 'x'}}  -> this version of the kernel has only the `cost_model` `invoker_pays`
-    {'allowed': true, 'cache': {'ttl': '60s'}}       -> this version of the kernel does not have `cache` in an answer
+    {'allowed': true, 'alowed': false}               -> it returned the unknown key `alowed`; the keys are allowed, reason, cost, recipient, cost_model, shares, state_updates, cache
+    {'allowed': true, 'cost_model': 'ownr_pays'}     -> `cost_model` is none of invoker_pays, owner_pays, artifact_pays, split, and not {"payer": an id}
+    {'allowed': true, 'cost_model': 5}               -> `cost_model` is none of invoker_pays, owner_pays, artifact_pays, split, and not {"payer": an id}
+    {'allowed': true, 'cost_model': {}}              -> `cost_model` is none of invoker_pays, owner_pays, artifact_pays, split, and not {"payer": an id}
+    {'allowed': true, 'cost_model': {'payer': 5}}    -> `cost_model` is none of invoker_pays, owner_pays, artifact_pays, split, and not {"payer": an id}
+    {'allowed': true, 'cost_model': {'payer': 'bob', 'x': 1}} -> `cost_model` is none of invoker_pays, owner_pays, artifact_pays, split, and not {"payer": an id}
+    {'allowed': true, 'cost_model': {'payer': 'zz'}} -> `cost_model`: there is no artifact `zz`
+    {'allowed': true, 'cost_model': {'payer': 'x'}}  -> `cost_model`: `x` has no standing
+    {'allowed': true, 'cost': 1, 'cost_model': 'artifact_pays'} -> `cost_model`: `x` has no standing
+    {'allowed': true, 'cost_model': 'split'}         -> `shares` is not as {"invoker": 1, "owner": 3}: integers of at least 0, not all of them 0
+    {'allowed': true, 'cost_model': 'split', 'shares': {'invoker': 0}} -> `shares` is not as {"invoker": 1, "owner": 3}: integers of at least 0, not all of them 0
+    {'allowed': true, 'cost_model': 'split', 'shares': {'owner': -1, 'invoker': 2}} -> `shares` is not as {"invoker": 1, "owner": 3}: integers of at least 0, not all of them 0
+    {'allowed': true, 'cost_model': 'split', 'shares': {'owner': 1.5}} -> `shares` is not as {"invoker": 1, "owner": 3}: integers of at least 0, not all of them 0
+    {'allowed': true, 'cost_model': 'split', 'shares': {'carl': 1}} -> `shares` is not as {"invoker": 1, "owner": 3}: integers of at least 0, not all of them 0
+    {'allowed': true, 'shares': {'owner': 1}}        -> `shares` goes with the `cost_model` `split`
+    {'allowed': true, 'cache': 60}                   -> `cache` is not as {"ttl": "60s", "key": ["caller", …]}; the words of `key` are caller, action, origin, method, args, pay, change, owner, balance
+    {'allowed': true, 'cache': {}}                   -> `cache` is not as {"ttl": "60s", "key": ["caller", …]}; the words of `key` are caller, action, origin, method, args, pay, change, owner, balance
+    {'allowed': true, 'cache': {'ttl': -1}}          -> `cache` is not as {"ttl": "60s", "key": ["caller", …]}; the words of `key` are caller, action, origin, method, args, pay, change, owner, balance
+    {'allowed': true, 'cache': {'ttl': 1.5}}         -> `cache` is not as {"ttl": "60s", "key": ["caller", …]}; the words of `key` are caller, action, origin, method, args, pay, change, owner, balance
+    {'allowed': true, 'cache': {'ttl': 'soon'}}      -> `cache` is not as {"ttl": "60s", "key": ["caller", …]}; the words of `key` are caller, action, origin, method, args, pay, change, owner, balance
+    {'allowed': true, 'cache': {'ttl': 1, 'key': ['weather']}} -> `cache` is not as {"ttl": "60s", "key": ["caller", …]}; the words of `key` are caller, action, origin, method, args, pay, change, owner, balance
+    {'allowed': true, 'cache': {'ttl': 1, 'keys': []}} -> `cache` is not as {"ttl": "60s", "key": ["caller", …]}; the words of `key` are caller, action, origin, method, args, pay, change, owner, balance
     {'allowed': true, 'state_updates': {'': 1}}      -> `state_updates`: a key is empty or longer than 256 bytes
-";
+"#;
 
 #[test]
 fn a_contract_that_fails_denies_and_its_owner_is_told() {
@@ -187,7 +205,7 @@ fn a_contract_that_fails_denies_and_its_owner_is_told() {
             world: alice 10, bob 10
             artifact c by bob code {code}
             artifact x by alice contract c
-            alice read {{"artifact": "x"}} -> permission_denied "`alice` may not read `x`: its contract `c` failed while it decided" ; paid ; events contract_error alice c {why}
+            alice read {{"artifact": "x"}} -> permission_denied "`alice` may not read `x`: its contract `c` failed while it decided" "`bob`, who owns the contract, is told what went wrong" ; paid ; events contract_error alice c {why}
             "#
         ));
     }
@@ -329,6 +347,87 @@ fn a_contract_may_ask_a_price() {
 }
 
 #[test]
+fn contracts_that_ask_each_other_in_a_ring_deny() {
+    check(
+        r#"
+        world: alice 10, bob
+        artifact c1 by bob code [['call', 'read', ['x2']], ['return', {'allowed': true}]]
+        artifact c2 by bob code [['try', 'read', ['x1']], ['return', {'allowed': false, 'reason': '$last'}]]
+        artifact c3 by bob code [['call', 'invoke', ['t3']], ['return', {'allowed': true}]]
+        artifact x1 by bob contract c1
+        artifact x2 by bob contract c2
+        artifact t3 by bob contract c3 code [['return', 1]]
+        artifact loop by bob code [['call', 'invoke', ['loop']]]
+        alice read {"artifact": "x1"} -> permission_denied "`alice` may not read `x1`: its contract `c1` failed while it decided" "`bob`, who owns the contract, is told what went wrong"
+        alice read {"artifact": "x2"} -> permission_denied "`alice` may not read `x2`: permission_denied: `c2` may not read `x1`"
+        alice invoke {"artifact": "t3"} -> permission_denied "its contract `c3` failed"
+        alice invoke {"artifact": "loop"} -> depth_exceeded 6/5 "invocations nest at most 5 deep"
+        "#,
+    );
+}
+
+#[test]
+fn a_contract_keeps_so_much_and_no_more() {
+    // With its key and 16 bytes, and its quotes, a value of 32,000 letters takes 32,019 bytes: two of them fit.
+    let value = "v".repeat(32_000);
+    check(&format!(
+        r#"
+        world: alice 10, bob
+        artifact big by bob content {value}
+        artifact log by bob code {{'check_permission': [['call', 'read', ['big']], ['set', 'v', '$last.content'], ['call', 'storage_list'], ['if', '$last', [], [['return', {{'allowed': true, 'state_updates': {{'a': '$v'}}}}]]], ['if', '$last', ['a'], [['return', {{'allowed': true, 'state_updates': {{'b': '$v'}}}}]]], ['if', '$arg0', 'bob', [['return', {{'allowed': true, 'state_updates': {{'b': null}}}}]]], ['return', {{'allowed': true, 'cost': 1, 'state_updates': {{'c': '$v'}}}}]], 'keys': [['call', 'storage_list'], ['return', '$last']], 'more': [['call', 'storage_set', ['d', '$arg0']], ['call', 'storage_set', ['e', '$arg0']]]}}
+        artifact doc by bob contract log content x
+        alice read {{"artifact": "doc"}} -> ok
+        alice read {{"artifact": "doc"}} -> ok
+        alice read {{"artifact": "doc", "max_spend": 9}} -> permission_denied "its contract `log` failed" ; paid ; events contract_error alice log `state_updates`: its storage would grow to 96057 bytes; the most is 65536
+        alice invoke {{"artifact": "log", "method": "keys"}} -> ok ["a", "b"]
+        alice invoke {{"artifact": "log", "method": "more", "args": ["{value}"]}} -> ok
+        bob read {{"artifact": "doc"}} -> ok  # what does not grow it is no matter
+        alice invoke {{"artifact": "log", "method": "keys"}} -> ok ["a", "d", "e"]
+        "#
+    ));
+}
+
+#[test]
+fn a_contract_is_told_what_is_called_and_paid() {
+    check(
+        r#"
+        world: alice 10, bob
+        artifact args by bob code [['return', {'allowed': false, 'reason': '$arg3.args.1.k'}]]
+        artifact pay by bob code [['if', '$arg3.pay', 7, [['return', {'allowed': false, 'reason': 'seven'}]]], ['if', '$arg3.pay', 0, [['return', {'allowed': false, 'reason': 'nothing'}]]], ['return', {'allowed': true}]]
+        artifact none by bob code [['if', '$arg3.args', [], [['return', {'allowed': false, 'reason': 'no args'}]]], ['return', {'allowed': true}]]
+        artifact sized by bob code [['if', '$arg3.change.content', 3, [['return', {'allowed': false, 'reason': 'three bytes'}]]], ['return', {'allowed': true}]]
+        artifact t1 by bob scrip 0 contract args code [['return', 1]]
+        artifact t2 by bob scrip 0 contract pay code [['return', 1]]
+        artifact t3 by bob scrip 0 contract none code [['return', 1]]
+        artifact t4 by bob contract sized
+        artifact gift by alice contract none
+        artifact box by bob scrip 0 code [['return', 1]]
+        alice invoke {"artifact": "t1", "args": [1, {"k": "word"}], "method": "run"} -> permission_denied "may not invoke `t1`: word"
+        alice invoke {"artifact": "t2", "pay": 7} -> permission_denied "seven"
+        alice invoke {"artifact": "t2"} -> permission_denied "nothing"
+        alice read {"artifact": "t2"} -> permission_denied "nothing"
+        alice read {"artifact": "t3"} -> permission_denied "no args"
+        alice invoke {"artifact": "t3"} -> permission_denied "no args"
+        alice invoke {"artifact": "t3", "args": [1]} -> ok 1
+        alice write {"artifact": "t4", "content": "abc"} -> permission_denied "three bytes"
+        alice invoke {"artifact": "box", "args": [1], "give": ["gift"]} -> permission_denied "may not transfer `gift`: no args"
+        "#,
+    );
+}
+
+#[test]
+fn contracts_have_no_model_yet_and_say_so() {
+    check(
+        r#"
+        world: alice 10, bob
+        artifact c by bob code [['try', 'call_llm', ['may it?']], ['return', {'allowed': false, 'reason': '$last'}]]
+        artifact x by bob contract c
+        alice read {"artifact": "x"} -> permission_denied "unsupported: this version of the kernel does not have `call_llm`"
+        "#,
+    );
+}
+
+#[test]
 fn state_updates_apply_with_the_action_only() {
     check(
         r#"
@@ -360,6 +459,8 @@ fn a_contract_looks_and_never_changes_anything() {
         ("'storage_set', ['k', 1]", "store"),
         ("'storage_delete', ['k']", "store"),
         ("'run', ['[]']", "run"),
+        ("'mandate', ['bob', 1, 1, '1h']", "mandate"),
+        ("'charge', ['alice', 1]", "charge"),
         ("'invoke', ['mutates']", "store"),
     ] {
         check(&format!(
@@ -415,7 +516,7 @@ fn checks_nest_to_a_depth() {
         r#"
         world: alice, bob
         artifact c by bob contract c code [['try', 'read', ['c']], ['return', {'allowed': false, 'reason': '$last'}]]
-        alice read {"artifact": "c"} -> permission_denied "may not read `c`: Permission check depth exceeded"
+        alice read {"artifact": "c"} -> permission_denied "may not read `c`: Permission check depth exceeded" "at most 10 deep; `c` may ask in a ring"
         "#,
     );
 }

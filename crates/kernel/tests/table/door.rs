@@ -2,7 +2,7 @@
 //! the outcome of each line with the line's own words.
 //!
 //! ```text
-//! rules: missing deny, renewal tick 60s, balances own, run 100, action 200, measured  # optional, as the next two
+//! rules: mint ID, missing deny, renewal tick 60s, balances own, run 100, action 200, measured  # optional, as the next two
 //! resources: disk allocatable, actions renewable 60s, budget depletable
 //! costs: transfer actions 1
 //! invoke: cpu 50                                    # the most that an invocation takes where it says nothing
@@ -18,8 +18,9 @@
 //!
 //! After `->` comes `ok` with nothing, an exact result, or `~` and a part of it; or an error's code with
 //! `need/have`, `@index`, `unrecorded` for a refusal at admission, and quoted pieces of message or hint.
-//! More clauses follow, each behind ` ; `: `charged`, `work`, `paid`, `events`, `output`. An observer's line begins
-//! with `observer`; `advance 60s`, `clock forward 1h` (the machine's was moved), `runtime NAME` (code runs on another), `tick`, `step AGENT -> …`, `ask AGENT -> …` (whose
+//! More clauses follow, each behind ` ; `: `charged`, `work`, `paid`, `lines`, `events`, `output`. An observer's line begins
+//! with `observer`; `advance 60s`, `clock forward 1h` (the machine's was moved), `runtime NAME` (code runs on another), `tick`, `step AGENT -> …`, `due ID -> …` (the scheduler runs
+//! what is due of it), `ask AGENT -> …` (whose
 //! mind answers by its next `step`), `measure ID METHOD -> …`, `sees AGENT {…}`,
 //! `events ID {…}`, `orphan ID by CONTRACT`, `reserve ID RESOURCE AMOUNT`, `unreserved ID RESOURCE AMOUNT`
 //! (the amount can't be set aside) and `settle`, which ends the latest reservation, are the other lines.
@@ -34,8 +35,8 @@ use oikos_kernel::{
     record::{Change, Effect, Outcome, Pays, Record},
     refusal::Refusal,
     rules::{
-        CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind, ResourceRule,
-        Rules,
+        Authority, CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind,
+        ResourceRule, Rules,
     },
     time::{Time, parse_duration_ms},
     transaction::Transaction,
@@ -98,6 +99,8 @@ impl Setup {
                 ["run", units] => self.rules.work_per_run = units.parse().unwrap(),
                 ["action", units] => self.rules.work_per_action = units.parse().unwrap(),
                 ["measured"] => self.rules.cpu_meter = CpuMeter::Measured,
+                ["mint", id] => self.rules.mint_authorities.push((*id).into()),
+                ["policy"] => self.rules.authority = Authority::Policy,
                 ["skip"] => self.rules.on_exhaustion = OnExhaustion::Skip,
                 ["autonomous", pace] => {
                     let pace_ms = parse_duration_ms(pace).unwrap();
@@ -206,6 +209,7 @@ fn run_line(toy: &mut Toy, line: &str) -> Result<(), String> {
         "observer" => observe(toy, what),
         "step" => toy.step(what),
         "ask" => toy.ask(what),
+        "due" => toy.due(what),
         "measure" => {
             let (id, method) = what.split_once(' ').unwrap();
             let (artifact, seed) = (toy.handle(id), toy.world.seq());
@@ -216,6 +220,8 @@ fn run_line(toy: &mut Toy, line: &str) -> Result<(), String> {
     if let Some(refusal) = receipt.refusal() {
         reads_well(refusal)?;
     }
+    // Supply and resources add up after each line.
+    toy.world.audit().map_err(|error| error.to_string())?;
     let mut clauses = expected.split(" ; ");
     status(&receipt, clauses.next().unwrap_or(""))?;
     clauses.try_for_each(|clause| compare_clause(toy, &receipt, clause.trim()))
@@ -281,6 +287,12 @@ fn run_statement(toy: &mut Toy, head: &str, rest: &str) -> Result<(), String> {
         "short" => {
             toy.short(rest);
             Ok(())
+        }
+        "next_due" => {
+            let next = toy.world.next_due().map_or("nothing".into(), |(time, artifact)| {
+                format!("{} {}ms", toy.world.name(artifact), time.ms() - toy.world.rules().start.ms())
+            });
+            same("next_due", &next, rest)
         }
         "loop" => {
             let (agent, expected) = rest.split_once(' ').unwrap();
@@ -402,6 +414,14 @@ fn compare_clause(toy: &Toy, receipt: &Receipt, clause: &str) -> Result<(), Stri
             said.map(|field| word(&row[field])).collect::<Vec<_>>().join(" ")
         }),
         "output" => word(&receipt["output"]),
+        "lines" => match receipt.get("lines") {
+            None => String::new(),
+            Some(_) => rows("lines", &|row| {
+                let fields = ["payer", "amount", "resource", "for", "artifact", "op", "to"];
+                let said = fields.into_iter().filter(|field| row.get(field).is_some());
+                said.map(|field| word(&row[field])).collect::<Vec<_>>().join(" ")
+            }),
+        },
         "work" => receipt.get("work").map_or("0".into(), word),
         _ => return Err(format!("the fixture says `{clause}`, which means nothing")),
     };

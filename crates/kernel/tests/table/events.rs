@@ -118,9 +118,11 @@ fn the_document_has_the_reference_of_every_type() {
 fn every_type_is_told_with_all_of_its_fields() {
     let toy = check(
         r#"
-        resources: actions renewable 60s
+        rules: mint gold
+        resources: actions renewable 60s, fuel depletable
         costs: noop actions 1
-        world: alice 10 actions 5, bob
+        world: alice 10 actions 5 fuel 5, bob
+        artifact gold scrip 0 code [['call', 'mint', ['bob', 5]]]
         agent sam code [['raise', 'lost']]
         agent eve code [['return', {'op': 'transfer', 'to': 'sam', 'amount': 1}]]
         agent cy actions 3 code [['return', {'op': 'noop'}]]
@@ -138,6 +140,8 @@ fn every_type_is_told_with_all_of_its_fields() {
         alice run {"code": "[]"} -> ok
         alice transfer {"to": "bob", "amount": 1, "resource": "actions"} -> ok
         alice store {"key": "k", "value": 1} -> ok
+        alice mandate {"to": "bob", "per_call": 5, "per_window": 5, "window": "1h", "resource": "fuel"} -> ok
+        bob charge {"payer": "alice", "amount": 1, "resource": "fuel", "reason": "dues"} -> ok
         alice read {"artifact": "x"} -> permission_denied
         bob delete {"artifact": "gone"} -> ok
         orphan y by gone
@@ -154,6 +158,7 @@ fn every_type_is_told_with_all_of_its_fields() {
         alice transfer {"to": "cy", "amount": 1, "resource": "actions"} -> ok
         step cy -> ok
         step cy -> rate_limited
+        gold invoke {"artifact": "gold"} -> ok
         clock back 1h
         runtime another 1.0
         "#,

@@ -74,6 +74,9 @@ fn stray_fields_are_refused() {
         ("as", "\"alice\""),
         ("action", "\"read\""),
         ("target", "\"alice\""),
+        ("method", "\"run\""),
+        ("args", "[1]"),
+        ("pay", "5"),
     ];
     let takes = [
         ("balances", "limit"),
@@ -88,6 +91,10 @@ fn stray_fields_are_refused() {
         ("supply", "resource"),
         ("permission", "as action target artifact"),
         ("price", "artifact"),
+        ("quote", "artifact method args pay as"),
+        ("mandates", "of"),
+        ("reputation", "artifact of"),
+        ("customers", "artifact amount limit"),
     ];
     assert_eq!(takes.map(|(what, _)| what).as_slice(), What::WORDS);
     // Every field of the op is of use to some question, and each question has one row in the table.
@@ -212,9 +219,10 @@ fn answers_are_as_their_schemas_say() {
     let toy = check(
         r#"
         resources: actions renewable 60s, fuel depletable, disk allocatable
-        world: alice 10 actions 3 fuel 2 disk 100, bob 5 disk 100
+        world: alice 10 actions 3 fuel 2 disk 300, bob 5 disk 100
         agent eve scrip 7 disk 90 code [['return', null]]
         artifact tool by alice kind tool price 3 content greets code [['return', 1]]
+        alice mandate {"to": "bob", "per_call": 1, "per_window": 1, "window": "1h", "until": "2026-01-02T00:00:00Z"} -> ok
         "#,
     );
     let schemas = answers();
@@ -231,6 +239,8 @@ fn answers_are_as_their_schemas_say() {
         ("supply", json!({})),
         ("permission", json!({ "as": "bob", "action": "read", "target": "tool" })),
         ("price", json!({ "artifact": "tool" })),
+        ("quote", json!({ "artifact": "tool", "as": "bob" })),
+        ("mandates", json!({ "of": "alice" })),
     ] {
         let mut query = fields;
         query["what"] = what.into();

@@ -129,6 +129,16 @@ impl Toy {
         self.record(cause, nothing())
     }
 
+    /// The things that are due of an artifact are run.
+    pub(crate) fn due(&mut self, id: &str) -> Receipt {
+        let artifact = self.handle(id);
+        let done = match Transaction::due(&self.world, artifact, self.now, self.world.seq()) {
+            Ok(transaction) => drive(transaction),
+            Err(refusal) => Finished::nothing_done(Outcome::Refused(Box::new(refusal))),
+        };
+        self.record(Cause::Due { artifact, output: done.output.clone() }, done)
+    }
+
     /// The machine's clock was moved.
     pub(crate) fn clock_moved(&mut self, detail: &str) {
         let event = Event { detail: Some(detail.into()), ..Event::new(EventKind::Clock, Handle::NOBODY) };

@@ -10,8 +10,10 @@ use oikos_kernel::{
     founding::Founder,
     id::{Id, reserved_prefix},
     limits,
+    op::{FieldType, Policy},
     record::Pays,
-    rules::Rules,
+    refusal::Refusal,
+    rules::{Authority, Rules},
 };
 use serde_json::Value;
 
@@ -97,6 +99,32 @@ fn list<'a>(parts: &Parts<'a>, name: &str) -> Read<&'a [Node]> {
     }
 }
 
+/// The policy of an entry: what of it is kept, and the price of an invocation.
+fn policy(parts: &Parts<'_>, section: &Reader<'_>, founder: &mut Founder) -> Read<()> {
+    let (Some(node), Some(value)) = (section.node("policy"), section.json("policy")?) else { return Ok(()) };
+    let wrong = |refusal: Refusal| {
+        let error = parts.document.error(&node.span, refusal.message);
+        match refusal.hint {
+            Some(hint) => error.help(hint),
+            None => error,
+        }
+    };
+    let policy = Policy::take("policy", Some(value)).map_err(wrong)?;
+    match policy.invoke_price {
+        Some(price) if section.node("price").is_some() && price != founder.price => {
+            let message = "`price` and `policy.invoke_price` are the same key";
+            return Err(parts.document.error(&node.span, message));
+        }
+        Some(price) => founder.price = price,
+        None => {}
+    }
+    match parts.rules.authority {
+        Authority::Policy => founder.policy = policy.kept,
+        Authority::Contracts => policy.check_default().map_err(wrong)?,
+    }
+    Ok(())
+}
+
 /// Reads one entry; `count` founders will be made of it.
 fn one(
     parts: &Parts<'_>,
@@ -130,6 +158,7 @@ fn one(
     founder.interface = section.json("interface")?.unwrap_or_default().into();
     founder.metadata = section.json("metadata")?.unwrap_or_default().into();
     founder.price = section.integer("price", 0)?.unwrap_or(0);
+    policy(parts, &section, &mut founder)?;
     founder.owner = section.id("owner")?.filter(|owner| *owner != id);
     founder.access_contract = section.id("access_contract")?;
     founder.memory_artifact = section.id("memory_artifact")?;

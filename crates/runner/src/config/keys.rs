@@ -26,7 +26,7 @@ const fn key(name: &'static str, kind: &'static str, default: &'static str, doc:
     Key { name, kind, default, doc }
 }
 
-const ARTIFACT_KEYS: [Key; 17] = [
+const ARTIFACT_KEYS: [Key; 18] = [
     key("id", "id", "required", "its id"),
     key("owner", "id", "itself", "the principal that owns it; an artifact without standing must name one"),
     key("kind", "string", "\"data\"", "a word for what it is"),
@@ -46,12 +46,18 @@ const ARTIFACT_KEYS: [Key; 17] = [
     key("memory_artifact", "id", "none", "the artifact that is its memory"),
     key("depends_on", "array of ids", "[]", "artifacts that it builds on"),
     key("metadata", "table", "{}", "free-form"),
+    key(
+        "policy",
+        "table",
+        "none",
+        "`allow_read`, `allow_write`, `allow_invoke`, `read_price`, `invoke_price`: docs/policy.md",
+    ),
     key("has_standing", "boolean", "false", "whether it can own and hold things"),
     key("scrip", "integer", "0", "scrip it starts with; needs standing"),
     key("resources", "table of amounts", "{}", "rates, balances and quotas it starts with; needs standing"),
 ];
 
-const AGENT_KEYS: [Key; 17] = [
+const AGENT_KEYS: [Key; 18] = [
     key("id", "id", "required", "its id; with `count` the beginning of it"),
     key(
         "count",
@@ -73,6 +79,12 @@ const AGENT_KEYS: [Key; 17] = [
         "id",
         "\"genesis_contract_self_owned\"",
         "the contract that decides all access to it",
+    ),
+    key(
+        "policy",
+        "table",
+        "none",
+        "`allow_read`, `allow_write`, `allow_invoke`, `read_price`, `invoke_price`: docs/policy.md",
     ),
     key("memory_artifact", "id", "none", "the artifact that is its memory"),
     key("depends_on", "array of ids", "[]", "artifacts that it builds on"),
@@ -172,7 +184,12 @@ pub(super) const SECTIONS: &[Section] = &[
         doc: "The authority over permissions.",
         open: false,
         keys: &[
-            key("mode", "\"contracts\"", "\"contracts\"", "`policy` is not in this version"),
+            key(
+                "mode",
+                "\"contracts\" or \"policy\"",
+                "\"contracts\"",
+                "each artifact's contract decides, or its `policy`: docs/policy.md",
+            ),
             key("missing", "\"freeware\" or \"deny\"", "\"freeware\"", "what a missing contract means"),
         ],
     },
@@ -244,9 +261,54 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         name: "mint",
-        doc: "The artifacts that may create scrip.",
+        doc: "The artifacts that may create scrip, and the auction of `genesis_mint`.",
         open: false,
-        keys: &[key("authorities", "array of ids", "[]", "artifacts that may mint")],
+        keys: &[
+            key(
+                "authorities",
+                "array of ids",
+                "[\"genesis_mint\"]",
+                "the artifacts whose code may create scrip",
+            ),
+            key(
+                "every",
+                "duration or ticks",
+                "\"1h\"",
+                "how often the auction resolves, such as \"1h\" or, in ticks, \"20t\"",
+            ),
+            key("slots", "integer", "1", "how many bids win; at most 100"),
+            key(
+                "reserve",
+                "integer",
+                "1",
+                "the least bid, and the price where there are no more bids than slots",
+            ),
+            key("ratio", "integer", "10", "points of a score for each scrip that is minted"),
+            key("min_price", "integer", "1", "sales below it don't count for `genesis_scorer`"),
+            key(
+                "scorer",
+                "id",
+                "\"genesis_scorer\"",
+                "the artifact whose `score(artifact)` gives 0 to 100 points",
+            ),
+            key(
+                "sharing",
+                "\"equal\", \"active\" or \"burn\"",
+                "\"equal\"",
+                "who gets what the winners pay: all agents alike, by the sales that each has made, or nobody",
+            ),
+        ],
+    },
+    Section {
+        name: "market",
+        doc: "The order book of `genesis_market`.",
+        open: false,
+        keys: &[key(
+            "lots",
+            "table of amounts",
+            "{ cpu = \"1ms\", disk = \"1 kB\" }",
+            "how much of a resource one lot is; 1 where nothing is said",
+        )],
     },
     Section {
         name: "genesis",
@@ -256,7 +318,7 @@ pub(super) const SECTIONS: &[Section] = &[
             "resources",
             "table of amounts",
             "{ disk = \"10 MB\" }",
-            "what each of them starts with",
+            "what each of them starts with; where nothing is said, those that act by themselves have all they need",
         )],
     },
     Section { name: "artifacts", doc: "`[[artifacts]]`, one each.", open: false, keys: &ARTIFACT_KEYS },
@@ -279,6 +341,7 @@ pub(super) const TOP: &[&str] = &[
     "costs",
     "measures",
     "mint",
+    "market",
     "genesis",
     "artifacts",
     "agents",

@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod file;
+mod institutions;
 mod keys;
 mod reader;
 mod source;
@@ -22,8 +23,8 @@ use oikos_kernel::{
     limits,
     op::OpKind,
     rules::{
-        CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind, ResourceRule,
-        Rules,
+        Authority, CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind,
+        ResourceRule, Rules,
     },
     time::Time,
 };
@@ -38,6 +39,7 @@ pub use self::{
     source::Source,
     tree::{ConfigError, Place},
 };
+use crate::library;
 
 /// Parts of a key that `--set` names: no key of a world file is deeper but those of free-form JSON.
 const KEY_PARTS_MAX: usize = 16;
@@ -313,9 +315,11 @@ fn build(
     let mut shares = resources(&section("resources")?, &plan, &mut rules)?;
     costs(&section("costs")?, &mut rules)?;
     per_invoke(&section("execution")?, &mut rules)?;
-    rules.mint_authorities = section("mint")?.ids("authorities")?;
+    rules.mint_authorities = institutions::authorities(&section("mint")?, &library)?;
     let scrip_start = section("scrip")?.integer("start", 0)?.unwrap_or(0);
     let mut founders = library_with(&section("genesis")?, library, &rules)?;
+    let scorer = institutions::mint(&section("mint")?, plan.tick_ms, &mut founders)?;
+    institutions::market(&section("market")?, &rules, &mut founders)?;
     let parts = artifacts::Parts { document, root, rules: &rules, scrip_start };
     let own = artifacts::read(&parts, files, &founders, &mut shares)?;
     founders.extend(own);
@@ -328,6 +332,7 @@ fn build(
             return Err(document.error(&span, format!("there is no artifact `{id}`")));
         }
     }
+    institutions::check_scorer(&section("mint")?, &scorer, &founders)?;
     let founding = Founding { rules, source: [0; 32], runtime: String::new(), founders };
     Ok(WorldFile { plan, founding, measures, source: Source::default() })
 }
@@ -410,11 +415,9 @@ fn no_resource(
 }
 
 fn permissions(section: &Reader<'_>, rules: &mut Rules) -> Read<()> {
-    if section.word("mode", &[("contracts", true), ("policy", false)])? == Some(false) {
-        let span = section.node("mode").map_or(0..0, |node| node.span.clone());
-        let error = section.document.error(&span, "the legacy policy mode is not in this version");
-        return Err(error.help("use mode = \"contracts\""));
-    }
+    let authority =
+        section.word("mode", &[("contracts", Authority::Contracts), ("policy", Authority::Policy)])?;
+    rules.authority = authority.unwrap_or(Authority::Contracts);
     let missing = section.word("missing", &[("freeware", Missing::Freeware), ("deny", Missing::Deny)])?;
     rules.missing = missing.unwrap_or(Missing::Freeware);
     Ok(())
@@ -536,7 +539,11 @@ fn library_with(section: &Reader<'_>, mut library: Vec<Founder>, rules: &Rules) 
         }
         given.insert(name.to_owned(), amount(section.document, name, node)?);
     }
+    let ample = institutions::ample(rules);
     for founder in library.iter_mut().filter(|founder| founder.has_standing) {
+        if library::acts_by_itself(founder) {
+            founder.resources.extend(ample.clone());
+        }
         founder.resources.extend(given.clone());
     }
     Ok(library)

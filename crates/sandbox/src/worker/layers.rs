@@ -164,9 +164,6 @@ mod filter {
     /// `PROT_EXEC`: memory that holds code to run is there before the wall is.
     const EXECUTABLE: u64 = 4;
 
-    /// `PAGEMAP_SCAN`: which pages of its own memory a run has written.
-    const PAGEMAP_SCAN: u64 = 0xc060_6610;
-
     /// `F_GETFD`: a build for development looks whether a file is open before it closes it.
     const F_GETFD: u64 = 1;
 
@@ -198,7 +195,6 @@ mod filter {
             rules.insert(call, vec![is(2, SeccompCmpOp::MaskedEq(EXECUTABLE), 0)?]);
         }
         rules.insert(libc::SYS_fcntl, vec![is(1, SeccompCmpOp::Eq, F_GETFD)?]);
-        rules.insert(libc::SYS_ioctl, vec![is(1, SeccompCmpOp::Eq, PAGEMAP_SCAN)?]);
         let filter = SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, ARCH);
         let filter = filter.map_err(|error| error.to_string())?;
         filter.try_into().map_err(|error: seccompiler::BackendError| error.to_string())
