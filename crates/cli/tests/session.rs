@@ -232,7 +232,8 @@ fn every_error_code_has_its_case() {
         alice {"op": "run", "code": "run(storage_get('again'))"} => depth_exceeded at most 5 deep
         alice {"op": "invoke", "artifact": "tool", "args": ["a"], "max_spend": 4} => {"receipt": {"error": {"code": "limit_exceeded", "need": 5, "have": 4}}}
         alice {"op": "sleep"} => invalid_argument needs something
-        alice {"op": "mint", "to": "alice", "amount": 5} => unsupported mint
+        alice {"op": "mint", "to": "alice", "amount": 5} => permission_denied no mint authority
+        alice {"op": "write", "artifact": "listed", "content": "x", "policy": {"allow_read": ["alice"]}} => unsupported policy
         alice {"op": "run", "code": "call_llm('hello')"} => unsupported call_llm
         "#,
     );

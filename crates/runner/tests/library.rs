@@ -27,6 +27,8 @@ mod attacks;
 mod due;
 #[path = "library/law.rs"]
 mod law;
+#[path = "library/laws.rs"]
+mod laws;
 #[path = "library/methods.rs"]
 mod methods;
 #[path = "library/random.rs"]

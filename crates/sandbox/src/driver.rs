@@ -129,9 +129,9 @@ pub(crate) enum Asked {
     Nothing,
 }
 
-/// Reads what code asks for.
-pub(crate) fn asked(bytes: &[u8]) -> Asked {
-    let mut reader = Reader::new(bytes, limits::RESULT_BYTES_MAX);
+/// Reads what code asks for, as far as the fuel that it has left reaches.
+pub(crate) fn asked(bytes: &[u8], fuel_left: u64) -> Asked {
+    let mut reader = Reader::within(bytes, limits::RESULT_BYTES_MAX, fuel_left);
     match reader.tuple() {
         Ok(1) => match reader.text().as_deref() {
             Ok("now") => Asked::Now,
@@ -192,12 +192,20 @@ pub(crate) fn compiled(bytes: &[u8]) -> Result<Compiled, CodeFailure> {
     }
 }
 
-/// The result of a run, and the fuel that it took to see that it has none.
-pub(crate) fn result(bytes: &[u8]) -> (Result<Value, CodeFailure>, u64) {
-    let mut reader = Reader::new(bytes, limits::RESULT_BYTES_MAX);
-    let result = read_result(&mut reader, bytes.len());
+/// The result of a run that has so much fuel left, and the fuel that it took to see that it has none.
+pub(crate) fn result(bytes: &[u8], fuel_left: u64) -> (Result<Value, CodeFailure>, u64) {
+    let mut reader = Reader::within(bytes, limits::RESULT_BYTES_MAX, fuel_left);
+    let mut result = read_result(&mut reader, bytes.len());
+    if reader.is_out_of_fuel() {
+        result = Err(out_of_work());
+    }
     let fuel = if result.is_err() { reader.fuel() } else { 0 };
     (result, fuel)
+}
+
+/// The failure of code that has used its budget up.
+pub(crate) fn out_of_work() -> CodeFailure {
+    CodeFailure::plain(FailureKind::Work, "the code ran out of its budget of work")
 }
 
 fn read_result(reader: &mut Reader<'_>, length: usize) -> Result<Value, CodeFailure> {

@@ -233,6 +233,10 @@ impl Run {
         self.work_max.saturating_mul(limits::FUEL_PER_WORK).saturating_sub(self.beside)
     }
 
+    fn fuel_left(&self) -> u64 {
+        self.fuel_max().saturating_sub(self.fuel)
+    }
+
     /// Runs a piece of interpreter work and meters it.
     fn timed(&mut self, work: impl FnOnce() -> Step) -> Step {
         let before = self.limits.measure_cpu.then(thread_cpu_ns);
@@ -261,28 +265,29 @@ impl Run {
         loop {
             step = match step.outcome {
                 Outcome::Done(answer) => {
-                    let (result, fuel) = driver::result(&answer);
+                    let (result, fuel) = driver::result(&answer, self.fuel_left());
                     self.beside += fuel;
                     let meter = self.meter();
                     return self.end(result, meter);
                 }
                 Outcome::Trap(trap) => return self.trapped(trap),
-                Outcome::Call(asked, waiting) => match self.answered(driver::asked(&asked)) {
-                    Answered::Here(answer) => self.resumed(waiting, answer),
-                    Answered::Kernel(call) => {
-                        let answer = CodeAnswer::Call { call, meter: self.meter() };
-                        return Progress {
-                            answer,
-                            suspended: Some(Box::new(Suspension { run: self, waiting })),
-                        };
+                Outcome::Call(asked, waiting) => {
+                    match self.answered(driver::asked(&asked, self.fuel_left())) {
+                        Answered::Here(answer) => self.resumed(waiting, answer),
+                        Answered::Kernel(call) => {
+                            let answer = CodeAnswer::Call { call, meter: self.meter() };
+                            return Progress {
+                                answer,
+                                suspended: Some(Box::new(Suspension { run: self, waiting })),
+                            };
+                        }
+                        Answered::Nobody => {
+                            let message = "SystemError: the code took its driver apart, and asked for what there is not";
+                            let meter = self.meter();
+                            return self.end(Err(CodeFailure::plain(FailureKind::Raised, message)), meter);
+                        }
                     }
-                    Answered::Nobody => {
-                        let message =
-                            "SystemError: the code took its driver apart, and asked for what there is not";
-                        let meter = self.meter();
-                        return self.end(Err(CodeFailure::plain(FailureKind::Raised, message)), meter);
-                    }
-                },
+                }
             };
         }
     }
@@ -318,9 +323,7 @@ impl Run {
         // The fuel of a run whose native calls nest too deep depends on the machine's frames: it pays for all.
         let whole = Meter { work: self.work_max.max(1), ..self.meter() };
         let (failure, meter) = match trap {
-            Trap::Fuel => {
-                (CodeFailure::plain(FailureKind::Work, "the code ran out of its budget of work"), whole)
-            }
+            Trap::Fuel => (driver::out_of_work(), whole),
             Trap::Stack => {
                 let message = "RecursionError: maximum recursion depth exceeded in native calls";
                 (CodeFailure::plain(FailureKind::Recursion, message), whole)

@@ -148,13 +148,18 @@ pub(crate) struct Reader<'a> {
     /// How many values are being written out once more.
     again: usize,
     bytes_max: usize,
+    /// Where it stops, because no fuel is left for more.
+    stop: usize,
     /// Bytes of the JSON so far, floats counted for their least.
     written: usize,
 }
 
 /// Fuel that a byte takes of values that are read and turn out to be unfit; of those that are fit, the kernel counts
 /// the work.
-const FUEL_PER_BYTE: u64 = 400;
+const FUEL_PER_BYTE: u64 = 500;
+
+/// Bytes that are read whatever fuel is left.
+const BYTES_FREE: usize = 64 * 1024;
 
 /// Items of a list for which room is made before they are there.
 const ITEMS_AT_ONCE: usize = 1_024;
@@ -168,7 +173,18 @@ type Read<T> = Result<T, Unfit>;
 impl<'a> Reader<'a> {
     /// A reader of values that have at most so many bytes as JSON together.
     pub(crate) const fn new(bytes: &'a [u8], bytes_max: usize) -> Self {
-        Self { bytes, at: 0, refs: Vec::new(), again: 0, bytes_max, written: 0 }
+        Self { bytes, at: 0, refs: Vec::new(), again: 0, bytes_max, stop: bytes_max, written: 0 }
+    }
+
+    /// As [`Reader::new`], of values that code hands over with so much fuel left: no more is read than that is worth.
+    pub(crate) fn within(bytes: &'a [u8], bytes_max: usize, fuel_left: u64) -> Self {
+        let worth = usize::try_from(fuel_left / FUEL_PER_BYTE).unwrap_or(usize::MAX);
+        Self { stop: bytes_max.min(worth.max(BYTES_FREE)), ..Self::new(bytes, bytes_max) }
+    }
+
+    /// Whether it stopped because no fuel was left.
+    pub(crate) const fn is_out_of_fuel(&self) -> bool {
+        self.written > self.stop && self.stop < self.bytes_max
     }
 
     fn take(&mut self, count: usize) -> Read<&'a [u8]> {
@@ -227,7 +243,7 @@ impl<'a> Reader<'a> {
 
     fn count(&mut self, bytes: usize) -> Read<()> {
         self.written = self.written.saturating_add(bytes);
-        if self.written > self.bytes_max { Err(Unfit::Long(self.bytes_max)) } else { Ok(()) }
+        if self.written > self.stop { Err(Unfit::Long(self.bytes_max)) } else { Ok(()) }
     }
 
     /// The head of a tuple: how many parts it has. They are to be read one after another.

@@ -14,7 +14,7 @@ fn a_receipt_says_line_by_line_what_was_used_for_what_and_who_bore_it() {
         artifact free by olga code [['work', 2], ['return', 1]]
         artifact own by olga scrip 5 contract mine content x
         artifact mine by olga code [['return', {'allowed': true, 'cost': 2, 'recipient': 'carl', 'cost_model': 'artifact_pays'}]]
-        alice run {"code": "[['work', 1]]"} -> ok ; lines alice 9 cpu host, alice 3 cpu snippet
+        alice run {"code": "[['work', 1]]"} -> ok ; lines alice 18 cpu host, alice 3 cpu snippet
         alice invoke {"artifact": "free"} -> ok ; lines alice 2 actions op invoke, alice 6 cpu code free
         alice read {"artifact": "own"} -> ok ; lines alice 1 actions op read, alice 3 cpu contract mine, own 2 scrip contract_cost mine carl
         alice invoke {"artifact": "tool", "method": "fails", "max_spend": 9} -> insufficient_scrip 1/0 "`half`, the contract of `tool`, lets `olga` pay" ; paid
@@ -33,7 +33,7 @@ fn a_receipt_says_line_by_line_what_was_used_for_what_and_who_bore_it() {
         agent eve cpu 900 code [['work', 2], ['return', {'op': 'invoke', 'artifact': 'free'}]]
         artifact free by olga code [['work', 2], ['return', 1]]
         alice invoke {"artifact": "tool", "max_spend": 7} -> ok ; charged alice cpu 6, alice memory 70 ; lines alice 3 cpu contract c, alice 3 cpu code tool, alice 70 memory held, alice 4 scrip contract_cost c olga, alice 3 scrip price tool olga
-        alice invoke {"artifact": "made", "args": ["[['return', 1]]"]} -> ok ; lines alice 3 cpu code made, alice 12 cpu host, alice 3 cpu code
+        alice invoke {"artifact": "made", "args": ["[['return', 1]]"]} -> ok ; lines alice 3 cpu code made, alice 24 cpu host, alice 3 cpu code
         step eve -> ok ; charged eve cpu 12 ; lines eve 6 cpu thought, eve 6 cpu code free
         "#,
     );
