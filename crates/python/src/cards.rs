@@ -21,8 +21,9 @@ pub(crate) fn mark(cards: &mut [u8], from: usize, length: usize) {
 const BLOCK: usize = 64;
 
 /// The blocks of a memory's cards that have a mark, with their places. A memory has whole blocks.
+#[expect(clippy::expect_used, reason = "a write without a card would be found by the next run")]
 fn marked(cards: &mut [u8], memory_bytes: usize) -> impl Iterator<Item = (usize, &mut [u8; BLOCK])> {
-    let cards = cards.get_mut(..memory_bytes >> GRAIN_BITS).unwrap_or_default();
+    let cards = cards.get_mut(..memory_bytes >> GRAIN_BITS).expect("there are cards for all memory");
     let blocks = cards.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate();
     blocks.filter(|(_, block)| block.iter().fold(0, |any, card| any | card) != 0)
 }

@@ -103,15 +103,15 @@ impl Prepared {
     }
 
     /// Writes back what the run has written.
+    #[expect(clippy::expect_used, reason = "what is not written back would be found by the next run")]
     fn put_back(&self, instance: &mut Instance) {
         let mut ranges: Vec<Range<usize>> = Vec::new();
         cards::take(instance.cards.data_mut(&mut instance.store), self.snapshot_bytes, &mut ranges);
         let was = self.pristine.memory.data(&self.pristine.store);
         let memory = instance.memory.data_mut(&mut instance.store);
         for range in ranges {
-            if let (Some(memory), Some(was)) = (memory.get_mut(range.clone()), was.get(range)) {
-                memory.copy_from_slice(was);
-            }
+            let was = was.get(range.clone()).expect("the snapshot has as much memory");
+            memory.get_mut(range).expect("cards are taken of this memory").copy_from_slice(was);
         }
         let Instance { store, globals, .. } = instance;
         for (global, was) in globals.iter().zip(&self.globals) {
