@@ -117,7 +117,6 @@ impl Prepared {
         for (global, was) in globals.iter().zip(&self.globals) {
             set(store, *global, *was);
         }
-        instance.store.data_mut().forget(self.snapshot_bytes);
     }
 
     #[expect(clippy::panic, reason = "code must not find what other code has left behind")]

@@ -165,11 +165,6 @@ impl Host {
         }
     }
 
-    /// Leaves nothing of the run that has ended.
-    pub(crate) fn forget(&mut self, snapshot_bytes: usize) {
-        *self = Self { cards: self.cards, ..Self::new(snapshot_bytes) };
-    }
-
     /// Tells it where it marks what it writes.
     pub(crate) fn marks(&mut self, cards: Memory) {
         self.cards = Some(cards);
