@@ -21,6 +21,8 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod door;
+#[path = "../../kernel/tests/support/within.rs"]
+mod within;
 #[path = "library/attacks.rs"]
 mod attacks;
 #[path = "library/due.rs"]
@@ -39,7 +41,10 @@ mod secrets;
 use oikos_runner::{Journal, Stop, session, state};
 use serde_json::{Value, json};
 
-use self::door::{workplace, world_file};
+use self::{
+    door::{workplace, world_file},
+    within::within,
+};
 
 /// A world under way.
 struct Play {
@@ -278,17 +283,4 @@ fn fits(error: &Value, result: &Value, expected: &str) -> Result<(), String> {
 
 fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"))
-}
-
-fn within(whole: &Value, part: &Value) -> Result<(), String> {
-    match (whole, part) {
-        (Value::Object(has), Value::Object(wants)) => wants.iter().try_for_each(|(key, want)| {
-            within(has.get(key).unwrap_or(&Value::Null), want).map_err(|problem| format!("{key}: {problem}"))
-        }),
-        (Value::Array(has), Value::Array(wants)) if has.len() == wants.len() => {
-            has.iter().zip(wants).try_for_each(|(has, want)| within(has, want))
-        }
-        _ if whole == part => Ok(()),
-        _ => Err(format!("got {whole}")),
-    }
 }

@@ -20,14 +20,18 @@
 //! `need/have`, `@index`, `unrecorded` for a refusal at admission, and quoted pieces of message or hint.
 //! More clauses follow, each behind ` ; `: `charged`, `work`, `paid`, `lines`, `events`, `output`. An observer's line begins
 //! with `observer`; `advance 60s`, `clock forward 1h` (the machine's was moved), `runtime NAME` (code runs on another), `tick`, `step AGENT -> …`, `due ID -> …` (the scheduler runs
-//! what is due of it), `ask AGENT -> …` (whose
-//! mind answers by its next `step`), `measure ID METHOD -> …`, `sees AGENT {…}`,
+//! what is due of it), `ask AGENT -> …` (whose mind
+//! answers by its next `step`), `measure ID METHOD -> …`, `sees AGENT {…}`,
 //! `events ID {…}`, `orphan ID by CONTRACT`, `reserve ID RESOURCE AMOUNT`, `unreserved ID RESOURCE AMOUNT`
 //! (the amount can't be set aside) and `settle`, which ends the latest reservation, are the other lines.
 //!
 //! After any fixture its books must add up, its journal must rebuild the same world, and its
 //! refusals must read as they should.
 
+#[path = "../support/within.rs"]
+mod within;
+
+use self::within::within;
 use oikos_kernel::{
     founding::{Founder, Founding},
     op::{Action, Op, OpKind},
@@ -430,20 +434,6 @@ fn compare_clause(toy: &Toy, receipt: &Receipt, clause: &str) -> Result<(), Stri
 
 fn same(what: &str, found: &str, expected: &str) -> Result<(), String> {
     if found == expected { Ok(()) } else { Err(format!("{what}: got {found}")) }
-}
-
-/// Whether `part` is in `whole`: objects by their keys, everything else exactly.
-fn within(whole: &Value, part: &Value) -> Result<(), String> {
-    match (whole, part) {
-        (Value::Object(has), Value::Object(wants)) => wants.iter().try_for_each(|(key, want)| {
-            within(has.get(key).unwrap_or(&Value::Null), want).map_err(|problem| format!("{key}: {problem}"))
-        }),
-        (Value::Array(has), Value::Array(wants)) if has.len() == wants.len() => {
-            has.iter().zip(wants).try_for_each(|(has, want)| within(has, want))
-        }
-        _ if whole == part => Ok(()),
-        _ => Err(format!("got {whole}")),
-    }
 }
 
 /// The duties of every refusal to its reader (`refusal.rs`).
