@@ -29,6 +29,8 @@ pub struct Artifact {
     pub(crate) interface: Json,
     pub(crate) owner: Handle,
     pub(crate) creator: Handle,
+    /// Whether it ever had another owner: then nobody can tell who wrote it.
+    pub(crate) changed_hands: bool,
     pub(crate) access_contract: Handle,
     pub(crate) price: i64,
     pub(crate) pays: Pays,

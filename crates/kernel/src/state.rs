@@ -418,6 +418,7 @@ fn create<S: State>(state: &mut S, new: &Creation) -> Result<(), Guard> {
         created_at: now,
         updated_at: now,
         storage: imbl::OrdMap::new(),
+        changed_hands: false,
         stored: 0,
         storage_bytes: 0,
         field_bytes: 0,
@@ -543,6 +544,7 @@ fn own<S: State>(state: &mut S, handle: Handle, from: Handle, to: Handle) -> Res
     let now = state.now();
     let artifact = live_mut(state, handle)?;
     artifact.owner = to;
+    artifact.changed_hands = true;
     artifact.updated_at = now;
     end_mandates_held(state, handle)
 }

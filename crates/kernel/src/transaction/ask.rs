@@ -170,7 +170,8 @@ impl Transaction<'_> {
         Ok(match Resources::of_content(row.content.value())? {
             Resources::Caller => actor.bearer,
             Resources::Owner => {
-                let agreed = target_owner == owner || self.holds_mandate(contract, owner);
+                let vouches = self.vouches_for(contract) == Some(owner) && target_owner == owner;
+                let agreed = vouches || self.holds_mandate(contract, owner);
                 let charged = self.has_standing(owner) && self.draft.exists_before(owner);
                 actor.bearer.of_owner(Some(owner).filter(|_| agreed && charged && !self.is_thought()))
             }

@@ -35,7 +35,7 @@ struct Share {
 enum Agreement {
     /// It bears the prices of the op, which `max_spend` bounds.
     Bound,
-    /// It, or its owner, owns the contract.
+    /// It, or its owner, owns the contract, and always did.
     Owner,
     /// It gave the contract a mandate.
     Mandate,
@@ -154,9 +154,9 @@ impl Transaction<'_> {
         let Some(contract) = contract.filter(|_| !share.is_invokers) else {
             return Ok(Agreement::Bound);
         };
-        let owner_of = |handle: Handle| self.draft.artifact(handle).map(|artifact| artifact.owner);
-        let owner = owner_of(contract);
-        if owner == Some(share.payer) || owner == owner_of(share.payer) {
+        let payers_owner = self.draft.artifact(share.payer).map(|artifact| artifact.owner);
+        let vouches = self.vouches_for(contract);
+        if vouches.is_some() && (vouches == Some(share.payer) || vouches == payers_owner) {
             return Ok(Agreement::Owner);
         }
         let mandate = State::mandate(&self.draft, (share.payer, contract, None));
@@ -167,6 +167,13 @@ impl Transaction<'_> {
             return Ok(Agreement::Bound);
         }
         Err(self.not_agreed(actor, ask, contract, share))
+    }
+
+    /// The owner of a contract who agrees to it by owning it: not one to whom it was handed over, who may neither
+    /// have written nor wanted it.
+    pub(super) fn vouches_for(&self, contract: Handle) -> Option<Handle> {
+        let row = self.draft.artifact(contract).filter(|row| !row.changed_hands);
+        row.map(|row| row.owner)
     }
 
     fn not_agreed(&self, actor: Actor, ask: Ask, contract: Handle, share: Share) -> Refusal {
@@ -184,7 +191,7 @@ impl Transaction<'_> {
         if State::mandate(&self.draft, key).is_none() {
             let sentence = format!("{start}, and `{payer_name}` has not agreed to that");
             return Refusal::new(Code::PermissionDenied, sentence).hint(format!(
-                "`{payer_name}` agrees by giving `{name}` a mandate, with the op `mandate`, or by owning it"
+                "`{payer_name}` agrees by giving `{name}` a mandate, with the op `mandate`, or by having owned it from the beginning"
             ));
         }
         let mut refusal = Refusal { code: Code::PermissionDenied, ..why };

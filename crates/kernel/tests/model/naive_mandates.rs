@@ -151,7 +151,7 @@ impl Model {
             Some(_) => return fail("permission_denied"),
         }
         let owner = art.owner.clone();
-        let agreed = target_owner == owner
+        let agreed = target_owner == owner && !art.changed_hands
             || self.state.mandates.iter().any(|((giver, holder, _), mandate)| {
                 *giver == owner && holder == contract && mandate.holds(self.now)
             });
@@ -206,14 +206,15 @@ impl Model {
             self.notice(actor, contract);
             return fail("permission_denied");
         };
-        let owner = self.get(contract).owner.clone();
+        let owner = Some(self.get(contract)).filter(|it| !it.changed_hands).map(|it| it.owner.clone());
         let mut taken = Vec::new();
         for (payer, amount, is_invokers) in parts {
             let key: Key = (payer.clone(), contract.to_owned(), None);
             let allowed = self.state.mandates.get(&key).is_some_and(|it| it.check(amount, self.now).is_ok());
             let how = if is_invokers {
                 "bound"
-            } else if payer == owner || self.get(&payer).owner == owner {
+            } else if owner.as_ref().is_some_and(|owner| payer == *owner || self.get(&payer).owner == *owner)
+            {
                 "owner"
             } else if allowed {
                 "mandate"

@@ -569,6 +569,7 @@ impl Model {
         self.look(&actor.payer, self.mandates_of(id).0 * limits::PARTS_PER_ROW)?;
         if art.owner != to {
             self.room_on_disk(to, art.size())?;
+            art.changed_hands |= art.owner != to;
             art.owner = to.into();
             self.state.arts.insert(id.into(), art.into());
             self.end_mandates_held(id);

@@ -12,7 +12,7 @@ const MODELS: &str = r#"
     {'cost_model': 'invoker_pays'}                                    | carl | 7  | ok ; paid alice>olga 7 contract_cost
     {'cost_model': 'owner_pays'}                                      | carl | 0  | ok ; paid
     {'cost_model': 'owner_pays', 'recipient': 'rita'}                 | olga | 0  | ok ; paid olga>rita 7 contract_cost
-    {'cost_model': 'owner_pays', 'recipient': 'rita'}                 | carl | 99 | permission_denied "its contract `c` lets `olga` pay 7 scrip, and `olga` has not agreed to that" "`olga` agrees by giving `c` a mandate, with the op `mandate`, or by owning it"
+    {'cost_model': 'owner_pays', 'recipient': 'rita'}                 | carl | 99 | permission_denied "its contract `c` lets `olga` pay 7 scrip, and `olga` has not agreed to that" "`olga` agrees by giving `c` a mandate, with the op `mandate`, or by having owned it from the beginning"
     {'cost_model': 'artifact_pays', 'recipient': 'rita'}              | olga | 0  | ok ; paid doc>rita 7 contract_cost
     {'cost_model': 'artifact_pays'}                                   | olga | 0  | ok ; paid doc>olga 7 contract_cost
     {'cost_model': 'artifact_pays', 'recipient': 'rita'}              | carl | 99 | permission_denied "lets `doc` pay 7 scrip, and `doc` has not agreed"
@@ -124,6 +124,34 @@ fn an_owner_bears_the_cpu_of_its_contract_where_it_may() {
         alice [{"op": "read", "artifact": "d1"}, {"op": "read", "artifact": "d1"}, {"op": "read", "artifact": "d1"}, {"op": "read", "artifact": "d1"}, {"op": "read", "artifact": "d5"}] -> permission_denied @4 "its contract `asks` failed while it decided"
         advance 60s
         olga query {"what": "permission", "action": "read", "target": "d1", "as": "alice"} -> ok ~{"allowed": true} ; charged carl cpu 30
+        "#,
+    );
+}
+
+/// Ownership can be handed over unasked, with code that the new owner never read: it is no agreement to anything, nor is
+/// it any after the contract has come back.
+#[test]
+fn a_contract_that_was_handed_over_makes_nobody_pay() {
+    check(
+        r#"
+        resources: cpu renewable 60s
+        world: mal 20 cpu 900, bob 20 cpu 900
+        artifact trap by mal contract genesis_contract_public content {"resources":"owner"} code [['work', 10], ['return', {'allowed': true, 'cost': 5, 'recipient': 'mal', 'cost_model': {'payer': 'bob'}}]]
+        artifact bait by mal contract trap
+        artifact pot by bob scrip 9
+        artifact lent by bob contract genesis_contract_public code [['return', {'allowed': true, 'cost': 5, 'recipient': 'mal', 'cost_model': {'payer': 'pot'}}]]
+        artifact lure by mal contract lent
+        mal read {"artifact": "bait"} -> permission_denied "`bob` has not agreed to that"
+        mal transfer_ownership {"artifact": "trap", "to": "bob"} -> ok
+        mal read {"artifact": "bait"} -> permission_denied "`bob` has not agreed to that" "a mandate" ; paid ; charged mal cpu 30
+        mal read {"artifact": "lure"} -> ok ; paid pot>mal 5 contract_cost
+        bob transfer_ownership {"artifact": "lent", "to": "mal"} -> ok
+        mal transfer_ownership {"artifact": "lent", "to": "bob"} -> ok
+        mal read {"artifact": "lure"} -> permission_denied "`pot` has not agreed to that" ; paid
+        bob mandate {"to": "trap", "per_call": 5, "per_window": 5, "window": "1h"} -> ok
+        mal read {"artifact": "bait"} -> ok ; paid bob>mal 5 contract_cost
+        mal read {"artifact": "bait"} -> permission_denied
+        balances mal 30, bob 15, pot 4
         "#,
     );
 }
