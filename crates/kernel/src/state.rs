@@ -543,8 +543,7 @@ fn own<S: State>(state: &mut S, handle: Handle, from: Handle, to: Handle) -> Res
     count_ref(state, handle, to, contract, true)?;
     let now = state.now();
     let artifact = live_mut(state, handle)?;
-    artifact.owner = to;
-    artifact.changed_hands = true;
+    (artifact.owner, artifact.changed_hands) = (to, true);
     artifact.updated_at = now;
     end_mandates_held(state, handle)
 }
