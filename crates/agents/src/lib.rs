@@ -1,8 +1,33 @@
 //! Minds: what decides for an agent.
 //!
-//! A mind sees an observation and returns what should be done; it never acts. This version has the
-//! `script` mind, the `step(observation)` of the agent's own code; the runner lends it an interpreter.
+//! A mind sees an observation and returns what should be done; it never acts. A `script` mind is the
+//! `step(observation)` of the agent's own code, and the runner lends it an interpreter. An `llm` mind is a prompt,
+//! a provider, and an answer that is one action.
+//!
+//! In reading order: requests and their outcomes, and the door to those who answer; one attempt over HTTP;
+//! the gate that spreads, repeats and gives up.
 
+mod request;
+mod outcome;
+mod provider;
+mod secret;
+mod pace;
+mod breaker;
+mod gate;
+mod settings;
+mod http;
+pub mod fake;
+
+pub use self::{
+    gate::{Gate, Limits},
+    http::{Http, SettingsError, is_local},
+    outcome::{Answer, Billed, Failure, FailureKind, Outcome, Stop, Usage},
+    pace::Rates,
+    provider::{Later, Provider},
+    request::{Message, ModelName, Request, RequestHash, Role, hash},
+    secret::{Key, KeyError},
+    settings::{Api, ProviderSettings, Structured},
+};
 use oikos_kernel::{op::Action, record::Handle, refusal::Refusal, time::Time, world::World};
 use serde_json::Value;
 

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use oikos_kernel::{record::Record, world::World};
+use oikos_kernel::{record::Record, tape::Taped, world::World};
 
 use crate::{
-    batch::{self, Row},
+    batch::{self, Hash, Row},
     error::JournalError,
     file::{self, Note},
-    log::{Head, Log},
+    log::{Head, Known, Log},
     snapshot::{Image, Mark},
     tables::Tables,
 };
@@ -206,6 +206,66 @@ impl Journal {
         let put = self.log.put_snapshot(&image.mark(row.hash), &image.pieces, SNAPSHOTS_MAX);
         self.poisoned = put.is_err();
         put
+    }
+
+    /// Adds rows to the tape in one commit: when this returns, they are on disk. A row of an asking that is there
+    /// already takes its place.
+    ///
+    /// # Errors
+    /// When the write fails; nothing more is accepted then.
+    pub fn put_tape(&mut self, rows: &[Taped]) -> Result<(), JournalError> {
+        self.add_to_tape(rows, Known::Replaced).map(drop)
+    }
+
+    /// Adds rows that come from elsewhere; those of askings that are there already stay as they are. Gives how many
+    /// were added.
+    ///
+    /// # Errors
+    /// When a row's hash is not that of its request, or the write fails; nothing more is accepted after the latter.
+    pub fn import_tape(&mut self, rows: &[Taped]) -> Result<usize, JournalError> {
+        let strange = rows.iter().find_map(|row| row.check().err());
+        if let Some(problem) = strange {
+            return Err(JournalError::corrupt("a row for the tape", problem));
+        }
+        self.add_to_tape(rows, Known::Kept)
+    }
+
+    fn add_to_tape(&mut self, rows: &[Taped], known: Known) -> Result<usize, JournalError> {
+        if self.poisoned {
+            return Err(JournalError::Poisoned);
+        }
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let put = self.log.put_tape(self.head, rows, known);
+        self.poisoned = put.is_err();
+        put
+    }
+
+    /// The row of the tape of one asking: the `n`-th, counted from 0, of this request by this agent.
+    ///
+    /// # Errors
+    /// When the file can't be read, or the row is damaged.
+    pub fn taped(&self, agent: &str, hash: &Hash, n: u64) -> Result<Option<Taped>, JournalError> {
+        self.log.taped(agent, hash, n)
+    }
+
+    /// Gives the rows of the tape, of one agent or of all, in the order in which they were written, those too that
+    /// come meanwhile.
+    ///
+    /// # Errors
+    /// When the file can't be read, a row is damaged, or `visit` fails.
+    pub fn tape<E: From<JournalError>>(
+        &self,
+        agent: Option<&str>,
+        mut visit: impl FnMut(Taped) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut place = i64::MIN;
+        while let Some((at, row)) = self.log.tape_after(place, agent)? {
+            place = at;
+            visit(row)?;
+        }
+        Ok(())
     }
 
     /// The record of the last snapshot; 0 when there is none.

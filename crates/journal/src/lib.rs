@@ -6,7 +6,7 @@
 //!
 //! In reading order: faults; bytes that are packed and how far they may unpack; batches and snapshots
 //! of them; what a store must do; the journal over any store; its verification; SQLite as the store:
-//! its schema, its tables, and the life of its file.
+//! its schema, the tape, its tables, and the life of its file.
 
 mod error;
 mod packed;
@@ -16,6 +16,7 @@ mod log;
 mod journal;
 mod verify;
 mod schema;
+mod tape;
 mod tables;
 mod name;
 mod lock;

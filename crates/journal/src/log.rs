@@ -1,5 +1,7 @@
 //! The door to a store: rows, values and snapshots, and nothing of what they mean.
 
+use oikos_kernel::tape::Taped;
+
 use crate::{
     batch::{Hash, Row},
     error::JournalError,
@@ -68,4 +70,22 @@ pub(crate) trait Log: std::fmt::Debug + Send {
 
     /// Adds a snapshot and lets go of all but the last `keep`, all at once.
     fn put_snapshot(&mut self, mark: &Mark, pieces: &[Vec<u8>], keep: usize) -> Result<(), JournalError>;
+
+    /// Adds rows to the tape, all at once, where the journal ends with `head`; gives how many were added or changed.
+    fn put_tape(&mut self, head: Head, rows: &[Taped], known: Known) -> Result<usize, JournalError>;
+
+    /// The row of one asking.
+    fn taped(&self, agent: &str, hash: &Hash, n: u64) -> Result<Option<Taped>, JournalError>;
+
+    /// The first row of the tape after a place, of one agent or of all, with its own place.
+    fn tape_after(&self, place: i64, agent: Option<&str>) -> Result<Option<(i64, Taped)>, JournalError>;
+}
+
+/// The fate of a row of the tape for an asking of which there is one already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// The new one takes its place.
+    Replaced,
+    /// The old one stays.
+    Kept,
 }

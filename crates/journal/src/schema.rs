@@ -36,7 +36,16 @@ const TABLES: [(&str, &str); 5] = [
             seq INTEGER NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL,
             PRIMARY KEY (seq, number))",
     ),
-    ("tape", "CREATE TABLE tape (key BLOB PRIMARY KEY, answer BLOB NOT NULL)"),
+    (
+        "tape",
+        "CREATE TABLE tape (
+            hash BLOB NOT NULL, n INTEGER NOT NULL, seq INTEGER NOT NULL, agent TEXT NOT NULL,
+            purpose TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL, request TEXT NOT NULL,
+            outcome TEXT NOT NULL, answer TEXT NOT NULL, tokens_in INTEGER NOT NULL,
+            tokens_cached INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cost INTEGER NOT NULL,
+            latency_ms INTEGER NOT NULL, asked_at TEXT NOT NULL, answered_at TEXT NOT NULL,
+            PRIMARY KEY (hash, n, agent))",
+    ),
     ("meta", "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL)"),
 ];
 

@@ -2,15 +2,17 @@
 
 use std::{io::Write as _, path::Path};
 
+use oikos_kernel::tape::Taped;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, TransactionBehavior, params};
 
 use crate::{
-    batch::Row,
+    batch::{Hash, Row},
     error::JournalError,
     file::Place,
-    log::{Head, Log},
+    log::{Head, Known, Log},
     schema,
     snapshot::Mark,
+    tape,
 };
 
 const COLUMNS: &str = "SELECT seq_first, count, epoch, prev_hash, hash, body FROM journal";
@@ -239,6 +241,28 @@ impl Log for Tables {
         })?;
         self.place.checkpoint(self.db.as_ref().ok_or(JournalError::Poisoned)?)
     }
+
+    fn put_tape(&mut self, head: Head, rows: &[Taped], known: Known) -> Result<usize, JournalError> {
+        let bytes = rows.iter().map(tape::bytes).sum();
+        rows.iter().try_for_each(tape::bounded)?;
+        let mut added = 0;
+        self.write(head.seq, |db| {
+            added = tape::insert(db, rows, known)?;
+            Ok(())
+        })?;
+        self.place.checkpoint_if_due(self.db.as_ref().ok_or(JournalError::Poisoned)?, bytes)?;
+        Ok(added)
+    }
+
+    fn taped(&self, agent: &str, hash: &Hash, n: u64) -> Result<Option<Taped>, JournalError> {
+        let found = self.read("tape", |db| tape::find(db, agent, hash, number(n)))?;
+        found.map(tape::checked).transpose()
+    }
+
+    fn tape_after(&self, place: i64, agent: Option<&str>) -> Result<Option<(i64, Taped)>, JournalError> {
+        let found = self.read("tape", |db| tape::after(db, place, agent))?;
+        found.map(|(at, row)| tape::checked(row).map(|row| (at, row))).transpose()
+    }
 }
 
 impl Drop for Tables {
@@ -286,7 +310,8 @@ fn misread(path: Option<&Path>, table: &str, error: &rusqlite::Error) -> Journal
         (
             Error::InvalidColumnType(..)
             | Error::FromSqlConversionFailure(..)
-            | Error::IntegralValueOutOfRange(..),
+            | Error::IntegralValueOutOfRange(..)
+            | Error::Utf8Error(..),
             _,
         )
         | (_, Some(ErrorCode::DatabaseCorrupt | ErrorCode::TooBig | ErrorCode::NotADatabase)) => {

@@ -20,10 +20,12 @@ pub struct Verified {
     pub snapshots: u64,
     /// How often a writer opened the world and wrote.
     pub epochs: u64,
+    /// How many rows the tape has, each with the hash of its own request.
+    pub taped: u64,
 }
 
 /// Re-applies the journal from the first record, and checks every hash, guard, sum and snapshot, and
-/// the head. `progress` is told the number of each batch's last record.
+/// the head, and reads the tape. `progress` is told the number of each batch's last record.
 ///
 /// # Errors
 /// The first thing that is wrong, with its place.
@@ -66,7 +68,12 @@ pub fn verify(journal: &Journal, mut progress: impl FnMut(u64)) -> Result<Verifi
         return Err(JournalError::corrupt(mark.place(), "no batch ends there"));
     }
     audit(&world)?;
-    Ok(Verified { world, journal_hash: end.journal_hash, batches, snapshots, epochs })
+    let mut taped = 0;
+    journal.tape(None, |_| {
+        taped += 1;
+        Ok::<(), JournalError>(())
+    })?;
+    Ok(Verified { world, journal_hash: end.journal_hash, batches, snapshots, epochs, taped })
 }
 
 fn audit(world: &World) -> Result<(), JournalError> {

@@ -20,6 +20,7 @@ pub mod op_kind; // the kinds of ops
 // The stored types.
 pub mod refusal; // why something was refused
 pub mod mind; // kinds of minds
+pub mod tape; // requests to models, and their answers
 pub mod event; // events and their types
 pub mod rules; // the rules that a world file fixed
 pub mod record; // the records of the journal

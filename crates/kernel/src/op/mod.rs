@@ -13,6 +13,7 @@ mod heritage;
 mod query;
 mod action;
 mod schema;
+mod profile;
 
 use serde_json::Value;
 
@@ -28,6 +29,7 @@ pub use self::{
     gift::{Gift, Gifts},
     heritage::heritage,
     policy::Policy,
+    profile::{LOOKS_MAX, Words, schema_for_models},
     query::{QUERIES, QuerySpec, answers, queries},
     schema::{reference, schema},
     wait::{AnyOf, EventType, Fitting, Level, Waiting},

@@ -1,0 +1,275 @@
+//! The table of ops for models: a schema that constrained decoders accept, and that weak models can keep to.
+//!
+//! Every property is required, and one that may be absent can be null instead; there are no boolean schemas, no
+//! `oneOf` and no free keys; every string, array and integer has bounds. A field that needs free keys is left out:
+//! a snippet of the op `run` can write it.
+
+use serde_json::{Map, Value, json};
+
+use super::{FieldSpec, OpKind, OpSpec, SPECS};
+
+/// The largest integer that readers of JSON in floats keep exactly: 2⁵³ − 1.
+const INTEGER_MAX: i64 = (1 << 53) - 1;
+/// Letters of a text where a field allows more: decoders build their grammars from such bounds.
+const TEXT_CHARS_MAX: u64 = 2_000;
+/// Letters of a name.
+const NAME_CHARS_MAX: u64 = 128;
+/// Entries of a list.
+const ITEMS_MAX: u64 = 16;
+/// Ops of one answer.
+const OPS_MAX: u64 = 8;
+/// Looks of one turn.
+pub const LOOKS_MAX: usize = 4;
+/// Letters of the reasons before an answer.
+const THINK_CHARS_MAX: u64 = 1_000;
+/// The ops by which a model looks before it acts, and the query that is a look by itself.
+const LOOKS: [OpKind; 3] = [OpKind::Query, OpKind::Read, OpKind::Invoke];
+
+/// Whether the schema says what its parts are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// Each op and field with its words.
+    With,
+    /// None, for requests whose prompt says it.
+    Without,
+}
+
+/// The JSON Schema of an answer: `think`, then `looks` or `ops`.
+#[must_use]
+pub fn schema_for_models(words: Words) -> Value {
+    let ops: Vec<Value> = SPECS.iter().map(|spec| op(spec, words)).collect();
+    let looks: Vec<Value> =
+        LOOKS.iter().filter_map(|kind| kind.spec()).map(|spec| look(spec, words)).collect();
+    let list = |items: Vec<Value>, most: u64| {
+        json!({ "anyOf": [
+            { "type": "array", "items": { "anyOf": items }, "maxItems": most }, { "type": "null" },
+        ] })
+    };
+    object(vec![
+        ("think".into(), nullable(text(THINK_CHARS_MAX))),
+        ("looks".into(), list(looks, LOOKS_MAX as u64)),
+        ("ops".into(), list(ops, OPS_MAX)),
+    ])
+}
+
+/// The schema of one op for models; its properties stand in the order in which they are to be written.
+fn op(spec: &OpSpec, words: Words) -> Value {
+    let mut properties = vec![("op".to_owned(), json!({ "type": "string", "enum": [spec.kind.as_str()] }))];
+    let (required, optional): (Vec<_>, Vec<_>) = spec.fields.iter().partition(|field| field.required);
+    properties.extend(required.into_iter().chain(optional).filter_map(|field| property(field, words)));
+    // Only some ops bear prices.
+    if matches!(spec.kind, OpKind::Invoke | OpKind::Run) {
+        properties.push(("max_spend".into(), nullable(integer(0))));
+    }
+    described(object(properties), spec.doc, words)
+}
+
+/// The schema of a look: an op without what would cost.
+fn look(spec: &OpSpec, words: Words) -> Value {
+    const COSTS: [&str; 5] = ["pay", "give", "trial", "expect", "max_spend"];
+    let mut schema = op(spec, words);
+    if spec.kind == OpKind::Query {
+        return schema;
+    }
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.retain(|name, _| !COSTS.contains(&name.as_str()));
+    }
+    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
+        required.retain(|name| !COSTS.iter().any(|cost| name == cost));
+    }
+    schema
+}
+
+fn property(field: &FieldSpec, words: Words) -> Option<(String, Value)> {
+    let schema = narrowed(&(field.schema)())?;
+    let schema = if field.required { schema } else { nullable(schema) };
+    Some((field.name.to_owned(), described(schema, field.doc, words)))
+}
+
+fn described(mut schema: Value, doc: &str, words: Words) -> Value {
+    if let (Value::Object(map), Words::With) = (&mut schema, words) {
+        map.insert("description".into(), doc.trim().into());
+    }
+    schema
+}
+
+/// A field's schema as decoders take it; `None` where it needs free keys.
+fn narrowed(schema: &Value) -> Option<Value> {
+    let Value::Object(map) = schema else { return Some(any()) };
+    if let Some(words) = map.get("enum") {
+        return Some(json!({ "type": "string", "enum": words }));
+    }
+    if let Some(only) = map.get("const") {
+        return Some(json!({ "type": "string", "enum": [only] }));
+    }
+    if let Some(choices) = map.get("anyOf").or_else(|| map.get("oneOf")).and_then(Value::as_array) {
+        return one_of(choices.iter().filter_map(narrowed).collect());
+    }
+    match map.get("type").and_then(Value::as_str) {
+        None => Some(any()),
+        Some("string") => {
+            let most = map.get("maxLength").and_then(Value::as_u64).unwrap_or(TEXT_CHARS_MAX);
+            let is_name =
+                map.contains_key("pattern") || map.contains_key("format") || map.contains_key("examples");
+            Some(text(if is_name { NAME_CHARS_MAX } else { most.min(TEXT_CHARS_MAX) }))
+        }
+        Some("integer") => Some(integer(map.get("minimum").and_then(Value::as_i64).unwrap_or(-INTEGER_MAX))),
+        Some("array") => {
+            let items = match map.get("items") {
+                Some(items) => narrowed(items)?,
+                None => any(),
+            };
+            let most = map.get("maxItems").and_then(Value::as_u64).unwrap_or(ITEMS_MAX).min(ITEMS_MAX);
+            Some(json!({ "type": "array", "items": items, "maxItems": most }))
+        }
+        Some("object") => fixed(map),
+        Some(kind) => Some(json!({ "type": kind })),
+    }
+}
+
+/// An object all of whose keys are known.
+fn fixed(map: &Map<String, Value>) -> Option<Value> {
+    let properties = map.get("properties")?.as_object()?;
+    let must = map.get("required").and_then(Value::as_array);
+    let is_required = |name: &str| must.is_some_and(|names| names.iter().any(|other| other == name));
+    let fields = properties.iter().map(|(name, schema)| {
+        let schema = narrowed(schema)?;
+        Some((name.clone(), if is_required(name) { schema } else { nullable(schema) }))
+    });
+    fields.collect::<Option<Vec<_>>>().filter(|fields| !fields.is_empty()).map(object)
+}
+
+fn object(properties: Vec<(String, Value)>) -> Value {
+    let names: Vec<&String> = properties.iter().map(|(name, _)| name).collect();
+    let required = json!(names);
+    let properties: Map<String, Value> = properties.into_iter().collect();
+    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+}
+
+fn text(most: u64) -> Value {
+    json!({ "type": "string", "maxLength": most })
+}
+
+fn integer(least: i64) -> Value {
+    json!({ "type": "integer", "minimum": least.max(-INTEGER_MAX), "maximum": INTEGER_MAX })
+}
+
+/// Any value without free keys: text, a number, a truth, or a list of these.
+fn any() -> Value {
+    let plain = || [text(TEXT_CHARS_MAX), integer(-INTEGER_MAX), json!({ "type": "boolean" })];
+    let list = json!({ "type": "array", "items": { "anyOf": plain() }, "maxItems": ITEMS_MAX });
+    json!({ "anyOf": plain().into_iter().chain([list]).collect::<Vec<_>>() })
+}
+
+/// One of several, without those that stand there twice.
+fn one_of(choices: Vec<Value>) -> Option<Value> {
+    let mut distinct: Vec<Value> = Vec::new();
+    for choice in choices {
+        let inner = choice.get("anyOf").and_then(Value::as_array).cloned().unwrap_or_else(|| vec![choice]);
+        for choice in inner {
+            if !distinct.contains(&choice) {
+                distinct.push(choice);
+            }
+        }
+    }
+    match distinct.len() {
+        0 => None,
+        1 => distinct.pop(),
+        _ => Some(json!({ "anyOf": distinct })),
+    }
+}
+
+fn nullable(schema: Value) -> Value {
+    let null = json!({ "type": "null" });
+    match one_of(vec![schema, null.clone()]) {
+        Some(schema) => schema,
+        None => null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Calls `look` on each schema within one, with its path.
+    fn each(schema: &Value, path: &str, look: &mut dyn FnMut(&str, &Map<String, Value>)) {
+        let map = schema.as_object().unwrap_or_else(|| panic!("{path} is no object: {schema}"));
+        look(path, map);
+        for (name, inner) in map.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            each(inner, &format!("{path}.{name}"), look);
+        }
+        for (at, inner) in map.get("anyOf").and_then(Value::as_array).into_iter().flatten().enumerate() {
+            each(inner, &format!("{path}|{at}"), look);
+        }
+        if let Some(items) = map.get("items") {
+            each(items, &format!("{path}[]"), look);
+        }
+    }
+
+    #[test]
+    fn the_schema_is_what_strict_decoders_accept() {
+        for words in [Words::With, Words::Without] {
+            let schema = schema_for_models(words);
+            each(&schema, "$", &mut |path, map| {
+                for key in map.keys() {
+                    let known = [
+                        "type",
+                        "properties",
+                        "required",
+                        "additionalProperties",
+                        "anyOf",
+                        "items",
+                        "enum",
+                        "maxLength",
+                        "maxItems",
+                        "minimum",
+                        "maximum",
+                        "description",
+                    ];
+                    assert!(known.contains(&key.as_str()), "{path}: {key}");
+                }
+                match map.get("type").and_then(Value::as_str) {
+                    None => assert!(map.contains_key("anyOf"), "{path} has no type"),
+                    Some("string") => {
+                        assert!(map.contains_key("enum") || map.contains_key("maxLength"), "{path}");
+                    }
+                    Some("integer") => {
+                        assert!(map["minimum"].as_i64().unwrap() >= -INTEGER_MAX, "{path}");
+                        assert_eq!(map["maximum"], INTEGER_MAX, "{path}");
+                    }
+                    Some("array") => {
+                        assert!(map.contains_key("maxItems") && map.contains_key("items"), "{path}")
+                    }
+                    Some("object") => {
+                        assert_eq!(map["additionalProperties"], false, "{path}");
+                        let names: Vec<&String> = map["properties"].as_object().unwrap().keys().collect();
+                        assert_eq!(map["required"], json!(names), "{path}: all are required, in order");
+                    }
+                    Some("boolean" | "null") => {}
+                    Some(other) => panic!("{path}: {other}"),
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn each_op_is_there_with_its_required_fields_first() {
+        let schema = schema_for_models(Words::Without);
+        let ops = schema["properties"]["ops"]["anyOf"][0]["items"]["anyOf"].as_array().unwrap();
+        assert_eq!(ops.len(), SPECS.len());
+        let mut left_out = Vec::new();
+        for (spec, schema) in SPECS.iter().zip(ops) {
+            let names: Vec<&str> =
+                schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+            assert_eq!(names[0], "op");
+            let required: Vec<&str> =
+                spec.fields.iter().filter(|field| field.required).map(|field| field.name).collect();
+            assert_eq!(names[1..=required.len()], required, "{}", spec.kind);
+            left_out.extend(spec.fields.iter().map(|field| field.name).filter(|name| !names.contains(name)));
+        }
+        left_out.sort_unstable();
+        left_out.dedup();
+        assert_eq!(left_out, ["filter", "interface", "metadata"], "only fields with free keys are left out");
+        assert!(!schema.to_string().contains("action_id"));
+    }
+}
