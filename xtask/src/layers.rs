@@ -57,7 +57,7 @@ const WORDS: &[(&str, &[&str])] = &[
         ],
     ),
     ("SystemTime", &["crates/runner/src/clock.rs"]),
-    ("Instant", &["crates/runner/", "crates/cli/"]),
+    ("Instant", &["crates/agents/", "crates/runner/", "crates/cli/"]),
     ("std::thread", &["crates/runner/", "crates/sandbox/src/pool/keeper.rs", "crates/cli/"]),
     (
         "println!",

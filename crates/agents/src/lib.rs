@@ -17,16 +17,29 @@ mod gate;
 mod settings;
 mod http;
 pub mod fake;
+mod strict;
+mod decision;
+mod prices;
+mod budget;
+mod tape;
+mod asker;
+mod turn;
 
 pub use self::{
+    asker::{Asked, Asker, Halt, Question, Told},
+    budget::{Budget, Exhausted, Held},
+    decision::{Decided, Look, THINK_BYTES_MAX, Wanted, Wish, read},
     gate::{Gate, Limits},
     http::{Http, SettingsError, is_local},
     outcome::{Answer, Billed, Failure, FailureKind, Outcome, Stop, Usage},
     pace::Rates,
+    prices::{PRICES_AS_OF, Place, Price, Prices, Spent, Unpriced, dollars, embedded, show_dollars},
     provider::{Later, Provider},
     request::{Message, ModelName, Request, RequestHash, Role, hash},
     secret::{Key, KeyError},
     settings::{Api, ProviderSettings, Structured},
+    tape::{MemoryTape, Tape, TapeFault, TapeMode, difference},
+    turn::{End, Looker, Purse, Turn, Turned},
 };
 use oikos_kernel::{op::Action, record::Handle, refusal::Refusal, time::Time, world::World};
 use serde_json::Value;

@@ -99,14 +99,14 @@ impl Structured {
         Self::ALL.into_iter().find(|rung| rung.as_str() == word)
     }
 
-    /// The rung below, which a provider is asked on that turns this one down.
+    /// The rung below, on which a provider is asked that turns this one down. Anthropic has no mode for JSON alone.
     #[must_use]
-    pub const fn below(self) -> Option<Self> {
-        match self {
-            Self::Schema => Some(Self::Json),
-            Self::Json => Some(Self::Tool),
-            Self::Tool => Some(Self::Text),
-            Self::Text => None,
+    pub const fn below(self, api: Api) -> Option<Self> {
+        match (self, api) {
+            (Self::Schema, Api::OpenAi | Api::Gemini) => Some(Self::Json),
+            (Self::Schema, Api::Anthropic) | (Self::Json, _) => Some(Self::Tool),
+            (Self::Tool, _) => Some(Self::Text),
+            (Self::Text, _) => None,
         }
     }
 }

@@ -219,7 +219,8 @@ impl Http {
             status,
             StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::NOT_IMPLEMENTED
         );
-        if may_be_rung && request.schema.is_some() && rung.below().is_some() && turned_down(&text) {
+        let is_last = rung.below(self.settings.api).is_none();
+        if may_be_rung && request.schema.is_some() && !is_last && turned_down(&text) {
             return Err(TurnedDown);
         }
         let mut failure = fault::of_status(&self.name, &request.model.model, status, &text);
@@ -240,7 +241,7 @@ impl Provider for Http {
                     Ok(outcome) => return outcome,
                     Err(TurnedDown) => {
                         // The lowest rung is turned down by nobody.
-                        rung = rung.below().unwrap_or(Structured::Text);
+                        rung = rung.below(self.settings.api).unwrap_or(Structured::Text);
                         self.rung.fetch_max(rung as usize, Ordering::Relaxed);
                     }
                 }

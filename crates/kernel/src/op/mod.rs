@@ -29,7 +29,7 @@ pub use self::{
     gift::{Gift, Gifts},
     heritage::heritage,
     policy::Policy,
-    profile::{LOOKS_MAX, Words, schema_for_models},
+    profile::{LOOKS_MAX, Words, schema_for_models, without_nulls},
     query::{QUERIES, QuerySpec, answers, queries},
     schema::{reference, schema},
     wait::{AnyOf, EventType, Fitting, Level, Waiting},

@@ -52,6 +52,56 @@ pub fn schema_for_models(words: Words) -> Value {
     ])
 }
 
+/// An op as a model wrote it, without the nulls that stand for what is absent. A field that must be given keeps its
+/// null, and so does a value that may be anything.
+#[must_use]
+pub fn without_nulls(op: Value) -> Value {
+    let Value::Object(mut map) = op else { return op };
+    let word = map.get("op").and_then(Value::as_str);
+    let spec = word.and_then(|word| SPECS.iter().find(|spec| spec.kind.as_str() == word));
+    let field = |name: &str| spec.and_then(|spec| spec.fields.iter().find(|field| field.name == name));
+    map.retain(|name, value| !value.is_null() || field(name).is_some_and(|field| field.required));
+    for (name, value) in &mut map {
+        if field(name).is_some_and(|field| !is_free(&(field.schema)())) {
+            *value = pruned(value.take());
+        }
+    }
+    Value::Object(map)
+}
+
+/// Whether a schema has a part that any value fits.
+fn is_free(schema: &Value) -> bool {
+    let Value::Object(map) = schema else { return true };
+    let inside = |key: &str| map.get(key).and_then(Value::as_array).into_iter().flatten();
+    if map.contains_key("enum") || map.contains_key("const") {
+        return false;
+    }
+    match map.get("type").and_then(Value::as_str) {
+        None => {
+            inside("anyOf").chain(inside("oneOf")).any(is_free)
+                || !(map.contains_key("anyOf") || map.contains_key("oneOf"))
+        }
+        Some("array") => map.get("items").is_none_or(is_free),
+        Some("object") => {
+            map.get("properties").and_then(Value::as_object).is_none_or(|fields| fields.values().any(is_free))
+        }
+        Some(_) => false,
+    }
+}
+
+/// A value of a known shape without nulls at any depth.
+fn pruned(value: Value) -> Value {
+    match value {
+        Value::Object(map) => map
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name, pruned(value)))
+            .collect(),
+        Value::Array(items) => items.into_iter().filter(|item| !item.is_null()).map(pruned).collect(),
+        plain @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => plain,
+    }
+}
+
 /// The schema of one op for models; its properties stand in the order in which they are to be written.
 fn op(spec: &OpSpec, words: Words) -> Value {
     let mut properties = vec![("op".to_owned(), json!({ "type": "string", "enum": [spec.kind.as_str()] }))];
@@ -103,7 +153,9 @@ fn narrowed(schema: &Value) -> Option<Value> {
         return Some(json!({ "type": "string", "enum": [only] }));
     }
     if let Some(choices) = map.get("anyOf").or_else(|| map.get("oneOf")).and_then(Value::as_array) {
-        return one_of(choices.iter().filter_map(narrowed).collect());
+        let is_null = |schema: &Value| schema.get("type").is_some_and(|kind| kind == "null");
+        let kept: Vec<Value> = choices.iter().filter_map(narrowed).collect();
+        return if kept.iter().all(is_null) { None } else { one_of(kept) };
     }
     match map.get("type").and_then(Value::as_str) {
         None => Some(any()),
@@ -269,7 +321,35 @@ mod tests {
         }
         left_out.sort_unstable();
         left_out.dedup();
-        assert_eq!(left_out, ["filter", "interface", "metadata"], "only fields with free keys are left out");
+        assert_eq!(left_out, ["interface", "metadata"], "only fields with free keys are left out");
         assert!(!schema.to_string().contains("action_id"));
+    }
+
+    #[test]
+    fn a_null_is_read_as_absent_where_it_can_mean_nothing_else() {
+        for (written, read) in [
+            (json!({ "op": "noop", "max_spend": null }), json!({ "op": "noop" })),
+            (
+                json!({ "op": "store", "key": "k", "value": null }),
+                json!({ "op": "store", "key": "k", "value": null }),
+            ),
+            (
+                json!({ "op": "write", "artifact": "a", "content": null, "code": null, "price": 0,
+                        "policy": { "allow_read": null, "invoke_price": 2 } }),
+                json!({ "op": "write", "artifact": "a", "price": 0, "policy": { "invoke_price": 2 } }),
+            ),
+            (
+                json!({ "op": "sleep", "for": null, "any": [{ "for": "5s", "until": null, "filter": { "actor": null, "to": "b" } }] }),
+                json!({ "op": "sleep", "any": [{ "for": "5s", "filter": { "to": "b" } }] }),
+            ),
+            (
+                json!({ "op": "invoke", "artifact": "a", "args": [null, { "x": null }], "pay": null, "give": null }),
+                json!({ "op": "invoke", "artifact": "a", "args": [null, { "x": null }] }),
+            ),
+            (json!({ "op": "unknown", "x": null }), json!({ "op": "unknown" })),
+            (json!([null]), json!([null])),
+        ] {
+            assert_eq!(without_nulls(written), read);
+        }
     }
 }

@@ -1,0 +1,296 @@
+//! The one front to models: the tape first, then the budget, then the provider, then the tape again.
+//!
+//! What it gives is on disk. It holds no world: the state at which something was asked is a number, and the time of
+//! the wall is handed in.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use oikos_kernel::{
+    tape::{FailureKind, Purpose, Taped},
+    time::Time,
+};
+use tokio::time::Instant;
+
+use crate::{
+    budget::{Budget, Exhausted, Held},
+    outcome::{Answer, Billed, Failure, Stop, Usage},
+    prices::{Place, Price, Prices, Spent, Unpriced},
+    provider::Provider,
+    request::{ModelName, Request, RequestHash},
+    tape::{Tape, TapeFault, TapeMode, difference},
+};
+
+/// A provider as the asker knows it.
+#[derive(Clone)]
+pub struct Asked {
+    /// The gate before it.
+    pub provider: Arc<dyn Provider>,
+    /// Where it is, as far as prices hang on it.
+    pub place: Place,
+}
+
+/// A question: a request with all that its row on the tape says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// The id of who asks.
+    pub agent: String,
+    /// The record at whose state it is asked.
+    pub seq: u64,
+    /// What for.
+    pub purpose: Purpose,
+    /// The request.
+    pub request: Request,
+    /// How often the same agent asked the same before: [`Asker::number`].
+    pub n: u64,
+}
+
+/// What came of a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Its row, which is on the tape.
+    pub row: Taped,
+    /// Whether it was on the tape before, so that nobody was paid.
+    pub is_replayed: bool,
+}
+
+impl Told {
+    /// Its tokens and micro-dollars.
+    #[must_use]
+    pub fn spent(&self) -> Spent {
+        let Taped { tokens_in, tokens_cached, tokens_out, cost, .. } = self.row;
+        Spent { usage: Usage { tokens_in, tokens_cached, tokens_out }, cost }
+    }
+}
+
+/// Why a run has to stop. Nothing of the question is on the tape, so that it can be asked again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Halt {
+    /// The tape lacks an answer, and nobody may be asked.
+    #[error("the tape has no answer for `{agent}`, and `replay` asks nobody: {difference}")]
+    Miss {
+        /// Who asked.
+        agent: String,
+        /// The difference from the nearest request that is on the tape.
+        difference: String,
+    },
+    /// No provider has the name.
+    #[error("there is no provider `{name}` for the model `{model}`; declare it as [llm.providers.{name}]")]
+    Unknown {
+        /// The provider.
+        name: String,
+        /// The model that names it.
+        model: ModelName,
+    },
+    /// A provider without a key where one is needed, or whatever else would fail for everybody.
+    #[error("{0}")]
+    Provider(String),
+    /// Nobody knows the price.
+    #[error(transparent)]
+    Unpriced(#[from] Unpriced),
+    /// The money for it is spent.
+    #[error(transparent)]
+    Budget(#[from] Exhausted),
+    /// The tape can't be read or written.
+    #[error(transparent)]
+    Tape(#[from] TapeFault),
+}
+
+impl Halt {
+    /// Whether it is the orderly end of a budget rather than a fault.
+    #[must_use]
+    pub const fn is_budget(&self) -> bool {
+        match self {
+            Self::Budget(_) => true,
+            Self::Miss { .. }
+            | Self::Unknown { .. }
+            | Self::Provider(_)
+            | Self::Unpriced(_)
+            | Self::Tape(_) => false,
+        }
+    }
+}
+
+type Clock = dyn Fn() -> Time + Send + Sync;
+
+/// All that asks models for one world.
+pub struct Asker {
+    providers: HashMap<String, Asked>,
+    prices: Prices,
+    tape: Arc<dyn Tape>,
+    mode: TapeMode,
+    /// What the world may cost, replayed or not.
+    budget: Budget,
+    /// What this run may cost in truth.
+    cap: Budget,
+    now: Box<Clock>,
+    numbers: Mutex<HashMap<(String, RequestHash), u64>>,
+}
+
+impl Asker {
+    /// An asker with these providers by their names. `now` reads the clock of the wall.
+    pub fn new(
+        providers: impl IntoIterator<Item = (String, Asked)>,
+        prices: Prices,
+        tape: Arc<dyn Tape>,
+        mode: TapeMode,
+        now: impl Fn() -> Time + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            providers: providers.into_iter().collect(),
+            prices,
+            tape,
+            mode,
+            budget: Budget::default(),
+            cap: Budget::default(),
+            now: Box::new(now),
+            numbers: Mutex::default(),
+        }
+    }
+
+    /// The same with a budget of the world, of which so much is spent already.
+    #[must_use]
+    pub fn with_budget(self, limit: Option<u64>, spent: u64) -> Self {
+        Self { budget: Budget::new(limit, spent), ..self }
+    }
+
+    /// The same with a cap on what this run may truly cost.
+    #[must_use]
+    pub fn with_cap(self, limit: Option<u64>) -> Self {
+        Self { cap: Budget::new(limit, 0), ..self }
+    }
+
+    /// The same in a world that goes on: how often each agent has asked each request so far.
+    #[must_use]
+    pub fn with_numbers(self, asked: impl IntoIterator<Item = ((String, RequestHash), u64)>) -> Self {
+        Self { numbers: Mutex::new(asked.into_iter().collect()), ..self }
+    }
+
+    /// Micro-dollars of the world so far, and those that this run truly paid.
+    #[must_use]
+    pub fn spent(&self) -> (u64, u64) {
+        (self.budget.spent(), self.cap.spent())
+    }
+
+    /// The number of the next asking of a request by an agent. It counts: ask for it once for each question.
+    pub fn number(&self, agent: &str, hash: &RequestHash) -> u64 {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = numbers.entry((agent.to_owned(), *hash)).or_default();
+        let number = *next;
+        *next += 1;
+        number
+    }
+
+    /// The most that a request can cost: to be reserved by whoever pays for it in the world. A replayed one
+    /// is charged as recorded, which may be another price.
+    ///
+    /// # Errors
+    /// When its provider or price is unknown.
+    pub fn worst(&self, request: &Request) -> Result<Spent, Halt> {
+        self.asked(request).map(|(_, price)| price.worst(request))
+    }
+
+    fn asked(&self, request: &Request) -> Result<(&Asked, Price), Halt> {
+        let model = &request.model;
+        let unknown = || Halt::Unknown { name: model.provider.clone(), model: model.clone() };
+        let asked = self.providers.get(&model.provider).ok_or_else(unknown)?;
+        Ok((asked, self.prices.of(model, asked.place)?))
+    }
+
+    /// The row of a question that was asked before, unless all is to be asked anew.
+    ///
+    /// # Errors
+    /// When the tape can't be read, or lacks it and nobody may be asked.
+    pub fn replayed(&self, question: &Question) -> Result<Option<Taped>, Halt> {
+        if self.mode == TapeMode::Record {
+            return Ok(None);
+        }
+        let Question { agent, request, n, .. } = question;
+        let found = self.tape.find(agent, &request.hash(), *n)?;
+        if found.is_none() && self.mode == TapeMode::Replay {
+            let difference = difference(&*self.tape, agent, request, *n)?;
+            return Err(Halt::Miss { agent: agent.clone(), difference });
+        }
+        Ok(found)
+    }
+
+    /// Asks, unless the tape has the answer. A failure of the provider is an outcome like others, with its row.
+    ///
+    /// # Errors
+    /// When the run has to stop.
+    pub async fn ask(&self, question: Question) -> Result<Told, Halt> {
+        if let Some(row) = self.replayed(&question)? {
+            let is_internal = self.asked(&question.request).is_ok_and(|(_, price)| price.internal);
+            let dollars = if is_internal { 0 } else { row.cost };
+            self.budget.hold(dollars).await?.settle(dollars);
+            return Ok(Told { row, is_replayed: true });
+        }
+        let (asked, price) = self.asked(&question.request)?;
+        let worst = price.worst(&question.request);
+        let dollars = if price.internal { 0 } else { worst.cost };
+        let held = (self.budget.hold(dollars).await?, self.cap.hold(dollars).await?);
+        let (asked_at, begin) = ((self.now)(), Instant::now());
+        let outcome = asked.provider.ask(&question.request).await;
+        let latency_ms = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (failure, answer, billed) = match outcome {
+            Ok(Answer { text, stop: Stop::End, billed }) => (None, text, billed),
+            Ok(Answer { text, stop: Stop::Length, billed }) => (Some(FailureKind::Length), text, billed),
+            // All would meet it: the question stays open.
+            Err(Failure { is_fatal: true, sentence, .. }) => return Err(Halt::Provider(sentence)),
+            Err(Failure { kind, sentence, billed, .. }) => (Some(kind), sentence, billed),
+        };
+        let spent = price.settled(&question.request, within(billed, &worst));
+        let times = (asked_at, (self.now)(), latency_ms);
+        let row = row(question, failure, answer, &spent, times);
+        self.tape.put(row.clone()).await?;
+        settle(held, if price.internal { 0 } else { spent.cost });
+        Ok(Told { row, is_replayed: false })
+    }
+}
+
+/// A bill within what was reserved: a provider that counts more is charged no further.
+fn within(billed: Billed, worst: &Spent) -> Billed {
+    let Billed::Counted(usage) = billed else { return billed };
+    let tokens_in = usage.tokens_in.min(worst.usage.tokens_in);
+    Billed::Counted(Usage {
+        tokens_in,
+        tokens_cached: usage.tokens_cached.min(tokens_in),
+        tokens_out: usage.tokens_out.min(worst.usage.tokens_out),
+    })
+}
+
+fn settle((budget, cap): (Held<'_>, Held<'_>), cost: u64) {
+    budget.settle(cost);
+    cap.settle(cost);
+}
+
+fn row(
+    question: Question,
+    failure: Option<FailureKind>,
+    answer: String,
+    spent: &Spent,
+    (asked_at, answered_at, latency_ms): (Time, Time, u64),
+) -> Taped {
+    let canonical = question.request.canonical();
+    Taped {
+        hash: crate::request::hash(&canonical),
+        n: question.n,
+        seq: question.seq,
+        agent: question.agent,
+        purpose: question.purpose,
+        provider: question.request.model.provider,
+        model: question.request.model.model,
+        request: canonical,
+        failure,
+        answer,
+        tokens_in: spent.usage.tokens_in,
+        tokens_cached: spent.usage.tokens_cached,
+        tokens_out: spent.usage.tokens_out,
+        cost: spent.cost,
+        latency_ms,
+        asked_at,
+        answered_at,
+    }
+}
