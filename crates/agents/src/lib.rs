@@ -24,6 +24,7 @@ mod budget;
 mod tape;
 mod asker;
 mod turn;
+mod prompt;
 
 pub use self::{
     asker::{Asked, Asker, Halt, Question, Told},
@@ -34,6 +35,7 @@ pub use self::{
     outcome::{Answer, Billed, Failure, FailureKind, Outcome, Stop, Usage},
     pace::Rates,
     prices::{PRICES_AS_OF, Place, Price, Prices, Spent, Unpriced, dollars, embedded, show_dollars},
+    prompt::{DEFAULT_TEMPLATE, Rendered, Template, View},
     provider::{Later, Provider},
     request::{Message, ModelName, Request, RequestHash, Role, hash},
     secret::{Key, KeyError},
