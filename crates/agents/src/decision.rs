@@ -66,7 +66,7 @@ pub fn read(text: &str, looks_left: usize) -> Result<Decided, Refusal> {
         // A list of ops without the object around it.
         Found::Ops(ops) => Map::from_iter([("ops".to_owned(), Value::Array(ops))]),
     };
-    let think = think(map.remove("think"));
+    let think = think(map.shift_remove("think"));
     let looks = listed(&mut map, "looks")?;
     let mut ops = listed(&mut map, "ops")?;
     if ops.is_none() && looks.is_none() && (map.contains_key("op") || map.contains_key("action_type")) {
@@ -116,7 +116,7 @@ fn think(value: Option<Value>) -> Option<String> {
 
 /// A field that is a list; one entry may stand without the list around it.
 fn listed(map: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<Value>>, Refusal> {
-    match map.remove(name) {
+    match map.shift_remove(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Array(items)) => Ok(Some(items)),
         Some(one @ Value::Object(_)) => Ok(Some(vec![one])),
@@ -178,34 +178,31 @@ enum Found {
 fn first_json(text: &str) -> Result<Found, Refusal> {
     // Models that think aloud first may write JSON while they do.
     let text = text.rsplit_once("</think>").map_or(text, |(_, after)| after);
-    let mut problem = None;
-    let beginnings = text.match_indices(['{', '[']).take(BEGINNINGS_MAX);
     let mut end = 0;
-    for (at, _) in beginnings {
-        if at < end {
-            continue;
-        }
-        let Some(rest) = text.get(at..) else { continue };
+    for (at, _) in text.match_indices(['{', '[']).take(BEGINNINGS_MAX) {
+        let Some(rest) = text.get(at..).filter(|_| at >= end) else { continue };
         match strict::first(rest) {
             Ok((Value::Object(map), _)) => return Ok(Found::Object(map)),
-            Ok((Value::Array(items), length)) => {
-                if !items.is_empty() && items.iter().all(is_op) {
-                    return Ok(Found::Ops(items));
-                }
-                // Brackets of prose; an object within them is no answer.
-                end = at + length;
+            Ok((Value::Array(items), _)) if !items.is_empty() && items.iter().all(is_op) => {
+                return Ok(Found::Ops(items));
             }
-            Ok(_) => {}
-            Err(error) => {
-                problem.get_or_insert(error);
+            // Brackets of prose; an object within them is no answer.
+            Ok((_, length)) => end = at + length,
+            // A part of a broken answer would be another answer.
+            Err(problem) if is_begun(rest) => {
+                let sentence = format!("the answer's JSON can't be read: {problem}");
+                return Err(Refusal::invalid(sentence).hint(FORM));
             }
+            Err(_) => {}
         }
     }
-    let sentence = match problem {
-        Some(problem) => format!("the answer's JSON can't be read: {problem}"),
-        None => "the answer holds no JSON object".into(),
-    };
-    Err(Refusal::invalid(sentence).hint(FORM))
+    Err(Refusal::invalid("the answer holds no JSON object").hint(FORM))
+}
+
+/// Whether a text begins as an answer does: an object with a key, or a list with an object.
+fn is_begun(text: &str) -> bool {
+    let mut signs = text.chars().filter(|c| !c.is_whitespace());
+    matches!((signs.next(), signs.next()), (Some('{'), Some('"') | None) | (Some('['), Some('{')))
 }
 
 fn is_op(value: &Value) -> bool {
@@ -271,6 +268,10 @@ mod tests {
             ("[]", "holds no JSON object"),
             ("5", "holds no JSON object"),
             (r#"{"think":"a","ops":[{"op":"noop"}"#, "can't be read"),
+            (r#"{"think":"a","ops":[{"op":"noop"},]}"#, "can't be read"),
+            (r#"{"think":"a" "ops":[{"op":"noop"}]}"#, "can't be read"),
+            (r#"[{"op":"noop"},{"op":"noop""#, "can't be read"),
+            ("{", "can't be read"),
             (r#"{"ops":[{"op":"noop","op":"run"}]}"#, "twice"),
             (r#"{"ops":[{"op":"\ud800"}]}"#, "can't be read"),
             (r#"{"ops":5}"#, "`ops` must be a list"),

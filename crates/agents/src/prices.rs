@@ -155,10 +155,9 @@ impl Price {
         const MILLION: u128 = 1_000_000;
         let times = |tokens: u64, price: u64| u128::from(tokens) * u128::from(price);
         let cached = usage.tokens_cached.min(usage.tokens_in);
-        // Three products of 64 bits stay far below 128.
         let parts = times(usage.tokens_in - cached, self.input)
-            + times(cached, self.cached_input)
-            + times(usage.tokens_out, self.output);
+            .saturating_add(times(cached, self.cached_input))
+            .saturating_add(times(usage.tokens_out, self.output));
         u64::try_from(parts.div_ceil(MILLION)).unwrap_or(u64::MAX)
     }
 

@@ -25,6 +25,8 @@ const FUEL: u64 = 100_000;
 const TEXT_BYTES_MAX: usize = 128 * 1024;
 /// Bytes that a token of a budget stands for, about.
 const BYTES_PER_TOKEN: usize = 4;
+/// Bytes of the signs around a row.
+const ROW_SIGNS: usize = 3;
 /// The most tokens of one part.
 const PART_TOKENS_MAX: usize = 16 * 1024;
 
@@ -278,24 +280,18 @@ fn rows(value: &Shown, tokens: usize) -> Result<String, Error> {
     let mut text = String::new();
     for (at, item) in value.try_iter()?.enumerate() {
         let left = most.saturating_sub(text.len());
-        let (line, bytes) = if is_map {
-            let (line, bytes) = line(&value.get_item(&item)?, left);
-            let name = item.to_string();
-            (format!("- {}: {line}\n", name.escape_debug()), bytes + name.len())
+        let (name, value) = if is_map {
+            (format!("{}: ", item.to_string().escape_debug()), value.get_item(&item)?)
         } else {
-            let (line, bytes) = line(&item, left);
-            (format!("- {line}\n"), bytes)
+            (String::new(), item)
         };
-        if at == 0 && bytes > left {
-            // The first row is the most relevant: a part of it says more than none.
-            text.push_str(&shortened(line.trim_end().to_owned(), bytes, most));
-            text.push('\n');
-        } else if bytes + 4 > left {
+        let (line, bytes) = line(&value, left);
+        if at > 0 && name.len() + bytes + ROW_SIGNS > left {
             text.push_str(&format!("… {} of {count} left out\n", count - at));
             break;
-        } else {
-            text.push_str(&line);
         }
+        // The first row is the most relevant: a part of it says more than none.
+        text.push_str(&format!("- {name}{}\n", shortened(line, bytes, left)));
     }
     Ok(text.trim_end().to_owned())
 }

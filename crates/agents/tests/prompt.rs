@@ -96,7 +96,7 @@ fn each_part_keeps_to_its_budget_and_says_what_is_missing() {
             "{{ events | rows(40) }}",
             "- {\"seq\":199,\"text\":\"".to_owned() + &"x".repeat(100) + "\"}\n… 199 of 200 left out",
         ),
-        ("{{ events | rows(0) }}", "-  … 124 bytes left out\n… 199 of 200 left out".into()),
+        ("{{ events | rows(0) }}", "-  … 121 bytes left out\n… 199 of 200 left out".into()),
         ("{{ prompt | text(1) }}", "ää … 199996 bytes left out".into()),
         ("{{ missed | json(1) }}", "{\"tr … 10 bytes left out".into()),
         ("{{ missed | rows(10) }}", "- transfer: 7".into()),

@@ -20,8 +20,8 @@ const ITEMS_MAX: u64 = 16;
 const OPS_MAX: u64 = 8;
 /// Looks of one turn.
 pub const LOOKS_MAX: usize = 4;
-/// Letters of the reasons before an answer.
-const THINK_CHARS_MAX: u64 = 1_000;
+/// Letters of the reasons before an answer: a weak model that begins to repeat itself comes to its ops all the same.
+const THINK_CHARS_MAX: u64 = 400;
 /// The ops by which a model looks before it acts, and the query that is a look by itself.
 const LOOKS: [OpKind; 3] = [OpKind::Query, OpKind::Read, OpKind::Invoke];
 
