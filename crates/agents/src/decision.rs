@@ -59,7 +59,7 @@ pub struct Look {
 ///
 /// # Errors
 /// What is wrong with it, with a hint for the next attempt.
-pub fn read(text: &str, looks_left: usize) -> Result<Decided, Refusal> {
+pub fn read_answer(text: &str, looks_left: usize) -> Result<Decided, Refusal> {
     let text = text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default();
     let mut map = match first_json(text)? {
         Found::Object(map) => map,
@@ -143,11 +143,11 @@ fn look(looks: Vec<Value>, left: usize) -> Result<Vec<Look>, Refusal> {
 /// The op that a look stands for. One that could cost more than its own CPU is an action.
 fn looked(written: Value) -> Result<Action, Refusal> {
     let mut written = without_nulls(written);
-    if let Some(map) = written.as_object_mut() {
-        if map.get("op").is_some_and(|op| op == "recall") {
-            map.insert("op".into(), "query".into());
-            map.insert("what".into(), "recall".into());
-        }
+    if let Some(map) = written.as_object_mut()
+        && map.get("op").is_some_and(|op| op == "recall")
+    {
+        map.insert("op".into(), "query".into());
+        map.insert("what".into(), "recall".into());
     }
     if !written.is_object() {
         return Err(Refusal::invalid("a look is an object with an `op`")
@@ -218,7 +218,7 @@ mod tests {
 
     /// A decision in a few words.
     fn told(text: &str) -> String {
-        match read(text, LOOKS_MAX) {
+        match read_answer(text, LOOKS_MAX) {
             Err(refusal) => format!("{}: {}", refusal.code, refusal.message),
             Ok(Decided { think, wish }) => {
                 let wish = match wish {
@@ -284,7 +284,9 @@ mod tests {
             let told = told(text);
             assert!(told.starts_with("invalid_argument") && told.contains(says), "{text}: {told}");
             assert!(
-                read(text, 4).unwrap_err().hint.is_some() || text.contains("amount") || text.contains("noop")
+                read_answer(text, 4).unwrap_err().hint.is_some()
+                    || text.contains("amount")
+                    || text.contains("noop")
             );
         }
     }
@@ -314,8 +316,8 @@ mod tests {
              nothing, a look sends nothing along and tries nothing, a look is an object with an `op`"
         );
         let one = json!({ "looks": [{ "op": "read", "artifact": "a" }] }).to_string();
-        assert!(read(&one, 1).is_ok());
-        let refusal = read(&one, 0).unwrap_err();
+        assert!(read_answer(&one, 1).is_ok());
+        let refusal = read_answer(&one, 0).unwrap_err();
         assert_eq!((refusal.code, refusal.need, refusal.have), (Code::LimitExceeded, Some(1), Some(0)));
         let both = json!({ "looks": [{ "op": "read", "artifact": "a" }], "ops": [{ "op": "noop" }] });
         assert!(told(&both.to_string()).contains("not both"));
@@ -324,7 +326,7 @@ mod tests {
     #[test]
     fn reasons_are_kept_up_to_their_length() {
         let long = "ä".repeat(THINK_BYTES_MAX);
-        let decided = read(&json!({ "think": long, "ops": [] }).to_string(), 4).unwrap();
+        let decided = read_answer(&json!({ "think": long, "ops": [] }).to_string(), 4).unwrap();
         assert_eq!(decided.think.unwrap().len(), THINK_BYTES_MAX);
         assert_eq!(told(r#"{"think":["a",1],"ops":[]}"#), r#"["a",1] / nothing"#);
     }
@@ -341,26 +343,26 @@ mod tests {
             format!("{{\"ops\":[{}]}}", "[".repeat(90)),
             "{\"think\":\"".to_owned() + &"\\u0000".repeat(50_000),
         ] {
-            assert!(read(&text, 4).is_err());
+            assert!(read_answer(&text, 4).is_err());
         }
     }
 
     proptest! {
         #[test]
         fn no_text_panics(text in ".{0,200}") {
-            let _ = read(&text, 4);
+            let _ = read_answer(&text, 4);
         }
 
         #[test]
         fn no_text_of_json_signs_panics(text in r#"[{}\[\]",:0-9eE.+\-\\uldfanr opthinkslsw]{0,200}"#) {
-            let _ = read(&text, 4);
-            let _ = read(&format!("{{\"ops\":[{{\"op\":{text}"), 4);
+            let _ = read_answer(&text, 4);
+            let _ = read_answer(&format!("{{\"ops\":[{{\"op\":{text}"), 4);
         }
 
         #[test]
         fn no_shape_of_an_op_panics(op in arb_json()) {
             for text in [json!({ "ops": op }), json!({ "looks": [op] }), json!({ "think": op, "ops": [op] })] {
-                let _ = read(&text.to_string(), 4);
+                let _ = read_answer(&text.to_string(), 4);
             }
         }
 

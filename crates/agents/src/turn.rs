@@ -106,7 +106,7 @@ impl Asker {
             turned.told.push(told);
             // The end that a provider tells may be wrong either way: the text decides.
             let read = match failure {
-                None | Some(FailureKind::Length) => decision::read(&text, looks_left),
+                None | Some(FailureKind::Length) => decision::read_answer(&text, looks_left),
                 Some(kind) => return Ok(Turned { end: End::Failed { kind, sentence: text }, ..turned }),
             };
             match read {

@@ -2,10 +2,15 @@
 
 mod server;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use oikos_agents::{
-    Api, Billed, Http, Outcome, Provider as _, ProviderSettings, SettingsError, Structured, Usage,
+    Api, Asked, Asker, Billed, Gate, Http, MemoryTape, Outcome, Place, Prices, Provider as _,
+    ProviderSettings, Question, SettingsError, Structured, TapeMode, Usage,
+};
+use oikos_kernel::{
+    tape::{Purpose, Taped},
+    time::Time,
 };
 use serde_json::json;
 
@@ -432,4 +437,62 @@ async fn a_key_that_is_repeated_by_the_answer_is_taken_out() {
         let answer = server.provider(api).ask(&request()).await.unwrap();
         assert_eq!(answer.text, "{\"ops\":[],\"think\":\"my key is [key]\"}");
     }
+}
+
+#[tokio::test]
+async fn a_provider_that_shouts_the_key_leaves_it_on_no_tape_and_in_no_error() {
+    let shout = format!("{PLANTED} {{\"error\":{{\"message\":\"{PLANTED}\"}}}}");
+    let error = json!({ "error": { "message": format!("you sent {PLANTED}"), "type": PLANTED } }).to_string();
+    let echo = format!("{{\"think\":\"{PLANTED}\",\"ops\":[]}}");
+    let header = format!("x-echo: {PLANTED}\r\n");
+    let cases = [
+        reply(200, &header, shout.as_str()),
+        reply(400, &header, error.as_str()),
+        reply(401, &header, error.as_str()),
+        reply(402, &header, error.as_str()),
+        reply(404, &header, error.as_str()),
+        reply(418, &header, shout.as_str()),
+        good(Api::OpenAi, &echo),
+        good(Api::OpenAi, PLANTED),
+        Reply::Bytes(
+            format!("HTTP/1.1 200 {PLANTED}\r\n{PLANTED}: x\r\ncontent-length: 900\r\n\r\n{PLANTED}")
+                .into_bytes(),
+        ),
+    ];
+    for case in cases {
+        let server = Server::start(vec![case]).await;
+        let limits = server.settings(Api::OpenAi).limits();
+        let gate = Arc::new(Gate::new("here", Arc::new(server.provider(Api::OpenAi)), limits));
+        let tape = Arc::new(MemoryTape::default());
+        let asked = Asked { provider: gate, place: Place::Local };
+        let asker = Asker::new(
+            [("here".to_owned(), asked)],
+            Prices::default(),
+            tape.clone(),
+            TapeMode::Auto,
+            Time::default,
+        );
+        let question =
+            Question { agent: "a".into(), seq: 1, purpose: Purpose::Step, request: request(), n: 0 };
+        let shown = match asker.ask(question).await {
+            Ok(told) => format!("{told:?}"),
+            Err(halt) => format!("{halt} {halt:?}"),
+        };
+        let taped: String = tape.all().iter().map(Taped::to_line).collect();
+        assert!(!shown.contains("planted") && !taped.contains("planted"), "{shown} {taped}");
+    }
+}
+
+#[tokio::test]
+async fn a_busy_provider_is_asked_again_and_the_tape_has_one_row() {
+    let busy = reply(429, "retry-after-ms: 1\r\n", "");
+    let replies = vec![busy, reply(529, "retry-after: 0.001\r\n", ""), good(Api::Anthropic, "{\"ops\":[]}")];
+    let server = Server::start(replies).await;
+    let gate = Gate::new(
+        "here",
+        Arc::new(server.provider(Api::Anthropic)),
+        server.settings(Api::Anthropic).limits(),
+    );
+    let answer = gate.ask(&request()).await.unwrap();
+    assert_eq!((answer.text.as_str(), server.came().len()), ("{\"ops\":[]}", 3));
 }

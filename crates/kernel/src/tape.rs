@@ -165,6 +165,15 @@ impl Taped {
         row.check().map(|()| row)
     }
 
+    /// Reads a tape file; empty lines are passed over.
+    ///
+    /// # Errors
+    /// The number of the first line that is wrong, counted from 1, and a sentence about it.
+    pub fn from_lines(text: &str) -> Result<Vec<Self>, (usize, String)> {
+        let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
+        lines.map(|(line, number)| Self::from_line(line).map_err(|problem| (number, problem))).collect()
+    }
+
     /// Looks whether a row that comes from outside fits together.
     ///
     /// # Errors
@@ -246,7 +255,9 @@ mod tests {
             let row = Taped { failure, ..row() };
             let line = row.to_line();
             assert!(!line.contains('\n'), "{line}");
-            assert_eq!(Taped::from_line(&line), Ok(row));
+            assert_eq!(Taped::from_line(&line), Ok(row.clone()));
+            assert_eq!(Taped::from_lines(&format!("{line}\n\n{line}\n")), Ok(vec![row.clone(), row]));
+            assert_eq!(Taped::from_lines(&format!("{line}\n\n{{")).unwrap_err().0, 3);
         }
     }
 
