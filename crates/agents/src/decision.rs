@@ -369,7 +369,7 @@ mod tests {
         #[test]
         fn words_around_an_answer_change_nothing(before in "[a-zA-Z .,\n`]{0,50}", after in ".{0,50}") {
             let answer = r#"{"think":"t","ops":[{"op":"noop"}]}"#;
-            prop_assert_eq!(told(&format!("{before}{answer}{after}")), r#"t / [{"op":"noop"}]"#.replace("noop\"}]", "noop\"}]"));
+            prop_assert_eq!(told(&format!("{before}{answer}{after}")), r#"t / [{"op":"noop"}]"#);
         }
     }
 
