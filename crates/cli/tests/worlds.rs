@@ -2,16 +2,25 @@
 
 #![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::{path::Path, process::Command};
+use std::{
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Runs a world to its end and gives the object that `run --json` ends with.
 fn run(world: &str, db: &Path) -> Value {
+    run_with(world, db, &[])
+}
+
+fn run_with(world: &str, db: &Path, more: &[&str]) -> Value {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../worlds").join(format!("{world}.toml"));
     let output = Command::new(env!("CARGO_BIN_EXE_oikos"))
         .args(["run", "--json", "--db"])
         .args([db, &file])
+        .args(more)
         .output()
         .expect("the binary runs");
     let talk = String::from_utf8_lossy(&output.stderr);
@@ -100,6 +109,111 @@ fn the_exchange_is_nearly_efficient_without_clever_traders() {
     within(&report, "efficiency", 0.978, 0.0047);
     within(&report, "trades", 3.82, 0.047);
     assert_eq!(report["supply"], 200_000);
+}
+
+/// Asserts the figures of the auction house that hold whether bids are sealed or not.
+fn assert_auctions(report: &Value) {
+    // (n - k) / (n + 1) of the highest value, for k units and n bidders.
+    within(report, "revenue_2", 1.0 / 3.0, 0.0091);
+    within(report, "revenue_3", 2.0 / 4.0, 0.0118);
+    within(report, "revenue_5", 4.0 / 6.0, 0.0115);
+    within(report, "revenue_10", 9.0 / 11.0, 0.0093);
+    within(report, "revenue_uniform", 3.0 / 6.0, 0.0134);
+    // Nobody gains by another bid than the value, and those lose most who are farthest from it.
+    for (name, mean, deviation) in [
+        ("second_80", -0.00667, 0.0026),
+        ("second_90", -0.00167, 0.0009),
+        ("second_110", -0.00138, 0.0009),
+        ("second_120", -0.00463, 0.0020),
+        ("uniform_80", -0.00467, 0.0022),
+        ("uniform_90", -0.00100, 0.0007),
+        ("uniform_110", -0.00069, 0.0005),
+        ("uniform_120", -0.00231, 0.0013),
+    ] {
+        within(report, name, mean, deviation);
+        assert!(report["measures"][name].as_f64().is_some_and(|gain| gain <= 0.0), "{name}");
+    }
+    // Where winners pay the best losing bid, it is no use to know it.
+    assert_eq!(report["measures"]["spy_second"], 0.0);
+    assert_eq!(report["supply"], 1_023_130_000);
+}
+
+#[test]
+fn the_auction_house_has_vickreys_prices_and_spies_who_learn_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let db = folder.path().join("auction_house.oikos");
+    let report = run("auction_house", &db);
+    assert_auctions(&report);
+    within(&report, "revenue_first", 1.0 / 3.0, 0.0076);
+    assert_eq!(report["measures"]["spy_first"], 0.0);
+    // Every spy has looked, and has been told: only that balances are private.
+    let spies = lines(&db, &["log", "--of", "spy_first_001", "--type", "invoke"]);
+    for detail in ["look_round", "bid_late"] {
+        assert_eq!(spies.iter().filter(|line| line["detail"] == detail).count(), 12, "{detail}");
+    }
+    // All bids were given back or paid: what there is, bidders and the sponsor have.
+    let balances = lines(&db, &["inspect", "balances"]).remove(0);
+    let balances = balances.as_array().expect("balances");
+    let houses = balances.iter().filter(|one| one["kind"] == "house").collect::<Vec<_>>();
+    assert_eq!(houses.len(), 9);
+    assert!(houses.iter().all(|house| house["scrip"] == 0), "a house has kept something");
+    let sum: i64 = balances.iter().map(|one| one["scrip"].as_i64().unwrap()).sum();
+    assert_eq!(sum, 1_023_130_000);
+}
+
+#[test]
+fn where_balances_are_public_spies_read_the_bids_and_the_seller_pays_for_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let db = folder.path().join("auction_house.oikos");
+    let report = run_with("auction_house", &db, &["--set", "privacy.balances=public"]);
+    assert_auctions(&report);
+    within(&report, "spy_first", 0.0704, 0.0071);
+    within(&report, "revenue_first", 0.2871, 0.0082);
+}
+
+#[test]
+fn nobody_bends_the_auction() {
+    let world = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../worlds/auction_house.toml");
+    let mut session = Command::new(env!("CARGO_BIN_EXE_oikos"));
+    session.arg("session").arg(world).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut session = session.spawn().expect("the binary runs");
+    let bid = |who: &str, house: &str, pay: i64| json!({ "act": { "as": who, "op": "invoke", "artifact": house, "method": "bid", "args": [0], "pay": pay } });
+    let sold = json!([{ "bids": [["bidder_2_001", 1]], "prices": { "bidder_2_001": 0 } }]);
+    let terms = json!({ "rule": "uniform", "units": 1, "bidders": 2 });
+    let call = |who: &str, artifact: &str, method: &str, args: Value| json!({ "act": { "as": who, "op": "invoke", "artifact": artifact, "method": method, "args": args } });
+    // The bids of the first round are in, and the hammer has not fallen.
+    let requests = [
+        (json!({ "run": { "ticks": 2 } }), None),
+        (bid("bidder_2_001", "second_2", 9_999), Some("your bid of this round stands")),
+        (bid("bidder_3_001", "second_2", 9_999), Some("all seats at this table are taken")),
+        (bid("bidder_3_001", "spied_first", 0), Some("a bid is the scrip sent along")),
+        (call("bidder_2_001", "second_2", "hammer", json!([])), Some("the hammer is the auctioneer's")),
+        (call("bidder_2_001", "second_2", "_resolve", json!([])), Some("the code has no function")),
+        (call("auctioneer", "sponsor", "settle", json!([terms, sold])), Some("with its own houses only")),
+        (call("bidder_2_001", "bidder_2_002", "take_part", json!([])), Some("only the artifact itself")),
+        (json!({ "query": { "what": "balance", "of": "second_2" } }), None),
+        (json!({ "run": { "ticks": 2 } }), None),
+        (json!({ "query": { "what": "balance", "of": "second_2" } }), None),
+    ];
+    let mut input = session.stdin.take().expect("piped");
+    for (request, _) in &requests {
+        writeln!(input, "{request}").expect("the session reads");
+    }
+    drop(input);
+    let output = session.wait_with_output().expect("the session ends");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let answers: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(answers.len(), requests.len(), "{text}");
+    for ((request, refusal), answer) in requests.iter().zip(&answers) {
+        let told = refusal.is_none_or(|part| {
+            let error = &answer["receipt"]["error"];
+            error["message"].as_str().is_some_and(|message| message.contains(part))
+        });
+        assert!(told, "{request}: {answer}");
+        assert!(refusal.is_none() || answer["receipt"]["payments"] == json!([]), "{request}: {answer}");
+    }
+    assert!(answers[8]["result"].as_i64().is_some_and(|held| held > 100_000), "the house holds the bids");
+    assert_eq!(answers[10]["result"], 0, "it keeps nothing");
 }
 
 #[test]
