@@ -1,6 +1,6 @@
 //! The one front to models: the tape first, then the budget, then the provider, then the tape again.
 //!
-//! What it gives is on disk. It holds no world: the state at which something was asked is a number, and the time of
+//! All that it gives is on disk. It holds no world: the state at which something was asked is a number, and the time of
 //! the wall is handed in.
 
 use std::{
@@ -39,7 +39,7 @@ pub struct Question {
     pub agent: String,
     /// The record at whose state it is asked.
     pub seq: u64,
-    /// What for.
+    /// The purpose.
     pub purpose: Purpose,
     /// The request.
     pub request: Request,
@@ -47,7 +47,7 @@ pub struct Question {
     pub n: u64,
 }
 
-/// What came of a question.
+/// The outcome of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     /// Its row, which is on the tape.
@@ -71,7 +71,7 @@ pub enum Halt {
     /// The tape lacks an answer, and nobody may be asked.
     #[error("the tape has no answer for `{agent}`, and `replay` asks nobody: {difference}")]
     Miss {
-        /// Who asked.
+        /// The asker.
         agent: String,
         /// The difference from the nearest request that is on the tape.
         difference: String,
@@ -121,9 +121,9 @@ pub struct Asker {
     prices: Prices,
     tape: Arc<dyn Tape>,
     mode: TapeMode,
-    /// What the world may cost, replayed or not.
+    /// The most that the world may cost, replayed or not.
     budget: Budget,
-    /// What this run may cost in truth.
+    /// The most that this run may cost in truth.
     cap: Budget,
     now: Box<Clock>,
     numbers: Mutex<HashMap<(String, RequestHash), u64>>,

@@ -63,7 +63,7 @@ impl Budget {
         loop {
             let settled = self.settled.notified();
             tokio::pin!(settled);
-            // Who settles between the look and the wait is heard.
+            // A settlement between the look and the wait is heard.
             settled.as_mut().enable();
             match self.try_hold(amount) {
                 Ok(held) => return Ok(held),

@@ -22,7 +22,7 @@ const BEGINNINGS_MAX: usize = 256;
 pub struct Decided {
     /// The model's reasons, cut to what is kept.
     pub think: Option<String>,
-    /// What it wants.
+    /// The model's wish.
     pub wish: Wish,
 }
 
@@ -58,7 +58,7 @@ pub struct Look {
 /// Reads a decision out of an answer's text. `looks_left` is how many looks the turn still has.
 ///
 /// # Errors
-/// What is wrong with it, with a hint for the next attempt.
+/// The first thing that is wrong, with a hint for the next attempt.
 pub fn read_answer(text: &str, looks_left: usize) -> Result<Decided, Refusal> {
     let text = text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default();
     let mut map = match first_json(text)? {

@@ -16,7 +16,7 @@ use crate::{
 pub struct Scripted {
     /// The time until it comes.
     pub latency: Duration,
-    /// What comes.
+    /// The outcome.
     pub outcome: Outcome,
 }
 

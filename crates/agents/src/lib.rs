@@ -21,7 +21,7 @@ mod gate; // all limits before a provider
 mod settings; // the settings of a provider
 mod http; // one attempt on the wire
 
-// What it costs, and what is kept.
+// The cost, and the record.
 mod prices; // micro-dollars
 mod budget; // sums that are not exceeded
 mod tape; // answers that are there already

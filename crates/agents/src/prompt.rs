@@ -30,24 +30,24 @@ const ROW_SIGNS: usize = 3;
 /// The most tokens of one part.
 const PART_TOKENS_MAX: usize = 16 * 1024;
 
-/// What an agent is shown. The parts that a world does not have are left out.
+/// All that an agent is shown. The parts that a world does not have are left out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct View<'a> {
     /// The observation, as `step(observation)` gets it.
     pub observation: Option<&'a Value>,
     /// Its prompt: `mind.prompt`.
     pub prompt: &'a str,
-    /// What is its own: ids, kinds, prices, what they earned since.
+    /// Its property: ids, kinds, prices, what they earned since.
     pub owned: Option<&'a Value>,
     /// The how-many-th time the refusal of its last action came, if it is the same as before.
     pub repeats: Option<u64>,
-    /// What happened since, in short.
+    /// The events since, in short.
     pub digest: Option<&'a Value>,
     /// The pinned entries of its memory, in order.
     pub pinned: Option<&'a Value>,
     /// The entries of its memory that fit best, the best first.
     pub memory: Option<&'a Value>,
-    /// What can be had: the most used artifacts with their prices, and the institutions.
+    /// Things to be had: the most used artifacts with their prices, and the institutions.
     pub market: Option<&'a Value>,
 }
 
@@ -137,7 +137,7 @@ impl std::io::Write for Bounded {
     }
 }
 
-/// What a template may name. Each name is there always, and is none where there is nothing.
+/// The names of a template. Each name is there always, and is none where there is nothing.
 fn context(view: &View<'_>) -> Map<String, Value> {
     let of = |path: &[&str]| {
         let start = view.observation.unwrap_or(&Value::Null);

@@ -53,7 +53,7 @@ pub struct Turn {
 /// The end of a turn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Turned {
-    /// What came of it.
+    /// Its outcome.
     pub end: End,
     /// The reasons that came with the last answer that could be read.
     pub think: Option<String>,
@@ -63,7 +63,7 @@ pub struct Turned {
     pub looks: Vec<(Value, Value)>,
 }
 
-/// What came of a turn.
+/// The outcome of a turn.
 #[derive(Clone, Debug, PartialEq)]
 pub enum End {
     /// A wish, which is no look.
