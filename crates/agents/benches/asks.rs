@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use oikos_agents::{
     Asked, Asker, DEFAULT_TEMPLATE, Gate, Later, Limits, Look, Looker, MemoryTape, Message, ModelName, Place,
-    Prices, Purse, Rates, Request, Role, Spent, TapeMode, Template, Told, Turn, View, fake::Fake,
+    Prices, Purse, Rates, Request, Role, Schema, Spent, TapeMode, Template, Told, Turn, View, fake::Fake,
 };
 use oikos_kernel::{
     op::{Words, schema_for_models},
@@ -56,7 +56,7 @@ fn observation(step: usize) -> Value {
 }
 
 /// One whole turn: prompt, request, hash, tape, gate, answer, row.
-async fn turn(asker: &Asker, template: &Template, schema: &Value, step: usize) {
+async fn turn(asker: &Asker, template: &Template, schema: &Schema, step: usize) {
     let observation = observation(step);
     let view = View { observation: Some(&observation), prompt: "You keep a shop.", ..View::default() };
     let rendered = template.render(&view).ok();
@@ -78,7 +78,8 @@ async fn turn(asker: &Asker, template: &Template, schema: &Value, step: usize) {
 /// A hundred turns that are answered at once, on a clock that stands while somebody works.
 #[divan::bench(args = [TapeMode::Auto, TapeMode::Replay], sample_count = 20)]
 fn hundred_turns(bencher: divan::Bencher<'_, '_>, mode: TapeMode) {
-    let (template, schema) = (Template::new(DEFAULT_TEMPLATE), schema_for_models(Words::Without));
+    let (template, schema) =
+        (Template::new(DEFAULT_TEMPLATE), Schema::new(schema_for_models(Words::Without)));
     let Ok(template) = template else { return };
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let Ok(runtime) = runtime() else { return };

@@ -35,16 +35,35 @@ pub struct Asked {
 /// A question: a request with all that its row on the tape says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
-    /// The id of who asks.
-    pub agent: String,
-    /// The record at whose state it is asked.
-    pub seq: u64,
-    /// The purpose.
-    pub purpose: Purpose,
-    /// The request.
-    pub request: Request,
-    /// How often the same agent asked the same before: [`Asker::number`].
-    pub n: u64,
+    agent: String,
+    seq: u64,
+    purpose: Purpose,
+    request: Request,
+    n: u64,
+    canonical: String,
+    hash: RequestHash,
+}
+
+impl Question {
+    /// A question by an agent, or by the artifact whose code calls, at the state of record `seq`.
+    #[must_use]
+    pub fn new(agent: &str, seq: u64, purpose: Purpose, request: Request) -> Self {
+        let canonical = request.canonical();
+        let hash = crate::request::hash(&canonical);
+        Self { agent: agent.into(), seq, purpose, request, n: 0, canonical, hash }
+    }
+
+    /// The hash of its request.
+    #[must_use]
+    pub fn hash(&self) -> &RequestHash {
+        &self.hash
+    }
+
+    /// The same as the `n`-th asking of its request by its agent, counted from 0; see [`Asker::numbered`].
+    #[must_use]
+    pub fn nth(self, n: u64) -> Self {
+        Self { n, ..self }
+    }
 }
 
 /// The outcome of a question.
@@ -174,13 +193,14 @@ impl Asker {
         (self.budget.spent(), self.cap.spent())
     }
 
-    /// The number of the next asking of a request by an agent. It counts: ask for it once for each question.
-    pub fn number(&self, agent: &str, hash: &RequestHash) -> u64 {
+    /// The question with the number of its asking. It counts: call it once for each question.
+    #[must_use]
+    pub fn numbered(&self, question: Question) -> Question {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = numbers.entry((agent.to_owned(), *hash)).or_default();
-        let number = *next;
+        let next = numbers.entry((question.agent.clone(), question.hash)).or_default();
+        let n = *next;
         *next += 1;
-        number
+        question.nth(n)
     }
 
     /// The most that a request can cost: to be reserved by whoever pays for it in the world. A replayed one
@@ -207,8 +227,8 @@ impl Asker {
         if self.mode == TapeMode::Record {
             return Ok(None);
         }
-        let Question { agent, request, n, .. } = question;
-        let found = self.tape.find(agent, &request.hash(), *n)?;
+        let Question { agent, request, n, hash, .. } = question;
+        let found = self.tape.find(agent, hash, *n)?;
         if found.is_none() && self.mode == TapeMode::Replay {
             let difference = difference(&*self.tape, agent, request, *n)?;
             return Err(Halt::Miss { agent: agent.clone(), difference });
@@ -221,7 +241,13 @@ impl Asker {
     /// # Errors
     /// When the run has to stop.
     pub async fn ask(&self, question: Question) -> Result<Told, Halt> {
-        if let Some(row) = self.replayed(&question)? {
+        let found = self.replayed(&question)?;
+        self.ask_or_take(question, found).await
+    }
+
+    /// Takes the row that was found on the tape, or asks.
+    pub(crate) async fn ask_or_take(&self, question: Question, found: Option<Taped>) -> Result<Told, Halt> {
+        if let Some(row) = found {
             let is_internal = self.asked(&question.request).is_ok_and(|(_, price)| price.internal);
             let dollars = if is_internal { 0 } else { row.cost };
             self.budget.hold(dollars).await?.settle(dollars);
@@ -273,16 +299,15 @@ fn row(
     spent: &Spent,
     (asked_at, answered_at, latency_ms): (Time, Time, u64),
 ) -> Taped {
-    let canonical = question.request.canonical();
     Taped {
-        hash: crate::request::hash(&canonical),
+        hash: question.hash,
         n: question.n,
         seq: question.seq,
         agent: question.agent,
         purpose: question.purpose,
         provider: question.request.model.provider,
         model: question.request.model.model,
-        request: canonical,
+        request: question.canonical,
         failure,
         answer,
         tokens_in: spent.usage.tokens_in,

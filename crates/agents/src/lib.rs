@@ -44,7 +44,7 @@ pub use self::{
     prices::{PRICES_AS_OF, Place, Price, Prices, Spent, Unpriced, dollars, embedded, show_dollars},
     prompt::{DEFAULT_TEMPLATE, Rendered, Template, View},
     provider::{Later, Provider},
-    request::{Message, ModelName, Request, RequestHash, Role, hash},
+    request::{Message, ModelName, Request, RequestHash, Role, Schema, hash},
     script::{Decision, Mind, decide},
     secret::{Key, KeyError},
     settings::{Api, ProviderSettings, Structured},

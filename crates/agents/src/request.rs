@@ -1,6 +1,8 @@
 //! A request as it is asked, hashed and taped: in one form, whoever answers it.
 
-use serde_json::{Map, Value, json};
+use std::{fmt::Write as _, sync::Arc};
+
+use serde_json::{Map, Value};
 
 /// The hash of a canonical request.
 pub type RequestHash = [u8; 32];
@@ -72,6 +74,32 @@ impl Message {
     }
 }
 
+/// The JSON Schema of an answer. Its text is written once, however often it is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schema(Arc<Inner>);
+
+#[derive(Debug, PartialEq)]
+struct Inner {
+    value: Value,
+    /// The same with sorted keys.
+    canonical: String,
+}
+
+impl Schema {
+    /// A schema; the order of its keys is that in which they are to be written.
+    #[must_use]
+    pub fn new(value: Value) -> Self {
+        let canonical = sorted(&value).to_string();
+        Self(Arc::new(Inner { value, canonical }))
+    }
+
+    /// The schema.
+    #[must_use]
+    pub fn value(&self) -> &Value {
+        &self.0.value
+    }
+}
+
 /// A canonical request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
@@ -80,7 +108,7 @@ pub struct Request {
     /// The conversation; the first message may be the system's.
     pub messages: Vec<Message>,
     /// The JSON Schema of the answer, if it is to be JSON.
-    pub schema: Option<Value>,
+    pub schema: Option<Schema>,
     /// The most tokens that the answer may have.
     pub max_output_tokens: u32,
     /// How far the choice of words is left to chance; a number that is finite.
@@ -93,24 +121,25 @@ impl Request {
     /// The canonical text: JSON with sorted keys, without the provider. The tape keeps it.
     #[must_use]
     pub fn canonical(&self) -> String {
-        let messages = self.messages.iter().map(|message| {
-            let (role, text) = (message.role.as_str(), message.text.as_str());
-            json!({ "content": text, "role": role })
-        });
-        let mut map = Map::new();
-        map.insert("max_output_tokens".into(), self.max_output_tokens.into());
-        map.insert("messages".into(), messages.collect());
-        map.insert("model".into(), self.model.model.clone().into());
+        let mut text = format!("{{\"max_output_tokens\":{},\"messages\":[", self.max_output_tokens);
+        for (at, message) in self.messages.iter().enumerate() {
+            let comma = if at > 0 { "," } else { "" };
+            let (content, role) = (quoted(&message.text), message.role.as_str());
+            let _ = write!(text, "{comma}{{\"content\":{content},\"role\":\"{role}\"}}");
+        }
+        let _ = write!(text, "],\"model\":{}", quoted(&self.model.model));
         if let Some(schema) = &self.schema {
-            map.insert("schema".into(), sorted(schema));
+            text.push_str(",\"schema\":");
+            text.push_str(&schema.0.canonical);
         }
         if let Some(seed) = self.seed {
-            map.insert("seed".into(), seed.into());
+            let _ = write!(text, ",\"seed\":{seed}");
         }
         if let Some(temperature) = self.temperature {
-            map.insert("temperature".into(), temperature.into());
+            let _ = write!(text, ",\"temperature\":{}", Value::from(temperature));
         }
-        Value::Object(map).to_string()
+        text.push('}');
+        text
     }
 
     /// Its hash.
@@ -127,7 +156,7 @@ impl Request {
     pub fn tokens_in_max(&self) -> u64 {
         let texts: usize =
             self.messages.iter().map(|message| message.text.len() + TOKENS_PER_MESSAGE_MAX).sum();
-        let schema = self.schema.as_ref().map_or(0, |schema| 2 * schema.to_string().len());
+        let schema = self.schema.as_ref().map_or(0, |schema| 2 * schema.0.canonical.len());
         (texts + schema + TOKENS_PER_REQUEST_MAX) as u64
     }
 }
@@ -136,6 +165,12 @@ impl Request {
 const TOKENS_PER_MESSAGE_MAX: usize = 16;
 /// Tokens that a provider adds to a request, at most: its own words about tools and schemas.
 const TOKENS_PER_REQUEST_MAX: usize = 1_024;
+
+/// A text as JSON.
+#[expect(clippy::expect_used, reason = "a text has a form in JSON")]
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("text is JSON")
+}
 
 /// The hash of a canonical text.
 #[must_use]
@@ -158,13 +193,15 @@ fn sorted(value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn request(model: &str) -> Request {
         Request {
             model: ModelName::parse(model).unwrap(),
             messages: vec![Message::new(Role::System, "You."), Message::new(Role::User, "Now?")],
-            schema: Some(json!({ "type": "object", "a": [{ "z": 1, "b": 2 }] })),
+            schema: Some(Schema::new(json!({ "type": "object", "a": [{ "z": 1, "b": 2 }] }))),
             max_output_tokens: 600,
             temperature: Some(0.7),
             seed: None,
@@ -182,6 +219,20 @@ mod tests {
     }
 
     #[test]
+    fn the_canonical_text_is_json_with_sorted_keys() {
+        let strange = "\u{0} \" \\ \u{1f9d1} </script> \u{2028}";
+        let request = Request {
+            messages: vec![Message::new(Role::Assistant, strange)],
+            seed: Some(i64::MIN),
+            ..request("a::m")
+        };
+        let text = request.canonical();
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(sorted(&value).to_string(), text);
+        assert_eq!(value["messages"][0]["content"], strange);
+    }
+
+    #[test]
     fn the_hash_tells_all_but_the_provider_apart() {
         let one = request("local::m");
         assert_eq!(one.hash(), request("other::m").hash());
@@ -194,8 +245,10 @@ mod tests {
             Request { seed: Some(1), ..one.clone() },
         ];
         assert!(others.iter().all(|other| other.hash() != one.hash()));
-        let turned =
-            Request { schema: Some(json!({ "a": [{ "b": 2, "z": 1 }], "type": "object" })), ..one.clone() };
+        let turned = Request {
+            schema: Some(Schema::new(json!({ "a": [{ "b": 2, "z": 1 }], "type": "object" }))),
+            ..one.clone()
+        };
         assert_eq!(turned.hash(), one.hash(), "the order of a schema's keys is none of its meaning");
     }
 

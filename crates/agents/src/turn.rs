@@ -146,17 +146,17 @@ impl Asker {
         request: &Request,
         purse: &mut dyn Purse,
     ) -> Result<Result<Told, Refusal>, Halt> {
-        let n = self.number(agent, &request.hash());
-        let question = Question { agent: agent.into(), seq, purpose, request: request.clone(), n };
-        let worst = match self.replayed(&question)? {
+        let question = self.numbered(Question::new(agent, seq, purpose, request.clone()));
+        let found = self.replayed(&question)?;
+        let worst = match &found {
             // A recorded cost is charged as it was, whatever models cost today.
-            Some(row) => Told { row, is_replayed: true }.spent(),
+            Some(row) => Told { row: row.clone(), is_replayed: true }.spent(),
             None => self.worst(request)?,
         };
         if let Err(refusal) = purse.hold(&worst) {
             return Ok(Err(refusal));
         }
-        let told = self.ask(question).await?;
+        let told = self.ask_or_take(question, found).await?;
         purse.settle(&worst, &told);
         Ok(Ok(told))
     }

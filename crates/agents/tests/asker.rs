@@ -70,9 +70,7 @@ impl Setup {
 }
 
 async fn ask(asker: &Asker, agent: &str, text: &str) -> Result<Told, Halt> {
-    let request = request(text);
-    let n = asker.number(agent, &request.hash());
-    asker.ask(Question { agent: agent.into(), seq: 7, purpose: Purpose::Step, request, n }).await
+    asker.ask(asker.numbered(Question::new(agent, 7, Purpose::Step, request(text)))).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,7 +146,7 @@ async fn what_would_fail_for_everybody_stops_the_run_and_is_not_taped() {
         [("nobody::m", "[llm.providers.nobody]"), ("fake::other", "[llm.prices.\"fake::other\"]")]
     {
         let request = Request { model: ModelName::parse(model).unwrap(), ..request("x") };
-        let question = Question { agent: "a".into(), seq: 1, purpose: Purpose::Ask, request, n: 0 };
+        let question = Question::new("a", 1, Purpose::Ask, request);
         let halt = asker.ask(question).await.unwrap_err();
         assert!(halt.to_string().contains(says) && !halt.is_budget(), "{halt}");
     }

@@ -472,8 +472,7 @@ async fn a_provider_that_shouts_the_key_leaves_it_on_no_tape_and_in_no_error() {
             TapeMode::Auto,
             Time::default,
         );
-        let question =
-            Question { agent: "a".into(), seq: 1, purpose: Purpose::Step, request: request(), n: 0 };
+        let question = Question::new("a", 1, Purpose::Step, request());
         let shown = match asker.ask(question).await {
             Ok(told) => format!("{told:?}"),
             Err(halt) => format!("{halt} {halt:?}"),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{End, Said, Wire, below, conversation, count, json_headers, put, system, tool_words};
 use crate::{
     outcome::{Billed, Failure, Stop, Usage},
-    request::Request,
+    request::{Request, Schema},
     secret::Key,
     settings::Structured,
 };
@@ -35,7 +35,7 @@ pub(super) fn write(
     });
     put(&mut body, "system", system(request, rung).map(Value::from));
     put(&mut body, "temperature", request.temperature.map(Value::from));
-    if let Some(schema) = &request.schema {
+    if let Some(schema) = request.schema.as_ref().map(Schema::value) {
         form(&mut body, schema, rung);
     }
     Ok(Wire { url: below(base, "messages")?, headers, body })

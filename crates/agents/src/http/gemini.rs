@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{End, Said, Wire, below, conversation, count, json_headers, object, put, system, tool_words};
 use crate::{
     outcome::{Billed, Failure, Stop, Usage},
-    request::{Request, Role},
+    request::{Request, Role, Schema},
     secret::Key,
     settings::Structured,
 };
@@ -34,7 +34,7 @@ pub(super) fn write(
     put(&mut config, "maxOutputTokens", Some(request.max_output_tokens.into()));
     put(&mut config, "temperature", request.temperature.map(Value::from));
     put(&mut config, "seed", request.seed.map(Value::from));
-    if let Some(schema) = &request.schema {
+    if let Some(schema) = request.schema.as_ref().map(Schema::value) {
         form(&mut body, &mut config, schema, rung);
     }
     put(&mut body, "generationConfig", Some(config));

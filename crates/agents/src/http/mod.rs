@@ -24,7 +24,7 @@ use self::{
 use crate::{
     outcome::{Answer, Billed, Failure, FailureKind, Outcome, Stop},
     provider::{Later, Provider},
-    request::{Message, Request, Role},
+    request::{Message, Request, Role, Schema},
     secret::Key,
     settings::{Api, ProviderSettings, Structured},
 };
@@ -314,7 +314,9 @@ pub fn is_local(url: &Url) -> bool {
 fn system(request: &Request, rung: Structured) -> Option<String> {
     let texts = request.messages.iter().filter(|message| message.role == Role::System);
     let mut parts: Vec<String> = texts.map(|message| message.text.clone()).collect();
-    if let (Some(schema), Structured::Json | Structured::Text) = (&request.schema, rung) {
+    if let (Some(schema), Structured::Json | Structured::Text) =
+        (request.schema.as_ref().map(Schema::value), rung)
+    {
         parts.push(format!(
             "Answer with one JSON object and nothing else. It must have this JSON Schema:\n{schema}"
         ));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{ANSWER, End, Said, Wire, below, conversation, count, json_headers, put, system, tool_words};
 use crate::{
     outcome::{Billed, Failure, Stop, Usage},
-    request::Request,
+    request::{Request, Schema},
     secret::Key,
     settings::Structured,
 };
@@ -32,7 +32,7 @@ pub(super) fn write(
     put(&mut body, most, Some(request.max_output_tokens.into()));
     put(&mut body, "temperature", request.temperature.map(Value::from));
     put(&mut body, "seed", request.seed.map(Value::from));
-    if let Some(schema) = &request.schema {
+    if let Some(schema) = request.schema.as_ref().map(Schema::value) {
         form(&mut body, schema, rung);
     }
     Ok(Wire { url: below(base, "chat/completions")?, headers, body })

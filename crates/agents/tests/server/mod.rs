@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use oikos_agents::{Api, Http, Key, Message, ModelName, ProviderSettings, Request, Role, Structured};
+use oikos_agents::{Api, Http, Key, Message, ModelName, ProviderSettings, Request, Role, Schema, Structured};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -185,5 +185,5 @@ pub(crate) fn request() -> Request {
 pub(crate) fn with_schema() -> Request {
     let schema = json!({ "type": "object", "properties": { "ops": { "type": "array", "items": { "type": "string" }, "maxItems": 3 } },
                          "required": ["ops"], "additionalProperties": false });
-    Request { schema: Some(schema), ..request() }
+    Request { schema: Some(Schema::new(schema)), ..request() }
 }
