@@ -33,6 +33,8 @@ impl Purse for World {
         Ok(())
     }
 
+    fn release(&mut self, _worst: &Spent) {}
+
     fn settle(&mut self, _worst: &Spent, _told: &Told) {}
 }
 

@@ -203,6 +203,14 @@ impl Asker {
         question.nth(n)
     }
 
+    /// Takes back that a question was numbered: nothing came of it, and it will be asked again.
+    pub fn forget(&self, question: &Question) {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(next) = numbers.get_mut(&(question.agent.clone(), question.hash)) {
+            *next = next.saturating_sub(1);
+        }
+    }
+
     /// The most that a request can cost: to be reserved by whoever pays for it in the world. A replayed one
     /// is charged as recorded, which may be another price.
     ///

@@ -35,6 +35,9 @@ pub trait Purse: Send {
     /// When there is not enough: the agent is frozen.
     fn hold(&mut self, worst: &Spent) -> Result<(), Refusal>;
 
+    /// Gives back what was reserved for a request of which nothing came.
+    fn release(&mut self, worst: &Spent);
+
     /// Settles what was reserved by what was used.
     fn settle(&mut self, worst: &Spent, told: &Told);
 }
@@ -93,12 +96,30 @@ impl Asker {
         purse: &mut dyn Purse,
         looker: &mut dyn Looker,
     ) -> Result<Turned, Halt> {
+        let mut asked = Vec::new();
+        let turned = self.take_turn(turn, purse, looker, &mut asked).await;
+        if turned.is_err() {
+            asked.iter().for_each(|question| self.forget(question));
+        }
+        turned
+    }
+
+    /// Takes a turn; its questions are added to `asked`.
+    async fn take_turn(
+        &self,
+        turn: Turn,
+        purse: &mut dyn Purse,
+        looker: &mut dyn Looker,
+        asked: &mut Vec<Question>,
+    ) -> Result<Turned, Halt> {
         let Turn { agent, seq, mut request } = turn;
         let (mut purpose, mut is_repaired, mut looks_left) = (Purpose::Step, false, LOOKS_MAX);
         let mut turned =
             Turned { end: End::Decided(Wish::Nothing), think: None, told: Vec::new(), looks: Vec::new() };
         loop {
-            let told = match self.pay_and_ask(&agent, seq, purpose, &request, purse).await? {
+            let question = self.numbered(Question::new(&agent, seq, purpose, request.clone()));
+            asked.push(question.clone());
+            let told = match self.pay_and_ask(question, &request, purse).await? {
                 Ok(told) => told,
                 Err(refusal) => return Ok(Turned { end: End::Frozen(refusal), ..turned }),
             };
@@ -140,13 +161,10 @@ impl Asker {
     /// One question of a turn; the inner refusal is that of who pays.
     async fn pay_and_ask(
         &self,
-        agent: &str,
-        seq: u64,
-        purpose: Purpose,
+        question: Question,
         request: &Request,
         purse: &mut dyn Purse,
     ) -> Result<Result<Told, Refusal>, Halt> {
-        let question = self.numbered(Question::new(agent, seq, purpose, request.clone()));
         let found = self.replayed(&question)?;
         let worst = match &found {
             // A recorded cost is charged as it was, whatever models cost today.
@@ -154,9 +172,10 @@ impl Asker {
             None => self.worst(request)?,
         };
         if let Err(refusal) = purse.hold(&worst) {
+            self.forget(&question);
             return Ok(Err(refusal));
         }
-        let told = self.ask_or_take(question, found).await?;
+        let told = self.ask_or_take(question, found).await.inspect_err(|_| purse.release(&worst))?;
         purse.settle(&worst, &told);
         Ok(Ok(told))
     }

@@ -227,6 +227,11 @@ impl Purse for World {
         Ok(())
     }
 
+    fn release(&mut self, worst: &Spent) {
+        assert_eq!(self.held.pop(), Some(worst.cost));
+        self.left += worst.cost;
+    }
+
     fn settle(&mut self, worst: &Spent, told: &Told) {
         assert_eq!(self.held.pop(), Some(worst.cost));
         assert!(told.spent().cost <= worst.cost);
@@ -347,6 +352,27 @@ async fn a_turn_that_was_killed_goes_on_from_its_tape() {
         let hashes = |rows: &[Taped]| rows.iter().map(|row| (row.hash, row.n)).collect::<Vec<_>>();
         assert_eq!(hashes(&again.tape.all()), hashes(&rows));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_had_to_stop_is_taken_again_in_the_same_process() {
+    let setup = Setup::new(|n, _| match n {
+        0 => Ok(answer(LOOK)),
+        1 => Err(Failure::new(FailureKind::Auth, "the key has run out")),
+        _ => Ok(answer(ACT)),
+    });
+    let asker = setup.asker(TapeMode::Auto);
+    let mut world = World { left: 1_000_000, held: Vec::new(), settled: Vec::new() };
+    let turn = || Turn { agent: "a".into(), seq: 9, request: request("what now?") };
+    assert!(asker.turn(turn(), &mut world, &mut Answers).await.is_err());
+    assert!(world.held.is_empty() && world.settled.len() == 1, "what nothing came of is given back");
+    let turned = asker.turn(turn(), &mut world, &mut Answers).await.unwrap();
+    assert!(matches!(turned.end, End::Decided(Wish::Act(_))));
+    assert_eq!(
+        turned.told.iter().map(|told| (told.row.n, told.is_replayed)).collect::<Vec<_>>(),
+        [(0, true), (0, false)]
+    );
+    assert_eq!(setup.fake.asked(), 3);
 }
 
 #[tokio::test(start_paused = true)]
