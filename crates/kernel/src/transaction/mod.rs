@@ -20,6 +20,7 @@ mod frame;
 mod quote;
 mod host;
 mod ops;
+mod hand_over;
 mod query;
 mod sight;
 mod sleep;
