@@ -10,6 +10,7 @@ use minijinja::{
 use oikos_kernel::{
     op::{LOOKS_MAX, QUERIES, SPECS},
     refusal::{Code, Refusal},
+    template,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -17,8 +18,6 @@ use serde_json::{Map, Value, json};
 /// The template of an agent that names none.
 pub const DEFAULT_TEMPLATE: &str = include_str!("../../../genesis/prompts/agent.md");
 
-/// Bytes of a template.
-const TEMPLATE_BYTES_MAX: usize = 16 * 1024;
 /// Steps of a rendering.
 const FUEL: u64 = 100_000;
 /// Bytes of each text that a template renders.
@@ -70,15 +69,7 @@ impl Template {
     /// # Errors
     /// When it is too long, is none, or uses what would let a text grow without bound.
     pub fn new(source: &str) -> Result<Self, Refusal> {
-        let bytes = source.len();
-        if bytes > TEMPLATE_BYTES_MAX {
-            let sentence = format!("a template may have {TEMPLATE_BYTES_MAX} bytes");
-            return Err(Refusal::beyond_limit(sentence, bytes, TEMPLATE_BYTES_MAX));
-        }
-        if let Some(sign) = growing(source) {
-            let sentence = format!("a template can't use `{sign}` within its tags");
-            return Err(Refusal::invalid(sentence).hint("write the parts one after the other"));
-        }
+        template::check(source)?;
         let mut environment = Environment::empty();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
@@ -202,40 +193,6 @@ fn ops() -> String {
         text.push_str(&format!(" {}({})", spec.what.as_str(), fields.join(" ")));
     }
     text
-}
-
-/// A sign within the tags of a template that lets text grow: joining, repeating, keeping.
-fn growing(source: &str) -> Option<&'static str> {
-    const SIGNS: [&str; 4] = ["~", "*", "+", "set"];
-    let mut rest = source;
-    while let Some(at) = rest.find(['{']) {
-        let (_, tag) = rest.split_at(at);
-        let close = match tag.get(..2) {
-            Some("{{") => "}}",
-            Some("{%") => "%}",
-            Some("{#") => "#}",
-            _ => {
-                rest = tag.get(1..).unwrap_or_default();
-                continue;
-            }
-        };
-        let inside = tag.get(2..).unwrap_or_default();
-        let end = inside.find(close).unwrap_or(inside.len());
-        let body = inside.get(..end).unwrap_or_default();
-        // A sign at the edge says how to treat the space around.
-        let body = body.strip_prefix(['-', '+']).unwrap_or(body);
-        let body = body.strip_suffix(['-', '+']).unwrap_or(body);
-        if close != "#}" {
-            let words = body.split(|c: char| !c.is_alphanumeric() && c != '_');
-            let keeps = words.into_iter().any(|word| word == "set");
-            let found = SIGNS.iter().find(|sign| if **sign == "set" { keeps } else { body.contains(**sign) });
-            if let Some(sign) = found {
-                return Some(sign);
-            }
-        }
-        rest = inside.get(end..).unwrap_or_default();
-    }
-    None
 }
 
 fn told(error: &Error) -> Refusal {

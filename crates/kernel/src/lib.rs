@@ -19,6 +19,7 @@ pub mod op_kind; // the kinds of ops
 
 // The stored types.
 pub mod refusal; // why something was refused
+pub mod template; // templates of prompts
 pub mod mind; // kinds of minds
 pub mod tape; // requests to models, and their answers
 pub mod event; // events and their types

@@ -12,6 +12,8 @@ pub const CONTENT_BYTES_MAX: usize = 1024 * 1024;
 pub const CODE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of an artifact's interface.
 pub const INTERFACE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of the template of an agent's prompts: words around the parts of an observation.
+pub const TEMPLATE_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of an artifact's metadata.
 pub const METADATA_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a storage key.
