@@ -32,10 +32,12 @@ mod strict; // JSON without doubt
 mod decision; // the answer as an action or looks
 mod asker; // tape, budget, provider, tape
 mod turn; // one turn: looks, a repair, a decision
+mod connect; // from settings to those who can be asked
 
 pub use self::{
     asker::{Asked, Asker, Halt, Question, Told},
     budget::{Budget, Exhausted, Held},
+    connect::{connect, settings_of},
     decision::{Decided, Look, THINK_BYTES_MAX, Wanted, Wish, read_answer},
     gate::{Gate, Limits},
     http::{Http, SettingsError, is_local},
