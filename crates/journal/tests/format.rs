@@ -5,13 +5,15 @@
 
 #![expect(clippy::expect_used, reason = "a test stops where it fails")]
 
+use std::sync::Arc;
+
 use oikos_journal::Journal;
 use oikos_kernel::{
     event::{Event, EventKind, Filter},
     id::Handle,
     op::OpKind,
     record::{
-        Bound, Cause, Change, Charge, Creation, Effect, FORMAT, KeptVerdict, KeyPart, Outcome, Pays, Record,
+        Bound, Cause, Change, Charge, Creation, Effect, FORMAT, KeptVerdict, KeyPart, Memo, Outcome, Pays, Record,
         Shared, Spending, Terms, Thought, Until, Use, Why, Woke, WorkStep,
     },
     refusal::{Code, Lack, Refusal},
@@ -78,7 +80,9 @@ fn kind_of(effect: &Effect) -> usize {
         Effect::Fail { .. } => 13,
         Effect::Mandate { .. } => 14,
         Effect::Draw { .. } => 15,
-        Effect::Verdicts { .. } => 16,
+        Effect::Remember { .. } => 16,
+        Effect::Forget { .. } => 17,
+        Effect::Verdicts { .. } => 18,
     }
 }
 
@@ -108,7 +112,7 @@ fn the_batch_has_every_cause_and_effect() {
     let mut effects: Vec<usize> = batch.iter().flat_map(|record| &record.effects).map(kind_of).collect();
     effects.sort_unstable();
     effects.dedup();
-    assert_eq!(effects, (0..17).collect::<Vec<_>>());
+    assert_eq!(effects, (0..19).collect::<Vec<_>>());
 }
 
 fn golden() -> Vec<Record> {
@@ -301,6 +305,17 @@ fn changes(ann: Handle, bob: Handle, tool: Handle) -> Vec<Effect> {
         },
         Effect::Draw { from: ann, to: tool, resource: Some(ResourceId(4)), amount: 5 },
         Effect::Mandate { from: ann, to: tool, resource: None, terms: None },
+        Effect::Remember {
+            memory: bob,
+            memo: Arc::new(Memo {
+                text: "bread costs 3".into(),
+                importance: 7,
+                tags: vec!["pinned".into()],
+                supersedes: Some(4),
+            }),
+        },
+        Effect::Forget { memory: bob, entry: Some(5) },
+        Effect::Forget { memory: bob, entry: None },
         Effect::Verdicts {
             contract: tool,
             hits: 2,

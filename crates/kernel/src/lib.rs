@@ -36,6 +36,7 @@ pub mod contract; // the answers of contracts
 // The state.
 mod pages; // copy-on-write tables
 mod cell; // one resource of one account
+mod memory; // the entries of a memory, and their ranking
 mod artifact; // artifacts
 mod mandate; // mandates
 mod state; // how one effect changes a state

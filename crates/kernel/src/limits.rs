@@ -29,6 +29,24 @@ pub const VERDICT_STEPS_MAX: usize = 32;
 pub const MANDATE_BYTES: i64 = 64;
 /// Instants within its window at which a mandate may be used.
 pub const MANDATE_USES_MAX: usize = 1_024;
+/// Bytes of an entry of a memory: a thought or a page of notes; longer texts are artifacts, which an entry can name.
+pub const MEMO_BYTES_MAX: usize = 4 * 1024;
+/// Tags of an entry.
+pub const MEMO_TAGS_MAX: usize = 16;
+/// Characters of a tag.
+pub const TAG_CHARS_MAX: usize = 64;
+/// The importance of the most important entries; the least is 0.
+pub const IMPORTANCE_MAX: i64 = 10;
+/// The importance of an entry of which nothing is said.
+pub const IMPORTANCE: i64 = 5;
+/// Entries of one memory: a recall looks at each.
+pub const MEMORY_ENTRIES_MAX: usize = 100_000;
+/// Entries that a recall gives where it names no `limit`: as many as are read at a glance.
+pub const RECALL_ROWS: usize = 10;
+/// The score of a perfect entry, and the most of each of its terms.
+pub const SCORE_MAX: u64 = 1_000;
+/// The time in which an entry becomes half as recent where a world names no other: an hour.
+pub const MEMORY_HALF_LIFE_MS: i64 = 3_600_000;
 /// Bytes of the JSON of one storage value.
 pub const STORAGE_VALUE_BYTES_MAX: usize = 64 * 1024;
 /// Characters of a client's action id.
@@ -179,6 +197,11 @@ const _: () = {
     assert!(CONTENT_BYTES_MAX as u64 * PARTS_PER_BYTE_WRITTEN < WORK_PER_RUN * PARTS_PER_WORK);
     assert!(CODE_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(STORAGE_VALUE_BYTES_MAX <= CONTENT_BYTES_MAX);
+    assert!(MEMO_BYTES_MAX <= STORAGE_VALUE_BYTES_MAX);
+    assert!(IMPORTANCE <= IMPORTANCE_MAX && IMPORTANCE_MAX <= u8::MAX as i64);
+    // A recall of the largest memory fits into an action.
+    assert!(MEMORY_ENTRIES_MAX as u64 * 2 * PARTS_PER_ROW < WORK_PER_RUN * PARTS_PER_WORK);
+    assert!(RECALL_ROWS <= QUERY_ROWS_MAX);
     assert!(CONTENT_BYTES_MAX < LINE_BYTES_MAX);
     assert!(CONTENT_BYTES_MAX <= WORLD_FILES_BYTES_MAX);
     assert!(WORLD_FILES_BYTES_MAX < BATCH_BYTES_MAX);

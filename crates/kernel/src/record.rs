@@ -345,6 +345,20 @@ pub enum Effect {
         /// How much, at least 1.
         amount: i64,
     },
+    /// An entry is added to a memory, under its next number and with the time of the record.
+    Remember {
+        /// The artifact that is the memory.
+        memory: Handle,
+        /// The entry.
+        memo: Arc<Memo>,
+    },
+    /// Entries of a memory are forgotten.
+    Forget {
+        /// The artifact that is the memory.
+        memory: Handle,
+        /// Which entry; none is all.
+        entry: Option<u64>,
+    },
     /// Verdicts of a contract were used again, or are kept to be.
     Verdicts {
         /// The contract.
@@ -380,6 +394,19 @@ words! {
         /// The scrip of the one who asks.
         Balance = "balance",
     }
+}
+
+/// The entry of a memory as it was remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memo {
+    /// The text.
+    pub text: String,
+    /// How important it is, 0 to [`limits::IMPORTANCE_MAX`].
+    pub importance: u8,
+    /// Words by which it is found.
+    pub tags: Vec<String>,
+    /// The entry in whose place it stands.
+    pub supersedes: Option<u64>,
 }
 
 /// A verdict that is kept, with what it cost.
@@ -633,6 +660,8 @@ impl Effect {
             | Self::Sleep { .. }
             | Self::Mandate { .. }
             | Self::Draw { .. }
+            | Self::Remember { .. }
+            | Self::Forget { .. }
             | Self::Verdicts { .. }
             | Self::Mint { .. }
             | Self::Use(_)

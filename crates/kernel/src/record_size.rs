@@ -6,7 +6,7 @@
 use crate::{
     json::Json,
     record::{
-        Cause, Change, Charge, Creation, Effect, Event, Filter, KeptVerdict, Outcome, Record, Shared,
+        Cause, Change, Charge, Creation, Effect, Event, Filter, KeptVerdict, Memo, Outcome, Record, Shared,
         Thought, Until,
     },
     refusal::{About, Refusal},
@@ -61,7 +61,9 @@ impl Effect {
             | Self::Delete { .. }
             | Self::Mandate { .. }
             | Self::Draw { .. }
+            | Self::Forget { .. }
             | Self::Mint { .. } => 0,
+            Self::Remember { memo, .. } => memo.bytes_max(),
             Self::Create(creation) => creation.bytes_max(),
             Self::Change { change, .. } => change.bytes_max(),
             Self::Store { key, value, .. } => text(key) + maybe(value.as_ref(), json),
@@ -69,6 +71,12 @@ impl Effect {
             Self::Sleep { until, .. } => until.iter().map(Until::bytes_max).sum(),
         };
         EFFECT + words
+    }
+}
+
+impl Memo {
+    fn bytes_max(&self) -> usize {
+        2 * NUMBER + text(&self.text) + self.tags.iter().map(|tag| text(tag)).sum::<usize>()
     }
 }
 

@@ -124,6 +124,8 @@ pub struct Rules {
     pub execution: Execution,
     /// The behaviour of a loop that lacks a resource.
     pub on_exhaustion: OnExhaustion,
+    /// The time in which an entry of a memory becomes half as recent, in milliseconds, at least 1.
+    pub memory_half_life_ms: i64,
 }
 
 impl Rules {
@@ -151,6 +153,9 @@ impl Rules {
         let (Execution::Tick { ms } | Execution::Autonomous { pace_ms: ms }) = self.execution;
         if ms < limits::STEP_MS_MIN {
             return Err(("execution", "agents step at most once a millisecond"));
+        }
+        if self.memory_half_life_ms < 1 {
+            return Err(("memory", "an entry becomes half as recent after a millisecond at the earliest"));
         }
         if matches!(self.renewal, Renewal::Tick { ms } if ms < 1) {
             return Err(("renewal", "what was used comes back after a millisecond at the earliest"));
@@ -205,6 +210,7 @@ impl Rules {
             mint_authorities: Vec::new(),
             execution: Execution::Tick { ms: 60_000 },
             on_exhaustion: OnExhaustion::Block,
+            memory_half_life_ms: limits::MEMORY_HALF_LIFE_MS,
         }
     }
 

@@ -11,7 +11,8 @@ use crate::{
     contract::Native,
     limits,
     mandate::{Mandate, MandateKey},
-    record::{Change, Creation, Effect, Handle, KeptVerdict, Shared, Terms, Until, Use},
+    memory::{self, Memory, memo_bytes},
+    record::{Change, Creation, Effect, Handle, KeptVerdict, Memo, Shared, Terms, Until, Use},
     refusal::{Code, Refusal},
     rules::{ResourceId, ResourceKind, Rules},
     time::Time,
@@ -167,6 +168,8 @@ pub(crate) fn apply<S: State>(state: &mut S, effect: &Effect) -> Result<(), Guar
         Effect::Mandate { from, to, resource, terms } => {
             mandate(state, (*from, *to, *resource), terms.as_ref())
         }
+        Effect::Remember { memory, memo } => remember(state, *memory, memo),
+        Effect::Forget { memory, entry } => forget(state, *memory, *entry),
         Effect::Verdicts { contract, hits, kept } => verdicts(state, *contract, *hits, kept),
         Effect::Draw { from, to, resource, amount } => draw(state, (*from, *to, *resource), *amount),
         Effect::Mint { by, to, amount } => mint(state, *by, *to, *amount),
@@ -421,6 +424,7 @@ fn create<S: State>(state: &mut S, new: &Creation) -> Result<(), Guard> {
         changed_hands: false,
         stored: 0,
         storage_bytes: 0,
+        memory: None,
         field_bytes: 0,
         deleted: false,
     };
@@ -696,5 +700,41 @@ fn store<S: State>(
         Some(value) => artifact.storage.insert(key.into(), value.clone()),
         None => artifact.storage.remove(key),
     };
+    Ok(())
+}
+
+/// The artifact of a memory.
+fn memory_of<S: State>(state: &S, handle: Handle) -> Result<&Artifact, Guard> {
+    let artifact = live(state, handle)?;
+    if *artifact.kind == *memory::KIND {
+        return Ok(artifact);
+    }
+    Err(Guard::Broken(format!("`{}` is no memory", artifact.id)))
+}
+
+fn remember<S: State>(state: &mut S, handle: Handle, memo: &Arc<Memo>) -> Result<(), Guard> {
+    let (artifact, now) = (memory_of(state, handle)?, state.now());
+    let owner = artifact.owner;
+    let empty = Arc::default();
+    artifact.memory.as_ref().unwrap_or(&empty).check(memo).map_err(Guard::Broken)?;
+    occupy(state, owner, memo_bytes(memo))?;
+    Arc::make_mut(live_mut(state, handle)?.memory.get_or_insert_default()).add(memo, now);
+    Ok(())
+}
+
+fn forget<S: State>(state: &mut S, handle: Handle, entry: Option<u64>) -> Result<(), Guard> {
+    let artifact = memory_of(state, handle)?;
+    let owner = artifact.owner;
+    let Some(mut memory) = artifact.memory.as_deref().map(Memory::clone) else {
+        return Err(Guard::Broken("there is nothing to forget".into()));
+    };
+    let before = memory.bytes();
+    match entry {
+        None => memory.clear(),
+        Some(entry) if memory.get(entry).is_some() => memory.remove(entry),
+        Some(entry) => return Err(Guard::Broken(format!("there is no entry {entry}"))),
+    }
+    occupy(state, owner, memory.bytes() - before)?;
+    live_mut(state, handle)?.memory = Some(Arc::new(memory));
     Ok(())
 }

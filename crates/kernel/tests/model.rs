@@ -18,6 +18,8 @@ mod generate;
 mod interpret;
 #[path = "model/naive.rs"]
 mod naive;
+#[path = "model/naive_memory.rs"]
+mod naive_memory;
 #[path = "model/naive_mandates.rs"]
 mod naive_mandates;
 #[path = "model/naive_ops.rs"]
@@ -130,7 +132,7 @@ fn comparable(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(comparable).collect(),
         Value::Object(map) => {
-            let kept = map.iter().filter(|(key, _)| *key != "reason" && *key != "time_until");
+            let kept = map.iter().filter(|(key, _)| !["reason", "time_until", "time"].contains(&key.as_str()));
             kept.map(|(key, value)| (key.clone(), comparable(value))).collect()
         }
         other => other.clone(),

@@ -31,6 +31,8 @@ mod interfaces;
 mod loops;
 #[path = "table/mandates.rs"]
 mod mandates;
+#[path = "table/memory.rs"]
+mod memory;
 #[path = "table/mint.rs"]
 mod mint;
 #[path = "table/money.rs"]

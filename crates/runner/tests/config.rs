@@ -77,6 +77,17 @@ fn unknown_names_are_refused_with_the_nearest() {
             "[[artifacts]]\nid = 'handbook_a'\nowner = 'bob'",
             "ids that begin with `handbook_` are reserved | w.toml:2",
         ),
+        ("[[agents]]\nid = 'a'\ncode_file = 'mind.py'\nmemory = 'yes'", "`memory` must be true or false"),
+        (
+            "[[agents]]\nid = 'a'\ncode_file = 'mind.py'\nmemory = true\nmemory_artifact = 'a'",
+            "give `memory` or `memory_artifact`, not both | w.toml:4",
+        ),
+        (
+            "[[artifacts]]\nid = 'a_memory'\nowner = 'a'\n[[agents]]\nid = 'a'\ncode_file = 'mind.py'\nmemory = true",
+            "the id `a_memory` stands twice",
+        ),
+        ("[memory]\nhalf_life = '0s'", "`half_life` must be a duration of at least 1ms"),
+        ("[memory]\nhalflife = '1h'", "did you mean `half_life`?"),
         ("[[agents]]\nid = 'a'\ncode_file = 'mind.py'\naccess_contract = 'law'", "`law` | w.toml:4"),
         ("[[agents]]\nid = 'a'\ncode_file = 'mind.py'\n[agents.resources]\ngold = 4", "gold | w.toml:5"),
     ]);
@@ -297,6 +308,26 @@ fn the_institutions_of_a_world_are_read_where_they_stand() {
     let error = Live::found(read(text, &[]).expect("it is read"), Journal::in_memory);
     let error = error.expect_err("its schema would not be checked").to_string();
     assert!(error.contains("the word `pattern` is not checked here"), "{error}");
+}
+
+#[test]
+fn an_agent_may_begin_with_a_memory_of_its_own() {
+    let text = "[resources.disk]\nkind = 'allocatable'\ntotal = '10 MB'\n[memory]\nhalf_life = '30m'\n\
+                [[agents]]\nid = 'a'\ncode_file = 'mind.py'\nmemory = true\n\
+                [[agents]]\nid = 'b'\ncount = 2\ncode_file = 'mind.py'\nmemory = true\n\
+                [[agents]]\nid = 'c'\ncode_file = 'mind.py'";
+    let file = read(text, &[]).expect("the file is fine");
+    assert_eq!(file.founding.rules.memory_half_life_ms, 1_800_000);
+    let of = |id: &str| file.founding.founders.iter().find(|founder| founder.id == id);
+    for (agent, memory) in [("a", Some("a_memory")), ("b_001", Some("b_001_memory")), ("b_002", Some("b_002_memory")), ("c", None)] {
+        assert_eq!(of(agent).expect("an agent").memory_artifact.as_deref(), memory, "{agent}");
+        let Some(memory) = memory.and_then(of) else { continue };
+        assert_eq!((memory.kind.as_str(), memory.owner.as_deref()), ("memory", Some(agent)));
+        assert_eq!(memory.access_contract.as_deref(), Some("genesis_contract_private"));
+        assert!(memory.resources.is_empty() && !memory.has_standing);
+    }
+    assert!(of("c_memory").is_none());
+    Live::found(file, Journal::in_memory).expect("the world can be founded");
 }
 
 #[test]

@@ -563,6 +563,8 @@ words! {
         Reputation = "reputation",
         /// The customers of an artifact.
         Customers = "customers",
+        /// The best entries of a memory.
+        Recall = "recall",
     }
 }
 

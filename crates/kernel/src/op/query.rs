@@ -157,6 +157,14 @@ pub const QUERIES: &[QuerySpec] = &[
         fields: &["artifact!", "amount", "limit"],
         schema: || list_of(object(&[("id", string()), ("highest_price", integer())])),
     },
+    QuerySpec {
+        what: What::Recall,
+        answer: "the best entries of a memory, by default the caller's own: [{`entry`, `time`, `text`, `importance`, `tags`, `score`, `why`}], at most `limit` (default 10), best first. \
+                 Its contract is asked for `read`. A `text` ranks by its words and leaves nothing out; `since` is an entry's number or an instant; superseded entries come only with the tag `superseded`; \
+                 with the tag `pinned` and no `text` all come in order",
+        fields: &["artifact", "text", "limit", "since", "tags"],
+        schema: || list_of(entry()),
+    },
 ];
 
 impl QuerySpec {
@@ -289,6 +297,24 @@ fn mandate() -> Value {
         ("used", integer()),
         ("left", integer()),
     ])
+}
+
+fn entry() -> Value {
+    let why = object(&[("words", integer()), ("recency", integer()), ("importance", integer())]);
+    let mut schema = object(&[
+        ("entry", integer()),
+        ("time", string()),
+        ("text", string()),
+        ("importance", integer()),
+        ("tags", list_of(string())),
+        ("score", integer()),
+        ("why", why),
+    ]);
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.insert("supersedes".into(), integer());
+        properties.insert("superseded_by".into(), integer());
+    }
+    schema
 }
 
 fn service() -> Value {

@@ -19,6 +19,7 @@ mod delete;
 mod frame;
 mod quote;
 mod host;
+mod memory;
 mod ops;
 mod query;
 mod sight;
@@ -403,7 +404,7 @@ impl<'w> Transaction<'w> {
         let called = if by_code { 0 } else { limits::PARTS_PER_CALL };
         let asks = asks.and_then(|()| self.look(actor, called));
         let asks = asks.and_then(|()| self.begin_quote(actor, &op));
-        let asks = asks.and_then(|asked| self.asks(asked.as_deref().unwrap_or(&op)));
+        let asks = asks.and_then(|asked| self.asks(actor, asked.as_deref().unwrap_or(&op)));
         match asks {
             Ok(mut asks) => {
                 asks.reverse();

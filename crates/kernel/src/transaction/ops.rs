@@ -53,6 +53,8 @@ impl Transaction<'_> {
             Op::TransferOwnership(op) => self.transfer_ownership(actor, op),
             Op::SetContract(op) => self.set_contract(actor, op),
             Op::Store(op) => self.store(actor, op),
+            Op::Remember(op) => self.remember(actor, op),
+            Op::Forget(op) => self.forget(actor, op),
             Op::Sleep(op) => self.sleep(actor, op),
             Op::Mint(op) => self.mint(actor, op),
         };

@@ -12,7 +12,7 @@ use crate::{
     event::EventRow,
     id::Handle,
     limits,
-    op::{Natural, Op, Permission, Query, What},
+    op::{Op, Permission, Query, Since, What},
     refusal::{Code, Refusal},
     resource::ResourceKind,
     rules::Authority,
@@ -80,6 +80,7 @@ impl Transaction<'_> {
             What::Mandates => self.mandates(actor, query),
             What::Reputation => self.reputation(actor, query),
             What::Customers => self.customers(actor, query),
+            What::Recall => self.recall(actor, query),
             What::Permission | What::Quote => Ok(Value::Null),
         }
     }
@@ -137,7 +138,7 @@ impl Transaction<'_> {
     }
 
     /// How many rows the caller may have, and whether asking for all of them is fine.
-    fn rows(&self, actor: Actor, query: &Query) -> Result<usize, Refusal> {
+    pub(super) fn rows(&self, actor: Actor, query: &Query) -> Result<usize, Refusal> {
         let most = if actor.me.is_some() { limits::QUERY_ROWS_MAX } else { usize::MAX };
         let asked = query.limit.map(|limit| usize::try_from(limit.0).unwrap_or(usize::MAX));
         match asked {
@@ -337,7 +338,14 @@ impl Transaction<'_> {
         if limit > most {
             return Err(too_many("`limit`", limit, most));
         }
-        let since = query.since.map(Natural::as_u64);
+        let since = match query.since {
+            None => None,
+            Some(Since::Number(number)) => Some(number.unsigned_abs()),
+            Some(Since::Instant(_)) => {
+                let refusal = Refusal::invalid("`since` of \"events\" is the sequence number of a record");
+                return Err(refusal.hint("name the `seq` of the last event that you know"));
+            }
+        };
         let of = match &query.of {
             Some(id) => Some(self.target(id)?),
             None => None,

@@ -307,6 +307,10 @@ impl Transaction<'_> {
                 let value = op.value.0.as_ref().map_or(0, |value| value.0.size_bytes());
                 written(op.key.0.len() + value)
             }
+            Op::Remember(op) => {
+                let tags = op.tags.iter().flat_map(|tags| tags.0.iter().map(|tag| tag.len()));
+                written(op.text.0.len() + tags.sum::<usize>())
+            }
             Op::Invoke(op) => rows(op.gifts().len()),
             Op::Sleep(op) => rows(op.any.as_ref().map_or(0, |any| any.0.len())),
             Op::Delete(_) => rows(self.draft.world().rules().resources.len()),
@@ -318,6 +322,7 @@ impl Transaction<'_> {
             | Op::TransferOwnership(_)
             | Op::SetContract(_)
             | Op::Mint(_)
+            | Op::Forget(_)
             | Op::Query(_) => 0,
         }
     }

@@ -165,6 +165,9 @@ impl World {
         if numbers.into_iter().any(beyond) || self.action_ids.keys().any(|number| *number >= accounts) {
             return Err("it names an account that is not there".into());
         }
+        if !self.artifacts.iter().filter_map(|artifact| artifact.memory.as_ref()).all(|memory| memory.is_sound()) {
+            return Err("it has a memory that is not as it says".into());
+        }
         if self.verdicts.handles().any(|handle| handle.0 >= artifacts) {
             return Err("it keeps a verdict about nothing".into());
         }
@@ -248,7 +251,8 @@ impl World {
             measured.measure();
             let stored: i64 =
                 artifact.storage.iter().map(|(key, value)| crate::artifact::stored_bytes(key, value)).sum();
-            if measured.size() != artifact.size() || stored != artifact.storage_bytes {
+            let sound = artifact.memory.as_ref().is_none_or(|memory| memory.is_sound());
+            if measured.size() != artifact.size() || stored != artifact.storage_bytes || !sound {
                 return Err(format!("`{}` is not as large as it says", artifact.id()));
             }
             let row = owner_account(artifact).and_then(|number| used.get_mut(number as usize));

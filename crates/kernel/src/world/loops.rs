@@ -302,7 +302,9 @@ impl World {
                     self.disk_changed(*artifact, &mut told);
                     self.unpause(*artifact);
                 }
-                Effect::Store { artifact, .. } => self.disk_changed(*artifact, &mut told),
+                Effect::Store { artifact: changed, .. }
+                | Effect::Remember { memory: changed, .. }
+                | Effect::Forget { memory: changed, .. } => self.disk_changed(*changed, &mut told),
                 Effect::Delete { artifact, heir } => {
                     self.disk_changed(*artifact, &mut told);
                     if let Some(heir) = heir {

@@ -17,6 +17,8 @@ use oikos_kernel::{
 };
 use serde_json::Value;
 
+use super::naive_memory::Entry;
+
 /// A refusal: its code, and the numbers where it has some.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fail {
@@ -51,6 +53,10 @@ pub(crate) struct Art {
     pub(crate) version: i64,
     pub(crate) deleted: bool,
     pub(crate) storage: BTreeMap<String, Value>,
+    /// The artifact that is its memory, and its own entries, with the number of the last one that there was.
+    pub(crate) memory: Option<String>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) last_entry: i64,
     pub(crate) scrip: i64,
     /// By resource: rate, balance or quota.
     pub(crate) limits: Vec<i64>,
@@ -70,7 +76,8 @@ impl Art {
         };
         let stored: usize = self.storage.iter().map(|(key, value)| key.len() + value.to_string().len()).sum();
         let words = self.id.len() + self.kind.len() + self.code.as_ref().map_or(0, String::len);
-        i64::try_from(16 * rows + words + content + stored).unwrap()
+        let remembered: usize = self.entries.iter().map(Entry::size).sum();
+        i64::try_from(16 * rows + words + content + stored + remembered).unwrap()
     }
 }
 
@@ -194,6 +201,7 @@ impl Model {
             art.contract = founder.access_contract.clone().unwrap_or_else(|| default.id().into());
             art.price = founder.price;
             art.has_loop = founder.has_loop;
+            art.memory.clone_from(&founder.memory_artifact);
             art.standing = founder.has_standing || founder.has_loop;
             art.pays_itself = founder.pays.map_or(founder.has_loop, |pays| pays == Pays::Itself);
             art.scrip = founder.scrip;
@@ -471,6 +479,9 @@ fn blank(id: &str, owner: &str, resources: usize) -> Art {
         version: 1,
         deleted: false,
         storage: BTreeMap::new(),
+        memory: None,
+        entries: Vec::new(),
+        last_entry: 0,
         scrip: 0,
         limits: vec![0; resources],
         uses: vec![Vec::new(); resources],

@@ -138,7 +138,7 @@ impl Model {
         }
         if result.is_err() {
             self.state = saved;
-        } else if name == "query" {
+        } else if name == "query" && text(fields, "what") != "recall" {
             // A question changes nothing, however it was answered.
             self.state = saved;
         } else {
@@ -176,7 +176,7 @@ impl Model {
         if !actor.in_code {
             self.look(&actor.payer, limits::PARTS_PER_CALL)?;
         }
-        for (action, target) in self.asks(name, fields)? {
+        for (action, target) in self.asks(actor, name, fields)? {
             self.ask(actor, action, &target)?;
         }
         self.perform(actor, name, fields)
@@ -188,9 +188,10 @@ impl Model {
 
     fn tell_of(&mut self, actor: &Actor, name: &str, fields: &Fields, result: &Value) {
         let given = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
-        let artifact = given("artifact");
+        let artifact = given("artifact").or_else(|| result["artifact"].as_str().map(str::to_owned));
         let detail = match name {
-            "write" | "delete" | "transfer" | "transfer_ownership" | "run" => None,
+            "forget" if result["forgotten"] == 0 => return,
+            "write" | "delete" | "transfer" | "transfer_ownership" | "run" | "remember" | "forget" => None,
             "edit" => given("field"),
             "set_contract" => given("contract"),
             "invoke" if !actor.decides => given("method").or_else(|| Some("run".into())),
@@ -213,7 +214,7 @@ impl Model {
         }
     }
 
-    fn asks(&self, name: &str, fields: &Fields) -> Result<Vec<(&'static str, String)>, Fail> {
+    fn asks(&self, actor: &Actor, name: &str, fields: &Fields) -> Result<Vec<(&'static str, String)>, Fail> {
         let id = text(fields, "artifact").to_owned();
         let action = match name {
             "read" => "read",
@@ -222,6 +223,10 @@ impl Model {
                 Some(art) if art.deleted => return fail("already_exists"),
                 Some(_) => "write",
             },
+            "remember" | "forget" => return Ok(vec![("write", self.memory_meant(actor, fields)?)]),
+            "query" if text(fields, "what") == "recall" => {
+                return Ok(vec![("read", self.memory_meant(actor, fields)?)]);
+            }
             "edit" | "set_contract" => "write",
             "delete" => "delete",
             "invoke" => "invoke",
@@ -387,6 +392,8 @@ impl Model {
                 self.store(&actor.me, text(fields, "key"), &fields["value"])?;
                 Ok(Value::Null)
             }
+            "remember" => self.remember(actor, fields),
+            "forget" => self.forget(actor, fields),
             "query" => self.query(actor, fields),
             other => panic!("the model doesn't know {other}"),
         }
@@ -533,6 +540,8 @@ impl Model {
         let art = self.get_mut(id);
         art.deleted = true;
         art.storage.clear();
+        art.entries.clear();
+        art.memory = None;
         art.content = Value::Null;
         art.code = None;
         let freed = before - self.get(id).size();
@@ -643,6 +652,7 @@ impl Model {
                 let sum: i128 = self.state.arts.values().map(|art| i128::from(art.scrip)).sum();
                 Ok(i64::try_from(sum).unwrap().into())
             }
+            "recall" => self.recall(actor, fields),
             "price" => Ok(self.live(text(fields, "artifact"))?.price.into()),
             "capacity" => {
                 holder(self)?;

@@ -2,7 +2,7 @@
 //! the outcome of each line with the line's own words.
 //!
 //! ```text
-//! rules: mint ID, missing deny, renewal tick 60s, balances own, run 100, action 200, measured  # optional, as the next two
+//! rules: mint ID, missing deny, renewal tick 60s, balances own, run 100, action 200, measured, half-life 1h  # optional, as the next two
 //! resources: disk allocatable, actions renewable 60s, budget depletable
 //! costs: transfer actions 1
 //! invoke: cpu 50                                    # the most that an invocation takes where it says nothing
@@ -105,6 +105,7 @@ impl Setup {
                 ["measured"] => self.rules.cpu_meter = CpuMeter::Measured,
                 ["mint", id] => self.rules.mint_authorities.push((*id).into()),
                 ["policy"] => self.rules.authority = Authority::Policy,
+                ["half-life", time] => self.rules.memory_half_life_ms = parse_duration_ms(time).unwrap(),
                 ["skip"] => self.rules.on_exhaustion = OnExhaustion::Skip,
                 ["autonomous", pace] => {
                     let pace_ms = parse_duration_ms(pace).unwrap();
@@ -177,6 +178,7 @@ impl Setup {
                 }
                 "price" => founder.price = pair[1].parse().unwrap(),
                 "pays" => founder.pays = Some(if pair[1] == "self" { Pays::Itself } else { Pays::Caller }),
+                "remembers" => founder.memory_artifact = Some(pair[1].into()),
                 "contract" => founder.access_contract = Some(pair[1].into()),
                 "content" => {
                     founder.content =

@@ -25,6 +25,8 @@ const LEAST: &str = r#"
     transfer_ownership {"artifact": "a", "to": "b"}
     set_contract {"artifact": "a", "contract": "b"}
     store {"key": "k", "value": 1}
+    remember {"text": "a"}
+    forget {}
     sleep {}
     mint {"to": "a", "amount": 1}
     query {"what": "supply"}
@@ -114,6 +116,27 @@ const TABLE: &str = r#"
     write.price: -1 | 2.5 | "3" | true | 9223372036854775808 -> invalid_argument
     query.since: null | 0 | 7 -> ok
     query.since: -1 | 0.5 | "7" -> invalid_argument
+    query.since: "2026-01-01T00:00:00Z" -> ok
+    query.since: "yesterday" | [] | true -> invalid_argument
+    query.tags: null | [] | ["pinned", "bob"] | ["superseded"] -> ok
+    query.tags: "pinned" | [5] | [""] | ["a", "a"] -> invalid_argument
+    query.tags: @list:17 -> limit_exceeded
+    remember.text: "a" | @text:4096 -> ok
+    remember.text: null | "" | 5 | ["a"] | {} -> invalid_argument
+    remember.text: @text:4097 -> limit_exceeded
+    remember.artifact: null | "a" -> ok
+    remember.artifact: "" | "a b" | 5 -> invalid_argument
+    remember.importance: null | 0 | 10 -> ok
+    remember.importance: -1 | 11 | 5.0 | "5" | true | 266 -> invalid_argument
+    remember.tags: null | [] | ["pinned", "bob"] -> ok
+    remember.tags: "pinned" | [5] | [""] | ["a", "a"] -> invalid_argument
+    remember.tags: @list:17 -> limit_exceeded
+    remember.supersedes: null | 1 | 9223372036854775807 -> ok
+    remember.supersedes: 0 | -1 | 1.5 | "1" -> invalid_argument
+    forget.entry: null | 1 -> ok
+    forget.entry: 0 | -1 | "all" | [] -> invalid_argument
+    forget.artifact: null | "a" -> ok
+    forget.artifact: "" | "a b" | 5 -> invalid_argument
     query.limit: null | 0 | 100 -> ok
     query.limit: -1 | 0.5 | "7" -> invalid_argument
     query.sample: null | 0 | 3 -> ok

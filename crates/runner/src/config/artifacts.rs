@@ -15,7 +15,7 @@ use oikos_kernel::{
     refusal::Refusal,
     rules::{Authority, Rules},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Files, file,
@@ -57,7 +57,12 @@ pub(super) fn read(
         let section = Reader::new(parts.document, "agents", node)?;
         let count = section.integer("count", 1)?;
         let placed = one(parts, "agents", node, files, shares, count.unwrap_or(1))?;
+        let remembers = section.flag("memory")?.unwrap_or(false);
+        let first = agents.len();
         expand(parts.document, placed, count, &mut agents)?;
+        for agent in agents.iter_mut().skip(first).filter(|_| remembers) {
+            artifacts.push(memory_of(parts, &section, agent)?);
+        }
     }
     check_ids(parts.document, library, artifacts.iter().chain(&agents))?;
     check_references(parts.document, library, &artifacts, &agents)?;
@@ -74,6 +79,27 @@ pub(super) fn read(
         founder
     });
     Ok(founders.collect())
+}
+
+/// The memory of an agent that is to have one: an artifact of its own, which only itself may use.
+fn memory_of(parts: &Parts<'_>, section: &Reader<'_>, agent: &mut Placed) -> Read<Placed> {
+    let span = section.node("memory").map_or_else(|| agent.span.clone(), |node| node.span.clone());
+    if agent.founder.memory_artifact.is_some() {
+        return Err(parts.document.error(&span, "give `memory` or `memory_artifact`, not both"));
+    }
+    let id = format!("{}_memory", agent.founder.id);
+    if let Err(error) = Id::parse(&id) {
+        return Err(parts.document.error(&agent.span, error.0));
+    }
+    agent.founder.memory_artifact = Some(id.clone());
+    let mut memory = Founder::new(&id);
+    memory.kind = "memory".into();
+    memory.owner = Some(agent.founder.id.clone());
+    memory.access_contract = Some(Native::Private.id().into());
+    if parts.rules.authority == Authority::Policy {
+        memory.policy = json!({ "allow_read": [], "allow_write": [], "allow_invoke": [], "read_price": 0 }).into();
+    }
+    Ok(Placed { founder: memory, span, references: Vec::new() })
 }
 
 /// Refuses more agents than a world file may have.

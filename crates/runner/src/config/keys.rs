@@ -57,7 +57,7 @@ const ARTIFACT_KEYS: [Key; 18] = [
     key("resources", "table of amounts", "{}", "rates, balances and quotas it starts with; needs standing"),
 ];
 
-const AGENT_KEYS: [Key; 18] = [
+const AGENT_KEYS: [Key; 19] = [
     key("id", "id", "required", "its id; with `count` the beginning of it"),
     key(
         "count",
@@ -87,6 +87,12 @@ const AGENT_KEYS: [Key; 18] = [
         "`allow_read`, `allow_write`, `allow_invoke`, `read_price`, `invoke_price`: docs/policy.md",
     ),
     key("memory_artifact", "id", "none", "the artifact that is its memory"),
+    key(
+        "memory",
+        "boolean",
+        "false",
+        "whether it begins with a memory of its own, `NAME_memory`, which it owns and only it may use",
+    ),
     key("depends_on", "array of ids", "[]", "artifacts that it builds on"),
     key("metadata", "table", "{}", "free-form"),
     key("scrip", "integer", "`[scrip] start`", "scrip it starts with"),
@@ -204,6 +210,17 @@ pub(super) const SECTIONS: &[Section] = &[
             "\"public\"",
             "whether agents may see what others have and use, or only their own: with `own` sealed bids are sealed; with \
              `public` the size of a bid can be inferred from balances",
+        )],
+    },
+    Section {
+        name: "memory",
+        doc: "Memories: artifacts of the kind `memory`, with entries that are remembered, recalled and forgotten.",
+        open: false,
+        keys: &[key(
+            "half_life",
+            "duration",
+            "\"1h\"",
+            "the time in which an entry becomes half as recent, which a recall weighs beside its words and importance",
         )],
     },
     Section {
@@ -336,6 +353,7 @@ pub(super) const TOP: &[&str] = &[
     "execution",
     "permissions",
     "privacy",
+    "memory",
     "scrip",
     "resources",
     "costs",

@@ -312,6 +312,8 @@ fn build(
     permissions(&section("permissions")?, &mut rules)?;
     let balances = [("public", Privacy::Public), ("own", Privacy::Own)];
     rules.privacy = section("privacy")?.word("balances", &balances)?.unwrap_or(Privacy::Public);
+    let half_life = section("memory")?.duration_ms("half_life", 1)?;
+    rules.memory_half_life_ms = half_life.unwrap_or(limits::MEMORY_HALF_LIFE_MS);
     let mut shares = resources(&section("resources")?, &plan, &mut rules)?;
     costs(&section("costs")?, &mut rules)?;
     per_invoke(&section("execution")?, &mut rules)?;
