@@ -209,10 +209,6 @@ impl Artifact {
         self.field_bytes
     }
 
-    /// How many entries it has.
-    pub(crate) fn entries(&self) -> usize {
-        self.memory.as_ref().map_or(0, |memory| memory.len())
-    }
 
     /// The metadata that a query shows; `name` gives the id of a handle.
     pub(crate) fn metadata(&self, name: impl Fn(Handle) -> Value, size: i64) -> Value {

@@ -19,7 +19,7 @@ pub mod op_kind; // the kinds of ops
 
 // The stored types.
 pub mod refusal; // why something was refused
-pub mod mind; // kinds of minds
+pub mod mind; // minds, as contents say them
 pub mod event; // events and their types
 pub mod rules; // the rules that a world file fixed
 pub mod record; // the records of the journal

@@ -47,6 +47,20 @@ pub const RECALL_ROWS: usize = 10;
 pub const SCORE_MAX: u64 = 1_000;
 /// The time in which an entry becomes half as recent where a world names no other: an hour.
 pub const MEMORY_HALF_LIFE_MS: i64 = 3_600_000;
+/// The most tokens of an answer of a language model where its mind names no other: an action, with its reasons.
+pub const OUTPUT_TOKENS: i64 = 600;
+/// The most that a mind may name: as much as models write at once.
+pub const OUTPUT_TOKENS_MAX: i64 = 100_000;
+/// The highest temperature that providers know.
+pub const TEMPERATURE_MAX: f64 = 2.0;
+/// Entries of its memory that are before a language model where its mind names no other number.
+pub const RECALL: i64 = 8;
+/// The most that a mind may name.
+pub const RECALL_MAX: i64 = 100;
+/// Bytes of the name of a model, with its provider.
+pub const MODEL_BYTES_MAX: usize = 256;
+/// The time between the observation of a language model and its act where a world names no other, in milliseconds.
+pub const THINK_TIME_MS: i64 = 2_000;
 /// Bytes of the JSON of one storage value.
 pub const STORAGE_VALUE_BYTES_MAX: usize = 64 * 1024;
 /// Characters of a client's action id.
@@ -197,6 +211,8 @@ const _: () = {
     assert!(CONTENT_BYTES_MAX as u64 * PARTS_PER_BYTE_WRITTEN < WORK_PER_RUN * PARTS_PER_WORK);
     assert!(CODE_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(STORAGE_VALUE_BYTES_MAX <= CONTENT_BYTES_MAX);
+    assert!(OUTPUT_TOKENS <= OUTPUT_TOKENS_MAX && RECALL <= RECALL_MAX);
+    assert!(MODEL_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(MEMO_BYTES_MAX <= STORAGE_VALUE_BYTES_MAX);
     assert!(IMPORTANCE <= IMPORTANCE_MAX && IMPORTANCE_MAX <= u8::MAX as i64);
     // A recall of the largest memory fits into an action.

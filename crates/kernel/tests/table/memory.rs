@@ -261,13 +261,13 @@ fn entries_take_the_disk_of_the_memorys_owner() {
         bob remember {"text": "0123456789", "artifact": "m", "tags": ["abcd"]} -> ok
         # Sixteen for the entry and for the tag, and their letters; on the owner's disk, whoever adds it.
         alice query {"what": "artifact", "artifact": "m"} -> ok ~{"size": 69}
-        alice query {"what": "capacity", "resource": "disk", "amount": 190} -> ok ~{"has": false, "capacity": 184}
+        alice query {"what": "capacity", "resource": "disk", "amount": 190} -> ok ~{"has": false, "capacity": 188}
         bob query {"what": "capacity", "resource": "disk", "amount": 1} -> ok ~{"capacity": 159}
-        bob remember {"text": "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789", "artifact": "m"} -> quota_exceeded 191/184
+        bob remember {"text": "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789", "artifact": "m"} -> quota_exceeded 191/188
         # It moves with ownership, if there is room for it.
         alice transfer_ownership {"artifact": "m", "to": "poor"} -> quota_exceeded 69/3
         alice transfer_ownership {"artifact": "m", "to": "bob"} -> ok
-        alice query {"what": "capacity", "resource": "disk", "amount": 1} -> ok ~{"capacity": 253}
+        alice query {"what": "capacity", "resource": "disk", "amount": 1} -> ok ~{"capacity": 257}
         bob query {"what": "capacity", "resource": "disk", "amount": 1} -> ok ~{"capacity": 90}
         # What is forgotten is free again.
         bob forget {"artifact": "m"} -> ok

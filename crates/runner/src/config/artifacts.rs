@@ -10,6 +10,7 @@ use oikos_kernel::{
     founding::Founder,
     id::{Id, reserved_prefix},
     limits,
+    mind::MindKind,
     op::{FieldType, Policy},
     record::Pays,
     refusal::Refusal,
@@ -18,7 +19,7 @@ use oikos_kernel::{
 use serde_json::{Value, json};
 
 use super::{
-    Files, file,
+    Files, file, minds,
     reader::{Read, Reader, amount},
     split::Shares,
     tree::{Document, Node, Table, Tree},
@@ -190,11 +191,11 @@ fn one(
     founder.memory_artifact = section.id("memory_artifact")?;
     founder.depends_on = section.ids("depends_on")?;
     if is_agent {
-        mind(&section)?;
+        founder.content = minds::content(parts, &section, founder.content, files)?;
         founder.has_loop = true;
         founder.has_standing = true;
         founder.scrip = section.integer("scrip", 0)?.unwrap_or(parts.scrip_start);
-        if founder.code.is_none() {
+        if founder.code.is_none() && MindKind::of(founder.content.value()) == Ok(MindKind::Script) {
             let error = parts.document.error(&id_span, format!("agent `{id}` has no code"));
             return Err(error.help("give `code_file` with a function step(observation)"));
         }
@@ -207,16 +208,6 @@ fn one(
     founder.resources = named_resources(parts, &section, shares, count)?;
     let references = references(&section, &founder);
     Ok(Placed { founder, span: id_span, references })
-}
-
-fn mind(section: &Reader<'_>) -> Read<()> {
-    let minds = [("script", true), ("llm", false), ("tape", false), ("external", false)];
-    if section.word("mind", &minds)? == Some(false) {
-        let span = section.node("mind").map_or(0..0, |node| node.span.clone());
-        let error = section.document.error(&span, "this version has only the `script` mind");
-        return Err(error.help("use mind = \"script\""));
-    }
-    Ok(())
 }
 
 fn check_standing(section: &Reader<'_>, founder: &Founder, id_span: &Range<usize>) -> Read<()> {
@@ -270,7 +261,7 @@ fn named_resources(
     Ok(resources)
 }
 
-fn text_or_file(section: &Reader<'_>, key: &str, file_key: &str, files: Files<'_>) -> Read<Option<String>> {
+pub(super) fn text_or_file(section: &Reader<'_>, key: &str, file_key: &str, files: Files<'_>) -> Read<Option<String>> {
     match (section.text(key)?, section.node(file_key)) {
         (Some(_), Some(node)) => {
             Err(section.document.error(&node.span, format!("give `{key}` or `{file_key}`, not both")))
@@ -280,7 +271,7 @@ fn text_or_file(section: &Reader<'_>, key: &str, file_key: &str, files: Files<'_
     }
 }
 
-fn read_file(section: &Reader<'_>, key: &str, files: Files<'_>) -> Read<Option<String>> {
+pub(super) fn read_file(section: &Reader<'_>, key: &str, files: Files<'_>) -> Read<Option<String>> {
     let (Some(name), Some(node)) = (section.text(key)?, section.node(key)) else { return Ok(None) };
     file::check_name(name).and_then(|()| files(name)).map(Some).map_err(|problem| {
         let error = section.document.error(&node.span, format!("`{name}` can't be read: {problem}"));

@@ -57,7 +57,7 @@ const ARTIFACT_KEYS: [Key; 18] = [
     key("resources", "table of amounts", "{}", "rates, balances and quotas it starts with; needs standing"),
 ];
 
-const AGENT_KEYS: [Key; 19] = [
+const AGENT_KEYS: [Key; 26] = [
     key("id", "id", "required", "its id; with `count` the beginning of it"),
     key(
         "count",
@@ -65,7 +65,20 @@ const AGENT_KEYS: [Key; 19] = [
         "none",
         "so many agents: `trader` becomes `trader_001` … `trader_100`, three digits or more",
     ),
-    key("mind", "\"script\"", "\"script\"", "what decides for it: the `step(observation)` of its code"),
+    key(
+        "mind",
+        "\"script\", \"llm\" or \"external\"",
+        "\"script\"",
+        "what decides for it: the `step(observation)` of its code, a language model or a client. This and the seven \
+         keys that follow are written into its content, as `mind`",
+    ),
+    key("model", "string", "`[llm] model`", "its language model, as `PROVIDER::MODEL`"),
+    key("prompt", "string", "none", "the words that say who it is"),
+    key("prompt_file", "path", "none", "a file with its prompt"),
+    key("temperature", "number", "the provider's", "0 to 2"),
+    key("max_output_tokens", "integer", "600", "the most tokens of an answer"),
+    key("recall", "integer", "8", "how many entries of its memory are before it"),
+    key("template_file", "path", "none", "a file with the template of its prompts, in MiniJinja"),
     key("owner", "id", "itself", "the principal that owns it"),
     key("kind", "string", "\"agent\"", "a word for what it is"),
     key("code", "string", "none", "its Python code"),
@@ -213,6 +226,20 @@ pub(super) const SECTIONS: &[Section] = &[
         )],
     },
     Section {
+        name: "llm",
+        doc: "Language models.",
+        open: false,
+        keys: &[
+            key("model", "string", "none", "the model of agents that name none, as `PROVIDER::MODEL`"),
+            key(
+                "think_time",
+                "duration",
+                "\"2s\"",
+                "the time between an observation and the act that follows from it, for agents that name none",
+            ),
+        ],
+    },
+    Section {
         name: "memory",
         doc: "Memories: artifacts of the kind `memory`, with entries that are remembered, recalled and forgotten.",
         open: false,
@@ -353,6 +380,7 @@ pub(super) const TOP: &[&str] = &[
     "execution",
     "permissions",
     "privacy",
+    "llm",
     "memory",
     "scrip",
     "resources",

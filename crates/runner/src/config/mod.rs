@@ -7,6 +7,7 @@ mod artifacts;
 mod file;
 mod institutions;
 mod keys;
+mod minds;
 mod reader;
 mod source;
 mod split;
@@ -21,6 +22,7 @@ use oikos_kernel::{
     founding::{Founder, Founding},
     json::text_bytes,
     limits,
+    mind::check_model,
     op::OpKind,
     rules::{
         Authority, CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind,
@@ -312,6 +314,12 @@ fn build(
     permissions(&section("permissions")?, &mut rules)?;
     let balances = [("public", Privacy::Public), ("own", Privacy::Own)];
     rules.privacy = section("privacy")?.word("balances", &balances)?.unwrap_or(Privacy::Public);
+    let llm = section("llm")?;
+    if let (Some(model), Some(node)) = (llm.text("model")?, llm.node("model")) {
+        check_model(model).map_err(|problem| document.error(&node.span, format!("`model` {problem}")))?;
+        rules.llm_model = Some(model.to_owned());
+    }
+    rules.think_time_ms = llm.duration_ms("think_time", 1)?.unwrap_or(limits::THINK_TIME_MS);
     let half_life = section("memory")?.duration_ms("half_life", 1)?;
     rules.memory_half_life_ms = half_life.unwrap_or(limits::MEMORY_HALF_LIFE_MS);
     let mut shares = resources(&section("resources")?, &plan, &mut rules)?;
