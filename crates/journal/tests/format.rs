@@ -13,8 +13,8 @@ use oikos_kernel::{
     id::Handle,
     op::OpKind,
     record::{
-        Bound, Cause, Change, Charge, Creation, Effect, FORMAT, KeptVerdict, KeyPart, Memo, Outcome, Pays, Record,
-        Shared, Spending, Terms, Thought, Until, Use, Why, Woke, WorkStep,
+        Bound, Cause, Change, Charge, Creation, Effect, FORMAT, KeptVerdict, KeyPart, Memo, Outcome, Pays,
+        Record, Shared, Spending, Terms, Thought, Until, Use, Why, Woke, WorkStep,
     },
     refusal::{Code, Lack, Refusal},
     rules::{

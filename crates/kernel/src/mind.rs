@@ -163,8 +163,8 @@ impl Mind {
     pub fn check(content: &Value, model: Option<&str>) -> Result<Self, Refusal> {
         let mind = Self::of(content, model)?;
         match mind.kind() {
-            MindKind::Script => Ok(mind),
-            kind @ (MindKind::Llm | MindKind::External) => {
+            MindKind::Script | MindKind::External => Ok(mind),
+            kind @ MindKind::Llm => {
                 let sentence = format!("`content`: this version has no `{}` minds", kind.as_str());
                 Err(Refusal::new(Code::Unsupported, sentence).hint("an agent's own `step` decides for it"))
             }
@@ -177,7 +177,8 @@ impl LlmMind {
         let model = match text(fields, "model")?.or(model) {
             Some(model) => model.to_owned(),
             None => {
-                let refusal = Refusal::invalid("`content`: `mind.model` is missing, and the world names none");
+                let refusal =
+                    Refusal::invalid("`content`: `mind.model` is missing, and the world names none");
                 return Err(refusal.hint("name one as `PROVIDER::MODEL`"));
             }
         };
@@ -253,7 +254,8 @@ fn natural(fields: &Map<String, Value>, key: &str, least: i64, most: i64) -> Res
 }
 
 fn temperature(fields: &Map<String, Value>) -> Result<Option<f64>, Refusal> {
-    let fits = |value: &Value| value.as_f64().filter(|number| (0.0..=limits::TEMPERATURE_MAX).contains(number));
+    let fits =
+        |value: &Value| value.as_f64().filter(|number| (0.0..=limits::TEMPERATURE_MAX).contains(number));
     let expected = format!("a number from 0 to {}", limits::TEMPERATURE_MAX);
     let given = given(fields, "temperature");
     given.map(|value| fits(value).ok_or_else(|| wrong("temperature", &expected, value))).transpose()
@@ -280,7 +282,8 @@ pub fn schema() -> Value {
     };
     let kind = |kind: MindKind| json!({ "const": kind.as_str() });
     let string = || nullable(json!({ "type": "string" }));
-    let integer = |least: i64, most: i64| nullable(json!({ "type": "integer", "minimum": least, "maximum": most }));
+    let integer =
+        |least: i64, most: i64| nullable(json!({ "type": "integer", "minimum": least, "maximum": most }));
     json!({ "oneOf": [
         { "type": "object", "additionalProperties": false, "required": ["kind"],
           "properties": { "kind": kind(MindKind::Script) } },

@@ -34,8 +34,8 @@ pub(crate) struct AutonomousScheduler {
     asked_on: AskedOn,
 }
 
-/// The world on which each agent was asked that has not answered.
-pub(crate) type AskedOn = HashMap<Handle, World>;
+/// The world on which each agent was asked that has not answered, and when.
+pub(crate) type AskedOn = HashMap<Handle, (World, Time)>;
 
 impl AutonomousScheduler {
     pub(crate) fn new(asked_on: AskedOn, sequencer: &mut Sequencer) -> Self {
@@ -169,7 +169,9 @@ impl AutonomousScheduler {
             match next {
                 Some(Next::Turn(_, agent)) => turn(sequencer, agent, beside)?,
                 Some(Next::Due(_, artifact)) => sequencer.run_due(artifact)?,
-                Some(Next::Undecided(..)) if sequencer.clock() == ClockKind::Virtual => return Ok(Came::Open),
+                Some(Next::Undecided(..)) if sequencer.clock() == ClockKind::Virtual => {
+                    return Ok(Came::Open);
+                }
                 Some(Next::Undecided(_, agent) | Next::Decided(_, agent)) => {
                     sequencer.close_turn(agent)?;
                 }

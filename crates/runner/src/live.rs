@@ -471,9 +471,9 @@ pub fn state(journal: &Journal) -> Result<Past, RunError> {
     let mut began = world.tick().filter(|tick| tick.seq == world.seq()).map(|_| world.clone());
     let mut asked_on = AskedOn::default();
     journal.records_after(at, |record| {
-        // On the world as it was before: a record that asks changes nothing that its agent sees, but the time.
+        // As it was before: the record itself ends the wait that its agent is told of.
         if let Cause::Ask { agent, .. } = record.cause {
-            asked_on.insert(agent, world.clone());
+            asked_on.insert(agent, (world.clone(), record.time));
         }
         world.apply(&record).map_err(|error| JournalError::Corrupt {
             place: format!("record {}", error.seq),

@@ -63,7 +63,7 @@ pub(crate) enum Came {
 
 /// The time to think of an agent whose mind is a client; `None` for any other.
 pub(crate) fn think_ms(world: &World, agent: Handle) -> Option<i64> {
-    match Mind::of(world.get(agent)?.content().value(), None) {
+    match Mind::of(world.get(agent)?.content(), None) {
         Ok(Mind::External { think_time_ms }) => Some(think_time_ms),
         Ok(Mind::Script | Mind::Llm(_)) | Err(_) => None,
     }
@@ -151,9 +151,9 @@ impl OpenTurns {
         let mut waiting: Vec<&OpenTurn> = self.turns.values().filter(|turn| !turn.is_decided()).collect();
         let seed = world.rules().seed;
         waiting.sort_by_key(|turn| (turn.due, tie(seed, turn.due, turn.agent()), turn.agent()));
-        let told = waiting.iter().map(|turn| {
-            json!({ "as": world.name(turn.agent()), "observation": turn.observation })
-        });
+        let told = waiting
+            .iter()
+            .map(|turn| json!({ "as": world.name(turn.agent()), "observation": turn.observation }));
         told.collect()
     }
 }
@@ -184,14 +184,13 @@ impl Sequencer {
         agent: Handle,
         turn: u64,
         think_ms: i64,
-        asked_on: Option<&World>,
+        asked_on: Option<&(World, Time)>,
     ) -> Result<(), RunError> {
         match asked_on.filter(|_| self.clock() == ClockKind::Virtual) {
-            Some(world) => {
-                let now = world.now();
-                let (effect, due) = self.effect(now, think_ms)?;
-                let asked = Asked::of(world, agent, turn, now);
-                self.open_turns_mut().open(OpenTurn::new(world, asked, now, effect, due));
+            Some((world, now)) => {
+                let (effect, due) = self.effect(*now, think_ms)?;
+                let asked = Asked::of(world, agent, turn, *now);
+                self.open_turns_mut().open(OpenTurn::new(world, asked, *now, effect, due));
                 Ok(())
             }
             None => self.open_turn(agent, turn, think_ms),

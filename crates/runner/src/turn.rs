@@ -5,8 +5,8 @@ use oikos_agents::{Decision, Mind, decide};
 use oikos_kernel::{
     json::Json,
     limits,
-    record::{Cause, Charge, Event, Handle, Outcome, Spending, Thought, Woke},
     receipt::Receipt,
+    record::{Cause, Charge, Event, Handle, Outcome, Spending, Thought, Woke},
     refusal::{Code, Refusal},
     rules::ResourceId,
     seed::derive,

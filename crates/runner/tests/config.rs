@@ -319,7 +319,12 @@ fn an_agent_may_begin_with_a_memory_of_its_own() {
     let file = read(text, &[]).expect("the file is fine");
     assert_eq!(file.founding.rules.memory_half_life_ms, 1_800_000);
     let of = |id: &str| file.founding.founders.iter().find(|founder| founder.id == id);
-    for (agent, memory) in [("a", Some("a_memory")), ("b_001", Some("b_001_memory")), ("b_002", Some("b_002_memory")), ("c", None)] {
+    for (agent, memory) in [
+        ("a", Some("a_memory")),
+        ("b_001", Some("b_001_memory")),
+        ("b_002", Some("b_002_memory")),
+        ("c", None),
+    ] {
         assert_eq!(of(agent).expect("an agent").memory_artifact.as_deref(), memory, "{agent}");
         let Some(memory) = memory.and_then(of) else { continue };
         assert_eq!((memory.kind.as_str(), memory.owner.as_deref()), ("memory", Some(agent)));

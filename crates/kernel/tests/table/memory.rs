@@ -361,12 +361,8 @@ fn both_together_know_what_they_knew() {
 fn a_fork_and_an_earlier_world_remember_what_was_known_then() {
     let mut toy = check(&format!("{TRADERS}\n"));
     let (records, before) = (toy.journal.len(), toy.world.clone());
-    let mut fork = Toy {
-        world: before.clone(),
-        now: toy.now,
-        journal: toy.journal.clone(),
-        reserved: Vec::new(),
-    };
+    let mut fork =
+        Toy { world: before.clone(), now: toy.now, journal: toy.journal.clone(), reserved: Vec::new() };
     for action in [
         json!({ "op": "remember", "text": "the spring is dry too", "supersedes": 1 }),
         json!({ "op": "forget", "entry": 2 }),

@@ -175,6 +175,12 @@ pub(super) const SECTIONS: &[Section] = &[
                 "\"1s\"",
                 "for the autonomous scheduler: from one step to the next, unless the agent sleeps",
             ),
+            key(
+                "external_timeout",
+                "duration",
+                "\"60s\"",
+                "on the wall clock, how long the turn of an agent waits whose mind is a client; then it passes",
+            ),
             key("step_reserve", "duration", "\"1ms\"", "CPU that an agent must have before it thinks"),
             key(
                 "cpu_per_work",

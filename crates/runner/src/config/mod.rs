@@ -86,6 +86,8 @@ pub struct Plan {
     pub isolation: Isolation,
     /// How many run code at once, if it is not one for each core; it changes nothing in the world.
     pub workers: Option<usize>,
+    /// On the wall clock, how long the turn of an agent waits whose mind is a client, in milliseconds.
+    pub external_timeout_ms: i64,
 }
 
 /// Where code runs.
@@ -364,7 +366,8 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
         rules.step_reserve_us = us;
     }
     work(section, rules)?;
-    Ok(Plan { name, lasts, tick_ms, clock, isolation, workers })
+    let external_timeout_ms = section.duration_ms("external_timeout", 1)?.unwrap_or(60_000);
+    Ok(Plan { name, lasts, tick_ms, clock, isolation, workers, external_timeout_ms })
 }
 
 fn workers(section: &Reader<'_>) -> Read<Option<usize>> {
