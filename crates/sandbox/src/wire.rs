@@ -4,7 +4,7 @@
 //! against the limits that the sandbox itself keeps.
 
 use std::{
-    io::{Error, ErrorKind, Read, Write},
+    io::{Error, ErrorKind, Read as _, Write as _},
     os::unix::net::UnixStream,
     path::PathBuf,
     sync::Arc,
@@ -17,6 +17,8 @@ use oikos_kernel::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
+
+use crate::lookout::Lookout;
 
 /// The version of these messages; one that differs is refused.
 pub(crate) const PROTOCOL: u32 = 2;
@@ -99,13 +101,14 @@ pub(crate) enum Tell {
 #[derive(Debug)]
 pub(crate) struct Link {
     stream: UnixStream,
+    lookout: Lookout,
     out: Vec<u8>,
     come: Vec<u8>,
 }
 
 impl Link {
     pub(crate) fn new(stream: UnixStream) -> Self {
-        Self { stream, out: Vec::new(), come: Vec::new() }
+        Self { stream, lookout: Lookout::new(), out: Vec::new(), come: Vec::new() }
     }
 
     pub(crate) fn stream(&self) -> &UnixStream {
@@ -152,7 +155,9 @@ impl Link {
             if come.len() < room {
                 come.resize(room, 0);
             }
-            let read = match self.stream.read(come.get_mut(had..).unwrap_or_default()) {
+            let free = come.get_mut(had..).unwrap_or_default();
+            let looked = if had == 0 { self.lookout.read(&self.stream, free) } else { None };
+            let read = match looked.unwrap_or_else(|| self.stream.read(free)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 read => read?,
             };
