@@ -51,7 +51,7 @@ fn found(text: &str, db: Option<&Path>) -> Live {
 }
 
 fn ask(live: &mut Live, request: &Value) -> Value {
-    let line = respond(live, request.to_string().as_bytes(), &Stop::new()).expect("no fault");
+    let line = respond(live, request.to_string().as_bytes(), &Stop::default()).expect("no fault");
     serde_json::from_str(&line).expect("JSON")
 }
 
