@@ -102,13 +102,19 @@ pub enum Cause {
         turn: u64,
         /// The end of a sleep or a pause that the observation named.
         woke: Option<Woke>,
+        /// The hash of the request that was sent; none where the mind is no language model.
+        request: Option<[u8; 32]>,
+        /// The most that the thought may take of the agent, each resource once: nobody can use it meanwhile.
+        holds: Vec<Hold>,
     },
-    /// An agent's turn came, and it had not the CPU to think.
+    /// An agent's turn came, and it had not what a thought takes.
     Short {
         /// The agent.
         agent: Handle,
         /// As that of a step.
         turn: u64,
+        /// The resource that it lacks, and how much it needs; none is CPU.
+        lack: Option<Hold>,
     },
     /// The world was taken over to another runtime of code, which runs it from here on.
     Runtime {
@@ -124,6 +130,15 @@ pub enum Cause {
     },
 }
 
+/// An amount of a resource that is set aside, or would have to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Of what.
+    pub resource: ResourceId,
+    /// How much, in base units, at least 1.
+    pub amount: i64,
+}
+
 /// The outcome of one act of thinking.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Thought {
@@ -133,10 +148,20 @@ pub struct Thought {
     pub charges: Vec<Charge>,
     /// The lines it printed and logged.
     pub output: String,
+    /// The reasons that it gave, at most [`limits::THINK_BYTES_MAX`]; empty where it gave none, as code does.
+    pub think: String,
     /// Whether the mind failed: it raised, or returned what is no action.
     pub failed: bool,
     /// The end of a sleep or a pause that the observation named.
     pub woke: Option<Woke>,
+}
+
+impl Thought {
+    /// The part of the reasons of a thought that is kept.
+    #[must_use]
+    pub fn kept(think: &str) -> String {
+        think.get(..think.floor_char_boundary(limits::THINK_BYTES_MAX)).unwrap_or_default().into()
+    }
 }
 
 /// How an action ended.

@@ -564,7 +564,7 @@ fn delete<S: State>(state: &mut S, handle: Handle, heir: Option<Handle>) -> Resu
     let passes = |kind: ResourceKind| heir.is_some() && kind == ResourceKind::Allocatable;
     let stays = still_held(state, handle).into_iter().any(|held| match held {
         Held::Resource { resource, .. } => !passes(state.rules().kind(resource)),
-        Held::Contract { .. } | Held::Scrip { .. } | Held::Owned { .. } => true,
+        Held::Contract { .. } | Held::Scrip { .. } | Held::Owned { .. } | Held::SetAside { .. } => true,
     });
     if stays || account.is_some_and(|number| holds_rate(state, number)) {
         return Err(Guard::Broken(format!("artifact number {} still holds something", handle.0)));
@@ -630,6 +630,8 @@ pub(crate) enum Held {
     Scrip { amount: i64 },
     /// It has a balance or a quota.
     Resource { resource: ResourceId, amount: i64 },
+    /// Some of a balance is set aside for its thought under way.
+    SetAside { resource: ResourceId, amount: i64 },
 }
 
 /// All that keeps an artifact from being deleted. A rate does not: it lapses. Nor does a stranger who put
@@ -655,6 +657,10 @@ pub(crate) fn still_held<S: State>(state: &S, handle: Handle) -> Vec<Held> {
             ResourceKind::Renewable { .. } | ResourceKind::Metered => 0,
         };
         all.extend((amount > 0).then_some(Held::Resource { resource, amount }));
+        let asked = state.cell(number, resource).map_or(0, |cell| cell.asked);
+        if rule.kind == ResourceKind::Depletable && asked > 0 {
+            all.push(Held::SetAside { resource, amount: asked });
+        }
     }
     all
 }

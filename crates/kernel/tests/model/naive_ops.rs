@@ -516,7 +516,10 @@ impl Model {
                 ResourceKind::Allocatable => self.get(id).limits[resource] > 0,
                 ResourceKind::Renewable { .. } | ResourceKind::Metered => false,
             });
-        if governs || (standing && (owns || (holds && heir.is_none()))) {
+        let thinks = all
+            .clone()
+            .any(|resource| self.kind(resource) == ResourceKind::Depletable && self.get(id).asked[resource] > 0);
+        if governs || (standing && (owns || thinks || (holds && heir.is_none()))) {
             self.look(&actor.payer, self.state.arts.len() as u64 * limits::PARTS_PER_ROW)?;
             return fail("invalid_argument");
         }
@@ -542,6 +545,7 @@ impl Model {
         art.storage.clear();
         art.entries.clear();
         art.memory = None;
+        art.asked.fill(0);
         art.content = Value::Null;
         art.code = None;
         let freed = before - self.get(id).size();

@@ -366,6 +366,8 @@ fn a_fork_and_an_earlier_world_remember_what_was_known_then() {
         now: toy.now,
         journal: toy.journal.clone(),
         reserved: Vec::new(),
+        thinks: String::new(),
+        used: Vec::new(),
     };
     for action in [
         json!({ "op": "remember", "text": "the spring is dry too", "supersedes": 1 }),
@@ -383,7 +385,8 @@ fn a_fork_and_an_earlier_world_remember_what_was_known_then() {
     let image = World::from_image(&before.to_image()).unwrap();
     assert_eq!(image.digest(), before.digest());
     for world in [rewound, image, before] {
-        let then = Toy { world, now: toy.now, journal: Vec::new(), reserved: Vec::new() };
+        let (now, journal, reserved) = (toy.now, Vec::new(), Vec::new());
+        let then = Toy { world, now, journal, reserved, thinks: String::new(), used: Vec::new() };
         let seen = observe(&then, r#"{"what": "recall", "artifact": "sage_memory"}"#).outcome.result();
         assert_eq!(texts(&seen), [OLGA, SPRING]);
     }
