@@ -361,7 +361,7 @@ impl Model {
     }
 
     /// Sets the most that a thought may take aside; says whether all of it was there.
-    pub(crate) fn ask(&mut self, who: &str, most: &[(usize, i64)]) -> bool {
+    pub(crate) fn set_aside(&mut self, who: &str, most: &[(usize, i64)]) -> bool {
         self.charges.clear();
         let limited = |resource: usize| {
             matches!(self.kind(resource), ResourceKind::Renewable { .. } | ResourceKind::Depletable)
@@ -378,7 +378,7 @@ impl Model {
     }
 
     /// A thought has ended: so much of what was set aside is used, and the rest is free.
-    pub(crate) fn answer(&mut self, who: &str, used: &[(usize, i64)]) {
+    pub(crate) fn answered(&mut self, who: &str, used: &[(usize, i64)]) {
         let (now, resources) = (self.now, self.rules.resources.len());
         self.get_mut(who).asked = vec![0; resources];
         for (resource, amount) in used {
