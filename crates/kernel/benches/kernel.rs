@@ -181,7 +181,19 @@ mod cheap {
 mod contracts {
     use super::*;
 
+    /// How many reads an action of many has.
+    const MANY: usize = 100;
+
     fn read_under(bencher: Bencher<'_, '_>, contract: &str) {
+        reads_under(bencher, contract, &json!({ "op": "read", "artifact": "x" }));
+    }
+
+    fn many_under(bencher: Bencher<'_, '_>, contract: &str) {
+        let reads = vec![json!({ "op": "read", "artifact": "x" }); MANY];
+        reads_under(bencher.counter(ItemsCount::new(MANY)), contract, &json!(reads));
+    }
+
+    fn reads_under(bencher: Bencher<'_, '_>, contract: &str, reads: &Value) {
         let mut world = world(1_000, false, plain());
         let (actor, now) = (world.lookup("p1").unwrap(), world.now());
         for value in [
@@ -192,7 +204,7 @@ mod contracts {
             let action = Action::parse(value).unwrap_or_else(|error| panic!("{error}"));
             act(&mut world, actor, action, Value::Null, now);
         }
-        let action = Action::parse(json!({ "op": "read", "artifact": "x" })).unwrap();
+        let action = Action::parse(reads.clone()).unwrap();
         bencher
             .with_inputs(|| action.clone())
             .bench_local_values(|action| act(&mut world, actor, action, Value::Null, now));
@@ -213,6 +225,25 @@ mod contracts {
     #[divan::bench]
     fn read_cached(bencher: Bencher<'_, '_>) {
         read_under(bencher, "k");
+    }
+
+    /// Reads of one action, so that what an action costs by itself is no part of it.
+    #[divan::bench]
+    fn many_native(bencher: Bencher<'_, '_>) {
+        many_under(bencher, "genesis_contract_freeware");
+    }
+
+    /// The same with a verdict that is used again.
+    #[divan::bench]
+    fn many_cached(bencher: Bencher<'_, '_>) {
+        many_under(bencher, "k");
+    }
+
+    /// As many ops that ask nobody.
+    #[divan::bench]
+    fn many_without(bencher: Bencher<'_, '_>) {
+        let noops = vec![json!({ "op": "noop" }); MANY];
+        reads_under(bencher.counter(ItemsCount::new(MANY)), "genesis_contract_freeware", &json!(noops));
     }
 }
 

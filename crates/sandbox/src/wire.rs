@@ -4,10 +4,11 @@
 //! against the limits that the sandbox itself keeps.
 
 use std::{
-    io::{Error, ErrorKind, Read, Write},
+    io::{Error, ErrorKind, Read as _, Write as _},
     os::unix::net::UnixStream,
     path::PathBuf,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use oikos_kernel::{
@@ -32,6 +33,13 @@ const KEPT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Bytes of the length before a message.
 const HEAD: usize = 4;
+
+/// How long an end looks out for a message before it lets the system wake it: about as long as two wake-ups take,
+/// which is many times as long as little code runs.
+const LOOK_OUT: Duration = Duration::from_micros(60);
+
+/// How many times in a row an end that looked out in vain goes to sleep at once, at most.
+const SLEEPS_MAX: u32 = 255;
 
 /// The first message to a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,13 +107,14 @@ pub(crate) enum Tell {
 #[derive(Debug)]
 pub(crate) struct Link {
     stream: UnixStream,
+    lookout: Lookout,
     out: Vec<u8>,
     come: Vec<u8>,
 }
 
 impl Link {
     pub(crate) fn new(stream: UnixStream) -> Self {
-        Self { stream, out: Vec::new(), come: Vec::new() }
+        Self { stream, lookout: Lookout::new(), out: Vec::new(), come: Vec::new() }
     }
 
     pub(crate) fn stream(&self) -> &UnixStream {
@@ -152,7 +161,9 @@ impl Link {
             if come.len() < room {
                 come.resize(room, 0);
             }
-            let read = match self.stream.read(come.get_mut(had..).unwrap_or_default()) {
+            let free = come.get_mut(had..).unwrap_or_default();
+            let looked = if had == 0 { self.lookout.read(&self.stream, free) } else { None };
+            let read = match looked.unwrap_or_else(|| self.stream.read(free)) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 read => read?,
             };
@@ -184,6 +195,51 @@ impl Link {
             self.come = come;
         }
         Ok(Some(message))
+    }
+}
+
+/// Looks out for the other end's answer before it sleeps, where a core is free for the other end meanwhile. An end
+/// that looked out in vain sleeps twice as often before it looks out again, so that a busy machine loses little.
+#[derive(Debug)]
+struct Lookout {
+    alone: bool,
+    /// How often to sleep at once before the next look.
+    sleeps: u32,
+    /// How often it slept after the last look that was in vain.
+    vain: u32,
+}
+
+impl Lookout {
+    fn new() -> Self {
+        let alone = std::thread::available_parallelism().map_or(true, |cores| cores.get() == 1);
+        Self { alone, sleeps: 0, vain: 0 }
+    }
+
+    /// Takes in what comes while it looks out; nothing, if it is better to sleep.
+    fn read(&mut self, stream: &UnixStream, room: &mut [u8]) -> Option<Result<usize, Error>> {
+        if self.alone {
+            return None;
+        }
+        if self.sleeps > 0 {
+            self.sleeps -= 1;
+            return None;
+        }
+        let begun = Instant::now();
+        loop {
+            match rustix::net::recv(stream, &mut *room, rustix::net::RecvFlags::DONTWAIT) {
+                Err(rustix::io::Errno::WOULDBLOCK) => {}
+                read => {
+                    self.vain = 0;
+                    return Some(read.map(|(read, _)| read).map_err(Error::from));
+                }
+            }
+            if begun.elapsed() > LOOK_OUT {
+                self.vain = (self.vain * 2 + 1).min(SLEEPS_MAX);
+                self.sleeps = self.vain;
+                return None;
+            }
+            std::hint::spin_loop();
+        }
     }
 }
 
