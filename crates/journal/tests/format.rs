@@ -13,8 +13,8 @@ use oikos_kernel::{
     id::Handle,
     op::OpKind,
     record::{
-        Bound, Cause, Change, Charge, Creation, Effect, FORMAT, Hold, KeptVerdict, KeyPart, Memo, Outcome, Pays, Record,
-        Shared, Spending, Terms, Thought, Until, Use, Why, Woke, WorkStep,
+        Bound, Cause, Change, Charge, Creation, Effect, FORMAT, Hold, KeptVerdict, KeyPart, Memo, Outcome,
+        Pays, Record, Shared, Spending, Terms, Thought, Until, Use, Why, Woke, WorkStep,
     },
     refusal::{Code, Lack, Refusal},
     rules::{
@@ -189,14 +189,22 @@ fn golden() -> Vec<Record> {
             Vec::new(),
             Outcome::Refused(Box::new(refusal(bob))),
         ),
-        (Cause::Ask {
+        (
+            Cause::Ask {
                 agent: ann,
                 turn: 11,
                 woke: Some(Woke::Time),
                 request: Some([8; 32]),
                 holds: vec![Hold { resource: ResourceId(4), amount: 900 }],
-            }, Vec::new(), Outcome::Nothing),
-        (Cause::Short { agent: bob, turn: 12, lack: Some(Hold { resource: ResourceId(4), amount: 900 }) }, Vec::new(), Outcome::Nothing),
+            },
+            Vec::new(),
+            Outcome::Nothing,
+        ),
+        (
+            Cause::Short { agent: bob, turn: 12, lack: Some(Hold { resource: ResourceId(4), amount: 900 }) },
+            Vec::new(),
+            Outcome::Nothing,
+        ),
         (Cause::Runtime { name: "toy 2".into() }, Vec::new(), Outcome::Nothing),
         (
             Cause::Due { artifact: tool, output: "resolved".into() },

@@ -378,8 +378,9 @@ mod memories {
     use super::*;
 
     const WORDS: [&str; 24] = [
-        "bread", "price", "market", "bob", "alice", "shop", "debt", "paid", "late", "offer", "iron", "nails", "baker",
-        "smith", "well", "mill", "road", "north", "winter", "harvest", "trust", "broken", "contract", "auction",
+        "bread", "price", "market", "bob", "alice", "shop", "debt", "paid", "late", "offer", "iron", "nails",
+        "baker", "smith", "well", "mill", "road", "north", "winter", "harvest", "trust", "broken",
+        "contract", "auction",
     ];
 
     /// A world in which `p1` has a memory of so many entries of a dozen words.

@@ -209,7 +209,6 @@ impl Artifact {
         self.field_bytes
     }
 
-
     /// The metadata that a query shows; `name` gives the id of a handle.
     pub(crate) fn metadata(&self, name: impl Fn(Handle) -> Value, size: i64) -> Value {
         let mut shown = json!({

@@ -177,7 +177,8 @@ impl LlmMind {
         let model = match text(fields, "model")?.or(model) {
             Some(model) => model.to_owned(),
             None => {
-                let refusal = Refusal::invalid("`content`: `mind.model` is missing, and the world names none");
+                let refusal =
+                    Refusal::invalid("`content`: `mind.model` is missing, and the world names none");
                 return Err(refusal.hint("name one as `PROVIDER::MODEL`"));
             }
         };
@@ -253,7 +254,8 @@ fn natural(fields: &Map<String, Value>, key: &str, least: i64, most: i64) -> Res
 }
 
 fn temperature(fields: &Map<String, Value>) -> Result<Option<f64>, Refusal> {
-    let fits = |value: &Value| value.as_f64().filter(|number| (0.0..=limits::TEMPERATURE_MAX).contains(number));
+    let fits =
+        |value: &Value| value.as_f64().filter(|number| (0.0..=limits::TEMPERATURE_MAX).contains(number));
     let expected = format!("a number from 0 to {}", limits::TEMPERATURE_MAX);
     let given = given(fields, "temperature");
     given.map(|value| fits(value).ok_or_else(|| wrong("temperature", &expected, value))).transpose()

@@ -158,11 +158,7 @@ impl Outcome {
 
 impl Thought {
     fn bytes_max(&self) -> usize {
-        4 * NUMBER
-            + json(&self.action)
-            + self.charges.len() * CHARGE
-            + text(&self.output)
-            + text(&self.think)
+        4 * NUMBER + json(&self.action) + self.charges.len() * CHARGE + text(&self.output) + text(&self.think)
     }
 }
 
@@ -176,9 +172,7 @@ impl Cause {
                 }
                 Self::Runtime { name } => text(name),
                 Self::Due { output, .. } => text(output),
-                Self::Founding
-                | Self::Tick { .. }
-                | Self::Clock { .. } => 0,
+                Self::Founding | Self::Tick { .. } | Self::Clock { .. } => 0,
                 Self::Ask { holds, .. } => 40 + holds.len() * 2 * NUMBER,
                 Self::Short { .. } => 2 * NUMBER,
                 Self::Act { action, action_id, output, .. } => {

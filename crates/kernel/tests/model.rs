@@ -184,7 +184,8 @@ fn comparable(value: &Value) -> Value {
     match value {
         Value::Array(items) => items.iter().map(comparable).collect(),
         Value::Object(map) => {
-            let kept = map.iter().filter(|(key, _)| !["reason", "time_until", "time"].contains(&key.as_str()));
+            let kept =
+                map.iter().filter(|(key, _)| !["reason", "time_until", "time"].contains(&key.as_str()));
             kept.map(|(key, value)| (key.clone(), comparable(value))).collect()
         }
         other => other.clone(),

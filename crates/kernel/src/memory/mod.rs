@@ -59,7 +59,11 @@ impl Entry {
 
     /// Whether it has a tag; `superseded` is had by those that are.
     pub(crate) fn has(&self, tag: &str) -> bool {
-        if tag == SUPERSEDED { self.superseded_by.is_some() } else { self.memo.tags.iter().any(|own| own == tag) }
+        if tag == SUPERSEDED {
+            self.superseded_by.is_some()
+        } else {
+            self.memo.tags.iter().any(|own| own == tag)
+        }
     }
 }
 
@@ -150,7 +154,8 @@ impl Memory {
         let bytes: i64 = self.entries().map(|(_, entry)| memo_bytes(&entry.memo)).sum();
         let numbers = self.entries().all(|(number, entry)| {
             let by = entry.superseded_by.and_then(|by| self.get(by));
-            let stands = entry.superseded_by.is_none() || by.is_some_and(|by| by.memo.supersedes == Some(number));
+            let stands =
+                entry.superseded_by.is_none() || by.is_some_and(|by| by.memo.supersedes == Some(number));
             number >= 1 && number <= self.last && stands && i64::from(entry.memo.importance) <= IMPORTANCE_MAX
         });
         bytes == self.bytes && numbers

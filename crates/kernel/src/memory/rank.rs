@@ -143,7 +143,8 @@ pub(crate) fn ranked<'m>(memory: &'m Memory, asked: &Asked<'_>) -> Vec<Found<'m>
 /// The recency of an age, both in milliseconds.
 fn recency(age_ms: i64, half_life_ms: i64) -> u64 {
     let (age, half) = (age_ms.max(0).unsigned_abs(), half_life_ms.max(1).unsigned_abs());
-    let base = u32::try_from(age / half).ok().and_then(|halvings| SCORE_MAX.checked_shr(halvings)).unwrap_or(0);
+    let base =
+        u32::try_from(age / half).ok().and_then(|halvings| SCORE_MAX.checked_shr(halvings)).unwrap_or(0);
     let gone = u128::from(base) * u128::from(age % half) / (2 * u128::from(half));
     base - u64::try_from(gone).unwrap_or(base)
 }
@@ -206,9 +207,14 @@ mod tests {
 
     #[test]
     fn logarithms_and_halvings_are_exact() {
-        for (above, below, log) in
-            [(1, 1, 0), (2, 1, 1_024), (1_024, 1, 10_240), (3, 2, 599), (20_002, 1, 14_630), (20_002, 20_001, 0)]
-        {
+        for (above, below, log) in [
+            (1, 1, 0),
+            (2, 1, 1_024),
+            (1_024, 1, 10_240),
+            (3, 2, 599),
+            (20_002, 1, 14_630),
+            (20_002, 20_001, 0),
+        ] {
             assert_eq!(log2(above, below), log, "{above}/{below}");
         }
         let hour = 3_600_000;

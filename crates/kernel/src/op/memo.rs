@@ -13,10 +13,13 @@ pub struct Note(pub Arc<str>);
 
 impl Given for Note {
     fn given(name: &str, value: Value) -> Result<Self, Refusal> {
-        bounded(name, &value, limits::MEMO_BYTES_MAX)
-            .map_err(|refusal| refusal.hint("say it in fewer words, or write an artifact and remember its id"))?;
+        bounded(name, &value, limits::MEMO_BYTES_MAX).map_err(|refusal| {
+            refusal.hint("say it in fewer words, or write an artifact and remember its id")
+        })?;
         match value {
-            Value::String(text) if text.is_empty() => Err(Refusal::invalid(format!("`{name}` can't be empty"))),
+            Value::String(text) if text.is_empty() => {
+                Err(Refusal::invalid(format!("`{name}` can't be empty")))
+            }
             Value::String(text) => Ok(Self(text.into())),
             other => Err(wrong(name, "a string", &other)),
         }

@@ -42,7 +42,8 @@ impl Transaction<'_> {
         let me = self.own(actor)?;
         let linked = self.draft.artifact(me).and_then(|artifact| artifact.memory_artifact);
         let Some(linked) = linked else {
-            let sentence = format!("`{}` has no memory of its own: its `memory_artifact` is null", self.name(me));
+            let sentence =
+                format!("`{}` has no memory of its own: its `memory_artifact` is null", self.name(me));
             return Err(Refusal::invalid(sentence).hint(
                 "name one as `artifact`, or write an artifact of the kind `memory` and link it as your `memory_artifact`",
             ));
@@ -76,7 +77,8 @@ impl Transaction<'_> {
         let memory = self.memory(actor, op.artifact.as_ref())?;
         let tags = op.tags.as_ref().map_or(&[][..], |tags| &tags.0);
         if tags.iter().any(|tag| **tag == *SUPERSEDED) {
-            let sentence = format!("`tags`: `{SUPERSEDED}` is the tag of entries in whose place another stands");
+            let sentence =
+                format!("`tags`: `{SUPERSEDED}` is the tag of entries in whose place another stands");
             return Err(Refusal::invalid(sentence).hint("name the old entry as `supersedes` of the new one"));
         }
         let entries = self.entries_of(memory);
@@ -124,7 +126,8 @@ impl Transaction<'_> {
 
     fn no_entry(&self, memory: Handle, number: u64) -> Refusal {
         let sentence = format!("`{}` has no entry {number}", self.name(memory));
-        Refusal::new(Code::NotFound, sentence).hint("`query` with what = \"recall\" shows the numbers of entries")
+        Refusal::new(Code::NotFound, sentence)
+            .hint("`query` with what = \"recall\" shows the numbers of entries")
     }
 
     /// The best entries of a memory.
@@ -169,9 +172,12 @@ impl Transaction<'_> {
         let sentence = if verdict.cost > 0 {
             format!("to {action} `{target}` costs {} scrip, and a thought pays for nothing", verdict.cost)
         } else {
-            format!("the contract of `{target}` keeps account of who may {action} it, and a thought changes nothing")
+            format!(
+                "the contract of `{target}` keeps account of who may {action} it, and a thought changes nothing"
+            )
         };
-        Err(Refusal::new(Code::PermissionDenied, sentence).hint("do it as an action: return the `query`, or run it in code"))
+        Err(Refusal::new(Code::PermissionDenied, sentence)
+            .hint("do it as an action: return the `query`, or run it in code"))
     }
 }
 

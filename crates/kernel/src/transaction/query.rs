@@ -135,10 +135,8 @@ impl Transaction<'_> {
     fn history(&self, actor: Actor, query: &Query) -> Result<Value, Refusal> {
         let rows = self.rows(actor, query)?;
         let who = self.who(actor, query.of.clone())?;
-        let (is_agent, owner) = self
-            .draft
-            .artifact(who)
-            .map_or((false, who), |artifact| (artifact.has_loop, artifact.owner));
+        let (is_agent, owner) =
+            self.draft.artifact(who).map_or((false, who), |artifact| (artifact.has_loop, artifact.owner));
         if !is_agent {
             return Err(Refusal::invalid(format!("`{}` has no loop, so it takes no turns", self.name(who))));
         }

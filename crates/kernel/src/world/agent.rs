@@ -167,7 +167,9 @@ impl Agent {
     pub fn request(&self) -> Option<[u8; 32]> {
         match &self.phase {
             Phase::Thinking { request, .. } => *request,
-            Phase::Ready | Phase::Asleep { .. } | Phase::Blocked { .. } | Phase::Paused | Phase::Stopped => None,
+            Phase::Ready | Phase::Asleep { .. } | Phase::Blocked { .. } | Phase::Paused | Phase::Stopped => {
+                None
+            }
         }
     }
 
@@ -176,7 +178,9 @@ impl Agent {
     pub fn holds(&self) -> &[Hold] {
         match &self.phase {
             Phase::Thinking { holds, .. } => holds,
-            Phase::Ready | Phase::Asleep { .. } | Phase::Blocked { .. } | Phase::Paused | Phase::Stopped => &[],
+            Phase::Ready | Phase::Asleep { .. } | Phase::Blocked { .. } | Phase::Paused | Phase::Stopped => {
+                &[]
+            }
         }
     }
 

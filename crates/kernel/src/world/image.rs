@@ -165,7 +165,12 @@ impl World {
         if numbers.into_iter().any(beyond) || self.action_ids.keys().any(|number| *number >= accounts) {
             return Err("it names an account that is not there".into());
         }
-        if !self.artifacts.iter().filter_map(|artifact| artifact.memory.as_ref()).all(|memory| memory.is_sound()) {
+        if !self
+            .artifacts
+            .iter()
+            .filter_map(|artifact| artifact.memory.as_ref())
+            .all(|memory| memory.is_sound())
+        {
             return Err("it has a memory that is not as it says".into());
         }
         if self.verdicts.handles().any(|handle| handle.0 >= artifacts) {

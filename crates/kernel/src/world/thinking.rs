@@ -47,7 +47,8 @@ impl World {
         if !self.holds_of(*agent).is_empty() || asked.len() > limits::HOLDS_MAX {
             return Err("it sets something aside for a second thought, or too much".into());
         }
-        let number = self.get(*agent).filter(|artifact| !artifact.deleted).and_then(|artifact| artifact.account);
+        let number =
+            self.get(*agent).filter(|artifact| !artifact.deleted).and_then(|artifact| artifact.account);
         let number = number.ok_or("nobody thinks")?;
         for (at, hold) in asked.iter().enumerate() {
             let (kind, time) = (self.rules().kind(hold.resource), record.time);
@@ -83,10 +84,8 @@ impl World {
 
     /// Counts on the cells what the loops of a world that was read have set aside.
     pub(super) fn recount_holds(&mut self) -> Result<(), String> {
-        let all: Vec<(Handle, Hold)> = self
-            .agents()
-            .flat_map(|row| row.holds().iter().map(move |hold| (row.handle, *hold)))
-            .collect();
+        let all: Vec<(Handle, Hold)> =
+            self.agents().flat_map(|row| row.holds().iter().map(move |hold| (row.handle, *hold))).collect();
         for (agent, hold) in all {
             let account = self.get(agent).and_then(|artifact| artifact.account);
             let (kind, now) = (self.rules().kind(hold.resource), self.now());

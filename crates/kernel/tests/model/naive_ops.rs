@@ -257,7 +257,13 @@ impl Model {
         Ok(())
     }
 
-    pub(crate) fn verdict(&mut self, actor: &Actor, who: &str, action: &str, target: &str) -> Result<Value, Fail> {
+    pub(crate) fn verdict(
+        &mut self,
+        actor: &Actor,
+        who: &str,
+        action: &str,
+        target: &str,
+    ) -> Result<Value, Fail> {
         let art = self.get(target);
         let (contract, is_owner) = (art.contract.clone(), art.owner == who);
         let open = action == "read" || action == "invoke";
@@ -516,9 +522,9 @@ impl Model {
                 ResourceKind::Allocatable => self.get(id).limits[resource] > 0,
                 ResourceKind::Renewable { .. } | ResourceKind::Metered => false,
             });
-        let thinks = all
-            .clone()
-            .any(|resource| self.kind(resource) == ResourceKind::Depletable && self.get(id).asked[resource] > 0);
+        let thinks = all.clone().any(|resource| {
+            self.kind(resource) == ResourceKind::Depletable && self.get(id).asked[resource] > 0
+        });
         if governs || (standing && (owns || thinks || (holds && heir.is_none()))) {
             self.look(&actor.payer, self.state.arts.len() as u64 * limits::PARTS_PER_ROW)?;
             return fail("invalid_argument");

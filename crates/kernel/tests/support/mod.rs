@@ -60,7 +60,8 @@ impl Toy {
     /// Records what no principal submitted, and applies it.
     pub(crate) fn mark(&mut self, world: &mut World, cause: Cause, charges: Vec<Charge>) {
         let (effects, events, outcome) = (Vec::new(), Vec::new(), Outcome::Nothing);
-        let record = Record { seq: world.seq() + 1, time: self.now, cause, charges, effects, events, outcome };
+        let record =
+            Record { seq: world.seq() + 1, time: self.now, cause, charges, effects, events, outcome };
         let record = world.enact(record).unwrap_or_else(|error| panic!("{error}"));
         self.records.push(record);
     }

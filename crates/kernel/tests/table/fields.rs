@@ -500,26 +500,44 @@ fn each_setting_of_a_mind_is_read_or_refused_by_its_name() {
     assert_eq!(of(full), llm(mind));
     assert_eq!(of(r#"{"kind": "script"}"#), Ok(Mind::Script));
     assert_eq!(of(r#"{"kind": "external"}"#), Ok(Mind::External { think_time_ms: 0 }));
-    assert_eq!(of(r#"{"kind": "external", "think_time": "1m"}"#), Ok(Mind::External { think_time_ms: 60_000 }));
+    assert_eq!(
+        of(r#"{"kind": "external", "think_time": "1m"}"#),
+        Ok(Mind::External { think_time_ms: 60_000 })
+    );
     assert_eq!(Mind::of(&json!({ "mind": { "kind": "llm" } }), Some("local::x")), llm(plain));
     assert_eq!(Mind::of(&json!("text"), None), Ok(Mind::Script));
     for (mind, says) in [
         (r#"{"kind": "script", "model": "local::x"}"#, "a mind of the kind `script` has no `model`"),
         (r#"{"kind": "external", "prompt": "x"}"#, "a mind of the kind `external` has no `prompt`"),
-        (r#"{"kind": "external", "think_time": "soon"}"#, "`mind.think_time` must be a duration of at least 0ms"),
+        (
+            r#"{"kind": "external", "think_time": "soon"}"#,
+            "`mind.think_time` must be a duration of at least 0ms",
+        ),
         (r#"{"kind": "llm"}"#, "`mind.model` is missing, and the world names none"),
         (r#"{"kind": "llm", "model": "x"}"#, "`mind.model` names no provider"),
         (r#"{"kind": "llm", "model": "::x"}"#, "`mind.model` has a provider of other letters"),
         (r#"{"kind": "llm", "model": "local::"}"#, "`mind.model` names no model"),
         (r#"{"kind": "llm", "model": 5}"#, "`mind.model` must be a string"),
         (r#"{"kind": "llm", "model": "a::b", "prompt": ["x"]}"#, "`mind.prompt` must be a string"),
-        (r#"{"kind": "llm", "model": "a::b", "max_output_tokens": 0}"#, "`mind.max_output_tokens` must be an integer from 1"),
+        (
+            r#"{"kind": "llm", "model": "a::b", "max_output_tokens": 0}"#,
+            "`mind.max_output_tokens` must be an integer from 1",
+        ),
         (r#"{"kind": "llm", "model": "a::b", "max_output_tokens": 600.5}"#, "`mind.max_output_tokens`"),
-        (r#"{"kind": "llm", "model": "a::b", "temperature": 2.5}"#, "`mind.temperature` must be a number from 0 to 2"),
+        (
+            r#"{"kind": "llm", "model": "a::b", "temperature": 2.5}"#,
+            "`mind.temperature` must be a number from 0 to 2",
+        ),
         (r#"{"kind": "llm", "model": "a::b", "temperature": "hot"}"#, "`mind.temperature`"),
-        (r#"{"kind": "llm", "model": "a::b", "recall": -1}"#, "`mind.recall` must be an integer from 0 to 100"),
+        (
+            r#"{"kind": "llm", "model": "a::b", "recall": -1}"#,
+            "`mind.recall` must be an integer from 0 to 100",
+        ),
         (r#"{"kind": "llm", "model": "a::b", "recall": 101}"#, "`mind.recall`"),
-        (r#"{"kind": "llm", "model": "a::b", "think_time": "0s"}"#, "`mind.think_time` must be a duration of at least 1ms"),
+        (
+            r#"{"kind": "llm", "model": "a::b", "think_time": "0s"}"#,
+            "`mind.think_time` must be a duration of at least 1ms",
+        ),
         (r#"{"kind": "llm", "model": "a::b", "think_time": 2}"#, "`mind.think_time`"),
         (r#"{"kind": "llm", "model": "a::b", "seed": -1}"#, "`mind.seed`"),
         (r#"{"kind": "llm", "model": "a::b", "template": "a\n{% if %}"}"#, "`mind.template` is no template"),

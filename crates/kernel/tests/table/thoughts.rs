@@ -102,10 +102,14 @@ fn a_void_thought_stays_charged() {
         "#
     ));
     let eve = toy.handle("eve");
-    let record = step(&toy, 40, Outcome::Refused(Box::new(oikos_kernel::refusal::Refusal::new(
-        oikos_kernel::refusal::Code::Conflict,
-        "the mind was changed while it thought, so its action is void",
-    ))));
+    let record = step(
+        &toy,
+        40,
+        Outcome::Refused(Box::new(oikos_kernel::refusal::Refusal::new(
+            oikos_kernel::refusal::Code::Conflict,
+            "the mind was changed while it thought, so its action is void",
+        ))),
+    );
     let record = toy.world.enact(record).unwrap();
     toy.journal.push(record);
     assert_eq!(toy.world.limit(eve, budget(&toy)), 60);
@@ -146,7 +150,8 @@ fn a_killed_world_knows_who_thinks_about_what() {
         let row = world.agent(eve).unwrap();
         assert!(row.is_thinking());
         assert_eq!(row.request(), Some([7; 32]));
-        let holds = [Hold { resource: budget(&toy), amount: 60 }, Hold { resource: tokens(&toy), amount: 200 }];
+        let holds =
+            [Hold { resource: budget(&toy), amount: 60 }, Hold { resource: tokens(&toy), amount: 200 }];
         assert_eq!(row.holds(), holds);
         assert_eq!(world.set_aside_of(eve, budget(&toy)), 60);
         assert_eq!(world.capacity(eve, budget(&toy), toy.now), 40);
@@ -205,10 +210,12 @@ fn a_journal_that_takes_more_than_was_set_aside_is_corrupt() {
     let eve = toy.handle("eve");
     let (budget, tokens) = (budget(&toy), tokens(&toy));
     let ask = |holds: &[(_, i64)]| {
-        let holds = holds.iter().map(|(resource, amount)| Hold { resource: *resource, amount: *amount }).collect();
+        let holds =
+            holds.iter().map(|(resource, amount)| Hold { resource: *resource, amount: *amount }).collect();
         Cause::Ask { agent: eve, turn: 0, woke: None, request: None, holds }
     };
-    let marked = |toy: &Toy, cause: Cause| Record { cause, charges: Vec::new(), ..step(toy, 1, Outcome::Nothing) };
+    let marked =
+        |toy: &Toy, cause: Cause| Record { cause, charges: Vec::new(), ..step(toy, 1, Outcome::Nothing) };
     // A second thought at once, and amounts that are not there, not limited, or there twice.
     assert!(told(&toy, marked(&toy, ask(&[(budget, 1)]))).contains("a second thought"));
     toy.used = toy.holds("budget 60");

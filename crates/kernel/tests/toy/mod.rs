@@ -131,14 +131,13 @@ impl Toy {
     /// An agent's mind is asked; its next step is the answer.
     pub(crate) fn ask(&mut self, agent: &str) -> Receipt {
         let agent = self.handle(agent);
-        let cause =
-            Cause::Ask {
-                agent,
-                turn: self.turn(agent),
-                woke: self.world.woke_before(agent, self.now),
-                request: None,
-                holds: Vec::new(),
-            };
+        let cause = Cause::Ask {
+            agent,
+            turn: self.turn(agent),
+            woke: self.world.woke_before(agent, self.now),
+            request: None,
+            holds: Vec::new(),
+        };
         self.record(cause, nothing())
     }
 

@@ -98,7 +98,8 @@ fn memory_of(parts: &Parts<'_>, section: &Reader<'_>, agent: &mut Placed) -> Rea
     memory.owner = Some(agent.founder.id.clone());
     memory.access_contract = Some(Native::Private.id().into());
     if parts.rules.authority == Authority::Policy {
-        memory.policy = json!({ "allow_read": [], "allow_write": [], "allow_invoke": [], "read_price": 0 }).into();
+        memory.policy =
+            json!({ "allow_read": [], "allow_write": [], "allow_invoke": [], "read_price": 0 }).into();
     }
     Ok(Placed { founder: memory, span, references: Vec::new() })
 }
@@ -261,7 +262,12 @@ fn named_resources(
     Ok(resources)
 }
 
-pub(super) fn text_or_file(section: &Reader<'_>, key: &str, file_key: &str, files: Files<'_>) -> Read<Option<String>> {
+pub(super) fn text_or_file(
+    section: &Reader<'_>,
+    key: &str,
+    file_key: &str,
+    files: Files<'_>,
+) -> Read<Option<String>> {
     match (section.text(key)?, section.node(file_key)) {
         (Some(_), Some(node)) => {
             Err(section.document.error(&node.span, format!("give `{key}` or `{file_key}`, not both")))

@@ -29,7 +29,9 @@ pub(super) fn content(
             None => checked(parts, section, content),
         };
     };
-    if let (Some((key, stray)), true) = (LLM.iter().find_map(|key| Some((key, section.node(key)?))), kind != "llm") {
+    if let (Some((key, stray)), true) =
+        (LLM.iter().find_map(|key| Some((key, section.node(key)?))), kind != "llm")
+    {
         return Err(goes_with_llm(parts, key, stray));
     }
     let mut map = match content.value() {
@@ -39,7 +41,8 @@ pub(super) fn content(
             return Err(parts.document.error(&node.span, "give `mind` or `content.mind`, not both"));
         }
         _ => {
-            let error = parts.document.error(&node.span, "its `content` must be a table: its mind stands there");
+            let error =
+                parts.document.error(&node.span, "its `content` must be a table: its mind stands there");
             return Err(error.help("write the text as `prompt`, or as a key of `content`"));
         }
     };
@@ -77,7 +80,9 @@ fn temperature(section: &Reader<'_>) -> Read<Option<Value>> {
 
 /// Refuses a mind that can't be where the entry names it.
 fn checked(parts: &Parts<'_>, section: &Reader<'_>, content: Json) -> Read<Json> {
-    let Err(refusal) = Mind::of(content.value(), parts.rules.llm_model.as_deref()) else { return Ok(content) };
+    let Err(refusal) = Mind::of(content.value(), parts.rules.llm_model.as_deref()) else {
+        return Ok(content);
+    };
     let key = LLM.iter().find(|key| {
         let field = key.strip_suffix("_file").unwrap_or(key);
         refusal.message.contains(&format!("`mind.{field}`")) && section.node(key).is_some()
