@@ -442,10 +442,14 @@ impl World {
     }
 
     /// Sets aside what all of these charges take, or nothing; `None` if not all of it is free. Memory is free again
-    /// when code has ended.
+    /// when code has ended, and what a thought takes of its hold is set aside already.
     pub fn reserve_all(&mut self, charges: &[Charge], now: Time) -> Option<Vec<Reservation>> {
         let mut reserved = Vec::with_capacity(charges.len());
         for charge in charges.iter().filter(|charge| charge.resource != ResourceId::MEMORY) {
+            let mut holds = self.holds_of(charge.principal).iter();
+            if holds.any(|hold| hold.resource == charge.resource && charge.amount <= hold.amount) {
+                continue;
+            }
             let Some(reservation) = self.reserve(charge.principal, charge.resource, charge.amount, now)
             else {
                 self.settle_all(reserved);
