@@ -361,7 +361,7 @@ fn the_keys_of_a_mind_are_written_into_the_content() {
         ),
         (
             "[[agents]]\nid = 'a'\nmind = 'llm'\nmodel = 'a::x'\ntemperature = 'hot'",
-            "`temperature` must be a number",
+            "`mind.temperature` must be a number",
         ),
         ("[[agents]]\nid = 'a'\nmind = 'llm'\nmodel = 'a::x'\nrecall = 101", "`mind.recall` | w.toml:5"),
         (
