@@ -91,8 +91,11 @@ impl MindKind {
     }
 }
 
+/// A kind, and the fields of the mind that is of it.
+type Named<'c> = (MindKind, &'c Map<String, Value>);
+
 /// The kind of the mind that a content names, with all its fields; none is a script.
-fn fields_of(content: &Value) -> Result<Option<(MindKind, &Map<String, Value>)>, Refusal> {
+fn fields_of(content: &Value) -> Result<Option<Named<'_>>, Refusal> {
     let Some(mind) = content.as_object().and_then(|content| content.get("mind")) else {
         return Ok(None);
     };

@@ -12,7 +12,7 @@ use crate::{
     contract::Native,
     limits,
     mandate::{Mandate, MandateKey},
-    memory::{self, Memory, memo_bytes},
+    memory::{self, memo_bytes},
     record::{Change, Creation, Effect, Handle, KeptVerdict, Memo, Shared, Terms, Until, Use},
     refusal::{Code, Refusal},
     rules::{ResourceId, ResourceKind},
@@ -647,7 +647,7 @@ fn remember<S: State>(state: &mut S, handle: Handle, memo: &Arc<Memo>) -> Result
 fn forget<S: State>(state: &mut S, handle: Handle, entry: Option<u64>) -> Result<(), Guard> {
     let artifact = memory_of(state, handle)?;
     let owner = artifact.owner;
-    let Some(mut memory) = artifact.memory.as_deref().map(Memory::clone) else {
+    let Some(mut memory) = artifact.memory.as_deref().cloned() else {
         return Err(Guard::Broken("there is nothing to forget".into()));
     };
     let before = memory.bytes();
