@@ -24,7 +24,7 @@ words! {
     }
 }
 
-/// What decides for an agent, as its content says it.
+/// The mind that decides for an agent, as its content says it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mind {
     /// The artifact's own `step(observation)`.

@@ -58,7 +58,7 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// What a step leaves to look back at; nothing of one in which nothing was thought or done.
+    /// The turn that a step leaves to look back at; none if nothing was thought or done in it.
     pub(crate) fn of(turn: u64, time: Time, thought: &Thought, outcome: &Outcome) -> Option<Self> {
         let error = match outcome {
             Outcome::Refused(refusal) => Some(Arc::new(Refusal::clone(refusal))),

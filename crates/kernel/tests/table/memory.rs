@@ -55,7 +55,7 @@ fn entries_are_remembered_recalled_and_forgotten() {
         eve remember {"text": "bread costs 5", "supersedes": 1} -> invalid_argument "entry 3 stands in the place of entry 1 already" "supersede 3"
         eve remember {"text": "bread costs 5", "supersedes": 9} -> not_found "`eve_memory` has no entry 9" "recall"
         eve remember {"text": "x", "tags": ["superseded"]} -> invalid_argument "`tags`: `superseded`" "`supersedes`"
-        # What stood before stands again when it is forgotten; a number is never given twice.
+        # The old entry stands again when the new one is forgotten; a number is never given twice.
         eve forget {"entry": 3} -> ok {"artifact": "eve_memory", "forgotten": 1} ; events forget eve eve_memory
         eve query {"what": "recall", "text": "bread"} -> ok ~[{"entry": 1}, {"entry": 2}]
         eve forget {"entry": 3} -> not_found "`eve_memory` has no entry 3"
@@ -269,7 +269,7 @@ fn entries_take_the_disk_of_the_memorys_owner() {
         alice transfer_ownership {"artifact": "m", "to": "bob"} -> ok
         alice query {"what": "capacity", "resource": "disk", "amount": 1} -> ok ~{"capacity": 257}
         bob query {"what": "capacity", "resource": "disk", "amount": 1} -> ok ~{"capacity": 90}
-        # What is forgotten is free again.
+        # Room of forgotten entries is free again.
         bob forget {"artifact": "m"} -> ok
         bob query {"what": "capacity", "resource": "disk", "amount": 1} -> ok ~{"capacity": 136}
         bob remember {"text": "x", "artifact": "m"} -> ok

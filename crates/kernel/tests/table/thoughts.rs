@@ -65,7 +65,7 @@ fn a_thought_that_takes_all_leaves_nothing_and_one_that_fails_leaves_all() {
 fn an_agent_that_cant_set_it_aside_waits_or_is_frozen() {
     check(&format!(
         r#"{WORLD}
-        # What does not come back: it is frozen until somebody helps.
+        # A balance does not come back: it is frozen until somebody helps.
         asks eve budget 101 -> ok
         loop eve blocked never 101 of budget
         observer {{"what": "resources", "of": "eve"}} -> ok ~{{"budget": {{"balance": 100, "capacity": 100}}}}
@@ -78,7 +78,7 @@ fn an_agent_that_cant_set_it_aside_waits_or_is_frozen() {
     ));
     check(&format!(
         r#"{WORLD}
-        # What comes back: it waits for just so long.
+        # A rate does: it waits for just so long.
         asks eve tokens 200 -> ok
         uses tokens 200
         step eve -> ok null
@@ -130,7 +130,7 @@ fn who_thinks_cant_be_deleted_before_the_cost_is_known() {
         alice query {{"what": "balance"}} -> ok 15
         "#
     ));
-    // What comes back by itself goes with its holder.
+    // A rate goes with its holder.
     check(&format!(
         r#"{WORLD}
         asks eve tokens 10 -> ok

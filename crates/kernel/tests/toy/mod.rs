@@ -44,7 +44,7 @@ pub(crate) struct Toy {
     pub(crate) reserved: Vec<Reservation>,
     /// The reasons of the next step.
     pub(crate) thinks: String,
-    /// What the next step's thought uses beside its CPU.
+    /// The use of the next step's thought beside its CPU.
     pub(crate) used: Vec<Hold>,
 }
 
