@@ -22,6 +22,7 @@ pub mod refusal; // why something was refused
 pub mod mind; // minds, as contents say them
 pub mod event; // events and their types
 pub mod rules; // the rules that a world file fixed
+pub mod kept; // verdicts that are kept
 pub mod record; // the records of the journal
 mod record_size; // the bytes that a record takes
 pub mod receipt; // receipts: the account of an action
@@ -39,6 +40,7 @@ mod cell; // one resource of one account
 mod memory; // the entries of a memory, and their ranking
 mod artifact; // artifacts
 mod mandate; // mandates
+mod books; // a state that effects change
 mod state; // how one effect changes a state
 pub mod world; // the state of a world, and what is done with it
 

@@ -61,6 +61,12 @@ pub const RECALL_MAX: i64 = 100;
 pub const MODEL_BYTES_MAX: usize = 256;
 /// The time between the observation of a language model and its act where a world names no other, in milliseconds.
 pub const THINK_TIME_MS: i64 = 2_000;
+/// Bytes of the reasons of a thought that are kept: as long as a page of text.
+pub const THINK_BYTES_MAX: usize = 4 * 1024;
+/// Turns of its own that an agent can look back at: a few, for each takes room that nobody's disk pays for.
+pub const HISTORY_TURNS_MAX: usize = 16;
+/// Resources that are set aside for a thought.
+pub const HOLDS_MAX: usize = 16;
 /// Bytes of the JSON of one storage value.
 pub const STORAGE_VALUE_BYTES_MAX: usize = 64 * 1024;
 /// Characters of a client's action id.
@@ -138,6 +144,7 @@ pub const RECORD_FRAME_BYTES: usize = 192 * 1024;
 pub const EFFECTS_BYTES_MAX: usize = RECORD_BYTES_MAX
     - ACTION_BYTES_MAX
     - THOUGHT_BYTES_MAX
+    - THINK_BYTES_MAX
     - 2 * OUTPUT_BYTES_MAX
     - RESULT_KEPT_BYTES_MAX
     - 2 * (MESSAGE_BYTES_MAX + HINT_BYTES_MAX)

@@ -1,7 +1,7 @@
 //! Minds (`design/MINDS.md §1`): an agent's stands in its content, under `mind`, so that those who may write the agent
 //! may change it. Nothing else holds the settings of an agent.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     id::nearest,
@@ -24,7 +24,7 @@ words! {
     }
 }
 
-/// What decides for an agent, as its content says it.
+/// The mind that decides for an agent, as its content says it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mind {
     /// The artifact's own `step(observation)`.
@@ -91,8 +91,11 @@ impl MindKind {
     }
 }
 
+/// A kind, and the fields of the mind that is of it.
+type Named<'c> = (MindKind, &'c Map<String, Value>);
+
 /// The kind of the mind that a content names, with all its fields; none is a script.
-fn fields_of(content: &Value) -> Result<Option<(MindKind, &Map<String, Value>)>, Refusal> {
+fn fields_of(content: &Value) -> Result<Option<Named<'_>>, Refusal> {
     let Some(mind) = content.as_object().and_then(|content| content.get("mind")) else {
         return Ok(None);
     };
@@ -271,29 +274,4 @@ fn duration(fields: &Map<String, Value>, key: &str, least_ms: i64) -> Result<Opt
 /// A number that a limit has bounded.
 fn small(number: i64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-/// The JSON Schema of the `mind` in an agent's content.
-#[must_use]
-pub fn schema() -> Value {
-    let nullable = |mut schema: Value| {
-        schema["type"] = json!([schema["type"], "null"]);
-        schema
-    };
-    let kind = |kind: MindKind| json!({ "const": kind.as_str() });
-    let string = || nullable(json!({ "type": "string" }));
-    let integer =
-        |least: i64, most: i64| nullable(json!({ "type": "integer", "minimum": least, "maximum": most }));
-    json!({ "oneOf": [
-        { "type": "object", "additionalProperties": false, "required": ["kind"],
-          "properties": { "kind": kind(MindKind::Script) } },
-        { "type": "object", "additionalProperties": false, "required": ["kind"], "properties": {
-            "kind": kind(MindKind::Llm), "model": string(), "prompt": string(),
-            "max_output_tokens": integer(1, limits::OUTPUT_TOKENS_MAX),
-            "temperature": nullable(json!({ "type": "number", "minimum": 0, "maximum": limits::TEMPERATURE_MAX })),
-            "recall": integer(0, limits::RECALL_MAX), "template": string(), "think_time": string(),
-            "seed": integer(0, i64::MAX) } },
-        { "type": "object", "additionalProperties": false, "required": ["kind"],
-          "properties": { "kind": kind(MindKind::External), "think_time": string() } },
-    ] })
 }

@@ -158,7 +158,7 @@ impl Outcome {
 
 impl Thought {
     fn bytes_max(&self) -> usize {
-        4 * NUMBER + json(&self.action) + self.charges.len() * CHARGE + text(&self.output)
+        4 * NUMBER + json(&self.action) + self.charges.len() * CHARGE + text(&self.output) + text(&self.think)
     }
 }
 
@@ -172,11 +172,9 @@ impl Cause {
                 }
                 Self::Runtime { name } => text(name),
                 Self::Due { output, .. } => text(output),
-                Self::Founding
-                | Self::Tick { .. }
-                | Self::Clock { .. }
-                | Self::Ask { .. }
-                | Self::Short { .. } => 0,
+                Self::Founding | Self::Tick { .. } | Self::Clock { .. } => 0,
+                Self::Ask { holds, .. } => 40 + holds.len() * 2 * NUMBER,
+                Self::Short { .. } => 2 * NUMBER,
                 Self::Act { action, action_id, output, .. } => {
                     json(action) + maybe(action_id.as_ref(), |id| text(id)) + text(output)
                 }

@@ -56,6 +56,8 @@ mod resources;
 #[path = "table/spy.rs"]
 mod spy;
 mod toy;
+#[path = "table/thoughts.rs"]
+mod thoughts;
 #[path = "table/trials.rs"]
 mod trials;
 #[path = "table/work.rs"]

@@ -175,7 +175,7 @@ pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<Optio
     }
     // A value too long to be an action was refused as one, and is not worth its room either.
     let action = returned.within(limits::ACTION_BYTES_MAX);
-    let thought = Thought { action, charges, output, failed, woke };
+    let thought = Thought { action, charges, output, think: String::new(), failed, woke };
     let output = std::mem::take(&mut finished.output);
     sequencer.record(Cause::Step { agent, turn, thought, output }, finished).map(Some)
 }
@@ -229,7 +229,7 @@ fn execute(
 /// Only faults.
 pub(crate) fn ask(sequencer: &mut Sequencer, agent: Handle, turn: u64) -> Result<(), RunError> {
     let woke = sequencer.world().woke_before(agent, sequencer.now());
-    sequencer.mark(Cause::Ask { agent, turn, woke })
+    sequencer.mark(Cause::Ask { agent, turn, woke, request: None, holds: Vec::new() })
 }
 
 /// Records that an agent's turn came and it had not the CPU to think.
@@ -237,5 +237,5 @@ pub(crate) fn ask(sequencer: &mut Sequencer, agent: Handle, turn: u64) -> Result
 /// # Errors
 /// Only faults.
 pub(crate) fn pass(sequencer: &mut Sequencer, agent: Handle, turn: u64) -> Result<(), RunError> {
-    sequencer.mark(Cause::Short { agent, turn })
+    sequencer.mark(Cause::Short { agent, turn, lack: None })
 }

@@ -44,7 +44,7 @@ pub(crate) struct Entry {
     words: Arc<OnceLock<Words>>,
 }
 
-/// What was found when it is looked for is no part of an entry.
+/// Words that a recall has found are no part of an entry.
 impl PartialEq for Entry {
     fn eq(&self, other: &Self) -> bool {
         (&self.memo, self.time, self.superseded_by) == (&other.memo, other.time, other.superseded_by)

@@ -565,6 +565,8 @@ words! {
         Customers = "customers",
         /// The best entries of a memory.
         Recall = "recall",
+        /// The last turns of an agent.
+        History = "history",
     }
 }
 

@@ -165,6 +165,21 @@ pub const QUERIES: &[QuerySpec] = &[
         fields: &["artifact", "text", "limit", "since", "tags"],
         schema: || list_of(entry()),
     },
+    QuerySpec {
+        what: What::History,
+        answer: "the last turns of an agent in which it thought or did something, oldest first, for itself and its owner: [{`turn`, `time`, `think`, `action`, `ok`, `error`}]",
+        fields: &["of", "limit"],
+        schema: || {
+            list_of(object(&[
+                ("turn", integer()),
+                ("time", string()),
+                ("think", or_null("string")),
+                ("action", json!({})),
+                ("ok", json!({ "type": "boolean" })),
+                ("error", or_null("object")),
+            ]))
+        },
+    },
 ];
 
 impl QuerySpec {

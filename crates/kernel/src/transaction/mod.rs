@@ -252,6 +252,7 @@ impl<'w> Transaction<'w> {
         thought: &[Charge],
     ) -> Result<Self, Refusal> {
         let mut this = Self::new(world, now, seed, Actor::principal(actor, Mode::Act));
+        this.draft.free_holds(actor);
         this.take_over(thought);
         this.is_list = action.is_list;
         if action.is_list {

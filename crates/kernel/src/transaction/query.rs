@@ -18,7 +18,10 @@ use crate::{
     rules::Authority,
     state::State,
     time::format_duration_ms,
-    world::{Holding, wire::row_json},
+    world::{
+        Holding,
+        wire::{Viewer, row_json},
+    },
 };
 
 /// Of fewer agents than so many times those that are wanted, all are looked at.
@@ -81,6 +84,7 @@ impl Transaction<'_> {
             What::Reputation => self.reputation(actor, query),
             What::Customers => self.customers(actor, query),
             What::Recall => self.recall(actor, query),
+            What::History => self.history(actor, query),
             What::Permission | What::Quote => Ok(Value::Null),
         }
     }
@@ -125,6 +129,38 @@ impl Transaction<'_> {
             found.push(json!({ "id": world.name(customer), "highest_price": best }));
         }
         Ok(Value::Array(found))
+    }
+
+    /// The turns of an agent, which are its own affair and its owner's.
+    fn history(&self, actor: Actor, query: &Query) -> Result<Value, Refusal> {
+        let rows = self.rows(actor, query)?;
+        let who = self.who(actor, query.of.clone())?;
+        let (is_agent, owner) =
+            self.draft.artifact(who).map_or((false, who), |artifact| (artifact.has_loop, artifact.owner));
+        if !is_agent {
+            return Err(Refusal::invalid(format!("`{}` has no loop, so it takes no turns", self.name(who))));
+        }
+        let is_own = actor.me.is_some_and(|me| me == who || me == owner);
+        if !is_own && self.viewer(actor) != Viewer::Observer {
+            let sentence = format!("the turns of `{}` are its own affair and its owner's", self.name(who));
+            return Err(Refusal::new(Code::PermissionDenied, sentence).hint("ask about yourself"));
+        }
+        let history = self.draft.world().agent(who).and_then(|row| row.history.clone()).unwrap_or_default();
+        let mut shown = Vec::new();
+        for turn in history.iter().skip(history.len().saturating_sub(rows)) {
+            let bytes = turn.think.len() + turn.action.text_bytes();
+            self.look(actor, limits::PARTS_PER_ROW_SHOWN + meter::bytes(bytes))?;
+            let think = Some(&*turn.think).filter(|think| !think.is_empty());
+            shown.push(json!({
+                "turn": turn.turn,
+                "time": turn.time.to_string(),
+                "think": think,
+                "action": turn.action.value(),
+                "ok": turn.error.is_none(),
+                "error": turn.error.as_deref().map(|refusal| self.told(actor, refusal).to_json()),
+            }));
+        }
+        Ok(shown.into())
     }
 
     fn named(&self, query: &Query) -> Result<Handle, Refusal> {

@@ -196,6 +196,7 @@ impl World {
             .and_then(|()| self.audit_sums())
             .and_then(|()| self.audit_disk())
             .and_then(|()| self.audit_facts())
+            .and_then(|()| self.audit_holds())
             .map_err(AuditError)
     }
 
@@ -223,9 +224,9 @@ impl World {
                 let over = match rule.kind {
                     ResourceKind::Depletable => {
                         *sum += i128::from(cell.used);
-                        cell.limit < 0
+                        cell.limit < cell.asked || cell.asked < 0
                     }
-                    ResourceKind::Renewable { .. } => cell.live(self.now()) > cell.limit,
+                    ResourceKind::Renewable { .. } => cell.live(self.now()) + cell.asked > cell.limit,
                     ResourceKind::Allocatable => cell.used > cell.limit || cell.used < 0,
                     ResourceKind::Metered => cell.used < 0,
                 };

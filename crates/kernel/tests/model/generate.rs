@@ -117,6 +117,14 @@ impl<'a> Tape<'a> {
         (who, wait, action)
     }
 
+    /// Now and then the only agent is asked, with so much set aside, or answers and has used so much of it.
+    pub(crate) fn thought(&mut self) -> Option<[(usize, i64); 2]> {
+        self.one_in(5).then(|| {
+            let most = [(4, self.pick(&[2, 1, 5, 0, 6, i64::MAX / 5])), (3, self.pick(&[3, 1, 0, 9, 10]))];
+            if self.one_in(2) { most } else { [most[1], most[0]] }
+        })
+    }
+
     fn submitted(&mut self) -> Value {
         let (name, mut fields) = self.op(3);
         fields["op"] = name.into();

@@ -35,7 +35,7 @@ fn number(fields: &Fields, name: &str) -> Option<i64> {
     fields.get(name).and_then(Value::as_i64)
 }
 
-/// Who stands in the place of an entry.
+/// The entry that stands in the place of another.
 fn successor(art: &Art, number: i64) -> Option<i64> {
     art.entries.iter().find(|entry| entry.supersedes == Some(number)).map(|entry| entry.number)
 }

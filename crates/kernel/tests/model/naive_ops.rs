@@ -257,7 +257,13 @@ impl Model {
         Ok(())
     }
 
-    fn verdict(&mut self, actor: &Actor, who: &str, action: &str, target: &str) -> Result<Value, Fail> {
+    pub(crate) fn verdict(
+        &mut self,
+        actor: &Actor,
+        who: &str,
+        action: &str,
+        target: &str,
+    ) -> Result<Value, Fail> {
         let art = self.get(target);
         let (contract, is_owner) = (art.contract.clone(), art.owner == who);
         let open = action == "read" || action == "invoke";
@@ -516,7 +522,10 @@ impl Model {
                 ResourceKind::Allocatable => self.get(id).limits[resource] > 0,
                 ResourceKind::Renewable { .. } | ResourceKind::Metered => false,
             });
-        if governs || (standing && (owns || (holds && heir.is_none()))) {
+        let thinks = all.clone().any(|resource| {
+            self.kind(resource) == ResourceKind::Depletable && self.get(id).asked[resource] > 0
+        });
+        if governs || (standing && (owns || thinks || (holds && heir.is_none()))) {
             self.look(&actor.payer, self.state.arts.len() as u64 * limits::PARTS_PER_ROW)?;
             return fail("invalid_argument");
         }
@@ -542,6 +551,7 @@ impl Model {
         art.storage.clear();
         art.entries.clear();
         art.memory = None;
+        art.asked.fill(0);
         art.content = Value::Null;
         art.code = None;
         let freed = before - self.get(id).size();
@@ -631,52 +641,6 @@ impl Model {
             art.storage.insert(key.into(), value.clone());
         }
         self.replace(id, art)
-    }
-
-    fn query(&mut self, actor: &Actor, fields: &Fields) -> Result<Value, Fail> {
-        let of = fields.get("of").and_then(Value::as_str).unwrap_or(&actor.me).to_owned();
-        let holder = |model: &Self| match model.live(&of)?.standing {
-            true => Ok(()),
-            false => fail("invalid_argument"),
-        };
-        match text(fields, "what") {
-            "balance" => holder(self).map(|()| self.get(&of).scrip.into()),
-            "balances" => {
-                for _ in 0..self.state.arts.len() {
-                    self.look(&actor.payer, 2 * limits::PARTS_PER_ROW)?;
-                }
-                let holders = self.state.arts.iter().filter(|(_, art)| art.standing && !art.deleted);
-                Ok(holders.map(|(id, art)| (id.clone(), Value::from(art.scrip))).collect())
-            }
-            "supply" => {
-                let sum: i128 = self.state.arts.values().map(|art| i128::from(art.scrip)).sum();
-                Ok(i64::try_from(sum).unwrap().into())
-            }
-            "recall" => self.recall(actor, fields),
-            "price" => Ok(self.live(text(fields, "artifact"))?.price.into()),
-            "capacity" => {
-                holder(self)?;
-                let resource = self.resource(text(fields, "resource"))?;
-                let amount = fields.get("amount").and_then(Value::as_i64).unwrap_or(1);
-                let free = self.free(&of, resource);
-                let metered = self.kind(resource) == ResourceKind::Metered;
-                Ok(json!({
-                    "has": free >= amount, "capacity": if metered { Value::Null } else { free.into() },
-                    "time_until_ms": self.wait(&of, resource, amount),
-                }))
-            }
-            "permission" => {
-                let (who, target) = (text(fields, "as").to_owned(), text(fields, "target").to_owned());
-                self.live(&who)?;
-                self.live(&target)?;
-                let contract = self.get(&target).contract.clone();
-                let verdict = self.verdict(actor, &who, text(fields, "action"), &target)?;
-                Ok(json!({
-                    "allowed": verdict["allowed"], "cost": verdict["cost"], "contract": contract,
-                }))
-            }
-            other => panic!("the model doesn't know query {other}"),
-        }
     }
 }
 

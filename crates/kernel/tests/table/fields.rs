@@ -5,7 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use oikos_kernel::op::{Action, OpKind, SPECS};
+use oikos_kernel::{
+    mind::{LlmMind, Mind},
+    op::{Action, OpKind, SPECS},
+};
 use serde_json::{Map, Value, json};
 
 use crate::door::{check, reads_well};

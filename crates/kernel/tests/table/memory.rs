@@ -55,7 +55,7 @@ fn entries_are_remembered_recalled_and_forgotten() {
         eve remember {"text": "bread costs 5", "supersedes": 1} -> invalid_argument "entry 3 stands in the place of entry 1 already" "supersede 3"
         eve remember {"text": "bread costs 5", "supersedes": 9} -> not_found "`eve_memory` has no entry 9" "recall"
         eve remember {"text": "x", "tags": ["superseded"]} -> invalid_argument "`tags`: `superseded`" "`supersedes`"
-        # What stood before stands again when it is forgotten; a number is never given twice.
+        # The old entry stands again when the new one is forgotten; a number is never given twice.
         eve forget {"entry": 3} -> ok {"artifact": "eve_memory", "forgotten": 1} ; events forget eve eve_memory
         eve query {"what": "recall", "text": "bread"} -> ok ~[{"entry": 1}, {"entry": 2}]
         eve forget {"entry": 3} -> not_found "`eve_memory` has no entry 3"
@@ -269,7 +269,7 @@ fn entries_take_the_disk_of_the_memorys_owner() {
         alice transfer_ownership {"artifact": "m", "to": "bob"} -> ok
         alice query {"what": "capacity", "resource": "disk", "amount": 1} -> ok ~{"capacity": 257}
         bob query {"what": "capacity", "resource": "disk", "amount": 1} -> ok ~{"capacity": 90}
-        # What is forgotten is free again.
+        # Room of forgotten entries is free again.
         bob forget {"artifact": "m"} -> ok
         bob query {"what": "capacity", "resource": "disk", "amount": 1} -> ok ~{"capacity": 136}
         bob remember {"text": "x", "artifact": "m"} -> ok
@@ -361,8 +361,14 @@ fn both_together_know_what_they_knew() {
 fn a_fork_and_an_earlier_world_remember_what_was_known_then() {
     let mut toy = check(&format!("{TRADERS}\n"));
     let (records, before) = (toy.journal.len(), toy.world.clone());
-    let mut fork =
-        Toy { world: before.clone(), now: toy.now, journal: toy.journal.clone(), reserved: Vec::new() };
+    let mut fork = Toy {
+        world: before.clone(),
+        now: toy.now,
+        journal: toy.journal.clone(),
+        reserved: Vec::new(),
+        thinks: String::new(),
+        used: Vec::new(),
+    };
     for action in [
         json!({ "op": "remember", "text": "the spring is dry too", "supersedes": 1 }),
         json!({ "op": "forget", "entry": 2 }),
@@ -379,7 +385,8 @@ fn a_fork_and_an_earlier_world_remember_what_was_known_then() {
     let image = World::from_image(&before.to_image()).unwrap();
     assert_eq!(image.digest(), before.digest());
     for world in [rewound, image, before] {
-        let then = Toy { world, now: toy.now, journal: Vec::new(), reserved: Vec::new() };
+        let (now, journal, reserved) = (toy.now, Vec::new(), Vec::new());
+        let then = Toy { world, now, journal, reserved, thinks: String::new(), used: Vec::new() };
         let seen = observe(&then, r#"{"what": "recall", "artifact": "sage_memory"}"#).outcome.result();
         assert_eq!(texts(&seen), [OLGA, SPRING]);
     }

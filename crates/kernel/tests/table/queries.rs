@@ -97,6 +97,7 @@ fn stray_fields_are_refused() {
         ("reputation", "artifact of"),
         ("customers", "artifact amount limit"),
         ("recall", "artifact text limit since tags"),
+        ("history", "of limit"),
     ];
     assert_eq!(takes.map(|(what, _)| what).as_slice(), What::WORDS);
     // Every field of the op is of use to some question, and each question has one row in the table.

@@ -7,7 +7,7 @@ use super::{
     Files,
     artifacts::{Parts, read_file, text_or_file},
     reader::{Read, Reader},
-    tree::{Node, Tree},
+    tree::Node,
 };
 
 /// The keys of minds that are language models, `mind` apart.
@@ -58,7 +58,7 @@ pub(super) fn content(
     for key in ["max_output_tokens", "recall"] {
         put(key, section.integer(key, 0)?.map(Value::from));
     }
-    put("temperature", temperature(section)?);
+    put("temperature", section.json("temperature")?);
     put("template", read_file(section, "template_file", files)?.map(Value::from));
     map.insert("mind".into(), mind.into());
     checked(parts, section, Value::Object(map).into())
@@ -67,15 +67,6 @@ pub(super) fn content(
 fn goes_with_llm(parts: &Parts<'_>, key: &str, node: &Node) -> Box<super::ConfigError> {
     let message = format!("`{key}` goes with mind = \"llm\"");
     parts.document.error(&node.span, message)
-}
-
-fn temperature(section: &Reader<'_>) -> Read<Option<Value>> {
-    match section.node("temperature") {
-        None => Ok(None),
-        Some(Node { value: Tree::Float(number), .. }) => Ok(number.parse::<f64>().ok().map(Value::from)),
-        Some(Node { value: Tree::Int(number), .. }) => Ok(Some((*number).into())),
-        Some(node) => section.wrong(node, "temperature", "a number"),
-    }
 }
 
 /// Refuses a mind that can't be where the entry names it.
