@@ -31,7 +31,7 @@ def bid():
         pay(best[0], best[1])
     floor["bid"] = [trader, price]
     # The ask was there first, so its price holds.
-    return close(key, floor, floor["ask"])
+    return _close(key, floor, floor["ask"])
 
 
 def ask(price):
@@ -44,10 +44,10 @@ def ask(price):
     if best is not None and price >= best[1]:
         return "beaten"
     floor["ask"] = [trader, price]
-    return close(key, floor, floor["bid"])
+    return _close(key, floor, floor["bid"])
 
 
-def close(key, floor, earlier):
+def _close(key, floor, earlier):
     """Trades at the earlier quote's price if bid and ask meet, and keeps the floor."""
     bid, ask = floor["bid"], floor["ask"]
     state = "best"

@@ -57,8 +57,16 @@ const WORDS: &[(&str, &[&str])] = &[
         ],
     ),
     ("SystemTime", &["crates/runner/src/clock.rs"]),
-    ("Instant", &["crates/runner/", "crates/cli/"]),
-    ("std::thread", &["crates/runner/", "crates/sandbox/src/pool/keeper.rs", "crates/cli/"]),
+    ("Instant", &["crates/runner/", "crates/sandbox/src/lookout.rs", "crates/cli/"]),
+    (
+        "std::thread",
+        &[
+            "crates/runner/",
+            "crates/sandbox/src/pool/keeper.rs",
+            "crates/sandbox/src/lookout.rs",
+            "crates/cli/",
+        ],
+    ),
     (
         "println!",
         &["crates/cli/", "crates/python/build/", "crates/python/examples/", "crates/python/benches/"],
@@ -72,7 +80,7 @@ const WORDS: &[(&str, &[&str])] = &[
     // The writer of the journal waits for a batch to fill, and no longer than a record may wait.
     ("wait_timeout", &["crates/runner/src/writer.rs"]),
     ("wait_timeout_while", &[]),
-    ("spin_loop", &[]),
+    ("spin_loop", &["crates/sandbox/src/lookout.rs"]),
     ("yield_now", &[]),
 ];
 

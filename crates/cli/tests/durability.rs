@@ -21,6 +21,7 @@ fn the_same_seed_gives_the_same_world_and_another_seed_another() {
         ("bazaar", &[][..]),
         ("coins", &["--set", "execution.ticks=40"]),
         ("exchange", &["--set", "execution.ticks=40"]),
+        ("auction_house", &["--set", "execution.ticks=8"]),
     ] {
         let file = example(world);
         let [first, second, other] =

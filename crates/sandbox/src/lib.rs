@@ -5,6 +5,7 @@
 //! host call waits: suspended code is a value.
 
 mod driver;
+mod lookout;
 #[cfg(unix)]
 pub mod pool;
 mod program;

@@ -8,7 +8,6 @@ use std::{
     os::unix::net::UnixStream,
     path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant},
 };
 
 use oikos_kernel::{
@@ -18,6 +17,8 @@ use oikos_kernel::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
+
+use crate::lookout::Lookout;
 
 /// The version of these messages; one that differs is refused.
 pub(crate) const PROTOCOL: u32 = 2;
@@ -33,13 +34,6 @@ const KEPT_BYTES_MAX: usize = 1024 * 1024;
 
 /// Bytes of the length before a message.
 const HEAD: usize = 4;
-
-/// How long an end looks out for a message before it lets the system wake it: about as long as two wake-ups take,
-/// which is many times as long as little code runs.
-const LOOK_OUT: Duration = Duration::from_micros(60);
-
-/// How many times in a row an end that looked out in vain goes to sleep at once, at most.
-const SLEEPS_MAX: u32 = 255;
 
 /// The first message to a worker.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -195,51 +189,6 @@ impl Link {
             self.come = come;
         }
         Ok(Some(message))
-    }
-}
-
-/// Looks out for the other end's answer before it sleeps, where a core is free for the other end meanwhile. An end
-/// that looked out in vain sleeps twice as often before it looks out again, so that a busy machine loses little.
-#[derive(Debug)]
-struct Lookout {
-    alone: bool,
-    /// How often to sleep at once before the next look.
-    sleeps: u32,
-    /// How often it slept after the last look that was in vain.
-    vain: u32,
-}
-
-impl Lookout {
-    fn new() -> Self {
-        let alone = std::thread::available_parallelism().map_or(true, |cores| cores.get() == 1);
-        Self { alone, sleeps: 0, vain: 0 }
-    }
-
-    /// Takes in what comes while it looks out; nothing, if it is better to sleep.
-    fn read(&mut self, stream: &UnixStream, room: &mut [u8]) -> Option<Result<usize, Error>> {
-        if self.alone {
-            return None;
-        }
-        if self.sleeps > 0 {
-            self.sleeps -= 1;
-            return None;
-        }
-        let begun = Instant::now();
-        loop {
-            match rustix::net::recv(stream, &mut *room, rustix::net::RecvFlags::DONTWAIT) {
-                Err(rustix::io::Errno::WOULDBLOCK) => {}
-                read => {
-                    self.vain = 0;
-                    return Some(read.map(|(read, _)| read).map_err(Error::from));
-                }
-            }
-            if begun.elapsed() > LOOK_OUT {
-                self.vain = (self.vain * 2 + 1).min(SLEEPS_MAX);
-                self.sleeps = self.vain;
-                return None;
-            }
-            std::hint::spin_loop();
-        }
     }
 }
 
