@@ -99,5 +99,5 @@ fn no_op_of_a_session_reaches_an_artifact_without_its_contract() {
         }
         play.end();
     }
-    assert_eq!(asked, 5 * 3 * 8);
+    assert_eq!(asked, 5 * 3 * 10);
 }
