@@ -81,6 +81,7 @@ def repay(claim):
 
 def overdue(claim):
     """Whether a claim is open though it was due."""
+    _takes_nothing()
     entry = _claim(claim)
     return entry["status"] == "open" and entry["due"] <= now()
 
@@ -120,12 +121,14 @@ def transfer(claim, to):
 
 
 def cancel(claim):
-    """The debtor takes back an offer that was not accepted; a creditor lets its debtor go."""
+    """The debtor takes back an offer that was not accepted; a creditor lets its debtor go. A creditor who is gone is
+    owed nothing: then the debtor ends the claim."""
     entry = _claim(claim)
     if entry["status"] == "offered":
         _only(entry["debtor"], "take back")
     elif entry["status"] in ("open", "defaulted"):
-        _only(entry["creditor"], "forgive")
+        # A debt that is owed to nobody is let go by the debtor.
+        _only(entry["debtor"] if _is_gone(entry["creditor"]) else entry["creditor"], "forgive")
     else:
         raise ValueError(f"{claim} is {entry['status']}")
     _refuse_pay()
@@ -136,6 +139,7 @@ def cancel(claim):
 
 def check(claim):
     """A claim with its parties, amounts and status; null if there is none."""
+    _takes_nothing()
     entry = storage_get("claim:" + claim)
     return None if entry is None else _shown(claim, entry)
 
@@ -156,16 +160,8 @@ def _end(claim, entry, status, to):
     """Ends a claim, hands the collateral to `to`, and gives the debtor its disk back."""
     collateral, lent = entry["collateral"], entry["lent"]
     entry["status"], entry["collateral"], entry["lent"] = status, [], 0
-    storage_set("claim:" + claim, entry)
-    # The oldest of those that have ended makes room.
-    ended = storage_get("ended", 0) + 1
-    place = f"e:{ended % KEPT}"
-    oldest = storage_get(place)
-    if oldest is not None:
-        storage_delete("claim:" + oldest)
-    storage_set(place, claim)
-    storage_set("ended", ended)
-    # The debtor may need the disk to have room for what comes back; one that is gone leaves it here.
+    storage_delete("claim:" + claim)
+    # The debtor may need the disk to have room for what comes back.
     returned = not lent or attempt("transfer", entry["debtor"], lent, "disk")["ok"]
     for thing in collateral:
         if isinstance(thing, str):
@@ -173,7 +169,38 @@ def _end(claim, entry, status, to):
         else:
             _move(to, thing["amount"], thing["resource"])
     if not returned:
-        attempt("transfer", entry["debtor"], lent, "disk")
+        _hand(entry["debtor"], lent, "disk")
+    _remember(claim, entry)
+
+
+def _remember(claim, entry):
+    """Keeps an ended claim to be looked at, as far as there is room; the oldest of them makes room."""
+    ended = storage_get("ended", 0) + 1
+    place = f"e:{ended % KEPT}"
+    oldest = storage_get(place)
+    try:
+        storage_set("ended", ended)
+        storage_set("claim:" + claim, entry)
+        storage_set(place, claim)
+    except Exception as error:
+        if not str(error).startswith("quota_exceeded"):
+            raise
+        storage_delete("claim:" + claim)
+    else:
+        if oldest is not None:
+            storage_delete("claim:" + oldest)
+
+
+def _hand(to, amount, resource):
+    """Hands something on. One who is gone, or can't hold it, leaves it here; all else that fails undoes the call."""
+    done = attempt("transfer", to, amount, resource)
+    if not done["ok"] and done["error"]["code"] not in ("not_found", "invalid_argument"):
+        raise ValueError(f"{resource}: {done['error']['code']}: {done['error']['message']}")
+
+
+def _is_gone(who):
+    done = attempt("get_artifact_info", who)
+    return not done["ok"] and done["error"]["code"] == "not_found"
 
 
 def _move(to, amount, resource):
@@ -216,3 +243,8 @@ def _instant(when):
     if text <= now():
         raise ValueError(f"`due`: {text} has passed")
     return text
+
+
+def _takes_nothing():
+    if call["paid"] or call["given"]:
+        raise ValueError("this takes nothing: leave `pay` and `give` out")

@@ -58,10 +58,10 @@ def cancel(artifact):
     name, entry = _entry(artifact)
     if call["caller"] != entry["seller"]:
         raise ValueError(f"only {entry['seller']} may cancel this listing")
-    _refuse_gifts()
+    _takes_nothing()
     _remove(name, entry)
     # The seller may need the disk to have room for what comes back.
-    returned = _give_back(entry)
+    returned = _room_goes_back(entry)
     for item in entry["items"]:
         done = attempt("transfer_ownership", item, entry["seller"])
         # One that is gone, by a contract of its own, keeps nothing else here.
@@ -75,6 +75,7 @@ def cancel(artifact):
 def check(artifact):
     """The listing of an artifact: {"seller", "price", "buyer"}, and "artifacts" if it is one of several; null if
     there is none."""
+    _takes_nothing()
     name = storage_get("part:" + artifact, artifact)
     entry = storage_get("lot:" + name)
     return None if entry is None else _shown(entry)
@@ -82,6 +83,7 @@ def check(artifact):
 
 def list_active(after=None, limit=100):
     """The listings, by the ids of their artifacts: those after an id, so many."""
+    _takes_nothing()
     names = storage_list("lot:", None if after is None else "lot:" + after, min(limit, SHOWN_MAX))
     return [{"artifact": name[4:], **_shown(storage_get(name))} for name in names]
 
@@ -133,6 +135,27 @@ def _lent(need, items):
     return lent
 
 
-def _give_back(entry):
-    # A seller that is gone leaves it here.
+def _room_goes_back(entry):
+    # Not yet, where the artifacts lie on it.
     return not entry["lent"] or attempt("transfer", entry["seller"], entry["lent"], "disk")["ok"]
+
+
+def _give_back(entry):
+    if entry["lent"]:
+        _hand(entry["seller"], entry["lent"], "disk")
+
+
+def _hand(to, amount, *resource):
+    """Hands something on. One who is gone, or can't hold it, leaves it here; all else that fails undoes the call."""
+    try:
+        transfer(to, amount, *resource)
+    except Exception as error:
+        if not str(error).startswith(("not_found", "invalid_argument")):
+            raise
+        return False
+    return True
+
+
+def _takes_nothing():
+    if call["paid"] or call["given"]:
+        raise ValueError("this takes nothing: leave `pay` and `give` out")

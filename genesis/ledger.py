@@ -9,12 +9,14 @@ the call, so the ledger never reaches into anybody's purse:
 
 def balance(of=None):
     """The scrip of a principal; of the caller if none is named."""
+    _takes_nothing()
     who = of if of is not None else call["caller"]
     return query("balance", of=who)
 
 
 def all_balances():
     """The scrip of every principal, as {id: scrip}."""
+    _takes_nothing()
     return query("balances")
 
 
@@ -23,15 +25,17 @@ def transfer(to):
     amount = call["paid"]
     if amount < 1:
         raise ValueError("nothing was sent: name the amount as `pay` of the invocation")
+    if call["given"]:
+        raise ValueError("scrip alone is handed on here: leave `give` out")
     pay(to, amount)
     return {"from": call["caller"], "to": to, "amount": amount}
 
 
 def spawn_principal(id):
     """Creates a principal with nothing, which is the caller's; its result is its id."""
-    if call["paid"] or call["given"]:
-        raise ValueError("this takes nothing: leave `pay` and `give` out")
-    write(id, kind="principal", has_standing=True)
+    _takes_nothing()
+    if not write(id, kind="principal", has_standing=True)["created"]:
+        raise ValueError(f"there is {id} already")
     _hand_over(id, call["caller"])
     return id
 
@@ -41,6 +45,10 @@ def transfer_ownership(to):
     given = [gift for gift in call["given"] if isinstance(gift, str)]
     if not given:
         raise ValueError("nothing was sent: name the artifacts as `give` of the invocation")
+    if call["paid"]:
+        raise ValueError("this costs nothing: leave `pay` out")
+    if to.startswith("genesis_"):
+        raise ValueError(f"{to} takes things with a call of its own only")
     # The ledger owns them at this moment, and only until the next line is done.
     for artifact in given:
         _hand_over(artifact, to)
@@ -63,3 +71,8 @@ def _move(to, gift):
     done = attempt("transfer", to, gift["amount"], gift["resource"])
     if not done["ok"]:
         raise ValueError(f"{gift['resource']}: {done['error']['code']}: {done['error']['message']}")
+
+
+def _takes_nothing():
+    if call["paid"] or call["given"]:
+        raise ValueError("this takes nothing: leave `pay` and `give` out")

@@ -55,8 +55,7 @@ def cancel(order):
     entry = storage_get(place)
     if call["caller"] != entry["who"]:
         raise ValueError(f"only {entry['who']} may cancel {order}")
-    if call["paid"] or call["given"]:
-        raise ValueError("this takes nothing: leave `pay` and `give` out")
+    _takes_nothing()
     side, resource = place.split("|")[:2]
     _take_out(place, entry)
     if side == "a":
@@ -69,6 +68,7 @@ def cancel(order):
 
 def book(resource, part):
     """The best orders of both sides, as {"lot", "asks": [{"price", "lots"}], "bids": […]}, the best first."""
+    _takes_nothing()
     lot = _lot(resource, part)
     sides = {}
     for name, side in (("asks", "a"), ("bids", "b")):
@@ -117,11 +117,8 @@ def _settle(side, who, place, entry, taken, resource, lot):
     """Moves both sides of a deal with an order of the book. One whose owner can take nothing any more is taken out;
     what it held stays here."""
     cost = taken * entry["price"]
-    if side == "a":
-        done = attempt("transfer", entry["who"], taken * lot, resource)
-    else:
-        done = attempt("transfer", entry["who"], cost)
-    if not done["ok"]:
+    sent = _hand(entry["who"], taken * lot, resource) if side == "a" else _hand(entry["who"], cost)
+    if not sent:
         _take_out(place, entry)
         return False
     if side == "a":
@@ -165,5 +162,20 @@ def _check_lent(lent):
 
 def _give_back(entry):
     if entry["lent"]:
-        # An owner that is gone leaves it here.
-        attempt("transfer", entry["who"], entry["lent"], "disk")
+        _hand(entry["who"], entry["lent"], "disk")
+
+
+def _hand(to, amount, *resource):
+    """Hands something on. One who is gone, or can't hold it, leaves it here; all else that fails undoes the call."""
+    try:
+        transfer(to, amount, *resource)
+    except Exception as error:
+        if not str(error).startswith(("not_found", "invalid_argument")):
+            raise
+        return False
+    return True
+
+
+def _takes_nothing():
+    if call["paid"] or call["given"]:
+        raise ValueError("this takes nothing: leave `pay` and `give` out")

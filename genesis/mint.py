@@ -56,8 +56,7 @@ def cancel(artifact):
         raise ValueError(f"there is no bid for {artifact}")
     if call["caller"] != entry["bidder"]:
         raise ValueError("only its bidder may take a bid back")
-    if call["paid"] or call["given"]:
-        raise ValueError("this takes nothing: leave `pay` and `give` out")
+    _takes_nothing()
     _refund(artifact, entry, None)
     return {"artifact": artifact}
 
@@ -65,6 +64,7 @@ def cancel(artifact):
 def check(artifact):
     """How a bid stands: {"status": "open"}; when resolved "won" with score, price and minted, "lost", "void" or
     "refunded"; or "none"."""
+    _takes_nothing()
     if storage_get("bid:" + artifact) is not None:
         return {"status": "open"}
     return storage_get("res:" + artifact, [0, {"status": "none"}])[1]
@@ -72,6 +72,7 @@ def check(artifact):
 
 def status():
     """The next resolution, the number of slots, the reserve and the number of open bids."""
+    _takes_nothing()
     terms = _terms()
     return {
         "next_resolution": storage_get("due") or _next_resolution(terms), "slots": terms["slots"],
@@ -81,6 +82,7 @@ def status():
 
 def due():
     """Resolves the auction when its time has come; the scheduler calls it."""
+    _takes_nothing()
     at = storage_get("due")
     if at is None or at > now():
         return None
@@ -101,22 +103,30 @@ def due():
 
 def _resolve(terms):
     """Finds the winners, scores and pays them, all in one record; whether there is more to look at."""
-    best = []
-    for place in storage_list("rank:", limit=AT_A_TIME):
+    best, wanted = [], terms["slots"] + 1
+    places = storage_list("rank:", limit=AT_A_TIME + wanted)
+    for place in places:
         artifact = storage_get(place)
         entry = storage_get("bid:" + artifact)
-        if not _is_fit(artifact, entry):
-            _refund(artifact, entry, "void")
-        elif len(best) <= terms["slots"]:
+        if _is_fit(artifact, entry):
             best.append((artifact, entry))
+            if len(best) == wanted:
+                break
+        else:
+            _refund(artifact, entry, "void")
+    if len(best) < wanted and len(places) == AT_A_TIME + wanted:
+        # Unfit ones are out of the way: those after them are next.
+        return True
     if not best:
-        # Only unfit ones were looked at: those after them are next.
-        return storage_get("open", 0) > 0
+        return False
     winners = best[:terms["slots"]]
     price = int(best[-1][1]["amount"]) if len(best) > terms["slots"] else terms["reserve"]
     scores = _scores(terms, [artifact for artifact, _ in winners])
     storage_set("until", storage_get("n"))
     if scores is None or not _mint(terms, winners, scores):
+        if call["caller"] != me:
+            # It may be for want of the caller's means.
+            raise ValueError("scoring failed: it is done again when the scheduler calls")
         storage_set("failed", 1)
         return False
     for (artifact, entry), score in zip(winners, scores):
@@ -124,7 +134,8 @@ def _resolve(terms):
         _refund(artifact, entry, result, price)
     if terms["sharing"] != "burn":
         pot = storage_get("carried", 0) + price * len(winners)
-        storage_set("share", {"pot": pot, "at": 0, "paid": 0, "weights": 0, "known": terms["sharing"] == "equal"})
+        share = {"pot": pot, "at": 0, "paid": 0, "weights": 0, "known": terms["sharing"] == "equal"}
+        storage_set("share", {**share, "agents": len(_agents())})
     return False
 
 
@@ -156,17 +167,19 @@ def _mint(terms, winners, scores):
 
 
 def _share():
-    """Hands the winners' payments to the agents, a part of them at a time; the remainder is carried."""
+    """Hands the winners' payments to the agents of that moment, a part of them at a time; the rest is carried."""
     share = storage_get("share")
-    agents = [agent["id"] for agent in query("agents", limit=10_000)]
+    agents = _agents()[:share["agents"]]
     part = agents[share["at"]:share["at"] + AT_A_TIME]
     by_sales = _terms()["sharing"] == "active"
     if not share["known"]:
         share["weights"] += sum(_sales(agent) for agent in part)
     else:
-        total = share["weights"] if by_sales else len(agents)
+        total = share["weights"] if by_sales else share["agents"]
         for agent in part:
             amount = share["pot"] * (_sales(agent) if by_sales else 1) // total if total else 0
+            # Sales that were made since they were added up count for no more than there is.
+            amount = min(amount, share["pot"] - share["paid"])
             if amount > 0:
                 pay(agent, amount)
                 share["paid"] += amount
@@ -178,6 +191,10 @@ def _share():
     else:
         storage_delete("share")
         storage_set("carried", share["pot"] - share["paid"])
+
+
+def _agents():
+    return [agent["id"] for agent in query("agents", limit=10_000)]
 
 
 def _sales(agent):
@@ -205,26 +222,32 @@ def _refund(artifact, entry, result, price=0):
     storage_delete("bid:" + artifact)
     storage_delete(_rank(entry))
     storage_set("open", storage_get("open") - 1)
+    back, lent = int(entry["amount"]) - price, int(entry["lent"])
+    if back:
+        _hand(entry["bidder"], back)
+    if lent:
+        _hand(entry["bidder"], lent, "disk")
     if result is not None:
         _remember(artifact, result if isinstance(result, dict) else {"status": result})
-    back, lent = int(entry["amount"]) - price, int(entry["lent"])
-    # A bidder that is gone leaves it here.
-    if back:
-        attempt("transfer", entry["bidder"], back)
-    if lent:
-        attempt("transfer", entry["bidder"], lent, "disk")
 
 
 def _remember(artifact, result):
-    # The oldest result makes room, unless there is a later one for its artifact.
+    """Keeps a result to be looked at, as far as there is room."""
+    # The oldest one makes room, unless there is a later one for its artifact.
     number = storage_get("results", 0) + 1
     place = f"r:{number % KEPT}"
     oldest = storage_get(place)
     if oldest is not None and storage_get("res:" + oldest[0], [0])[0] == oldest[1]:
         storage_delete("res:" + oldest[0])
-    storage_set(place, [artifact, number])
-    storage_set("res:" + artifact, [number, result])
-    storage_set("results", number)
+    try:
+        storage_set("results", number)
+        storage_set(place, [artifact, number])
+        storage_set("res:" + artifact, [number, result])
+    except Exception as error:
+        if not str(error).startswith("quota_exceeded"):
+            raise
+        if storage_get(place) is not None:
+            storage_delete(place)
 
 
 def _rank(entry):
@@ -232,8 +255,13 @@ def _rank(entry):
 
 
 def _is_fit(artifact, entry):
-    done = attempt("get_artifact_info", artifact)
-    return done["ok"] and done["result"]["owner"] == entry["bidder"] and done["result"]["can_execute"]
+    try:
+        info = get_artifact_info(artifact)
+    except Exception as error:
+        if not str(error).startswith("not_found"):
+            raise
+        return False
+    return info["owner"] == entry["bidder"] and info["can_execute"]
 
 
 def _terms():
@@ -258,3 +286,19 @@ def _lent(need):
     if 0 < lent < need:
         raise ValueError(f'this takes {need} bytes: `give` {{"resource": "disk", "amount": {need}}}')
     return lent
+
+
+def _hand(to, amount, *resource):
+    """Hands something on. One who is gone, or can't hold it, leaves it here; all else that fails undoes the call."""
+    try:
+        transfer(to, amount, *resource)
+    except Exception as error:
+        if not str(error).startswith(("not_found", "invalid_argument")):
+            raise
+        return False
+    return True
+
+
+def _takes_nothing():
+    if call["paid"] or call["given"]:
+        raise ValueError("this takes nothing: leave `pay` and `give` out")

@@ -10,6 +10,7 @@ the registry never reaches into anybody's account:
 def check_quota(of=None, resource=None):
     """The quota, rate or balance of a principal (the caller, if none is named) in a resource, or in all, and
     how much of it is free."""
+    _takes_nothing()
     who = of if of is not None else call["caller"]
     held = query("resources", of=who)
     if resource is None:
@@ -22,6 +23,7 @@ def check_quota(of=None, resource=None):
 
 def all_quotas():
     """The same of every principal, as {id: {resource: …}}."""
+    _takes_nothing()
     quotas = {}
     for who in query("balances"):
         quotas[who] = query("resources", of=who)
@@ -33,8 +35,15 @@ def transfer_quota(to):
     given = call["given"]
     if not given:
         raise ValueError('nothing was sent: name it as `give` of the invocation, such as [{"resource": "disk", "amount": 1000}]')
+    if call["paid"]:
+        raise ValueError("this costs nothing: leave `pay` out")
     for gift in given:
         if isinstance(gift, str):
             raise ValueError(f"{gift} is an artifact: genesis_ledger hands those over")
         transfer(to, gift["amount"], gift["resource"])
     return {"from": call["caller"], "to": to, "given": given}
+
+
+def _takes_nothing():
+    if call["paid"] or call["given"]:
+        raise ValueError("this takes nothing: leave `pay` and `give` out")

@@ -14,6 +14,7 @@ TOMBSTONE_BYTES = 256
 
 def search(text="", kind=None, owner=None, limit=20, after=None):
     """Artifacts with all words of a text, of a kind and of an owner; those after an id, so many."""
+    _takes_nothing()
     fields = {"limit": LOOKED_AT_MAX if after is not None else limit}
     if kind is not None:
         fields["type"] = kind
@@ -28,16 +29,19 @@ def search(text="", kind=None, owner=None, limit=20, after=None):
 
 def get_metadata(artifact):
     """All that is known of an artifact without reading it."""
+    _takes_nothing()
     return get_artifact_info(artifact)
 
 
 def get_interface(artifact):
     """The methods that an artifact lists, with their arguments; null if it lists none."""
+    _takes_nothing()
     return get_artifact_info(artifact)["interface"]
 
 
 def prices(kind=None, limit=100):
     """The price of an invocation of each artifact with code, the cheapest first."""
+    _takes_nothing()
     fields = {"limit": LOOKED_AT_MAX} if kind is None else {"limit": LOOKED_AT_MAX, "type": kind}
     rows = [row for row in query("artifacts", **fields) if row["can_execute"]]
     rows.sort(key=lambda row: (row["price"], row["id"]))
@@ -47,6 +51,7 @@ def prices(kind=None, limit=100):
 def reputation(artifact):
     """The kernel's counts of an artifact, and of a principal also the scrip that it earned and spent, with the age in
     seconds."""
+    _takes_nothing()
     info = get_artifact_info(artifact)
     facts = query("reputation", artifact=artifact)
     shown = {
@@ -62,10 +67,10 @@ def reputation(artifact):
 
 def create(artifact, content=None, kind="data", code=None, interface=None, price=0, metadata=None):
     """Creates an artifact that is the caller's."""
-    _refuse_pay()
-    if call["given"]:
-        raise ValueError("nothing is to be given here: leave `give` out")
-    write(artifact, content, kind=kind, code=code, interface=interface, price=price, metadata=metadata)
+    _takes_nothing()
+    done = write(artifact, content, kind=kind, code=code, interface=interface, price=price, metadata=metadata)
+    if not done["created"]:
+        raise ValueError(f"there is {artifact} already: who may change it does that with `write`")
     transfer_ownership(artifact, call["caller"])
     return {"artifact": artifact, "owner": call["caller"]}
 
@@ -85,7 +90,7 @@ def delete():
     for item in items:
         _delete(item)
     if lent > kept:
-        attempt("transfer", call["caller"], lent - kept, "disk")
+        transfer(call["caller"], lent - kept, "disk")
     return {"deleted": items}
 
 
@@ -105,3 +110,8 @@ def _age(since):
     from datetime import datetime
 
     return int((datetime.fromisoformat(now()) - datetime.fromisoformat(since)).total_seconds())
+
+
+def _takes_nothing():
+    if call["paid"] or call["given"]:
+        raise ValueError("this takes nothing: leave `pay` and `give` out")

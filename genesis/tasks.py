@@ -41,7 +41,7 @@ def post(spec, tests, hidden_tests, reward, until):
         "poster": call["caller"], "spec": spec, "tests": tests, "hidden": len(hidden_tests), "reward": reward,
         "until": ends, "status": "open", "winner": None, "artifact": None, "lent": 0,
     }
-    entry["lent"] = _lent(800 + len(repr(entry).encode()) + 2 * len(repr(hidden_tests).encode()))
+    entry["lent"] = _lent(800 + _bytes(entry) + 2 * _bytes(hidden_tests))
     storage_set("n", number)
     storage_set("task:" + id, entry)
     storage_set("hidden:" + id, hidden_tests)
@@ -80,12 +80,14 @@ def submit(task, artifact):
 
 def check(task):
     """A task with its public tests and status; with its hidden tests when it has ended; null if there is none."""
+    _takes_nothing()
     entry = storage_get("task:" + task)
     return None if entry is None else {"task": task, **{key: entry[key] for key in entry if key != "lent"}}
 
 
 def list_open(after=None, limit=100):
     """The open tasks, oldest first: those after an id, so many."""
+    _takes_nothing()
     last = None if after is None else f"open:{int(after.removeprefix('task_')):012d}"
     ids = [storage_get(key) for key in storage_list("open:", last, min(limit, SHOWN_MAX))]
     return [{key: value for key, value in check(id).items() if key != "tests"} for id in ids]
@@ -108,6 +110,7 @@ def cancel(task):
 
 def due():
     """Ends the tasks whose time is up; the scheduler calls it."""
+    _takes_nothing()
     for key in storage_list("q|", limit=AT_A_TIME):
         if key[2:26] > now():
             break
@@ -132,23 +135,33 @@ def _end(task, entry, status, to):
     storage_delete("hidden:" + task)
     storage_delete(f"open:{number:012d}")
     storage_delete(f"q|{entry['until']}|{number:012d}")
-    storage_set("task:" + task, entry)
-    # The oldest of those that have ended makes room.
-    ended = storage_get("ended", 0) + 1
-    place = f"e:{ended % KEPT}"
-    oldest = storage_get(place)
-    if oldest is not None:
-        storage_delete("task:" + oldest)
-    storage_set(place, task)
-    storage_set("ended", ended)
+    storage_delete("task:" + task)
     _set_due()
     if status == "done":
         pay(to, entry["reward"])
     else:
-        # A poster that is gone leaves it here.
-        attempt("transfer", to, entry["reward"])
+        _hand(to, entry["reward"])
     if lent:
-        attempt("transfer", entry["poster"], lent, "disk")
+        _hand(entry["poster"], lent, "disk")
+    _remember(task, entry)
+
+
+def _remember(task, entry):
+    """Keeps an ended task to be looked at, as far as there is room; the oldest of them makes room."""
+    ended = storage_get("ended", 0) + 1
+    place = f"e:{ended % KEPT}"
+    oldest = storage_get(place)
+    try:
+        storage_set("ended", ended)
+        storage_set("task:" + task, entry)
+        storage_set(place, task)
+    except Exception as error:
+        if not str(error).startswith("quota_exceeded"):
+            raise
+        storage_delete("task:" + task)
+    else:
+        if oldest is not None:
+            storage_delete("task:" + oldest)
 
 
 def _task(task):
@@ -196,3 +209,25 @@ def _instant(when):
     if text <= now():
         raise ValueError(f"`until`: {text} has passed")
     return text
+
+
+def _hand(to, amount, *resource):
+    """Hands something on. One who is gone, or can't hold it, leaves it here; all else that fails undoes the call."""
+    try:
+        transfer(to, amount, *resource)
+    except Exception as error:
+        if not str(error).startswith(("not_found", "invalid_argument")):
+            raise
+        return False
+    return True
+
+
+def _takes_nothing():
+    if call["paid"] or call["given"]:
+        raise ValueError("this takes nothing: leave `pay` and `give` out")
+
+
+def _bytes(value):
+    # The bytes of a value as JSON, or some more: repr writes control characters shorter, and quotes.
+    text = repr(value)
+    return len(text.encode()) + text.count('"') + 2 * text.count("\\x")

@@ -36,7 +36,7 @@ def propose(text, options, until, electorate=None, quorum=0):
         "by": call["caller"], "text": text, "options": options, "until": ends, "electorate": electorate,
         "quorum": quorum, "status": "open", "winner": None, "lent": 0,
     }
-    entry["lent"] = _lent(500 + len(repr(entry).encode()))
+    entry["lent"] = _lent(500 + _bytes(entry) + 12 * len(options))
     storage_set("n", number)
     storage_set("p:" + id, entry)
     storage_set("c:" + id, [0] * len(options))
@@ -69,6 +69,7 @@ def vote(id, option):
 
 def tally(id):
     """The counts of a proposal, whether it is `open`, has `passed` or has `failed`, and the winner."""
+    _takes_nothing()
     entry = _proposal(id)
     counts = storage_get("c:" + id)
     status, winner = entry["status"], entry["winner"]
@@ -82,6 +83,7 @@ def tally(id):
 
 def due():
     """Ends the proposals whose time is up; the scheduler calls it."""
+    _takes_nothing()
     if not storage_list("r|", limit=1):
         for key in storage_list("q|", limit=10):
             if key[2:26] > now():
@@ -95,32 +97,50 @@ def due():
             lent = storage_get(ballot)[1]
             storage_delete(ballot)
             if lent:
-                attempt("transfer", ballot[len(id) + 3:], lent, "disk")
+                _hand(ballot[len(id) + 3:], lent, "disk")
         left -= len(ballots)
         if left == 0:
             break
         storage_delete(key)
+        _remember(id)
     _set_due()
 
 
 def _end(id, key):
     entry = storage_get("p:" + id)
     entry["status"], entry["winner"] = _decided(entry, storage_get("c:" + id))
-    lent, entry["lent"], entry["electorate"] = entry["lent"], 0, None
+    entry["electorate"] = None
     storage_set("p:" + id, entry)
     storage_delete(key)
     storage_set("r|" + id, 1)
+
+
+def _remember(id):
+    """Gives the disk of an ended proposal back, and keeps it to be looked at as far as there is room; the oldest of
+    them makes room."""
+    entry, counts = _proposal(id), storage_get("c:" + id)
+    lent, entry["lent"] = entry["lent"], 0
+    storage_delete("p:" + id)
+    storage_delete("c:" + id)
     if lent:
-        attempt("transfer", entry["by"], lent, "disk")
-    # The oldest of those that have ended makes room.
+        _hand(entry["by"], lent, "disk")
     ended = storage_get("ended", 0) + 1
     place = f"e:{ended % KEPT}"
     oldest = storage_get(place)
-    if oldest is not None:
-        storage_delete("p:" + oldest)
-        storage_delete("c:" + oldest)
-    storage_set(place, id)
-    storage_set("ended", ended)
+    try:
+        storage_set("ended", ended)
+        storage_set("p:" + id, entry)
+        storage_set("c:" + id, counts)
+        storage_set(place, id)
+    except Exception as error:
+        if not str(error).startswith("quota_exceeded"):
+            raise
+        storage_delete("p:" + id)
+        storage_delete("c:" + id)
+    else:
+        if oldest is not None:
+            storage_delete("p:" + oldest)
+            storage_delete("c:" + oldest)
 
 
 def _decided(entry, counts):
@@ -180,3 +200,25 @@ def _lent(need):
     if 0 < lent < need:
         raise ValueError(f'this takes {need} bytes: `give` {{"resource": "disk", "amount": {need}}}')
     return lent
+
+
+def _hand(to, amount, *resource):
+    """Hands something on. One who is gone, or can't hold it, leaves it here; all else that fails undoes the call."""
+    try:
+        transfer(to, amount, *resource)
+    except Exception as error:
+        if not str(error).startswith(("not_found", "invalid_argument")):
+            raise
+        return False
+    return True
+
+
+def _takes_nothing():
+    if call["paid"] or call["given"]:
+        raise ValueError("this takes nothing: leave `pay` and `give` out")
+
+
+def _bytes(value):
+    # The bytes of a value as JSON, or some more: repr writes control characters shorter, and quotes.
+    text = repr(value)
+    return len(text.encode()) + text.count('"') + 2 * text.count("\\x")

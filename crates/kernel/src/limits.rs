@@ -25,6 +25,9 @@ pub const VERDICTS_KEPT_MAX: usize = 64;
 pub const VERDICTS_PER_ACTION_MAX: usize = 16;
 /// Steps of work of a verdict that is kept: what takes more is asked for each time.
 pub const VERDICT_STEPS_MAX: usize = 32;
+/// Bytes at most of the facts of a pair, an artifact with its customer and a principal with its counterparty. Nobody's
+/// disk bears them: each pair costs somebody an invocation, so a second of CPU makes 800,000 of them at the very most.
+pub const FACT_PAIR_BYTES: usize = 64;
 /// Bytes that a mandate counts for on its giver's disk: its parties and bounds.
 pub const MANDATE_BYTES: i64 = 64;
 /// Instants within its window at which a mandate may be used.
@@ -213,6 +216,7 @@ pub const PAGE_ROWS: usize = 64;
 
 const _: () = {
     assert!(1 <= WORK_PER_RUN && WORK_PER_RUN <= WORK_PER_ACTION);
+    assert!(1_000_000_000 / CPU_NS_PER_WORK * PARTS_PER_WORK / PARTS_PER_CALL == 800_000);
     // The longest source can be compiled, and the longest content be written, within one action.
     assert!(CODE_BYTES_MAX as u64 * PARTS_PER_SOURCE_BYTE < WORK_PER_RUN * PARTS_PER_WORK);
     assert!(CONTENT_BYTES_MAX as u64 * PARTS_PER_BYTE_WRITTEN < WORK_PER_RUN * PARTS_PER_WORK);

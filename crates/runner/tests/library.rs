@@ -21,20 +21,37 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod door;
+mod records;
 #[path = "../../kernel/tests/support/within.rs"]
 mod within;
 #[path = "library/attacks.rs"]
 mod attacks;
+#[path = "library/bought.rs"]
+mod bought;
+#[path = "library/deposits.rs"]
+mod deposits;
 #[path = "library/due.rs"]
 mod due;
+#[path = "library/every.rs"]
+mod every;
+#[path = "library/hostile.rs"]
+mod hostile;
+#[path = "library/kills.rs"]
+mod kills;
 #[path = "library/law.rs"]
 mod law;
 #[path = "library/laws.rs"]
 mod laws;
 #[path = "library/methods.rs"]
 mod methods;
+#[path = "library/naive.rs"]
+mod naive;
+#[path = "library/naive_due.rs"]
+mod naive_due;
 #[path = "library/random.rs"]
 mod random;
+#[path = "library/reach.rs"]
+mod reach;
 #[path = "library/secrets.rs"]
 mod secrets;
 
@@ -139,8 +156,20 @@ impl Play {
         if again.digest() != self.live.world().digest() {
             self.wrong.push("the journal makes another world".into());
         }
+        self.check_library();
         assert!(self.wrong.is_empty(), "\n\n{}\n", self.wrong.join("\n\n"));
         self
+    }
+
+    /// The library is as it was founded, and its own.
+    fn check_library(&mut self) {
+        let world = self.live.world();
+        for founder in oikos_runner::library::founders() {
+            let now = world.metadata(world.lookup(&founder.id).expect("it was founded"));
+            if now["owner"] != *founder.id || now["version"] != 1 {
+                self.wrong.push(format!("the library was changed: {now}"));
+            }
+        }
     }
 
     fn ask(&mut self, request: &Value) -> Value {

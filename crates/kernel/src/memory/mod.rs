@@ -1,7 +1,7 @@
 //! The entries of a memory (`design/MINDS.md §8`): texts with a time, an importance and tags, numbered from 1.
 //!
-//! They are part of the artifact's state. A clone shares all of them, and the words of an entry, which are found when a
-//! recall first needs them, are shared by every clone.
+//! They are part of the artifact's state. A clone shares all of them, with the words of each, which are found when it
+//! is remembered, or, in a world that was read, when a recall first needs them.
 
 // Its parts:
 mod word;
@@ -128,6 +128,8 @@ impl Memory {
             Arc::make_mut(before).superseded_by = Some(number);
         }
         let entry = Entry { memo: Arc::clone(memo), time, superseded_by: None, words: Arc::default() };
+        // A first recall does not wait for the words of thousands.
+        entry.words();
         self.last = number;
         self.bytes += memo_bytes(memo);
         self.entries.insert(number, Arc::new(entry));

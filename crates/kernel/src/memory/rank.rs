@@ -1,7 +1,7 @@
 //! The ranking of entries: words, recency and importance, fused. All in integers, so that it is the same everywhere.
 //!
-//! - *Words*: BM25 (Robertson and Zaragoza, 2009; `k1` = 1.2, `b` = 0.75) over the entries that may be found, in parts of
-//!   the best of them.
+//! - *Words*: BM25 (Robertson and Zaragoza, 2009; `k1` = 1.2, `b` = 0.75) over the entries that may be found, in parts
+//!   of the best of them.
 //! - *Recency*: halves with each half-life that an entry is old, in a straight line between.
 //! - *Importance*: that of the entry.
 //!
@@ -168,7 +168,8 @@ fn score_words(found: &mut [Found<'_>], words: &Words) {
     let rarity: Vec<u64> = holders.iter().map(|holders| log2(2 * rows + 2, 2 * holders + 1)).collect();
     for (row, at, times) in hits {
         if let (Some(found), Some(rarity)) = (found.get_mut(row), rarity.get(at)) {
-            // times · (k1 + 1) / (times + k1 · (1 - b + b · own length / mean length)), with 10 · `length` above and below.
+            // times · (k1 + 1) / (times + k1 · (1 - b + b · own length / mean length)); above and below the line
+            // stands 10 · `length` more.
             let above = 22 * times * length;
             let below = 10 * times * length + 3 * length + 9 * found.entry.words().len * rows;
             found.why.words += rarity * above / below;

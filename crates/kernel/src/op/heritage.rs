@@ -65,8 +65,8 @@ const DROPPED: &[(&str, &[OpKind], &str)] = &[
     ("reasoning", &OpKind::ALL, "text for the reader of the journal"),
 ];
 
-/// The op of a word of either spelling, in whatever case: `read`, `READ_ARTIFACT`, `TransferOwnership`; and what it asks
-/// for, where the word says so.
+/// The op of a word of either spelling, in whatever case: `read`, `READ_ARTIFACT`, `TransferOwnership`; and what it
+/// asks for, where the word says so.
 pub(super) fn op(word: &str) -> Option<(OpKind, Option<What>)> {
     let mut snake = String::with_capacity(word.len() + 2);
     let mut lower = false;

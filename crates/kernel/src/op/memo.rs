@@ -94,7 +94,7 @@ pub enum Since {
     /// All after this number.
     Number(i64),
     /// All from this instant on.
-    Instant(Time),
+    Time(Time),
 }
 
 impl Given for Since {
@@ -102,7 +102,7 @@ impl Given for Since {
         match value.as_str() {
             None => integer(name, &value, 0).map(Self::Number),
             Some(text) => Time::parse(text)
-                .map(Self::Instant)
+                .map(Self::Time)
                 .ok_or_else(|| wrong(name, "a number or an RFC 3339 time", &value)),
         }
     }

@@ -160,7 +160,8 @@ pub const QUERIES: &[QuerySpec] = &[
     QuerySpec {
         what: What::Recall,
         answer: "the best entries of a memory, by default the caller's own: [{`entry`, `time`, `text`, `importance`, `tags`, `score`, `why`}], at most `limit` (default 10), best first. \
-                 Its contract is asked for `read`. A `text` ranks by its words and leaves nothing out; `since` is an entry's number or an instant; superseded entries come only with the tag `superseded`; \
+                 Its contract is asked for `read`. A `text` ranks by its words and leaves nothing out; \
+                 `since` is an entry's number or an instant; superseded entries come only with the tag `superseded`; \
                  with the tag `pinned` and no `text` all come in order",
         fields: &["artifact", "text", "limit", "since", "tags"],
         schema: || list_of(entry()),

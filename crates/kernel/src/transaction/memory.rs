@@ -141,7 +141,7 @@ impl Transaction<'_> {
         let (after, from) = match query.since {
             None => (0, None),
             Some(Since::Number(number)) => (number.unsigned_abs(), None),
-            Some(Since::Instant(instant)) => (0, Some(instant)),
+            Some(Since::Time(instant)) => (0, Some(instant)),
         };
         let mut asked = Asked {
             words: words.as_ref(),

@@ -21,6 +21,7 @@ mod quote;
 mod host;
 mod memory;
 mod ops;
+mod hand_over;
 mod query;
 mod sight;
 mod sleep;

@@ -16,10 +16,7 @@ use crate::{
     json::Json,
     limits,
     mind::Mind,
-    op::{
-        Content, Edit, Field, Keep, Mint, Op, OpKind, Part, Read, SetContract, Store, Transfer,
-        TransferOwnership, Write,
-    },
+    op::{Content, Edit, Field, Keep, Mint, Op, OpKind, Part, Read, SetContract, Store, Transfer, Write},
     record::{Change, Creation, Effect, EventKind, Handle, Pays, Shared, Why},
     refusal::{Code, Refusal},
     rules::{Authority, ResourceId, ResourceKind},
@@ -370,7 +367,7 @@ impl Transaction<'_> {
     }
 
     /// A principal that receives something.
-    fn recipient(&self, id: &Id) -> Result<Handle, Refusal> {
+    pub(super) fn recipient(&self, id: &Id) -> Result<Handle, Refusal> {
         let (handle, artifact) = self.artifact(id)?;
         if artifact.has_standing() {
             return Ok(handle);
@@ -454,22 +451,6 @@ impl Transaction<'_> {
         let (to, amount, resource) = (Some(to), Some(amount), Some(resource));
         let told = Told { to, amount, resource, sent, ..Told::default() };
         self.tell(actor, OpKind::Transfer, told);
-        Ok(())
-    }
-
-    fn transfer_ownership(&mut self, actor: Actor, op: &TransferOwnership) -> Result<Value, Refusal> {
-        let (artifact, to) = (self.target(&op.artifact)?, self.recipient(&op.to)?);
-        self.hand_over(actor, artifact, to)?;
-        Ok(json!({ "artifact": op.artifact.as_str(), "owner": op.to.as_str() }))
-    }
-
-    /// Makes an artifact another principal's.
-    pub(super) fn hand_over(&mut self, actor: Actor, artifact: Handle, to: Handle) -> Result<(), Refusal> {
-        let from = self.draft.artifact(artifact).map_or(to, |artifact| artifact.owner);
-        self.look_at_mandates(actor, artifact, false)?;
-        self.put(Effect::Own { artifact, from, to })?;
-        let told = Told { artifact: Some(artifact), to: Some(to), ..Told::default() };
-        self.tell(actor, OpKind::TransferOwnership, told);
         Ok(())
     }
 

@@ -377,7 +377,7 @@ impl Transaction<'_> {
         let since = match query.since {
             None => None,
             Some(Since::Number(number)) => Some(number.unsigned_abs()),
-            Some(Since::Instant(_)) => {
+            Some(Since::Time(_)) => {
                 let refusal = Refusal::invalid("`since` of \"events\" is the sequence number of a record");
                 return Err(refusal.hint("name the `seq` of the last event that you know"));
             }

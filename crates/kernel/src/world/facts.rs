@@ -3,7 +3,7 @@
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 
-use crate::{id::Handle, pages::Pages, time::Time};
+use crate::{id::Handle, limits::FACT_PAIR_BYTES, pages::Pages, time::Time};
 
 /// All that is counted.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -49,6 +49,11 @@ pub(super) struct Custom {
     /// The owner with whom it dealt last.
     pub(super) owner: Handle,
 }
+
+const _: () = {
+    let pair = size_of::<(Handle, Handle)>();
+    assert!(2 * pair + size_of::<Custom>() <= FACT_PAIR_BYTES);
+};
 
 /// The row of a number; the table is as long as it needs to be.
 #[expect(clippy::expect_used, reason = "the row was added just before")]

@@ -213,3 +213,33 @@ fn a_deposit_is_sent_along_where_disk_is_limited() {
         "#,
     );
 }
+
+#[test]
+fn what_is_pushed_onto_the_library_brings_the_disk_on_which_it_lies() {
+    check(
+        r#"
+        resources: disk allocatable
+        world: alice 10 disk 9000, bob 10 disk 200
+        artifact genesis_shop by genesis_shop scrip 0 disk 300
+        artifact free by alice contract genesis_contract_public
+        artifact code by alice contract genesis_contract_public code [['call', 'transfer_ownership', ['free', 'genesis_shop']]]
+        alice write {"artifact": "thing", "content": "0123456789"} -> ok ~{"size": 35}
+        alice transfer_ownership {"artifact": "thing", "to": "bob"} -> ok
+        # Of one to another it takes the other's room; onto the library it brings its own.
+        bob query {"what": "resources"} -> ok ~{"disk": {"quota": 200, "used": 76}}
+        bob transfer_ownership {"artifact": "thing", "to": "genesis_shop"} -> ok
+        bob query {"what": "resources"} -> ok ~{"disk": {"quota": 165, "used": 41}}
+        bob query {"what": "resources", "of": "genesis_shop"} -> ok ~{"disk": {"quota": 335}}
+        # The mover bears it, also with another's.
+        bob transfer_ownership {"artifact": "free", "to": "genesis_shop"} -> ok
+        alice query {"what": "resources"} -> ok ~{"disk": {"quota": 9000}}
+        # Code without standing has nothing to bring.
+        alice write {"artifact": "free", "content": "x"} -> ok
+        alice transfer_ownership {"artifact": "free", "to": "alice"} -> ok
+        bob invoke {"artifact": "code"} -> invalid_argument "who hands things to the library lends the disk for them"
+        # Room that is free only without the thing goes after it.
+        bob write {"artifact": "big", "content": "0123456789012345678901234567890123456789012345678901"} -> ok
+        bob transfer_ownership {"artifact": "big", "to": "genesis_shop"} -> ok
+        "#,
+    );
+}

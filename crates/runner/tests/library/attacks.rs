@@ -162,7 +162,7 @@ fn griefing_by_unwanted_gifts() {
 
 #[test]
 fn the_library_filled_by_strangers() {
-    // Mallory fills the disk of the escrow and of the mint to the brim; the entries of others lie on their own.
+    // Mallory pushes all that it has onto the escrow and the mint, and its own disk goes with it.
     check(
         r#"
         file: [mint]\nevery = "1t"\n[genesis.resources]\ndisk = "40 kB"\n[resources.disk]\nkind = "allocatable"\ntotal = "400 kB"\nsplit = "none"
@@ -171,7 +171,7 @@ fn the_library_filled_by_strangers() {
         thing x ann
         tool b by bob: def run(): return 1
         ---
-        mallory {"op": "run", "code": "for place in ('genesis_escrow', 'genesis_mint'):\n    size = 20000\n    count = 0\n    while size >= 64:\n        id = f'fill-{place}-{count}'\n        count += 1\n        write(id, 'y' * (size - 60))\n        if not attempt('transfer_ownership', id, place)['ok']:\n            delete(id)\n            size //= 2"} -> ok
+        mallory {"op": "run", "code": "for place in ('genesis_escrow', 'genesis_mint'):\n    size = 20000\n    count = 0\n    while size >= 64:\n        id = f'fill-{place}-{count}'\n        count += 1\n        if not attempt('write', id, 'y' * (size - 60))['ok']:\n            size //= 2\n        elif not attempt('transfer_ownership', id, place)['ok']:\n            delete(id)\n            size //= 2"} -> ok
         ann genesis_escrow.list [30] give x -> ok
         quota ann disk 18955
         bob genesis_mint.bid ["b"] pay 20 -> ok
@@ -206,41 +206,6 @@ fn self_bidding_and_bids_on_anothers_artifact() {
         balances ann 141, bob 100, eve 59
         "#,
     );
-}
-
-#[test]
-fn sybils_split_the_mints_proceeds() {
-    // Ann bids 30 against nobody's 29 and has three agents of her own beside the honest two: what her six pay and get.
-    for (sharing, honest, sybil) in [("equal", 6, 6), ("active", 29, 0), ("burn", 0, 0)] {
-        check(&format!(
-            r#"
-            file: [mint]\nevery = "1t"\nsharing = "{sharing}"
-            agent eve 0
-            agent fay 0
-            scrip ann 100, bob 100
-            tool a by ann: def run(): return 1
-            tool b by bob: def run(): return 1
-            tool useful by eve price 1: def run(): return 1
-            ---
-            ann {{"op": "write", "artifact": "s1", "has_loop": true, "code": "def step(o): return None"}} -> ok
-            ann {{"op": "write", "artifact": "s2", "has_loop": true, "code": "def step(o): return None"}} -> ok
-            bob useful.run -> ok 1
-            ann genesis_mint.bid ["a"] pay 30 -> ok
-            bob genesis_mint.bid ["b"] pay 29 -> ok
-            run 2
-            ann genesis_mint.check ["a"] -> ok ~{{"price": 29}}
-            balances ann 71, s1 {sybil}, s2 {sybil}, eve {eve}, fay {fay}, genesis_mint {kept}
-            "#,
-            sybil = if sharing == "equal" { 7 } else { sybil },
-            eve = 1 + if sharing == "equal" { 7 } else { honest },
-            fay = if sharing == "equal" { 7 } else { 0 },
-            kept = match sharing {
-                "equal" => 1,
-                "active" => 0,
-                _ => 29,
-            },
-        ));
-    }
 }
 
 #[test]
@@ -402,59 +367,4 @@ fn a_match_takes_the_same_work_in_a_large_book() {
         play.end();
     }
     assert!(work[1] <= work[0] + 1, "{work:?}");
-}
-
-#[test]
-fn re_entrancy_in_every_method() {
-    // The only code of others that runs within a method is that of contracts, scorers and submissions: it only reads.
-    let methods = [
-        ("genesis_escrow", "list", "[1]"),
-        ("genesis_escrow", "purchase", "['x']"),
-        ("genesis_escrow", "cancel", "['x']"),
-        ("genesis_vote", "propose", "['x', ['a', 'b'], '1h']"),
-        ("genesis_vote", "vote", "['vote_1', 'a']"),
-        ("genesis_debt", "issue", "['ann', 1, 1, '1h']"),
-        ("genesis_debt", "cancel", "['claim_1']"),
-        ("genesis_debt", "default", "['claim_1']"),
-        ("genesis_debt", "transfer", "['claim_1', 'ann']"),
-        ("genesis_mint", "bid", "['x']"),
-        ("genesis_mint", "cancel", "['x']"),
-        ("genesis_tasks", "submit", "['task_1', 'x']"),
-        ("genesis_tasks", "cancel", "['task_1']"),
-        ("genesis_market", "cancel", "['order_1']"),
-        ("genesis_ledger", "spawn_principal", "['y']"),
-        ("genesis_store", "create", "['y']"),
-        ("genesis_store", "delete", "[]"),
-    ];
-    let calls: Vec<String> = methods
-        .iter()
-        .map(|(artifact, method, args)| format!("('{artifact}', '{method}', {args})"))
-        .collect();
-    let body = format!(
-        "CALLS = [{}]\\ndef _all(part=slice(None)):\\n    return [attempt('invoke', a, *args, method=m)['ok'] for a, m, args in CALLS[part]]\\n\
-         def check_permission(caller, action, target, context, ledger):\\n    return {{'allowed': not any(_all()), 'reason': 'it acted'}}\\n\
-         def score(artifact):\\n    return 100 if any(_all()) else 7\\n\
-         def run(first):\\n    return any(_all(slice(first, None, 3)))",
-        calls.join(", ")
-    );
-    check(&format!(
-        r#"
-        file: [mint]\nevery = "1t"\nscorer = "evil"
-        agent eve 0
-        scrip ann 100, bob 100
-        tool evil by bob: {body}
-        thing x bob evil
-        tool t by bob: def run(): return 1
-        ---
-        bob genesis_escrow.list [5] give x -> ok
-        ann genesis_escrow.purchase ["x"] pay 5 -> ok
-        owner x ann
-        bob genesis_mint.bid ["t"] pay 5 -> ok
-        ann genesis_tasks.post ["quiet", [{{"args": [0], "result": false}}, {{"args": [1], "result": false}}, {{"args": [2], "result": false}}], [], 5, "1h"] pay 5 -> ok "task_1"
-        bob genesis_tasks.submit ["task_1", "evil"] -> ok ~{{"won": true}}
-        run 2
-        bob genesis_mint.check ["t"] -> ok ~{{"score": 7}}
-        balances ann 90, bob 109, eve 1, genesis_escrow 0, genesis_tasks 0, genesis_mint 0
-        "#
-    ));
 }
