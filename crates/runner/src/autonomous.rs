@@ -147,8 +147,7 @@ impl AutonomousScheduler {
                     }
                 },
                 ClockKind::Wall => {
-                    let is_over = matches!(next, Some(Next::Undecided(due, _)) if sequencer.until(due).is_zero());
-                    if sequencer.stops_for_clients() && sequencer.are_clients_awaited() && !is_over {
+                    if sequencer.stops_for_clients() && sequencer.are_clients_awaited() {
                         return Ok(Came::Open);
                     }
                     let instant = next.map_or(end, Next::due);

@@ -88,7 +88,7 @@ impl OpenTurn {
         self.decision.is_some()
     }
 
-    /// What was decided; or, without a decision, that the turn passed.
+    /// The decision; or, without one, that the turn passed.
     pub(crate) fn thought(&self, timeout_ms: i64) -> Thinking {
         match &self.decision {
             Some(decision) => self.asked.clone().answered(decision.clone()),
@@ -121,14 +121,14 @@ impl OpenTurns {
         self.turns.remove(&agent)
     }
 
-    /// Whether a turn waits for its client.
-    pub(crate) fn are_waiting(&self) -> bool {
-        self.turns.values().any(|turn| !turn.is_decided())
+    /// The turns that wait for their clients.
+    fn waiting(&self) -> impl Iterator<Item = &OpenTurn> {
+        self.turns.values().filter(|turn| !turn.is_decided())
     }
 
     /// When the last of the turns that wait for their clients is due.
     pub(crate) fn waits_until(&self) -> Option<Time> {
-        self.turns.values().filter(|turn| !turn.is_decided()).map(|turn| turn.due).max()
+        self.waiting().map(|turn| turn.due).max()
     }
 
     /// Whether the world as it stood when one was opened is still needed.
@@ -148,7 +148,7 @@ impl OpenTurns {
 
     /// The turns that wait for their clients, as they are told of.
     pub(crate) fn told(&self, world: &World) -> Vec<Value> {
-        let mut waiting: Vec<&OpenTurn> = self.turns.values().filter(|turn| !turn.is_decided()).collect();
+        let mut waiting: Vec<&OpenTurn> = self.waiting().collect();
         let seed = world.rules().seed;
         waiting.sort_by_key(|turn| (turn.due, tie(seed, turn.due, turn.agent()), turn.agent()));
         let told = waiting
@@ -238,12 +238,13 @@ impl Sequencer {
         self.open_turns().first(world.rules().seed)
     }
 
-    /// Whether a turn waits for its client.
+    /// Whether turns wait for their clients, and none of them has waited too long.
     pub(crate) fn are_clients_awaited(&self) -> bool {
-        self.open_turns().are_waiting()
+        let mut waiting = self.open_turns().waiting().peekable();
+        waiting.peek().is_some() && waiting.all(|turn| !self.until(turn.due).is_zero())
     }
 
-    /// Takes the decision of a client. What can't be carried out as a whole is refused and leaves the turn open.
+    /// Takes the decision of a client. One that is no action is refused and leaves the turn open.
     ///
     /// # Errors
     /// Only faults.

@@ -116,7 +116,7 @@ impl Asked {
         self.agent
     }
 
-    /// What somebody outside decided, whose thinking costs the agent nothing.
+    /// The decision of somebody outside, whose thinking costs the agent nothing.
     pub(crate) fn answered(self, decision: Json) -> Thinking {
         self.thought(Outcome::Done(decision), false)
     }

@@ -1,12 +1,7 @@
 //! Agents whose mind is a client: a run stops for their turns, their decisions are steps like any others, and a
 //! world that was shut asks again what it had asked.
 
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod door;
 
