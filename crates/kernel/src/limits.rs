@@ -1,5 +1,8 @@
 //! Every limit of the kernel, named once, with its reason.
 
+/// The most of a mind's time to think, in milliseconds: a year. Time has an end, which nobody's thought is to reach.
+pub const THINK_MS_MAX: i64 = 366 * 24 * 3_600_000;
+
 /// Characters of an artifact id: long enough for a path of names, short enough to index.
 pub const ID_CHARS_MAX: usize = 128;
 /// Characters of a method name.

@@ -266,8 +266,9 @@ fn temperature(fields: &Map<String, Value>) -> Result<Option<f64>, Refusal> {
 
 fn duration(fields: &Map<String, Value>, key: &str, least_ms: i64) -> Result<Option<i64>, Refusal> {
     let Some(value) = given(fields, key) else { return Ok(None) };
-    let ms = value.as_str().and_then(parse_duration_ms).filter(|ms| *ms >= least_ms);
-    let expected = format!("a duration of at least {least_ms}ms, such as \"2s\"");
+    let fits = |ms: &i64| (least_ms..=limits::THINK_MS_MAX).contains(ms);
+    let ms = value.as_str().and_then(parse_duration_ms).filter(fits);
+    let expected = format!("a duration from {least_ms}ms to 366 days, such as \"2s\"");
     ms.map(Some).ok_or_else(|| wrong(key, &expected, value))
 }
 

@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 use oikos_kernel::{
     id::Handle,
     time::Time,
-    world::{Agent, World},
+    world::Agent,
 };
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     desk::Counter,
     error::RunError,
     lateness::Lateness,
-    open::{Came, think_ms},
+    open::{AskedBefore, Came, think_ms},
     sequencer::Sequencer,
     stop::Stop,
     turn::{act, act_late, ask, pass, think},
@@ -30,17 +30,16 @@ const TURNS_PER_PROGRESS: u32 = 256;
 pub(crate) struct AutonomousScheduler {
     /// How late turns were under the wall clock.
     pub(crate) lateness: Lateness,
-    /// The worlds on which those were asked who thought when the world was shut.
-    asked_on: AskedOn,
+    open_before: OpenBefore,
 }
 
-/// The world on which each agent was asked that has not answered, and when.
-pub(crate) type AskedOn = HashMap<Handle, (World, Time)>;
+/// The turns of clients that were open when a world was shut.
+pub(crate) type OpenBefore = HashMap<Handle, AskedBefore>;
 
 impl AutonomousScheduler {
-    pub(crate) fn new(asked_on: AskedOn, sequencer: &mut Sequencer) -> Self {
+    pub(crate) fn new(open_before: OpenBefore, sequencer: &mut Sequencer) -> Self {
         sequencer.keep_agenda();
-        Self { lateness: Lateness::default(), asked_on }
+        Self { lateness: Lateness::default(), open_before }
     }
 
     /// Runs every turn before an instant, which is the later the longer nothing runs meanwhile. Says how far
@@ -86,15 +85,19 @@ impl AutonomousScheduler {
     /// Lets those think again who thought when the world was shut. The thoughts of code are lost, and it sees what
     /// came since; on the virtual clock a client sees what it saw.
     fn ask_again(&mut self, sequencer: &mut Sequencer, beside: &mut Beside) -> Result<(), RunError> {
-        let asked_on = std::mem::take(&mut self.asked_on);
+        let mut open_before = std::mem::take(&mut self.open_before);
         let open = sequencer.open_turns();
         let lost = |agent: &&Agent| agent.is_thinking() && open.of(agent.handle).is_none();
         let lost: Vec<(Handle, u64)> =
             sequencer.world().agents().filter(lost).map(|agent| (agent.handle, agent.steps)).collect();
         for (agent, turn) in lost {
             sequencer.bring_up()?;
+            if let Some(before) = open_before.remove(&agent) {
+                sequencer.open_turn_again(before)?;
+                continue;
+            }
             if let Some(think_ms) = think_ms(sequencer.world(), agent) {
-                sequencer.open_turn_again(agent, turn, think_ms, asked_on.get(&agent))?;
+                sequencer.open_turn(agent, turn, think_ms)?;
                 continue;
             }
             ask(sequencer, agent, turn)?;

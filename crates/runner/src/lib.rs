@@ -48,7 +48,7 @@ pub use self::{
     error::RunError,
     json::{Misread, strict as strict_json},
     lateness::Lateness,
-    live::{Goal, Live, Past, Stopped, founded_from, recorded_source, state},
+    live::{Goal, Live, Stopped, founded_from, recorded_source, state},
     sequencer::Sequencer,
     stop::{Signal, Stop, Why},
     summary::{Calls, Summary},

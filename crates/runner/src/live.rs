@@ -7,22 +7,22 @@ use oikos_kernel::{
     code::Entry,
     founding::Founding,
     id::reserved_prefix,
-    record::Cause,
+    record::{Cause, Record},
     refusal::Refusal,
     time::{Time, format_duration_ms},
-    world::World,
+    world::{ApplyError, World},
 };
 use oikos_sandbox::check;
 
 use crate::{
-    autonomous::{AskedOn, AutonomousScheduler},
+    autonomous::{OpenBefore, AutonomousScheduler},
     clock::{Clock, Moved, WallClock, machine_now},
     config::{self, ClockKind, Lasts, Source, WorldFile},
     desk::{Counter, Desk},
     error::RunError,
     lateness::Lateness,
     library,
-    open::Came,
+    open::{AskedBefore, Came},
     request::Span,
     sequencer::{Interpreter, Sequencer},
     stop::{Stop, Why},
@@ -168,7 +168,7 @@ impl Live {
     }
 
     fn begin(
-        Past { world, began, asked_on }: Past,
+        Past { world, began, open_before }: Past,
         journal: Journal,
         (interpreter, missing): (Interpreter, Vec<String>),
         mut file: WorldFile,
@@ -180,7 +180,7 @@ impl Live {
         let mut sequencer = Sequencer::new(world, journal, interpreter, clock, moved, timeout_ms)?;
         let scheduler = match file.plan.lasts {
             Lasts::Ticks(_) => Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)?),
-            Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(asked_on, &mut sequencer)),
+            Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(open_before, &mut sequencer)),
         };
         let counter = Counter::open();
         let desk = counter.desk();
@@ -208,7 +208,7 @@ impl Live {
         source: &Source,
         is_new: bool,
     ) -> Result<Self, RunError> {
-        let past = state(&journal)?;
+        let mut past = past(&journal)?;
         let world = &past.world;
         // A file that the world was not founded from is not read: its agents may be millions.
         founded_from(world, source)?;
@@ -217,6 +217,8 @@ impl Live {
             ClockKind::Virtual => (Clock::Virtual, None),
             ClockKind::Wall => {
                 let (clock, moved) = WallClock::begin(world.now())?;
+                // Time has passed: clients are asked anew.
+                past.open_before.clear();
                 (Clock::Wall(clock), moved)
             }
         };
@@ -445,48 +447,62 @@ impl Live {
     }
 }
 
-/// A world, and the worlds before it that are needed to go on.
-#[derive(Debug)]
-pub struct Past {
-    /// The world at the head of a journal.
-    pub world: World,
+/// A world at the head of a journal, and what is needed of its past to go on.
+struct Past {
+    world: World,
     /// The world as it stood when its last tick began.
-    pub began: Option<World>,
-    /// The worlds on which agents were asked that have not answered.
-    asked_on: AskedOn,
+    began: Option<World>,
+    /// The turns of clients that are open.
+    open_before: OpenBefore,
 }
 
 impl Past {
     fn of(world: World) -> Self {
-        Self { world, began: None, asked_on: AskedOn::default() }
+        Self { world, began: None, open_before: OpenBefore::default() }
     }
+}
+
+/// The world at the head of a journal, for those who only look.
+///
+/// # Errors
+/// When the journal is damaged.
+pub fn state(journal: &Journal) -> Result<World, RunError> {
+    let (mut world, at) = journal.last_snapshot()?;
+    journal.records_after(at, |record| apply(&mut world, &record))?;
+    Ok(world)
+}
+
+fn apply(world: &mut World, record: &Record) -> Result<(), RunError> {
+    let corrupt = |error: ApplyError| {
+        let place = format!("record {}", error.seq);
+        JournalError::Corrupt { place, problem: error.problem }
+    };
+    Ok(world.apply(record).map_err(corrupt)?)
 }
 
 /// The world at the head of a journal, and what is needed of its past.
 ///
 /// # Errors
 /// When the journal is damaged.
-pub fn state(journal: &Journal) -> Result<Past, RunError> {
+fn past(journal: &Journal) -> Result<Past, RunError> {
     let (mut world, at) = journal.last_snapshot()?;
     let mut began = world.tick().filter(|tick| tick.seq == world.seq()).map(|_| world.clone());
-    let mut asked_on = AskedOn::default();
+    let mut open_before = OpenBefore::default();
     journal.records_after(at, |record| {
         // As it was before: the record itself ends the wait that its agent is told of.
-        if let Cause::Ask { agent, .. } = record.cause {
-            asked_on.insert(agent, (world.clone(), record.time));
+        if let Cause::Ask { agent, turn, .. } = record.cause {
+            let before = AskedBefore::of(&world, agent, turn, record.time);
+            open_before.extend(before.map(|before| (agent, before)));
         }
-        world.apply(&record).map_err(|error| JournalError::Corrupt {
-            place: format!("record {}", error.seq),
-            problem: error.problem,
-        })?;
+        apply(&mut world, &record)?;
         match record.cause {
             Cause::Tick { .. } => began = Some(world.clone()),
-            Cause::Step { agent, .. } => drop(asked_on.remove(&agent)),
+            Cause::Step { agent, .. } | Cause::Short { agent, .. } => drop(open_before.remove(&agent)),
             _ => {}
         }
         Ok::<(), RunError>(())
     })?;
-    Ok(Past { world, began, asked_on })
+    Ok(Past { world, began, open_before })
 }
 
 /// The world file that a database was made from.

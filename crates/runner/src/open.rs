@@ -1,6 +1,6 @@
 //! Turns of agents whose mind is a client: each is open from its observation until the client has decided.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use oikos_kernel::{
     id::Handle,
@@ -42,12 +42,35 @@ pub(crate) struct OpenTurn {
     /// On the virtual clock, when its decision takes effect; on the wall clock, when it passes without one.
     due: Time,
     decision: Option<Json>,
+    /// Whether it is waited for no longer.
+    has_passed: bool,
 }
 
 /// The turns that are open.
 #[derive(Debug, Default)]
 pub(crate) struct OpenTurns {
     turns: BTreeMap<Handle, OpenTurn>,
+    /// `(due, tie, agent)`, as those of the agenda.
+    order: BTreeSet<(Time, u64, Handle)>,
+    seed: u64,
+}
+
+/// A turn that was open when a world was shut, as it was asked.
+#[derive(Debug)]
+pub(crate) struct AskedBefore {
+    asked: Asked,
+    observation: Value,
+    now: Time,
+    think_ms: i64,
+}
+
+impl AskedBefore {
+    /// The turn of an agent that is asked on a world; `None` if no client decides for it.
+    pub(crate) fn of(world: &World, agent: Handle, turn: u64, now: Time) -> Option<Self> {
+        let think_ms = think_ms(world, agent)?;
+        let observation = world.observation(agent, now, world.population());
+        Some(Self { asked: Asked::of(world, agent, turn, now), observation, now, think_ms })
+    }
 }
 
 /// How far a scheduler came.
@@ -73,7 +96,11 @@ impl OpenTurn {
     /// The turn of an agent that observes a world.
     pub(crate) fn new(world: &World, asked: Asked, now: Time, effect: Effect, due: Time) -> Self {
         let observation = world.observation(asked.agent(), now, world.population());
-        Self { asked, observation, effect, due, decision: None }
+        Self::observed(asked, observation, effect, due)
+    }
+
+    fn observed(asked: Asked, observation: Value, effect: Effect, due: Time) -> Self {
+        Self { asked, observation, effect, due, decision: None, has_passed: false }
     }
 
     pub(crate) fn agent(&self) -> Handle {
@@ -86,6 +113,10 @@ impl OpenTurn {
 
     pub(crate) fn is_decided(&self) -> bool {
         self.decision.is_some()
+    }
+
+    fn is_waiting(&self) -> bool {
+        !self.is_decided() && !self.has_passed
     }
 
     /// The decision; or, without one, that the turn passed.
@@ -105,7 +136,18 @@ fn passed(timeout_ms: i64) -> Refusal {
 }
 
 impl OpenTurns {
+    /// No turns; `seed` is the world's, which orders those of one instant.
+    pub(crate) fn of_world(world: &World) -> Self {
+        Self { seed: world.rules().seed, ..Self::default() }
+    }
+
+    fn key(&self, turn: &OpenTurn) -> (Time, u64, Handle) {
+        (turn.due, tie(self.seed, turn.due, turn.agent()), turn.agent())
+    }
+
     pub(crate) fn open(&mut self, turn: OpenTurn) {
+        self.close(turn.agent());
+        self.order.insert(self.key(&turn));
         self.turns.insert(turn.agent(), turn);
     }
 
@@ -118,12 +160,15 @@ impl OpenTurns {
     }
 
     pub(crate) fn close(&mut self, agent: Handle) -> Option<OpenTurn> {
-        self.turns.remove(&agent)
+        let turn = self.turns.remove(&agent)?;
+        self.order.remove(&self.key(&turn));
+        Some(turn)
     }
 
-    /// The turns that wait for their clients.
+    /// The turns that wait for their clients, the first that is due first.
     fn waiting(&self) -> impl Iterator<Item = &OpenTurn> {
-        self.turns.values().filter(|turn| !turn.is_decided())
+        let turns = self.order.iter().filter_map(|(_, _, agent)| self.turns.get(agent));
+        turns.filter(|turn| turn.is_waiting())
     }
 
     /// When the last of the turns that wait for their clients is due.
@@ -131,31 +176,45 @@ impl OpenTurns {
         self.waiting().map(|turn| turn.due).max()
     }
 
-    /// Whether the world as it stood when one was opened is still needed.
-    pub(crate) fn look_back(&self) -> bool {
-        self.turns.values().any(|turn| turn.effect == Effect::Later)
+    /// Waits for no decision any more: those that are not there yet have passed.
+    pub(crate) fn pass_all(&mut self) {
+        self.turns.values_mut().for_each(|turn| turn.has_passed = true);
     }
 
-    /// The turn that is due first; of equal times the one that the seed puts first.
-    pub(crate) fn first(&self, seed: u64) -> Option<&OpenTurn> {
-        self.turns.values().min_by_key(|turn| (turn.due, tie(seed, turn.due, turn.agent()), turn.agent()))
+    /// Whether the world as it stood when one was opened is needed to open it again.
+    pub(crate) fn look_back(&self, clock: ClockKind) -> bool {
+        clock == ClockKind::Virtual && self.turns.values().any(|turn| turn.effect != Effect::InTick)
+    }
+
+    /// The turn that is due first; of equal times the one that the seed puts first. Those of agents who are no more
+    /// are let go.
+    pub(crate) fn first(&mut self, world: &World) -> Option<&OpenTurn> {
+        loop {
+            let (_, _, agent) = *self.order.first()?;
+            if is_alive(world, agent) {
+                return self.turns.get(&agent);
+            }
+            self.close(agent)?;
+        }
     }
 
     /// Lets go of the turns of those who are no more.
     pub(crate) fn forget_deleted(&mut self, world: &World) {
-        self.turns.retain(|agent, _| world.get(*agent).is_some_and(|artifact| !artifact.is_deleted()));
+        let gone: Vec<Handle> = self.turns.keys().copied().filter(|agent| !is_alive(world, *agent)).collect();
+        gone.into_iter().for_each(|agent| drop(self.close(agent)));
     }
 
     /// The turns that wait for their clients, as they are told of.
     pub(crate) fn told(&self, world: &World) -> Vec<Value> {
-        let mut waiting: Vec<&OpenTurn> = self.waiting().collect();
-        let seed = world.rules().seed;
-        waiting.sort_by_key(|turn| (turn.due, tie(seed, turn.due, turn.agent()), turn.agent()));
-        let told = waiting
-            .iter()
-            .map(|turn| json!({ "as": world.name(turn.agent()), "observation": turn.observation }));
+        let told = self.waiting().map(|turn| {
+            json!({ "as": world.name(turn.agent()), "observation": turn.observation })
+        });
         told.collect()
     }
+}
+
+fn is_alive(world: &World, agent: Handle) -> bool {
+    world.get(agent).is_some_and(|artifact| !artifact.is_deleted())
 }
 
 impl Sequencer {
@@ -169,32 +228,20 @@ impl Sequencer {
         let (effect, due) = self.effect(now, think_ms)?;
         let asked = Asked::of(self.world(), agent, turn, now);
         let opened = OpenTurn::new(self.world(), asked, now, effect, due);
-        ask(self, agent, turn)?;
+        // Before the record, so that no snapshot is stored that comes after the observation.
         self.open_turns_mut().open(opened);
-        Ok(())
+        ask(self, agent, turn)
     }
 
-    /// Opens a turn again that was open when the world was shut; `asked_on` is the world on which its agent was
-    /// asked, if it is known.
+    /// Opens a turn again that was open when the world was shut, with the observation that its client had.
     ///
     /// # Errors
-    /// Only faults.
-    pub(crate) fn open_turn_again(
-        &mut self,
-        agent: Handle,
-        turn: u64,
-        think_ms: i64,
-        asked_on: Option<&(World, Time)>,
-    ) -> Result<(), RunError> {
-        match asked_on.filter(|_| self.clock() == ClockKind::Virtual) {
-            Some((world, now)) => {
-                let (effect, due) = self.effect(*now, think_ms)?;
-                let asked = Asked::of(world, agent, turn, *now);
-                self.open_turns_mut().open(OpenTurn::new(world, asked, *now, effect, due));
-                Ok(())
-            }
-            None => self.open_turn(agent, turn, think_ms),
-        }
+    /// When there is no time for it.
+    pub(crate) fn open_turn_again(&mut self, before: AskedBefore) -> Result<(), RunError> {
+        let AskedBefore { asked, observation, now, think_ms } = before;
+        let (effect, due) = self.effect(now, think_ms)?;
+        self.open_turns_mut().open(OpenTurn::observed(asked, observation, effect, due));
+        Ok(())
     }
 
     /// When a turn that is opened now passes without a decision; on the virtual clock it waits for one.
@@ -234,8 +281,7 @@ impl Sequencer {
     /// The open turn that is due first.
     pub(crate) fn next_open(&mut self) -> Option<&OpenTurn> {
         let world = self.share();
-        self.open_turns_mut().forget_deleted(&world);
-        self.open_turns().first(world.rules().seed)
+        self.open_turns_mut().first(&world)
     }
 
     /// Whether turns wait for their clients, and none of them has waited too long.
@@ -265,8 +311,8 @@ impl Sequencer {
             let refusal = Refusal::new(Code::Conflict, format!("no turn of `{name}` is open"));
             return refused(self, refusal.hint("`run` tells which turns are open; decide each once"));
         };
-        if turn.is_decided() {
-            let refusal = Refusal::new(Code::Conflict, format!("`{name}` has decided this turn already"));
+        if !turn.is_waiting() {
+            let refusal = Refusal::new(Code::Conflict, format!("this turn of `{name}` is decided, or has passed"));
             return refused(self, refusal.hint("`run` goes on with it"));
         }
         turn.decision = Some(ops);

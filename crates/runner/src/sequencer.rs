@@ -125,6 +125,7 @@ impl Sequencer {
         Ok(Self {
             snapshot_seq: journal.snapshot_seq()?,
             now: world.now(),
+            open: OpenTurns::of_world(&world),
             world: Arc::new(world),
             writer: Writer::new(journal),
             interpreter,
@@ -133,7 +134,6 @@ impl Sequencer {
             agenda: None,
             holds_time: false,
             in_tick: false,
-            open: OpenTurns::default(),
             clients: Clients { timeout_ms: external_timeout_ms, are_told: false },
             bus: Bus::default(),
             view: View::default(),
@@ -617,7 +617,7 @@ impl Sequencer {
         }
         let begins = self.world.tick().is_some_and(|tick| tick.seq == seq);
         // A world on which an agent was asked is read again from the records after a snapshot.
-        let looks_back = self.open.look_back();
+        let looks_back = self.open.look_back(self.clock());
         if (begins || !self.in_tick) && !looks_back && self.writer.snapshot(&self.world) {
             self.snapshot_seq = seq;
         }

@@ -240,7 +240,10 @@ fn decided(
         let Some(due) = sequencer.open_turns().waits_until() else { return Ok(Came::Through) };
         let left = sequencer.until(due);
         match sequencer.clock() {
-            ClockKind::Wall if left.is_zero() => return Ok(Came::Through),
+            ClockKind::Wall if left.is_zero() => {
+                sequencer.open_turns_mut().pass_all();
+                return Ok(Came::Through);
+            }
             ClockKind::Wall if !sequencer.stops_for_clients() => counter.wait(Some(left), sequencer)?,
             ClockKind::Wall | ClockKind::Virtual => return Ok(Came::Open),
         }

@@ -151,7 +151,7 @@ impl Play {
     fn end(mut self) -> Self {
         let again = {
             let journal = self.live.sequencer.journal().expect("no fault");
-            state(&journal).expect("the journal is read").world
+            state(&journal).expect("the journal is read")
         };
         if again.digest() != self.live.world().digest() {
             self.wrong.push("the journal makes another world".into());

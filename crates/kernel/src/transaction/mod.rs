@@ -157,6 +157,8 @@ pub struct Transaction<'w> {
     prices: Vec<(Handle, i64)>,
     output: String,
     outcome: Option<Result<Value, Refusal>>,
+    /// Whether it is an agent's own step.
+    is_step: bool,
     /// The sleeps of a step's list, each with its place: they hold though the rest is refused.
     sleeps: Vec<(u32, Sleep)>,
     /// The trial under way.
@@ -197,6 +199,7 @@ impl<'w> Transaction<'w> {
             prices: Vec::new(),
             output: String::new(),
             outcome: None,
+            is_step: false,
             sleeps: Vec::new(),
             trial: None,
             recording: None,
@@ -254,6 +257,7 @@ impl<'w> Transaction<'w> {
     ) -> Result<Self, Refusal> {
         let mut this = Self::new(world, now, seed, Actor::principal(actor, Mode::Act));
         this.draft.free_holds(actor);
+        this.is_step = true;
         this.take_over(thought);
         this.is_list = action.is_list;
         if action.is_list {

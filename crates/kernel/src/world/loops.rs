@@ -92,6 +92,8 @@ impl World {
             let until = Arc::clone(until);
             self.sleepers.remove(number, &until);
         }
+        // However a thought ends, nothing stays set aside for it.
+        self.free_holds(handle);
         if let Phase::Asleep { until, .. } = &phase {
             self.sleepers.insert(number, until);
         }
@@ -449,7 +451,7 @@ impl World {
             }
             let number = self.get(principal).and_then(|artifact| artifact.account);
             let cell = number.and_then(|number| State::cell(self, number, resource));
-            let left = cell.map_or(0, |cell| cell.free(kind, record.time).saturating_add(cell.held));
+            let left = cell.map_or(0, |cell| cell.free(kind, record.time).saturating_add(cell.held + cell.asked));
             let known = |event: &Event| {
                 event.kind == EventKind::Exhausted
                     && event.actor == principal

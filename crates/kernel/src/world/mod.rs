@@ -645,9 +645,6 @@ impl State for World {
 
     fn close_loop(&mut self, number: u32) {
         self.population -= 1;
-        if let Some(agent) = self.row(number).map(|row| row.handle) {
-            self.free_holds(agent);
-        }
         self.set_phase(number, Phase::Stopped, None);
         if let Some(row) = self.agent_mut(number) {
             (row.inbox, row.history) = (None, None);

@@ -41,11 +41,13 @@ impl World {
     /// Sets aside what a record in which a mind is asked names.
     pub(super) fn set_aside(&mut self, record: &Record) -> Result<(), String> {
         let Cause::Ask { agent, holds: asked, .. } = &record.cause else { return Ok(()) };
+        // Where a thought was lost, its agent is asked again.
+        self.free_holds(*agent);
         if asked.is_empty() {
             return Ok(());
         }
-        if !self.holds_of(*agent).is_empty() || asked.len() > limits::HOLDS_MAX {
-            return Err("it sets something aside for a second thought, or too much".into());
+        if asked.len() > limits::HOLDS_MAX {
+            return Err("it sets too much aside for a thought".into());
         }
         let number =
             self.get(*agent).filter(|artifact| !artifact.deleted).and_then(|artifact| artifact.account);
@@ -62,7 +64,7 @@ impl World {
         Ok(())
     }
 
-    /// Frees what was set aside for an agent's thought, before its step is charged.
+    /// Frees what was set aside for an agent's thought: before its step is charged, or when the thought is no more.
     pub(super) fn free_holds(&mut self, agent: Handle) -> Arc<[Hold]> {
         let account = self.get(agent).and_then(|artifact| artifact.account);
         let number = self.get(agent).and_then(|artifact| artifact.agent);
