@@ -210,6 +210,9 @@ pub const PARTS_PER_BYTE_SEARCHED: u64 = 4;
 pub const PARTS_PER_BYTE_WRITTEN: u64 = 4;
 /// Parts that a byte of source takes which is compiled, whether it was compiled before or not.
 pub const PARTS_PER_SOURCE_BYTE: u64 = 2_048;
+/// Parts for a byte of a text whose words are told apart, to be remembered or recalled by: a hash of each word, and
+/// words of one letter are half of such a text.
+pub const PARTS_PER_BYTE_OF_WORDS: u64 = 96;
 /// Memory of one invocation, in bytes.
 pub const CODE_MEMORY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes that one invocation may print or log.

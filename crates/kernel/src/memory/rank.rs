@@ -151,14 +151,12 @@ fn recency(age_ms: i64, half_life_ms: i64) -> u64 {
 
 /// BM25 of each entry, in parts of the best.
 fn score_words(found: &mut [Found<'_>], words: &Words) {
-    let mut hits: Vec<(usize, usize, u64)> = Vec::new();
     let mut holders = vec![0_u64; words.different()];
     let mut length = 0;
-    for (row, found) in found.iter().enumerate() {
+    for found in found.iter() {
         let theirs = found.entry.words();
         length += theirs.len;
-        for (at, times) in words.in_other(theirs) {
-            hits.push((row, at, u64::from(times)));
+        for (at, _) in words.in_other(theirs) {
             if let Some(holders) = holders.get_mut(at) {
                 *holders += 1;
             }
@@ -166,14 +164,19 @@ fn score_words(found: &mut [Found<'_>], words: &Words) {
     }
     let rows = found.len() as u64;
     let rarity: Vec<u64> = holders.iter().map(|holders| log2(2 * rows + 2, 2 * holders + 1)).collect();
-    for (row, at, times) in hits {
-        if let (Some(found), Some(rarity)) = (found.get_mut(row), rarity.get(at)) {
+    for found in found.iter_mut() {
+        let theirs = found.entry.words();
+        let mut score = 0;
+        for (at, times) in words.in_other(theirs) {
+            let Some(rarity) = rarity.get(at) else { continue };
             // times · (k1 + 1) / (times + k1 · (1 - b + b · own length / mean length)); above and below the line
             // stands 10 · `length` more.
+            let times = u64::from(times);
             let above = 22 * times * length;
-            let below = 10 * times * length + 3 * length + 9 * found.entry.words().len * rows;
-            found.why.words += rarity * above / below;
+            let below = 10 * times * length + 3 * length + 9 * theirs.len * rows;
+            score += rarity * above / below;
         }
+        found.why.words = score;
     }
     let best = found.iter().map(|found| found.why.words).max().unwrap_or(0).max(1);
     for found in found {

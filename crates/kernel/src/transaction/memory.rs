@@ -135,9 +135,17 @@ impl Transaction<'_> {
         let rows = self.rows(actor, query)?;
         let memory = self.memory(actor, query.artifact.as_ref())?;
         let entries = self.entries_of(memory);
-        let words = query.text.as_ref().map(|text| Words::of(&text.0));
-        let passes = if words.is_some() { 2 } else { 1 };
-        self.look(actor, meter::rows(passes * entries.len()))?;
+        self.look(actor, meter::rows(entries.len()))?;
+        let words = match &query.text {
+            Some(text) => {
+                // Its own words, and those of each entry twice: how many have it, and how much it counts there.
+                let stored = usize::try_from(entries.bytes()).unwrap_or(usize::MAX);
+                self.look(actor, meter::words(text.0.len()))?;
+                self.look(actor, meter::rows(entries.len()).saturating_add(meter::bytes(stored)))?;
+                Some(Words::of(&text.0))
+            }
+            None => None,
+        };
         let (after, from) = match query.since {
             None => (0, None),
             Some(Since::Number(number)) => (number.unsigned_abs(), None),
