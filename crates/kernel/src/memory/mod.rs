@@ -135,10 +135,13 @@ impl Memory {
         self.entries.insert(number, Arc::new(entry));
     }
 
-    /// Takes an entry out; the one that it superseded stands again.
+    /// Takes an entry out. The one that it superseded stands again, unless the entry did not stand itself.
     pub(crate) fn remove(&mut self, number: u64) {
         let Some(entry) = self.entries.remove(&number) else { return };
         self.bytes -= memo_bytes(&entry.memo);
+        if entry.superseded_by.is_some() {
+            return;
+        }
         let before = entry.memo.supersedes.and_then(|before| self.entries.get_mut(&before));
         if let Some(before) = before.filter(|before| before.superseded_by == Some(number)) {
             Arc::make_mut(before).superseded_by = None;
@@ -155,9 +158,10 @@ impl Memory {
     pub(crate) fn is_sound(&self) -> bool {
         let bytes: i64 = self.entries().map(|(_, entry)| memo_bytes(&entry.memo)).sum();
         let numbers = self.entries().all(|(number, entry)| {
-            let by = entry.superseded_by.and_then(|by| self.get(by));
-            let stands =
-                entry.superseded_by.is_none() || by.is_some_and(|by| by.memo.supersedes == Some(number));
+            // The entry in whose place another stands may be gone, when it did not stand itself.
+            let stands = entry.superseded_by.is_none_or(|by| {
+                by <= self.last && self.get(by).is_none_or(|by| by.memo.supersedes == Some(number))
+            });
             number >= 1 && number <= self.last && stands && i64::from(entry.memo.importance) <= IMPORTANCE_MAX
         });
         bytes == self.bytes && numbers

@@ -2,7 +2,7 @@
 
 use super::{
     Transaction,
-    meter::{Bound, RUN_CPU_US_MIN, RUN_WORK_MIN, bytes, rows, written},
+    meter::{Bound, RUN_CPU_US_MIN, RUN_WORK_MIN, bytes, rows, words, written},
     stack::{Actor, CodeTask, Task},
 };
 use crate::{
@@ -309,7 +309,7 @@ impl Transaction<'_> {
             }
             Op::Remember(op) => {
                 let tags = op.tags.iter().flat_map(|tags| tags.0.iter().map(|tag| tag.len()));
-                meter::words(op.text.0.len()) + written(tags.sum::<usize>())
+                words(op.text.0.len()) + written(tags.sum::<usize>())
             }
             Op::Invoke(op) => rows(op.gifts().len()),
             Op::Sleep(op) => rows(op.any.as_ref().map_or(0, |any| any.0.len())),
