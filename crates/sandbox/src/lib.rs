@@ -1,10 +1,12 @@
 //! Runs agent-written code: Python, metered and limited.
 //!
 //! It knows no world: what code may do arrives as the answer to a host call. It opens no file, no
-//! connection and no clock of the machine but the CPU meter, and it never blocks a thread while a
-//! host call waits: suspended code is a value.
+//! connection and no clock of the machine but the CPU meter and, while an end of a connection looks
+//! out for a message, one that nothing depends on. It never blocks a thread while a host call waits: suspended code
+//! is a value.
 
 mod driver;
+#[cfg(unix)]
 mod lookout;
 #[cfg(unix)]
 pub mod pool;

@@ -65,8 +65,8 @@ impl Keeper {
     }
 }
 
-/// Starts a worker: an own process group, so that Ctrl-C reaches the parent alone; nothing of our environment, no
-/// folder, and no open file but the connection.
+/// Starts a worker: an own process group, so that Ctrl-C reaches the parent alone; no environment, no folder, and
+/// no open file but the connection.
 fn bear(program: &PathBuf, arguments: &[String]) -> Result<Born, Error> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_read_timeout(Some(ANSWER_MAX))?;
@@ -75,8 +75,6 @@ fn bear(program: &PathBuf, arguments: &[String]) -> Result<Born, Error> {
     close_fds::set_fds_cloexec_threadsafe(3, &[]);
     let mut command = Command::new(program);
     command.args(arguments).arg0("oikos").env_clear().current_dir("/").process_group(0);
-    // A worker's heap is small. In large pages, most of its start would be the system's filling them with zeros.
-    command.env("MIMALLOC_ALLOW_THP", "0");
     command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null());
     Ok(Born { child: command.spawn()?, stream: ours })
 }

@@ -63,6 +63,13 @@ pub(super) fn end_with_parent() -> Result<(), Error> {
     Ok(())
 }
 
+/// Keeps this process's memory in small pages: its heap is small, and in large ones most of its start would be the
+/// system's filling them with zeros. Where that can't be, it starts slower.
+pub(super) fn keep_pages_small() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
+}
+
 /// Puts up layers; tells those that could not be. From here on only `stream` is open.
 pub(super) fn shut_in(stream: &UnixStream, layers: &[Layer]) -> Vec<Missing> {
     let missing = layers.iter().filter_map(|layer| {

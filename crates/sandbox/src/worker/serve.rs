@@ -31,6 +31,7 @@ pub type Load<'a> = &'a dyn Fn(Option<&Path>) -> Result<Box<dyn Sandbox>, String
 pub fn serve(stream: UnixStream, build: &str, load: Load<'_>) -> Result<(), Error> {
     // If the parent has ended before this, the connection is closed.
     layers::end_with_parent()?;
+    layers::keep_pages_small();
     let mut link = Link::new(stream);
     let Some(setup) = link.receive::<Setup>()? else { return Ok(()) };
     let (sandbox, missing) = match begin(&setup, build, load, link.stream()) {
