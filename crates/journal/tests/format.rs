@@ -5,14 +5,16 @@
 
 #![expect(clippy::expect_used, reason = "a test stops where it fails")]
 
+use std::sync::Arc;
+
 use oikos_journal::Journal;
 use oikos_kernel::{
     event::{Event, EventKind, Filter},
     id::Handle,
     op::OpKind,
     record::{
-        Bound, Cause, Change, Charge, Creation, Effect, FORMAT, KeptVerdict, KeyPart, Outcome, Pays, Record,
-        Shared, Spending, Terms, Thought, Until, Use, Why, Woke, WorkStep,
+        Bound, Cause, Change, Charge, Creation, Effect, FORMAT, Hold, KeptVerdict, KeyPart, Memo, Outcome,
+        Pays, Record, Shared, Spending, Terms, Thought, Until, Use, Why, Woke, WorkStep,
     },
     refusal::{Code, Lack, Refusal},
     rules::{
@@ -26,15 +28,15 @@ use serde_json::json;
 /// The format, and of each record of the batch its number, the length of its bytes and how their BLAKE3 begins.
 const PINNED: &str = "\
 format 6
-1 307 87a0a84485b2a49f
+1 333 d90b904ef0e737c2
 2 116 e1a18d10ccceb732
 3 9 260b768c52cc8745
 4 19 9bbcef275e60a966
 5 120 4ffc42c9c5c2ad23
-6 313 7ed2c7f2368a4c90
-7 87 b8cce744af8fbe77
-8 19 74a9b5f77adfcd33
-9 11 032fe29ddc92223f
+6 362 9ac8c9b87b1ecb73
+7 88 727ba3203170818d
+8 56 973018f9bd61ed2d
+9 15 189c84a603487a0c
 10 22 8929f3503763446c
 11 33 d177bc64db88a92a
 ";
@@ -56,7 +58,7 @@ fn the_chain_over_a_batch_is_that_of_the_format() {
     let mut journal = Journal::in_memory().unwrap();
     journal.append(&golden(), &[]).unwrap();
     let hash = blake3::Hash::from(journal.head().journal_hash).to_hex();
-    assert_eq!(hash.as_str(), "d1a8902678a1d62b8bc9547b97efcfa4534aba83fa38083d20e74863df5db72f");
+    assert_eq!(hash.as_str(), "f803c6237e2ba0c023d95f6092bf1851ef5b6527317ab0bf496a5c96062fe995");
 }
 
 /// A number for each variant, so that a new one can't be forgotten here.
@@ -78,7 +80,9 @@ fn kind_of(effect: &Effect) -> usize {
         Effect::Fail { .. } => 13,
         Effect::Mandate { .. } => 14,
         Effect::Draw { .. } => 15,
-        Effect::Verdicts { .. } => 16,
+        Effect::Remember { .. } => 16,
+        Effect::Forget { .. } => 17,
+        Effect::Verdicts { .. } => 18,
     }
 }
 
@@ -108,7 +112,7 @@ fn the_batch_has_every_cause_and_effect() {
     let mut effects: Vec<usize> = batch.iter().flat_map(|record| &record.effects).map(kind_of).collect();
     effects.sort_unstable();
     effects.dedup();
-    assert_eq!(effects, (0..17).collect::<Vec<_>>());
+    assert_eq!(effects, (0..19).collect::<Vec<_>>());
 }
 
 fn golden() -> Vec<Record> {
@@ -159,6 +163,7 @@ fn golden() -> Vec<Record> {
                     action: json!([{ "op": "noop" }]).into(),
                     charges: vec![cpu],
                     output: "thought".into(),
+                    think: "bread is cheap".into(),
                     failed: false,
                     woke: Some(Woke::Event(5)),
                 },
@@ -175,6 +180,7 @@ fn golden() -> Vec<Record> {
                     action: json!(null).into(),
                     charges: Vec::new(),
                     output: String::new(),
+                    think: String::new(),
                     failed: true,
                     woke: Some(Woke::Level(Some(ResourceId::CPU))),
                 },
@@ -183,8 +189,22 @@ fn golden() -> Vec<Record> {
             Vec::new(),
             Outcome::Refused(Box::new(refusal(bob))),
         ),
-        (Cause::Ask { agent: ann, turn: 11, woke: Some(Woke::Time) }, Vec::new(), Outcome::Nothing),
-        (Cause::Short { agent: bob, turn: 12 }, Vec::new(), Outcome::Nothing),
+        (
+            Cause::Ask {
+                agent: ann,
+                turn: 11,
+                woke: Some(Woke::Time),
+                request: Some([8; 32]),
+                holds: vec![Hold { resource: ResourceId(4), amount: 900 }],
+            },
+            Vec::new(),
+            Outcome::Nothing,
+        ),
+        (
+            Cause::Short { agent: bob, turn: 12, lack: Some(Hold { resource: ResourceId(4), amount: 900 }) },
+            Vec::new(),
+            Outcome::Nothing,
+        ),
         (Cause::Runtime { name: "toy 2".into() }, Vec::new(), Outcome::Nothing),
         (
             Cause::Due { artifact: tool, output: "resolved".into() },
@@ -231,6 +251,9 @@ fn rules() -> Rules {
     rules.mint_authorities = vec!["genesis_mint".into()];
     rules.execution = Execution::Autonomous { pace_ms: 1_000 };
     rules.on_exhaustion = OnExhaustion::Skip;
+    rules.llm_model = Some("local::small".into());
+    rules.think_time_ms = 3_000;
+    rules.memory_half_life_ms = 1_800_000;
     rules
 }
 
@@ -301,6 +324,17 @@ fn changes(ann: Handle, bob: Handle, tool: Handle) -> Vec<Effect> {
         },
         Effect::Draw { from: ann, to: tool, resource: Some(ResourceId(4)), amount: 5 },
         Effect::Mandate { from: ann, to: tool, resource: None, terms: None },
+        Effect::Remember {
+            memory: bob,
+            memo: Arc::new(Memo {
+                text: "bread costs 3".into(),
+                importance: 7,
+                tags: vec!["pinned".into()],
+                supersedes: Some(4),
+            }),
+        },
+        Effect::Forget { memory: bob, entry: Some(5) },
+        Effect::Forget { memory: bob, entry: None },
         Effect::Verdicts {
             contract: tool,
             hits: 2,

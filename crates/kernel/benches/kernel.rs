@@ -374,6 +374,67 @@ mod growth {
     }
 }
 
+mod memories {
+    use super::*;
+
+    const WORDS: [&str; 24] = [
+        "bread", "price", "market", "bob", "alice", "shop", "debt", "paid", "late", "offer", "iron", "nails",
+        "baker", "smith", "well", "mill", "road", "north", "winter", "harvest", "trust", "broken",
+        "contract", "auction",
+    ];
+
+    /// A world in which `p1` has a memory of so many entries of a dozen words.
+    fn remembering(entries: usize) -> World {
+        let mut world = world(10, false, plain());
+        let (actor, now) = (world.lookup("p1").unwrap(), world.now());
+        let mut act = |value: Value| {
+            let action = Action::parse(value.clone()).unwrap_or_else(|error| panic!("{error}"));
+            drop(super::act(&mut world, actor, action, value, now));
+        };
+        act(json!({ "op": "write", "artifact": "m", "kind": "memory" }));
+        act(json!({ "op": "write", "artifact": "p1", "memory_artifact": "m" }));
+        for at in 0..entries {
+            let words = (0..12).map(|word| WORDS[(at * 7 + word * word * (at % 5 + 1)) % WORDS.len()]);
+            let text = format!("{} {at}", words.collect::<Vec<_>>().join(" "));
+            act(json!({ "op": "remember", "text": text, "importance": at % 11 }));
+        }
+        world
+    }
+
+    fn recall(bencher: Bencher<'_, '_>, entries: usize, query: Value) {
+        let world = remembering(entries);
+        let (actor, now) = (world.lookup("p1").unwrap(), world.now());
+        let action = Action::parse(query).unwrap_or_else(|error| panic!("{error}"));
+        bencher.with_inputs(|| action.clone()).bench_local_values(|action| {
+            let transaction = Transaction::act(&world, actor, action, now, 1);
+            let done = drive(transaction.unwrap_or_else(|error| panic!("{error}")));
+            assert!(done.outcome.is_ok(), "{:?}", done.outcome);
+        });
+    }
+
+    #[divan::bench(args = [100, 10_000])]
+    fn recall_by_words(bencher: Bencher<'_, '_>, entries: usize) {
+        let text = "what did bob say about the price of bread at the market in winter";
+        recall(bencher, entries, json!({ "op": "query", "what": "recall", "text": text, "limit": 8 }));
+    }
+
+    #[divan::bench(args = [100, 10_000])]
+    fn recall_latest(bencher: Bencher<'_, '_>, entries: usize) {
+        recall(bencher, entries, json!({ "op": "query", "what": "recall", "limit": 8 }));
+    }
+
+    #[divan::bench(args = [100, 10_000])]
+    fn remember(bencher: Bencher<'_, '_>, entries: usize) {
+        let mut world = remembering(entries);
+        let (actor, now) = (world.lookup("p1").unwrap(), world.now());
+        let value = json!({ "op": "remember", "text": "bob pays late, and in iron" });
+        let action = Action::parse(value.clone()).unwrap_or_else(|error| panic!("{error}"));
+        bencher
+            .with_inputs(|| action.clone())
+            .bench_local_values(|action| act(&mut world, actor, action, value.clone(), now));
+    }
+}
+
 mod snapshots {
     use super::*;
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     json::Json,
     limits::BASE_BYTES,
+    memory::Memory,
     record::{Change, Handle, Pays},
     time::Time,
 };
@@ -53,7 +54,9 @@ pub struct Artifact {
     pub(crate) storage_bytes: i64,
     /// How often its storage has changed.
     pub(crate) stored: u64,
-    /// Bytes of its fields, storage apart.
+    /// Its entries, if it is a memory that ever had some.
+    pub(crate) memory: Option<Arc<Memory>>,
+    /// Bytes of its fields, storage and entries apart.
     pub(crate) field_bytes: i64,
     pub(crate) deleted: bool,
 }
@@ -130,7 +133,7 @@ impl Artifact {
     /// Bytes it counts for on its owner's disk.
     #[must_use]
     pub fn size(&self) -> i64 {
-        self.field_bytes + self.storage_bytes
+        self.field_bytes + self.storage_bytes + self.memory.as_ref().map_or(0, |memory| memory.bytes())
     }
 
     /// Shares with another the values in which they are equal.
@@ -173,6 +176,7 @@ impl Artifact {
         self.decides = false;
         self.storage = OrdMap::new();
         self.storage_bytes = 0;
+        self.memory = None;
         self.depends_on = Vec::new();
         self.memory_artifact = None;
         self.measure();
@@ -200,9 +204,9 @@ impl Artifact {
         self.measure();
     }
 
-    /// The size that is shown to those who may not know how much it stores.
+    /// The size that is shown to those who may not know how much it stores and remembers.
     pub(crate) fn size_apart(&self) -> i64 {
-        self.size() - self.storage_bytes
+        self.field_bytes
     }
 
     /// The metadata that a query shows; `name` gives the id of a handle.

@@ -19,6 +19,9 @@ pub(crate) struct Cell {
     /// Set aside for something under way; never written to the journal.
     #[serde(skip)]
     pub(crate) held: i64,
+    /// Set aside for a thought that the journal knows of: it stands with the loop of the agent.
+    #[serde(skip)]
+    pub(crate) asked: i64,
     /// Renewable: what was used and has not come back.
     pub(crate) window: Option<Arc<Window>>,
 }
@@ -77,7 +80,7 @@ impl Cell {
             ResourceKind::Allocatable => self.limit - self.used,
             ResourceKind::Metered => return i64::MAX,
         };
-        free - self.held
+        free - self.held - self.asked
     }
 
     /// The part of a renewable resource that was used and has not come back.

@@ -326,6 +326,13 @@ pub const SPECS: &[EventSpec] = &[
         "a method was called",
         &[has(Artifact), is(Detail, "the method"), maybe(Amount, "the scrip sent along, if any").to(Shown::Parties)],
     ),
+    spec(EventKind::Op(OpKind::Remember), "an entry was added to a memory", &[has(Artifact)]).to(Shown::Parties),
+    spec(
+        EventKind::Op(OpKind::Forget),
+        "an entry of a memory was forgotten, or all of them",
+        &[has(Artifact)],
+    )
+    .to(Shown::Parties),
     spec(EventKind::Op(OpKind::Run), "a snippet was run", &[]),
     spec(
         EventKind::Op(OpKind::Transfer),

@@ -11,7 +11,7 @@ use crate::{
     interface,
     json::Json,
     limits,
-    mind::MindKind,
+    mind::{Mind, MindKind},
     op::bounded,
     record::{Cause, Creation, Effect, Event, EventKind, Handle, Outcome, Pays, Record, Shared},
     rules::{ResourceKind, Rules},
@@ -147,7 +147,7 @@ impl Founding {
         let mut alike = Alike::default();
         let decides: Vec<bool> = order.iter().map(|founder| founder.decides).collect();
         for (founder, handle) in order.into_iter().zip((0..artifacts).map(Handle)) {
-            let creation = creation(founder, handle, &handles, &mut alike)?;
+            let creation = creation(founder, handle, &self.rules, &handles, &mut alike)?;
             if !decides.get(creation.access_contract.0 as usize).is_some_and(|decides| *decides) {
                 let contract = founder.access_contract.as_deref().unwrap_or_default();
                 let problem =
@@ -287,6 +287,7 @@ fn order(founders: &[Founder]) -> Result<Vec<&Founder>, FoundingError> {
 fn creation(
     founder: &Founder,
     handle: Handle,
+    rules: &Rules,
     handles: &HashMap<&str, Handle>,
     alike: &mut Alike,
 ) -> Result<Creation, FoundingError> {
@@ -316,13 +317,14 @@ fn creation(
     if founder.code.as_ref().is_some_and(|code| code.len() > limits::CODE_BYTES_MAX) {
         return wrong("code", format!("the most is {} bytes", limits::CODE_BYTES_MAX));
     }
-    if founder.has_loop
-        && let Err(refusal) = MindKind::check(founder.content.value())
-    {
-        return wrong("content", refusal.message);
-    }
-    if founder.has_loop && founder.code.is_none() {
-        return wrong("code", "a scripted agent needs code that defines step".into());
+    if founder.has_loop {
+        match Mind::check(founder.content.value(), rules.llm_model.as_deref()) {
+            Err(refusal) => return wrong("content", refusal.message),
+            Ok(mind) if mind.kind() == MindKind::Script && founder.code.is_none() => {
+                return wrong("code", "a scripted agent needs code that defines step".into());
+            }
+            Ok(_) => {}
+        }
     }
     let standing = founder.has_standing || founder.has_loop;
     let pays = founder.pays.unwrap_or(if founder.has_loop { Pays::Itself } else { Pays::Caller });

@@ -20,10 +20,11 @@ pub mod op_kind; // the kinds of ops
 // The stored types.
 pub mod refusal; // why something was refused
 pub mod template; // templates of prompts
-pub mod mind; // kinds of minds
+pub mod mind; // minds, as contents say them
 pub mod tape; // requests to models, and their answers
 pub mod event; // events and their types
 pub mod rules; // the rules that a world file fixed
+pub mod kept; // verdicts that are kept
 pub mod record; // the records of the journal
 mod record_size; // the bytes that a record takes
 pub mod receipt; // receipts: the account of an action
@@ -38,8 +39,10 @@ pub mod contract; // the answers of contracts
 // The state.
 mod pages; // copy-on-write tables
 mod cell; // one resource of one account
+mod memory; // the entries of a memory, and their ranking
 mod artifact; // artifacts
 mod mandate; // mandates
+mod books; // a state that effects change
 mod state; // how one effect changes a state
 pub mod world; // the state of a world, and what is done with it
 

@@ -1,5 +1,8 @@
 //! Every limit of the kernel, named once, with its reason.
 
+/// The most of a mind's time to think, in milliseconds: a year. Time has an end, which nobody's thought is to reach.
+pub const THINK_MS_MAX: i64 = 366 * 24 * 3_600_000;
+
 /// Characters of an artifact id: long enough for a path of names, short enough to index.
 pub const ID_CHARS_MAX: usize = 128;
 /// Characters of a method name.
@@ -34,6 +37,44 @@ pub const FACT_PAIR_BYTES: usize = 64;
 pub const MANDATE_BYTES: i64 = 64;
 /// Instants within its window at which a mandate may be used.
 pub const MANDATE_USES_MAX: usize = 1_024;
+/// Bytes of an entry of a memory: a thought or a page of notes; longer texts are artifacts, which an entry can name.
+pub const MEMO_BYTES_MAX: usize = 4 * 1024;
+/// Tags of an entry.
+pub const MEMO_TAGS_MAX: usize = 16;
+/// Characters of a tag.
+pub const TAG_CHARS_MAX: usize = 64;
+/// The importance of the most important entries; the least is 0.
+pub const IMPORTANCE_MAX: i64 = 10;
+/// The importance of an entry of which nothing is said.
+pub const IMPORTANCE: i64 = 5;
+/// Entries of one memory: a recall looks at each.
+pub const MEMORY_ENTRIES_MAX: usize = 100_000;
+/// Entries that a recall gives where it names no `limit`: as many as are read at a glance.
+pub const RECALL_ROWS: usize = 10;
+/// The score of a perfect entry, and the most of each of its terms.
+pub const SCORE_MAX: u64 = 1_000;
+/// The time in which an entry becomes half as recent where a world names no other: an hour.
+pub const MEMORY_HALF_LIFE_MS: i64 = 3_600_000;
+/// The most tokens of an answer of a language model where its mind names no other: an action, with its reasons.
+pub const OUTPUT_TOKENS: i64 = 600;
+/// The most that a mind may name: as much as models write at once.
+pub const OUTPUT_TOKENS_MAX: i64 = 100_000;
+/// The highest temperature that providers know.
+pub const TEMPERATURE_MAX: f64 = 2.0;
+/// Entries of its memory that are before a language model where its mind names no other number.
+pub const RECALL: i64 = 8;
+/// The most that a mind may name.
+pub const RECALL_MAX: i64 = 100;
+/// Bytes of the name of a model, with its provider.
+pub const MODEL_BYTES_MAX: usize = 256;
+/// The time between the observation of a language model and its act where a world names no other, in milliseconds.
+pub const THINK_TIME_MS: i64 = 2_000;
+/// Bytes of the reasons of a thought that are kept: as long as a page of text.
+pub const THINK_BYTES_MAX: usize = 4 * 1024;
+/// Turns of its own that an agent can look back at: a few, for each takes room that nobody's disk pays for.
+pub const HISTORY_TURNS_MAX: usize = 16;
+/// Resources that are set aside for a thought.
+pub const HOLDS_MAX: usize = 16;
 /// Bytes of the JSON of one storage value.
 pub const STORAGE_VALUE_BYTES_MAX: usize = 64 * 1024;
 /// Characters of a client's action id.
@@ -111,6 +152,7 @@ pub const RECORD_FRAME_BYTES: usize = 192 * 1024;
 pub const EFFECTS_BYTES_MAX: usize = RECORD_BYTES_MAX
     - ACTION_BYTES_MAX
     - THOUGHT_BYTES_MAX
+    - THINK_BYTES_MAX
     - 2 * OUTPUT_BYTES_MAX
     - RESULT_KEPT_BYTES_MAX
     - 2 * (MESSAGE_BYTES_MAX + HINT_BYTES_MAX)
@@ -170,6 +212,9 @@ pub const PARTS_PER_BYTE_SEARCHED: u64 = 4;
 pub const PARTS_PER_BYTE_WRITTEN: u64 = 4;
 /// Parts that a byte of source takes which is compiled, whether it was compiled before or not.
 pub const PARTS_PER_SOURCE_BYTE: u64 = 2_048;
+/// Parts for a byte of a text whose words are told apart, to be remembered or recalled by: a hash of each word, and
+/// words of one letter are half of such a text.
+pub const PARTS_PER_BYTE_OF_WORDS: u64 = 96;
 /// Memory of one invocation, in bytes.
 pub const CODE_MEMORY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes that one invocation may print or log.
@@ -185,6 +230,13 @@ const _: () = {
     assert!(CONTENT_BYTES_MAX as u64 * PARTS_PER_BYTE_WRITTEN < WORK_PER_RUN * PARTS_PER_WORK);
     assert!(CODE_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(STORAGE_VALUE_BYTES_MAX <= CONTENT_BYTES_MAX);
+    assert!(OUTPUT_TOKENS <= OUTPUT_TOKENS_MAX && RECALL <= RECALL_MAX);
+    assert!(MODEL_BYTES_MAX <= CONTENT_BYTES_MAX);
+    assert!(MEMO_BYTES_MAX <= STORAGE_VALUE_BYTES_MAX);
+    assert!(IMPORTANCE <= IMPORTANCE_MAX && IMPORTANCE_MAX <= u8::MAX as i64);
+    // A recall of the largest memory fits into an action.
+    assert!(MEMORY_ENTRIES_MAX as u64 * 2 * PARTS_PER_ROW < WORK_PER_RUN * PARTS_PER_WORK);
+    assert!(RECALL_ROWS <= QUERY_ROWS_MAX);
     assert!(CONTENT_BYTES_MAX < LINE_BYTES_MAX);
     assert!(CONTENT_BYTES_MAX <= WORLD_FILES_BYTES_MAX);
     assert!(WORLD_FILES_BYTES_MAX < BATCH_BYTES_MAX);

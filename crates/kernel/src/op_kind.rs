@@ -26,6 +26,8 @@ words! {
         Mint = "mint",
         Charge = "charge",
         Mandate = "mandate",
+        Remember = "remember",
+        Forget = "forget",
     }
 }
 

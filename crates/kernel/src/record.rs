@@ -20,6 +20,7 @@ use crate::{
 pub use crate::{
     event::{Event, EventKind, Filter},
     id::Handle,
+    kept::{KeptVerdict, KeyPart, WorkStep},
 };
 
 /// The version of the journal's format.
@@ -102,13 +103,19 @@ pub enum Cause {
         turn: u64,
         /// The end of a sleep or a pause that the observation named.
         woke: Option<Woke>,
+        /// The hash of the request that was sent; none where the mind is no language model.
+        request: Option<[u8; 32]>,
+        /// The most that the thought may take of the agent, each resource once: nobody can use it meanwhile.
+        holds: Vec<Hold>,
     },
-    /// An agent's turn came, and it had not the CPU to think.
+    /// An agent's turn came, and it had not what a thought takes.
     Short {
         /// The agent.
         agent: Handle,
         /// As that of a step.
         turn: u64,
+        /// The resource that it lacks, and how much it needs; none is CPU.
+        lack: Option<Hold>,
     },
     /// The world was taken over to another runtime of code, which runs it from here on.
     Runtime {
@@ -124,6 +131,15 @@ pub enum Cause {
     },
 }
 
+/// An amount of a resource that is set aside, or would have to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Of what.
+    pub resource: ResourceId,
+    /// How much, in base units, at least 1.
+    pub amount: i64,
+}
+
 /// The outcome of one act of thinking.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Thought {
@@ -133,10 +149,20 @@ pub struct Thought {
     pub charges: Vec<Charge>,
     /// The lines it printed and logged.
     pub output: String,
+    /// The reasons that it gave, at most [`limits::THINK_BYTES_MAX`]; empty where it gave none, as code does.
+    pub think: String,
     /// Whether the mind failed: it raised, or returned what is no action.
     pub failed: bool,
     /// The end of a sleep or a pause that the observation named.
     pub woke: Option<Woke>,
+}
+
+impl Thought {
+    /// The part of the reasons of a thought that is kept.
+    #[must_use]
+    pub fn kept(think: &str) -> String {
+        think.get(..think.floor_char_boundary(limits::THINK_BYTES_MAX)).unwrap_or_default().into()
+    }
 }
 
 /// How an action ended.
@@ -345,6 +371,20 @@ pub enum Effect {
         /// How much, at least 1.
         amount: i64,
     },
+    /// An entry is added to a memory, under its next number and with the time of the record.
+    Remember {
+        /// The artifact that is the memory.
+        memory: Handle,
+        /// The entry.
+        memo: Arc<Memo>,
+    },
+    /// Entries of a memory are forgotten.
+    Forget {
+        /// The artifact that is the memory.
+        memory: Handle,
+        /// Which entry; none is all.
+        entry: Option<u64>,
+    },
     /// Verdicts of a contract were used again, or are kept to be.
     Verdicts {
         /// The contract.
@@ -356,68 +396,17 @@ pub enum Effect {
     },
 }
 
-words! {
-    /// A part of what a contract is told, or may look up, on which its verdict may depend.
-    #[derive(Serialize, Deserialize)]
-    #[serde(rename_all = "snake_case")]
-    KeyPart {
-        /// The one who asks.
-        Caller = "caller",
-        /// The permission.
-        Action = "action",
-        /// The principal whose action started the chain.
-        Origin = "origin",
-        /// The method that is called.
-        Method = "method",
-        /// Its arguments.
-        Args = "args",
-        /// The scrip that is sent along.
-        Pay = "pay",
-        /// The fields that an op would change.
-        Change = "change",
-        /// The target's owner.
-        Owner = "owner",
-        /// The scrip of the one who asks.
-        Balance = "balance",
-    }
-}
-
-/// A verdict that is kept, with what it cost.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct KeptVerdict {
-    /// The artifact that it is about, as it was.
-    pub target: Handle,
-    /// Its version.
-    pub target_version: u32,
-    /// Its owner.
-    pub target_owner: Handle,
-    /// The version of the contract.
-    pub contract_version: u32,
-    /// How often the contract's storage had changed.
-    pub contract_stored: u64,
-    /// On what it depends beside that.
-    pub key: Vec<KeyPart>,
-    /// BLAKE3 of the values of these.
-    pub values: [u8; 32],
-    /// The instant at which it ends.
-    pub until: Time,
-    /// Whether it allows.
-    pub allowed: bool,
-    /// The reason.
-    pub reason: String,
-    /// The work that it took, in order.
-    pub steps: Vec<WorkStep>,
-}
-
-/// A piece of the work of a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum WorkStep {
-    /// Parts of the host's work.
-    Host(u64),
-    /// Units of the contract's code, and its microseconds where they were measured.
-    Code(u64, Option<i64>),
-    /// Bytes that it held.
-    Held(u64),
+/// The entry of a memory as it was remembered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memo {
+    /// The text.
+    pub text: String,
+    /// How important it is, 0 to [`limits::IMPORTANCE_MAX`].
+    pub importance: u8,
+    /// Words by which it is found.
+    pub tags: Vec<String>,
+    /// The entry in whose place it stands.
+    pub supersedes: Option<u64>,
 }
 
 /// The bounds of a mandate.
@@ -633,6 +622,8 @@ impl Effect {
             | Self::Sleep { .. }
             | Self::Mandate { .. }
             | Self::Draw { .. }
+            | Self::Remember { .. }
+            | Self::Forget { .. }
             | Self::Verdicts { .. }
             | Self::Mint { .. }
             | Self::Use(_)

@@ -6,7 +6,7 @@
 use crate::{
     json::Json,
     record::{
-        Cause, Change, Charge, Creation, Effect, Event, Filter, KeptVerdict, Outcome, Record, Shared,
+        Cause, Change, Charge, Creation, Effect, Event, Filter, KeptVerdict, Memo, Outcome, Record, Shared,
         Thought, Until,
     },
     refusal::{About, Refusal},
@@ -61,7 +61,9 @@ impl Effect {
             | Self::Delete { .. }
             | Self::Mandate { .. }
             | Self::Draw { .. }
+            | Self::Forget { .. }
             | Self::Mint { .. } => 0,
+            Self::Remember { memo, .. } => memo.bytes_max(),
             Self::Create(creation) => creation.bytes_max(),
             Self::Change { change, .. } => change.bytes_max(),
             Self::Store { key, value, .. } => text(key) + maybe(value.as_ref(), json),
@@ -69,6 +71,12 @@ impl Effect {
             Self::Sleep { until, .. } => until.iter().map(Until::bytes_max).sum(),
         };
         EFFECT + words
+    }
+}
+
+impl Memo {
+    fn bytes_max(&self) -> usize {
+        2 * NUMBER + text(&self.text) + self.tags.iter().map(|tag| text(tag)).sum::<usize>()
     }
 }
 
@@ -150,7 +158,7 @@ impl Outcome {
 
 impl Thought {
     fn bytes_max(&self) -> usize {
-        4 * NUMBER + json(&self.action) + self.charges.len() * CHARGE + text(&self.output)
+        4 * NUMBER + json(&self.action) + self.charges.len() * CHARGE + text(&self.output) + text(&self.think)
     }
 }
 
@@ -164,11 +172,9 @@ impl Cause {
                 }
                 Self::Runtime { name } => text(name),
                 Self::Due { output, .. } => text(output),
-                Self::Founding
-                | Self::Tick { .. }
-                | Self::Clock { .. }
-                | Self::Ask { .. }
-                | Self::Short { .. } => 0,
+                Self::Founding | Self::Tick { .. } | Self::Clock { .. } => 0,
+                Self::Ask { holds, .. } => 40 + holds.len() * 2 * NUMBER,
+                Self::Short { .. } => 2 * NUMBER,
                 Self::Act { action, action_id, output, .. } => {
                     json(action) + maybe(action_id.as_ref(), |id| text(id)) + text(output)
                 }

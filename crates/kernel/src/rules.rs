@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{limits, op_kind::OpKind, time::Time};
+use crate::{limits, mind::check_model, op_kind::OpKind, time::Time};
 
 pub use crate::resource::{ResourceId, ResourceKind, ResourceRule, SCRIP};
 
@@ -124,6 +124,13 @@ pub struct Rules {
     pub execution: Execution,
     /// The behaviour of a loop that lacks a resource.
     pub on_exhaustion: OnExhaustion,
+    /// The language model of agents that name none, as `PROVIDER::MODEL`.
+    pub llm_model: Option<String>,
+    /// The time between the observation of a language model and its act, in milliseconds, at least 1, for agents
+    /// that name none.
+    pub think_time_ms: i64,
+    /// The time in which an entry of a memory becomes half as recent, in milliseconds, at least 1.
+    pub memory_half_life_ms: i64,
 }
 
 impl Rules {
@@ -151,6 +158,15 @@ impl Rules {
         let (Execution::Tick { ms } | Execution::Autonomous { pace_ms: ms }) = self.execution;
         if ms < limits::STEP_MS_MIN {
             return Err(("execution", "agents step at most once a millisecond"));
+        }
+        if self.think_time_ms < 1 {
+            return Err(("llm", "a thought takes a millisecond at least"));
+        }
+        if self.llm_model.as_deref().is_some_and(|model| check_model(model).is_err()) {
+            return Err(("llm", "its model is named as `PROVIDER::MODEL`"));
+        }
+        if self.memory_half_life_ms < 1 {
+            return Err(("memory", "an entry becomes half as recent after a millisecond at the earliest"));
         }
         if matches!(self.renewal, Renewal::Tick { ms } if ms < 1) {
             return Err(("renewal", "what was used comes back after a millisecond at the earliest"));
@@ -205,6 +221,9 @@ impl Rules {
             mint_authorities: Vec::new(),
             execution: Execution::Tick { ms: 60_000 },
             on_exhaustion: OnExhaustion::Block,
+            llm_model: None,
+            think_time_ms: limits::THINK_TIME_MS,
+            memory_half_life_ms: limits::MEMORY_HALF_LIFE_MS,
         }
     }
 

@@ -5,47 +5,18 @@
 
 use std::sync::Arc;
 
+pub(crate) use crate::books::{Account, Guard, State};
 use crate::{
     artifact::{Artifact, stored_bytes},
     cell::Cell,
     contract::Native,
     limits,
     mandate::{Mandate, MandateKey},
-    record::{Change, Creation, Effect, Handle, KeptVerdict, Shared, Terms, Until, Use},
+    memory::{self, memo_bytes},
+    record::{Change, Creation, Effect, Handle, KeptVerdict, Memo, Shared, Terms, Until, Use},
     refusal::{Code, Refusal},
-    rules::{ResourceId, ResourceKind, Rules},
-    time::Time,
+    rules::{ResourceId, ResourceKind},
 };
-
-/// The holdings of a principal beside its resources.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Account {
-    /// Scrip, never negative.
-    pub(crate) scrip: i64,
-    /// How many artifacts it owns, itself included.
-    pub(crate) owned: u32,
-    /// Bytes on its disk of the tombstones that it pays for.
-    pub(crate) buried: i64,
-    /// Bytes on its disk of the receipts that are kept for its action ids.
-    pub(crate) kept: i64,
-}
-
-/// Why an effect does not fit the state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Guard {
-    /// Not enough scrip.
-    Scrip { who: Handle, need: i64, have: i64 },
-    /// Not enough of a resource free.
-    Free { who: Handle, resource: ResourceId, need: i64, have: i64 },
-    /// An amount beyond `i64`.
-    Overflow { who: Handle },
-    /// Someone without standing would hold something.
-    Standing { who: Handle },
-    /// More than a record holds.
-    Record { need: usize, have: usize },
-    /// Something that a well-made action never asks for.
-    Broken(String),
-}
 
 /// A guard that failed, as the one who acted is told: the one place that says so.
 #[expect(
@@ -93,60 +64,6 @@ pub(crate) fn refusal<S: State>(state: &S, guard: Guard) -> Refusal {
     }
 }
 
-/// A state that effects change: the world, or the draft of an action.
-pub(crate) trait State {
-    fn rules(&self) -> &Rules;
-    fn now(&self) -> Time;
-    /// How many artifacts there have been: the next handle.
-    fn len(&self) -> u32;
-    fn find(&self, id: &str) -> Option<Handle>;
-    fn artifact(&self, handle: Handle) -> Option<&Artifact>;
-    fn artifact_mut(&mut self, handle: Handle) -> Option<&mut Artifact>;
-    fn account(&self, number: u32) -> Account;
-    fn set_account(&mut self, number: u32, account: Account);
-    fn cell(&self, number: u32, resource: ResourceId) -> Option<&Cell>;
-    fn cell_mut(&mut self, number: u32, resource: ResourceId) -> Option<&mut Cell>;
-    /// How much of a resource could be moved away, or newly occupied, now.
-    fn free(&self, number: u32, resource: ResourceId) -> i64;
-    /// How many other artifacts of this owner are under this contract.
-    fn refs(&self, contract: Handle, owner: Handle) -> u32;
-    fn set_refs(&mut self, contract: Handle, owner: Handle, refs: u32);
-    /// Verdicts of a contract are kept, and so many were used again.
-    fn keep_verdicts(&mut self, contract: Handle, hits: u32, kept: &[KeptVerdict]);
-    /// A contract is gone, and its verdicts with it.
-    fn forget_verdicts(&mut self, contract: Handle);
-    fn mandate(&self, key: MandateKey) -> Option<&Arc<Mandate>>;
-    fn set_mandate(&mut self, key: MandateKey, mandate: Option<Arc<Mandate>>);
-    /// The mandates that a principal has given, in order.
-    fn mandates_given(&self, giver: Handle) -> Vec<MandateKey>;
-    /// The mandates that an artifact holds, in order of givers.
-    fn mandates_held(&self, holder: Handle) -> Vec<MandateKey>;
-    /// Adds an artifact under the next handle.
-    fn push(&mut self, artifact: Artifact);
-    /// The next account, open and empty.
-    fn open_account(&mut self, owner: Handle) -> u32;
-    /// The next loop.
-    fn open_loop(&mut self, agent: Handle) -> u32;
-    /// A loop waits for the first of these.
-    fn put_to_sleep(&mut self, number: u32, until: &[Until]);
-    /// A loop has ended for good.
-    fn close_loop(&mut self, number: u32);
-    /// A principal is gone, and the receipts that were kept for its action ids with it.
-    fn forget_action_ids(&mut self, number: u32);
-    /// Whether the world is being founded: only then can something without standing own itself.
-    fn is_founding(&self) -> bool;
-    /// Scrip or a resource (`Some`) comes into being; only a world being founded allows it.
-    fn found(&mut self, resource: Option<ResourceId>, amount: i64) -> Result<(), Guard>;
-    /// Scrip comes into being by an authority.
-    fn minted(&mut self, amount: i64) -> Result<(), Guard>;
-    /// An invocation is counted.
-    fn used(&mut self, used: &Use);
-    /// Failures of an artifact's code are counted.
-    fn failed(&mut self, artifact: Handle, times: u32);
-    /// So much of a resource is no more.
-    fn lapsed(&mut self, resource: ResourceId, amount: i64) -> Result<(), Guard>;
-}
-
 /// Changes the state by one effect.
 ///
 /// # Errors
@@ -167,6 +84,8 @@ pub(crate) fn apply<S: State>(state: &mut S, effect: &Effect) -> Result<(), Guar
         Effect::Mandate { from, to, resource, terms } => {
             mandate(state, (*from, *to, *resource), terms.as_ref())
         }
+        Effect::Remember { memory, memo } => remember(state, *memory, memo),
+        Effect::Forget { memory, entry } => forget(state, *memory, *entry),
         Effect::Verdicts { contract, hits, kept } => verdicts(state, *contract, *hits, kept),
         Effect::Draw { from, to, resource, amount } => draw(state, (*from, *to, *resource), *amount),
         Effect::Mint { by, to, amount } => mint(state, *by, *to, *amount),
@@ -421,6 +340,7 @@ fn create<S: State>(state: &mut S, new: &Creation) -> Result<(), Guard> {
         changed_hands: false,
         stored: 0,
         storage_bytes: 0,
+        memory: None,
         field_bytes: 0,
         deleted: false,
     };
@@ -560,7 +480,7 @@ fn delete<S: State>(state: &mut S, handle: Handle, heir: Option<Handle>) -> Resu
     let passes = |kind: ResourceKind| heir.is_some() && kind == ResourceKind::Allocatable;
     let stays = still_held(state, handle).into_iter().any(|held| match held {
         Held::Resource { resource, .. } => !passes(state.rules().kind(resource)),
-        Held::Contract { .. } | Held::Scrip { .. } | Held::Owned { .. } => true,
+        Held::Contract { .. } | Held::Scrip { .. } | Held::Owned { .. } | Held::SetAside { .. } => true,
     });
     if stays || account.is_some_and(|number| holds_rate(state, number)) {
         return Err(Guard::Broken(format!("artifact number {} still holds something", handle.0)));
@@ -626,6 +546,8 @@ pub(crate) enum Held {
     Scrip { amount: i64 },
     /// It has a balance or a quota.
     Resource { resource: ResourceId, amount: i64 },
+    /// Some of a balance is set aside for its thought under way.
+    SetAside { resource: ResourceId, amount: i64 },
 }
 
 /// All that keeps an artifact from being deleted. A rate does not: it lapses. Nor does a stranger who put
@@ -651,6 +573,10 @@ pub(crate) fn still_held<S: State>(state: &S, handle: Handle) -> Vec<Held> {
             ResourceKind::Renewable { .. } | ResourceKind::Metered => 0,
         };
         all.extend((amount > 0).then_some(Held::Resource { resource, amount }));
+        let asked = state.cell(number, resource).map_or(0, |cell| cell.asked);
+        if rule.kind == ResourceKind::Depletable && asked > 0 {
+            all.push(Held::SetAside { resource, amount: asked });
+        }
     }
     all
 }
@@ -696,5 +622,41 @@ fn store<S: State>(
         Some(value) => artifact.storage.insert(key.into(), value.clone()),
         None => artifact.storage.remove(key),
     };
+    Ok(())
+}
+
+/// The artifact of a memory.
+fn memory_of<S: State>(state: &S, handle: Handle) -> Result<&Artifact, Guard> {
+    let artifact = live(state, handle)?;
+    if *artifact.kind == *memory::KIND {
+        return Ok(artifact);
+    }
+    Err(Guard::Broken(format!("`{}` is no memory", artifact.id)))
+}
+
+fn remember<S: State>(state: &mut S, handle: Handle, memo: &Arc<Memo>) -> Result<(), Guard> {
+    let (artifact, now) = (memory_of(state, handle)?, state.now());
+    let owner = artifact.owner;
+    let empty = Arc::default();
+    artifact.memory.as_ref().unwrap_or(&empty).check(memo).map_err(Guard::Broken)?;
+    occupy(state, owner, memo_bytes(memo))?;
+    Arc::make_mut(live_mut(state, handle)?.memory.get_or_insert_default()).add(memo, now);
+    Ok(())
+}
+
+fn forget<S: State>(state: &mut S, handle: Handle, entry: Option<u64>) -> Result<(), Guard> {
+    let artifact = memory_of(state, handle)?;
+    let owner = artifact.owner;
+    let Some(mut memory) = artifact.memory.as_deref().cloned() else {
+        return Err(Guard::Broken("there is nothing to forget".into()));
+    };
+    let before = memory.bytes();
+    match entry {
+        None => memory.clear(),
+        Some(entry) if memory.get(entry).is_some() => memory.remove(entry),
+        Some(entry) => return Err(Guard::Broken(format!("there is no entry {entry}"))),
+    }
+    occupy(state, owner, memory.bytes() - before)?;
+    live_mut(state, handle)?.memory = Some(Arc::new(memory));
     Ok(())
 }

@@ -31,6 +31,8 @@ mod interfaces;
 mod loops;
 #[path = "table/mandates.rs"]
 mod mandates;
+#[path = "table/memory.rs"]
+mod memory;
 #[path = "table/mint.rs"]
 mod mint;
 #[path = "table/money.rs"]
@@ -54,6 +56,8 @@ mod resources;
 #[path = "table/spy.rs"]
 mod spy;
 mod toy;
+#[path = "table/thoughts.rs"]
+mod thoughts;
 #[path = "table/trials.rs"]
 mod trials;
 #[path = "table/work.rs"]

@@ -98,6 +98,7 @@ def plain_key(key, path):
 
 HOST_FUNCTIONS = """
     noop read write edit delete invoke run transfer transfer_ownership set_contract store query sleep mint charge mandate
+    remember forget
     attempt get_balance pay storage_get storage_set storage_delete storage_list call_llm get_artifact_info
 """.split()
 LEDGER_FUNCTIONS = """

@@ -2,9 +2,13 @@
 //! jumps to the next turn, and one turn follows the other; under the wall clock it waits for it, and for nothing else:
 //! others think meanwhile.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use oikos_kernel::{id::Handle, time::Time};
+use oikos_kernel::{
+    id::Handle,
+    time::Time,
+    world::Agent,
+};
 
 use crate::{
     beside::{Beside, THOUGHTS_PER_WORKER},
@@ -12,6 +16,7 @@ use crate::{
     desk::Counter,
     error::RunError,
     lateness::Lateness,
+    open::{AskedBefore, Came, think_ms},
     sequencer::Sequencer,
     stop::Stop,
     turn::{act, act_late, ask, pass, think},
@@ -21,20 +26,24 @@ use crate::{
 const TURNS_PER_PROGRESS: u32 = 256;
 
 /// Runs loops on a sequencer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct AutonomousScheduler {
     /// How late turns were under the wall clock.
     pub(crate) lateness: Lateness,
+    open_before: OpenBefore,
 }
 
+/// The turns of clients that were open when a world was shut.
+pub(crate) type OpenBefore = HashMap<Handle, AskedBefore>;
+
 impl AutonomousScheduler {
-    pub(crate) fn new(sequencer: &mut Sequencer) -> Self {
+    pub(crate) fn new(open_before: OpenBefore, sequencer: &mut Sequencer) -> Self {
         sequencer.keep_agenda();
-        Self::default()
+        Self { lateness: Lateness::default(), open_before }
     }
 
-    /// Runs every turn before an instant, which is the later the longer nothing runs meanwhile. Says whether
-    /// it came so far; `progress` is told now and then.
+    /// Runs every turn before an instant, which is the later the longer nothing runs meanwhile. Says how far
+    /// it came; `progress` is told now and then.
     ///
     /// # Errors
     /// Only faults.
@@ -45,11 +54,11 @@ impl AutonomousScheduler {
         counter: &Counter,
         stop: &Stop,
         progress: impl FnMut(&Sequencer),
-    ) -> Result<bool, RunError> {
+    ) -> Result<Came, RunError> {
         let is_wall = sequencer.clock() == ClockKind::Wall;
         // A world that has ended is not gone on with, however long that was ago.
         if is_wall && sequencer.world().now() >= end {
-            return Ok(true);
+            return Ok(Came::Through);
         }
         let interpreter = sequencer.interpreter();
         let are_beside = is_wall && interpreter.mind.is_none() && interpreter.workers > 1;
@@ -57,20 +66,51 @@ impl AutonomousScheduler {
         let sandbox = Arc::clone(&interpreter.sandbox);
         std::thread::scope(|scope| {
             let mut beside = Beside::start(scope, threads, &sandbox, counter);
-            ask_again(sequencer, &mut beside)?;
-            let has_ended = self.run_turns(sequencer, end, counter, stop, &mut beside, progress)?;
+            self.ask_again(sequencer, &mut beside)?;
+            let came = self.run_turns(sequencer, end, counter, stop, &mut beside, progress)?;
             while let Some(thought) = beside.last()? {
                 sequencer.bring_up()?;
                 act_late(sequencer, thought)?;
             }
-            if is_wall && has_ended {
+            if is_wall && came == Came::Through {
                 // So that it is known to have ended, however long it is shut after.
                 sequencer.mark_clock()?;
             } else {
                 sequencer.note_time(0)?;
             }
-            Ok(has_ended)
+            Ok(came)
         })
+    }
+
+    /// Lets those think again who thought when the world was shut. The thoughts of code are lost, and it sees what
+    /// came since; on the virtual clock a client sees what it saw.
+    fn ask_again(&mut self, sequencer: &mut Sequencer, beside: &mut Beside) -> Result<(), RunError> {
+        let mut open_before = std::mem::take(&mut self.open_before);
+        let open = sequencer.open_turns();
+        let lost = |agent: &&Agent| agent.is_thinking() && open.of(agent.handle).is_none();
+        let lost: Vec<(Handle, u64)> =
+            sequencer.world().agents().filter(lost).map(|agent| (agent.handle, agent.steps)).collect();
+        for (agent, turn) in lost {
+            sequencer.bring_up()?;
+            if let Some(before) = open_before.remove(&agent) {
+                sequencer.open_turn_again(before)?;
+                continue;
+            }
+            if let Some(think_ms) = think_ms(sequencer.world(), agent) {
+                sequencer.open_turn(agent, turn, think_ms)?;
+                continue;
+            }
+            ask(sequencer, agent, turn)?;
+            let now = sequencer.now();
+            if beside.is_open() {
+                beside.think(sequencer.share(), agent, turn, now);
+            } else {
+                let (world, interpreter) = sequencer.parts();
+                let thought = think(world, interpreter, agent, turn, now)?;
+                act(sequencer, thought)?;
+            }
+        }
+        Ok(())
     }
 
     /// As [`Self::run`], but for the last thoughts of those who think beside.
@@ -82,7 +122,7 @@ impl AutonomousScheduler {
         stop: &Stop,
         beside: &mut Beside,
         mut progress: impl FnMut(&Sequencer),
-    ) -> Result<bool, RunError> {
+    ) -> Result<Came, RunError> {
         let mut turns = 0_u32;
         let away_ms = sequencer.world().away_ms();
         loop {
@@ -94,7 +134,7 @@ impl AutonomousScheduler {
             let end = end.after_ms(sequencer.world().away_ms() - away_ms).ok_or(RunError::EndOfTime)?;
             // Last before a wait: the ring of a stop may have been served away.
             if stop.is_asked() {
-                return Ok(false);
+                return Ok(Came::Asked);
             }
             if beside.is_full() {
                 counter.wait(None, sequencer)?;
@@ -106,10 +146,13 @@ impl AutonomousScheduler {
                     Some(next) => sequencer.set_now(next.due()),
                     None => {
                         sequencer.set_now(end);
-                        return Ok(true);
+                        return Ok(Came::Through);
                     }
                 },
                 ClockKind::Wall => {
+                    if sequencer.stops_for_clients() && sequencer.are_clients_awaited() {
+                        return Ok(Came::Open);
+                    }
                     let instant = next.map_or(end, Next::due);
                     let left = sequencer.until(instant);
                     if !left.is_zero() {
@@ -121,7 +164,7 @@ impl AutonomousScheduler {
                     // It may have come since the time was asked for.
                     sequencer.tell_time()?;
                     if sequencer.now() >= end {
-                        return Ok(true);
+                        return Ok(Came::Through);
                     }
                     self.lateness.add(sequencer.since(instant));
                 }
@@ -129,6 +172,12 @@ impl AutonomousScheduler {
             match next {
                 Some(Next::Turn(_, agent)) => turn(sequencer, agent, beside)?,
                 Some(Next::Due(_, artifact)) => sequencer.run_due(artifact)?,
+                Some(Next::Undecided(..)) if sequencer.clock() == ClockKind::Virtual => {
+                    return Ok(Came::Open);
+                }
+                Some(Next::Undecided(_, agent) | Next::Decided(_, agent)) => {
+                    sequencer.close_turn(agent)?;
+                }
                 None => {}
             }
             turns = turns.wrapping_add(1);
@@ -146,24 +195,30 @@ enum Next {
     Due(Time, Handle),
     /// The turn of an agent.
     Turn(Time, Handle),
+    /// The decision of a client takes effect.
+    Decided(Time, Handle),
+    /// The decision of a client should take effect, or is waited for no longer.
+    Undecided(Time, Handle),
 }
 
 impl Next {
     fn due(self) -> Time {
         match self {
-            Self::Due(due, _) | Self::Turn(due, _) => due,
+            Self::Due(due, _) | Self::Turn(due, _) | Self::Decided(due, _) | Self::Undecided(due, _) => due,
         }
     }
 }
 
-/// The next thing: at one instant the library comes before any turn.
-fn next(sequencer: &Sequencer) -> Option<Next> {
-    let turn = sequencer.next_turn().map(|(due, agent)| Next::Turn(due, agent));
+/// The next thing: at one instant the library comes first, and what was thought before any turn.
+fn next(sequencer: &mut Sequencer) -> Option<Next> {
     let due = sequencer.world().next_due().map(|(due, artifact)| Next::Due(due, artifact));
-    match (due, turn) {
-        (Some(due), Some(turn)) if turn.due() < due.due() => Some(turn),
-        (due, turn) => due.or(turn),
-    }
+    let turn = sequencer.next_turn().map(|(due, agent)| Next::Turn(due, agent));
+    let open = sequencer.next_open().map(|open| match open.is_decided() {
+        true => Next::Decided(open.due(), open.agent()),
+        false => Next::Undecided(open.due(), open.agent()),
+    });
+    // The first of equal ones.
+    [due, open, turn].into_iter().flatten().min_by_key(|next| next.due())
 }
 
 /// Takes the turn of an agent. If it thinks for longer than a slice, it acts when it comes to an end.
@@ -173,33 +228,17 @@ fn turn(sequencer: &mut Sequencer, agent: Handle, beside: &mut Beside) -> Result
     if !sequencer.world().can_step(agent, now) {
         return pass(sequencer, agent, turn);
     }
+    if let Some(think_ms) = think_ms(sequencer.world(), agent) {
+        return sequencer.open_turn(agent, turn, think_ms);
+    }
     if !beside.is_open() {
         let (world, interpreter) = sequencer.parts();
         let thought = think(world, interpreter, agent, turn, now)?;
-        return act(sequencer, thought);
+        return act(sequencer, thought).map(|_| ());
     }
     beside.think(sequencer.share(), agent, turn, now);
     match beside.soon(agent)? {
-        Some(thought) => act(sequencer, thought),
+        Some(thought) => act(sequencer, thought).map(|_| ()),
         None => ask(sequencer, agent, turn),
     }
-}
-
-/// Lets those think again who thought when the world was shut: their thoughts are lost, and they see what came since.
-fn ask_again(sequencer: &mut Sequencer, beside: &mut Beside) -> Result<(), RunError> {
-    let asked = sequencer.world().agents().filter(|agent| agent.is_thinking());
-    let asked: Vec<(Handle, u64)> = asked.map(|agent| (agent.handle, agent.steps)).collect();
-    for (agent, turn) in asked {
-        sequencer.bring_up()?;
-        ask(sequencer, agent, turn)?;
-        let now = sequencer.now();
-        if beside.is_open() {
-            beside.think(sequencer.share(), agent, turn, now);
-        } else {
-            let (world, interpreter) = sequencer.parts();
-            let thought = think(world, interpreter, agent, turn, now)?;
-            act(sequencer, thought)?;
-        }
-    }
-    Ok(())
 }

@@ -93,7 +93,7 @@ impl Desk {
     pub fn submit(&self, principal: &str, action: Value) -> Result<Receipt, NotTaken> {
         match self.ask(Request::Act(Act::new(principal.into(), action)))? {
             Reply::Receipt(shown) => Ok(shown.receipt),
-            Reply::Result(_) | Reply::Now(_) | Reply::Ran { .. } | Reply::Refused(_) => {
+            Reply::Result(_) | Reply::Now(_) | Reply::Ran { .. } | Reply::Pending | Reply::Refused(_) => {
                 unreachable!("an action is answered by a receipt")
             }
         }

@@ -17,6 +17,7 @@ mod lateness;
 pub mod library;
 mod live;
 pub mod measure;
+mod open;
 pub mod report;
 pub mod request;
 mod sequencer;

@@ -36,6 +36,7 @@ const HANDBOOK: &[(&str, &str)] = &[
     ("handbook_contracts", include_str!("../../../genesis/handbook/contracts.md")),
     ("handbook_code", include_str!("../../../genesis/handbook/code.md")),
     ("handbook_resources", include_str!("../../../genesis/handbook/resources.md")),
+    ("handbook_memory", include_str!("../../../genesis/handbook/memory.md")),
     ("handbook_institutions", include_str!("../../../genesis/handbook/institutions.md")),
 ];
 

@@ -7,21 +7,22 @@ use oikos_kernel::{
     code::Entry,
     founding::Founding,
     id::reserved_prefix,
-    record::Cause,
+    record::{Cause, Record},
     refusal::Refusal,
     time::{Time, format_duration_ms},
-    world::World,
+    world::{ApplyError, World},
 };
 use oikos_sandbox::check;
 
 use crate::{
-    autonomous::AutonomousScheduler,
+    autonomous::{OpenBefore, AutonomousScheduler},
     clock::{Clock, Moved, WallClock, machine_now},
     config::{self, ClockKind, Lasts, Source, WorldFile},
     desk::{Counter, Desk},
     error::RunError,
     lateness::Lateness,
     library,
+    open::{AskedBefore, Came},
     request::Span,
     sequencer::{Interpreter, Sequencer},
     stop::{Stop, Why},
@@ -70,6 +71,8 @@ pub enum Stopped {
     Ticks,
     /// The world's time has come as far as was asked for.
     Duration,
+    /// Clients are to decide for their agents.
+    Turns,
     /// Somebody asked it to stop.
     Asked(Why),
 }
@@ -81,6 +84,7 @@ impl Stopped {
         match self {
             Self::Ticks => "ticks",
             Self::Duration => "duration",
+            Self::Turns => "turns",
             Self::Asked(why) => why.word(),
         }
     }
@@ -89,7 +93,7 @@ impl Stopped {
     #[must_use]
     pub const fn asked(self) -> Option<Why> {
         match self {
-            Self::Ticks | Self::Duration => None,
+            Self::Ticks | Self::Duration | Self::Turns => None,
             Self::Asked(why) => Some(why),
         }
     }
@@ -97,7 +101,7 @@ impl Stopped {
     /// Whether it came as far as it was to.
     #[must_use]
     pub const fn is_done(self) -> bool {
-        self.asked().is_none()
+        matches!(self, Self::Ticks | Self::Duration)
     }
 }
 
@@ -160,12 +164,11 @@ impl Live {
         let (world, records) = Founding { founders, runtime, ..file.founding.clone() }.found()?;
         let mut journal = journal()?;
         journal.append(&records, &[(SOURCE, &encode(&file.source))])?;
-        Self::begin(world, None, journal, code, file, (clock, None))
+        Self::begin(Past::of(world), journal, code, file, (clock, None))
     }
 
     fn begin(
-        world: World,
-        began: Option<World>,
+        Past { world, began, open_before }: Past,
         journal: Journal,
         (interpreter, missing): (Interpreter, Vec<String>),
         mut file: WorldFile,
@@ -173,10 +176,11 @@ impl Live {
     ) -> Result<Self, RunError> {
         file.founding.founders = Vec::new();
         let notes = journal.notes().to_vec();
-        let mut sequencer = Sequencer::new(world, journal, interpreter, clock, moved)?;
+        let timeout_ms = file.plan.external_timeout_ms;
+        let mut sequencer = Sequencer::new(world, journal, interpreter, clock, moved, timeout_ms)?;
         let scheduler = match file.plan.lasts {
             Lasts::Ticks(_) => Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)?),
-            Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(&mut sequencer)),
+            Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(open_before, &mut sequencer)),
         };
         let counter = Counter::open();
         let desk = counter.desk();
@@ -204,14 +208,17 @@ impl Live {
         source: &Source,
         is_new: bool,
     ) -> Result<Self, RunError> {
-        let (world, began) = state(&journal)?;
+        let mut past = past(&journal)?;
+        let world = &past.world;
         // A file that the world was not founded from is not read: its agents may be millions.
-        founded_from(&world, source)?;
+        founded_from(world, source)?;
         let file = config::reload(source, library::founders())?;
         let clock = match file.plan.clock {
             ClockKind::Virtual => (Clock::Virtual, None),
             ClockKind::Wall => {
                 let (clock, moved) = WallClock::begin(world.now())?;
+                // Time has passed: clients are asked anew.
+                past.open_before.clear();
                 (Clock::Wall(clock), moved)
             }
         };
@@ -224,7 +231,7 @@ impl Live {
         if is_new {
             journal.set_meta(SOURCE, &encode(source))?;
         }
-        let mut live = Self::begin(world, began, journal, code, file, clock)?;
+        let mut live = Self::begin(past, journal, code, file, clock)?;
         if is_other {
             live.sequencer.run_on(runtime)?;
         }
@@ -340,7 +347,10 @@ impl Live {
             }
         };
         let Some(goal) = goal else { return Ok(Err(beyond())) };
-        let stopped = self.run_until(goal, stop, |_, _| ())?;
+        self.sequencer.tell_clients(true);
+        let stopped = self.run_until(goal, stop, |_, _| ());
+        self.sequencer.tell_clients(false);
+        let stopped = stopped?;
         // Where the clock stands when nothing happened at the end is known to nobody but the journal.
         if matches!(goal, Goal::Time(_)) && self.sequencer.now() > self.world().now() {
             self.sequencer.mark_clock()?;
@@ -363,22 +373,27 @@ impl Live {
                 let number = scheduler.next_number(sequencer.world());
                 progress(sequencer.now(), number);
                 if number >= ticks {
-                    break Ok(true);
+                    break Ok(Came::Through);
                 }
-                if !scheduler.run(sequencer, counter, stop)? {
-                    break Ok(false);
+                let came = scheduler.run(sequencer, counter, stop)?;
+                if came != Came::Through {
+                    break Ok(came);
                 }
             },
             (Scheduler::Autonomous(scheduler), Goal::Time(end)) => {
                 scheduler.run(sequencer, end, counter, stop, |sequencer| progress(sequencer.now(), 0))
             }
-            _ => Ok(true),
+            _ => Ok(Came::Through),
         })?;
-        let asked = stop.why().filter(|_| !ran).map(Stopped::Asked);
-        Ok(asked.unwrap_or(match goal {
+        let far = match goal {
             Goal::Ticks(_) => Stopped::Ticks,
             Goal::Time(_) => Stopped::Duration,
-        }))
+        };
+        Ok(match ran {
+            Came::Through => far,
+            Came::Open => Stopped::Turns,
+            Came::Asked => stop.why().map_or(far, Stopped::Asked),
+        })
     }
 
     /// Serves the desk, and runs nobody's loop, until somebody asks to stop.
@@ -432,24 +447,62 @@ impl Live {
     }
 }
 
-/// The world at the head of a journal, and as it stood when its last tick began.
+/// A world at the head of a journal, and what is needed of its past to go on.
+struct Past {
+    world: World,
+    /// The world as it stood when its last tick began.
+    began: Option<World>,
+    /// The turns of clients that are open.
+    open_before: OpenBefore,
+}
+
+impl Past {
+    fn of(world: World) -> Self {
+        Self { world, began: None, open_before: OpenBefore::default() }
+    }
+}
+
+/// The world at the head of a journal, for those who only look.
 ///
 /// # Errors
 /// When the journal is damaged.
-pub fn state(journal: &Journal) -> Result<(World, Option<World>), RunError> {
+pub fn state(journal: &Journal) -> Result<World, RunError> {
+    let (mut world, at) = journal.last_snapshot()?;
+    journal.records_after(at, |record| apply(&mut world, &record))?;
+    Ok(world)
+}
+
+fn apply(world: &mut World, record: &Record) -> Result<(), RunError> {
+    let corrupt = |error: ApplyError| {
+        let place = format!("record {}", error.seq);
+        JournalError::Corrupt { place, problem: error.problem }
+    };
+    Ok(world.apply(record).map_err(corrupt)?)
+}
+
+/// The world at the head of a journal, and what is needed of its past.
+///
+/// # Errors
+/// When the journal is damaged.
+fn past(journal: &Journal) -> Result<Past, RunError> {
     let (mut world, at) = journal.last_snapshot()?;
     let mut began = world.tick().filter(|tick| tick.seq == world.seq()).map(|_| world.clone());
+    let mut open_before = OpenBefore::default();
     journal.records_after(at, |record| {
-        world.apply(&record).map_err(|error| JournalError::Corrupt {
-            place: format!("record {}", error.seq),
-            problem: error.problem,
-        })?;
-        if let Cause::Tick { .. } = record.cause {
-            began = Some(world.clone());
+        // As it was before: the record itself ends the wait that its agent is told of.
+        if let Cause::Ask { agent, turn, .. } = record.cause {
+            let before = AskedBefore::of(&world, agent, turn, record.time);
+            open_before.extend(before.map(|before| (agent, before)));
+        }
+        apply(&mut world, &record)?;
+        match record.cause {
+            Cause::Tick { .. } => began = Some(world.clone()),
+            Cause::Step { agent, .. } | Cause::Short { agent, .. } => drop(open_before.remove(&agent)),
+            _ => {}
         }
         Ok::<(), RunError>(())
     })?;
-    Ok((world, began))
+    Ok(Past { world, began, open_before })
 }
 
 /// The world file that a database was made from.

@@ -1,5 +1,6 @@
 //! Requests to a world, and their answers: read once from JSON, and the same over every carrier.
 
+use oikos_agents::{Decision, decide};
 use oikos_kernel::{
     json::Json,
     op::{Action, Op, Query},
@@ -34,6 +35,19 @@ pub enum Request {
     Run(Span),
     /// The whole journal is verified.
     Verify,
+    /// A client decides for its agent, whose turn is open.
+    Decide(Decide),
+    /// The observation of an agent, as it would be now.
+    Observe(String),
+}
+
+/// The decision of a client.
+#[derive(Clone, Debug)]
+pub struct Decide {
+    /// The agent.
+    pub agent: String,
+    /// Its ops, or the reason that they are none.
+    pub ops: Result<Json, Refusal>,
 }
 
 /// An action from outside.
@@ -75,7 +89,11 @@ pub enum Reply {
         span: Span,
         /// Why it ended.
         stopped: Stopped,
+        /// The turns that are open, each with `as` and `observation`.
+        turns: Vec<Value>,
     },
+    /// A decision was taken in, and takes effect when the world goes on.
+    Pending,
     /// Why it can't be answered.
     Refused(Refusal),
 }
@@ -99,7 +117,8 @@ pub(crate) enum Malformed {
 }
 
 /// The words for requests.
-pub(crate) const REQUESTS: [&str; 6] = ["act", "batch", "query", "advance", "run", "verify"];
+pub(crate) const REQUESTS: [&str; 8] =
+    ["act", "batch", "query", "advance", "run", "verify", "decide", "observe"];
 
 impl Request {
     /// Reads the request of that word. `flawed` says that its text held what no world can hold.
@@ -138,7 +157,56 @@ impl Request {
                 plain((body != Value::Bool(true)).then(wrong))?;
                 Ok(Self::Verify)
             }
+            "decide" => Decide::parse(body, flawed).map(Self::Decide).map_err(Malformed::Act),
+            "observe" => {
+                let wrong = || Refusal::invalid("`observe` must be the id of an agent");
+                plain(body.as_str().is_none().then(wrong))?;
+                let Value::String(agent) = body else { return Err(Malformed::Request(wrong())) };
+                Ok(Self::Observe(agent))
+            }
             _ => Err(Malformed::Request(Refusal::invalid("there is no such request"))),
+        }
+    }
+}
+
+impl Decide {
+    /// The decision of an agent's client: a list of ops, or null for nothing.
+    #[must_use]
+    pub fn new(agent: String, ops: Value) -> Self {
+        let ops = match decide(&ops) {
+            Decision::Nothing | Decision::Act(_) => Ok(Json::from(ops)),
+            Decision::Malformed(refusal) => Err(refusal),
+        };
+        Self { agent, ops }
+    }
+
+    /// Reads `as` and `ops`.
+    fn parse(body: Value, flawed: bool) -> Result<Self, Refusal> {
+        let Value::Object(mut body) = body else {
+            return Err(Refusal::invalid("`decide` must be an object with `as` and `ops`"));
+        };
+        if let Some(refusal) = flawed.then(|| flaw_in(&body)).flatten() {
+            return Err(refusal);
+        }
+        let agent = match body.shift_remove("as") {
+            Some(Value::String(agent)) => agent,
+            Some(_) => return Err(Refusal::invalid("`as` must be a string")),
+            None => {
+                return Err(Refusal::invalid("`as` is missing").hint("name the agent whose turn is open"));
+            }
+        };
+        let Some(ops) = body.shift_remove("ops") else {
+            let refusal = Refusal::invalid("`ops` is missing");
+            return Err(refusal.hint("give an array of ops; null or an empty one is to do nothing"));
+        };
+        match body.keys().next() {
+            Some(key) => {
+                let shown: String = key.chars().take(64).collect();
+                Err(Refusal::invalid(format!("`decide` has no field {shown:?}"))
+                    .hint("it has `as` and `ops`"))
+            }
+            None if ops.is_null() || ops.is_array() => Ok(Self::new(agent, ops)),
+            None => Err(Refusal::invalid("`ops` must be an array of ops, or null to do nothing")),
         }
     }
 }
@@ -232,6 +300,8 @@ impl Sequencer {
                 let refusal = Refusal::new(Code::Unsupported, "the desk takes one action at a time");
                 Reply::Refused(refusal.hint("hand in each action by itself; those that wait share a commit"))
             }
+            Request::Decide(decide) => self.decide(decide)?,
+            Request::Observe(agent) => self.observed(&agent)?.map_or_else(Reply::Refused, Reply::Result),
             Request::Advance(_) | Request::Run(_) | Request::Verify => {
                 let sentence = "the world is being run, and only who runs it moves its time or verifies it";
                 Reply::Refused(Refusal::new(Code::Unsupported, sentence))
@@ -255,7 +325,11 @@ impl Live {
     /// Only faults.
     pub fn answer(&mut self, request: Request, stop: &Stop) -> Result<Reply, RunError> {
         Ok(match request {
-            Request::Act(_) | Request::Batch(_) | Request::Query(_) => self.sequencer.answer(request)?,
+            Request::Act(_)
+            | Request::Batch(_)
+            | Request::Query(_)
+            | Request::Decide(_)
+            | Request::Observe(_) => self.sequencer.answer(request)?,
             Request::Advance(ms) => match self.advance(ms)? {
                 Ok(()) => Reply::Now(self.sequencer.now()),
                 Err(problem) => Reply::Refused(Refusal::invalid(problem)),
@@ -263,7 +337,11 @@ impl Live {
             Request::Run(span) => match self.run_for(span, stop)? {
                 Ok(stopped) => {
                     let (now, seq) = (self.sequencer.now(), self.world().seq());
-                    Reply::Ran { now, seq, span, stopped }
+                    let turns = match stopped {
+                        Stopped::Turns => self.sequencer.open_turns().told(self.world()),
+                        Stopped::Ticks | Stopped::Duration | Stopped::Asked(_) => Vec::new(),
+                    };
+                    Reply::Ran { now, seq, span, stopped, turns }
                 }
                 Err(refusal) => Reply::Refused(refusal),
             },

@@ -27,6 +27,7 @@ use crate::{
     config::ClockKind,
     drive::{drive, drive_on},
     error::RunError,
+    open::OpenTurns,
     request::{Act, Shown},
     stop::Stop,
     view::View,
@@ -52,6 +53,15 @@ pub(crate) struct Interpreter {
     pub(crate) mind: Option<Box<dyn Mind>>,
 }
 
+/// How turns of clients are waited for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clients {
+    /// On the wall clock, how long a turn waits.
+    pub(crate) timeout_ms: i64,
+    /// Whether who runs the world tells the clients: then it stops for them on the wall clock too.
+    pub(crate) are_told: bool,
+}
+
 /// A world with its journal and what runs its code.
 ///
 /// After its first fault it acknowledges nothing any more: a world that is half changed, or ahead of its
@@ -72,6 +82,9 @@ pub struct Sequencer {
     holds_time: bool,
     /// Whether a tick has begun and not ended.
     in_tick: bool,
+    /// The turns of agents whose minds are clients.
+    open: OpenTurns,
+    clients: Clients,
     bus: Bus,
     view: View,
     snapshot_seq: u64,
@@ -107,10 +120,12 @@ impl Sequencer {
         interpreter: Interpreter,
         clock: Clock,
         moved: Option<Moved>,
+        external_timeout_ms: i64,
     ) -> Result<Self, RunError> {
         Ok(Self {
             snapshot_seq: journal.snapshot_seq()?,
             now: world.now(),
+            open: OpenTurns::of_world(&world),
             world: Arc::new(world),
             writer: Writer::new(journal),
             interpreter,
@@ -119,6 +134,7 @@ impl Sequencer {
             agenda: None,
             holds_time: false,
             in_tick: false,
+            clients: Clients { timeout_ms: external_timeout_ms, are_told: false },
             bus: Bus::default(),
             view: View::default(),
             poisoned: false,
@@ -138,6 +154,30 @@ impl Sequencer {
     /// The next turn of an agent.
     pub(crate) fn next_turn(&self) -> Option<(Time, Handle)> {
         self.agenda.as_ref().and_then(Agenda::first)
+    }
+
+    pub(crate) fn open_turns(&self) -> &OpenTurns {
+        &self.open
+    }
+
+    pub(crate) fn open_turns_mut(&mut self) -> &mut OpenTurns {
+        &mut self.open
+    }
+
+    /// How long the turn of a client waits on the wall clock.
+    pub(crate) fn external_timeout_ms(&self) -> i64 {
+        self.clients.timeout_ms
+    }
+
+    /// Says whether clients are told of their turns by who runs the world.
+    pub(crate) fn tell_clients(&mut self, are_told: bool) {
+        self.clients.are_told = are_told;
+    }
+
+    /// Whether the world stops for a turn of a client: where time passes by itself and nobody tells the clients,
+    /// it goes on meanwhile.
+    pub(crate) fn stops_for_clients(&self) -> bool {
+        self.clients.are_told || self.clock() == ClockKind::Virtual
     }
 
     /// The world as it stands, committed or not.
@@ -213,6 +253,14 @@ impl Sequencer {
     #[must_use]
     pub fn now(&self) -> Time {
         self.now
+    }
+
+    /// The clock as it stands by itself, also while the time is held.
+    pub(crate) fn clock_now(&self) -> Option<Time> {
+        match &self.clock {
+            Clock::Virtual => Some(self.now),
+            Clock::Wall(clock) => clock.now(),
+        }
     }
 
     /// Moves the clock, never back, without leaving a record: the next record will bear it.
@@ -568,7 +616,9 @@ impl Sequencer {
             return;
         }
         let begins = self.world.tick().is_some_and(|tick| tick.seq == seq);
-        if (begins || !self.in_tick) && self.writer.snapshot(&self.world) {
+        // A world on which an agent was asked is read again from the records after a snapshot.
+        let looks_back = self.open.look_back(self.clock());
+        if (begins || !self.in_tick) && !looks_back && self.writer.snapshot(&self.world) {
             self.snapshot_seq = seq;
         }
     }

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     error::RunError,
     json::{Parsed, flaw, flawed_key, parse},
-    live::Live,
+    live::{Live, Stopped},
     request::{Act, Malformed, REQUESTS, Reply, Request, Shown},
     stop::{Stop, Why},
 };
@@ -293,7 +293,9 @@ fn read_object(mut map: Map<String, Value>, flawed: bool) -> Asked {
     let flawed_key = || flawed.then(|| flawed_key(&map)).flatten();
     let stray = flawed_id.or_else(flawed_key).or_else(|| check_keys(&map));
     let request = match stray {
-        Some(refusal) if map.contains_key("act") => Err(Malformed::Act(refusal)),
+        Some(refusal) if map.contains_key("act") || map.contains_key("decide") => {
+            Err(Malformed::Act(refusal))
+        }
         Some(refusal) => Err(Malformed::Request(refusal)),
         None => match map.into_iter().next() {
             Some((word, body)) => Request::parse(&word, body, flawed),
@@ -325,10 +327,14 @@ fn told(id: &Value, reply: Reply) -> Value {
         Reply::Receipt(shown) => json!({ "id": id, "receipt": shown.json }),
         Reply::Result(result) => json!({ "id": id, "result": result }),
         Reply::Now(now) => json!({ "id": id, "now": now.to_string() }),
-        Reply::Ran { now, seq, span, stopped } => {
+        Reply::Ran { now, seq, stopped: stopped @ Stopped::Turns, turns, .. } => {
+            json!({ "id": id, "now": now.to_string(), "seq": seq, "stopped": stopped.word(), "turns": turns })
+        }
+        Reply::Ran { now, seq, span, stopped, .. } => {
             let stopped = stopped.asked().map_or(span.word(), Why::word);
             json!({ "id": id, "now": now.to_string(), "seq": seq, "stopped": stopped })
         }
+        Reply::Pending => json!({ "id": id, "receipt": null, "pending": true }),
         Reply::Refused(refusal) => json!({ "id": id, "error": refusal.to_json() }),
     }
 }

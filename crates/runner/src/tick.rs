@@ -12,10 +12,11 @@ use crate::{
     config::ClockKind,
     desk::Counter,
     error::RunError,
+    open::{Came, Effect, OpenTurn, think_ms},
     sequencer::Sequencer,
     stop::Stop,
     thinkers::think_all,
-    turn::{Thinking, act, pass},
+    turn::{Asked, Thinking, act, pass},
 };
 
 /// Runs ticks on a sequencer.
@@ -67,7 +68,7 @@ impl TickScheduler {
         }
     }
 
-    /// Runs the next tick, or what is left of one that was cut short. Says whether it ended.
+    /// Runs the next tick, or what is left of one that was cut short. Says how far it came.
     ///
     /// # Errors
     /// Only faults.
@@ -76,17 +77,17 @@ impl TickScheduler {
         sequencer: &mut Sequencer,
         counter: &Counter,
         stop: &Stop,
-    ) -> Result<bool, RunError> {
+    ) -> Result<Came, RunError> {
         let snapshot = match self.unfinished.take() {
             Some(snapshot) => snapshot,
             None => {
                 let number = self.next_number(sequencer.world());
                 if !self.wait(sequencer, number, counter, stop)? {
-                    return Ok(false);
+                    return Ok(Came::Asked);
                 }
                 sequencer.run_dues(stop)?;
                 if stop.is_asked() {
-                    return Ok(false);
+                    return Ok(Came::Asked);
                 }
                 sequencer.set_in_tick(true);
                 sequencer.mark(Cause::Tick { number })?;
@@ -97,12 +98,13 @@ impl TickScheduler {
         sequencer.hold_time(true);
         let ended = turns_of(tick, &snapshot, sequencer, counter, stop);
         sequencer.hold_time(false);
-        if ended? {
+        let came = ended?;
+        if came == Came::Through {
             self.end(sequencer, tick)?;
-            return Ok(true);
+        } else {
+            self.unfinished = Some(snapshot);
         }
-        self.unfinished = Some(snapshot);
-        Ok(false)
+        Ok(came)
     }
 
     fn end(&self, sequencer: &mut Sequencer, tick: Tick) -> Result<(), RunError> {
@@ -153,21 +155,31 @@ fn begun(snapshot: &World) -> Tick {
     snapshot.tick().expect("a snapshot of a tick knows the tick")
 }
 
-/// Takes the turns of a tick that are left: thinking, then acting. The desk is served between any two. Says
-/// whether the tick has ended; else it was asked to stop.
+/// Takes the turns of a tick that are left: thinking, then acting. The desk is served between any two. Says how far
+/// it came.
 fn turns_of(
     tick: Tick,
     snapshot: &World,
     sequencer: &mut Sequencer,
     counter: &Counter,
     stop: &Stop,
-) -> Result<bool, RunError> {
+) -> Result<Came, RunError> {
     let left = turns(snapshot, sequencer.world(), tick);
     for agent in left.short {
         pass(sequencer, agent, tick.number)?;
     }
-    let thoughts = think_all(snapshot, &left.able, tick, sequencer, counter, stop)?;
-    let Some(thoughts) = thoughts else { return Ok(false) };
+    let (clients, scripts): (Vec<_>, Vec<_>) =
+        left.able.into_iter().partition(|agent| think_ms(snapshot, *agent).is_some());
+    let came = decided(snapshot, &clients, tick, sequencer, counter, stop)?;
+    if came != Came::Through {
+        return Ok(came);
+    }
+    let thoughts = think_all(snapshot, &scripts, tick, sequencer, counter, stop)?;
+    let Some(mut thoughts) = thoughts else { return Ok(Came::Asked) };
+    // A decision stays until it has taken effect: if the tick is cut short, nobody is asked again.
+    let timeout_ms = sequencer.external_timeout_ms();
+    let open = sequencer.open_turns();
+    thoughts.extend(clients.iter().filter_map(|agent| open.of(*agent)).map(|turn| turn.thought(timeout_ms)));
     // The costs of thinking are charged when the agent acts; until then nobody else may use them.
     let world = sequencer.world_mut();
     let reserve = |thought: Thinking| {
@@ -176,7 +188,7 @@ fn turns_of(
     };
     let mut thoughts: Vec<_> = thoughts.into_iter().map(reserve).collect();
     let seed = snapshot.rules().seed;
-    thoughts.sort_by_cached_key(|(thought, _)| (tie(seed, tick.time, thought.agent), thought.agent));
+    thoughts.sort_by_cached_key(|(thought, _)| (tie(seed, tick.time, thought.agent()), thought.agent()));
     let mut stopped = false;
     for (thought, reserved) in thoughts {
         if !stopped {
@@ -187,15 +199,55 @@ fn turns_of(
         if stopped {
             continue;
         }
+        let agent = thought.agent();
         if funded {
             act(sequencer, thought)?;
         } else {
             // It thought on the beginning of the tick, and an action from outside has used since what
             // that takes.
-            pass(sequencer, thought.agent, tick.number)?;
+            pass(sequencer, agent, tick.number)?;
+        }
+        sequencer.open_turns_mut().close(agent);
+    }
+    Ok(if stopped { Came::Asked } else { Came::Through })
+}
+
+/// Opens the turns of clients in a tick, and waits until all have decided, or passed; says how far it came.
+fn decided(
+    snapshot: &World,
+    clients: &[Handle],
+    tick: Tick,
+    sequencer: &mut Sequencer,
+    counter: &Counter,
+    stop: &Stop,
+) -> Result<Came, RunError> {
+    for agent in clients {
+        if sequencer.open_turns().of(*agent).is_none() {
+            let due = sequencer.passes_at()?;
+            let asked = Asked::of(snapshot, *agent, tick.number, tick.time);
+            let turn = OpenTurn::new(snapshot, asked, tick.time, Effect::InTick, due);
+            sequencer.open_turns_mut().open(turn);
         }
     }
-    Ok(!stopped)
+    loop {
+        counter.serve(sequencer)?;
+        if stop.is_asked() {
+            return Ok(Came::Asked);
+        }
+        let world = sequencer.share();
+        sequencer.open_turns_mut().forget_deleted(&world);
+        drop(world);
+        let Some(due) = sequencer.open_turns().waits_until() else { return Ok(Came::Through) };
+        let left = sequencer.until(due);
+        match sequencer.clock() {
+            ClockKind::Wall if left.is_zero() => {
+                sequencer.open_turns_mut().pass_all();
+                return Ok(Came::Through);
+            }
+            ClockKind::Wall if !sequencer.stops_for_clients() => counter.wait(Some(left), sequencer)?,
+            ClockKind::Wall | ClockKind::Virtual => return Ok(Came::Open),
+        }
+    }
 }
 
 /// Whether an agent's turn is still to come.

@@ -5,6 +5,7 @@ use oikos_agents::{Decision, Mind, decide};
 use oikos_kernel::{
     json::Json,
     limits,
+    receipt::Receipt,
     record::{Cause, Charge, Event, Handle, Outcome, Spending, Thought, Woke},
     refusal::{Code, Refusal},
     rules::ResourceId,
@@ -22,18 +23,26 @@ use crate::{
     sequencer::{Interpreter, Sequencer},
 };
 
-/// The thought of an agent, until it acts.
-pub(crate) struct Thinking {
-    pub(crate) agent: Handle,
+/// A turn whose agent has observed, and has not decided.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    agent: Handle,
     turn: u64,
     version: u32,
     /// The end of a sleep that its observation named.
     woke: Option<Woke>,
+}
+
+/// The thought of an agent, until it acts.
+pub(crate) struct Thinking {
+    asked: Asked,
     /// Costs of the thinking, all borne by the agent.
     pub(crate) charges: Vec<Charge>,
     events: Vec<Event>,
     output: String,
     outcome: Outcome,
+    /// Whether its mind failed.
+    failed: bool,
 }
 
 /// Lets an agent think on a world that stays as it is.
@@ -96,22 +105,54 @@ fn seed_of(world: &World, agent: Handle, turn: u64) -> u64 {
     derive(world.rules().seed, "think", world.name(agent), turn)
 }
 
-impl Thinking {
-    fn of(world: &World, agent: Handle, turn: u64, now: Time, finished: Finished) -> Self {
-        let Finished { charges, events, output, outcome, .. } = finished;
+impl Asked {
+    /// The turn of an agent that observes a world.
+    pub(crate) fn of(world: &World, agent: Handle, turn: u64, now: Time) -> Self {
         let version = world.get(agent).map_or(0, |artifact| artifact.version());
-        Self { agent, turn, version, woke: world.woke_before(agent, now), charges, events, output, outcome }
+        Self { agent, turn, version, woke: world.woke_before(agent, now) }
+    }
+
+    pub(crate) fn agent(&self) -> Handle {
+        self.agent
+    }
+
+    /// The decision of somebody outside, whose thinking costs the agent nothing.
+    pub(crate) fn answered(self, decision: Json) -> Thinking {
+        self.thought(Outcome::Done(decision), false)
+    }
+
+    /// The turn passes, for this reason, and no mind has failed.
+    pub(crate) fn passes(self, refusal: Refusal) -> Thinking {
+        self.thought(Outcome::Refused(Box::new(refusal)), false)
+    }
+
+    fn thought(self, outcome: Outcome, failed: bool) -> Thinking {
+        let (charges, events, output) = (Vec::new(), Vec::new(), String::new());
+        Thinking { asked: self, charges, events, output, outcome, failed }
     }
 }
 
-/// Carries out what an agent thought. Nothing happens if it was deleted meanwhile.
+impl Thinking {
+    fn of(world: &World, agent: Handle, turn: u64, now: Time, finished: Finished) -> Self {
+        let Finished { charges, events, output, outcome, .. } = finished;
+        let failed = matches!(outcome, Outcome::Refused(_));
+        Self { asked: Asked::of(world, agent, turn, now), charges, events, output, outcome, failed }
+    }
+
+    pub(crate) fn agent(&self) -> Handle {
+        self.asked.agent
+    }
+}
+
+/// Carries out what an agent thought; nothing, if it was deleted meanwhile.
 ///
 /// # Errors
 /// Only faults.
-pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), RunError> {
-    let Thinking { agent, turn, version, woke, charges, events, output, outcome } = thinking;
+pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<Option<Receipt>, RunError> {
+    let Thinking { asked, charges, events, output, outcome, failed } = thinking;
+    let Asked { agent, turn, version, woke } = asked;
     let Some(artifact) = sequencer.world().get(agent).filter(|artifact| !artifact.is_deleted()) else {
-        return Ok(());
+        return Ok(None);
     };
     let returned = match &outcome {
         Outcome::Done(value) => value.clone(),
@@ -123,7 +164,7 @@ pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), R
                 Refusal::new(Code::Conflict, "the mind was changed while it thought, so its action is void");
             (Finished::nothing_done(Outcome::Refused(Box::new(refusal))), false)
         }
-        Outcome::Refused(refusal) => (Finished::nothing_done(Outcome::Refused(refusal)), true),
+        Outcome::Refused(refusal) => (Finished::nothing_done(Outcome::Refused(refusal)), failed),
         Outcome::Nothing | Outcome::Done(_) => execute(sequencer, agent, returned.value(), turn, &charges)?,
     };
     if finished.charges.is_empty() {
@@ -134,9 +175,9 @@ pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), R
     }
     // A value too long to be an action was refused as one, and is not worth its room either.
     let action = returned.within(limits::ACTION_BYTES_MAX);
-    let thought = Thought { action, charges, output, failed, woke };
+    let thought = Thought { action, charges, output, think: String::new(), failed, woke };
     let output = std::mem::take(&mut finished.output);
-    sequencer.record(Cause::Step { agent, turn, thought, output }, finished).map(|_| ())
+    sequencer.record(Cause::Step { agent, turn, thought, output }, finished).map(Some)
 }
 
 /// As [`act`], where others acted while the agent thought: if they used what its thinking takes, it passes.
@@ -149,9 +190,9 @@ pub(crate) fn act_late(sequencer: &mut Sequencer, thinking: Thinking) -> Result<
     match world.reserve_all(&thinking.charges, now) {
         Some(reserved) => {
             world.settle_all(reserved);
-            act(sequencer, thinking)
+            act(sequencer, thinking).map(|_| ())
         }
-        None => pass(sequencer, thinking.agent, thinking.turn),
+        None => pass(sequencer, thinking.asked.agent, thinking.asked.turn),
     }
 }
 
@@ -188,7 +229,7 @@ fn execute(
 /// Only faults.
 pub(crate) fn ask(sequencer: &mut Sequencer, agent: Handle, turn: u64) -> Result<(), RunError> {
     let woke = sequencer.world().woke_before(agent, sequencer.now());
-    sequencer.mark(Cause::Ask { agent, turn, woke })
+    sequencer.mark(Cause::Ask { agent, turn, woke, request: None, holds: Vec::new() })
 }
 
 /// Records that an agent's turn came and it had not the CPU to think.
@@ -196,5 +237,5 @@ pub(crate) fn ask(sequencer: &mut Sequencer, agent: Handle, turn: u64) -> Result
 /// # Errors
 /// Only faults.
 pub(crate) fn pass(sequencer: &mut Sequencer, agent: Handle, turn: u64) -> Result<(), RunError> {
-    sequencer.mark(Cause::Short { agent, turn })
+    sequencer.mark(Cause::Short { agent, turn, lack: None })
 }

@@ -13,6 +13,9 @@ use oikos_runner::{
 fn read(text: &str, set: &[(&str, &str)]) -> Result<WorldFile, String> {
     let set = set.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     let mut files = |name: &str| match name {
+        "shop.md" => Ok("You keep a shop.".to_owned()),
+        "prompt.j2" => Ok("{{ observation }}".to_owned()),
+        "broken.j2" => Ok("{% if %}".to_owned()),
         "mind.py" => Ok("def step(observation):\n    return None\n".to_owned()),
         _ => Err("there is no such file".to_owned()),
     };
@@ -77,6 +80,17 @@ fn unknown_names_are_refused_with_the_nearest() {
             "[[artifacts]]\nid = 'handbook_a'\nowner = 'bob'",
             "ids that begin with `handbook_` are reserved | w.toml:2",
         ),
+        ("[[agents]]\nid = 'a'\ncode_file = 'mind.py'\nmemory = 'yes'", "`memory` must be true or false"),
+        (
+            "[[agents]]\nid = 'a'\ncode_file = 'mind.py'\nmemory = true\nmemory_artifact = 'a'",
+            "give `memory` or `memory_artifact`, not both | w.toml:4",
+        ),
+        (
+            "[[artifacts]]\nid = 'a_memory'\nowner = 'a'\n[[agents]]\nid = 'a'\ncode_file = 'mind.py'\nmemory = true",
+            "the id `a_memory` stands twice",
+        ),
+        ("[memory]\nhalf_life = '0s'", "`half_life` must be a duration of at least 1ms"),
+        ("[memory]\nhalflife = '1h'", "did you mean `half_life`?"),
         ("[[agents]]\nid = 'a'\ncode_file = 'mind.py'\naccess_contract = 'law'", "`law` | w.toml:4"),
         ("[[agents]]\nid = 'a'\ncode_file = 'mind.py'\n[agents.resources]\ngold = 4", "gold | w.toml:5"),
     ]);
@@ -297,6 +311,110 @@ fn the_institutions_of_a_world_are_read_where_they_stand() {
     let error = Live::found(read(text, &[]).expect("it is read"), Journal::in_memory);
     let error = error.expect_err("its schema would not be checked").to_string();
     assert!(error.contains("the word `pattern` is not checked here"), "{error}");
+}
+
+#[test]
+fn an_agent_may_begin_with_a_memory_of_its_own() {
+    let text = "[resources.disk]\nkind = 'allocatable'\ntotal = '10 MB'\n[memory]\nhalf_life = '30m'\n\
+                [[agents]]\nid = 'a'\ncode_file = 'mind.py'\nmemory = true\n\
+                [[agents]]\nid = 'b'\ncount = 2\ncode_file = 'mind.py'\nmemory = true\n\
+                [[agents]]\nid = 'c'\ncode_file = 'mind.py'";
+    let file = read(text, &[]).expect("the file is fine");
+    assert_eq!(file.founding.rules.memory_half_life_ms, 1_800_000);
+    let of = |id: &str| file.founding.founders.iter().find(|founder| founder.id == id);
+    for (agent, memory) in [
+        ("a", Some("a_memory")),
+        ("b_001", Some("b_001_memory")),
+        ("b_002", Some("b_002_memory")),
+        ("c", None),
+    ] {
+        assert_eq!(of(agent).expect("an agent").memory_artifact.as_deref(), memory, "{agent}");
+        let Some(memory) = memory.and_then(of) else { continue };
+        assert_eq!((memory.kind.as_str(), memory.owner.as_deref()), ("memory", Some(agent)));
+        assert_eq!(memory.access_contract.as_deref(), Some("genesis_contract_private"));
+        assert!(memory.resources.is_empty() && !memory.has_standing);
+    }
+    assert!(of("c_memory").is_none());
+    Live::found(file, Journal::in_memory).expect("the world can be founded");
+}
+
+#[test]
+fn the_keys_of_a_mind_are_written_into_the_content() {
+    refused(&[
+        (
+            "[[agents]]\nid = 'a'\nmind = 'llm'",
+            "`mind.model` is missing, and the world names none | w.toml:3",
+        ),
+        ("[[agents]]\nid = 'a'\nmind = 'lm'", "`mind` can't be \"lm\" | did you mean \"llm\"?"),
+        ("[[agents]]\nid = 'a'\nmind = 'llm'\nmodel = 'x'", "`mind.model` names no provider | w.toml:4"),
+        (
+            "[[agents]]\nid = 'a'\ncode_file = 'mind.py'\nmodel = 'a::x'",
+            "`model` goes with mind = \"llm\" | w.toml:4",
+        ),
+        (
+            "[[agents]]\nid = 'a'\nmind = 'external'\nprompt = 'x'",
+            "`prompt` goes with mind = \"llm\" | w.toml:4",
+        ),
+        (
+            "[[agents]]\nid = 'a'\nmind = 'llm'\nmodel = 'a::x'\ntemperature = 3",
+            "`mind.temperature` must be a number from 0 to 2 | w.toml:5",
+        ),
+        (
+            "[[agents]]\nid = 'a'\nmind = 'llm'\nmodel = 'a::x'\ntemperature = 'hot'",
+            "`mind.temperature` must be a number",
+        ),
+        ("[[agents]]\nid = 'a'\nmind = 'llm'\nmodel = 'a::x'\nrecall = 101", "`mind.recall` | w.toml:5"),
+        (
+            "[[agents]]\nid = 'a'\nmind = 'llm'\nmodel = 'a::x'\nmax_output_tokens = 0",
+            "`mind.max_output_tokens`",
+        ),
+        (
+            "[[agents]]\nid = 'a'\nmind = 'llm'\nmodel = 'a::x'\ntemplate_file = 'broken.j2'",
+            "`mind.template` is no template | w.toml:5",
+        ),
+        (
+            "[[agents]]\nid = 'a'\nmind = 'llm'\nmodel = 'a::x'\ncontent = 'text'",
+            "its `content` must be a table",
+        ),
+        (
+            "[[agents]]\nid = 'a'\nmind = 'llm'\nmodel = 'a::x'\ncontent = { mind = { kind = 'script' } }",
+            "give `mind` or `content.mind`, not both",
+        ),
+        (
+            "[[agents]]\nid = 'a'\ncontent = { mind = { kind = 'llm', modle = 'a::x' } }",
+            "has no `modle` | did you mean `model`? | w.toml:3",
+        ),
+        (
+            "[[agents]]\nid = 'a'\nmind = 'llm'\nmodel = 'a::x'\nprompt = 'x'\nprompt_file = 'shop.md'",
+            "give `prompt` or `prompt_file`, not both",
+        ),
+        ("[llm]\nmodel = 'x'", "`model` names no provider | w.toml:2"),
+        ("[llm]\nthink_time = '0s'", "`think_time` must be a duration of at least 1ms"),
+    ]);
+    let text = "[llm]\nmodel = 'local::small'\nthink_time = '3s'\n\
+                [[agents]]\nid = 'a'\nmind = 'llm'\nprompt_file = 'shop.md'\ncontent = { style = 'bold' }\n\
+                [[agents]]\nid = 'b'\nmind = 'llm'\nmodel = 'local::large'\nprompt = 'You buy.'\ntemperature = 0.5\n\
+                max_output_tokens = 90\nrecall = 3\ntemplate_file = 'prompt.j2'\n\
+                [[agents]]\nid = 'c'\nmind = 'external'\n\
+                [[agents]]\nid = 'd'\nmind = 'script'\ncode_file = 'mind.py'";
+    let file = read(text, &[]).expect("the file is fine");
+    let rules = &file.founding.rules;
+    assert_eq!((rules.llm_model.as_deref(), rules.think_time_ms), (Some("local::small"), 3_000));
+    let of = |id: &str| file.founding.founders.iter().find(|founder| founder.id == id).expect("an agent");
+    for (id, content) in [
+        ("a", r#"{"style":"bold","mind":{"kind":"llm","prompt":"You keep a shop."}}"#),
+        (
+            "b",
+            r#"{"mind":{"kind":"llm","model":"local::large","prompt":"You buy.","max_output_tokens":90,"recall":3,"temperature":0.5,"template":"{{ observation }}"}}"#,
+        ),
+        ("c", r#"{"mind":{"kind":"external"}}"#),
+        ("d", "null"),
+    ] {
+        assert_eq!(of(id).content.to_value().to_string(), content, "{id}");
+    }
+    // The schedulers run no such minds.
+    let error = Live::found(file, Journal::in_memory).expect_err("there are no such minds").to_string();
+    assert!(error.contains("this version has no `llm` minds"), "{error}");
 }
 
 #[test]

@@ -149,7 +149,7 @@ impl Play {
 
     /// Fails with all that went wrong; scrip came from the mint only, and the journal makes the same world.
     fn end(mut self) -> Self {
-        let (again, _) = {
+        let again = {
             let journal = self.live.sequencer.journal().expect("no fault");
             state(&journal).expect("the journal is read")
         };

@@ -18,7 +18,7 @@ use crate::{
 
 pub(super) fn inspect(path: &Path, what: &str, printer: Printer) -> Result<ExitStatus> {
     let journal = super::reading(path)?;
-    let (world, _) = oikos_runner::state(&journal)?;
+    let world = oikos_runner::state(&journal)?;
     let alive = |handle: &Handle| world.get(*handle).is_some_and(|artifact| !artifact.is_deleted());
     let handles: Vec<Handle> = match what {
         "principals" | "balances" => world.principals().map(|(handle, _)| handle).filter(alive).collect(),

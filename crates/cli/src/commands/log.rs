@@ -27,7 +27,7 @@ pub(super) struct Wanted {
 
 pub(super) fn log(path: &Path, wanted: &Wanted, printer: Printer) -> Result<ExitStatus> {
     let journal = super::reading(path)?;
-    let (world, _) = oikos_runner::state(&journal)?;
+    let world = oikos_runner::state(&journal)?;
     check(&world, wanted)?;
     let mut left = wanted.limit.unwrap_or(u64::MAX);
     let mut told = Ok(());

@@ -81,7 +81,7 @@ pub(super) fn run(
     let stopped = stopped?;
     finish(&mut live, &db, stopped, printer)?;
     Ok(match stopped {
-        Stopped::Ticks | Stopped::Duration => ExitStatus::Done,
+        Stopped::Ticks | Stopped::Duration | Stopped::Turns => ExitStatus::Done,
         Stopped::Asked(why) => ExitStatus::Asked(why),
     })
 }
@@ -185,8 +185,15 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, printer: Printer) -> Res
         drop(journal);
         printer.data(|| Value::Null, || summary::text(live, &totals, &taken, db))?;
     }
-    if !stopped.is_done() {
-        print::note("stopped; the same command goes on from here");
+    match stopped {
+        Stopped::Ticks | Stopped::Duration => {}
+        Stopped::Turns => {
+            print::note(&format!(
+                "clients are to decide for their agents; they do so in `oikos session {}`",
+                db.display()
+            ));
+        }
+        Stopped::Asked(_) => print::note("stopped; the same command goes on from here"),
     }
     Ok(())
 }

@@ -142,7 +142,12 @@ fn op_kind(map: &mut Map<String, Value>) -> Result<OpKind, Refusal> {
     let Value::String(word) = value else {
         return Err(Refusal::invalid(format!("`{name}` must be a string")));
     };
-    if let Some(kind) = heritage::op(&word) {
+    if let Some((kind, what)) = heritage::op(&word) {
+        if let Some(what) = what
+            && map.insert("what".into(), what.as_str().into()).is_some()
+        {
+            return Err(Refusal::invalid(format!("`{name}` says what is asked for: leave out `what`")));
+        }
         return Ok(kind);
     }
     let words = SPECS.iter().map(|spec| spec.kind.as_str());

@@ -563,6 +563,10 @@ words! {
         Reputation = "reputation",
         /// The customers of an artifact.
         Customers = "customers",
+        /// The best entries of a memory.
+        Recall = "recall",
+        /// The last turns of an agent.
+        History = "history",
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use super::OpKind;
+use super::{OpKind, What};
 use crate::refusal::Refusal;
 
 /// Words of ops: `(theirs, ours)`.
@@ -16,6 +16,9 @@ const OPS: &[(&str, OpKind)] = &[
     ("invoke_artifact", OpKind::Invoke),
     ("query_kernel", OpKind::Query),
 ];
+
+/// Words for what is asked by `query`: `(word, what)`.
+const ASKS: &[(&str, What)] = &[("recall", What::Recall)];
 
 /// A field under another name.
 struct Renamed {
@@ -38,6 +41,8 @@ const FIELDS: &[Renamed] = &[
             OpKind::TransferOwnership,
             OpKind::SetContract,
             OpKind::Query,
+            OpKind::Remember,
+            OpKind::Forget,
         ],
     },
     Renamed { theirs: "artifact_type", ours: "kind", of: &[OpKind::Write] },
@@ -60,8 +65,9 @@ const DROPPED: &[(&str, &[OpKind], &str)] = &[
     ("reasoning", &OpKind::ALL, "text for the reader of the journal"),
 ];
 
-/// The op of a word of either spelling, in whatever case: `read`, `READ_ARTIFACT`, `TransferOwnership`.
-pub(super) fn op(word: &str) -> Option<OpKind> {
+/// The op of a word of either spelling, in whatever case: `read`, `READ_ARTIFACT`, `TransferOwnership`; and what it
+/// asks for, where the word says so.
+pub(super) fn op(word: &str) -> Option<(OpKind, Option<What>)> {
     let mut snake = String::with_capacity(word.len() + 2);
     let mut lower = false;
     for c in word.chars() {
@@ -72,7 +78,9 @@ pub(super) fn op(word: &str) -> Option<OpKind> {
         snake.push(c.to_ascii_lowercase());
     }
     let ours = OpKind::from_word(&snake).or_else(|| OpKind::from_word(&word.to_ascii_lowercase()));
-    ours.or_else(|| OPS.iter().find(|(theirs, _)| *theirs == snake).map(|(_, kind)| *kind))
+    let theirs = || OPS.iter().find(|(theirs, _)| *theirs == snake).map(|(_, kind)| *kind);
+    let asks = || ASKS.iter().find(|(word, _)| *word == snake).map(|(_, what)| (OpKind::Query, Some(*what)));
+    ours.or_else(theirs).map(|kind| (kind, None)).or_else(asks)
 }
 
 /// Replaces the fields of their spelling by ours.
@@ -133,6 +141,9 @@ pub fn heritage() -> String {
     let mut text = String::from("| op | is |\n|---|---|\n");
     for (theirs, kind) in OPS {
         let _ = writeln!(text, "| `{theirs}` | `{kind}` |");
+    }
+    for (word, what) in ASKS {
+        let _ = writeln!(text, "| `{word}` | `{}` with `what` \"{}\" |", OpKind::Query, what.as_str());
     }
     text.push_str("\n| field | of | is |\n|---|---|---|\n");
     text.push_str("| `action_type` | every op | `op` |\n");

@@ -6,6 +6,7 @@
 // Its parts:
 mod field;
 mod gift;
+mod memo;
 mod policy;
 mod wait;
 // Built on it:
@@ -28,6 +29,7 @@ pub use self::{
     },
     gift::{Gift, Gifts},
     heritage::heritage,
+    memo::{Entry, Importance, Note, Since, Tags},
     policy::Policy,
     profile::{LOOKS_MAX, Words, schema_for_models, without_nulls},
     query::{QUERIES, QuerySpec, answers, queries},
@@ -302,6 +304,28 @@ ops! {
         any "any": Option<AnyOf>,
     }
 
+    /// Adds an entry to a memory.
+    Remember 1 {
+        /// The text.
+        text "text": Note,
+        /// The memory, an artifact of the kind `memory`; default is the caller's own, its `memory_artifact`.
+        artifact "artifact": Option<Id>,
+        /// How important it is, 0 to 10; default 5.
+        importance "importance": Option<Importance>,
+        /// Words by which it is found; `pinned` entries are always before the mind of the agent whose memory it is.
+        tags "tags": Option<Tags>,
+        /// The number of the entry in whose place it stands: that one is not recalled any more.
+        supersedes "supersedes": Option<Entry>,
+    }
+
+    /// Takes an entry out of a memory, or all of them.
+    Forget 1 {
+        /// The number of the entry; left out, all are forgotten.
+        entry "entry": Option<Entry>,
+        /// The memory, an artifact of the kind `memory`; default is the caller's own, its `memory_artifact`.
+        artifact "artifact": Option<Id>,
+    }
+
     /// Creates scrip; only the artifacts may that the world file names as mint authorities.
     Mint 2 {
         /// The principal who receives it.
@@ -324,8 +348,8 @@ ops! {
         amount "amount": Option<Amount>,
         /// Words to search for.
         text "text": Option<Word<256>>,
-        /// Only events after this sequence number.
-        since "since": Option<Natural>,
+        /// Only events after this sequence number; only entries of a memory after this one, or since an instant.
+        since "since": Option<Since>,
         /// Only this kind of artifact or type of event.
         kind "type": Option<Word<64>>,
         /// At most so many rows.
@@ -344,6 +368,8 @@ ops! {
         args "args": Option<Args>,
         /// The scrip that would be sent along.
         pay "pay": Option<Natural>,
+        /// Only entries with all of these tags; superseded ones have the tag `superseded`.
+        tags "tags": Option<Tags>,
     }
 }
 

@@ -157,6 +157,30 @@ pub const QUERIES: &[QuerySpec] = &[
         fields: &["artifact!", "amount", "limit"],
         schema: || list_of(object(&[("id", string()), ("highest_price", integer())])),
     },
+    QuerySpec {
+        what: What::Recall,
+        answer: "the best entries of a memory, by default the caller's own: [{`entry`, `time`, `text`, `importance`, `tags`, `score`, `why`}], at most `limit` (default 10), best first. \
+                 Its contract is asked for `read`. A `text` ranks by its words and leaves nothing out; \
+                 `since` is an entry's number or an instant; superseded entries come only with the tag `superseded`; \
+                 with the tag `pinned` and no `text` all come in order",
+        fields: &["artifact", "text", "limit", "since", "tags"],
+        schema: || list_of(entry()),
+    },
+    QuerySpec {
+        what: What::History,
+        answer: "the last turns of an agent in which it thought or did something, oldest first, for itself and its owner: [{`turn`, `time`, `think`, `action`, `ok`, `error`}]",
+        fields: &["of", "limit"],
+        schema: || {
+            list_of(object(&[
+                ("turn", integer()),
+                ("time", string()),
+                ("think", or_null("string")),
+                ("action", json!({})),
+                ("ok", json!({ "type": "boolean" })),
+                ("error", or_null("object")),
+            ]))
+        },
+    },
 ];
 
 impl QuerySpec {
@@ -289,6 +313,24 @@ fn mandate() -> Value {
         ("used", integer()),
         ("left", integer()),
     ])
+}
+
+fn entry() -> Value {
+    let why = object(&[("words", integer()), ("recency", integer()), ("importance", integer())]);
+    let mut schema = object(&[
+        ("entry", integer()),
+        ("time", string()),
+        ("text", string()),
+        ("importance", integer()),
+        ("tags", list_of(string())),
+        ("score", integer()),
+        ("why", why),
+    ]);
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.insert("supersedes".into(), integer());
+        properties.insert("superseded_by".into(), integer());
+    }
+    schema
 }
 
 fn service() -> Value {

@@ -13,7 +13,7 @@ use crate::{
     code::{CallInfo, Entry},
     contract::{Native, Resources, Verdict, by_policy},
     limits,
-    op::{Gift, Keep, Op, Permission},
+    op::{Gift, Keep, Op, Permission, What},
     record::{EventKind, Handle},
     refusal::{Code, Refusal},
     rules::{Authority, Missing},
@@ -32,7 +32,7 @@ impl Transaction<'_> {
     }
 
     /// The permissions that an op needs: the table of `DESIGN.md §5`.
-    pub(super) fn asks(&self, op: &Op) -> Result<Vec<Ask>, Refusal> {
+    pub(super) fn asks(&self, actor: Actor, op: &Op) -> Result<Vec<Ask>, Refusal> {
         let ask = |action, id| self.target(id).map(|target| vec![Ask { action, target }]);
         match op {
             Op::Read(op) => ask(Permission::Read, &op.artifact),
@@ -57,6 +57,13 @@ impl Transaction<'_> {
             }
             Op::TransferOwnership(op) => ask(Permission::Transfer, &op.artifact),
             Op::SetContract(op) => ask(Permission::Write, &op.artifact),
+            Op::Remember(op) => self.ask_memory(actor, Permission::Write, op.artifact.as_ref()),
+            Op::Forget(op) => self.ask_memory(actor, Permission::Write, op.artifact.as_ref()),
+            // An observer may see all.
+            Op::Query(op) if op.what == What::Recall && actor.me.is_some() => {
+                op.check_fields()?;
+                self.ask_memory(actor, Permission::Read, op.artifact.as_ref())
+            }
             Op::Noop(_)
             | Op::Run(_)
             | Op::Transfer(_)
@@ -231,7 +238,7 @@ impl Transaction<'_> {
         contract: Option<Handle>,
         verdict: Verdict,
     ) -> Next {
-        if let Op::Query(_) = op {
+        if matches!(op, Op::Query(query) if query.what == What::Permission) {
             self.undo_top();
             let contract = self.draft.artifact(ask.target).map(|target| target.access_contract);
             let contract = contract.filter(|_| self.draft.world().rules().authority == Authority::Contracts);
@@ -259,7 +266,9 @@ impl Transaction<'_> {
                 return self.verdict(actor, op, ask, contract, denied);
             }
         };
-        match self.settle_verdict(actor, ask, contract, verdict, &settlement) {
+        // A permission that is asked about alone ends above; what is left of queries is a recall.
+        let looks = if matches!(op, Op::Query(_)) { self.check_looks(ask, &verdict) } else { Ok(()) };
+        match looks.and_then(|()| self.settle_verdict(actor, ask, contract, verdict, &settlement)) {
             Ok(()) => Next::Advance,
             Err(refusal) => self.end_op(Err(refusal)),
         }
@@ -312,6 +321,8 @@ pub(super) fn proposed(op: &Op) -> Option<Value> {
         }
         Op::Edit(op) => Some(json!({ op.field.as_str(): op.new.0.len() })),
         Op::SetContract(op) => Some(json!({ "access_contract": op.contract.as_str() })),
+        Op::Remember(op) => Some(json!({ "remember": op.text.0.len() })),
+        Op::Forget(op) => Some(json!({ "forget": op.entry.map(|entry| entry.0) })),
         Op::Delete(op) => op.heir.as_ref().map(|heir| json!({ "heir": heir.as_str() })),
         _ => None,
     }

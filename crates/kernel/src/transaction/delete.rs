@@ -55,7 +55,7 @@ impl Transaction<'_> {
     /// Refuses to delete an artifact that still holds something for which there is no heir.
     fn check_deletable(&self, actor: Actor, artifact: Handle, heir: Option<Handle>) -> Result<(), Refusal> {
         let stays = |held: &Held| match held {
-            Held::Contract { .. } | Held::Owned { .. } => true,
+            Held::Contract { .. } | Held::Owned { .. } | Held::SetAside { .. } => true,
             Held::Scrip { .. } | Held::Resource { .. } => heir.is_none(),
         };
         let held: Vec<Held> = still_held(&self.draft, artifact).into_iter().filter(stays).collect();
@@ -83,6 +83,10 @@ impl Transaction<'_> {
             Held::Resource { resource, amount } => {
                 let name = self.draft.world().rules().resource_name(resource);
                 if shows { format!("holds {amount} of `{name}`") } else { format!("holds some `{name}`") }
+            }
+            Held::SetAside { resource, .. } => {
+                let name = self.draft.world().rules().resource_name(resource);
+                format!("thinks, and some of its `{name}` is set aside for that")
             }
         }
     }
@@ -143,6 +147,7 @@ impl Transaction<'_> {
                     let owned = first_of(&|artifact| artifact.owner == handle);
                     hints.push(format!("delete {owned}, or hand over by `transfer_ownership`"));
                 }
+                Held::SetAside { .. } => hints.push("try again when it has acted".into()),
                 Held::Scrip { .. } | Held::Resource { .. } => {}
             }
         }

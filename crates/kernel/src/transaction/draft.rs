@@ -54,6 +54,8 @@ pub(super) struct Draft<'w> {
     bytes_standing: usize,
     /// Disk that is set aside for the receipt of an action that bears an id: the account, and how many bytes.
     set_aside: Option<(u32, i64)>,
+    /// The amounts that were set aside for the thought whose action it is.
+    released: FxHashMap<(u32, ResourceId), i64>,
     /// Sum of the charges by account, and the least that was free of it at any time, charges apart.
     spent: FxHashMap<(u32, ResourceId), i64>,
     least: FxHashMap<(u32, ResourceId), i64>,
@@ -109,6 +111,7 @@ impl<'w> Draft<'w> {
             bytes_undoable: 0,
             bytes_standing: 0,
             set_aside: None,
+            released: FxHashMap::default(),
             spent: FxHashMap::default(),
             least: FxHashMap::default(),
         }
@@ -278,6 +281,18 @@ impl<'w> Draft<'w> {
         Ok(())
     }
 
+    /// Frees what was set aside for an agent's thought: its charges come out of that.
+    pub(super) fn free_holds(&mut self, agent: Handle) {
+        let Some(number) = self.world.get(agent).and_then(|artifact| artifact.account) else { return };
+        for hold in self.world.holds_of(agent) {
+            let key = (number, hold.resource);
+            if let Some(cell) = State::cell(self.world, number, hold.resource) {
+                self.cells.insert(key, Cell { asked: cell.asked - hold.amount, ..cell.clone() });
+                self.released.insert(key, hold.amount);
+            }
+        }
+    }
+
     /// Remembers how little was free of a resource, charges apart.
     fn at_least(&mut self, number: u32, resource: ResourceId, free: i64) {
         let key = (number, resource);
@@ -308,7 +323,9 @@ impl<'w> Draft<'w> {
         if kind == ResourceKind::Metered {
             return i64::MAX;
         }
+        let released = self.released.get(&(number, resource)).copied().unwrap_or(0);
         let base = State::cell(self.world, number, resource).map_or(0, |cell| cell.free(kind, self.now));
+        let base = base.saturating_add(released);
         let least = self.least.get(&(number, resource)).copied().unwrap_or(i64::MAX);
         let spent = self.spent.get(&(number, resource)).copied().unwrap_or(0);
         // Its rates have lapsed with it, but charges come before effects.

@@ -122,6 +122,11 @@ pub(super) fn rows(count: usize) -> u64 {
     (count as u64).saturating_mul(limits::PARTS_PER_ROW)
 }
 
+/// Parts for a text whose words are told apart.
+pub(super) fn words(count: usize) -> u64 {
+    (count as u64).saturating_mul(limits::PARTS_PER_BYTE_OF_WORDS)
+}
+
 /// Parts for rows that are shown.
 pub(super) fn shown(count: usize) -> u64 {
     (count as u64).saturating_mul(limits::PARTS_PER_ROW_SHOWN)

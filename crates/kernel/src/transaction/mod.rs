@@ -19,6 +19,7 @@ mod delete;
 mod frame;
 mod quote;
 mod host;
+mod memory;
 mod ops;
 mod hand_over;
 mod query;
@@ -156,6 +157,8 @@ pub struct Transaction<'w> {
     prices: Vec<(Handle, i64)>,
     output: String,
     outcome: Option<Result<Value, Refusal>>,
+    /// Whether it is an agent's own step.
+    is_step: bool,
     /// The sleeps of a step's list, each with its place: they hold though the rest is refused.
     sleeps: Vec<(u32, Sleep)>,
     /// The trial under way.
@@ -196,6 +199,7 @@ impl<'w> Transaction<'w> {
             prices: Vec::new(),
             output: String::new(),
             outcome: None,
+            is_step: false,
             sleeps: Vec::new(),
             trial: None,
             recording: None,
@@ -252,6 +256,8 @@ impl<'w> Transaction<'w> {
         thought: &[Charge],
     ) -> Result<Self, Refusal> {
         let mut this = Self::new(world, now, seed, Actor::principal(actor, Mode::Act));
+        this.draft.free_holds(actor);
+        this.is_step = true;
         this.take_over(thought);
         this.is_list = action.is_list;
         if action.is_list {
@@ -404,7 +410,7 @@ impl<'w> Transaction<'w> {
         let called = if by_code { 0 } else { limits::PARTS_PER_CALL };
         let asks = asks.and_then(|()| self.look(actor, called));
         let asks = asks.and_then(|()| self.begin_quote(actor, &op));
-        let asks = asks.and_then(|asked| self.asks(asked.as_deref().unwrap_or(&op)));
+        let asks = asks.and_then(|asked| self.asks(actor, asked.as_deref().unwrap_or(&op)));
         match asks {
             Ok(mut asks) => {
                 asks.reverse();

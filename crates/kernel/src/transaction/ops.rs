@@ -15,7 +15,7 @@ use crate::{
     id::{Id, reserved_prefix},
     json::Json,
     limits,
-    mind::MindKind,
+    mind::Mind,
     op::{Content, Edit, Field, Keep, Mint, Op, OpKind, Part, Read, SetContract, Store, Transfer, Write},
     record::{Change, Creation, Effect, EventKind, Handle, Pays, Shared, Why},
     refusal::{Code, Refusal},
@@ -50,6 +50,8 @@ impl Transaction<'_> {
             Op::TransferOwnership(op) => self.transfer_ownership(actor, op),
             Op::SetContract(op) => self.set_contract(actor, op),
             Op::Store(op) => self.store(actor, op),
+            Op::Remember(op) => self.remember(actor, op),
+            Op::Forget(op) => self.forget(actor, op),
             Op::Sleep(op) => self.sleep(actor, op),
             Op::Mint(op) => self.mint(actor, op),
         };
@@ -162,7 +164,7 @@ impl Transaction<'_> {
         let has_standing = has_loop || op.has_standing == Some(true);
         let pays = op.pays.unwrap_or(Self::default_pays(has_loop));
         check_pays(pays, has_standing)?;
-        check_mind(has_loop, &op.content)?;
+        self.check_mind(has_loop, &op.content)?;
         let access_contract = match &op.access_contract {
             Some(id) => self.contract(id, &op.artifact, decides)?.unwrap_or(next),
             None => Native::Freeware.handle(),
@@ -209,7 +211,7 @@ impl Transaction<'_> {
         if let Some(pays) = op.pays {
             check_pays(pays, artifact.has_standing())?;
         }
-        check_mind(artifact.has_loop, &op.content)?;
+        self.check_mind(artifact.has_loop, &op.content)?;
         let (version, decided, before) = (artifact.version, artifact.decides, artifact.access_contract);
         let new_decides = self.decides();
         let will_decide = if op.code == Keep::Keep { decided } else { new_decides };
@@ -240,6 +242,15 @@ impl Transaction<'_> {
         };
         self.put(Effect::Change { artifact: handle, version, change: Box::new(change) })?;
         Ok(handle)
+    }
+
+    /// An agent's content says what kind of mind it has.
+    fn check_mind(&self, has_loop: bool, content: &Keep<Content>) -> Result<(), Refusal> {
+        let model = self.draft.world().rules().llm_model.as_deref();
+        match content {
+            Keep::Set(Some(content)) if has_loop => Mind::check(content.0.value(), model).map(drop),
+            Keep::Set(_) | Keep::Keep => Ok(()),
+        }
     }
 
     /// The kept part of a policy that an op writes: in a world of contracts nothing, and only the default may be.
@@ -487,14 +498,6 @@ fn stays_own_contract(id: &Id, handle: Handle, contract: Handle, decides: bool) 
     }
     let sentence = format!("`{id}` is its own contract, so its code must define `check_permission`");
     Err(Refusal::invalid(sentence).hint("put it under another contract first, by `set_contract`"))
-}
-
-/// An agent's content says what kind of mind it has.
-fn check_mind(has_loop: bool, content: &Keep<Content>) -> Result<(), Refusal> {
-    match content {
-        Keep::Set(Some(content)) if has_loop => MindKind::check(content.0.value()),
-        Keep::Set(_) | Keep::Keep => Ok(()),
-    }
 }
 
 /// The price that an op writes, by itself or within a policy.

@@ -12,13 +12,16 @@ use crate::{
     event::EventRow,
     id::Handle,
     limits,
-    op::{Natural, Op, Permission, Query, What},
+    op::{Op, Permission, Query, Since, What},
     refusal::{Code, Refusal},
     resource::ResourceKind,
     rules::Authority,
     state::State,
     time::format_duration_ms,
-    world::{Holding, wire::row_json},
+    world::{
+        Holding,
+        wire::{Viewer, row_json},
+    },
 };
 
 /// Of fewer agents than so many times those that are wanted, all are looked at.
@@ -80,6 +83,8 @@ impl Transaction<'_> {
             What::Mandates => self.mandates(actor, query),
             What::Reputation => self.reputation(actor, query),
             What::Customers => self.customers(actor, query),
+            What::Recall => self.recall(actor, query),
+            What::History => self.history(actor, query),
             What::Permission | What::Quote => Ok(Value::Null),
         }
     }
@@ -126,6 +131,38 @@ impl Transaction<'_> {
         Ok(Value::Array(found))
     }
 
+    /// The turns of an agent, which are its own affair and its owner's.
+    fn history(&self, actor: Actor, query: &Query) -> Result<Value, Refusal> {
+        let rows = self.rows(actor, query)?;
+        let who = self.who(actor, query.of.clone())?;
+        let (is_agent, owner) =
+            self.draft.artifact(who).map_or((false, who), |artifact| (artifact.has_loop, artifact.owner));
+        if !is_agent {
+            return Err(Refusal::invalid(format!("`{}` has no loop, so it takes no turns", self.name(who))));
+        }
+        let is_own = actor.me.is_some_and(|me| me == who || me == owner);
+        if !is_own && self.viewer(actor) != Viewer::Observer {
+            let sentence = format!("the turns of `{}` are its own affair and its owner's", self.name(who));
+            return Err(Refusal::new(Code::PermissionDenied, sentence).hint("ask about yourself"));
+        }
+        let history = self.draft.world().agent(who).and_then(|row| row.history.clone()).unwrap_or_default();
+        let mut shown = Vec::new();
+        for turn in history.iter().skip(history.len().saturating_sub(rows)) {
+            let bytes = turn.think.len() + turn.action.text_bytes();
+            self.look(actor, limits::PARTS_PER_ROW_SHOWN + meter::bytes(bytes))?;
+            let think = Some(&*turn.think).filter(|think| !think.is_empty());
+            shown.push(json!({
+                "turn": turn.turn,
+                "time": turn.time.to_string(),
+                "think": think,
+                "action": turn.action.value(),
+                "ok": turn.error.is_none(),
+                "error": turn.error.as_deref().map(|refusal| self.told(actor, refusal).to_json()),
+            }));
+        }
+        Ok(shown.into())
+    }
+
     fn named(&self, query: &Query) -> Result<Handle, Refusal> {
         self.target(query.artifact.as_ref().ok_or_else(|| missing("artifact"))?)
     }
@@ -137,7 +174,7 @@ impl Transaction<'_> {
     }
 
     /// How many rows the caller may have, and whether asking for all of them is fine.
-    fn rows(&self, actor: Actor, query: &Query) -> Result<usize, Refusal> {
+    pub(super) fn rows(&self, actor: Actor, query: &Query) -> Result<usize, Refusal> {
         let most = if actor.me.is_some() { limits::QUERY_ROWS_MAX } else { usize::MAX };
         let asked = query.limit.map(|limit| usize::try_from(limit.0).unwrap_or(usize::MAX));
         match asked {
@@ -337,7 +374,14 @@ impl Transaction<'_> {
         if limit > most {
             return Err(too_many("`limit`", limit, most));
         }
-        let since = query.since.map(Natural::as_u64);
+        let since = match query.since {
+            None => None,
+            Some(Since::Number(number)) => Some(number.unsigned_abs()),
+            Some(Since::Time(_)) => {
+                let refusal = Refusal::invalid("`since` of \"events\" is the sequence number of a record");
+                return Err(refusal.hint("name the `seq` of the last event that you know"));
+            }
+        };
         let of = match &query.of {
             Some(id) => Some(self.target(id)?),
             None => None,

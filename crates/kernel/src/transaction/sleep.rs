@@ -11,6 +11,7 @@ use crate::{
     resource::{ResourceKind, SCRIP},
     rules::OnExhaustion,
     state::State,
+    world::Agent,
 };
 
 impl Transaction<'_> {
@@ -40,6 +41,11 @@ impl Transaction<'_> {
         if !self.draft.artifact(agent).is_some_and(|artifact| artifact.has_loop) {
             let sentence = format!("`{}` has no loop: only an agent can sleep", self.name(agent));
             return Err(Refusal::invalid(sentence));
+        }
+        let thinks = self.draft.world().agent(agent).is_some_and(Agent::is_thinking);
+        if thinks && !(self.is_step && self.actor.me == Some(agent)) {
+            let sentence = format!("`{}` thinks, and its own step says whether it sleeps", self.name(agent));
+            return Err(Refusal::new(Code::Conflict, sentence).hint("try again when it has acted"));
         }
         let first = Waiting {
             duration: op.duration,

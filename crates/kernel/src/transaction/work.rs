@@ -2,7 +2,7 @@
 
 use super::{
     Transaction,
-    meter::{Bound, RUN_CPU_US_MIN, RUN_WORK_MIN, bytes, rows, written},
+    meter::{Bound, RUN_CPU_US_MIN, RUN_WORK_MIN, bytes, rows, words, written},
     stack::{Actor, CodeTask, Task},
 };
 use crate::{
@@ -307,6 +307,10 @@ impl Transaction<'_> {
                 let value = op.value.0.as_ref().map_or(0, |value| value.0.size_bytes());
                 written(op.key.0.len() + value)
             }
+            Op::Remember(op) => {
+                let tags = op.tags.iter().flat_map(|tags| tags.0.iter().map(|tag| tag.len()));
+                words(op.text.0.len()) + written(tags.sum::<usize>())
+            }
             Op::Invoke(op) => rows(op.gifts().len()),
             Op::Sleep(op) => rows(op.any.as_ref().map_or(0, |any| any.0.len())),
             Op::Delete(_) => rows(self.draft.world().rules().resources.len()),
@@ -318,6 +322,7 @@ impl Transaction<'_> {
             | Op::TransferOwnership(_)
             | Op::SetContract(_)
             | Op::Mint(_)
+            | Op::Forget(_)
             | Op::Query(_) => 0,
         }
     }

@@ -32,7 +32,16 @@ impl Holding<'_> {
         self.cell.free(self.rule.kind, self.now).saturating_sub(self.spent)
     }
 
+    /// With the amount that is set aside for a thought under way, if some is.
     pub(crate) fn to_json(&self) -> Value {
+        let mut shown = self.without_holds();
+        if let (true, Value::Object(map)) = (self.cell.asked > 0, &mut shown) {
+            map.insert("held".into(), self.cell.asked.into());
+        }
+        shown
+    }
+
+    fn without_holds(&self) -> Value {
         let used = self.cell.used.saturating_add(self.spent);
         let kind = self.rule.kind.as_str();
         match self.rule.kind {

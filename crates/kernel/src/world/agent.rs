@@ -1,6 +1,6 @@
 //! An agent's loop, as the world knows it.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +8,11 @@ use super::inbox::Inbox;
 use crate::{
     event::Event,
     id::Handle,
+    json::Json,
+    limits,
     receipt::{Kept, Receipt},
-    record::{Until, Woke},
+    record::{Hold, Outcome, Thought, Until, Woke},
+    refusal::Refusal,
     resource::ResourceId,
     rules::Rules,
     time::Time,
@@ -38,6 +41,33 @@ pub struct Agent {
     pub(crate) woke: Option<Woke>,
     /// The events that concerned it since its last step.
     pub(crate) inbox: Option<Arc<Inbox>>,
+    /// Its last turns in which it thought or did something, oldest first.
+    pub(crate) history: Option<Arc<VecDeque<Turn>>>,
+}
+
+/// A turn as the agent can look back at it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Turn {
+    pub(crate) turn: u64,
+    pub(crate) time: Time,
+    /// The reasons of its mind; empty where there are none.
+    pub(crate) think: Arc<str>,
+    pub(crate) action: Json,
+    /// The refusal with which it ended.
+    pub(crate) error: Option<Arc<Refusal>>,
+}
+
+impl Turn {
+    /// The turn that a step leaves to look back at; none if nothing was thought or done in it.
+    pub(crate) fn of(turn: u64, time: Time, thought: &Thought, outcome: &Outcome) -> Option<Self> {
+        let error = match outcome {
+            Outcome::Refused(refusal) => Some(Arc::new(Refusal::clone(refusal))),
+            Outcome::Done(_) | Outcome::Nothing => None,
+        };
+        let is_empty = error.is_none() && thought.think.is_empty() && thought.action.value().is_null();
+        let action = thought.action.within(limits::RESULT_KEPT_BYTES_MAX);
+        (!is_empty).then(|| Self { turn, time, think: thought.think.as_str().into(), action, error })
+    }
 }
 
 /// The phase of a loop between its steps.
@@ -47,8 +77,8 @@ pub(crate) enum Phase {
     Ready,
     /// It sleeps since a record, until the first of these.
     Asleep { until: Arc<[Until]>, since_seq: u64 },
-    /// Its mind was asked, in this record, and has not answered.
-    Thinking { since_seq: u64 },
+    /// Its mind was asked, in this record, and has not answered; so much is set aside for its thought.
+    Thinking { since_seq: u64, request: Option<[u8; 32]>, holds: Arc<[Hold]> },
     /// It waits until so much of a resource is free.
     Blocked { resource: ResourceId, need: i64 },
     /// It failed too often, and waits until something about it changes.
@@ -108,6 +138,7 @@ impl Agent {
             errors: 0,
             woke: None,
             inbox: None,
+            history: None,
         }
     }
 
@@ -129,6 +160,37 @@ impl Agent {
     #[must_use]
     pub fn is_thinking(&self) -> bool {
         matches!(self.phase, Phase::Thinking { .. })
+    }
+
+    /// The hash of the request that its mind has not answered.
+    #[must_use]
+    pub fn request(&self) -> Option<[u8; 32]> {
+        match &self.phase {
+            Phase::Thinking { request, .. } => *request,
+            Phase::Ready | Phase::Asleep { .. } | Phase::Blocked { .. } | Phase::Paused | Phase::Stopped => {
+                None
+            }
+        }
+    }
+
+    /// The amounts that are set aside for the thought under way.
+    #[must_use]
+    pub fn holds(&self) -> &[Hold] {
+        match &self.phase {
+            Phase::Thinking { holds, .. } => holds,
+            Phase::Ready | Phase::Asleep { .. } | Phase::Blocked { .. } | Phase::Paused | Phase::Stopped => {
+                &[]
+            }
+        }
+    }
+
+    /// Adds a turn to look back at, and lets go of the oldest.
+    pub(crate) fn look_back(&mut self, turn: Turn) {
+        let history = Arc::make_mut(self.history.get_or_insert_default());
+        if history.len() == limits::HISTORY_TURNS_MAX {
+            history.pop_front();
+        }
+        history.push_back(turn);
     }
 
     /// The receipt of its last step, if it did anything.

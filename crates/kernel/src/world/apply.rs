@@ -14,7 +14,10 @@ use crate::{
     rules::{Execution, Rules},
     state::{self, State},
     time::Time,
-    world::agent::{LoopEvents, Phase},
+    world::{
+        agent::{LoopEvents, Phase, Turn},
+        thinking::check_settled,
+    },
 };
 
 impl World {
@@ -56,11 +59,13 @@ impl World {
         }
         self.begin(record)?;
         self.stirred.clear();
-        if let Cause::Step { agent, thought, .. } = &record.cause {
-            check_thought(record, *agent, thought)?;
-        }
         let before = self.thinking_since(record);
         let first = self.turn_begins(record);
+        self.set_aside(record)?;
+        if let Cause::Step { agent, thought, .. } = &record.cause {
+            check_thought(record, *agent, thought)?;
+            check_settled(&self.free_holds(*agent), thought)?;
+        }
         self.seq = record.seq;
         self.now = record.time;
         if let Cause::Tick { number } = record.cause {
@@ -180,7 +185,7 @@ impl World {
     fn thinking_since(&self, record: &Record) -> Option<u64> {
         let Cause::Step { agent, .. } = record.cause else { return None };
         match self.agent(agent)?.phase {
-            Phase::Thinking { since_seq } => Some(since_seq),
+            Phase::Thinking { since_seq, .. } => Some(since_seq),
             Phase::Ready | Phase::Asleep { .. } | Phase::Blocked { .. } | Phase::Paused | Phase::Stopped => {
                 None
             }
@@ -207,12 +212,16 @@ impl World {
         }
         self.let_go_of_events();
         match &record.cause {
-            Cause::Step { agent, thought, .. } => {
+            Cause::Step { agent, turn, thought, .. } => {
+                let looked_back = Turn::of(*turn, record.time, thought, &record.outcome);
                 let acted = !thought.action.value().is_null() || !record.outcome.is_ok();
                 let last = acted.then(|| Kept::of(Receipt::of(record)));
                 let number = self.get(*agent).and_then(|artifact| artifact.agent);
                 if let Some(row) = number.and_then(|number| self.agent_mut(number)) {
                     row.last = last;
+                    if let Some(turn) = looked_back.filter(|_| row.phase != Phase::Stopped) {
+                        row.look_back(turn);
+                    }
                     // A mind that was changed while it thought has acted on nothing that it saw.
                     if let Some(inbox) = row.inbox.as_mut().filter(|_| !record.outcome.is_void()) {
                         Arc::make_mut(inbox).forget_until(looked_seq);

@@ -165,6 +165,14 @@ impl World {
         if numbers.into_iter().any(beyond) || self.action_ids.keys().any(|number| *number >= accounts) {
             return Err("it names an account that is not there".into());
         }
+        if !self
+            .artifacts
+            .iter()
+            .filter_map(|artifact| artifact.memory.as_ref())
+            .all(|memory| memory.is_sound())
+        {
+            return Err("it has a memory that is not as it says".into());
+        }
         if self.verdicts.handles().any(|handle| handle.0 >= artifacts) {
             return Err("it keeps a verdict about nothing".into());
         }
@@ -188,6 +196,7 @@ impl World {
             .and_then(|()| self.audit_sums())
             .and_then(|()| self.audit_disk())
             .and_then(|()| self.audit_facts())
+            .and_then(|()| self.audit_holds())
             .map_err(AuditError)
     }
 
@@ -215,9 +224,9 @@ impl World {
                 let over = match rule.kind {
                     ResourceKind::Depletable => {
                         *sum += i128::from(cell.used);
-                        cell.limit < 0
+                        cell.limit < cell.asked || cell.asked < 0
                     }
-                    ResourceKind::Renewable { .. } => cell.live(self.now()) > cell.limit,
+                    ResourceKind::Renewable { .. } => cell.live(self.now()) + cell.asked > cell.limit,
                     ResourceKind::Allocatable => cell.used > cell.limit || cell.used < 0,
                     ResourceKind::Metered => cell.used < 0,
                 };
@@ -248,7 +257,8 @@ impl World {
             measured.measure();
             let stored: i64 =
                 artifact.storage.iter().map(|(key, value)| crate::artifact::stored_bytes(key, value)).sum();
-            if measured.size() != artifact.size() || stored != artifact.storage_bytes {
+            let sound = artifact.memory.as_ref().is_none_or(|memory| memory.is_sound());
+            if measured.size() != artifact.size() || stored != artifact.storage_bytes || !sound {
                 return Err(format!("`{}` is not as large as it says", artifact.id()));
             }
             let row = owner_account(artifact).and_then(|number| used.get_mut(number as usize));

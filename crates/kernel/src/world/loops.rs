@@ -16,7 +16,7 @@ use super::{
 use crate::{
     event::{Event, EventKind, EventRow, Filter},
     limits,
-    record::{Bound, Cause, Effect, Handle, Outcome, Record, Thought, Until, Woke},
+    record::{Bound, Cause, Effect, Handle, Hold, Outcome, Record, Thought, Until, Woke},
     resource::{ResourceId, ResourceKind},
     rules::{Execution, OnExhaustion},
     state::State,
@@ -92,6 +92,8 @@ impl World {
             let until = Arc::clone(until);
             self.sleepers.remove(number, &until);
         }
+        // However a thought ends, nothing stays set aside for it.
+        self.free_holds(handle);
         if let Phase::Asleep { until, .. } = &phase {
             self.sleepers.insert(number, until);
         }
@@ -267,8 +269,10 @@ impl World {
             Cause::Step { agent, turn, thought, .. } => {
                 self.stepped(record, *agent, *turn, thought, &mut told);
             }
-            Cause::Ask { agent, turn, .. } => self.asked(record.seq, *agent, *turn),
-            Cause::Short { agent, turn } => self.fell_short(*agent, *turn, &mut told),
+            Cause::Ask { agent, turn, request, holds, .. } => {
+                self.asked(record.seq, *agent, *turn, (*request, holds));
+            }
+            Cause::Short { agent, turn, lack } => self.fell_short(*agent, *turn, *lack, &mut told),
             Cause::Genesis { .. } | Cause::Founding => return told,
             Cause::Tick { .. }
             | Cause::Clock { .. }
@@ -302,7 +306,9 @@ impl World {
                     self.disk_changed(*artifact, &mut told);
                     self.unpause(*artifact);
                 }
-                Effect::Store { artifact, .. } => self.disk_changed(*artifact, &mut told),
+                Effect::Store { artifact: changed, .. }
+                | Effect::Remember { memory: changed, .. }
+                | Effect::Forget { memory: changed, .. } => self.disk_changed(*changed, &mut told),
                 Effect::Delete { artifact, heir } => {
                     self.disk_changed(*artifact, &mut told);
                     if let Some(heir) = heir {
@@ -384,17 +390,20 @@ impl World {
     }
 
     /// An agent's mind is asked: it thinks until its step, through all that happens meanwhile.
-    fn asked(&mut self, seq: u64, agent: Handle, turn: u64) {
+    fn asked(&mut self, seq: u64, agent: Handle, turn: u64, of: (Option<[u8; 32]>, &[Hold])) {
         let Some(number) = self.loop_of(agent) else { return };
         self.turn_came(number, turn);
-        self.set_phase(number, Phase::Thinking { since_seq: seq }, None);
+        let (request, holds) = of;
+        self.set_phase(number, Phase::Thinking { since_seq: seq, request, holds: holds.into() }, None);
     }
 
-    fn fell_short(&mut self, agent: Handle, turn: u64, told: &mut Vec<Event>) {
+    fn fell_short(&mut self, agent: Handle, turn: u64, lack: Option<Hold>, told: &mut Vec<Event>) {
         let Some(number) = self.loop_of(agent) else { return };
         self.turn_came(number, turn);
-        let need = self.row(number).map_or(1, |row| self.step_need(row));
-        self.lacks(number, ResourceId::CPU, need, told);
+        let cpu = || self.row(number).map_or(1, |row| self.step_need(row));
+        let (resource, need) =
+            lack.map_or_else(|| (ResourceId::CPU, cpu()), |lack| (lack.resource, lack.amount));
+        self.lacks(number, resource, need, told);
     }
 
     /// A turn came that is no step yet: why the loop woke is told when it steps.
@@ -442,7 +451,7 @@ impl World {
             }
             let number = self.get(principal).and_then(|artifact| artifact.account);
             let cell = number.and_then(|number| State::cell(self, number, resource));
-            let left = cell.map_or(0, |cell| cell.free(kind, record.time).saturating_add(cell.held));
+            let left = cell.map_or(0, |cell| cell.free(kind, record.time).saturating_add(cell.held + cell.asked));
             let known = |event: &Event| {
                 event.kind == EventKind::Exhausted
                     && event.actor == principal

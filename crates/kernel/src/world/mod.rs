@@ -17,6 +17,7 @@ mod dues;
 mod sight;
 mod reputation;
 mod due;
+mod thinking;
 mod apply;
 mod loops;
 pub mod wire;
@@ -215,6 +216,13 @@ impl World {
         self.seq
     }
 
+    /// How much of a resource of a principal is set aside for a thought under way, as the journal knows.
+    #[must_use]
+    pub fn set_aside_of(&self, handle: Handle, resource: ResourceId) -> i64 {
+        let number = self.get(handle).and_then(|artifact| artifact.account);
+        number.and_then(|number| State::cell(self, number, resource)).map_or(0, |cell| cell.asked)
+    }
+
     /// The last applied record's time.
     #[must_use]
     pub fn now(&self) -> Time {
@@ -267,6 +275,7 @@ impl World {
         }
         self.mandates.reindex();
         self.find_dues();
+        self.recount_holds()?;
         self.population = self.agents.iter().filter(|row| row.phase != Phase::Stopped).count();
         self.sleepers = Sleepers::default();
         for number in 0..self.agents_len() {
@@ -433,10 +442,14 @@ impl World {
     }
 
     /// Sets aside what all of these charges take, or nothing; `None` if not all of it is free. Memory is free again
-    /// when code has ended.
+    /// when code has ended, and what a thought takes of its hold is set aside already.
     pub fn reserve_all(&mut self, charges: &[Charge], now: Time) -> Option<Vec<Reservation>> {
         let mut reserved = Vec::with_capacity(charges.len());
         for charge in charges.iter().filter(|charge| charge.resource != ResourceId::MEMORY) {
+            let mut holds = self.holds_of(charge.principal).iter();
+            if holds.any(|hold| hold.resource == charge.resource && charge.amount <= hold.amount) {
+                continue;
+            }
             let Some(reservation) = self.reserve(charge.principal, charge.resource, charge.amount, now)
             else {
                 self.settle_all(reserved);
@@ -634,7 +647,7 @@ impl State for World {
         self.population -= 1;
         self.set_phase(number, Phase::Stopped, None);
         if let Some(row) = self.agent_mut(number) {
-            row.inbox = None;
+            (row.inbox, row.history) = (None, None);
         }
     }
 

@@ -57,6 +57,8 @@ const TARGETS: &[&str] = &[
     "yard",
     "patron",
     "split",
+    "notes",
+    "board",
 ];
 const FRESH: &[&str] = &["n0", "n1", "n0", "n2", "pad", "wild"];
 const CONTRACTS: &[&str] = &[
@@ -115,6 +117,14 @@ impl<'a> Tape<'a> {
         (who, wait, action)
     }
 
+    /// Now and then the only agent is asked, with so much set aside, or answers and has used so much of it.
+    pub(crate) fn thought(&mut self) -> Option<[(usize, i64); 2]> {
+        self.one_in(5).then(|| {
+            let most = [(4, self.pick(&[2, 1, 5, 0, 6, i64::MAX / 5])), (3, self.pick(&[3, 1, 0, 9, 10]))];
+            if self.one_in(2) { most } else { [most[1], most[0]] }
+        })
+    }
+
     fn submitted(&mut self) -> Value {
         let (name, mut fields) = self.op(3);
         fields["op"] = name.into();
@@ -123,7 +133,7 @@ impl<'a> Tape<'a> {
 
     /// An op by name with its fields; code within it nests to `depth`.
     fn op(&mut self, depth: usize) -> (&'static str, Value) {
-        let kind = self.below(if depth == 0 { 14 } else { 27 });
+        let kind = self.below(if depth == 0 { 16 } else { 29 });
         let artifact = self.pick(TARGETS);
         let (name, mut fields) = match kind {
             0 => ("noop", json!({})),
@@ -163,8 +173,9 @@ impl<'a> Tape<'a> {
             }
             11 | 12 => self.charge(),
             13 => self.mandate(artifact),
-            14..=16 => ("write", self.write(depth)),
-            17..=20 => ("run", json!({ "code": self.program(depth).to_string() })),
+            14 | 15 => self.memory(),
+            16..=18 => ("write", self.write(depth)),
+            19..=22 => ("run", json!({ "code": self.program(depth).to_string() })),
             _ => ("invoke", self.invoke(artifact)),
         };
         if self.one_in(2) {
@@ -204,6 +215,36 @@ impl<'a> Tape<'a> {
             fields["resource"] = self.pick(&["fuel", "scrip", "fuel", "cpu", "gold"]).into();
         }
         ("mandate", fields)
+    }
+
+    /// Few memories, so that entries are met again.
+    fn memory(&mut self) -> (&'static str, Value) {
+        let mut fields = json!({});
+        if self.one_in(2) {
+            fields["artifact"] = self.pick(&["notes", "board", "board", "notes", "vault", "n0"]).into();
+        }
+        if self.one_in(4) {
+            if !self.one_in(3) {
+                fields["entry"] = self.pick(&[1, 2, 3, 9]).into();
+            }
+            return ("forget", fields);
+        }
+        fields["text"] = self.pick(&["bread", "the mill", "é", "a long story, told at length"]).into();
+        if self.one_in(2) {
+            fields["tags"] = self.pick_tags();
+        }
+        if self.one_in(3) {
+            fields["importance"] = self.pick(&[0, 10, 7]).into();
+        }
+        if self.one_in(3) {
+            fields["supersedes"] = self.pick(&[1, 2, 3, 9]).into();
+        }
+        ("remember", fields)
+    }
+
+    fn pick_tags(&mut self) -> Value {
+        let all: [&[&str]; 5] = [&["pinned"], &[], &["pinned", "trade"], &["trade"], &["superseded"]];
+        json!(self.pick(&all))
     }
 
     fn charge(&mut self) -> (&'static str, Value) {
@@ -258,7 +299,8 @@ impl<'a> Tape<'a> {
     }
 
     fn query(&mut self) -> Value {
-        match self.below(6) {
+        match self.below(8) {
+            6 | 7 => self.recall(),
             0 => json!({ "what": "balance", "of": self.pick(TARGETS) }),
             1 => json!({ "what": "supply" }),
             2 => json!({ "what": "balances" }),
@@ -273,6 +315,26 @@ impl<'a> Tape<'a> {
                 "action": self.pick(&["read", "write", "invoke", "delete", "transfer"]),
             }),
         }
+    }
+
+    fn recall(&mut self) -> Value {
+        let mut fields = json!({ "what": "recall" });
+        if self.one_in(2) {
+            fields["artifact"] = self.pick(&["notes", "board", "board", "notes", "tool", "n1"]).into();
+        }
+        if self.one_in(3) {
+            fields["tags"] = self.pick_tags();
+        }
+        if self.one_in(4) {
+            fields["text"] = "nothing of it".into();
+        }
+        if self.one_in(4) {
+            fields["since"] = self.below(4).into();
+        }
+        if self.one_in(4) {
+            fields["limit"] = self.below(3).into();
+        }
+        fields
     }
 
     fn write(&mut self, depth: usize) -> Value {
@@ -302,7 +364,7 @@ impl<'a> Tape<'a> {
             fields["pays"] = self.pick(&["self", "caller"]).into();
         }
         if self.one_in(8) {
-            fields["kind"] = self.pick(&["tool", "data"]).into();
+            fields["kind"] = self.pick(&["tool", "data", "memory"]).into();
         }
         fields
     }
@@ -437,6 +499,7 @@ pub(crate) fn founding(kind: u8) -> Founding {
     if kind == 2 {
         rules.renewal = Renewal::Tick { ms: 100 };
     }
+    rules.memory_half_life_ms = 40;
     Founding { rules, source: [0; 32], runtime: "toy".into(), founders: founders(kind) }
 }
 
@@ -488,8 +551,14 @@ fn founders(kind: u8) -> Vec<Founder> {
         ..principal("carol", 20)
     };
     let founders = vec![
-        principal("alice", if big { (1 << 62) + 100 } else { 100 }),
-        principal("bob", if big { (1 << 62) - 500 } else { 30 }),
+        Founder {
+            memory_artifact: Some("notes".into()),
+            ..principal("alice", if big { (1 << 62) + 100 } else { 100 })
+        },
+        Founder {
+            memory_artifact: Some("board".into()),
+            ..principal("bob", if big { (1 << 62) - 500 } else { 30 })
+        },
         carol,
         Founder { price: 2, ..made("tool", "alice", tool) },
         Founder {
@@ -514,6 +583,18 @@ fn founders(kind: u8) -> Vec<Founder> {
         // A contract whose answer is none denies.
         made("husk", "alice", json!([["return", null]])),
         Founder { access_contract: Some("husk".into()), ..made("wing", "alice", json!([["return_call"]])) },
+        Founder {
+            kind: "memory".into(),
+            owner: Some("alice".into()),
+            access_contract: Some("genesis_contract_private".into()),
+            ..Founder::new("notes")
+        },
+        Founder {
+            kind: "memory".into(),
+            owner: Some("bob".into()),
+            access_contract: Some("toll".into()),
+            ..Founder::new("board")
+        },
         made("gate", "bob", gate),
         made("clerk", "bob", clerk),
         Founder { access_contract: Some("toll".into()), ..made("road", "alice", json!([["return_call"]])) },

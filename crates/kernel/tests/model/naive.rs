@@ -17,6 +17,8 @@ use oikos_kernel::{
 };
 use serde_json::Value;
 
+use super::naive_memory::Entry;
+
 /// A refusal: its code, and the numbers where it has some.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fail {
@@ -51,9 +53,15 @@ pub(crate) struct Art {
     pub(crate) version: i64,
     pub(crate) deleted: bool,
     pub(crate) storage: BTreeMap<String, Value>,
+    /// The artifact that is its memory, and its own entries, with the number of the last one that there was.
+    pub(crate) memory: Option<String>,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) last_entry: i64,
     pub(crate) scrip: i64,
     /// By resource: rate, balance or quota.
     pub(crate) limits: Vec<i64>,
+    /// By resource: set aside for a thought under way.
+    pub(crate) asked: Vec<i64>,
     /// By resource: every use ever, `(when, how much)`.
     pub(crate) uses: Vec<Vec<(i64, i64)>>,
 }
@@ -70,7 +78,8 @@ impl Art {
         };
         let stored: usize = self.storage.iter().map(|(key, value)| key.len() + value.to_string().len()).sum();
         let words = self.id.len() + self.kind.len() + self.code.as_ref().map_or(0, String::len);
-        i64::try_from(16 * rows + words + content + stored).unwrap()
+        let remembered: usize = self.entries.iter().map(Entry::size).sum();
+        i64::try_from(16 * rows + words + content + stored + remembered).unwrap()
     }
 }
 
@@ -194,6 +203,7 @@ impl Model {
             art.contract = founder.access_contract.clone().unwrap_or_else(|| default.id().into());
             art.price = founder.price;
             art.has_loop = founder.has_loop;
+            art.memory.clone_from(&founder.memory_artifact);
             art.standing = founder.has_standing || founder.has_loop;
             art.pays_itself = founder.pays.map_or(founder.has_loop, |pays| pays == Pays::Itself);
             art.scrip = founder.scrip;
@@ -278,9 +288,10 @@ impl Model {
         let Some(art) = state.arts.get(who).filter(|art| art.standing) else { return 0 };
         match self.kind(resource) {
             ResourceKind::Metered => i64::MAX,
-            ResourceKind::Depletable => art.limits[resource],
+            ResourceKind::Depletable => art.limits[resource] - art.asked[resource],
             ResourceKind::Renewable { .. } => {
-                art.limits[resource] - self.live_uses(state, who, resource, self.now)
+                let live = self.live_uses(state, who, resource, self.now);
+                art.limits[resource] - live - art.asked[resource]
             }
             ResourceKind::Allocatable if resource == self.disk() => {
                 art.limits[resource] - self.bytes_of(state, who)
@@ -337,7 +348,7 @@ impl Model {
         let art = Rc::make_mut(state.arts.get_mut(who).unwrap());
         art.uses[resource].push((self.now, self.charged(who, resource)));
         let uses = art.uses[resource].clone();
-        let limit = art.limits[resource];
+        let limit = art.limits[resource] - art.asked[resource];
         let start = self.rules.start.ms();
         let back = |when: i64| match self.rules.renewal {
             Renewal::Rolling => when + window_ms,
@@ -347,6 +358,37 @@ impl Model {
         instants.sort_unstable();
         let fits = |at: &i64| *at > self.now && limit - self.live_uses(&state, who, resource, *at) >= amount;
         instants.into_iter().find(fits).map(|at| at - self.now)
+    }
+
+    /// Sets the most that a thought may take aside; says whether all of it was there.
+    pub(crate) fn set_aside(&mut self, who: &str, most: &[(usize, i64)]) -> bool {
+        self.charges.clear();
+        let limited = |resource: usize| {
+            matches!(self.kind(resource), ResourceKind::Renewable { .. } | ResourceKind::Depletable)
+        };
+        let holds: Vec<(usize, i64)> =
+            most.iter().copied().filter(|(resource, amount)| *amount > 0 && limited(*resource)).collect();
+        if holds.iter().any(|(resource, amount)| self.free_in(&self.state, who, *resource) < *amount) {
+            return false;
+        }
+        for (resource, amount) in holds {
+            self.get_mut(who).asked[resource] = amount;
+        }
+        true
+    }
+
+    /// A thought has ended: so much of what was set aside is used, and the rest is free.
+    pub(crate) fn answered(&mut self, who: &str, used: &[(usize, i64)]) {
+        let (now, resources) = (self.now, self.rules.resources.len());
+        self.get_mut(who).asked = vec![0; resources];
+        for (resource, amount) in used {
+            let kind = self.kind(*resource);
+            let art = self.get_mut(who);
+            match kind {
+                ResourceKind::Depletable => art.limits[*resource] -= amount,
+                _ => art.uses[*resource].push((now, *amount)),
+            }
+        }
     }
 
     pub(crate) fn pay(&mut self, from: &str, to: &str, amount: i64, why: &'static str) -> Result<(), Fail> {
@@ -471,8 +513,12 @@ fn blank(id: &str, owner: &str, resources: usize) -> Art {
         version: 1,
         deleted: false,
         storage: BTreeMap::new(),
+        memory: None,
+        entries: Vec::new(),
+        last_entry: 0,
         scrip: 0,
         limits: vec![0; resources],
+        asked: vec![0; resources],
         uses: vec![Vec::new(); resources],
     }
 }

@@ -221,7 +221,10 @@ impl Model {
             } else if payer == actor.purse {
                 "bound"
             } else {
-                return fail("permission_denied");
+                // A mandate that does not suffice says by how much.
+                let why = self.state.mandates.get(&key).map(|mandate| mandate.check(amount, self.now));
+                let numbers = why.and_then(Result::err).and_then(|why| why.numbers);
+                return Err(Fail { code: "permission_denied", numbers, is_payers: false });
             };
             taken.push((key, amount, how));
         }

@@ -138,7 +138,7 @@ impl Model {
         }
         if result.is_err() {
             self.state = saved;
-        } else if name == "query" {
+        } else if name == "query" && text(fields, "what") != "recall" {
             // A question changes nothing, however it was answered.
             self.state = saved;
         } else {
@@ -176,7 +176,7 @@ impl Model {
         if !actor.in_code {
             self.look(&actor.payer, limits::PARTS_PER_CALL)?;
         }
-        for (action, target) in self.asks(name, fields)? {
+        for (action, target) in self.asks(actor, name, fields)? {
             self.ask(actor, action, &target)?;
         }
         self.perform(actor, name, fields)
@@ -188,9 +188,10 @@ impl Model {
 
     fn tell_of(&mut self, actor: &Actor, name: &str, fields: &Fields, result: &Value) {
         let given = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
-        let artifact = given("artifact");
+        let artifact = given("artifact").or_else(|| result["artifact"].as_str().map(str::to_owned));
         let detail = match name {
-            "write" | "delete" | "transfer" | "transfer_ownership" | "run" => None,
+            "forget" if result["forgotten"] == 0 => return,
+            "write" | "delete" | "transfer" | "transfer_ownership" | "run" | "remember" | "forget" => None,
             "edit" => given("field"),
             "set_contract" => given("contract"),
             "invoke" if !actor.decides => given("method").or_else(|| Some("run".into())),
@@ -213,7 +214,7 @@ impl Model {
         }
     }
 
-    fn asks(&self, name: &str, fields: &Fields) -> Result<Vec<(&'static str, String)>, Fail> {
+    fn asks(&self, actor: &Actor, name: &str, fields: &Fields) -> Result<Vec<(&'static str, String)>, Fail> {
         let id = text(fields, "artifact").to_owned();
         let action = match name {
             "read" => "read",
@@ -222,6 +223,10 @@ impl Model {
                 Some(art) if art.deleted => return fail("already_exists"),
                 Some(_) => "write",
             },
+            "remember" | "forget" => return Ok(vec![("write", self.memory_meant(actor, fields)?)]),
+            "query" if text(fields, "what") == "recall" => {
+                return Ok(vec![("read", self.memory_meant(actor, fields)?)]);
+            }
             "edit" | "set_contract" => "write",
             "delete" => "delete",
             "invoke" => "invoke",
@@ -252,7 +257,13 @@ impl Model {
         Ok(())
     }
 
-    fn verdict(&mut self, actor: &Actor, who: &str, action: &str, target: &str) -> Result<Value, Fail> {
+    pub(crate) fn verdict(
+        &mut self,
+        actor: &Actor,
+        who: &str,
+        action: &str,
+        target: &str,
+    ) -> Result<Value, Fail> {
         let art = self.get(target);
         let (contract, is_owner) = (art.contract.clone(), art.owner == who);
         let open = action == "read" || action == "invoke";
@@ -387,6 +398,8 @@ impl Model {
                 self.store(&actor.me, text(fields, "key"), &fields["value"])?;
                 Ok(Value::Null)
             }
+            "remember" => self.remember(actor, fields),
+            "forget" => self.forget(actor, fields),
             "query" => self.query(actor, fields),
             other => panic!("the model doesn't know {other}"),
         }
@@ -509,7 +522,10 @@ impl Model {
                 ResourceKind::Allocatable => self.get(id).limits[resource] > 0,
                 ResourceKind::Renewable { .. } | ResourceKind::Metered => false,
             });
-        if governs || (standing && (owns || (holds && heir.is_none()))) {
+        let thinks = all.clone().any(|resource| {
+            self.kind(resource) == ResourceKind::Depletable && self.get(id).asked[resource] > 0
+        });
+        if governs || (standing && (owns || thinks || (holds && heir.is_none()))) {
             self.look(&actor.payer, self.state.arts.len() as u64 * limits::PARTS_PER_ROW)?;
             return fail("invalid_argument");
         }
@@ -533,6 +549,9 @@ impl Model {
         let art = self.get_mut(id);
         art.deleted = true;
         art.storage.clear();
+        art.entries.clear();
+        art.memory = None;
+        art.asked.fill(0);
         art.content = Value::Null;
         art.code = None;
         let freed = before - self.get(id).size();
@@ -622,51 +641,6 @@ impl Model {
             art.storage.insert(key.into(), value.clone());
         }
         self.replace(id, art)
-    }
-
-    fn query(&mut self, actor: &Actor, fields: &Fields) -> Result<Value, Fail> {
-        let of = fields.get("of").and_then(Value::as_str).unwrap_or(&actor.me).to_owned();
-        let holder = |model: &Self| match model.live(&of)?.standing {
-            true => Ok(()),
-            false => fail("invalid_argument"),
-        };
-        match text(fields, "what") {
-            "balance" => holder(self).map(|()| self.get(&of).scrip.into()),
-            "balances" => {
-                for _ in 0..self.state.arts.len() {
-                    self.look(&actor.payer, 2 * limits::PARTS_PER_ROW)?;
-                }
-                let holders = self.state.arts.iter().filter(|(_, art)| art.standing && !art.deleted);
-                Ok(holders.map(|(id, art)| (id.clone(), Value::from(art.scrip))).collect())
-            }
-            "supply" => {
-                let sum: i128 = self.state.arts.values().map(|art| i128::from(art.scrip)).sum();
-                Ok(i64::try_from(sum).unwrap().into())
-            }
-            "price" => Ok(self.live(text(fields, "artifact"))?.price.into()),
-            "capacity" => {
-                holder(self)?;
-                let resource = self.resource(text(fields, "resource"))?;
-                let amount = fields.get("amount").and_then(Value::as_i64).unwrap_or(1);
-                let free = self.free(&of, resource);
-                let metered = self.kind(resource) == ResourceKind::Metered;
-                Ok(json!({
-                    "has": free >= amount, "capacity": if metered { Value::Null } else { free.into() },
-                    "time_until_ms": self.wait(&of, resource, amount),
-                }))
-            }
-            "permission" => {
-                let (who, target) = (text(fields, "as").to_owned(), text(fields, "target").to_owned());
-                self.live(&who)?;
-                self.live(&target)?;
-                let contract = self.get(&target).contract.clone();
-                let verdict = self.verdict(actor, &who, text(fields, "action"), &target)?;
-                Ok(json!({
-                    "allowed": verdict["allowed"], "cost": verdict["cost"], "contract": contract,
-                }))
-            }
-            other => panic!("the model doesn't know query {other}"),
-        }
     }
 }
 

@@ -179,6 +179,10 @@ impl Model {
                 let before = if given("field") == 4 { code } else { content };
                 read * before + write * (before + given("new"))
             }
+            "remember" => {
+                let tags = fields.get("tags").and_then(Value::as_array).into_iter().flatten();
+                write * (given("text") + tags.map(|tag| size(Some(tag))).sum::<u64>())
+            }
             "store" => write * (given("key") + given("value")),
             "invoke" => {
                 let gifts = fields.get("give").and_then(Value::as_array).map_or(0, Vec::len);

@@ -12,7 +12,7 @@ use oikos_kernel::{
     json::Json,
     op::{Action, Query},
     receipt::Receipt,
-    record::{Cause, Handle, Outcome, Record},
+    record::{Cause, Charge, Handle, Outcome, Record},
     refusal::{Code, Refusal},
     seed::derive,
     time::Time,
@@ -55,6 +55,15 @@ impl Toy {
             }
             Err(refusal) => Receipt::refused(self.now, refusal),
         }
+    }
+
+    /// Records what no principal submitted, and applies it.
+    pub(crate) fn mark(&mut self, world: &mut World, cause: Cause, charges: Vec<Charge>) {
+        let (effects, events, outcome) = (Vec::new(), Vec::new(), Outcome::Nothing);
+        let record =
+            Record { seq: world.seq() + 1, time: self.now, cause, charges, effects, events, outcome };
+        let record = world.enact(record).unwrap_or_else(|error| panic!("{error}"));
+        self.records.push(record);
     }
 
     fn submit(&self, world: &World, as_id: &str, action: Value) -> Result<(Record, Option<Json>), Refusal> {

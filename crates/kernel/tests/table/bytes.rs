@@ -274,6 +274,7 @@ fn a_record_that_nobody_made_is_refused_or_does_no_harm() {
         action: Json::default(),
         charges: vec![],
         output: String::new(),
+        think: String::new(),
         failed: false,
         woke: None,
     };

@@ -2,7 +2,7 @@
 //! the outcome of each line with the line's own words.
 //!
 //! ```text
-//! rules: mint ID, missing deny, renewal tick 60s, balances own, run 100, action 200, measured  # optional, as the next two
+//! rules: mint ID, missing deny, renewal tick 60s, balances own, run 100, action 200, measured, half-life 1h  # optional, as the next two
 //! resources: disk allocatable, actions renewable 60s, budget depletable
 //! costs: transfer actions 1
 //! invoke: cpu 50                                    # the most that an invocation takes where it says nothing
@@ -23,7 +23,8 @@
 //! what is due of it), `ask AGENT -> …` (whose mind
 //! answers by its next `step`), `measure ID METHOD -> …`, `sees AGENT {…}`,
 //! `events ID {…}`, `orphan ID by CONTRACT`, `reserve ID RESOURCE AMOUNT`, `unreserved ID RESOURCE AMOUNT`
-//! (the amount can't be set aside) and `settle`, which ends the latest reservation, are the other lines.
+//! (the amount can't be set aside), `asks AGENT RESOURCE AMOUNT … -> …` (a language model is asked, and so much is set
+//! aside), `uses RESOURCE AMOUNT …` and `thinks TEXT` (what the next step's thought uses, and its reasons) and `settle`, which ends the latest reservation, are the other lines.
 //!
 //! After any fixture its books must add up, its journal must rebuild the same world, and its
 //! refusals must read as they should.
@@ -105,6 +106,7 @@ impl Setup {
                 ["measured"] => self.rules.cpu_meter = CpuMeter::Measured,
                 ["mint", id] => self.rules.mint_authorities.push((*id).into()),
                 ["policy"] => self.rules.authority = Authority::Policy,
+                ["half-life", time] => self.rules.memory_half_life_ms = parse_duration_ms(time).unwrap(),
                 ["skip"] => self.rules.on_exhaustion = OnExhaustion::Skip,
                 ["autonomous", pace] => {
                     let pace_ms = parse_duration_ms(pace).unwrap();
@@ -177,6 +179,7 @@ impl Setup {
                 }
                 "price" => founder.price = pair[1].parse().unwrap(),
                 "pays" => founder.pays = Some(if pair[1] == "self" { Pays::Itself } else { Pays::Caller }),
+                "remembers" => founder.memory_artifact = Some(pair[1].into()),
                 "contract" => founder.access_contract = Some(pair[1].into()),
                 "content" => {
                     founder.content =
@@ -196,7 +199,7 @@ impl Setup {
         let founding =
             Founding { rules: self.rules, source: [0; 32], runtime: "toy".into(), founders: self.founders };
         let (world, journal) = founding.found().unwrap_or_else(|error| panic!("{error}"));
-        Toy { world, now, journal, reserved: Vec::new() }
+        Toy { world, now, journal, reserved: Vec::new(), thinks: String::new(), used: Vec::new() }
     }
 }
 
@@ -213,6 +216,7 @@ fn run_line(toy: &mut Toy, line: &str) -> Result<(), String> {
         "observer" => observe(toy, what),
         "step" => toy.step(what),
         "ask" => toy.ask(what),
+        "asks" => toy.asks(what),
         "due" => toy.due(what),
         "measure" => {
             let (id, method) = what.split_once(' ').unwrap();
@@ -278,6 +282,14 @@ fn run_statement(toy: &mut Toy, head: &str, rest: &str) -> Result<(), String> {
         }
         "tick" => {
             toy.tick();
+            Ok(())
+        }
+        "thinks" => {
+            toy.thinks = rest.into();
+            Ok(())
+        }
+        "uses" => {
+            toy.used = toy.holds(rest);
             Ok(())
         }
         "clock" => {

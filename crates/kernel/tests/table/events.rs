@@ -131,6 +131,7 @@ fn every_type_is_told_with_all_of_its_fields() {
         artifact x by alice contract c
         artifact y by alice
         artifact shop by alice scrip 0 code [['return', 1]]
+        artifact notes by alice kind memory
         alice write {"artifact": "a", "content": "abc", "has_loop": true} -> ok
         alice edit {"artifact": "a", "field": "content", "old": "b", "new": "c"} -> ok
         alice set_contract {"artifact": "a", "contract": "genesis_contract_public"} -> ok
@@ -140,6 +141,8 @@ fn every_type_is_told_with_all_of_its_fields() {
         alice run {"code": "[]"} -> ok
         alice transfer {"to": "bob", "amount": 1, "resource": "actions"} -> ok
         alice store {"key": "k", "value": 1} -> ok
+        alice remember {"text": "x", "artifact": "notes"} -> ok
+        alice forget {"artifact": "notes"} -> ok
         alice mandate {"to": "bob", "per_call": 5, "per_window": 5, "window": "1h", "resource": "fuel"} -> ok
         bob charge {"payer": "alice", "amount": 1, "resource": "fuel", "reason": "dues"} -> ok
         alice read {"artifact": "x"} -> permission_denied

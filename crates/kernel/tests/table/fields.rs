@@ -5,7 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use oikos_kernel::op::{Action, OpKind, SPECS};
+use oikos_kernel::{
+    mind::{LlmMind, Mind},
+    op::{Action, OpKind, SPECS},
+};
 use serde_json::{Map, Value, json};
 
 use crate::door::{check, reads_well};
@@ -25,6 +28,8 @@ const LEAST: &str = r#"
     transfer_ownership {"artifact": "a", "to": "b"}
     set_contract {"artifact": "a", "contract": "b"}
     store {"key": "k", "value": 1}
+    remember {"text": "a"}
+    forget {}
     sleep {}
     mint {"to": "a", "amount": 1}
     query {"what": "supply"}
@@ -114,6 +119,27 @@ const TABLE: &str = r#"
     write.price: -1 | 2.5 | "3" | true | 9223372036854775808 -> invalid_argument
     query.since: null | 0 | 7 -> ok
     query.since: -1 | 0.5 | "7" -> invalid_argument
+    query.since: "2026-01-01T00:00:00Z" -> ok
+    query.since: "yesterday" | [] | true -> invalid_argument
+    query.tags: null | [] | ["pinned", "bob"] | ["superseded"] -> ok
+    query.tags: "pinned" | [5] | [""] | ["a", "a"] -> invalid_argument
+    query.tags: @list:17 -> limit_exceeded
+    remember.text: "a" | @text:4096 -> ok
+    remember.text: null | "" | 5 | ["a"] | {} -> invalid_argument
+    remember.text: @text:4097 -> limit_exceeded
+    remember.artifact: null | "a" -> ok
+    remember.artifact: "" | "a b" | 5 -> invalid_argument
+    remember.importance: null | 0 | 10 -> ok
+    remember.importance: -1 | 11 | 5.0 | "5" | true | 266 -> invalid_argument
+    remember.tags: null | [] | ["pinned", "bob"] -> ok
+    remember.tags: "pinned" | [5] | [""] | ["a", "a"] -> invalid_argument
+    remember.tags: @list:17 -> limit_exceeded
+    remember.supersedes: null | 1 | 9223372036854775807 -> ok
+    remember.supersedes: 0 | -1 | 1.5 | "1" -> invalid_argument
+    forget.entry: null | 1 -> ok
+    forget.entry: 0 | -1 | "all" | [] -> invalid_argument
+    forget.artifact: null | "a" -> ok
+    forget.artifact: "" | "a b" | 5 -> invalid_argument
     query.limit: null | 0 | 100 -> ok
     query.limit: -1 | 0.5 | "7" -> invalid_argument
     query.sample: null | 0 | 3 -> ok
@@ -338,6 +364,11 @@ fn the_heritage_spelling_is_the_same_op() {
         bob {"op": "set_contract", "artifact_id": "t", "contract_id": "c"} -> ok
         alice {"action_type": "query_kernel", "query_type": "balance"} -> ok 5
         alice {"action_type": "delete_artifact", "artifact_id": "t"} -> ok
+        alice {"op": "write", "artifact": "m", "artifact_type": "memory"} -> ok
+        alice {"action_type": "remember", "artifact_id": "m", "text": "x"} -> ok ~{"entry": 1}
+        alice {"op": "recall", "artifact": "m"} -> ok ~[{"text": "x"}]
+        alice {"op": "recall", "artifact": "m", "what": "recall"} -> invalid_argument "leave out `what`"
+        alice {"action_type": "forget", "artifact_id": "m", "entry": 1} -> ok
         alice {"op": "noop", "action_type": "noop"} -> invalid_argument "give `op` or `action_type`, not both"
         alice {"op": "read", "artifact": "a", "artifact_id": "a"} -> invalid_argument "`artifact_id` and `artifact` are the same field"
         alice {"op": "transfer", "to": "bob", "recipient_id": "bob", "amount": 1} -> invalid_argument "`recipient_id` and `to` are the same field"
@@ -425,13 +456,98 @@ fn an_agents_content_names_its_kind_of_mind() {
         world: alice 10
         alice write {"artifact": "a", "has_loop": true, "content": {"mood": 0}} -> ok
         alice write {"artifact": "b", "has_loop": true, "content": {"mind": {"kind": "script"}}} -> ok
-        alice write {"artifact": "c", "has_loop": true, "content": {"mind": {"kind": "llm", "model": "x"}}} -> unsupported "no `llm` minds"
+        alice write {"artifact": "c", "has_loop": true, "content": {"mind": {"kind": "llm", "model": "local::x"}}} -> unsupported "no `llm` minds"
+        alice write {"artifact": "c", "has_loop": true, "content": {"mind": {"kind": "llm"}}} -> invalid_argument "`mind.model` is missing"
+        alice write {"artifact": "b", "content": {"mind": {"kind": "llm", "model": "local::x", "promt": "a"}}} -> invalid_argument "has no `promt`" "did you mean `prompt`?"
         alice write {"artifact": "c", "has_loop": true, "content": {"mind": {"kind": "scrpt"}}} -> invalid_argument "`mind.kind` can't be"
         alice write {"artifact": "c", "has_loop": true, "content": {"mind": {}}} -> invalid_argument "`mind.kind` must be"
         alice write {"artifact": "c", "has_loop": true, "content": {"mind": "script"}} -> invalid_argument "`mind` must be an object"
-        alice write {"artifact": "b", "content": {"mind": {"kind": "external"}}} -> unsupported "no `external` minds"
+        alice write {"artifact": "b", "content": {"mind": {"kind": "external"}}} -> ok
         # Another artifact's content is its own affair.
         alice write {"artifact": "d", "content": {"mind": "nobody's"}} -> ok
         "#,
     );
+}
+
+#[test]
+fn each_setting_of_a_mind_is_read_or_refused_by_its_name() {
+    let of = |mind: &str| Mind::of(&serde_json::from_str(&format!(r#"{{"mind": {mind}}}"#)).unwrap(), None);
+    let plain = LlmMind {
+        model: "local::x".into(),
+        prompt: String::new(),
+        max_output_tokens: 600,
+        temperature: None,
+        recall: 8,
+        template: None,
+        think_time_ms: None,
+        seed: None,
+    };
+    let llm = |mind: LlmMind| Ok(Mind::Llm(Box::new(mind)));
+    assert_eq!(of(r#"{"kind": "llm", "model": "local::x"}"#), llm(plain.clone()));
+    let nulls = r#"{"kind": "llm", "model": "local::x", "prompt": null, "max_output_tokens": null, "temperature": null, "recall": null, "template": null, "think_time": null, "seed": null}"#;
+    assert_eq!(of(nulls), llm(plain.clone()));
+    let full = r#"{"kind": "llm", "model": "local::x", "prompt": "You keep a shop", "max_output_tokens": 90, "temperature": 0.5, "recall": 0, "template": "{% if me %}{{ me }}{% endif %}", "think_time": "3s", "seed": 7}"#;
+    let mind = LlmMind {
+        prompt: "You keep a shop".into(),
+        max_output_tokens: 90,
+        temperature: Some(0.5),
+        recall: 0,
+        template: Some("{% if me %}{{ me }}{% endif %}".into()),
+        think_time_ms: Some(3_000),
+        seed: Some(7),
+        ..plain.clone()
+    };
+    assert_eq!(of(full), llm(mind));
+    assert_eq!(of(r#"{"kind": "script"}"#), Ok(Mind::Script));
+    assert_eq!(of(r#"{"kind": "external"}"#), Ok(Mind::External { think_time_ms: 0 }));
+    assert_eq!(
+        of(r#"{"kind": "external", "think_time": "1m"}"#),
+        Ok(Mind::External { think_time_ms: 60_000 })
+    );
+    assert_eq!(Mind::of(&json!({ "mind": { "kind": "llm" } }), Some("local::x")), llm(plain));
+    assert_eq!(Mind::of(&json!("text"), None), Ok(Mind::Script));
+    for (mind, says) in [
+        (r#"{"kind": "script", "model": "local::x"}"#, "a mind of the kind `script` has no `model`"),
+        (r#"{"kind": "external", "prompt": "x"}"#, "a mind of the kind `external` has no `prompt`"),
+        (
+            r#"{"kind": "external", "think_time": "soon"}"#,
+            "`mind.think_time` must be a duration of at least 0ms",
+        ),
+        (r#"{"kind": "llm"}"#, "`mind.model` is missing, and the world names none"),
+        (r#"{"kind": "llm", "model": "x"}"#, "`mind.model` names no provider"),
+        (r#"{"kind": "llm", "model": "::x"}"#, "`mind.model` has a provider of other letters"),
+        (r#"{"kind": "llm", "model": "local::"}"#, "`mind.model` names no model"),
+        (r#"{"kind": "llm", "model": 5}"#, "`mind.model` must be a string"),
+        (r#"{"kind": "llm", "model": "a::b", "prompt": ["x"]}"#, "`mind.prompt` must be a string"),
+        (
+            r#"{"kind": "llm", "model": "a::b", "max_output_tokens": 0}"#,
+            "`mind.max_output_tokens` must be an integer from 1",
+        ),
+        (r#"{"kind": "llm", "model": "a::b", "max_output_tokens": 600.5}"#, "`mind.max_output_tokens`"),
+        (
+            r#"{"kind": "llm", "model": "a::b", "temperature": 2.5}"#,
+            "`mind.temperature` must be a number from 0 to 2",
+        ),
+        (r#"{"kind": "llm", "model": "a::b", "temperature": "hot"}"#, "`mind.temperature`"),
+        (
+            r#"{"kind": "llm", "model": "a::b", "recall": -1}"#,
+            "`mind.recall` must be an integer from 0 to 100",
+        ),
+        (r#"{"kind": "llm", "model": "a::b", "recall": 101}"#, "`mind.recall`"),
+        (
+            r#"{"kind": "llm", "model": "a::b", "think_time": "0s"}"#,
+            "`mind.think_time` must be a duration of at least 1ms",
+        ),
+        (r#"{"kind": "llm", "model": "a::b", "think_time": 2}"#, "`mind.think_time`"),
+        (r#"{"kind": "llm", "model": "a::b", "seed": -1}"#, "`mind.seed`"),
+        (r#"{"kind": "llm", "model": "a::b", "template": "a\n{% if %}"}"#, "`mind.template` is no template"),
+        (r#"{"kind": "llm", "model": "a::b", "template": "{{ me"}"#, "`mind.template` is no template"),
+        (r#"{"kind": "llm", "model": "a::b", "template": 5}"#, "`mind.template` must be a string"),
+    ] {
+        let refusal = of(mind).unwrap_err();
+        assert_eq!(refusal.code.as_str(), "invalid_argument", "{mind}");
+        assert!(refusal.message.contains(says), "{mind}: {}", refusal.message);
+        assert!(refusal.message.starts_with("`content`: "), "{mind}: {}", refusal.message);
+        reads_well(&refusal).unwrap();
+    }
 }

@@ -77,6 +77,7 @@ fn stray_fields_are_refused() {
         ("method", "\"run\""),
         ("args", "[1]"),
         ("pay", "5"),
+        ("tags", "[\"x\"]"),
     ];
     let takes = [
         ("balances", "limit"),
@@ -95,6 +96,8 @@ fn stray_fields_are_refused() {
         ("mandates", "of"),
         ("reputation", "artifact of"),
         ("customers", "artifact amount limit"),
+        ("recall", "artifact text limit since tags"),
+        ("history", "of limit"),
     ];
     assert_eq!(takes.map(|(what, _)| what).as_slice(), What::WORDS);
     // Every field of the op is of use to some question, and each question has one row in the table.

@@ -33,6 +33,8 @@ fn row(kind: OpKind) -> (Option<&'static str>, Value) {
         OpKind::Query => (None, json!({ "what": "quote", "artifact": "x" })),
         OpKind::Sleep => (None, json!({ "for": "1s", "event": "invoke", "filter": { "artifact": "x" } })),
         OpKind::Mint => (None, json!({ "to": "x", "amount": 1 })),
+        OpKind::Remember => (Some("write"), json!({ "text": "a lie", "artifact": "x" })),
+        OpKind::Forget => (Some("write"), json!({ "artifact": "x" })),
         OpKind::Charge => (None, json!({ "payer": "x", "amount": 1 })),
         OpKind::Mandate => (None, json!({ "to": "x", "per_call": 1, "per_window": 1, "window": "1h" })),
     }

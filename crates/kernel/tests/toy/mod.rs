@@ -28,7 +28,7 @@ use oikos_kernel::{
     json::Json,
     op::Action,
     receipt::Receipt,
-    record::{Cause, Effect, Handle, Outcome, Record, Thought},
+    record::{Cause, Charge, Effect, Handle, Hold, Outcome, Record, Spending, Thought},
     time::Time,
     transaction::{Answer, Finished, Need, Transaction},
     world::{Reservation, World},
@@ -42,6 +42,10 @@ pub(crate) struct Toy {
     pub(crate) journal: Vec<Record>,
     /// The amounts set aside, latest last.
     pub(crate) reserved: Vec<Reservation>,
+    /// The reasons of the next step.
+    pub(crate) thinks: String,
+    /// The use of the next step's thought beside its CPU.
+    pub(crate) used: Vec<Hold>,
 }
 
 impl Toy {
@@ -81,7 +85,15 @@ impl Toy {
         let observation = snapshot.observation(agent, self.now, snapshot.population());
         let woke = snapshot.woke_before(agent, self.now);
         let thought = drive(Transaction::think(snapshot, agent, observation, self.now, seed));
-        let charges = thought.charges.clone();
+        let mut charges = thought.charges.clone();
+        charges.extend(std::mem::take(&mut self.used).into_iter().map(|used| Charge {
+            principal: agent,
+            resource: used.resource,
+            amount: used.amount,
+            work: 0,
+            of: Spending::Thought,
+        }));
+        let thought = Finished { charges: charges.clone(), ..thought };
         let submitted = match &thought.outcome {
             Outcome::Done(action) => action.to_value(),
             Outcome::Nothing | Outcome::Refused(_) => Value::Null,
@@ -104,7 +116,9 @@ impl Toy {
         }
         let failed = matches!(thought_outcome, Outcome::Refused(_)) || malformed;
         let turn = self.turn(agent);
-        let thought = Thought { action: submitted.into(), charges, output: String::new(), failed, woke };
+        let think = Thought::kept(&std::mem::take(&mut self.thinks));
+        let thought =
+            Thought { action: submitted.into(), charges, output: String::new(), think, failed, woke };
         self.record(Cause::Step { agent, turn, thought, output: done.output.clone() }, done)
     }
 
@@ -117,15 +131,38 @@ impl Toy {
     /// An agent's mind is asked; its next step is the answer.
     pub(crate) fn ask(&mut self, agent: &str) -> Receipt {
         let agent = self.handle(agent);
-        let cause =
-            Cause::Ask { agent, turn: self.turn(agent), woke: self.world.woke_before(agent, self.now) };
+        let cause = Cause::Ask {
+            agent,
+            turn: self.turn(agent),
+            woke: self.world.woke_before(agent, self.now),
+            request: None,
+            holds: Vec::new(),
+        };
         self.record(cause, nothing())
+    }
+
+    /// An agent's language model is asked, with so much set aside for its thought; or it lacks that.
+    pub(crate) fn asks(&mut self, what: &str) -> Receipt {
+        let (agent, holds) = what.split_once(' ').unwrap_or((what, ""));
+        let (agent, holds) = (self.handle(agent), self.holds(holds));
+        let cause = self.world.ask(agent, self.turn(agent), self.now, [7; 32], &holds);
+        self.record(cause, nothing())
+    }
+
+    /// `RESOURCE AMOUNT …`.
+    pub(crate) fn holds(&self, text: &str) -> Vec<Hold> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let hold = |pair: &[&str]| Hold {
+            resource: self.world.rules().resource(pair[0]).unwrap(),
+            amount: pair[1].parse().unwrap(),
+        };
+        words.chunks(2).map(hold).collect()
     }
 
     /// An agent's turn for which it lacks the CPU.
     pub(crate) fn short(&mut self, agent: &str) -> Receipt {
         let agent = self.handle(agent);
-        let cause = Cause::Short { agent, turn: self.turn(agent) };
+        let cause = Cause::Short { agent, turn: self.turn(agent), lack: None };
         self.record(cause, nothing())
     }
 

@@ -10,15 +10,16 @@ use oikos_kernel::{
     founding::Founder,
     id::{Id, reserved_prefix},
     limits,
+    mind::MindKind,
     op::{FieldType, Policy},
     record::Pays,
     refusal::Refusal,
     rules::{Authority, Rules},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
-    Files, file,
+    Files, file, minds,
     reader::{Read, Reader, amount},
     split::Shares,
     tree::{Document, Node, Table, Tree},
@@ -57,7 +58,12 @@ pub(super) fn read(
         let section = Reader::new(parts.document, "agents", node)?;
         let count = section.integer("count", 1)?;
         let placed = one(parts, "agents", node, files, shares, count.unwrap_or(1))?;
+        let remembers = section.flag("memory")?.unwrap_or(false);
+        let first = agents.len();
         expand(parts.document, placed, count, &mut agents)?;
+        for agent in agents.iter_mut().skip(first).filter(|_| remembers) {
+            artifacts.push(memory_of(parts, &section, agent)?);
+        }
     }
     check_ids(parts.document, library, artifacts.iter().chain(&agents))?;
     check_references(parts.document, library, &artifacts, &agents)?;
@@ -74,6 +80,28 @@ pub(super) fn read(
         founder
     });
     Ok(founders.collect())
+}
+
+/// The memory of an agent that is to have one: an artifact of its own, which only itself may use.
+fn memory_of(parts: &Parts<'_>, section: &Reader<'_>, agent: &mut Placed) -> Read<Placed> {
+    let span = section.node("memory").map_or_else(|| agent.span.clone(), |node| node.span.clone());
+    if agent.founder.memory_artifact.is_some() {
+        return Err(parts.document.error(&span, "give `memory` or `memory_artifact`, not both"));
+    }
+    let id = format!("{}_memory", agent.founder.id);
+    if let Err(error) = Id::parse(&id) {
+        return Err(parts.document.error(&agent.span, error.0));
+    }
+    agent.founder.memory_artifact = Some(id.clone());
+    let mut memory = Founder::new(&id);
+    memory.kind = "memory".into();
+    memory.owner = Some(agent.founder.id.clone());
+    memory.access_contract = Some(Native::Private.id().into());
+    if parts.rules.authority == Authority::Policy {
+        memory.policy =
+            json!({ "allow_read": [], "allow_write": [], "allow_invoke": [], "read_price": 0 }).into();
+    }
+    Ok(Placed { founder: memory, span, references: Vec::new() })
 }
 
 /// Refuses more agents than a world file may have.
@@ -164,11 +192,11 @@ fn one(
     founder.memory_artifact = section.id("memory_artifact")?;
     founder.depends_on = section.ids("depends_on")?;
     if is_agent {
-        mind(&section)?;
+        founder.content = minds::content(parts, &section, founder.content, files)?;
         founder.has_loop = true;
         founder.has_standing = true;
         founder.scrip = section.integer("scrip", 0)?.unwrap_or(parts.scrip_start);
-        if founder.code.is_none() {
+        if founder.code.is_none() && MindKind::of(founder.content.value()) == Ok(MindKind::Script) {
             let error = parts.document.error(&id_span, format!("agent `{id}` has no code"));
             return Err(error.help("give `code_file` with a function step(observation)"));
         }
@@ -181,16 +209,6 @@ fn one(
     founder.resources = named_resources(parts, &section, shares, count)?;
     let references = references(&section, &founder);
     Ok(Placed { founder, span: id_span, references })
-}
-
-fn mind(section: &Reader<'_>) -> Read<()> {
-    let minds = [("script", true), ("llm", false), ("tape", false), ("external", false)];
-    if section.word("mind", &minds)? == Some(false) {
-        let span = section.node("mind").map_or(0..0, |node| node.span.clone());
-        let error = section.document.error(&span, "this version has only the `script` mind");
-        return Err(error.help("use mind = \"script\""));
-    }
-    Ok(())
 }
 
 fn check_standing(section: &Reader<'_>, founder: &Founder, id_span: &Range<usize>) -> Read<()> {
@@ -244,7 +262,12 @@ fn named_resources(
     Ok(resources)
 }
 
-fn text_or_file(section: &Reader<'_>, key: &str, file_key: &str, files: Files<'_>) -> Read<Option<String>> {
+pub(super) fn text_or_file(
+    section: &Reader<'_>,
+    key: &str,
+    file_key: &str,
+    files: Files<'_>,
+) -> Read<Option<String>> {
     match (section.text(key)?, section.node(file_key)) {
         (Some(_), Some(node)) => {
             Err(section.document.error(&node.span, format!("give `{key}` or `{file_key}`, not both")))
@@ -254,7 +277,7 @@ fn text_or_file(section: &Reader<'_>, key: &str, file_key: &str, files: Files<'_
     }
 }
 
-fn read_file(section: &Reader<'_>, key: &str, files: Files<'_>) -> Read<Option<String>> {
+pub(super) fn read_file(section: &Reader<'_>, key: &str, files: Files<'_>) -> Read<Option<String>> {
     let (Some(name), Some(node)) = (section.text(key)?, section.node(key)) else { return Ok(None) };
     file::check_name(name).and_then(|()| files(name)).map(Some).map_err(|problem| {
         let error = section.document.error(&node.span, format!("`{name}` can't be read: {problem}"));

@@ -57,7 +57,7 @@ const ARTIFACT_KEYS: [Key; 18] = [
     key("resources", "table of amounts", "{}", "rates, balances and quotas it starts with; needs standing"),
 ];
 
-const AGENT_KEYS: [Key; 18] = [
+const AGENT_KEYS: [Key; 26] = [
     key("id", "id", "required", "its id; with `count` the beginning of it"),
     key(
         "count",
@@ -65,7 +65,20 @@ const AGENT_KEYS: [Key; 18] = [
         "none",
         "so many agents: `trader` becomes `trader_001` … `trader_100`, three digits or more",
     ),
-    key("mind", "\"script\"", "\"script\"", "what decides for it: the `step(observation)` of its code"),
+    key(
+        "mind",
+        "\"script\", \"llm\" or \"external\"",
+        "\"script\"",
+        "what decides for it: the `step(observation)` of its code, a language model or a client. This and the seven \
+         keys that follow are written into its content, as `mind`",
+    ),
+    key("model", "string", "`[llm] model`", "its language model, as `PROVIDER::MODEL`"),
+    key("prompt", "string", "none", "the words that say who it is"),
+    key("prompt_file", "path", "none", "a file with its prompt"),
+    key("temperature", "number", "the provider's", "0 to 2"),
+    key("max_output_tokens", "integer", "600", "the most tokens of an answer"),
+    key("recall", "integer", "8", "how many entries of its memory are before it"),
+    key("template_file", "path", "none", "a file with the template of its prompts, in MiniJinja"),
     key("owner", "id", "itself", "the principal that owns it"),
     key("kind", "string", "\"agent\"", "a word for what it is"),
     key("code", "string", "none", "its Python code"),
@@ -87,6 +100,12 @@ const AGENT_KEYS: [Key; 18] = [
         "`allow_read`, `allow_write`, `allow_invoke`, `read_price`, `invoke_price`: docs/policy.md",
     ),
     key("memory_artifact", "id", "none", "the artifact that is its memory"),
+    key(
+        "memory",
+        "boolean",
+        "false",
+        "whether it begins with a memory of its own, `NAME_memory`, which it owns and only it may use",
+    ),
     key("depends_on", "array of ids", "[]", "artifacts that it builds on"),
     key("metadata", "table", "{}", "free-form"),
     key("scrip", "integer", "`[scrip] start`", "scrip it starts with"),
@@ -156,6 +175,12 @@ pub(super) const SECTIONS: &[Section] = &[
                 "\"1s\"",
                 "for the autonomous scheduler: from one step to the next, unless the agent sleeps",
             ),
+            key(
+                "external_timeout",
+                "duration",
+                "\"60s\"",
+                "on the wall clock, how long the turn of an agent waits whose mind is a client; then it passes",
+            ),
             key("step_reserve", "duration", "\"1ms\"", "CPU that an agent must have before it thinks"),
             key(
                 "cpu_per_work",
@@ -204,6 +229,31 @@ pub(super) const SECTIONS: &[Section] = &[
             "\"public\"",
             "whether agents may see what others have and use, or only their own: with `own` sealed bids are sealed; with \
              `public` the size of a bid can be inferred from balances",
+        )],
+    },
+    Section {
+        name: "llm",
+        doc: "Language models.",
+        open: false,
+        keys: &[
+            key("model", "string", "none", "the model of agents that name none, as `PROVIDER::MODEL`"),
+            key(
+                "think_time",
+                "duration",
+                "\"2s\"",
+                "the time between an observation and the act that follows from it, for agents that name none",
+            ),
+        ],
+    },
+    Section {
+        name: "memory",
+        doc: "Memories: artifacts of the kind `memory`, with entries that are remembered, recalled and forgotten.",
+        open: false,
+        keys: &[key(
+            "half_life",
+            "duration",
+            "\"1h\"",
+            "the time in which an entry becomes half as recent, which a recall weighs beside its words and importance",
         )],
     },
     Section {
@@ -336,6 +386,8 @@ pub(super) const TOP: &[&str] = &[
     "execution",
     "permissions",
     "privacy",
+    "llm",
+    "memory",
     "scrip",
     "resources",
     "costs",

@@ -7,6 +7,7 @@ mod artifacts;
 mod file;
 mod institutions;
 mod keys;
+mod minds;
 mod reader;
 mod source;
 mod split;
@@ -21,6 +22,7 @@ use oikos_kernel::{
     founding::{Founder, Founding},
     json::text_bytes,
     limits,
+    mind::check_model,
     op::OpKind,
     rules::{
         Authority, CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind,
@@ -84,6 +86,8 @@ pub struct Plan {
     pub isolation: Isolation,
     /// How many run code at once, if it is not one for each core; it changes nothing in the world.
     pub workers: Option<usize>,
+    /// On the wall clock, how long the turn of an agent waits whose mind is a client, in milliseconds.
+    pub external_timeout_ms: i64,
 }
 
 /// Where code runs.
@@ -312,6 +316,14 @@ fn build(
     permissions(&section("permissions")?, &mut rules)?;
     let balances = [("public", Privacy::Public), ("own", Privacy::Own)];
     rules.privacy = section("privacy")?.word("balances", &balances)?.unwrap_or(Privacy::Public);
+    let llm = section("llm")?;
+    if let (Some(model), Some(node)) = (llm.text("model")?, llm.node("model")) {
+        check_model(model).map_err(|problem| document.error(&node.span, format!("`model` {problem}")))?;
+        rules.llm_model = Some(model.to_owned());
+    }
+    rules.think_time_ms = llm.duration_ms("think_time", 1)?.unwrap_or(limits::THINK_TIME_MS);
+    let half_life = section("memory")?.duration_ms("half_life", 1)?;
+    rules.memory_half_life_ms = half_life.unwrap_or(limits::MEMORY_HALF_LIFE_MS);
     let mut shares = resources(&section("resources")?, &plan, &mut rules)?;
     costs(&section("costs")?, &mut rules)?;
     per_invoke(&section("execution")?, &mut rules)?;
@@ -354,7 +366,8 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
         rules.step_reserve_us = us;
     }
     work(section, rules)?;
-    Ok(Plan { name, lasts, tick_ms, clock, isolation, workers })
+    let external_timeout_ms = section.duration_ms("external_timeout", 1)?.unwrap_or(60_000);
+    Ok(Plan { name, lasts, tick_ms, clock, isolation, workers, external_timeout_ms })
 }
 
 fn workers(section: &Reader<'_>) -> Read<Option<usize>> {

@@ -32,6 +32,8 @@ fn row(kind: OpKind) -> (Option<&'static str>, Value) {
         OpKind::Query => (None, json!({ "what": "artifact", "artifact": "x" })),
         OpKind::Sleep => (None, json!({ "for": "1s" })),
         OpKind::Mint => (None, json!({ "to": "x", "amount": 1 })),
+        OpKind::Remember => (Some("write"), json!({ "text": "a lie", "artifact": "x" })),
+        OpKind::Forget => (Some("write"), json!({ "artifact": "x" })),
         OpKind::Charge => (None, json!({ "payer": "x", "amount": 1 })),
         OpKind::Mandate => (None, json!({ "to": "x", "per_call": 1, "per_window": 1, "window": "1h" })),
     }
@@ -97,5 +99,5 @@ fn no_op_of_a_session_reaches_an_artifact_without_its_contract() {
         }
         play.end();
     }
-    assert_eq!(asked, 5 * 3 * 8);
+    assert_eq!(asked, 5 * 3 * 10);
 }
