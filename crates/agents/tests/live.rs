@@ -159,6 +159,7 @@ async fn each_rung_of_each_language_ends_in_a_decision_or_in_words(url: &str) {
             assert!(is_answer && told.row.tokens_out > 0, "{name}: {:?}", told.row);
         }
         let told = match &turned.end {
+            End::Decided(Wish::Act(wanted)) => wanted.written.to_string(),
             End::Decided(wish) => format!("{wish:?}"),
             End::Malformed(refusal) => format!("{}: {}", refusal.code, refusal.message),
             End::Failed { kind: FailureKind::Length, sentence } => sentence.clone(),

@@ -67,8 +67,11 @@ fn folder(root: &Path) -> PathBuf {
 
 /// Starts the model, runs what asks it, and stops it.
 fn live(root: &Path, packages: &Path) -> Result<()> {
+    let test = ["test", "--locked", "-p", "oikos-agents", "--test", "live"];
+    let built: Vec<&str> = test.into_iter().chain(["--no-run"]).collect();
+    crate::cargo(root, &built, &[])?;
     let server = Server::start(packages, &folder(root).join("server.log"))?;
     let url = server.url();
     eprintln!("== a model answers at {url}");
-    crate::cargo(root, &["test", "--locked", "-p", "oikos-agents", "--test", "live"], &[(URL, url.as_str())])
+    crate::cargo(root, &test, &[(URL, url.as_str())])
 }
