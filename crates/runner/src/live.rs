@@ -15,7 +15,7 @@ use oikos_kernel::{
 use oikos_sandbox::check;
 
 use crate::{
-    autonomous::{OpenBefore, AutonomousScheduler},
+    autonomous::{AutonomousScheduler, OpenBefore},
     clock::{Clock, Moved, WallClock, machine_now},
     config::{self, ClockKind, Lasts, Source, WorldFile},
     desk::{Counter, Desk},
@@ -506,7 +506,7 @@ fn past(journal: &Journal) -> Result<Past, RunError> {
 }
 
 /// The world file that a database was made from.
-fn recorded(journal: &Journal) -> Result<WorldFile, RunError> {
+pub(crate) fn recorded(journal: &Journal) -> Result<WorldFile, RunError> {
     Ok(config::reload(&recorded_source(journal)?, library::founders())?)
 }
 
