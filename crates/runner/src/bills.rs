@@ -1,6 +1,6 @@
 //! What models cost a world: its tape by agent, model and purpose, and a forecast to the end of its run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use oikos_journal::Journal;
 use oikos_kernel::{
@@ -52,12 +52,14 @@ pub struct Bill {
 }
 
 /// The bills of a world.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bills {
     /// By agent, model, purpose and kind, in this order.
     pub bills: Vec<Bill>,
     /// Rows of the tape that came from elsewhere and are not used yet.
     pub unused: u64,
+    /// How long the whole run lasts.
+    lasts: Lasts,
     /// Of what a provider bills, by the record at whose state it was asked: micro-dollars.
     spent: BTreeMap<u64, u64>,
 }
@@ -107,11 +109,19 @@ impl Sums {
 }
 
 impl Bills {
-    /// The bills of a tape. `is_internal` says whether the provider of a model, `PROVIDER::MODEL`, bills nothing.
+    /// The bills of a world, by its tape and the prices of its world file.
     ///
     /// # Errors
-    /// When the tape can't be read, or is damaged.
-    pub fn of(journal: &Journal, is_internal: impl Fn(&str) -> bool) -> Result<Self, RunError> {
+    /// When the tape or the world file can't be read, or is damaged.
+    pub fn of(journal: &Journal) -> Result<Self, RunError> {
+        let plan = recorded(journal)?.plan;
+        let internal: BTreeSet<String> = plan
+            .llm
+            .prices
+            .iter()
+            .filter(|(_, price)| price.internal)
+            .map(|(model, _)| model.to_string())
+            .collect();
         let mut found = BTreeMap::<_, Sums>::new();
         let (mut unused, mut spent) = (0, BTreeMap::<u64, u64>::new());
         journal.tape(None, |row| {
@@ -124,7 +134,7 @@ impl Bills {
                 Origin::Asked => false,
             };
             let model = format!("{}::{}", row.provider, row.model);
-            let kind = Kind { is_replayed, is_internal: is_internal(&model) };
+            let kind = Kind { is_replayed, is_internal: internal.contains(&model) };
             if !kind.is_internal {
                 let sum = spent.entry(row.seq).or_default();
                 *sum = sum.saturating_add(row.cost);
@@ -135,7 +145,7 @@ impl Bills {
         })?;
         let bill = |((agent, model, purpose, kind), sums)| Bill { agent, model, purpose, kind, sums };
         let bills = found.into_iter().map(bill);
-        Ok(Self { bills: bills.collect(), unused, spent })
+        Ok(Self { bills: bills.collect(), unused, lasts: plan.lasts, spent })
     }
 
     /// The sums of the bills that are `wanted`.
@@ -149,15 +159,14 @@ impl Bills {
     /// there is nothing to go by.
     ///
     /// # Errors
-    /// When the journal or its world file can't be read.
+    /// When the journal can't be read.
     pub fn forecast(&self, journal: &Journal) -> Result<Option<Forecast>, RunError> {
         let total = self.spent.values().fold(0, |sum: u64, cost| sum.saturating_add(*cost));
         if total == 0 {
             return Ok(None);
         }
-        let lasts = recorded(journal)?.plan.lasts;
-        let (spent, done) = self.spent_at(journal, lasts)?;
-        let goal = match lasts {
+        let (spent, done) = self.spent_at(journal)?;
+        let goal = match self.lasts {
             Lasts::Ticks(ticks) => ticks,
             Lasts::Ms(ms) => ms.unsigned_abs(),
         };
@@ -177,13 +186,13 @@ impl Bills {
             high: high[0].max(high[1]),
             done,
             goal,
-            is_ticks: matches!(lasts, Lasts::Ticks(_)),
+            is_ticks: matches!(self.lasts, Lasts::Ticks(_)),
         }))
     }
 
     /// Micro-dollars by the tick, or the millisecond of the run, in which they were spent; and how many ticks have
     /// begun, or milliseconds passed.
-    fn spent_at(&self, journal: &Journal, lasts: Lasts) -> Result<(BTreeMap<u64, u64>, u64), RunError> {
+    fn spent_at(&self, journal: &Journal) -> Result<(BTreeMap<u64, u64>, u64), RunError> {
         let mut spent = BTreeMap::<u64, u64>::new();
         let mut rows = self.spent.iter().peekable();
         let (mut start, mut away_ms, mut ticks, mut ran_ms) = (None, 0, 0_u64, 0_u64);
@@ -196,7 +205,7 @@ impl Bills {
             }
             let start = *start.get_or_insert(record.time.ms());
             ran_ms = (record.time.ms() - start - away_ms).max(0).unsigned_abs();
-            let at = match lasts {
+            let at = match self.lasts {
                 Lasts::Ticks(_) => ticks.saturating_sub(1),
                 Lasts::Ms(_) => ran_ms,
             };
@@ -206,7 +215,7 @@ impl Bills {
             }
             Ok::<(), RunError>(())
         })?;
-        let done = match lasts {
+        let done = match self.lasts {
             Lasts::Ticks(_) => ticks,
             Lasts::Ms(_) => ran_ms,
         };

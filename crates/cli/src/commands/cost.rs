@@ -24,7 +24,7 @@ enum As {
 
 pub(super) fn cost(path: &Path, printer: Printer) -> Result<ExitStatus> {
     let journal = super::reading(path)?;
-    let bills = Bills::of(&journal, |_| false)?;
+    let bills = Bills::of(&journal)?;
     let forecast = bills.forecast(&journal)?;
     printer.data(|| json(&bills, forecast.as_ref()), || text(&bills, forecast.as_ref()))?;
     Ok(ExitStatus::Done)
