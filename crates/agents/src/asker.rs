@@ -9,7 +9,7 @@ use std::{
 };
 
 use oikos_kernel::{
-    tape::{FailureKind, Purpose, Taped},
+    tape::{FailureKind, Origin, Purpose, Taped},
     time::Time,
 };
 use tokio::time::Instant;
@@ -325,5 +325,6 @@ fn row(
         latency_ms,
         asked_at,
         answered_at,
+        origin: Origin::Asked,
     }
 }

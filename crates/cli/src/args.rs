@@ -83,6 +83,19 @@ pub(crate) enum Command {
         /// Only actions that were refused or failed.
         #[arg(long)]
         refused: bool,
+        /// With the reasons that minds gave for their steps, before what came of them.
+        #[arg(long)]
+        thoughts: bool,
+    },
+    /// Show what models were asked and what it cost, by agent, model and purpose.
+    Cost {
+        /// The world database.
+        world: PathBuf,
+    },
+    /// Take the answers of models out of a world, or bring them into one.
+    Tape {
+        #[command(subcommand)]
+        what: TapeCommand,
     },
     /// Re-apply a world's journal from its first record and check everything against it.
     Verify {
@@ -132,6 +145,25 @@ pub(crate) enum Command {
         /// With --probe: put up only this layer of the wall.
         #[arg(long, requires = "probe")]
         layer: Option<String>,
+    },
+}
+
+/// The answers of models.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum TapeCommand {
+    /// Write every row of the tape, one a line.
+    Export {
+        /// The world database.
+        world: PathBuf,
+        /// A new file [default: standard output].
+        file: Option<PathBuf>,
+    },
+    /// Add the rows of a file to the tape; rows of askings that are there already stay.
+    Import {
+        /// The world database.
+        world: PathBuf,
+        /// The file, with a row a line.
+        file: PathBuf,
     },
 }
 

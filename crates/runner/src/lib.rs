@@ -6,6 +6,7 @@
 mod agenda;
 mod autonomous;
 mod beside;
+mod bills;
 mod bus;
 mod clock;
 pub mod config;
@@ -43,6 +44,7 @@ pub use oikos_sandbox::{Stage, runtime_name};
 #[cfg(unix)]
 pub use self::workplace::serve_code;
 pub use self::{
+    bills::{Bill, Bills, Forecast, Kind, Sums},
     bus::{MAILBOX_MAX, Notice, Subscription},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
     error::RunError,
@@ -56,5 +58,5 @@ pub use self::{
     workplace::{Worker, Workplace},
     writer::JournalGuard,
 };
-/// A mind in Rust, for those who decide without code.
-pub use oikos_agents::Mind;
+/// A mind in Rust, for those who decide without code, and dollars as text.
+pub use oikos_agents::{Mind, show_dollars};

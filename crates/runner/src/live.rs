@@ -506,7 +506,7 @@ fn past(journal: &Journal) -> Result<Past, RunError> {
 }
 
 /// The world file that a database was made from.
-fn recorded(journal: &Journal) -> Result<WorldFile, RunError> {
+pub(crate) fn recorded(journal: &Journal) -> Result<WorldFile, RunError> {
     Ok(config::reload(&recorded_source(journal)?, library::founders())?)
 }
 

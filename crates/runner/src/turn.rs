@@ -175,7 +175,7 @@ pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<Optio
     }
     // A value too long to be an action was refused as one, and is not worth its room either.
     let action = returned.within(limits::ACTION_BYTES_MAX);
-    let thought = Thought { action, charges, output, think: String::new(), failed, woke };
+    let thought = Thought { action, charges, output, think, looks, failed, unanswered, woke };
     let output = std::mem::take(&mut finished.output);
     sequencer.record(Cause::Step { agent, turn, thought, output }, finished).map(Some)
 }
