@@ -49,6 +49,13 @@ impl World {
         Brief { owned: or_null(owned), market: or_null(market), repeats: self.repeats(agent) }
     }
 
+    /// Whether an agent has a memory.
+    #[must_use]
+    pub fn has_memory(&self, agent: Handle) -> bool {
+        let memory = self.get(agent).and_then(|artifact| artifact.memory_artifact);
+        memory.is_some_and(|memory| self.get(memory).is_some_and(|memory| !memory.deleted))
+    }
+
     fn own_row(&self, handle: Handle) -> Value {
         let Some(artifact) = self.get(handle) else { return Value::Null };
         json!({
