@@ -168,7 +168,11 @@ async fn each_rung_of_each_language_ends_in_a_decision_or_in_words(url: &str) {
         if !matches!(turned.end, End::Decided(_)) {
             let [first, repair] = &turned.told[..] else { panic!("{name}: {turned:?}") };
             assert_eq!((first.row.purpose, repair.row.purpose), (Purpose::Step, Purpose::Repair), "{name}");
-            assert!(repair.row.request.contains("Your answer can't be used"), "{name}: {}", repair.row.request);
+            assert!(
+                repair.row.request.contains("Your answer can't be used"),
+                "{name}: {}",
+                repair.row.request
+            );
         }
         println!("live: {name}, {} asked → {told}", turned.told.len());
     }
@@ -176,10 +180,12 @@ async fn each_rung_of_each_language_ends_in_a_decision_or_in_words(url: &str) {
 
 async fn a_rung_that_is_turned_down_is_left(url: &str) {
     // The server makes a grammar of a schema, and of this one it can't.
-    let strange = json!({ "type": "object", "properties": { "think": { "type": "thought" } }, "required": ["think"] });
+    let strange =
+        json!({ "type": "object", "properties": { "think": { "type": "thought" } }, "required": ["think"] });
     let asked = provider(url, Api::OpenAi, Structured::Schema);
     for _ in 0..2 {
-        let outcome = asked.provider.ask(&request("carol has worked for 5 scrip.", Some(strange.clone()))).await;
+        let outcome =
+            asked.provider.ask(&request("carol has worked for 5 scrip.", Some(strange.clone()))).await;
         let answer = outcome.unwrap_or_else(|failure| panic!("{failure}"));
         assert!(!answer.text.trim().is_empty());
         // The schema has come into the prompt: that is more than the request alone takes.
@@ -193,7 +199,12 @@ async fn a_rung_that_is_turned_down_is_left(url: &str) {
 }
 
 async fn the_bytes_of_a_request_bound_its_tokens(url: &str) {
-    let odd = ["🦀🏳️‍🌈 ".repeat(40), "\u{0}\u{1}\u{7f}\u{200b}".repeat(30), " \n\t".repeat(90), "<|im_end|>".repeat(20)];
+    let odd = [
+        "🦀🏳️‍🌈 ".repeat(40),
+        "\u{0}\u{1}\u{7f}\u{200b}".repeat(30),
+        " \n\t".repeat(90),
+        "<|im_end|>".repeat(20),
+    ];
     for api in [Api::OpenAi, Api::Anthropic] {
         let asked = provider(url, api, Structured::Text);
         for text in &odd {

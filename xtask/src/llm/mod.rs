@@ -61,12 +61,22 @@ fn install(root: &Path) -> Result<PathBuf> {
         fs::remove_dir_all(&packages).context("an unfinished installation can't be removed")?;
     }
     let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet", "--target"]);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--no-input",
+        "--quiet",
+        "--target",
+    ]);
     let output = pip.arg(&packages).args(WHEELS).stdin(Stdio::null()).output();
     let output = output.context("`python3` can't be run")?;
     if !output.status.success() {
         let told = String::from_utf8_lossy(&output.stderr);
-        let reason = told.lines().rev().find(|line| line.starts_with("ERROR")).or_else(|| told.lines().last());
+        let reason =
+            told.lines().rev().find(|line| line.starts_with("ERROR")).or_else(|| told.lines().last());
         bail!("`pip install {}` failed: {}", WHEELS.join(" "), reason.unwrap_or("it does not say why"));
     }
     fs::write(&done, wanted).context("the folder of the model can't be written")?;

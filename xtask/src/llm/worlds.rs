@@ -38,8 +38,11 @@ impl World {
         let copy = self.copy(root, folder)?;
         let binary = crate::target(root).join("debug/oikos");
         let oikos = Oikos { binary, cache: crate::python_folder(root)?, folder: copy };
-        let (file, db, again) =
-            (format!("{}.toml", self.name), format!("{}.oikos", self.name), format!("{}_again.oikos", self.name));
+        let (file, db, again) = (
+            format!("{}.toml", self.name),
+            format!("{}.oikos", self.name),
+            format!("{}_again.oikos", self.name),
+        );
         let url = format!("llm.providers.local.url={url}");
         let mut run = vec!["run", "--json", "--fresh", file.as_str(), "--set", url.as_str()];
         if extent == Extent::Short {
