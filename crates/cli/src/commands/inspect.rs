@@ -187,7 +187,7 @@ fn text(world: &World, handles: &[Handle], what: &str) -> String {
                 row.extend(limited.iter().map(|(id, _)| number(world.capacity(*handle, *id, world.now()))));
                 row
             });
-            table(&heading, rows.collect())
+            narrow_table(&heading, rows.collect())
         }
     }
 }
