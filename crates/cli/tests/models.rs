@@ -1,7 +1,7 @@
 //! Models in the terminal: the tape, its cost, and those who asked, as snapshots. Nobody is asked: the rows are written
 //! by the journal, as minds would have them.
 
-#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod small;
 
@@ -151,7 +151,7 @@ fn snapshot(name: &str, small: &Small, commands: &[&[&str]]) {
     });
 }
 
-/// What a command prints for programs.
+/// The answer of a command for programs.
 fn told(small: &Small, arguments: &[&str]) -> Value {
     let shown = show(small, &[arguments, &["--json"]].concat());
     let (head, rest) = shown.split_once("\n-- exit 0\n").expect("it succeeds");

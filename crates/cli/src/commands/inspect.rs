@@ -54,7 +54,7 @@ fn mind(world: &World, agent: Handle) -> Option<Mind> {
     Mind::of(world.get(agent)?.content(), world.rules().llm_model.as_deref()).ok()
 }
 
-/// What models were asked by each agent, and the micro-dollars that somebody billed for it.
+/// The askings of each agent, and the micro-dollars that somebody billed for them.
 type Asked = BTreeMap<String, (Sums, u64)>;
 
 /// The askings by agent, where a mind of them is a model.
@@ -84,7 +84,7 @@ fn asked_json(world: &World, agent: Handle, asked: &Asked) -> Map<String, Value>
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// Who decides for each agent, and what it took.
+/// The mind of each agent, and its askings.
 fn minds(world: &World, agents: &[Handle], asked: &Asked) -> String {
     let rows = agents.iter().map(|agent| {
         let name = world.name(*agent);
