@@ -120,6 +120,16 @@ impl Taped {
         if word == OK { Some(None) } else { FailureKind::from_word(word).map(Some) }
     }
 
+    /// Marks it as used at the state of record `seq`; says whether that changes it.
+    pub fn take(&mut self, seq: u64) -> bool {
+        let before = (self.origin, self.seq);
+        if self.origin == Origin::Imported {
+            self.origin = Origin::Replayed;
+        }
+        self.seq = seq;
+        before != (self.origin, self.seq)
+    }
+
     /// The row as one line of a tape file, without the line's end.
     #[must_use]
     pub fn to_line(&self) -> String {

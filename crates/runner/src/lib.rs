@@ -17,6 +17,7 @@ mod json;
 mod lateness;
 pub mod library;
 mod live;
+mod models;
 pub mod measure;
 mod open;
 pub mod report;
@@ -51,6 +52,7 @@ pub use self::{
     json::{Misread, strict as strict_json},
     lateness::Lateness,
     live::{Goal, Live, Stopped, founded_from, recorded_source, state},
+    models::Access,
     sequencer::Sequencer,
     stop::{Signal, Stop, Why},
     summary::{Calls, Summary},
@@ -59,4 +61,7 @@ pub use self::{
     writer::JournalGuard,
 };
 /// A mind in Rust, for those who decide without code, and dollars as text.
-pub use oikos_agents::{Mind, show_dollars};
+pub use oikos_agents::{
+    Asked as ModelProvider, Halt, Key, Mind, Place as ProviderPlace, Provider, TapeMode, dollars, fake,
+    show_dollars,
+};
