@@ -107,10 +107,19 @@ impl Prompter {
             })
         };
         let pinned = recall(json!({ "op": "query", "what": "recall", "tags": ["pinned"] }), 0)?;
-        let memory = match mind.recall {
+        let mut memory = match mind.recall {
             0 => None,
             count => recall(recalled(&observation, count), 1)?,
         };
+        let few = |memory: &Option<Value>| {
+            let count = memory.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
+            count < mind.recall as usize
+        };
+        if few(&memory) {
+            // Those that no word leads to, by their importance and how recent they are.
+            let others = recall(json!({ "op": "query", "what": "recall", "limit": mind.recall }), 2)?;
+            memory = together(memory, others, mind.recall as usize);
+        }
         let some = |part: &'_ Value| (!part.is_null()).then_some(part.clone());
         let (owned, market) = (some(&brief.owned), some(&brief.market));
         let view = View {
@@ -160,6 +169,22 @@ fn recalled(observation: &Value, count: u32) -> Value {
         return json!({ "op": "query", "what": "recall", "limit": count });
     }
     json!({ "op": "query", "what": "recall", "text": words, "limit": count })
+}
+
+/// Entries and others that are not among them, so many at most.
+fn together(entries: Option<Value>, others: Option<Value>, most: usize) -> Option<Value> {
+    let rows = |part: Option<Value>| match part {
+        Some(Value::Array(rows)) => rows,
+        Some(_) | None => Vec::new(),
+    };
+    let mut all = rows(entries);
+    for other in rows(others) {
+        if !all.contains(&other) {
+            all.push(other);
+        }
+    }
+    all.truncate(most);
+    (!all.is_empty()).then(|| all.into())
 }
 
 /// Entries as a mind reads them.
