@@ -347,3 +347,48 @@ fn on_the_wall_clock_an_answer_takes_effect_when_it_is_there() {
     assert!(gifts > 3 && gifts as u64 <= fake.asked(), "{gifts} gifts, {} asked", fake.asked());
     live.sequencer.commit().expect("the books add up");
 }
+
+/// A mind that remembers two things at first; those who pay it are as many as an inbox holds, with long names.
+fn remembering(recall: u32) -> (Arc<Fake>, Live) {
+    let fake = Arc::new(Fake::new(|n, _| {
+        let first = r#"{"ops": [{"op": "remember", "text": "bread is cheap"},
+            {"op": "remember", "text": "payer_of_a_very_long_name_003 pays late"}]}"#;
+        let answer = if n == 0 { first } else { r#"{"ops": [{"op": "store", "key": "k", "value": "v"}]}"# };
+        Scripted { latency: Duration::ZERO, outcome: Ok(fake::answer(answer)) }
+    }));
+    let text = format!(
+        r#"
+[execution]
+ticks = 6
+[llm]
+model = "fake::m"
+[[agents]]
+id = "keeper"
+mind = "llm"
+recall = {recall}
+memory = true
+[[agents]]
+id = "payer_of_a_very_long_name"
+count = 40
+scrip = 100
+code = "def step(o): return [{{'op': 'transfer', 'to': 'keeper', 'amount': 1}}] * 2"
+"#
+    );
+    let live = founded(&text, &with(&fake, Access::default()), None);
+    (fake, live)
+}
+
+#[test]
+fn a_memory_is_before_its_mind_however_much_happened() {
+    for recall in [0, 1, 2] {
+        let (_, mut live) = remembering(recall);
+        assert!(run(&mut live).expect("it runs").is_done());
+        let rows = tape(&mut live);
+        let asked: Vec<&str> = rows.iter().map(|row| row.request.as_str()).collect();
+        assert_eq!(asked.len(), 6);
+        let count = |words: &str| asked.iter().filter(|request| request.contains(words)).count();
+        // The entry of whom the events tell comes first, and the other one where there is room for two.
+        let (late, cheap) = (count("pays late"), count("bread is cheap"));
+        assert_eq!((late, cheap), [(0, 0), (5, 0), (5, 5)][recall as usize], "recall = {recall}");
+    }
+}
