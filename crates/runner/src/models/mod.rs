@@ -4,6 +4,7 @@
 //! clock the loop waits for it only when it is the next thing that is due.
 
 mod access;
+mod ask;
 mod brief;
 mod tape;
 mod turn;
@@ -29,9 +30,12 @@ use oikos_kernel::{
 };
 use tokio::runtime::Runtime;
 
-pub use self::access::Access;
 use self::tape::JournalTape;
 pub(crate) use self::turn::{ModelThought, ModelTurn, TurnPlace};
+pub use self::{
+    access::Access,
+    ask::{Answered, Ask, ask},
+};
 use crate::{
     clock::machine_now,
     config::LlmPlan,
@@ -105,7 +109,6 @@ impl Models {
             .enable_all()
             .build()?;
         let inside = runtime.enter();
-        let prices = Prices::new(plan.prices.iter().cloned());
         let providers = providers(access, plan)?;
         let is_internal = |row: &str, model: &str| {
             plan.prices.iter().any(|(name, Price { internal, .. })| {
@@ -119,7 +122,7 @@ impl Models {
         let now = || machine_now().unwrap_or_default();
         let asker = Asker::new(
             providers,
-            prices,
+            prices(plan),
             Arc::new(JournalTape::new(door)),
             access.tape.unwrap_or(plan.tape),
             now,
@@ -171,6 +174,10 @@ fn is_used(row: &Taped, seq: u64, asked_at: impl Fn(&str) -> Option<u64>) -> boo
         Purpose::CallLlm | Purpose::Ask | Purpose::Embed => None,
     };
     row.seq < open.unwrap_or(seq)
+}
+
+fn prices(plan: &LlmPlan) -> Prices {
+    Prices::new(plan.prices.iter().cloned())
 }
 
 fn providers(access: &Access, plan: &LlmPlan) -> Result<Vec<(String, Asked)>, RunError> {
