@@ -1,4 +1,5 @@
-//! Questions to agents from outside: answered by the agent's own model, kept beside the world, and changing nothing in it.
+//! A model in the terminal: questions to agents from outside, which change nothing in the world, and a tape that one
+//! world brings into another.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
@@ -301,4 +302,47 @@ fn a_world_that_runs_can_be_asked() {
     let writer = Journal::open(&small.path("a.oikos")).expect("a world");
     assert_eq!(told(&small, &["keeper", WHY])["answer"], "I am still here.");
     drop(writer);
+}
+
+/// The hashes that a world has, and the sums of its cost.
+fn ran(small: &Small, more: &[&str]) -> ((String, String), Value) {
+    let output = oikos(small, &[&["run", "small.toml", "--db", "a.oikos", "--json"], more].concat());
+    assert!(output.status.success(), "{}", talk(&output));
+    let cost = oikos(small, &["cost", "a.oikos", "--json"]);
+    let report = serde_json::from_slice(&output.stdout).expect("JSON");
+    (hashes(&report), serde_json::from_slice(&cost.stdout).expect("JSON"))
+}
+
+#[test]
+fn a_tape_is_paid_in_one_world_and_replayed_in_another() {
+    let (one, model) = lived();
+    let (first, paid) = ran(&one, &[]);
+    let exported = oikos(&one, &["tape", "export", "a.oikos", "tape.jsonl"]);
+    assert!(exported.status.success(), "{}", talk(&exported));
+    let other = Small::of(&WORLD.replace("ADDRESS", &model.address), MIND);
+    let mut found = Command::new(COMMAND);
+    found
+        .args(["session", &other.file(), "--db"])
+        .arg(other.path("a.oikos"))
+        .stdin(std::process::Stdio::null());
+    assert!(found.output().expect("the binary runs").status.success());
+    let file = one.path("tape.jsonl");
+    let imported = oikos(&other, &["tape", "import", "a.oikos", file.to_str().expect("UTF-8")]);
+    assert!(imported.status.success(), "{}", talk(&imported));
+    let asked = model.asked.lock().expect("no panic").len();
+    let (second, replayed) = ran(&other, &["--tape", "replay"]);
+    assert_eq!(model.asked.lock().expect("no panic").len(), asked, "nobody is asked");
+    assert_eq!(first, second, "it is the same world");
+    let of = |cost: &Value, kind: &str| {
+        (
+            cost[kind]["calls"].as_u64().expect("a number"),
+            cost[kind]["micro_dollars"].as_u64().expect("a number"),
+        )
+    };
+    assert_eq!((of(&paid, "paid"), of(&paid, "replayed")), ((3, 330), (0, 0)));
+    assert_eq!((of(&replayed, "paid"), of(&replayed, "replayed")), ((0, 0), (3, 330)));
+    assert_eq!(replayed["unused"], 0);
+    // More is asked where the tape ends, and paid; what was replayed stays so.
+    let (_, more) = ran(&other, &["--set", "execution.ticks=4"]);
+    assert_eq!((of(&more, "paid"), of(&more, "replayed")), ((1, 110), (3, 330)));
 }
