@@ -1,18 +1,13 @@
 //! Questions to an agent from outside: its own model answers, as the agent that it is at a record, and nothing of the
 //! world changes. The answers are on a tape of their own, in a file beside the world.
 
-use std::{
-    fs::File,
-    io::Write as _,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use oikos_agents::{
     Asker, DEFAULT_TEMPLATE, Halt, Later, MemoryTape, Message, ModelName, Question, Request, RequestHash,
     Role, Tape, TapeFault, Template, Told, View,
 };
-use oikos_journal::Journal;
+use oikos_journal::{Journal, TapeFile};
 use oikos_kernel::{
     id::Handle,
     mind::{LlmMind, Mind},
@@ -234,22 +229,14 @@ fn newest_first(turns: &Value) -> Value {
 
 /// The answers to questions from outside, in a file.
 struct AskTape {
-    path: PathBuf,
+    file: TapeFile,
     rows: MemoryTape,
 }
 
 impl AskTape {
-    /// Reads a file; one that is not there has no rows.
     fn open(path: &Path) -> Result<Self, RunError> {
-        let wrong = |problem: String| RunError::Models(format!("`{}`: {problem}", path.display()));
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(wrong(error.to_string())),
-        };
-        let rows = Taped::from_lines(&text)
-            .map_err(|(line, problem)| wrong(format!("line {line}: {problem}; take the line out")))?;
-        Ok(Self { path: path.into(), rows: MemoryTape::new(rows) })
+        let (file, rows) = TapeFile::open(path)?;
+        Ok(Self { file, rows: MemoryTape::new(rows) })
     }
 
     /// The number of the next asking: an answer that is there is given again, and a failure is not.
@@ -263,13 +250,6 @@ impl AskTape {
         }
         Ok(n)
     }
-
-    fn append(&self, row: &Taped) -> std::io::Result<()> {
-        let mut file = File::options().append(true).create(true).open(&self.path)?;
-        // In one piece, so that two who ask at once don't mix their lines.
-        file.write_all(format!("{}\n", row.to_line()).as_bytes())?;
-        file.sync_all()
-    }
 }
 
 impl Tape for AskTape {
@@ -278,16 +258,12 @@ impl Tape for AskTape {
     }
 
     fn put(&self, row: Taped) -> Later<'_, Result<(), TapeFault>> {
-        let written = self.append(&row);
-        let failed =
-            |error: std::io::Error| TapeFault(format!("`{}` can't be written: {error}", self.path.display()));
-        match written {
+        match self.file.add(&row) {
             Ok(()) => self.rows.put(row),
-            Err(error) => Box::pin(std::future::ready(Err(failed(error)))),
+            Err(error) => Box::pin(std::future::ready(Err(TapeFault(error.to_string())))),
         }
     }
 
-    /// The file is no tape of a world, which would be used at a record.
     fn take<'a>(&'a self, row: &'a Taped, seq: u64) -> Later<'a, Result<(), TapeFault>> {
         self.rows.take(row, seq)
     }
