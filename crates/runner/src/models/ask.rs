@@ -19,7 +19,10 @@ use oikos_kernel::{
 };
 use serde_json::{Value, json};
 
-use super::{brief::Glance, prices, providers};
+use super::{
+    brief::{Glance, shown},
+    prices, providers,
+};
 use crate::{
     clock::machine_now,
     error::RunError,
@@ -156,22 +159,20 @@ fn request(
 ) -> Result<Result<Request, Refusal>, RunError> {
     let (world, agent) = (glance.world, glance.agent);
     let observation = world.observation(agent, glance.now, world.population());
-    let seen = |query: Value, at: u64| -> Result<Option<Value>, RunError> {
-        let Ok(look) = Action::parse(query) else { return Ok(None) };
+    let seen = |query: Value, at: u64| -> Result<Value, RunError> {
+        let Ok(look) = Action::parse(query) else { return Ok(Value::Null) };
         Ok(match glance.look(&look, at)?.outcome {
-            Outcome::Done(rows) => {
-                Some(rows.value().clone()).filter(|rows| rows.as_array().is_some_and(|rows| !rows.is_empty()))
-            }
-            Outcome::Nothing | Outcome::Refused(_) => None,
+            Outcome::Done(rows) => rows.value().clone(),
+            Outcome::Nothing | Outcome::Refused(_) => Value::Null,
         })
     };
-    let turns = seen(json!({ "op": "query", "what": "history" }), 0)?.map(|turns| newest_first(&turns));
+    let turns = newest_first(&seen(json!({ "op": "query", "what": "history" }), 0)?);
     let (mut pinned, mut memory) = (None, None);
     if world.has_memory(agent) {
-        pinned = seen(json!({ "op": "query", "what": "recall", "tags": ["pinned"] }), 1)?;
+        pinned = shown(&seen(json!({ "op": "query", "what": "recall", "tags": ["pinned"] }), 1)?);
         let recall =
             json!({ "op": "query", "what": "recall", "text": question, "limit": mind.recall.max(1) });
-        memory = seen(recall, 2)?;
+        memory = shown(&seen(recall, 2)?);
     }
     let owned = world.brief(agent).owned;
     let view = View {
@@ -206,8 +207,8 @@ fn request(
     }))
 }
 
-/// Turns as they are shown, long parts cut.
-fn newest_first(turns: &Value) -> Value {
+/// Turns as they are shown, long parts cut; none where there are none.
+fn newest_first(turns: &Value) -> Option<Value> {
     let cut = |value: &Value| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         if text.len() <= PART_BYTES_MAX {
@@ -224,7 +225,8 @@ fn newest_first(turns: &Value) -> Value {
         }
         turn
     };
-    turns.as_array().into_iter().flatten().rev().map(row).collect()
+    let rows: Vec<Value> = turns.as_array().into_iter().flatten().rev().map(row).collect();
+    (!rows.is_empty()).then(|| rows.into())
 }
 
 /// The answers to questions from outside, in a file.
