@@ -66,6 +66,9 @@ pub enum RunError {
         "{0}; nothing has happened, and the same command goes on; `isolation = \"thread\"` needs no other process"
     )]
     Worker(WorkerError),
+    /// Language models can't be asked any more: a budget has ended, or everybody would fail.
+    #[error(transparent)]
+    Halt(#[from] oikos_agents::Halt),
     /// The machine's clock can't be right.
     #[error(
         "the machine's clock says {ms} ms since 1970, which is no year from 1900 to 9900; a world on the wall \

@@ -17,6 +17,7 @@ mod lateness;
 pub mod library;
 mod live;
 pub mod measure;
+mod models;
 mod open;
 pub mod report;
 pub mod request;
@@ -49,6 +50,7 @@ pub use self::{
     json::{Misread, strict as strict_json},
     lateness::Lateness,
     live::{Goal, Live, Stopped, founded_from, recorded_source, state},
+    models::{Answers, FromAsker},
     sequencer::Sequencer,
     stop::{Signal, Stop, Why},
     summary::{Calls, Summary},

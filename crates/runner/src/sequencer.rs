@@ -27,6 +27,7 @@ use crate::{
     config::ClockKind,
     drive::{drive, drive_on},
     error::RunError,
+    models::{Answers, Nobody},
     open::OpenTurns,
     request::{Act, Shown},
     stop::Stop,
@@ -51,6 +52,8 @@ pub(crate) struct Interpreter {
     pub(crate) workers: usize,
     /// A mind that decides for every agent, in the place of their code.
     pub(crate) mind: Option<Box<dyn Mind>>,
+    /// The language models that code calls.
+    pub(crate) answers: Box<dyn Answers>,
 }
 
 /// How turns of clients are waited for.
@@ -144,6 +147,11 @@ impl Sequencer {
     /// Lets a mind decide for every agent, in the place of their code.
     pub fn set_mind(&mut self, mind: Box<dyn Mind>) {
         self.interpreter.mind = Some(mind);
+    }
+
+    /// Has calls of language models by code answered.
+    pub fn set_answers(&mut self, answers: Box<dyn Answers>) {
+        self.interpreter.answers = answers;
     }
 
     /// Keeps the turns to come from now on.
@@ -411,7 +419,8 @@ impl Sequencer {
         let seed = derive(self.world.rules().seed, "act", &principal, self.world.seq() + 1);
         let (world, now) = (&self.world, self.now);
         let begin = |action| Transaction::act(world, actor, action, now, seed);
-        let finished = match drive(&*self.interpreter.sandbox, action, begin)? {
+        let Interpreter { sandbox, answers, .. } = &mut self.interpreter;
+        let finished = match drive(&**sandbox, &mut **answers, action, begin)? {
             Ok(finished) => finished,
             Err(refusal) => return Ok(Receipt::refused(now, refusal)),
         };
@@ -430,7 +439,8 @@ impl Sequencer {
         let seed = derive(world.rules().seed, "due", world.name(artifact), world.seq() + 1);
         let begin = |()| Transaction::due(world, artifact, now, seed);
         let refused = |refusal| Finished::nothing_done(Outcome::Refused(Box::new(refusal)));
-        let mut finished = drive(&*self.interpreter.sandbox, (), begin)?.unwrap_or_else(refused);
+        let Interpreter { sandbox, answers, .. } = &mut self.interpreter;
+        let mut finished = drive(&**sandbox, &mut **answers, (), begin)?.unwrap_or_else(refused);
         let output = std::mem::take(&mut finished.output);
         self.record(Cause::Due { artifact, output }, finished).map(|_| ())
     }
@@ -475,7 +485,7 @@ impl Sequencer {
         let (world, now) = (&self.world, self.now);
         let seed = derive(world.rules().seed, "observe", "", world.seq());
         let begin = |query| Ok::<_, Refusal>(Transaction::observe(world, query, now, seed));
-        Ok(drive(&*self.interpreter.sandbox, query, begin)?.and_then(answer))
+        Ok(drive(&*self.interpreter.sandbox, &mut Nobody, query, begin)?.and_then(answer))
     }
 
     /// Calls a method read-only, for a measure; it leaves no record.

@@ -218,7 +218,7 @@ fn execute(
     let (world, interpreter) = sequencer.parts();
     let seed = derive(world.rules().seed, "step", world.name(agent), turn);
     let begin = |action| Transaction::act_after(world, agent, action, now, seed, thought);
-    let finished = drive(&*interpreter.sandbox, action, begin)?;
+    let finished = drive(&*interpreter.sandbox, &mut *interpreter.answers, action, begin)?;
     let refused = |refusal| Finished::nothing_done(Outcome::Refused(Box::new(refusal)));
     Ok((finished.unwrap_or_else(refused), false))
 }

@@ -10,6 +10,7 @@ use crate::{
     config::{ClockKind, Isolation, Lasts, Plan, WorldFile},
     error::RunError,
     live::Live,
+    models::Nobody,
     sequencer::Interpreter,
 };
 
@@ -100,7 +101,7 @@ impl Workplace {
                 self.pool(workers, most, within.runtime())?
             }
         };
-        Ok((Interpreter { sandbox, workers, mind: None }, missing))
+        Ok((Interpreter { sandbox, workers, mind: None, answers: Box::new(Nobody) }, missing))
     }
 
     #[cfg(unix)]
