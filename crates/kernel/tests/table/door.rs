@@ -19,7 +19,7 @@
 //! After `->` comes `ok` with nothing, an exact result, or `~` and a part of it; or an error's code with
 //! `need/have`, `@index`, `unrecorded` for a refusal at admission, and quoted pieces of message or hint.
 //! More clauses follow, each behind ` ; `: `charged`, `work`, `paid`, `lines`, `events`, `output`,
-//! and `called`: who called which language model. An observer's line begins
+//! and `called` (who called which language model), `used` (what was charged for them) and `llm` (its lines). An observer's line begins
 //! with `observer`; `advance 60s`, `clock forward 1h` (the machine's was moved), `runtime NAME` (code runs on another), `tick`, `step AGENT -> …`, `due ID -> …` (the scheduler runs
 //! what is due of it), `ask AGENT -> …` (whose mind
 //! answers by its next `step`), `measure ID METHOD -> …`, `sees AGENT {…}`,
@@ -441,6 +441,27 @@ fn compare_clause(toy: &Toy, receipt: &Receipt, clause: &str) -> Result<(), Stri
                 said.map(|field| word(&row[field])).collect::<Vec<_>>().join(" ")
             }),
         },
+        "used" => {
+            let rows = receipt["charges"].as_array().into_iter().flatten();
+            let of = rows.filter(|row| word(&row["resource"]).starts_with("llm"));
+            let said = of.map(|row| {
+                format!("{} {} {}", word(&row["principal"]), word(&row["resource"]), row["amount"])
+            });
+            said.collect::<Vec<_>>().join(", ")
+        }
+        "llm" => {
+            let rows = receipt["lines"].as_array().into_iter().flatten().filter(|row| row["for"] == "llm");
+            let said = rows.map(|row| {
+                format!(
+                    "{} {} {} {}",
+                    word(&row["payer"]),
+                    row["amount"],
+                    word(&row["resource"]),
+                    word(&row["artifact"])
+                )
+            });
+            said.collect::<Vec<_>>().join(", ")
+        }
         "called" => TOLD.with_borrow(|told| {
             let calls = told.iter().map(|call| format!("{} {}", call.by, call.model));
             calls.collect::<Vec<_>>().join(", ")
