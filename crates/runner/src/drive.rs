@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use oikos_kernel::transaction::{Answer, Finished, Need, Transaction};
-use oikos_sandbox::{Losses, Place, Sandbox, Suspended};
+use oikos_sandbox::{Losses, Place, Progress, Sandbox, Suspended};
 
 use crate::{
     error::RunError,
@@ -80,29 +80,17 @@ fn run(
     let mut answer = Answer::Begin;
     given.begin();
     loop {
-        let progress = match transaction.step(answer) {
+        answer = match transaction.step(answer) {
             Need::Done(finished) => return Ok(Some(*finished)),
-            Need::Check { source, file } => {
-                answer = Answer::Checked(sandbox.check(&source, &file));
-                None
-            }
-            Need::Worst(call) => {
-                answer = Answer::Worst(given.worst(&call)?);
-                continue;
-            }
-            Need::Ask(call) => {
-                answer = Answer::Told(Box::new(given.answer(call, seq)?));
-                continue;
-            }
-            Need::Start(call) => Some(sandbox.start(*call)),
+            Need::Check { source, file } => Answer::Checked(sandbox.check(&source, &file)),
+            Need::Worst(call) => Answer::Worst(given.worst(&call)?),
+            Need::Ask(call) => Answer::Told(Box::new(given.answer(call, seq)?)),
+            Need::Start(call) => gone_on(sandbox.start(*call), &mut waiting),
             Need::Resume { answer, work_max } => {
-                Some(waiting.pop().expect("code that is resumed waits").resume(answer, work_max))
+                let code = waiting.pop().expect("code that is resumed waits");
+                gone_on(code.resume(answer, work_max), &mut waiting)
             }
         };
-        if let Some(progress) = progress {
-            waiting.extend(progress.suspended);
-            answer = Answer::Code(progress.answer);
-        }
         if let Some((place, losses)) = &mut place
             && let Some(loss) = place.loss()
             && losses.again(loss)?
@@ -110,6 +98,12 @@ fn run(
             return Ok(None);
         }
     }
+}
+
+/// The answer of code that has gone on; where it called the host, it waits.
+fn gone_on(progress: Progress, waiting: &mut Vec<Box<dyn Suspended>>) -> Answer {
+    waiting.extend(progress.suspended);
+    Answer::Code(progress.answer)
 }
 
 #[expect(clippy::expect_used, reason = "code is lost only where there is a place to lose it")]

@@ -225,12 +225,6 @@ fn steps_and_what_is_due_call_models() {
 
 #[test]
 fn contracts_may_call_and_their_bearer_pays() {
-    let judge = |cache: &str| {
-        format!(
-            "[['call', 'call_llm', ['json {{\\\"ok\\\": true}}'], {{'schema': {{'type': 'object'}}}}], ['return', {{'allowed': '$last.ok', 'reason': 'a model said so'{cache}}}]]"
-        )
-    };
-    let _ = judge;
     check(
         r#"
         rules: model local::toy
@@ -248,8 +242,8 @@ fn contracts_may_call_and_their_bearer_pays() {
         alice read {"artifact": "y"} -> ok
         # The owner bears what its contract does where it says so.
         alice read {"artifact": "z"} -> ok ; called owned local::toy ; used bob llm_calls 1
-        # Who can't bear it is denied by nobody: the lack is told.
-        carl read {"artifact": "x"} -> permission_denied ; called ; used
+        # A contract that lets a refusal through has failed, as by any other: nobody is asked.
+        carl read {"artifact": "x"} -> permission_denied "its contract `judge` failed while it decided" ; called ; used
         # Asking whether something may be done asks the contract, and costs the same.
         alice query {"what": "permission", "target": "x", "action": "read"} -> ok ; called judge local::toy ; used alice llm_calls 1
         "#,
