@@ -5,10 +5,10 @@ use std::{
     time::Duration,
 };
 
+pub use crate::request::Request;
 use crate::{
     outcome::{Answer, Billed, Outcome, Stop, Usage},
     provider::{Later, Provider},
-    request::Request,
 };
 
 /// One scripted outcome: how long it takes, and what comes.

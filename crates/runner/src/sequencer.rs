@@ -8,6 +8,7 @@ use oikos_journal::{Head, Journal, JournalError};
 use oikos_kernel::{
     event::{Event, EventKind, Filter},
     id::Handle,
+    mind::LlmMind,
     op::Query,
     receipt::Receipt,
     record::{Cause, Outcome, Record},
@@ -24,10 +25,10 @@ use crate::{
     agenda::Agenda,
     bus::{Bus, Subscription},
     clock::{Clock, Moved},
-    config::ClockKind,
+    config::{ClockKind, LlmPlan},
     drive::{drive, drive_on},
     error::RunError,
-    models::{Answers, Nobody},
+    models::{Access, ModelTurn, Models, Nobody, OnDemand, Opening, TurnPlace},
     open::OpenTurns,
     request::{Act, Shown},
     stop::Stop,
@@ -52,8 +53,6 @@ pub(crate) struct Interpreter {
     pub(crate) workers: usize,
     /// A mind that decides for every agent, in the place of their code.
     pub(crate) mind: Option<Box<dyn Mind>>,
-    /// The language models that code calls.
-    pub(crate) answers: Box<dyn Answers>,
 }
 
 /// How turns of clients are waited for.
@@ -88,6 +87,12 @@ pub struct Sequencer {
     /// The turns of agents whose minds are clients.
     open: OpenTurns,
     clients: Clients,
+    /// How models are reached, and those that are open.
+    access: Access,
+    llm: LlmPlan,
+    models: Option<Models>,
+    /// Rings for the loop.
+    bell: Bell,
     bus: Bus,
     view: View,
     snapshot_seq: u64,
@@ -124,6 +129,7 @@ impl Sequencer {
         clock: Clock,
         moved: Option<Moved>,
         external_timeout_ms: i64,
+        (access, llm): (Access, LlmPlan),
     ) -> Result<Self, RunError> {
         Ok(Self {
             snapshot_seq: journal.snapshot_seq()?,
@@ -138,20 +144,45 @@ impl Sequencer {
             holds_time: false,
             in_tick: false,
             clients: Clients { timeout_ms: external_timeout_ms, are_told: false },
+            access,
+            llm,
+            models: None,
+            bell: Arc::new(|| ()),
             bus: Bus::default(),
             view: View::default(),
             poisoned: false,
         })
     }
 
+    /// The models, which are opened where they are not.
+    ///
+    /// # Errors
+    /// When they can't be had.
+    pub(crate) fn models(&mut self) -> Result<&mut Models, RunError> {
+        let (opening, models, _) = self.with_models();
+        opening.models(models)
+    }
+
+    pub(crate) fn models_if_open(&self) -> Option<&Models> {
+        self.models.as_ref()
+    }
+
+    /// The turn of a language model; the inner refusal is that of a prompt that can't be had.
+    ///
+    /// # Errors
+    /// Only faults, and when the model can't be asked.
+    pub(crate) fn model_turn(
+        &mut self,
+        place: TurnPlace,
+        mind: &LlmMind,
+    ) -> Result<Result<ModelTurn, Refusal>, RunError> {
+        let (current, sandbox) = (self.share(), Arc::clone(&self.interpreter.sandbox));
+        self.models()?.turn(place, mind, &sandbox, &current)
+    }
+
     /// Lets a mind decide for every agent, in the place of their code.
     pub fn set_mind(&mut self, mind: Box<dyn Mind>) {
         self.interpreter.mind = Some(mind);
-    }
-
-    /// Has calls of language models by code answered.
-    pub fn set_answers(&mut self, answers: Box<dyn Answers>) {
-        self.interpreter.answers = answers;
     }
 
     /// Keeps the turns to come from now on.
@@ -206,6 +237,35 @@ impl Sequencer {
     /// The world to execute on, and what runs its code.
     pub(crate) fn parts(&mut self) -> (&World, &mut Interpreter) {
         (&self.world, &mut self.interpreter)
+    }
+
+    /// Executes the transaction that `begin` makes of something, on the world as it stands. Its code may call language
+    /// models.
+    ///
+    /// # Errors
+    /// As [`drive`].
+    pub(crate) fn execute<T: Clone, E>(
+        &mut self,
+        of: T,
+        begin: impl for<'w> Fn(&'w World, T) -> Result<Transaction<'w>, E>,
+    ) -> Result<Result<Finished, E>, RunError> {
+        let (opening, models, interpreter) = self.with_models();
+        let world = opening.world;
+        let mut answers = OnDemand::new(opening, models);
+        drive(&*interpreter.sandbox, &mut answers, of, |of| begin(world, of))
+    }
+
+    /// The world with the way to its models, those that are open, and what runs its code.
+    fn with_models(&mut self) -> (Opening<'_>, &mut Option<Models>, &Interpreter) {
+        let opening = Opening {
+            access: &self.access,
+            plan: &self.llm,
+            world: &self.world,
+            writer: &self.writer,
+            in_tick: self.in_tick,
+            bell: &self.bell,
+        };
+        (opening, &mut self.models, &self.interpreter)
     }
 
     pub(crate) fn interpreter(&mut self) -> &mut Interpreter {
@@ -417,10 +477,9 @@ impl Sequencer {
             return Ok(told.unwrap_or_else(|refusal| Receipt::refused(self.now, refusal)));
         }
         let seed = derive(self.world.rules().seed, "act", &principal, self.world.seq() + 1);
-        let (world, now) = (&self.world, self.now);
-        let begin = |action| Transaction::act(world, actor, action, now, seed);
-        let Interpreter { sandbox, answers, .. } = &mut self.interpreter;
-        let finished = match drive(&**sandbox, &mut **answers, action, begin)? {
+        let now = self.now;
+        let done = self.execute(action, |world, action| Transaction::act(world, actor, action, now, seed))?;
+        let finished = match done {
             Ok(finished) => finished,
             Err(refusal) => return Ok(Receipt::refused(now, refusal)),
         };
@@ -437,10 +496,9 @@ impl Sequencer {
         self.check()?;
         let (world, now) = (&self.world, self.now);
         let seed = derive(world.rules().seed, "due", world.name(artifact), world.seq() + 1);
-        let begin = |()| Transaction::due(world, artifact, now, seed);
         let refused = |refusal| Finished::nothing_done(Outcome::Refused(Box::new(refusal)));
-        let Interpreter { sandbox, answers, .. } = &mut self.interpreter;
-        let mut finished = drive(&**sandbox, &mut **answers, (), begin)?.unwrap_or_else(refused);
+        let done = self.execute((), |world, ()| Transaction::due(world, artifact, now, seed))?;
+        let mut finished = done.unwrap_or_else(refused);
         let output = std::mem::take(&mut finished.output);
         self.record(Cause::Due { artifact, output }, finished).map(|_| ())
     }
@@ -546,6 +604,7 @@ impl Sequencer {
     /// asks for the world.
     pub(crate) fn set_bell(&mut self, bell: Bell) {
         self.writer.set_bell(Bell::clone(&bell));
+        self.bell = Bell::clone(&bell);
         self.bus.set_bell(bell);
     }
 

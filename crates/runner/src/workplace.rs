@@ -10,7 +10,7 @@ use crate::{
     config::{ClockKind, Isolation, Lasts, Plan, WorldFile},
     error::RunError,
     live::Live,
-    models::Nobody,
+    models::Access,
     sequencer::Interpreter,
 };
 
@@ -29,6 +29,8 @@ pub struct Workplace {
     pub worker: Option<Worker>,
     /// Whether a world whose code ran on another runtime is taken over, which is recorded.
     pub adopt_runtime: bool,
+    /// How language models are reached.
+    pub access: Access,
 }
 
 /// How a worker process is started.
@@ -101,7 +103,7 @@ impl Workplace {
                 self.pool(workers, most, within.runtime())?
             }
         };
-        Ok((Interpreter { sandbox, workers, mind: None, answers: Box::new(Nobody) }, missing))
+        Ok((Interpreter { sandbox, workers, mind: None }, missing))
     }
 
     #[cfg(unix)]

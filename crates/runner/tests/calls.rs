@@ -4,28 +4,26 @@
 
 mod door;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use oikos_agents::{
-    Asked, Asker, Failure, FailureKind, Gate, Halt, Limits, MemoryTape, ModelName, Outcome, Place, Price,
-    Prices, Rates, Request, TapeMode,
-    fake::{Fake, Scripted, answer},
+use oikos_agents::{Failure, FailureKind, Outcome, Request, fake::answer};
+use oikos_runner::{
+    Access, Halt, Journal, Live, ModelProvider, ProviderPlace, RunError, Stop, Stopped, TapeMode, Workplace,
+    fake::{Fake, Scripted},
+    kernel::{
+        receipt::Receipt,
+        tape::{Purpose, Taped},
+        world::wire::Viewer,
+    },
+    state,
 };
-use oikos_kernel::{receipt::Receipt, tape::Purpose, time::Time, world::wire::Viewer};
-use oikos_runner::{FromAsker, Journal, Live, RunError, Stop, state};
 use serde_json::{Value, json};
 
 use self::door::{workplace, world_file};
 
-/// Micro-dollars for a million tokens: one for each token of the request, two for each of the answer.
-const DEAR: Price = Price { input: 1_000_000, cached_input: 0, output: 2_000_000, internal: false };
-
-/// A provider with its tape.
+/// A provider.
 struct Setup {
     fake: Arc<Fake>,
-    tape: Arc<MemoryTape>,
-    runtime: tokio::runtime::Handle,
-    budget: Option<u64>,
 }
 
 impl Setup {
@@ -33,43 +31,54 @@ impl Setup {
     fn new(script: impl Fn(u64, &Request) -> Outcome + Send + Sync + 'static) -> Self {
         let latency = Duration::from_millis(1);
         let fake = Fake::new(move |n, request| Scripted { latency, outcome: script(n, request) });
-        Self { fake: Arc::new(fake), tape: Arc::default(), runtime: driven(), budget: None }
+        Self { fake: Arc::new(fake) }
     }
 
-    fn asker(&self, mode: TapeMode) -> Arc<Asker> {
-        let limits = Limits { in_flight: 4, rates: Rates::default() };
-        let gate = Arc::new(Gate::new("fake", self.fake.clone(), limits));
-        let providers = [("fake".to_owned(), Asked { provider: gate, place: Place::Elsewhere })];
-        let model = ModelName::parse("fake::m").expect("a name");
-        let asker =
-            Asker::new(providers, Prices::new([(model, DEAR)]), self.tape.clone(), mode, Time::default);
-        Arc::new(asker.with_budget(self.budget, 0))
+    fn workplace(&self, mode: TapeMode) -> Workplace {
+        let provider =
+            ModelProvider { provider: Arc::clone(&self.fake) as _, place: ProviderPlace::Elsewhere };
+        let access = Access::default().with_tape(Some(mode)).with_provider("fake", provider);
+        Workplace { access, ..workplace() }
     }
 
     /// A world whose code calls it.
-    fn live(&self, text: &str, mode: TapeMode) -> Live {
-        let mut live = workplace().found(world_file(text), Journal::in_memory).expect("it is founded");
-        self.attach(&mut live, self.asker(mode));
-        live
+    fn live(&self, text: &str) -> Live {
+        self.workplace(TapeMode::Auto).found(world_file(text), Journal::in_memory).expect("it is founded")
     }
 
-    fn attach(&self, live: &mut Live, asker: Arc<Asker>) {
-        live.sequencer.set_answers(Box::new(FromAsker::new(asker, self.runtime.clone())));
+    /// The same world with the answers of another, and nobody to ask.
+    fn replayed(&self, text: &str, rows: Vec<Taped>) -> Live {
+        let mut file = world_file(text);
+        file.tape = rows;
+        self.workplace(TapeMode::Replay).found(file, Journal::in_memory).expect("it is founded")
+    }
+
+    /// A world in a file, founded or gone on with.
+    fn on_disk(&self, text: &str, db: &Path) -> Live {
+        self.workplace(TapeMode::Auto).open_or_found(world_file(text), db).expect("it opens")
     }
 }
 
-/// A runtime that a thread of its own drives.
-fn driven() -> tokio::runtime::Handle {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let handle = runtime.handle().clone();
-    std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
-    handle
+fn tape(live: &mut Live) -> Vec<Taped> {
+    let journal = live.sequencer.journal().expect("the journal");
+    let mut rows = Vec::new();
+    let pushed = journal.tape(None, |row| {
+        rows.push(row);
+        Ok::<(), oikos_runner::JournalError>(())
+    });
+    pushed.expect("the tape");
+    rows
+}
+
+fn hash(live: &mut Live) -> [u8; 32] {
+    live.sequencer.commit().expect("it is on disk");
+    live.sequencer.head().journal_hash
 }
 
 /// A world with a principal and some code.
 fn world(resources: &str, artifacts: &[(&str, &str)]) -> String {
     let mut text = format!(
-        "[world]\nname = 'calls'\n[llm]\nmodel = 'fake::m'\n{resources}\n[[artifacts]]\nid = 'ann'\n\
+        "[world]\nname = 'calls'\n[llm]\nmodel = 'fake::m'\n[llm.prices.'fake::m']\ninput = '$1'\ncached_input = '$0'\noutput = '$2'\n{resources}\n[[artifacts]]\nid = 'ann'\n\
          has_standing = true\nscrip = 10\n"
     );
     if resources == LIMITED {
@@ -123,7 +132,7 @@ fn code_is_told_what_the_model_says() {
             _ => format!("answer {n}"),
         }))
     });
-    let mut live = setup.live(&world("", &[]), TapeMode::Auto);
+    let mut live = setup.live(&world("", &[]));
     let point = "schema={'type': 'object', 'properties': {'x': {'type': 'integer'}, 'why': {'type': 'string'}}, 'required': ['x']}";
     for (code, result) in [
         ("call_llm('hello')".to_owned(), json!("answer 0")),
@@ -152,7 +161,7 @@ fn code_is_told_what_the_model_says() {
 #[test]
 fn strange_arguments_raise_and_nobody_is_asked() {
     let setup = Setup::new(|_, _| Ok(answer("never")));
-    let mut live = setup.live(&world(LIMITED, &[]), TapeMode::Auto);
+    let mut live = setup.live(&world(LIMITED, &[]));
     for (call, says) in [
         ("call_llm()", "`prompt` is missing"),
         ("call_llm('\\ud800')", "TypeError"),
@@ -184,7 +193,7 @@ fn strange_arguments_raise_and_nobody_is_asked() {
         assert!(said.as_str().is_some_and(|said| said.contains(says)), "{call}: {said}");
     }
     assert_eq!(setup.fake.asked(), 0);
-    assert!(setup.tape.all().is_empty());
+    assert!(tape(&mut live).is_empty());
 }
 
 #[test]
@@ -192,7 +201,7 @@ fn failures_raise_with_their_kind_and_can_be_caught() {
     for kind in FailureKind::ALL.into_iter().filter(|kind| *kind != FailureKind::Auth) {
         // One that may have been billed is not asked again.
         let setup = Setup::new(move |_, _| Err(Failure::new(kind, "it does not answer").maybe_billed()));
-        let mut live = setup.live(&world(LIMITED, &[]), TapeMode::Auto);
+        let mut live = setup.live(&world(LIMITED, &[]));
         let code =
             "try:\n    call_llm('hi')\nexcept Exception as e:\n    said = [type(e).__name__, str(e)]\nsaid";
         let failing = "transfer('genesis_escrow', 1)\ncall_llm('hi')";
@@ -213,16 +222,14 @@ fn failures_raise_with_their_kind_and_can_be_caught() {
             "{json}"
         );
         assert_eq!(json["payments"], json!([]));
-        let rows = setup.tape.all();
+        let rows = tape(&mut live);
         assert_eq!(rows.len(), 2);
         let asked = setup.fake.asked();
         // It is told again from the tape.
-        let mut again = setup.live(&world(LIMITED, &[]), TapeMode::Replay);
+        let mut again = setup.replayed(&world(LIMITED, &[]), rows);
         assert_eq!(run(&mut again, code), said);
         act(&mut again, json!({ "op": "run", "code": failing }));
-        live.sequencer.commit().expect("no fault");
-        again.sequencer.commit().expect("no fault");
-        assert_eq!(again.sequencer.head().journal_hash, live.sequencer.head().journal_hash);
+        assert_eq!(hash(&mut again), hash(&mut live));
         assert_eq!(setup.fake.asked(), asked);
     }
 }
@@ -241,28 +248,30 @@ fn society() -> String {
     text
 }
 
+/// Runs a world to its end, and gives its hash.
+fn play(live: &mut Live) -> [u8; 32] {
+    let goal = live.goal().expect("a goal");
+    assert!(live.run_until(goal, &Stop::default(), |_, _| ()).expect("it runs").is_done());
+    live.world().audit().expect("the books add up");
+    rebuilds(live);
+    hash(live)
+}
+
 #[test]
 fn a_run_from_its_tape_is_the_run_that_was_recorded() {
     let setup = Setup::new(|n, request| {
         let asks = request.messages.last().is_some_and(|message| message.text.starts_with("may "));
         Ok(answer(if asks { format!("{{\"answer\": {}}}", n % 2 == 0) } else { format!("answer {n}") }))
     });
-    let mut heads = Vec::new();
-    let mut asked = None;
-    for mode in [TapeMode::Auto, TapeMode::Auto, TapeMode::Replay] {
-        let mut live = setup.live(&society(), mode);
-        let goal = live.goal().expect("a goal");
-        assert!(live.run_until(goal, &Stop::default(), |_, _| ()).expect("it runs").is_done());
-        live.sequencer.commit().expect("no fault");
-        live.world().audit().expect("the books add up");
-        heads.push(live.sequencer.head().journal_hash);
-        assert_eq!(*asked.get_or_insert(setup.fake.asked()), setup.fake.asked(), "{mode:?}");
-        rebuilds(&mut live);
-    }
-    assert_eq!(asked, Some(3 * 3 * 3));
-    assert!(heads.iter().all(|head| *head == heads[0]), "{heads:?}");
-    let rows = setup.tape.all();
+    let mut live = setup.live(&society());
+    let end = play(&mut live);
+    let asked = setup.fake.asked();
+    assert_eq!(asked, 3 * 3 * 3);
+    let rows = tape(&mut live);
     assert!(rows.iter().all(|row| row.purpose == Purpose::CallLlm));
+    let mut again = setup.replayed(&society(), rows.clone());
+    assert_eq!(play(&mut again), end);
+    assert_eq!(setup.fake.asked(), asked, "nobody was asked");
     // The same question is counted for the artifact whose code asks it, whoever invokes it.
     let of = |id: &str| rows.iter().filter(|row| row.agent == id).map(|row| row.n).collect::<Vec<_>>();
     assert_eq!(of("tool"), (0..18).collect::<Vec<_>>());
@@ -281,18 +290,18 @@ fn a_call_that_cannot_be_borne_asks_nobody() {
         1,
     );
     text.push('\n');
-    let mut live = setup.live(&text, TapeMode::Auto);
+    let mut live = setup.live(&text);
     let call = |most: u64| json!({ "op": "invoke", "artifact": "tool", "args": [most], "max_resources": { "llm_budget": 5_000 } });
     let receipt = act(&mut live, call(1_000));
     let refusal = receipt.refusal().expect("it is refused");
     assert_eq!(refusal.code.as_str(), "insufficient_resource");
     assert_eq!(refusal.have, Some(2_000));
     assert!(refusal.need > Some(3_000), "{refusal:?}");
-    assert_eq!((setup.fake.asked(), setup.tape.all().len()), (0, 0));
+    assert_eq!((setup.fake.asked(), tape(&mut live).len()), (0, 0));
     // A smaller one is asked and takes what it used.
     let receipt = act(&mut live, call(100));
     assert_eq!(told(&live, &receipt), json!("a"));
-    let row = &setup.tape.all()[0];
+    let row = &tape(&mut live)[0];
     assert_eq!((row.tokens_in, row.tokens_out, row.cost), (10, 1, 12));
     let json = receipt.to_json(live.world(), Viewer::Observer);
     let lines: Vec<&Value> =
@@ -314,58 +323,65 @@ fn a_call_that_cannot_be_borne_asks_nobody() {
 
 #[test]
 fn an_action_that_halts_leaves_nothing_behind_and_is_the_same_later() {
-    let mut setup = Setup::new(|n, _| Ok(answer(format!("answer {n}"))));
+    let setup = Setup::new(|n, _| Ok(answer(format!("answer {n}"))));
+    let folder = tempfile::tempdir().expect("a folder");
+    let db = folder.path().join("w.oikos");
+    let text = world("", &[]);
+    // The worst case of one is 1,242 micro-dollars, and it uses 16.
+    let poor = text.replace("model = 'fake::m'\n", "model = 'fake::m'\nbudget = '$0.001260'\n");
     let code = "[call_llm('hi', max_output_tokens=100) for i in range(3)]";
-    let mut live = setup.live(&world(LIMITED, &[]), TapeMode::Auto);
-    // The worst case of one is about 1,250 micro-dollars, of which it uses 16.
-    setup.budget = Some(1_260);
-    let poor = setup.asker(TapeMode::Auto);
-    setup.attach(&mut live, Arc::clone(&poor));
+    let mut live = setup.on_disk(&poor, &db);
     let seq = live.world().seq();
     for _ in 0..2 {
         let halted = live.sequencer.act("ann", json!({ "op": "run", "code": code }));
         let Err(RunError::Halt(halt)) = halted else { panic!("{halted:?}") };
         assert!(halt.is_budget(), "{halt}");
         assert_eq!(live.world().seq(), seq, "nothing has happened");
+        assert_eq!(setup.fake.asked(), 2, "those that came are on the tape");
     }
-    let answered = setup.tape.all().len();
-    assert!((1..3).contains(&answered), "{answered}");
-    // The answers that came are on the tape, and are those of the same questions.
-    setup.budget = None;
-    let rich = setup.asker(TapeMode::Auto);
-    setup.attach(&mut live, rich);
+    drop(live);
+    // With more of it the world goes on: the answers that came are those of the same questions.
+    let mut live = setup.on_disk(&text, &db);
     assert_eq!(run(&mut live, code), json!(["answer 0", "answer 1", "answer 2"]));
-    assert_eq!(setup.tape.all().iter().map(|row| row.n).collect::<Vec<_>>(), [0, 1, 2]);
-    assert_eq!(setup.fake.asked(), 3);
+    assert_eq!(tape(&mut live).iter().map(|row| row.n).collect::<Vec<_>>(), [0, 1, 2]);
+    assert_eq!(run(&mut live, code), json!(["answer 3", "answer 4", "answer 5"]));
+    assert_eq!(tape(&mut live).iter().map(|row| row.n).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
     rebuilds(&mut live);
+    drop(live);
+    let mut live = setup.on_disk(&text, &db);
+    assert_eq!(run(&mut live, "call_llm('hi', max_output_tokens=100)"), json!("answer 6"));
+    assert_eq!(setup.fake.asked(), 7);
 }
 
 #[test]
 fn a_tape_that_lacks_an_answer_halts_and_so_does_a_model_that_all_lack() {
     let setup = Setup::new(|_, _| Ok(answer("a")));
-    let mut live = setup.live(&world("", &[]), TapeMode::Replay);
+    let mut live = setup.replayed(&world("", &[]), Vec::new());
     let halted = live.sequencer.act("ann", json!({ "op": "run", "code": "call_llm('hi')" }));
     let Err(RunError::Halt(Halt::Miss { agent, .. })) = &halted else { panic!("{halted:?}") };
     assert_eq!(agent, "ann");
 
-    let text = world("", &[]).replace("fake::m", "nobody::m");
-    let mut live = setup.live(&text, TapeMode::Auto);
+    let text = world("", &[]).replace("model = 'fake::m'", "model = 'nobody::m'");
+    let mut live = setup.live(&text);
     let halted = live.sequencer.act("ann", json!({ "op": "run", "code": "call_llm('hi')" }));
     assert!(matches!(halted, Err(RunError::Halt(Halt::Unknown { .. }))), "{halted:?}");
 
     let setup = Setup::new(|_, _| Err(Failure::new(FailureKind::Auth, "the key is refused")));
-    let mut live = setup.live(&world("", &[]), TapeMode::Auto);
+    let mut live = setup.live(&world("", &[]));
     let halted = live
         .sequencer
         .act("ann", json!({ "op": "run", "code": "try:\n    call_llm('hi')\nexcept Exception:\n    pass" }));
     assert!(matches!(halted, Err(RunError::Halt(Halt::Provider(_)))), "{halted:?}");
-    assert!(setup.tape.all().is_empty());
+    assert!(tape(&mut live).is_empty());
 }
 
 #[test]
-fn a_world_without_models_says_so() {
-    let mut live = workplace().found(world_file(world("", &[])), Journal::in_memory).expect("it is founded");
-    let receipt = act(&mut live, json!({ "op": "run", "code": "call_llm('hi')" }));
+fn a_world_that_names_no_models_asks_nobody() {
+    // A key in the environment is no consent.
+    let setup = Setup::new(|_, _| Ok(answer("never")));
+    let text = "[world]\nname = 'w'\n[[artifacts]]\nid = 'ann'\nhas_standing = true\n";
+    let mut live = setup.live(text);
+    let receipt = act(&mut live, json!({ "op": "run", "code": "call_llm('hi', 'openai::gpt-4o-mini')" }));
     let refusal = receipt.refusal().expect("it is refused");
     assert_eq!(refusal.code.as_str(), "unsupported");
     assert!(refusal.hint.as_deref().is_some_and(|hint| hint.contains("[llm]")), "{refusal:?}");
@@ -379,7 +395,7 @@ fn minds_that_think_and_measures_call_nobody() {
         "[[agents]]\nid = 'thinker'\ncode = '''\ndef step(o):\n    try:\n        call_llm('hi')\n    except Exception as e:\n        return {'op': 'write', 'artifact': 'said', 'content': str(e)}\n'''\n\
          [execution]\nmode = 'tick'\nticks = 1\n",
     );
-    let mut live = setup.live(&text, TapeMode::Auto);
+    let mut live = setup.live(&text);
     let goal = live.goal().expect("a goal");
     live.run_until(goal, &Stop::default(), |_, _| ()).expect("it runs");
     let said = live.world().lookup("said").and_then(|said| live.world().get(said)).expect("it was written");

@@ -1,5 +1,6 @@
 //! One function per command.
 
+mod cost;
 mod inspect;
 mod line;
 mod log;
@@ -7,6 +8,7 @@ mod make;
 mod python;
 mod run;
 mod signals;
+mod tape;
 mod workplace;
 
 use std::path::Path;
@@ -21,7 +23,7 @@ use oikos_runner::{
 use serde_json::{Value, json};
 
 use crate::{
-    args::{Args, Command, OverrideArgs, PythonCommand, SchemaOf},
+    args::{Args, Command, OverrideArgs, PythonCommand, SchemaOf, TapeCommand},
     print::{self, Printer},
     status::ExitStatus,
 };
@@ -50,9 +52,14 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Init { name } => make::init(&name, printer),
         Command::Validate { file, overrides } => make::validate(&file, &overrides, printer),
         Command::Inspect { world, what } => inspect::inspect(&world, &what, printer),
-        Command::Log { world, since, limit, kind, of, refused } => {
-            log::log(&world, &log::Wanted { since, limit, kind, of, refused }, printer)
+        Command::Log { world, since, limit, kind, of, refused, thoughts } => {
+            log::log(&world, &log::Wanted { since, limit, kind, of, refused, thoughts }, printer)
         }
+        Command::Cost { world } => cost::cost(&world, printer),
+        Command::Tape { what: TapeCommand::Export { world, file } } => {
+            tape::export(&world, file.as_deref(), printer)
+        }
+        Command::Tape { what: TapeCommand::Import { world, file } } => tape::import(&world, &file, printer),
         Command::Verify { world } => check(&world, printer),
         Command::Act { world, principal, action, workplace } => {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };

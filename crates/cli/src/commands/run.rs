@@ -79,9 +79,12 @@ pub(super) fn run(
     });
     bar.finish_and_clear();
     let stopped = stopped?;
+    if stopped.is_done() {
+        live.await_models(&stop)?;
+    }
     finish(&mut live, &db, stopped, printer)?;
     Ok(match stopped {
-        Stopped::Ticks | Stopped::Duration | Stopped::Turns => ExitStatus::Done,
+        Stopped::Ticks | Stopped::Duration | Stopped::Turns | Stopped::Budget => ExitStatus::Done,
         Stopped::Asked(why) => ExitStatus::Asked(why),
     })
 }
@@ -193,6 +196,10 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, printer: Printer) -> Res
                 db.display()
             ));
         }
+        Stopped::Budget => print::note(
+            "the money for models does not reach for the next answer; the same command goes on with more of it: \
+             `[llm] budget`, or `--max-cost` where that was given",
+        ),
         Stopped::Asked(_) => print::note("stopped; the same command goes on from here"),
     }
     Ok(())

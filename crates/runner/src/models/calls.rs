@@ -5,21 +5,19 @@
 
 use std::sync::Arc;
 
+use super::{Models, Opening};
+use crate::error::RunError;
 use oikos_agents::{
-    Asker, FailureKind, Halt, Message, ModelName, Question, Request, Role, Told, read_answer_as,
-    schema_as_asked,
+    FailureKind, Halt, Message, ModelName, Question, Request, Role, Told, read_answer_as, schema_as_asked,
 };
 use oikos_kernel::{
     call::{LlmCall, LlmFailure, LlmTold, LlmUse},
     refusal::{Code, Refusal},
     tape::Purpose,
 };
-use tokio::runtime::Handle;
-
-use crate::error::RunError;
 
 /// Answers calls of language models by code.
-pub trait Answers: Send {
+pub(crate) trait Answers {
     /// The most that a call may take; or the refusal that the code is told.
     ///
     /// # Errors
@@ -54,25 +52,27 @@ impl Answers for Nobody {
     fn end(&mut self, _: bool) {}
 }
 
-/// Models that an asker asks: the tape first, then the budget, then the provider.
-pub struct FromAsker {
-    asker: Arc<Asker>,
-    runtime: Handle,
+/// The models of a world, opened when code first calls one.
+pub(crate) struct OnDemand<'a> {
+    opening: Opening<'a>,
+    models: &'a mut Option<Models>,
     /// The questions of the action under way.
     asked: Vec<Question>,
 }
 
-impl FromAsker {
-    /// Asks by `asker` on a runtime. Whoever waits for an answer must be on none of its threads.
-    #[must_use]
-    pub fn new(asker: Arc<Asker>, runtime: Handle) -> Self {
-        Self { asker, runtime, asked: Vec::new() }
+impl<'a> OnDemand<'a> {
+    pub(crate) fn new(opening: Opening<'a>, models: &'a mut Option<Models>) -> Self {
+        Self { opening, models, asked: Vec::new() }
     }
 }
 
-impl Answers for FromAsker {
+impl Answers for OnDemand<'_> {
     fn worst(&mut self, call: &LlmCall) -> Result<Result<LlmUse, Refusal>, RunError> {
-        let halt = match self.asker.worst(&request(call)) {
+        if !self.opening.names_any() {
+            return Nobody.worst(call);
+        }
+        let models = self.opening.models(self.models)?;
+        let halt = match models.asker.worst(&request(call)) {
             Ok(spent) => return Ok(Ok(LlmUse { tokens: spent.tokens(), cost: spent.cost })),
             Err(halt) => halt,
         };
@@ -81,28 +81,29 @@ impl Answers for FromAsker {
             Halt::Unknown { name, .. } => format!("there is no provider `{name}`"),
             Halt::Unpriced(_) => format!("there is no price for `{}`, so nobody is asked", call.model),
             Halt::Miss { .. } | Halt::Provider(_) | Halt::Budget(_) | Halt::Tape(_) => {
-                return Err(halt.into());
+                return Err(RunError::Halt(halt));
             }
         };
         if !call.is_named {
-            return Err(halt.into());
+            return Err(RunError::Halt(halt));
         }
-        let hint = "leave `model` out for the world's own; its world file names providers and prices";
+        let hint = "leave `model` out for the world's own; the world file names providers and prices";
         Ok(Err(Refusal::new(Code::Unsupported, sentence).hint(hint)))
     }
 
     fn answer(&mut self, call: &LlmCall, seq: u64) -> Result<LlmTold, RunError> {
+        let models = self.opening.models(self.models)?;
         let question = Question::new(&call.by, seq, Purpose::CallLlm, request(call));
-        let question = self.asker.numbered(question);
+        let question = models.asker.numbered(question);
         self.asked.push(question.clone());
-        Ok(told(call, self.runtime.block_on(self.asker.ask(question))?))
+        let answered = models.runtime().block_on(models.asker.ask(question));
+        answered.map(|answered| told(call, answered)).map_err(RunError::Halt)
     }
 
     fn end(&mut self, stands: bool) {
-        for question in self.asked.drain(..) {
-            if !stands {
-                self.asker.forget(&question);
-            }
+        let asked = std::mem::take(&mut self.asked);
+        if let Some(models) = self.models.as_ref().filter(|_| !stands) {
+            asked.iter().for_each(|question| models.asker.forget(question));
         }
     }
 }
