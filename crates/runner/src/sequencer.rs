@@ -478,8 +478,8 @@ impl Sequencer {
         }
         let seed = derive(self.world.rules().seed, "act", &principal, self.world.seq() + 1);
         let now = self.now;
-        let done = self.execute(action, |world, action| Transaction::act(world, actor, action, now, seed))?;
-        let finished = match done {
+        let done = self.execute(action, |world, action| Transaction::act(world, actor, action, now, seed));
+        let finished = match done.or_else(out_of_budget)? {
             Ok(finished) => finished,
             Err(refusal) => return Ok(Receipt::refused(now, refusal)),
         };
@@ -690,6 +690,18 @@ impl Sequencer {
         if (begins || !self.in_tick) && !looks_back && self.writer.snapshot(&self.world) {
             self.snapshot_seq = seq;
         }
+    }
+}
+
+/// An action from outside whose calls of language models the budget does not reach for is refused, and the world
+/// goes on.
+fn out_of_budget<T>(fault: RunError) -> Result<Result<T, Refusal>, RunError> {
+    match fault {
+        RunError::Halt(halt) if halt.is_budget() => {
+            let refusal = Refusal::new(Code::BudgetExhausted, halt.to_string());
+            Ok(Err(refusal.hint("a larger `[llm] budget` of the world file, or `--max-cost`, allows it")))
+        }
+        fault => Err(fault),
     }
 }
 

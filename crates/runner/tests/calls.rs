@@ -333,9 +333,9 @@ fn an_action_that_halts_leaves_nothing_behind_and_is_the_same_later() {
     let mut live = setup.on_disk(&poor, &db);
     let seq = live.world().seq();
     for _ in 0..2 {
-        let halted = live.sequencer.act("ann", json!({ "op": "run", "code": code }));
-        let Err(RunError::Halt(halt)) = halted else { panic!("{halted:?}") };
-        assert!(halt.is_budget(), "{halt}");
+        let receipt = act(&mut live, json!({ "op": "run", "code": code }));
+        let refusal = receipt.refusal().expect("it is refused");
+        assert_eq!((refusal.code.as_str(), receipt.seq), ("budget_exhausted", None), "{refusal:?}");
         assert_eq!(live.world().seq(), seq, "nothing has happened");
         assert_eq!(setup.fake.asked(), 2, "those that came are on the tape");
     }
@@ -351,6 +351,44 @@ fn an_action_that_halts_leaves_nothing_behind_and_is_the_same_later() {
     let mut live = setup.on_disk(&text, &db);
     assert_eq!(run(&mut live, "call_llm('hi', max_output_tokens=100)"), json!("answer 6"));
     assert_eq!(setup.fake.asked(), 7);
+}
+
+#[test]
+fn a_run_whose_calls_the_budget_does_not_reach_for_stops_and_goes_on_with_more() {
+    let agents = "[[agents]]\nid = 'a'\ncount = 4\ncode = \"def step(o): return {'op': 'run', 'code': 'storage_set(\\\"said\\\", call_llm(\\\"hi\\\", max_output_tokens=100))'}\"\n";
+    for mode in ["mode = 'tick'\nticks = 3", "mode = 'autonomous'\nduration = '3m'\npace = '1m'"] {
+        let text = format!("{}{agents}[execution]\n{mode}\n", world("", &[]));
+        let setup = Setup::new(|n, _| Ok(answer(format!("answer {n}"))));
+        let mut whole = setup.live(&text);
+        let end = play(&mut whole);
+        let asked = setup.fake.asked();
+        assert!(asked >= 12, "{asked}");
+
+        let setup = Setup::new(|n, _| Ok(answer(format!("answer {n}"))));
+        let folder = tempfile::tempdir().expect("a folder");
+        let db = folder.path().join("w.oikos");
+        for budget in ["0.001290", "0.001340", "0.001355"] {
+            let poor = text.replacen(
+                "model = 'fake::m'\n",
+                &format!("model = 'fake::m'\nbudget = '${budget}'\n"),
+                1,
+            );
+            let mut live = setup.on_disk(&poor, &db);
+            let goal = live.goal().expect("a goal");
+            // It stops again at once, and nobody is asked twice.
+            for _ in 0..2 {
+                let stopped = live.run_until(goal, &Stop::default(), |_, _| ()).expect("it stops");
+                assert_eq!(stopped, Stopped::Budget, "{mode} {budget}");
+            }
+            live.world().audit().expect("the books add up");
+            live.sequencer.commit().expect("no fault");
+        }
+        let before = setup.fake.asked();
+        assert!(before > 2 && before < asked, "{before} of {asked}");
+        let mut live = setup.on_disk(&text, &db);
+        assert_eq!(play(&mut live), end, "{mode}");
+        assert_eq!(setup.fake.asked(), asked, "{mode}");
+    }
 }
 
 #[test]
