@@ -35,6 +35,9 @@ pub(crate) enum Command {
         /// Go on with a world whose code ran on another runtime; the change is recorded.
         #[arg(long)]
         adopt_runtime: bool,
+        /// Say what the first round would ask of models, and could cost; nobody is asked, and nothing is written.
+        #[arg(long, conflicts_with_all = ["fresh", "adopt_runtime", "events"])]
+        dry_run: bool,
         /// Print events as they happen, all or those of one type.
         #[arg(long, value_name = "TYPE", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
         events: Option<String>,

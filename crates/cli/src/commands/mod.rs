@@ -1,6 +1,7 @@
 //! One function per command.
 
 mod cost;
+mod dry;
 mod inspect;
 mod line;
 mod log;
@@ -44,7 +45,10 @@ impl std::fmt::Display for Usage {
 pub(crate) fn run(args: Args) -> Result<ExitStatus> {
     let printer = Printer::new(args.json);
     match args.command {
-        Command::Run { file, db, fresh, adopt_runtime, events, overrides, workplace } => {
+        Command::Run { file, db, dry_run: true, overrides, workplace, .. } => {
+            dry::run(&file, db, &overrides, &workplace::of(workplace), printer)
+        }
+        Command::Run { file, db, fresh, adopt_runtime, events, overrides, workplace, .. } => {
             let workplace = Workplace { adopt_runtime, ..workplace::of(workplace) };
             let wanted = run::Wanted { db, fresh, events, workplace };
             run::run(&file, wanted, &overrides, printer)

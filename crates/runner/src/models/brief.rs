@@ -1,10 +1,12 @@
 //! From the state of a world to the request of a turn.
 
-use oikos_agents::{Message, ModelName, Request, Role, View};
+use std::{collections::HashMap, sync::Arc};
+
+use oikos_agents::{DEFAULT_TEMPLATE, Message, ModelName, Request, Role, Schema, Template, View};
 use oikos_kernel::{
     id::Handle,
     mind::LlmMind,
-    op::Action,
+    op::{Action, Words, schema_for_models},
     record::{Charge, Outcome},
     refusal::Refusal,
     seed::derive,
@@ -15,7 +17,6 @@ use oikos_kernel::{
 use oikos_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use super::Models;
 use crate::{drive::drive_on, error::RunError};
 
 /// Bytes of what happened by which a memory is asked.
@@ -49,7 +50,37 @@ impl Glance<'_> {
     }
 }
 
-impl Models {
+/// Templates that are kept read.
+const TEMPLATES_MAX: usize = 256;
+
+/// Writes requests.
+#[derive(Debug)]
+pub(super) struct Prompter {
+    schema: Schema,
+    templates: HashMap<String, Arc<Template>>,
+}
+
+impl Default for Prompter {
+    fn default() -> Self {
+        Self { schema: Schema::new(schema_for_models(Words::Without)), templates: HashMap::new() }
+    }
+}
+
+impl Prompter {
+    /// The template of a text, or the default one.
+    fn template(&mut self, source: Option<&str>) -> Result<Arc<Template>, Refusal> {
+        let source = source.unwrap_or(DEFAULT_TEMPLATE);
+        if let Some(template) = self.templates.get(source) {
+            return Ok(Arc::clone(template));
+        }
+        let template = Arc::new(Template::new(source)?);
+        if self.templates.len() >= TEMPLATES_MAX {
+            self.templates.clear();
+        }
+        self.templates.insert(source.to_owned(), Arc::clone(&template));
+        Ok(template)
+    }
+
     /// The request of a turn; the inner refusal is that of a template which can't be rendered.
     ///
     /// # Errors

@@ -7,33 +7,31 @@ mod access;
 mod brief;
 mod calls;
 mod opening;
+mod preview;
 mod tape;
 mod turn;
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        mpsc::{Receiver, Sender, channel},
-    },
+use std::sync::{
+    Arc,
+    mpsc::{Receiver, Sender, channel},
 };
 
 use oikos_agents::{
-    Asked, Asker, Halt, Key, Price, Prices, ProviderSettings, Schema, SettingsError, Template, connect,
-    settings_of,
+    Asked, Asker, Halt, Key, Price, Prices, ProviderSettings, SettingsError, connect, settings_of,
 };
 use oikos_kernel::{
     id::Handle,
-    op::{Words, schema_for_models},
-    refusal::Refusal,
     tape::{Purpose, Taped},
     world::World,
 };
 use tokio::runtime::Runtime;
 
-pub use self::access::Access;
-use self::tape::JournalTape;
 pub(crate) use self::turn::{ModelThought, ModelTurn, TurnPlace};
+pub use self::{
+    access::Access,
+    preview::{Preview, preview},
+};
+use self::{brief::Prompter, tape::JournalTape};
 pub(crate) use self::{
     calls::{Answers, Given, Nobody, OnDemand},
     opening::Opening,
@@ -47,8 +45,6 @@ use crate::{
 
 /// Threads on which answers are awaited.
 const THREADS: usize = 2;
-/// Templates that are kept read.
-const TEMPLATES_MAX: usize = 256;
 
 /// A turn that came to its end, or why the run has to stop.
 pub(crate) struct CameTurn {
@@ -68,8 +64,7 @@ pub(crate) enum Stopped {
 /// The models of one world.
 pub(crate) struct Models {
     asker: Arc<Asker>,
-    schema: Schema,
-    templates: HashMap<String, Arc<Template>>,
+    prompter: Prompter,
     sender: Sender<CameTurn>,
     came: Receiver<CameTurn>,
     bell: Bell,
@@ -135,8 +130,7 @@ impl Models {
         let (sender, came) = channel();
         Ok(Self {
             asker: Arc::new(asker),
-            schema: Schema::new(schema_for_models(Words::Without)),
-            templates: HashMap::new(),
+            prompter: Prompter::default(),
             sender,
             came,
             bell,
@@ -152,20 +146,6 @@ impl Models {
     /// A turn that came to its end, if one did.
     pub(crate) fn come(&self) -> Option<CameTurn> {
         self.came.try_recv().ok()
-    }
-
-    /// The template of a text, or the default one.
-    fn template(&mut self, source: Option<&str>) -> Result<Arc<Template>, Refusal> {
-        let source = source.unwrap_or(oikos_agents::DEFAULT_TEMPLATE);
-        if let Some(template) = self.templates.get(source) {
-            return Ok(Arc::clone(template));
-        }
-        let template = Arc::new(Template::new(source)?);
-        if self.templates.len() >= TEMPLATES_MAX {
-            self.templates.clear();
-        }
-        self.templates.insert(source.to_owned(), Arc::clone(&template));
-        Ok(template)
     }
 }
 

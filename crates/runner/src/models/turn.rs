@@ -131,7 +131,7 @@ impl Models {
     ) -> Result<Result<ModelTurn, Refusal>, RunError> {
         let TurnPlace { world, agent, turn, now } = place;
         let glance = Glance { world: &world, sandbox: &**sandbox, agent, turn, now };
-        let Prepared { request, charges } = match self.prepare(&glance, mind)? {
+        let Prepared { request, charges } = match self.prompter.prepare(&glance, mind)? {
             Ok(prepared) => prepared,
             Err(refusal) => return Ok(Err(refusal)),
         };
