@@ -104,11 +104,11 @@ fn required(words: &Map<String, Value>) -> Vec<&str> {
 }
 
 fn nullable(schema: Value) -> Value {
-    let null = json!({ "type": "null" });
+    let nothing = json!({ "type": "null" });
     match schema.get("anyOf").and_then(Value::as_array) {
-        Some(forms) if forms.contains(&null) => schema,
-        Some(forms) => json!({ "anyOf": forms.iter().cloned().chain([null]).collect::<Vec<_>>() }),
-        None => json!({ "anyOf": [schema, null] }),
+        Some(forms) if forms.contains(&nothing) => schema,
+        Some(forms) => json!({ "anyOf": forms.iter().cloned().chain([nothing]).collect::<Vec<_>>() }),
+        None => json!({ "anyOf": [schema, nothing] }),
     }
 }
 

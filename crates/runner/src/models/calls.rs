@@ -205,3 +205,52 @@ impl<'a> Given<'a> {
         self.answers.end(stands);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers its answers.
+    struct Numbered(u64);
+
+    impl Answers for Numbered {
+        fn worst(&mut self, _: &LlmCall) -> Result<Result<LlmUse, Refusal>, RunError> {
+            Ok(Ok(LlmUse::default()))
+        }
+
+        fn answer(&mut self, _: &LlmCall, _: u64) -> Result<LlmTold, RunError> {
+            self.0 += 1;
+            Ok(LlmTold { outcome: Ok(self.0.into()), used: LlmUse::default() })
+        }
+
+        fn end(&mut self, _: bool) {}
+    }
+
+    #[test]
+    fn an_action_that_is_begun_again_has_the_answers_that_it_had() {
+        let call = |prompt: &str| {
+            Arc::new(LlmCall {
+                by: "a".into(),
+                model: "local::m".into(),
+                is_named: false,
+                prompt: prompt.into(),
+                schema: None,
+                max_output_tokens: 9,
+            })
+        };
+        let mut answers = Numbered(0);
+        let mut given = Given::new(&mut answers);
+        let mut ask = |prompts: &str| {
+            given.begin();
+            let each =
+                prompts.split(' ').map(|prompt| given.answer(call(prompt), 7).unwrap().outcome.unwrap());
+            each.map(|answer| answer.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(ask("x x y"), "1 2 3");
+        // Lost before its end, and the same again; one more call is a new one.
+        assert_eq!(ask("x x y x"), "1 2 3 4");
+        // On another state it may ask something else first.
+        assert_eq!(ask("z y x x"), "5 3 1 2");
+        assert_eq!(answers.0, 5);
+    }
+}

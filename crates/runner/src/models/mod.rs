@@ -184,11 +184,32 @@ fn key_of(access: &Access, name: &str, settings: &ProviderSettings) -> Result<Op
 
 #[cfg(test)]
 mod tests {
+    use oikos_kernel::{tape::Origin, time::Time};
+
     use super::*;
 
     #[test]
     fn the_questions_of_an_open_turn_are_not_used_yet() {
-        let row = |purpose, seq| Taped { purpose, seq, ..Taped::default() };
+        let row = |purpose, seq| Taped {
+            hash: [0; 32],
+            n: 0,
+            seq,
+            origin: Origin::Asked,
+            agent: String::new(),
+            purpose,
+            provider: String::new(),
+            model: String::new(),
+            request: String::new(),
+            failure: None,
+            answer: String::new(),
+            tokens_in: 0,
+            tokens_cached: 0,
+            tokens_out: 0,
+            cost: 0,
+            latency_ms: 0,
+            asked_at: Time::default(),
+            answered_at: Time::default(),
+        };
         for (row, open, used) in [
             (row(Purpose::Step, 9), None, true),
             (row(Purpose::Step, 10), None, false),
