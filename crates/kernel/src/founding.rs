@@ -318,7 +318,7 @@ fn creation(
         return wrong("code", format!("the most is {} bytes", limits::CODE_BYTES_MAX));
     }
     if founder.has_loop {
-        match Mind::check(founder.content.value(), rules.llm_model.as_deref()) {
+        match Mind::of(founder.content.value(), rules.llm_model.as_deref()) {
             Err(refusal) => return wrong("content", refusal.message),
             Ok(mind) if mind.kind() == MindKind::Script && founder.code.is_none() => {
                 return wrong("code", "a scripted agent needs code that defines step".into());

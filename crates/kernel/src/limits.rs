@@ -185,6 +185,8 @@ pub const BATCH_RECORDS_MAX: usize = 65_536;
 pub const UNPACKED_PER_PACKED_MAX: usize = 128;
 /// Bytes of the name of a runtime of code: a version and a hash.
 pub const RUNTIME_BYTES_MAX: usize = 256;
+/// Bytes of a file of answers that a fresh world begins with.
+pub const TAPE_FILE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Bytes of a world file: some hundred thousand lines.
 pub const WORLD_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a world file and the files that it names, together, as JSON: so the database keeps them.

@@ -4,12 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    id::nearest,
-    json::found,
-    limits,
-    refusal::{Code, Refusal},
-    time::parse_duration_ms,
-    words::words,
+    id::nearest, json::found, limits, refusal::Refusal, template, time::parse_duration_ms, words::words,
 };
 
 words! {
@@ -156,21 +151,6 @@ impl Mind {
             Self::Script => MindKind::Script,
             Self::Llm(_) => MindKind::Llm,
             Self::External { .. } => MindKind::External,
-        }
-    }
-
-    /// Refuses the content of an agent whose mind can't be had.
-    ///
-    /// # Errors
-    /// As [`Self::of`]; `unsupported` for the kinds that this version lacks.
-    pub fn check(content: &Value, model: Option<&str>) -> Result<Self, Refusal> {
-        let mind = Self::of(content, model)?;
-        match mind.kind() {
-            MindKind::Script | MindKind::External => Ok(mind),
-            kind @ MindKind::Llm => {
-                let sentence = format!("`content`: this version has no `{}` minds", kind.as_str());
-                Err(Refusal::new(Code::Unsupported, sentence).hint("an agent's own `step` decides for it"))
-            }
         }
     }
 }

@@ -4,11 +4,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use oikos_kernel::{
-    id::Handle,
-    time::Time,
-    world::Agent,
-};
+use oikos_kernel::{id::Handle, time::Time, world::Agent};
 
 use crate::{
     beside::{Beside, THOUGHTS_PER_WORKER},

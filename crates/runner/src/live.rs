@@ -15,7 +15,7 @@ use oikos_kernel::{
 use oikos_sandbox::check;
 
 use crate::{
-    autonomous::{OpenBefore, AutonomousScheduler},
+    autonomous::{AutonomousScheduler, OpenBefore},
     clock::{Clock, Moved, WallClock, machine_now},
     config::{self, ClockKind, Lasts, Source, WorldFile},
     desk::{Counter, Desk},

@@ -206,9 +206,9 @@ impl OpenTurns {
 
     /// The turns that wait for their clients, as they are told of.
     pub(crate) fn told(&self, world: &World) -> Vec<Value> {
-        let told = self.waiting().map(|turn| {
-            json!({ "as": world.name(turn.agent()), "observation": turn.observation })
-        });
+        let told = self
+            .waiting()
+            .map(|turn| json!({ "as": world.name(turn.agent()), "observation": turn.observation }));
         told.collect()
     }
 }
@@ -312,7 +312,8 @@ impl Sequencer {
             return refused(self, refusal.hint("`run` tells which turns are open; decide each once"));
         };
         if !turn.is_waiting() {
-            let refusal = Refusal::new(Code::Conflict, format!("this turn of `{name}` is decided, or has passed"));
+            let refusal =
+                Refusal::new(Code::Conflict, format!("this turn of `{name}` is decided, or has passed"));
             return refused(self, refusal.hint("`run` goes on with it"));
         }
         turn.decision = Some(ops);

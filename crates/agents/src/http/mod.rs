@@ -99,6 +99,14 @@ impl Http {
         Ok(Self { name: name.into(), settings, base, key, client, rung })
     }
 
+    /// Refuses a URL that can't be asked.
+    ///
+    /// # Errors
+    /// Why.
+    pub fn check_url(url: &str) -> Result<(), SettingsError> {
+        base(url).map(drop)
+    }
+
     /// Whether it is on this machine, or in a network of its own: such a one bills nothing by itself.
     #[must_use]
     pub fn is_local(&self) -> bool {

@@ -266,9 +266,10 @@ impl Transaction<'_> {
                 return self.verdict(actor, op, ask, contract, denied);
             }
         };
-        // A permission that is asked about alone ends above; what is left of queries is a recall.
-        let looks = if matches!(op, Op::Query(_)) { self.check_looks(ask, &verdict) } else { Ok(()) };
-        match looks.and_then(|()| self.settle_verdict(actor, ask, contract, verdict, &settlement)) {
+        match self
+            .check_looks(ask, &verdict)
+            .and_then(|()| self.settle_verdict(actor, ask, contract, verdict, &settlement))
+        {
             Ok(()) => Next::Advance,
             Err(refusal) => self.end_op(Err(refusal)),
         }

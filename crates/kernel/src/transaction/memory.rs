@@ -9,7 +9,6 @@ use super::{
     stack::{Actor, Ask},
 };
 use crate::{
-    contract::Verdict,
     id::{Handle, Id},
     limits,
     memory::{self, Asked, Found, Memory, SUPERSEDED, Words, ranked},
@@ -169,23 +168,6 @@ impl Transaction<'_> {
             shown.push(entry_json(&found));
         }
         Ok(Value::Array(shown))
-    }
-
-    /// Refuses, while a mind thinks, a question whose answer would cost or change something: a thought does neither.
-    pub(super) fn check_looks(&self, ask: Ask, verdict: &Verdict) -> Result<(), Refusal> {
-        if !self.is_thought() || (verdict.cost == 0 && verdict.updates.is_empty()) {
-            return Ok(());
-        }
-        let (action, target) = (ask.action.word(), self.name(ask.target));
-        let sentence = if verdict.cost > 0 {
-            format!("to {action} `{target}` costs {} scrip, and a thought pays for nothing", verdict.cost)
-        } else {
-            format!(
-                "the contract of `{target}` keeps account of who may {action} it, and a thought changes nothing"
-            )
-        };
-        Err(Refusal::new(Code::PermissionDenied, sentence)
-            .hint("do it as an action: return the `query`, or run it in code"))
     }
 }
 

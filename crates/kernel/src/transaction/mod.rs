@@ -285,6 +285,15 @@ impl<'w> Transaction<'w> {
         this
     }
 
+    /// Answers the look of an agent that thinks: as code that thinks it may look, and is charged, but changes nothing.
+    #[must_use]
+    pub fn peek(world: &'w World, agent: Handle, look: Action, now: Time, seed: u64) -> Self {
+        let mut this = Self::new(world, now, seed, Actor::principal(agent, Mode::Look));
+        this.is_list = look.is_list;
+        this.queue = look.ops.into();
+        this
+    }
+
     /// Answers a query as an observer who may see all, and whose work nobody bounds.
     #[must_use]
     pub fn observe(world: &'w World, query: Query, now: Time, seed: u64) -> Self {
@@ -448,8 +457,9 @@ impl<'w> Transaction<'w> {
         let kind = op.kind();
         let allowed = match actor.mode {
             Mode::Act => true,
-            Mode::Decide => matches!(kind, OpKind::Noop | OpKind::Read | OpKind::Query | OpKind::Invoke),
-            Mode::Look => kind == OpKind::Query,
+            Mode::Decide | Mode::Look => {
+                matches!(kind, OpKind::Noop | OpKind::Read | OpKind::Query | OpKind::Invoke)
+            }
         };
         let sent = match op {
             Op::Invoke(invoke) if actor.mode != Mode::Act => invoke.sent(),

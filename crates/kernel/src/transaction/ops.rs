@@ -248,7 +248,7 @@ impl Transaction<'_> {
     fn check_mind(&self, has_loop: bool, content: &Keep<Content>) -> Result<(), Refusal> {
         let model = self.draft.world().rules().llm_model.as_deref();
         match content {
-            Keep::Set(Some(content)) if has_loop => Mind::check(content.0.value(), model).map(drop),
+            Keep::Set(Some(content)) if has_loop => Mind::of(content.0.value(), model).map(drop),
             Keep::Set(_) | Keep::Keep => Ok(()),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Transaction,
-    stack::{Actor, Ask},
+    stack::{Actor, Ask, Task},
 };
 use crate::{
     artifact::stored_bytes,
@@ -112,6 +112,48 @@ impl Transaction<'_> {
             return Ok(handle);
         }
         Err(format!("`{key}`: `{}` has no standing", self.name(handle)))
+    }
+
+    /// Refuses, while a mind thinks, a look that would cost or change something: a thought does neither. Its own
+    /// artifacts are free to it.
+    pub(super) fn check_looks(&self, ask: Ask, verdict: &Verdict) -> Result<(), Refusal> {
+        if !self.is_looking() || (verdict.cost == 0 && verdict.updates.is_empty()) {
+            return Ok(());
+        }
+        let (action, target) = (ask.action.word(), self.name(ask.target));
+        if verdict.cost > 0 {
+            let cost = verdict.cost;
+            return Err(as_an_action(format!(
+                "to {action} `{target}` costs {cost} scrip, and a thought pays for nothing"
+            )));
+        }
+        let own = self.draft.artifact(ask.target).map(|target| target.owner) == self.actor.me;
+        if own {
+            return Ok(());
+        }
+        Err(as_an_action(format!(
+            "the contract of `{target}` keeps account of who may {action} it, and a thought changes nothing"
+        )))
+    }
+
+    /// Whether a mind looks, and asks no more than what something would cost.
+    fn is_looking(&self) -> bool {
+        let is_quote = matches!(self.stack.last(), Some(Task::Op(task)) if task.quote.is_some());
+        self.is_thought() && self.trial.is_none() && !is_quote
+    }
+
+    /// Refuses, while a mind thinks, an invocation that has a price.
+    pub(super) fn check_looks_at_price(
+        &self,
+        artifact: Handle,
+        owner: Handle,
+        price: i64,
+    ) -> Result<(), Refusal> {
+        if !self.is_looking() || price == 0 || self.actor.me == Some(owner) {
+            return Ok(());
+        }
+        let name = self.name(artifact);
+        Err(as_an_action(format!("to invoke `{name}` costs {price} scrip, and a thought pays for nothing")))
     }
 
     /// Takes the contract's cost, and applies its changes to its own storage.
@@ -259,4 +301,8 @@ fn shares(verdict: &Verdict, invoker: Handle, payer: Handle) -> Vec<Share> {
 fn part(cost: i64, of: i64, beside: i64) -> i64 {
     let part = i128::from(cost) * i128::from(of) / (i128::from(of) + i128::from(beside));
     i64::try_from(part).unwrap_or(cost)
+}
+
+fn as_an_action(sentence: String) -> Refusal {
+    Refusal::new(Code::LimitExceeded, sentence).hint("do it as an action: it is done then, and paid")
 }

@@ -452,7 +452,8 @@ impl World {
             }
             let number = self.get(principal).and_then(|artifact| artifact.account);
             let cell = number.and_then(|number| State::cell(self, number, resource));
-            let left = cell.map_or(0, |cell| cell.free(kind, record.time).saturating_add(cell.held + cell.asked));
+            let left =
+                cell.map_or(0, |cell| cell.free(kind, record.time).saturating_add(cell.held + cell.asked));
             let known = |event: &Event| {
                 event.kind == EventKind::Exhausted
                     && event.actor == principal

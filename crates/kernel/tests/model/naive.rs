@@ -474,9 +474,13 @@ impl Model {
         let runs_out = |resource: usize| {
             matches!(self.kind(resource), ResourceKind::Renewable { .. } | ResourceKind::Depletable)
         };
+        // What is set aside for a thought is there still.
+        let left = |who: &str, resource: usize| {
+            self.free_in(&self.state, who, resource) + self.get(who).asked[resource]
+        };
         let empty = touched
             .filter(|(who, _)| !self.get(who).deleted)
-            .filter(|(who, resource)| runs_out(*resource) && self.free_in(&self.state, who, *resource) < 1);
+            .filter(|(who, resource)| runs_out(*resource) && left(who, *resource) < 1);
         empty.cloned().collect()
     }
 

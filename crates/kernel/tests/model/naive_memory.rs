@@ -107,8 +107,13 @@ impl Model {
     pub(crate) fn recall(&mut self, actor: &Actor, fields: &Fields) -> Result<Value, Fail> {
         let id = self.memory(actor, fields)?;
         let art = Art::clone(self.get(&id));
-        let passes = 1 + u64::from(fields.contains_key("text"));
-        self.look(&actor.payer, passes * art.entries.len() as u64 * limits::PARTS_PER_ROW)?;
+        let rows = art.entries.len() as u64 * limits::PARTS_PER_ROW;
+        self.look(&actor.payer, rows)?;
+        if let Some(text) = fields.get("text").and_then(Value::as_str) {
+            let stored: usize = art.entries.iter().map(Entry::size).sum();
+            self.look(&actor.payer, text.len() as u64 * limits::PARTS_PER_BYTE_OF_WORDS)?;
+            self.look(&actor.payer, rows + stored as u64 * limits::PARTS_PER_BYTE)?;
+        }
         let tags = tags_of(fields);
         let has = |entry: &Entry, tag: &String| match tag.as_str() {
             "superseded" => successor(&art, entry.number).is_some(),

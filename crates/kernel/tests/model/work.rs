@@ -181,7 +181,8 @@ impl Model {
             }
             "remember" => {
                 let tags = fields.get("tags").and_then(Value::as_array).into_iter().flatten();
-                write * (given("text") + tags.map(|tag| size(Some(tag))).sum::<u64>())
+                limits::PARTS_PER_BYTE_OF_WORDS * given("text")
+                    + write * tags.map(|tag| size(Some(tag))).sum::<u64>()
             }
             "store" => write * (given("key") + given("value")),
             "invoke" => {

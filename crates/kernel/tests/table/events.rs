@@ -81,9 +81,10 @@ fn an_owner_learns_what_happens_to_what_is_its_own() {
 
 #[test]
 fn a_mind_looks_and_does_nothing() {
-    for (call, says) in
-        [("'noop'", "`noop` changes the world"), ("'read', ['alice']", "`read` changes the world")]
-    {
+    for (call, says) in [
+        ("'store', ['k', 1]", "`store` changes the world"),
+        ("'delete', ['alice']", "`delete` changes the world"),
+    ] {
         check(&format!(
             r#"
             world: alice 10
@@ -104,6 +105,48 @@ fn a_mind_looks_and_does_nothing() {
         sees eve {"self": {"storage_keys": ["seen"]}}
         "#,
     );
+}
+
+#[test]
+fn a_mind_looks_at_what_it_may_and_at_nothing_that_costs() {
+    let toy = check(
+        r#"
+        resources: actions renewable 60s
+        costs: read actions 1, invoke actions 1
+        world: alice 10, sue 5
+        artifact free by sue content open code [['return', 7]]
+        artifact sells by sue code [['call', 'store', ['k', 1]], ['return', 7]]
+        artifact nested by sue code [['call', 'invoke', ['shop'], {'max_spend': 9}]]
+        artifact shop by sue price 2 code [['return', 7]]
+        artifact toll by alice code [['return', {'allowed': true, 'cost': 4}]]
+        artifact counts by alice code [['return', {'allowed': true, 'state_updates': {'n': 1}}]]
+        artifact shut by alice code [['return', {'allowed': false}]]
+        artifact paid by sue contract toll content secret
+        artifact counted by sue contract counts content secret
+        artifact closed by sue contract shut content secret
+        artifact diary by eve contract counts price 3 content mine code [['return', 8]]
+        agent eve scrip 10 code [['call', 'read', ['free']], ['set', 'a', '$last.content'], ['call', 'invoke', ['free']], ['set', 'b', '$last'], ['try', 'read', ['paid'], {'max_spend': 9}], ['set', 'c', '$last'], ['try', 'read', ['counted']], ['set', 'd', '$last'], ['try', 'read', ['closed']], ['set', 'e', '$last'], ['try', 'invoke', ['shop'], {'max_spend': 9}], ['set', 'f', '$last'], ['try', 'invoke', ['nested'], {'max_spend': 9}], ['set', 'g', '$last'], ['try', 'invoke', ['sells']], ['set', 'h', '$last'], ['call', 'invoke', ['diary']], ['set', 'i', '$last'], ['return', {'op': 'store', 'key': 'seen', 'value': ['$a', '$b', '$c', '$d', '$e', '$f', '$g', '$h', '$i']}]]
+        step eve -> ok ; paid
+        sees eve {"self": {"scrip": 10}}
+        balances alice 10, sue 5, eve 10
+        "#,
+    );
+    let eve = toy.world.get(toy.handle("eve")).unwrap();
+    let (_, seen) = eve.storage().next().unwrap();
+    let words: Vec<String> = seen.as_array().unwrap().iter().map(|seen| seen.to_string()).collect();
+    for (seen, says) in words.iter().zip([
+        "open",
+        "7",
+        "limit_exceeded: to read `paid` costs 4 scrip",
+        "limit_exceeded: the contract of `counted` keeps account",
+        "permission_denied",
+        "limit_exceeded: to invoke `shop` costs 2 scrip",
+        "limit_exceeded: to invoke `shop` costs 2 scrip",
+        "`store` changes the world",
+        "8",
+    ]) {
+        assert!(seen.contains(says), "{says}: {seen}");
+    }
 }
 
 #[test]

@@ -456,7 +456,7 @@ fn an_agents_content_names_its_kind_of_mind() {
         world: alice 10
         alice write {"artifact": "a", "has_loop": true, "content": {"mood": 0}} -> ok
         alice write {"artifact": "b", "has_loop": true, "content": {"mind": {"kind": "script"}}} -> ok
-        alice write {"artifact": "c", "has_loop": true, "content": {"mind": {"kind": "llm", "model": "local::x"}}} -> unsupported "no `llm` minds"
+        alice write {"artifact": "l", "has_loop": true, "content": {"mind": {"kind": "llm", "model": "local::x"}}} -> ok
         alice write {"artifact": "c", "has_loop": true, "content": {"mind": {"kind": "llm"}}} -> invalid_argument "`mind.model` is missing"
         alice write {"artifact": "b", "content": {"mind": {"kind": "llm", "model": "local::x", "promt": "a"}}} -> invalid_argument "has no `promt`" "did you mean `prompt`?"
         alice write {"artifact": "c", "has_loop": true, "content": {"mind": {"kind": "scrpt"}}} -> invalid_argument "`mind.kind` can't be"
@@ -511,7 +511,7 @@ fn each_setting_of_a_mind_is_read_or_refused_by_its_name() {
         (r#"{"kind": "external", "prompt": "x"}"#, "a mind of the kind `external` has no `prompt`"),
         (
             r#"{"kind": "external", "think_time": "soon"}"#,
-            "`mind.think_time` must be a duration of at least 0ms",
+            "`mind.think_time` must be a duration from 0ms to 366 days",
         ),
         (r#"{"kind": "llm"}"#, "`mind.model` is missing, and the world names none"),
         (r#"{"kind": "llm", "model": "x"}"#, "`mind.model` names no provider"),
@@ -536,7 +536,7 @@ fn each_setting_of_a_mind_is_read_or_refused_by_its_name() {
         (r#"{"kind": "llm", "model": "a::b", "recall": 101}"#, "`mind.recall`"),
         (
             r#"{"kind": "llm", "model": "a::b", "think_time": "0s"}"#,
-            "`mind.think_time` must be a duration of at least 1ms",
+            "`mind.think_time` must be a duration from 1ms to 366 days",
         ),
         (r#"{"kind": "llm", "model": "a::b", "think_time": 2}"#, "`mind.think_time`"),
         (r#"{"kind": "llm", "model": "a::b", "seed": -1}"#, "`mind.seed`"),

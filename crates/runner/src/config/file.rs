@@ -27,6 +27,15 @@ pub(super) fn world(path: &Path) -> Result<String, String> {
 
 /// The text of a file that a world file names, which lies below `folder`, links followed.
 pub(super) fn below(folder: &Path, name: &str) -> Result<String, String> {
+    read_below(folder, name, limits::CONTENT_BYTES_MAX)
+}
+
+/// As [`below`], for a file of answers.
+pub(super) fn tape(folder: &Path, name: &str) -> Result<String, String> {
+    read_below(folder, name, limits::TAPE_FILE_BYTES_MAX)
+}
+
+fn read_below(folder: &Path, name: &str, most: usize) -> Result<String, String> {
     check_name(name)?;
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let said = |error: std::io::Error| error.to_string();
@@ -35,7 +44,7 @@ pub(super) fn below(folder: &Path, name: &str) -> Result<String, String> {
     if !real.starts_with(home) {
         return Err("it leads out of the folder of the world file".into());
     }
-    rest(open(&real)?, Vec::new(), limits::CONTENT_BYTES_MAX)
+    rest(open(&real)?, Vec::new(), most)
 }
 
 /// Refuses a path that can't lie below the world file's folder.

@@ -243,6 +243,64 @@ pub(super) const SECTIONS: &[Section] = &[
                 "\"2s\"",
                 "the time between an observation and the act that follows from it, for agents that name none",
             ),
+            key(
+                "tape",
+                "\"auto\", \"replay\" or \"record\"",
+                "\"auto\"",
+                "answers: those on the tape are taken from there and the rest is asked; nothing is asked; all is asked. \
+                 This and the keys that follow are no rules of the world: they may differ when it goes on",
+            ),
+            key("tape_file", "path", "none", "a file with answers that a fresh world begins with"),
+            key(
+                "budget",
+                "dollars",
+                "none",
+                "the most that all answers of the world may cost, replayed or not, such as \"$2.00\"; then the run ends",
+            ),
+            key("providers", "table", "{}", "tables `[llm.providers.NAME]`"),
+            key("prices", "table", "{}", "tables `[llm.prices.\"PROVIDER::MODEL\"]`"),
+        ],
+    },
+    Section {
+        name: "llm.providers.NAME",
+        doc: "Those who answer. `openai`, `anthropic` and `gemini` are there without being declared, with their usual URLs \
+              and keys in `OPENAI_API_KEY`, `ANTHROPIC_API_KEY` and `GEMINI_API_KEY`.",
+        open: false,
+        keys: &[
+            key(
+                "api",
+                "\"openai\", \"anthropic\" or \"gemini\"",
+                "required",
+                "the language that it speaks; most servers speak `openai`",
+            ),
+            key("url", "string", "required", "where it is, such as \"http://127.0.0.1:8080/v1\""),
+            key("key_env", "string", "no key", "the environment variable that holds its key"),
+            key("in_flight", "integer", "4", "requests at the same time"),
+            key("requests_per_minute", "integer", "no limit", "requests in a minute, evenly spread"),
+            key("tokens_per_minute", "integer", "no limit", "tokens of requests and answers in a minute"),
+            key("timeout", "duration", "\"120s\"", "how long one attempt may take"),
+            key(
+                "structured",
+                "\"schema\", \"json\", \"tool\" or \"text\"",
+                "by `api`",
+                "how it is first made to answer in JSON; one that can't is asked the next way",
+            ),
+        ],
+    },
+    Section {
+        name: "llm.prices.MODEL",
+        doc: "What a model costs, for a million tokens. A few models have embedded prices, and local URLs are free.",
+        open: false,
+        keys: &[
+            key("input", "dollars", "required", "tokens of the request"),
+            key("cached_input", "dollars", "`input`", "those that the provider had in its cache"),
+            key("output", "dollars", "required", "tokens of the answer"),
+            key(
+                "internal",
+                "boolean",
+                "false",
+                "whether it is charged in the world alone, since the provider bills nothing: it counts as no dollars",
+            ),
         ],
     },
     Section {
@@ -421,6 +479,18 @@ pub(super) fn schema() -> Value {
                 let mut object = object(section);
                 if let Value::Object(map) = &mut object {
                     map.insert("additionalProperties".into(), self::object(self::section("resources.NAME")));
+                }
+                object
+            }
+            "llm" => {
+                let mut object = object(section);
+                for (key, name) in [("providers", "llm.providers.NAME"), ("prices", "llm.prices.MODEL")] {
+                    let each = json!({ "additionalProperties": self::object(self::section(name)) });
+                    if let (Some(Value::Object(inner)), Value::Object(each)) =
+                        (object.pointer_mut(&format!("/properties/{key}")), each)
+                    {
+                        inner.extend(each);
+                    }
                 }
                 object
             }

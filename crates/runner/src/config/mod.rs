@@ -7,6 +7,7 @@ mod artifacts;
 mod file;
 mod institutions;
 mod keys;
+mod llm;
 mod minds;
 mod reader;
 mod source;
@@ -22,24 +23,25 @@ use oikos_kernel::{
     founding::{Founder, Founding},
     json::text_bytes,
     limits,
-    mind::check_model,
     op::OpKind,
     rules::{
         Authority, CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind,
         ResourceRule, Rules,
     },
+    tape::Taped,
     time::Time,
 };
 use serde_json::Value;
 
+pub use self::{
+    llm::LlmPlan,
+    source::Source,
+    tree::{ConfigError, Place},
+};
 use self::{
     reader::{Read, Reader, amount},
     split::Shares,
     tree::{Document, Node, Table, Tree},
-};
-pub use self::{
-    source::Source,
-    tree::{ConfigError, Place},
 };
 use crate::library;
 
@@ -69,6 +71,8 @@ pub struct WorldFile {
     pub measures: Vec<Measure>,
     /// The text it was read from.
     pub source: Source,
+    /// The answers that a fresh world begins with; none where the file was read again from a database.
+    pub tape: Vec<Taped>,
 }
 
 /// How a world is run.
@@ -88,6 +92,8 @@ pub struct Plan {
     pub workers: Option<usize>,
     /// On the wall clock, how long the turn of an agent waits whose mind is a client, in milliseconds.
     pub external_timeout_ms: i64,
+    /// How models are asked.
+    pub llm: LlmPlan,
 }
 
 /// Where code runs.
@@ -175,7 +181,14 @@ pub fn load(path: &Path, overrides: &Overrides, library: Vec<Founder>) -> Read<W
     let text = file::world(path).map_err(plain)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut files = |name: &str| file::below(folder, name);
-    parse(&file, text, &mut files, overrides, library)
+    let mut world = parse(&file, text, &mut files, overrides, library)?;
+    if let Some(name) = &world.plan.llm.tape_file {
+        let wrong = |problem: String| plain(format!("`tape_file` {name:?}: {problem}"));
+        let text = file::tape(folder, name).map_err(wrong)?;
+        world.tape =
+            Taped::from_lines(&text).map_err(|(line, problem)| wrong(format!("line {line}: {problem}")))?;
+    }
+    Ok(world)
 }
 
 /// Reads a world file again from what a database recorded.
@@ -312,16 +325,11 @@ fn build(
     if clock == ClockKind::Wall {
         rules.cpu_meter = CpuMeter::Measured;
     }
-    let plan = execution(&section("execution")?, name, clock, &mut rules)?;
+    let mut plan = execution(&section("execution")?, name, clock, &mut rules)?;
     permissions(&section("permissions")?, &mut rules)?;
     let balances = [("public", Privacy::Public), ("own", Privacy::Own)];
     rules.privacy = section("privacy")?.word("balances", &balances)?.unwrap_or(Privacy::Public);
-    let llm = section("llm")?;
-    if let (Some(model), Some(node)) = (llm.text("model")?, llm.node("model")) {
-        check_model(model).map_err(|problem| document.error(&node.span, format!("`model` {problem}")))?;
-        rules.llm_model = Some(model.to_owned());
-    }
-    rules.think_time_ms = llm.duration_ms("think_time", 1)?.unwrap_or(limits::THINK_TIME_MS);
+    plan.llm = llm::read(&section("llm")?, &mut rules)?;
     let half_life = section("memory")?.duration_ms("half_life", 1)?;
     rules.memory_half_life_ms = half_life.unwrap_or(limits::MEMORY_HALF_LIFE_MS);
     let mut shares = resources(&section("resources")?, &plan, &mut rules)?;
@@ -346,7 +354,7 @@ fn build(
     }
     institutions::check_scorer(&section("mint")?, &scorer, &founders)?;
     let founding = Founding { rules, source: [0; 32], runtime: String::new(), founders };
-    Ok(WorldFile { plan, founding, measures, source: Source::default() })
+    Ok(WorldFile { plan, founding, measures, source: Source::default(), tape: Vec::new() })
 }
 
 fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut Rules) -> Read<Plan> {
@@ -367,7 +375,8 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
     }
     work(section, rules)?;
     let external_timeout_ms = section.duration_ms("external_timeout", 1)?.unwrap_or(60_000);
-    Ok(Plan { name, lasts, tick_ms, clock, isolation, workers, external_timeout_ms })
+    let llm = LlmPlan::default();
+    Ok(Plan { name, lasts, tick_ms, clock, isolation, workers, external_timeout_ms, llm })
 }
 
 fn workers(section: &Reader<'_>) -> Read<Option<usize>> {

@@ -1,9 +1,14 @@
 //! The source of a world, kept in its database so that a later run can tell the differences.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use serde::{Deserialize, Serialize};
-use toml::de::DeTable;
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::llm::NO_RULES;
 
 /// A world file with all it refers to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,29 +80,55 @@ impl Source {
 
 /// The overrides without those that are no rule of the world.
 fn lasting_set(set: &[(String, String)]) -> Vec<&(String, String)> {
-    let is_no_rule = |key: &str| key.strip_prefix("execution.").is_some_and(is_no_rule);
-    set.iter().filter(|(key, _)| !is_no_rule(key)).collect()
+    let is_rule = |key: &str| {
+        let mut parts = key.split('.').map(str::trim);
+        !matches!((parts.next(), parts.next()), (Some(section), Some(key)) if is_no_rule(section, key))
+    };
+    set.iter().filter(|(key, _)| is_rule(key)).collect()
 }
 
-/// Whether a key of `[execution]` says how long or on what the run goes, and nothing of the world.
-fn is_no_rule(key: &str) -> bool {
-    matches!(key, "ticks" | "duration" | "isolation" | "workers")
+/// Whether a key of a section says how long or on what the run goes, or who is asked, and nothing of the world.
+fn is_no_rule(section: &str, key: &str) -> bool {
+    match section {
+        "execution" => matches!(key, "ticks" | "duration" | "isolation" | "workers"),
+        "llm" => NO_RULES.contains(&key),
+        _ => false,
+    }
 }
 
 /// The lines of a world file with their numbers, but for empty ones and what is no rule of the world.
 fn lasting(text: &str) -> Vec<(usize, String)> {
     let mut blanked = text.to_owned();
-    if let Ok(table) = DeTable::parse(text)
-        && let Some((_, execution)) = table.get_ref().iter().find(|(key, _)| key.get_ref() == "execution")
-        && let Some(execution) = execution.get_ref().as_table()
-    {
-        let spans = execution.iter().filter(|(key, _)| is_no_rule(key.get_ref()));
-        for span in spans.map(|(key, value)| key.span().start..value.span().end) {
+    if let Ok(table) = DeTable::parse(text) {
+        let mut spans = Vec::new();
+        for (section, keys) in table.get_ref() {
+            let keys = keys.get_ref().as_table().into_iter().flatten();
+            for (key, value) in keys.filter(|(key, _)| is_no_rule(section.get_ref(), key.get_ref())) {
+                lines_of(text, key.span(), value, &mut spans);
+            }
+        }
+        for span in spans {
             let spaces = " ".repeat(span.len());
             blanked.replace_range(span, &spaces);
         }
     }
     numbered(&blanked).into_iter().filter(|(_, line)| !line.trim().is_empty()).collect()
+}
+
+/// The places of a key and its value. A table that has lines of its own has a head, and places within it.
+fn lines_of(text: &str, key: Range<usize>, value: &Spanned<DeValue<'_>>, spans: &mut Vec<Range<usize>>) {
+    let is_within = text.get(key.start..value.span().end).is_some_and(|span| !span.is_empty());
+    let head = text.get(..key.start).map_or(0, |before| before.rfind('\n').map_or(0, |at| at + 1));
+    let has_head = text.get(head..key.start).is_some_and(|line| line.trim_start().starts_with('['));
+    match value.get_ref().as_table() {
+        Some(table) if has_head => {
+            let end = text.get(head..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| head + at);
+            spans.push(head..end);
+            table.iter().for_each(|(key, value)| lines_of(text, key.span(), value, spans));
+        }
+        Some(_) | None if is_within => spans.push(key.start..value.span().end),
+        Some(_) | None => {}
+    }
 }
 
 fn numbered(text: &str) -> Vec<(usize, String)> {
