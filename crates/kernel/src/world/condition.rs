@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     id::Handle,
     limits::{
-        HEALTH_MALFORMED, HEALTH_REFUSED, HEALTH_REFUSED_OVER, HEALTH_REPEATS, HEALTH_SILENT_STEPS,
+        HEALTH_MALFORMED, HEALTH_REFUSALS, HEALTH_REFUSED, HEALTH_REFUSED_OVER, HEALTH_REPEATS,
+        HEALTH_SILENT_STEPS,
     },
     refusal::Code,
     resource::ResourceId,
@@ -44,9 +45,9 @@ impl Ailment {
 /// The outcome of one step, as far as it tells of an agent's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deed {
-    /// It returned nothing.
+    /// It returned nothing, or `noop`.
     Nothing,
-    /// It did nothing and said so: `noop`, `sleep`.
+    /// It went to sleep.
     Rested,
     /// Its client let the turn pass.
     Passed,
@@ -62,12 +63,12 @@ pub(crate) enum Deed {
     Looked(u64),
     /// It set what can be set again without a difference; the print of the action.
     Set(u64),
-    /// Something moved or came into being.
+    /// Something moved or came into being, or code was called.
     Acted,
 }
 
 impl Deed {
-    /// Whether the step had an effect on the world, or meant to have none.
+    /// Whether the step left nothing that others may see, and no rest.
     const fn is_idle(self) -> bool {
         match self {
             Self::Nothing
@@ -205,7 +206,11 @@ impl Condition {
     pub(crate) const fn shows(&self, ailment: Ailment) -> bool {
         match ailment {
             Ailment::Silent => self.idle == HEALTH_SILENT_STEPS,
-            Ailment::Repeating => self.times >= HEALTH_REPEATS,
+            Ailment::Repeating => match self.same {
+                Some(Same::Refusal(_)) => self.times >= HEALTH_REFUSALS,
+                Some(Same::Action(_)) => self.times >= HEALTH_REPEATS,
+                None => false,
+            },
             Ailment::Refused => self.refusals() >= HEALTH_REFUSED,
             Ailment::Malformed => self.malformed >= HEALTH_MALFORMED,
             Ailment::Starved => false,

@@ -13,9 +13,7 @@ use super::{
 };
 use crate::{
     event::{Event, EventKind},
-    limits::{
-        HEALTH_SILENT_STEPS, HEALTH_SILENT_TURNS, HEALTH_STARVED_PER_RECORD, HEALTH_STARVED_TURNS,
-    },
+    limits::{HEALTH_SILENT_STEPS, HEALTH_SILENT_TURNS, HEALTH_STARVED_PER_RECORD, HEALTH_STARVED_TURNS},
     op::Action,
     op_kind::OpKind,
     record::{Cause, Effect, Handle, Outcome, Record, Thought},
@@ -120,7 +118,9 @@ impl World {
                     format!("the same refusal {times} times: `{code}`; {}", likely(code))
                 }
                 (Some(Same::Action(_)) | None, times) => {
-                    format!("the same action {times} times, which changes nothing more; it may not read its result")
+                    format!(
+                        "the same action {times} times, which changes nothing more; it may not read its result"
+                    )
                 }
             },
             Ailment::Refused => {
@@ -141,7 +141,7 @@ impl World {
     /// Why a step had no effect.
     fn idleness(&self, deed: Deed) -> String {
         match deed {
-            Deed::Nothing => "its mind returns nothing".into(),
+            Deed::Nothing => "its mind decides to do nothing".into(),
             Deed::Passed => "its client decides nothing".into(),
             Deed::Failed(code) => format!("its mind fails with `{code}`"),
             Deed::Malformed => "its answers are no actions".into(),
@@ -167,7 +167,7 @@ impl World {
     /// How long an agent lacks a resource until it is starved.
     fn long_ms(&self, resource: ResourceId) -> i64 {
         let window_ms = match self.rules().kind(resource) {
-            ResourceKind::Renewable { window_ms } => window_ms,
+            ResourceKind::Renewable { window_ms } => window_ms.saturating_add(self.turn_ms()),
             ResourceKind::Depletable | ResourceKind::Allocatable | ResourceKind::Metered => 0,
         };
         self.turn_ms().saturating_mul(HEALTH_STARVED_TURNS).max(window_ms)
@@ -264,7 +264,7 @@ impl World {
     /// Counts the steps until something has an effect, and tells when nothing has for long.
     fn examine_run(&mut self, record: &Record, told: &mut Vec<Event>) {
         let Some(steps) = self.health.quiet else { return };
-        let has_effect = record.effects.iter().any(is_of_consequence);
+        let has_effect = has_effect(record);
         self.health.quiet = match &record.cause {
             Cause::Step { .. } | Cause::Act { .. } if has_effect => None,
             Cause::Step { .. } => Some(steps.saturating_add(1)),
@@ -296,8 +296,9 @@ impl World {
         };
         self.health.quiet = None;
         let word = Ailment::Silent.as_str();
-        let detail =
-            format!("{word}: nothing had an effect in the first {span}; `oikos log --refused` shows what was tried");
+        let detail = format!(
+            "{word}: nothing had an effect in the first {span}; `oikos log --refused` shows what was tried"
+        );
         self.health.count(Ailment::Silent, Handle::NOBODY, &detail);
         told.push(Event { detail: Some(detail), ..Event::new(EventKind::Health, Handle::NOBODY) });
     }
@@ -307,7 +308,9 @@ impl World {
 fn waits_at(phase: &Phase, due: Option<Time>, now: Time) -> bool {
     match phase {
         Phase::Blocked { .. } => due.is_none_or(|due| due > now),
-        Phase::Ready | Phase::Asleep { .. } | Phase::Thinking { .. } | Phase::Paused | Phase::Stopped => false,
+        Phase::Ready | Phase::Asleep { .. } | Phase::Thinking { .. } | Phase::Paused | Phase::Stopped => {
+            false
+        }
     }
 }
 
@@ -329,24 +332,39 @@ fn deed(record: &Record, agent: Handle, thought: &Thought) -> Deed {
 }
 
 fn done(record: &Record, action: &Value) -> Deed {
-    let sleeps = record.effects.iter().any(|effect| matches!(effect, Effect::Sleep { .. }));
-    let mut of_consequence = record.effects.iter().filter(|effect| is_of_consequence(effect)).peekable();
-    if of_consequence.peek().is_none() {
-        return if sleeps || is_noop(action) { Deed::Rested } else { Deed::Looked(print(action)) };
+    if !has_effect(record) {
+        let sleeps = record.effects.iter().any(|effect| matches!(effect, Effect::Sleep { .. }));
+        return if sleeps {
+            Deed::Rested
+        } else if is_noop(action) {
+            Deed::Nothing
+        } else {
+            Deed::Looked(print(action))
+        };
     }
-    let invokes = record.effects.iter().any(|effect| matches!(effect, Effect::Use(_)));
+    let told = record.events.iter().all(|event| match event.kind {
+        EventKind::Op(op) => matches!(op, OpKind::Write | OpKind::Store | OpKind::Remember),
+        _ => true,
+    });
     let sets = |effect: &Effect| {
         matches!(effect, Effect::Store { .. } | Effect::Change { .. } | Effect::Remember { .. })
     };
-    if !invokes && !sleeps && of_consequence.all(sets) { Deed::Set(print(action)) } else { Deed::Acted }
+    if told && record.effects.iter().all(sets) { Deed::Set(print(action)) } else { Deed::Acted }
 }
 
-/// Whether an effect changes more than counts and the agent's own rest.
-fn is_of_consequence(effect: &Effect) -> bool {
-    !matches!(
-        effect,
-        Effect::Sleep { .. } | Effect::Use(_) | Effect::Fail { .. } | Effect::Verdicts { .. }
-    )
+/// Whether an action left something that others may see: a change, or that something was called. Its own rest is none.
+fn has_effect(record: &Record) -> bool {
+    let called = record.events.iter().any(|event| match event.kind {
+        EventKind::Op(op) => op != OpKind::Sleep,
+        _ => false,
+    });
+    let is_change = |effect: &Effect| {
+        !matches!(
+            effect,
+            Effect::Sleep { .. } | Effect::Use(_) | Effect::Fail { .. } | Effect::Verdicts { .. }
+        )
+    };
+    called || record.effects.iter().any(is_change)
 }
 
 fn is_noop(action: &Value) -> bool {
@@ -370,7 +388,8 @@ const fn likely(code: Code) -> &'static str {
         Code::InvalidCode => "its code is no Python",
         Code::PermissionDenied => "it may not know whose contract denies it",
         Code::InsufficientScrip => "it has too little scrip for what it wants",
-        Code::InsufficientResource | Code::QuotaExceeded | Code::RateLimited => "somebody lacks the capacity for it",
+        Code::QuotaExceeded => "a quota is full, perhaps its `disk`",
+        Code::InsufficientResource | Code::RateLimited => "somebody lacks the capacity for it",
         Code::BudgetExhausted => "the budget is used up",
         Code::CodeError => "the code that it calls fails",
         Code::CodeTimeout | Code::MemoryExceeded => "the code that it calls takes too much",

@@ -158,7 +158,8 @@ impl World {
         {
             return Err("it names an artifact that is not there".into());
         }
-        let ill = self.health.tallies.iter().map(|tally| tally.first).filter(|first| *first != Handle::NOBODY);
+        let ill =
+            self.health.tallies.iter().map(|tally| tally.first).filter(|first| *first != Handle::NOBODY);
         if ill.into_iter().any(|handle| handle.0 >= artifacts) {
             return Err("it tells of the health of nobody".into());
         }

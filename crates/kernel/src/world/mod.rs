@@ -51,13 +51,13 @@ use crate::{
 };
 
 pub(crate) use self::account::Holding;
+use self::{
+    action_ids::ActionIds, agent::Phase, condition::Health, dues::Dues, facts::Facts, mandates::Mandates,
+    sleepers::Sleepers, verdicts::Verdicts,
+};
 pub use self::{
     agent::Agent,
     condition::{Ailment, Tally},
-};
-use self::{
-    action_ids::ActionIds, agent::Phase, condition::Health, dues::Dues, facts::Facts, mandates::Mandates, sleepers::Sleepers,
-    verdicts::Verdicts,
 };
 
 /// A world between two records.
