@@ -274,7 +274,7 @@ impl Health {
         match place {
             Ok(at) => {
                 if let Some(tally) = self.tallies.get_mut(at) {
-                    tally.agents += agents;
+                    tally.agents = tally.agents.saturating_add(agents);
                 }
             }
             Err(at) => {
