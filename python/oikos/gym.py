@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 try:
-    from gymnasium.spaces import Space
+    from gymnasium.spaces import Dict, Space
     from pettingzoo import AECEnv, ParallelEnv
 except ImportError as error:
     raise ImportError(
@@ -42,8 +42,11 @@ class Ops(Space[Any]):
         return isinstance(other, Ops)
 
 
-class Observations(Space[Observation]):
-    """All observations: objects with the time and the agent itself."""
+class Observations(Dict):
+    """All observations: objects with the time and the agent itself. Other keys may come."""
+
+    def __init__(self) -> None:
+        super().__init__({})
 
     def contains(self, x: Any) -> bool:
         return isinstance(x, dict) and "now" in x and isinstance(x.get("self"), dict)
@@ -163,8 +166,7 @@ class _Clients:
 
     def _decide(self, agent: str, action: Any) -> None:
         """Decides an open turn. What is refused as a whole leaves the turn open."""
-        if not self.action_space(agent).contains(action):
-            raise ValueError(f"an action is an op, a list of ops or None, not {action!r}")
+        self._check(agent, action)
         ops = action if action is None or isinstance(action, list) else [action]
         try:
             receipt = self.session.decide(agent, ops)
@@ -176,6 +178,10 @@ class _Clients:
             self.infos[agent]["refused"] = str(refused)
         del self._open[agent]
         self.infos[agent] = {**self.infos[agent], "receipt": receipt}
+
+    def _check(self, agent: str, action: Any) -> None:
+        if not self.action_space(agent).contains(action):
+            raise ValueError(f"an action is an op, a list of ops or None, not {action!r}")
 
     def _observed(self, agent: str) -> Observation | None:
         """The observation of an agent; None of one that is no more."""
@@ -244,7 +250,10 @@ class parallel_env(_Clients, ParallelEnv):  # noqa: N801: PettingZoo's name for 
         Raises `Refused` where an action can't be read; those before it are decided, and a second `step` decides the
         others.
         """
-        for agent in list(self._open):
+        turns = [agent for agent in self.agents if agent in self._open]
+        for agent in turns:
+            self._check(agent, actions.get(agent))
+        for agent in turns:
             self._decide(agent, actions.get(agent))
         going_on = self._run()
         self._cycles += 1
@@ -334,6 +343,9 @@ class env(_Clients, AECEnv):  # noqa: N801: PettingZoo's name for it
             self._bury()
             for agent in self.agents:
                 self.truncations[agent] = not self.terminations[agent]
+                observation = self._observed(agent)
+                if observation is not None:
+                    self.rewards[agent] = self._sees(agent, observation, False)
         else:
             self.agent_selection = next(iter(self._open))
             agent = self.agent_selection

@@ -62,7 +62,7 @@ fn run(mode: &str, db: Option<&Path>) -> Live {
     let span = || if mode == TICK { json!({ "ticks": 2 }) } else { json!({ "for": "2s" }) };
     for _ in 0..40 {
         let ran = ask(&mut live, &json!({ "run": span() }));
-        assert_eq!(ran["stopped"], "turns", "{ran}");
+        assert_eq!(ran.get("stopped"), Some(&json!("turns")), "{ran}");
         ask(&mut live, &json!({ "decide": { "as": "client", "ops": null } }));
         if let Some(db) = db.filter(|_| mode != TICK) {
             drop(live);
@@ -75,10 +75,11 @@ fn run(mode: &str, db: Option<&Path>) -> Live {
 
 fn told(live: &mut Live) -> Vec<String> {
     let told = ask(live, &json!({ "query": { "what": "events", "type": "health" } }));
-    let rows = told["result"].as_array().unwrap().iter();
+    let rows = told.get("result").and_then(Value::as_array).unwrap().iter();
     let mut said: Vec<String> = rows
         .map(|row| {
-            format!("{}: {}", row["actor"].as_str().unwrap_or("the run"), row["detail"].as_str().unwrap())
+            let text = |field| row.get(field).and_then(Value::as_str);
+            format!("{}: {}", text("actor").unwrap_or("the run"), text("detail").unwrap())
         })
         .collect();
     said.sort();
