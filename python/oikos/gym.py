@@ -165,7 +165,7 @@ class _Clients:
                 return bool(self._open)
 
     def _decide(self, agent: str, action: Any) -> None:
-        """Decides an open turn. What is refused as a whole leaves the turn open."""
+        """Decides an open turn; a decision that is refused as a whole leaves it open."""
         self._check(agent, action)
         ops = action if action is None or isinstance(action, list) else [action]
         try:

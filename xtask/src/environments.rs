@@ -1,5 +1,5 @@
-//! The package in `python/`, tested against the binary that was built for the tests. PettingZoo is installed by pip into a
-//! folder of its own; where it can't be had, its part is left out, and that is said.
+//! The package in `python/`, tested against the binary that was built for the tests. PettingZoo is installed by pip
+//! into a folder of its own; where it can't be had, its part is left out, and that is said.
 
 use std::{
     path::{Path, PathBuf},

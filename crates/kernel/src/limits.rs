@@ -131,8 +131,8 @@ pub const HEALTH_REFUSED: u32 = 12;
 pub const HEALTH_REFUSED_OVER: u32 = 8;
 /// Answers in a row that are no actions when an agent's answers are told to be malformed: before it is paused.
 pub const HEALTH_MALFORMED: u8 = 3;
-/// Ticks, or paces, without the capacity for a step when an agent is told to be starved; and never less than the window
-/// of the resource and one turn more, for those who use up their rate wait so long as a matter of course.
+/// Ticks, or paces, without the capacity for a step when an agent is told to be starved; and never less than the
+/// window of the resource and one turn more, for those who use up their rate wait so long as a matter of course.
 pub const HEALTH_STARVED_TURNS: i64 = 20;
 /// Agents that one record tells to be starved; the next one tells of others.
 pub const HEALTH_STARVED_PER_RECORD: usize = 16;

@@ -279,7 +279,7 @@ fn who_lacks_capacity_for_long_is_starved() {
         "#,
     );
     assert_eq!(told(&toy), ["starved", "starved"]);
-    // Who waits for a rate to come back waits at most a window, as a matter of course.
+    // A rate comes back within its window; to wait so long is a matter of course.
     let toy = runs(
         r#"
         rules: autonomous 1s
