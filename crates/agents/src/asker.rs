@@ -9,7 +9,7 @@ use std::{
 };
 
 use oikos_kernel::{
-    tape::{FailureKind, Purpose, Taped},
+    tape::{FailureKind, Origin, Purpose, Taped},
     time::Time,
 };
 use tokio::time::Instant;
@@ -79,7 +79,11 @@ impl Told {
     /// Its tokens and micro-dollars.
     #[must_use]
     pub fn spent(&self) -> Spent {
-        let Taped { tokens_in, tokens_cached, tokens_out, cost, .. } = self.row;
+        Self::spent_on(&self.row)
+    }
+
+    fn spent_on(row: &Taped) -> Spent {
+        let Taped { tokens_in, tokens_cached, tokens_out, cost, .. } = *row;
         Spent { usage: Usage { tokens_in, tokens_cached, tokens_out }, cost }
     }
 }
@@ -228,20 +232,29 @@ impl Asker {
     }
 
     /// The row of a question that was asked before, unless all is to be asked anew.
-    ///
-    /// # Errors
-    /// When the tape can't be read, or lacks it and nobody may be asked.
-    pub fn replayed(&self, question: &Question) -> Result<Option<Taped>, Halt> {
+    fn found(&self, question: &Question) -> Result<Option<Taped>, Halt> {
         if self.mode == TapeMode::Record {
             return Ok(None);
         }
-        let Question { agent, request, n, hash, .. } = question;
-        let found = self.tape.find(agent, hash, *n)?;
-        if found.is_none() && self.mode == TapeMode::Replay {
-            let difference = difference(&*self.tape, agent, request, *n)?;
-            return Err(Halt::Miss { agent: agent.clone(), difference });
-        }
-        Ok(found)
+        Ok(self.tape.find(&question.agent, &question.hash, question.n)?)
+    }
+
+    /// The row of a question, if it was asked before, and the most that it can cost: to be reserved by whoever pays for
+    /// it in the world. The same is reserved whether the answer is on the tape or not, so that a replay goes as what
+    /// it replays; a recorded cost is charged as it was, whatever models cost today.
+    ///
+    /// # Errors
+    /// When the tape can't be read, or nobody knows the price.
+    pub fn known(&self, question: &Question) -> Result<(Option<Taped>, Spent), Halt> {
+        let found = self.found(question)?;
+        let recorded = found.as_ref().map(Told::spent_on);
+        let most = match (self.worst(&question.request), recorded) {
+            (Ok(worst), None) => worst,
+            (Ok(worst), Some(recorded)) => worst.or_more(&recorded),
+            (Err(_), Some(recorded)) => recorded,
+            (Err(unknown), None) => return Err(unknown),
+        };
+        Ok((found, most))
     }
 
     /// Asks, unless the tape has the answer. A failure of the provider is an outcome like others, with its row.
@@ -249,17 +262,34 @@ impl Asker {
     /// # Errors
     /// When the run has to stop.
     pub async fn ask(&self, question: Question) -> Result<Told, Halt> {
-        let found = self.replayed(&question)?;
-        self.ask_or_take(question, found).await
+        let (found, most) = self.known(&question)?;
+        self.ask_or_take(question, found, &most).await
     }
 
     /// Takes the row that was found on the tape, or asks.
-    pub(crate) async fn ask_or_take(&self, question: Question, found: Option<Taped>) -> Result<Told, Halt> {
-        if let Some(row) = found {
+    ///
+    /// # Errors
+    /// When the run has to stop.
+    pub async fn ask_or_take(
+        &self,
+        question: Question,
+        found: Option<Taped>,
+        most: &Spent,
+    ) -> Result<Told, Halt> {
+        if let Some(mut row) = found {
             let is_internal = self.asked(&question.request).is_ok_and(|(_, price)| price.internal);
-            let dollars = if is_internal { 0 } else { row.cost };
-            self.budget.hold(dollars).await?.settle(dollars);
+            let dollars = |cost: u64| if is_internal { 0 } else { cost };
+            let held = self.budget.hold(dollars(most.cost)).await?;
+            if row.take(question.seq) {
+                self.tape.take(&row, question.seq).await?;
+            }
+            held.settle(dollars(row.cost));
             return Ok(Told { row, is_replayed: true });
+        }
+        if self.mode == TapeMode::Replay {
+            let Question { agent, request, n, .. } = &question;
+            let difference = difference(&*self.tape, agent, request, *n)?;
+            return Err(Halt::Miss { agent: agent.clone(), difference });
         }
         let (asked, price) = self.asked(&question.request)?;
         let worst = price.worst(&question.request);
@@ -325,5 +355,6 @@ fn row(
         latency_ms,
         asked_at,
         answered_at,
+        origin: Origin::Asked,
     }
 }

@@ -142,6 +142,22 @@ impl Spent {
     }
 }
 
+impl Spent {
+    /// The greater of each.
+    #[must_use]
+    pub fn or_more(&self, other: &Self) -> Self {
+        let (one, two) = (&self.usage, &other.usage);
+        Self {
+            usage: Usage {
+                tokens_in: one.tokens_in.max(two.tokens_in),
+                tokens_cached: one.tokens_cached.max(two.tokens_cached),
+                tokens_out: one.tokens_out.max(two.tokens_out),
+            },
+            cost: self.cost.max(other.cost),
+        }
+    }
+}
+
 impl Price {
     /// Whether it costs nothing.
     #[must_use]

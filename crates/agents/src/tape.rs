@@ -61,6 +61,9 @@ pub trait Tape: Send + Sync {
     /// Puts a row on the tape: when it is done, the row is on disk.
     fn put(&self, row: Taped) -> Later<'_, Result<(), TapeFault>>;
 
+    /// Marks a row as used at the state of record `seq`: when it is done, that is on disk.
+    fn take<'a>(&'a self, row: &'a Taped, seq: u64) -> Later<'a, Result<(), TapeFault>>;
+
     /// Gives the rows of an agent, the first first.
     ///
     /// # Errors
@@ -120,6 +123,15 @@ impl Tape for MemoryTape {
 
     fn put(&self, row: Taped) -> Later<'_, Result<(), TapeFault>> {
         self.rows().put(row);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn take<'a>(&'a self, row: &'a Taped, seq: u64) -> Later<'a, Result<(), TapeFault>> {
+        let mut rows = self.rows();
+        let at = rows.places.get(&(row.hash, row.n, row.agent.clone())).copied();
+        if let Some(row) = at.and_then(|at| rows.rows.get_mut(at)) {
+            row.take(seq);
+        }
         Box::pin(std::future::ready(Ok(())))
     }
 

@@ -119,7 +119,7 @@ impl Asker {
         loop {
             let question = self.numbered(Question::new(&agent, seq, purpose, request.clone()));
             asked.push(question.clone());
-            let told = match self.pay_and_ask(question, &request, purse).await? {
+            let told = match self.pay_and_ask(question, purse).await? {
                 Ok(told) => told,
                 Err(refusal) => return Ok(Turned { end: End::Frozen(refusal), ..turned }),
             };
@@ -162,20 +162,14 @@ impl Asker {
     async fn pay_and_ask(
         &self,
         question: Question,
-        request: &Request,
         purse: &mut dyn Purse,
     ) -> Result<Result<Told, Refusal>, Halt> {
-        let found = self.replayed(&question)?;
-        let worst = match &found {
-            // A recorded cost is charged as it was, whatever models cost today.
-            Some(row) => Told { row: row.clone(), is_replayed: true }.spent(),
-            None => self.worst(request)?,
-        };
+        let (found, worst) = self.known(&question)?;
         if let Err(refusal) = purse.hold(&worst) {
             self.forget(&question);
             return Ok(Err(refusal));
         }
-        let told = self.ask_or_take(question, found).await.inspect_err(|_| purse.release(&worst))?;
+        let told = self.ask_or_take(question, found, &worst).await.inspect_err(|_| purse.release(&worst))?;
         purse.settle(&worst, &told);
         Ok(Ok(told))
     }

@@ -35,6 +35,9 @@ pub(crate) enum Command {
         /// Go on with a world whose code ran on another runtime; the change is recorded.
         #[arg(long)]
         adopt_runtime: bool,
+        /// Say what the first round would ask of models, and could cost; nobody is asked, and nothing is written.
+        #[arg(long, conflicts_with_all = ["fresh", "adopt_runtime", "events"])]
+        dry_run: bool,
         /// Print events as they happen, all or those of one type.
         #[arg(long, value_name = "TYPE", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
         events: Option<String>,
@@ -83,6 +86,19 @@ pub(crate) enum Command {
         /// Only actions that were refused or failed.
         #[arg(long)]
         refused: bool,
+        /// With the reasons that minds gave for their steps, before what came of them.
+        #[arg(long)]
+        thoughts: bool,
+    },
+    /// Show what models were asked and what it cost, by agent, model and purpose.
+    Cost {
+        /// The world database.
+        world: PathBuf,
+    },
+    /// Take the answers of models out of a world, or bring them into one.
+    Tape {
+        #[command(subcommand)]
+        what: TapeCommand,
     },
     /// Re-apply a world's journal from its first record and check everything against it.
     Verify {
@@ -135,6 +151,41 @@ pub(crate) enum Command {
     },
 }
 
+/// Where answers of models come from.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum TapeArg {
+    /// The tape, and, what it lacks, the models.
+    Auto,
+    /// The tape alone.
+    Replay,
+    /// The models alone.
+    Record,
+}
+
+/// Dollars as micro-dollars.
+fn dollars(text: &str) -> Result<u64, String> {
+    oikos_runner::dollars(text).ok_or_else(|| "dollars such as '$0.50', to a millionth".into())
+}
+
+/// The answers of models.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum TapeCommand {
+    /// Write every row of the tape, one a line.
+    Export {
+        /// The world database.
+        world: PathBuf,
+        /// A new file [default: standard output].
+        file: Option<PathBuf>,
+    },
+    /// Add the rows of a file to the tape; rows of askings that are there already stay.
+    Import {
+        /// The world database.
+        world: PathBuf,
+        /// The file, with a row a line.
+        file: PathBuf,
+    },
+}
+
 /// The care of Python.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum PythonCommand {
@@ -145,6 +196,13 @@ pub(crate) enum PythonCommand {
 /// Where code runs on this machine; it changes nothing in the world.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(crate) struct WorkplaceArgs {
+    /// Where answers of models come from: the tape and, what it lacks, the models; the tape alone; or the models alone
+    /// [default: the world file's].
+    #[arg(long, value_name = "MODE")]
+    pub(crate) tape: Option<TapeArg>,
+    /// The most that models may be paid by this command, such as '$0.50'.
+    #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
+    pub(crate) max_cost: Option<u64>,
     /// Run code in this process, or in worker processes behind a second wall; the world is the same.
     #[arg(long)]
     pub(crate) isolation: Option<IsolationArg>,

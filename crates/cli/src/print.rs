@@ -9,6 +9,8 @@ use serde_json::Value;
 /// Characters of a line of an error, and lines, that are shown: a hostile file may fill either.
 const LINE_CHARS_MAX: usize = 1_200;
 const LINES_MAX: usize = 60;
+/// Columns of a terminal.
+pub(crate) const COLUMNS: usize = 80;
 
 /// Standard output can't be written to.
 #[derive(Debug)]
@@ -54,6 +56,11 @@ impl Printer {
     ) -> Result<(), Unprinted> {
         let shown = if self.json { value().to_string() } else { text() };
         writeln!(stdout(), "{shown}").map_err(Unprinted)
+    }
+
+    /// A line that is the same for programs and for people.
+    pub(crate) fn line(self, text: &str) -> Result<(), Unprinted> {
+        writeln!(stdout(), "{text}").map_err(Unprinted)
     }
 
     /// A value on one line for programs, on many for people.
@@ -108,6 +115,42 @@ pub(crate) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
     text.join("\n")
 }
 
+/// As [`table`], within the terminal's width: columns of text are cut in the middle of each cell, the widest first.
+pub(crate) fn narrow_table(heading: &[&str], mut rows: Vec<Vec<String>>) -> String {
+    const LEAST: usize = 12;
+    const GAP: usize = 2;
+    let width = |text: &str| text.chars().count();
+    let of_column = |at: usize, name: &str| {
+        let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| width(cell));
+        cells.chain([width(name.trim_end_matches('#'))]).max().unwrap_or(0)
+    };
+    let mut widths: Vec<usize> = heading.iter().enumerate().map(|(at, name)| of_column(at, name)).collect();
+    let mut over = (widths.iter().sum::<usize>() + GAP * heading.len()).saturating_sub(COLUMNS + GAP);
+    while over > 0 {
+        let columns = widths.iter_mut().zip(heading).filter(|(_, name)| !name.ends_with('#'));
+        let Some(widest) = columns.map(|(width, _)| width).max().filter(|width| **width > LEAST) else {
+            break;
+        };
+        *widest -= 1;
+        over -= 1;
+    }
+    for row in &mut rows {
+        row.iter_mut().zip(&widths).for_each(|(cell, most)| *cell = cut(cell, *most));
+    }
+    table(heading, rows)
+}
+
+/// A text of at most so many letters, cut in its middle.
+fn cut(text: &str, most: usize) -> String {
+    let count = text.chars().count();
+    if count <= most {
+        return text.to_owned();
+    }
+    let before = most / 2;
+    let after = most - before - 1;
+    text.chars().take(before).chain(['…']).chain(text.chars().skip(count - after)).collect()
+}
+
 /// A number with its thousands apart.
 pub(crate) fn number(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();
@@ -119,4 +162,39 @@ pub(crate) fn number(value: i64) -> String {
         text.push(digit);
     }
     if value < 0 { format!("-{text}") } else { text }
+}
+
+/// A text by others in lines of the terminal's width, behind so many spaces, without signs that a
+/// terminal would obey.
+pub(crate) fn wrapped(text: &str, indent: usize) -> String {
+    let width = COLUMNS.saturating_sub(indent).max(1);
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let mut shown = String::new();
+        let mut used = 0;
+        for word in line.split_whitespace() {
+            let mut letters: Vec<char> = word.chars().collect();
+            if used > 0 && used + 1 + letters.len() > width {
+                lines.push(std::mem::take(&mut shown));
+                used = 0;
+            }
+            while letters.len() > width {
+                let rest = letters.split_off(width);
+                lines.push(letters.into_iter().collect());
+                letters = rest;
+            }
+            if used > 0 {
+                shown.push(' ');
+                used += 1;
+            }
+            used += letters.len();
+            shown.extend(letters);
+        }
+        lines.push(shown);
+    }
+    let spaces = " ".repeat(indent);
+    let lines: Vec<String> =
+        lines.iter().map(|line| format!("{spaces}{line}").trim_end().to_owned()).collect();
+    lines.join("\n")
 }

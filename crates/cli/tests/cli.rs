@@ -159,7 +159,14 @@ fn help_tells_what_there_is() {
     snapshot(
         "help",
         &shell,
-        &[&["--help"], &["run", "--help"], &["log", "--help"], &["session", "--help"], &["--version"]],
+        &[
+            &["--help"],
+            &["run", "--help"],
+            &["log", "--help"],
+            &["tape", "--help"],
+            &["session", "--help"],
+            &["--version"],
+        ],
     );
 }
 
@@ -280,6 +287,10 @@ fn every_answer_for_programs_is_json() {
         &["inspect", "village.oikos", "balances"],
         &["inspect", "village.oikos", "oven"],
         &["log", "village.oikos"],
+        &["log", "village.oikos", "--thoughts"],
+        &["cost", "village.oikos"],
+        &["tape", "export", "village.oikos", "tape.jsonl"],
+        &["tape", "import", "village.oikos", "tape.jsonl"],
         &["act", "village.oikos", "--as", "agent_001", r#"{"op": "noop"}"#],
         &["schema", "op"],
         &["schema", "world"],

@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use oikos_kernel::{record::Record, tape::Taped, world::World};
+use oikos_kernel::{
+    record::Record,
+    tape::{Origin, Taped},
+    world::World,
+};
 
 use crate::{
     batch::{self, Hash, Row},
@@ -11,6 +15,7 @@ use crate::{
     log::{Head, Known, Log},
     snapshot::{Image, Mark},
     tables::Tables,
+    tape::TapeUsed,
 };
 
 /// Snapshots that are kept; only the last one is needed, the others are for those who look back.
@@ -217,8 +222,8 @@ impl Journal {
         self.add_to_tape(rows, Known::Replaced).map(drop)
     }
 
-    /// Adds rows that come from elsewhere; those of askings that are there already stay as they are. Gives how many
-    /// were added.
+    /// Adds rows that come from elsewhere, as rows that are not used yet; those of askings that are there already stay
+    /// as they are. Gives how many were added.
     ///
     /// # Errors
     /// When a row's hash is not that of its request, or the write fails; nothing more is accepted after the latter.
@@ -227,7 +232,42 @@ impl Journal {
         if let Some(problem) = strange {
             return Err(JournalError::corrupt("a row for the tape", problem));
         }
-        self.add_to_tape(rows, Known::Kept)
+        let rows: Vec<Taped> =
+            rows.iter().map(|row| Taped { origin: Origin::Imported, ..row.clone() }).collect();
+        self.add_to_tape(&rows, Known::Kept)
+    }
+
+    /// Marks the row of an asking as used at the state of record `seq`: one that was imported counts as replayed from
+    /// then on, any other keeps its origin. When this returns, it is on disk.
+    ///
+    /// # Errors
+    /// When the tape has no such row, or the write fails; nothing more is accepted after the latter.
+    pub fn use_tape(&mut self, agent: &str, hash: &Hash, n: u64, seq: u64) -> Result<(), JournalError> {
+        if self.poisoned {
+            return Err(JournalError::Poisoned);
+        }
+        let used = self.log.use_tape(self.head, agent, hash, n, seq);
+        self.poisoned = used.is_err();
+        if used? {
+            return Ok(());
+        }
+        let problem = format!("it has no row of asking {n} by `{}` to be used", agent.escape_debug());
+        Err(JournalError::corrupt("the tape", problem))
+    }
+
+    /// Counts what of the tape the world has used: the rows that are not merely imported and that are `used`.
+    ///
+    /// # Errors
+    /// When the file can't be read, or a row is damaged.
+    pub fn tape_used(&self, mut used: impl FnMut(&Taped) -> bool) -> Result<TapeUsed, JournalError> {
+        let mut all = TapeUsed::default();
+        self.tape(None, |row| {
+            if row.origin != Origin::Imported && used(&row) {
+                all.count(row);
+            }
+            Ok(())
+        })
+        .map(|()| all)
     }
 
     fn add_to_tape(&mut self, rows: &[Taped], known: Known) -> Result<usize, JournalError> {

@@ -31,5 +31,6 @@ pub use self::{
     journal::Journal,
     log::Head,
     snapshot::Image,
+    tape::TapeUsed,
     verify::{Verified, verify},
 };

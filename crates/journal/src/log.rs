@@ -74,6 +74,17 @@ pub(crate) trait Log: std::fmt::Debug + Send {
     /// Adds rows to the tape, all at once, where the journal ends with `head`; gives how many were added or changed.
     fn put_tape(&mut self, head: Head, rows: &[Taped], known: Known) -> Result<usize, JournalError>;
 
+    /// Marks the row of one asking as used at the state of record `seq`, where the journal ends with `head`; says
+    /// whether there is one.
+    fn use_tape(
+        &mut self,
+        head: Head,
+        agent: &str,
+        hash: &Hash,
+        n: u64,
+        seq: u64,
+    ) -> Result<bool, JournalError>;
+
     /// The row of one asking.
     fn taped(&self, agent: &str, hash: &Hash, n: u64) -> Result<Option<Taped>, JournalError>;
 

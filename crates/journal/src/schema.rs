@@ -44,6 +44,7 @@ const TABLES: [(&str, &str); 5] = [
             outcome TEXT NOT NULL, answer TEXT NOT NULL, tokens_in INTEGER NOT NULL,
             tokens_cached INTEGER NOT NULL, tokens_out INTEGER NOT NULL, cost INTEGER NOT NULL,
             latency_ms INTEGER NOT NULL, asked_at TEXT NOT NULL, answered_at TEXT NOT NULL,
+            origin TEXT NOT NULL,
             PRIMARY KEY (hash, n, agent))",
     ),
     ("meta", "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL)"),

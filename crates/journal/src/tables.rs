@@ -254,6 +254,24 @@ impl Log for Tables {
         Ok(added)
     }
 
+    fn use_tape(
+        &mut self,
+        head: Head,
+        agent: &str,
+        hash: &Hash,
+        n: u64,
+        seq: u64,
+    ) -> Result<bool, JournalError> {
+        const ROW_BYTES: usize = 256;
+        let mut is_there = false;
+        self.write(head.seq, |db| {
+            is_there = tape::mark_used(db, agent, hash, number(n), seq)?;
+            Ok(())
+        })?;
+        self.place.checkpoint_if_due(self.db.as_ref().ok_or(JournalError::Poisoned)?, ROW_BYTES)?;
+        Ok(is_there)
+    }
+
     fn taped(&self, agent: &str, hash: &Hash, n: u64) -> Result<Option<Taped>, JournalError> {
         let found = self.read("tape", |db| tape::find(db, agent, hash, number(n)))?;
         found.map(tape::checked).transpose()

@@ -1,7 +1,9 @@
 //! The table `tape` in SQLite: its rows written and read. They are believed as little as the rest of the file.
 
+use std::collections::BTreeMap;
+
 use oikos_kernel::{
-    tape::{Purpose, Taped},
+    tape::{Origin, Purpose, Taped},
     time::Time,
 };
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
@@ -9,7 +11,24 @@ use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 use crate::{batch::Hash, error::JournalError, log::Known, schema};
 
 const COLUMNS: &str = "hash, n, seq, agent, purpose, provider, model, request, outcome, answer, tokens_in, \
-                       tokens_cached, tokens_out, cost, latency_ms, asked_at, answered_at";
+                       tokens_cached, tokens_out, cost, latency_ms, asked_at, answered_at, origin";
+
+/// The part of a tape that a world has used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TapeUsed {
+    /// How often each agent has asked each request, by its hash.
+    pub asked: BTreeMap<(String, Hash), u64>,
+    /// Micro-dollars by provider and model.
+    pub costs: BTreeMap<(String, String), u64>,
+}
+
+impl TapeUsed {
+    pub(crate) fn count(&mut self, row: Taped) {
+        *self.asked.entry((row.agent, row.hash)).or_default() += 1;
+        let sum = self.costs.entry((row.provider, row.model)).or_default();
+        *sum = sum.saturating_add(row.cost);
+    }
+}
 
 /// A row as it stands in the file: the words may be none of ours.
 pub(crate) struct Raw {
@@ -18,6 +37,7 @@ pub(crate) struct Raw {
     outcome: String,
     asked_at: String,
     answered_at: String,
+    origin: String,
 }
 
 /// Bytes that a row takes, about.
@@ -41,7 +61,7 @@ pub(crate) fn insert(db: &Connection, rows: &[Taped], known: Known) -> rusqlite:
         Known::Kept => "INSERT OR IGNORE",
     };
     let sql =
-        format!("{verb} INTO tape ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        format!("{verb} INTO tape ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     let mut insert = db.prepare_cached(&sql)?;
     let mut added = 0;
     for row in rows {
@@ -63,9 +83,25 @@ pub(crate) fn insert(db: &Connection, rows: &[Taped], known: Known) -> rusqlite:
             row.latency_ms,
             row.asked_at.to_string(),
             row.answered_at.to_string(),
+            row.origin.as_str(),
         ])?;
     }
     Ok(added)
+}
+
+/// Marks the row of an asking as used at the state of record `seq`; says whether there is one.
+pub(crate) fn mark_used(
+    db: &Connection,
+    agent: &str,
+    hash: &Hash,
+    n: i64,
+    seq: u64,
+) -> rusqlite::Result<bool> {
+    let sql = "UPDATE tape SET seq = ?, origin = iif(origin = ?, ?, origin)
+               WHERE hash = ? AND n = ? AND agent = ?";
+    let (from, to) = (Origin::Imported.as_str(), Origin::Replayed.as_str());
+    let changed = db.prepare_cached(sql)?.execute(params![seq, from, to, hash, n, agent])?;
+    Ok(changed > 0)
 }
 
 pub(crate) fn find(db: &Connection, agent: &str, hash: &Hash, n: i64) -> rusqlite::Result<Option<Raw>> {
@@ -93,6 +129,7 @@ fn raw(row: &SqlRow<'_>, from: usize) -> rusqlite::Result<Raw> {
         outcome: row.get(at(8))?,
         asked_at: row.get(at(15))?,
         answered_at: row.get(at(16))?,
+        origin: row.get(at(17))?,
         row: Taped {
             hash: row.get(at(0))?,
             n: row.get(at(1))?,
@@ -111,6 +148,7 @@ fn raw(row: &SqlRow<'_>, from: usize) -> rusqlite::Result<Raw> {
             latency_ms: row.get(at(14))?,
             asked_at: Time::default(),
             answered_at: Time::default(),
+            origin: Origin::Imported,
         },
     })
 }
@@ -128,6 +166,7 @@ pub(crate) fn checked(raw: Raw) -> Result<Taped, JournalError> {
         failure: Taped::outcome_from_word(&raw.outcome).ok_or_else(|| of("outcome"))?,
         asked_at: Time::parse(&raw.asked_at).ok_or_else(|| of("asked_at"))?,
         answered_at: Time::parse(&raw.answered_at).ok_or_else(|| of("answered_at"))?,
+        origin: Origin::from_word(&raw.origin).ok_or_else(|| of("origin"))?,
         ..raw.row
     };
     let problem = row.check();

@@ -6,7 +6,7 @@ mod door;
 
 use oikos_journal::{Journal, JournalError};
 use oikos_kernel::{
-    tape::{FailureKind, Purpose, Taped},
+    tape::{FailureKind, Origin, Purpose, Taped},
     time::Time,
 };
 use rusqlite::Connection;
@@ -33,6 +33,7 @@ fn row(agent: &str, question: &str, n: u64, answer: &str) -> Taped {
         latency_ms: 12,
         asked_at: Time::from_ms(1_000).unwrap(),
         answered_at: Time::from_ms(1_012).unwrap(),
+        origin: Origin::Asked,
     }
 }
 
@@ -125,6 +126,75 @@ fn asking_again_replaces_and_importing_keeps() {
 }
 
 #[test]
+fn a_row_that_is_used_says_so() {
+    let (place, rows) = taped();
+    let mut journal = Journal::open(&place.path()).unwrap();
+    let strange = Taped { origin: Origin::Asked, ..row("carol", "who?", 0, "carol") };
+    journal.import_tape(&[strange.clone(), Taped { n: 1, ..strange.clone() }]).unwrap();
+    let origin = |journal: &Journal, row: &Taped| {
+        let found = journal.taped(&row.agent, &row.hash, row.n).unwrap().unwrap();
+        (found.origin, found.seq)
+    };
+    assert_eq!(origin(&journal, &strange), (Origin::Imported, 3), "a file does not say what was paid here");
+    journal.use_tape("carol", &strange.hash, 0, 5).unwrap();
+    journal.use_tape("alice", &rows[0].hash, 0, 4).unwrap();
+    // A world that was killed uses a row once more.
+    journal.use_tape("carol", &strange.hash, 0, 5).unwrap();
+    journal.import_tape(std::slice::from_ref(&strange)).unwrap();
+    let reader = Journal::open_read_only(&place.path()).unwrap();
+    for journal in [&journal, &reader] {
+        assert_eq!(origin(journal, &strange), (Origin::Replayed, 5));
+        assert_eq!(origin(journal, &rows[0]), (Origin::Asked, 4), "it stays paid");
+        assert_eq!(origin(journal, &rows[1]), (Origin::Asked, 3), "another asking of the same");
+        assert_eq!(origin(journal, &rows[2]), (Origin::Asked, 3), "another agent's");
+        assert_eq!(origin(journal, &Taped { n: 1, ..strange.clone() }), (Origin::Imported, 3));
+    }
+    let order: Vec<(String, u64)> = all(&journal, None).into_iter().map(|row| (row.agent, row.n)).collect();
+    let wanted = [("alice", 0), ("alice", 1), ("bob", 0), ("alice", 0), ("carol", 0), ("carol", 1)];
+    assert_eq!(order, wanted.map(|(agent, n)| (agent.to_owned(), n)), "rows keep their order");
+    for (agent, hash, n) in [("dave", strange.hash, 0), ("carol", [0; 32], 0), ("carol", strange.hash, 2)] {
+        let error = journal.use_tape(agent, &hash, n, 5).unwrap_err().to_string();
+        assert!(error.contains(agent) && error.contains(&n.to_string()), "{error}");
+    }
+    journal.put_tape(&[row("erin", "who?", 0, "erin")]).unwrap();
+    assert_eq!(all(&journal, None).len(), 7, "it goes on after a row that was not there");
+}
+
+#[test]
+fn a_world_knows_what_of_its_tape_it_has_used() {
+    let (place, rows) = taped();
+    let mut journal = Journal::open(&place.path()).unwrap();
+    let other = Taped { model: "n".into(), cost: 100, ..row("carol", "who?", 0, "carol") };
+    journal.import_tape(&[other.clone(), Taped { n: 1, ..other.clone() }]).unwrap();
+    let hash = rows[0].hash;
+    let asked = |used: &oikos_journal::TapeUsed, agent: &str| {
+        used.asked.get(&(agent.to_owned(), hash)).copied().unwrap_or_default()
+    };
+    let cost = |used: &oikos_journal::TapeUsed, model: &str| {
+        used.costs.get(&("local".to_owned(), model.to_owned())).copied()
+    };
+    let used = journal.tape_used(|_| true).unwrap();
+    assert_eq!((asked(&used, "alice"), asked(&used, "bob"), asked(&used, "carol")), (2, 1, 0));
+    assert_eq!(used.asked.len(), 3, "alice has asked something else too");
+    assert_eq!((cost(&used, "m"), cost(&used, "n")), (Some(28), None), "an imported row is not used");
+
+    journal.use_tape("carol", &hash, 0, 9).unwrap();
+    journal.use_tape("alice", &hash, 1, 9).unwrap();
+    for (bound, times, costs) in [
+        (0, (0, 0, 0), (None, None)),
+        (3, (0, 0, 0), (None, None)),
+        (4, (1, 1, 0), (Some(21), None)),
+        (10, (2, 1, 1), (Some(28), Some(100))),
+    ] {
+        let used = journal.tape_used(|row| row.seq < bound).unwrap();
+        assert_eq!((asked(&used, "alice"), asked(&used, "bob"), asked(&used, "carol")), times, "{bound}");
+        assert_eq!((cost(&used, "m"), cost(&used, "n")), costs, "{bound}");
+    }
+    let used = journal.tape_used(|row| row.purpose != Purpose::Repair).unwrap();
+    assert_eq!(cost(&used, "m"), Some(21), "the caller says which rows count");
+}
+
+#[test]
 fn the_tape_changes_no_hash() {
     let (place, _) = taped();
     let other = Place::new();
@@ -141,7 +211,9 @@ fn a_tape_leaves_as_lines_and_comes_in_again() {
     let mut journal = Journal::in_memory().unwrap();
     let read: Vec<Taped> = lines.iter().map(|line| Taped::from_line(line).unwrap()).collect();
     assert_eq!(journal.import_tape(&read).unwrap(), 4);
-    assert_eq!(all(&journal, None), rows);
+    let imported: Vec<Taped> =
+        rows.into_iter().map(|row| Taped { origin: Origin::Imported, ..row }).collect();
+    assert_eq!(all(&journal, None), imported);
 }
 
 #[test]
@@ -152,6 +224,7 @@ fn a_strange_row_is_damage() {
         ("UPDATE tape SET outcome = 'well' WHERE agent = 'bob'", "`outcome`"),
         ("UPDATE tape SET purpose = 'joke' WHERE agent = 'bob'", "`purpose`"),
         ("UPDATE tape SET asked_at = 'now' WHERE agent = 'bob'", "`asked_at`"),
+        ("UPDATE tape SET origin = 'found' WHERE agent = 'bob'", "`origin`"),
         ("UPDATE tape SET cost = -1 WHERE agent = 'bob'", "tape"),
         ("UPDATE tape SET tokens_cached = 6 WHERE agent = 'bob'", "`tokens_cached`"),
         ("UPDATE tape SET answer = CAST(x'ff' AS TEXT) WHERE agent = 'bob'", "tape"),

@@ -151,8 +151,12 @@ pub struct Thought {
     pub output: String,
     /// The reasons that it gave, at most [`limits::THINK_BYTES_MAX`]; empty where it gave none, as code does.
     pub think: String,
+    /// The looks that it took before it decided, as it wrote them; their answers are on the tape.
+    pub looks: Vec<Json>,
     /// Whether the mind failed: it raised, or returned what is no action.
     pub failed: bool,
+    /// Whether its mind was not reached, so that the loop waits longer the more often, and is not paused for it.
+    pub unanswered: bool,
     /// The end of a sleep or a pause that the observation named.
     pub woke: Option<Woke>,
 }

@@ -158,7 +158,12 @@ impl Outcome {
 
 impl Thought {
     fn bytes_max(&self) -> usize {
-        4 * NUMBER + json(&self.action) + self.charges.len() * CHARGE + text(&self.output) + text(&self.think)
+        4 * NUMBER
+            + json(&self.action)
+            + self.charges.len() * CHARGE
+            + text(&self.output)
+            + text(&self.think)
+            + self.looks.iter().map(json).sum::<usize>()
     }
 }
 

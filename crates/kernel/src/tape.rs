@@ -8,6 +8,7 @@ use crate::{time::Time, words::words};
 
 words! {
     /// The purpose of a request.
+    #[derive(PartialOrd, Ord)]
     Purpose {
         /// An agent's step.
         Step = "step",
@@ -44,6 +45,18 @@ words! {
     }
 }
 
+words! {
+    /// How a row came to be on the tape of a world, and whether the world has used it.
+    Origin {
+        /// Asked in this world, and paid.
+        Asked = "asked",
+        /// From a tape file or a parent, and not used yet.
+        Imported = "imported",
+        /// From a tape file or a parent, and used here.
+        Replayed = "replayed",
+    }
+}
+
 impl std::fmt::Display for FailureKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
@@ -60,7 +73,7 @@ pub struct Taped {
     pub hash: [u8; 32],
     /// How often this agent had asked the very same before.
     pub n: u64,
-    /// The record at whose state it was asked.
+    /// The record at whose state it was asked; of a row that was replayed, the record at whose state it was used.
     pub seq: u64,
     /// The id of the agent, or of the artifact whose code called.
     pub agent: String,
@@ -90,6 +103,8 @@ pub struct Taped {
     pub asked_at: Time,
     /// The wall time of the outcome.
     pub answered_at: Time,
+    /// How it came to be on this tape; a line of a tape file does not say it.
+    pub origin: Origin,
 }
 
 impl Taped {
@@ -103,6 +118,16 @@ impl Taped {
     #[must_use]
     pub fn outcome_from_word(word: &str) -> Option<Option<FailureKind>> {
         if word == OK { Some(None) } else { FailureKind::from_word(word).map(Some) }
+    }
+
+    /// Marks it as used at the state of record `seq`; says whether that changes it.
+    pub fn take(&mut self, seq: u64) -> bool {
+        let before = (self.origin, self.seq);
+        if self.origin == Origin::Imported {
+            self.origin = Origin::Replayed;
+        }
+        self.seq = seq;
+        before != (self.origin, self.seq)
     }
 
     /// The row as one line of a tape file, without the line's end.
@@ -130,7 +155,7 @@ impl Taped {
         .to_string()
     }
 
-    /// Reads a line of a tape file.
+    /// Reads a line of a tape file: a row that is not used yet.
     ///
     /// # Errors
     /// A sentence about the first thing that is wrong, naming the field.
@@ -157,6 +182,7 @@ impl Taped {
             latency_ms: number(&mut fields, "latency_ms")?,
             asked_at: word(&mut fields, "asked_at", Time::parse)?,
             answered_at: word(&mut fields, "answered_at", Time::parse)?,
+            origin: Origin::Imported,
         };
         if let Some(unknown) = fields.keys().next() {
             let shown: String = unknown.chars().take(64).collect();
@@ -246,6 +272,7 @@ mod tests {
             latency_ms: 900,
             asked_at: Time::default(),
             answered_at: Time::from_ms(900).unwrap(),
+            origin: Origin::Imported,
         }
     }
 
@@ -262,6 +289,15 @@ mod tests {
     }
 
     #[test]
+    fn a_line_does_not_say_its_origin() {
+        for origin in Origin::ALL {
+            let line = Taped { origin, ..row() }.to_line();
+            assert_eq!(line, row().to_line());
+            assert_eq!(Taped::from_line(&line), Ok(row()), "it is not used yet");
+        }
+    }
+
+    #[test]
     fn a_strange_line_is_refused_by_its_field() {
         let line = row().to_line();
         for (old, new, says) in [
@@ -269,6 +305,7 @@ mod tests {
             ("\"n\":1", "\"n\":9223372036854775808", "`n` must be a whole number"),
             ("\"n\":1", "\"m\":1", "`n` is missing"),
             ("\"n\":1", "\"n\":1,\"extra\":2", "no field `extra`"),
+            ("\"n\":1", "\"n\":1,\"origin\":\"asked\"", "no field `origin`"),
             ("\"purpose\":\"repair\"", "\"purpose\":\"joke\"", "`purpose` can't be \"joke\""),
             ("\"outcome\":\"length\"", "\"outcome\":\"fine\"", "`outcome` can't be"),
             ("\"tokens_cached\":4", "\"tokens_cached\":11", "more than `tokens_in`"),

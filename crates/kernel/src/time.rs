@@ -13,6 +13,9 @@ impl Time {
     /// The latest: the end of the year 9999.
     const MS_MAX: i64 = 253_402_207_200_000;
 
+    /// The last instant there is.
+    pub const LAST: Self = Self(Self::MS_MAX);
+
     /// An instant from milliseconds since the epoch; `None` outside the years 0 to 9999.
     #[must_use]
     pub fn from_ms(ms: i64) -> Option<Self> {

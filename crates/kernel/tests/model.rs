@@ -140,6 +140,8 @@ fn think(world: &mut World, toy: &mut Toy, model: &mut Model, most: [(usize, i64
             charges: charges.clone(),
             output: String::new(),
             think: "so be it".into(),
+            looks: Vec::new(),
+            unanswered: false,
             failed: false,
             woke: None,
         };

@@ -12,7 +12,7 @@ use crate::{
     desk::Counter,
     error::RunError,
     lateness::Lateness,
-    open::{AskedBefore, Came, think_ms},
+    open::{AskedBefore, Came, Outside},
     sequencer::Sequencer,
     stop::Stop,
     turn::{act, act_late, ask, pass, think},
@@ -82,6 +82,7 @@ impl AutonomousScheduler {
     /// came since; on the virtual clock a client sees what it saw.
     fn ask_again(&mut self, sequencer: &mut Sequencer, beside: &mut Beside) -> Result<(), RunError> {
         let mut open_before = std::mem::take(&mut self.open_before);
+        sequencer.send_turns()?;
         let open = sequencer.open_turns();
         let lost = |agent: &&Agent| agent.is_thinking() && open.of(agent.handle).is_none();
         let lost: Vec<(Handle, u64)> =
@@ -92,8 +93,8 @@ impl AutonomousScheduler {
                 sequencer.open_turn_again(before)?;
                 continue;
             }
-            if let Some(think_ms) = think_ms(sequencer.world(), agent) {
-                sequencer.open_turn(agent, turn, think_ms)?;
+            if let Some(mind) = Outside::of(sequencer.world(), agent) {
+                sequencer.open_turn(agent, turn, mind)?;
                 continue;
             }
             ask(sequencer, agent, turn)?;
@@ -126,6 +127,9 @@ impl AutonomousScheduler {
             sequencer.bring_up()?;
             while let Some(thought) = beside.come()? {
                 act_late(sequencer, thought)?;
+            }
+            if sequencer.hear_models()? {
+                return Ok(Came::Spent);
             }
             let end = end.after_ms(sequencer.world().away_ms() - away_ms).ok_or(RunError::EndOfTime)?;
             // Last before a wait: the ring of a stop may have been served away.
@@ -168,6 +172,8 @@ impl AutonomousScheduler {
             match next {
                 Some(Next::Turn(_, agent)) => turn(sequencer, agent, beside)?,
                 Some(Next::Due(_, artifact)) => sequencer.run_due(artifact)?,
+                // It is the next thing that happens: nothing else may happen before it is there.
+                Some(Next::Unanswered(..)) => counter.wait(None, sequencer)?,
                 Some(Next::Undecided(..)) if sequencer.clock() == ClockKind::Virtual => {
                     return Ok(Came::Open);
                 }
@@ -191,8 +197,10 @@ enum Next {
     Due(Time, Handle),
     /// The turn of an agent.
     Turn(Time, Handle),
-    /// The decision of a client takes effect.
+    /// A decision takes effect.
     Decided(Time, Handle),
+    /// The answer of a language model should take effect.
+    Unanswered(Time),
     /// The decision of a client should take effect, or is waited for no longer.
     Undecided(Time, Handle),
 }
@@ -200,7 +208,11 @@ enum Next {
 impl Next {
     fn due(self) -> Time {
         match self {
-            Self::Due(due, _) | Self::Turn(due, _) | Self::Decided(due, _) | Self::Undecided(due, _) => due,
+            Self::Due(due, _)
+            | Self::Turn(due, _)
+            | Self::Decided(due, _)
+            | Self::Unanswered(due)
+            | Self::Undecided(due, _) => due,
         }
     }
 }
@@ -209,9 +221,10 @@ impl Next {
 fn next(sequencer: &mut Sequencer) -> Option<Next> {
     let due = sequencer.world().next_due().map(|(due, artifact)| Next::Due(due, artifact));
     let turn = sequencer.next_turn().map(|(due, agent)| Next::Turn(due, agent));
-    let open = sequencer.next_open().map(|open| match open.is_decided() {
-        true => Next::Decided(open.due(), open.agent()),
-        false => Next::Undecided(open.due(), open.agent()),
+    let open = sequencer.next_open().map(|open| match (open.is_decided(), open.is_models()) {
+        (true, _) => Next::Decided(open.due(), open.agent()),
+        (false, true) => Next::Unanswered(open.due()),
+        (false, false) => Next::Undecided(open.due(), open.agent()),
     });
     // The first of equal ones.
     [due, open, turn].into_iter().flatten().min_by_key(|next| next.due())
@@ -224,8 +237,8 @@ fn turn(sequencer: &mut Sequencer, agent: Handle, beside: &mut Beside) -> Result
     if !sequencer.world().can_step(agent, now) {
         return pass(sequencer, agent, turn);
     }
-    if let Some(think_ms) = think_ms(sequencer.world(), agent) {
-        return sequencer.open_turn(agent, turn, think_ms);
+    if let Some(mind) = Outside::of(sequencer.world(), agent) {
+        return sequencer.open_turn(agent, turn, mind);
     }
     if !beside.is_open() {
         let (world, interpreter) = sequencer.parts();

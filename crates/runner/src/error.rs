@@ -1,5 +1,6 @@
 //! Faults of a running world. Refusals are not among them: those are in receipts.
 
+use oikos_agents::Halt;
 use oikos_journal::JournalError;
 use oikos_kernel::{
     founding::FoundingError,
@@ -66,6 +67,12 @@ pub enum RunError {
         "{0}; nothing has happened, and the same command goes on; `isolation = \"thread\"` needs no other process"
     )]
     Worker(WorkerError),
+    /// Models can't be asked from here.
+    #[error("{0}")]
+    Models(String),
+    /// Models can't be asked any more.
+    #[error("{0}; nothing is lost, and the same command goes on when that is mended")]
+    Halt(Halt),
     /// The machine's clock can't be right.
     #[error(
         "the machine's clock says {ms} ms since 1970, which is no year from 1900 to 9900; a world on the wall \

@@ -6,6 +6,7 @@
 mod agenda;
 mod autonomous;
 mod beside;
+mod bills;
 mod bus;
 mod clock;
 pub mod config;
@@ -16,6 +17,7 @@ mod json;
 mod lateness;
 pub mod library;
 mod live;
+mod models;
 pub mod measure;
 mod open;
 pub mod report;
@@ -43,12 +45,14 @@ pub use oikos_sandbox::{Stage, runtime_name};
 #[cfg(unix)]
 pub use self::workplace::serve_code;
 pub use self::{
+    bills::{Bill, Bills, Forecast, Kind, Sums},
     bus::{MAILBOX_MAX, Notice, Subscription},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
     error::RunError,
     json::{Misread, strict as strict_json},
     lateness::Lateness,
     live::{Goal, Live, Stopped, founded_from, recorded_source, state},
+    models::{Access, Preview, preview},
     sequencer::Sequencer,
     stop::{Signal, Stop, Why},
     summary::{Calls, Summary},
@@ -56,5 +60,8 @@ pub use self::{
     workplace::{Worker, Workplace},
     writer::JournalGuard,
 };
-/// A mind in Rust, for those who decide without code.
-pub use oikos_agents::Mind;
+/// A mind in Rust, for those who decide without code, and dollars as text.
+pub use oikos_agents::{
+    Asked as ModelProvider, Halt, Key, Mind, Place as ProviderPlace, Provider, TapeMode, dollars, fake,
+    show_dollars,
+};

@@ -22,6 +22,7 @@ use crate::{
     error::RunError,
     lateness::Lateness,
     library,
+    models::Access,
     open::{AskedBefore, Came},
     request::Span,
     sequencer::{Interpreter, Sequencer},
@@ -73,6 +74,8 @@ pub enum Stopped {
     Duration,
     /// Clients are to decide for their agents.
     Turns,
+    /// The money for models is spent.
+    Budget,
     /// Somebody asked it to stop.
     Asked(Why),
 }
@@ -85,6 +88,7 @@ impl Stopped {
             Self::Ticks => "ticks",
             Self::Duration => "duration",
             Self::Turns => "turns",
+            Self::Budget => "budget",
             Self::Asked(why) => why.word(),
         }
     }
@@ -93,7 +97,7 @@ impl Stopped {
     #[must_use]
     pub const fn asked(self) -> Option<Why> {
         match self {
-            Self::Ticks | Self::Duration | Self::Turns => None,
+            Self::Ticks | Self::Duration | Self::Turns | Self::Budget => None,
             Self::Asked(why) => Some(why),
         }
     }
@@ -164,20 +168,22 @@ impl Live {
         let (world, records) = Founding { founders, runtime, ..file.founding.clone() }.found()?;
         let mut journal = journal()?;
         journal.append(&records, &[(SOURCE, &encode(&file.source))])?;
-        Self::begin(Past::of(world), journal, code, file, (clock, None))
+        journal.import_tape(&std::mem::take(&mut file.tape))?;
+        Self::begin(Past::of(world), journal, (code, workplace.access.clone()), file, (clock, None))
     }
 
     fn begin(
         Past { world, began, open_before }: Past,
         journal: Journal,
-        (interpreter, missing): (Interpreter, Vec<String>),
+        ((interpreter, missing), access): ((Interpreter, Vec<String>), Access),
         mut file: WorldFile,
         (clock, moved): (Clock, Option<Moved>),
     ) -> Result<Self, RunError> {
         file.founding.founders = Vec::new();
         let notes = journal.notes().to_vec();
         let timeout_ms = file.plan.external_timeout_ms;
-        let mut sequencer = Sequencer::new(world, journal, interpreter, clock, moved, timeout_ms)?;
+        let models = (access, file.plan.llm.clone());
+        let mut sequencer = Sequencer::new(world, journal, interpreter, clock, moved, timeout_ms, models)?;
         let scheduler = match file.plan.lasts {
             Lasts::Ticks(_) => Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)?),
             Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(open_before, &mut sequencer)),
@@ -217,8 +223,8 @@ impl Live {
             ClockKind::Virtual => (Clock::Virtual, None),
             ClockKind::Wall => {
                 let (clock, moved) = WallClock::begin(world.now())?;
-                // Time has passed: clients are asked anew.
-                past.open_before.clear();
+                // Time has passed: clients are asked anew. The answers of models may be on the tape.
+                past.open_before.retain(|_, before| before.is_models());
                 (Clock::Wall(clock), moved)
             }
         };
@@ -231,7 +237,7 @@ impl Live {
         if is_new {
             journal.set_meta(SOURCE, &encode(source))?;
         }
-        let mut live = Self::begin(past, journal, code, file, clock)?;
+        let mut live = Self::begin(past, journal, (code, workplace.access.clone()), file, clock)?;
         if is_other {
             live.sequencer.run_on(runtime)?;
         }
@@ -392,7 +398,26 @@ impl Live {
         Ok(match ran {
             Came::Through => far,
             Came::Open => Stopped::Turns,
+            Came::Spent => Stopped::Budget,
             Came::Asked => stop.why().map_or(far, Stopped::Asked),
+        })
+    }
+
+    /// On the virtual clock, waits for the language models that are asked, so that no answer is lost that is paid; they
+    /// take effect when the world goes on.
+    ///
+    /// # Errors
+    /// Only faults, and when the models can't be asked any more.
+    pub fn await_models(&mut self, stop: &Stop) -> Result<(), RunError> {
+        self.open_desk(stop, |_, sequencer, counter| {
+            while sequencer.clock() == ClockKind::Virtual {
+                sequencer.hear_models()?;
+                if stop.is_asked() || !sequencer.open_turns().are_models_asked() {
+                    return Ok(());
+                }
+                counter.wait(None, sequencer)?;
+            }
+            Ok(())
         })
     }
 
@@ -506,7 +531,7 @@ fn past(journal: &Journal) -> Result<Past, RunError> {
 }
 
 /// The world file that a database was made from.
-fn recorded(journal: &Journal) -> Result<WorldFile, RunError> {
+pub(crate) fn recorded(journal: &Journal) -> Result<WorldFile, RunError> {
     Ok(config::reload(&recorded_source(journal)?, library::founders())?)
 }
 

@@ -1,15 +1,20 @@
-//! Turns of agents whose mind is a client: each is open from its observation until the client has decided.
+//! Turns of agents whose mind is a client or a language model: each is open from its observation until the client has
+//! decided, or the model has answered.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use oikos_kernel::{
     id::Handle,
     json::Json,
-    mind::Mind,
+    mind::{LlmMind, Mind},
     receipt::Receipt,
+    record::Cause,
     refusal::{Code, Refusal},
     time::{Time, format_duration_ms},
-    world::{World, wire::Viewer},
+    world::{Agent, World, wire::Viewer},
 };
 use serde_json::{Value, json};
 
@@ -17,6 +22,7 @@ use crate::{
     agenda::tie,
     config::ClockKind,
     error::RunError,
+    models::{CameTurn, ModelThought, ModelTurn, Models, Stopped, TurnPlace},
     request::{Decide, Reply, Shown},
     sequencer::Sequencer,
     turn::{Asked, Thinking, act, ask},
@@ -37,13 +43,32 @@ pub(crate) enum Effect {
 #[derive(Clone, Debug)]
 pub(crate) struct OpenTurn {
     asked: Asked,
-    observation: Value,
+    mind: OpenMind,
     effect: Effect,
     /// On the virtual clock, when its decision takes effect; on the wall clock, when it passes without one.
     due: Time,
-    decision: Option<Json>,
     /// Whether it is waited for no longer.
     has_passed: bool,
+}
+
+/// Who decides in an open turn, and the decision if it is there.
+#[derive(Clone, Debug)]
+enum OpenMind {
+    /// A client, with the observation that it is told.
+    Client { observation: Value, decision: Option<Json> },
+    /// A language model, with the turn as it was sent, for as long as no answer has come.
+    Model { state: ModelState },
+}
+
+/// How far a language model is with a turn.
+#[derive(Clone, Debug)]
+enum ModelState {
+    /// It is asked; the turn can be sent again.
+    Asked(Box<ModelTurn>),
+    /// The run had to stop before it answered.
+    Stopped(Box<ModelTurn>),
+    /// It has answered.
+    Answered(Box<ModelThought>),
 }
 
 /// The turns that are open.
@@ -59,17 +84,36 @@ pub(crate) struct OpenTurns {
 #[derive(Debug)]
 pub(crate) struct AskedBefore {
     asked: Asked,
-    observation: Value,
+    turn: u64,
     now: Time,
     think_ms: i64,
+    of: Before,
+}
+
+/// All that is needed to open a turn again.
+#[derive(Debug)]
+enum Before {
+    /// The observation of a client.
+    Client(Value),
+    /// The settings of a language model, and the world that it saw.
+    Model(Box<LlmMind>, Arc<World>),
 }
 
 impl AskedBefore {
-    /// The turn of an agent that is asked on a world; `None` if no client decides for it.
+    /// The turn of an agent that is asked on a world; `None` if its own code decides for it.
     pub(crate) fn of(world: &World, agent: Handle, turn: u64, now: Time) -> Option<Self> {
-        let think_ms = think_ms(world, agent)?;
-        let observation = world.observation(agent, now, world.population());
-        Some(Self { asked: Asked::of(world, agent, turn, now), observation, now, think_ms })
+        let (think_ms, of) = match Outside::of(world, agent)? {
+            Outside::Client { think_ms } => {
+                (think_ms, Before::Client(world.observation(agent, now, world.population())))
+            }
+            Outside::Model { think_ms, mind } => (think_ms, Before::Model(mind, Arc::new(world.clone()))),
+        };
+        Some(Self { asked: Asked::of(world, agent, turn, now), turn, now, think_ms, of })
+    }
+
+    /// Whether it is a language model's.
+    pub(crate) fn is_models(&self) -> bool {
+        matches!(self.of, Before::Model(..))
     }
 }
 
@@ -82,25 +126,57 @@ pub(crate) enum Came {
     Asked,
     /// Until turns of clients were open.
     Open,
+    /// Until the money for models was spent.
+    Spent,
 }
 
-/// The time to think of an agent whose mind is a client; `None` for any other.
-pub(crate) fn think_ms(world: &World, agent: Handle) -> Option<i64> {
-    match Mind::of(world.get(agent)?.content(), None) {
-        Ok(Mind::External { think_time_ms }) => Some(think_time_ms),
-        Ok(Mind::Script | Mind::Llm(_)) | Err(_) => None,
+/// A mind that is not the agent's own code.
+#[derive(Debug)]
+pub(crate) enum Outside {
+    /// A client.
+    Client {
+        /// The time between an observation and its effect.
+        think_ms: i64,
+    },
+    /// A language model.
+    Model {
+        /// As that of a client.
+        think_ms: i64,
+        mind: Box<LlmMind>,
+    },
+}
+
+impl Outside {
+    /// The mind of an agent; `None` if its own code decides for it.
+    pub(crate) fn of(world: &World, agent: Handle) -> Option<Self> {
+        let rules = world.rules();
+        match Mind::of(world.get(agent)?.content(), rules.llm_model.as_deref()) {
+            Ok(Mind::External { think_time_ms }) => Some(Self::Client { think_ms: think_time_ms }),
+            Ok(Mind::Llm(mind)) => {
+                let think_ms = mind.think_time_ms.unwrap_or(rules.think_time_ms);
+                Some(Self::Model { think_ms, mind })
+            }
+            Ok(Mind::Script) | Err(_) => None,
+        }
     }
 }
 
 impl OpenTurn {
-    /// The turn of an agent that observes a world.
-    pub(crate) fn new(world: &World, asked: Asked, now: Time, effect: Effect, due: Time) -> Self {
+    /// The turn of a client that observes a world.
+    pub(crate) fn of_client(world: &World, asked: Asked, now: Time, effect: Effect, due: Time) -> Self {
         let observation = world.observation(asked.agent(), now, world.population());
         Self::observed(asked, observation, effect, due)
     }
 
     fn observed(asked: Asked, observation: Value, effect: Effect, due: Time) -> Self {
-        Self { asked, observation, effect, due, decision: None, has_passed: false }
+        let mind = OpenMind::Client { observation, decision: None };
+        Self { asked, mind, effect, due, has_passed: false }
+    }
+
+    /// The turn of a language model that is to be asked.
+    pub(crate) fn of_model(asked: Asked, turn: Box<ModelTurn>, effect: Effect, due: Time) -> Self {
+        let mind = OpenMind::Model { state: ModelState::Stopped(turn) };
+        Self { asked, mind, effect, due, has_passed: false }
     }
 
     pub(crate) fn agent(&self) -> Handle {
@@ -112,18 +188,34 @@ impl OpenTurn {
     }
 
     pub(crate) fn is_decided(&self) -> bool {
-        self.decision.is_some()
+        match &self.mind {
+            OpenMind::Client { decision, .. } => decision.is_some(),
+            OpenMind::Model { state } => matches!(state, ModelState::Answered(_)),
+        }
     }
 
+    /// Whether a language model decides in it.
+    pub(crate) fn is_models(&self) -> bool {
+        matches!(self.mind, OpenMind::Model { .. })
+    }
+
+    /// Whether a client is waited for.
     fn is_waiting(&self) -> bool {
-        !self.is_decided() && !self.has_passed
+        !self.is_models() && !self.is_decided() && !self.has_passed
     }
 
     /// The decision; or, without one, that the turn passed.
     pub(crate) fn thought(&self, timeout_ms: i64) -> Thinking {
-        match &self.decision {
-            Some(decision) => self.asked.clone().answered(decision.clone()),
-            None => self.asked.clone().passes(passed(timeout_ms)),
+        match &self.mind {
+            OpenMind::Client { decision: Some(decision), .. } => {
+                self.asked.clone().answered(decision.clone())
+            }
+            OpenMind::Model { state: ModelState::Answered(thought) } => {
+                self.asked.clone().told(ModelThought::clone(thought))
+            }
+            OpenMind::Client { decision: None, .. } | OpenMind::Model { .. } => {
+                self.asked.clone().passes(passed(timeout_ms))
+            }
         }
     }
 }
@@ -176,9 +268,35 @@ impl OpenTurns {
         self.waiting().map(|turn| turn.due).max()
     }
 
-    /// Waits for no decision any more: those that are not there yet have passed.
+    /// Whether a language model is waited for.
+    pub(crate) fn awaits_models(&self) -> bool {
+        self.turns.values().any(|turn| turn.is_models() && !turn.is_decided())
+    }
+
+    /// Whether a language model is asked.
+    pub(crate) fn are_models_asked(&self) -> bool {
+        let is_asked =
+            |turn: &OpenTurn| matches!(&turn.mind, OpenMind::Model { state: ModelState::Asked(_) });
+        self.turns.values().any(is_asked)
+    }
+
+    /// The turns that language models have to be asked, or asked again.
+    fn unsent(&mut self) -> Vec<ModelTurn> {
+        let mut unsent = Vec::new();
+        for turn in self.turns.values_mut() {
+            if let OpenMind::Model { state } = &mut turn.mind
+                && let ModelState::Stopped(sent) = state
+            {
+                unsent.push(ModelTurn::clone(sent));
+                *state = ModelState::Asked(sent.clone());
+            }
+        }
+        unsent
+    }
+
+    /// Waits for no decision of a client any more: those that are not there yet have passed.
     pub(crate) fn pass_all(&mut self) {
-        self.turns.values_mut().for_each(|turn| turn.has_passed = true);
+        self.turns.values_mut().filter(|turn| !turn.is_models()).for_each(|turn| turn.has_passed = true);
     }
 
     /// Whether the world as it stood when one was opened is needed to open it again.
@@ -206,9 +324,12 @@ impl OpenTurns {
 
     /// The turns that wait for their clients, as they are told of.
     pub(crate) fn told(&self, world: &World) -> Vec<Value> {
-        let told = self
-            .waiting()
-            .map(|turn| json!({ "as": world.name(turn.agent()), "observation": turn.observation }));
+        let told = self.waiting().filter_map(|turn| match &turn.mind {
+            OpenMind::Client { observation, .. } => {
+                Some(json!({ "as": world.name(turn.agent()), "observation": observation }))
+            }
+            OpenMind::Model { .. } => None,
+        });
         told.collect()
     }
 }
@@ -218,30 +339,142 @@ fn is_alive(world: &World, agent: Handle) -> bool {
 }
 
 impl Sequencer {
-    /// Opens the turn of an agent whose mind is a client, with a record that it was asked; a decision takes
-    /// effect after `think_ms` on the virtual clock, and when it is there on the wall clock.
+    /// Opens the turn of an agent whose mind is outside, with a record that it was asked; a decision takes
+    /// effect after its time to think on the virtual clock, and when it is there on the wall clock.
     ///
     /// # Errors
     /// Only faults.
-    pub(crate) fn open_turn(&mut self, agent: Handle, turn: u64, think_ms: i64) -> Result<(), RunError> {
+    pub(crate) fn open_turn(&mut self, agent: Handle, turn: u64, mind: Outside) -> Result<(), RunError> {
         let now = self.now();
-        let (effect, due) = self.effect(now, think_ms)?;
         let asked = Asked::of(self.world(), agent, turn, now);
-        let opened = OpenTurn::new(self.world(), asked, now, effect, due);
-        // Before the record, so that no snapshot is stored that comes after the observation.
-        self.open_turns_mut().open(opened);
-        ask(self, agent, turn)
+        match mind {
+            Outside::Client { think_ms } => {
+                let (effect, due) = self.effect(now, think_ms)?;
+                let opened = OpenTurn::of_client(self.world(), asked, now, effect, due);
+                // Before the record, so that no snapshot is stored that comes after the observation.
+                self.open_turns_mut().open(opened);
+                ask(self, agent, turn)
+            }
+            Outside::Model { think_ms, mind } => {
+                let (effect, due) = self.effect_of_model(now, think_ms)?;
+                let world = self.share();
+                let place = TurnPlace { world, agent, turn, now };
+                self.open_model_turn(asked, place, &mind, effect, due).map(|_| ())
+            }
+        }
     }
 
-    /// Opens a turn again that was open when the world was shut, with the observation that its client had.
+    /// Opens the turn of a language model that thinks on a world, with a record that it was asked, and asks it. Says
+    /// whether it is open: it is not where the agent lacks what its thought may take, or has no prompt.
     ///
     /// # Errors
-    /// When there is no time for it.
+    /// Only faults, and when the models can't be asked.
+    pub(crate) fn open_model_turn(
+        &mut self,
+        asked: Asked,
+        place: TurnPlace,
+        mind: &LlmMind,
+        effect: Effect,
+        due: Time,
+    ) -> Result<bool, RunError> {
+        let (agent, turn, now) = (place.agent, place.turn, place.now);
+        let is_asked = self.world().agent(agent).is_some_and(Agent::is_thinking);
+        let prepared = match self.model_turn(place, mind)? {
+            Ok(prepared) => prepared,
+            Err(refusal) => {
+                act(self, asked.told(ModelThought::refused(refusal)))?;
+                return Ok(false);
+            }
+        };
+        let prepared = if is_asked {
+            // The record that says so is there, and so is all that was set aside.
+            let holds = self.world().agent(agent).map_or(&[][..], Agent::holds).to_vec();
+            prepared.with_holds(&holds)
+        } else {
+            let cause = self.world().ask(agent, turn, now, prepared.hash(), prepared.holds());
+            let is_short = matches!(cause, Cause::Short { .. });
+            if !is_short {
+                let opened = OpenTurn::of_model(asked, Box::new(prepared), effect, due);
+                self.open_turns_mut().open(opened);
+            }
+            self.mark(cause)?;
+            if !is_short {
+                self.send_turns()?;
+            }
+            return Ok(!is_short);
+        };
+        self.open_turns_mut().open(OpenTurn::of_model(asked, Box::new(prepared), effect, due));
+        self.send_turns()?;
+        Ok(true)
+    }
+
+    /// Opens a turn again that was open when the world was shut, with the observation that its mind had.
+    ///
+    /// # Errors
+    /// When there is no time for it, or as [`Self::open_model_turn`].
     pub(crate) fn open_turn_again(&mut self, before: AskedBefore) -> Result<(), RunError> {
-        let AskedBefore { asked, observation, now, think_ms } = before;
-        let (effect, due) = self.effect(now, think_ms)?;
-        self.open_turns_mut().open(OpenTurn::observed(asked, observation, effect, due));
+        let AskedBefore { asked, turn, now, think_ms, of } = before;
+        match of {
+            Before::Client(observation) => {
+                let (effect, due) = self.effect(now, think_ms)?;
+                self.open_turns_mut().open(OpenTurn::observed(asked, observation, effect, due));
+                Ok(())
+            }
+            Before::Model(mind, world) => {
+                let (effect, due) = self.effect_of_model(now, think_ms)?;
+                let place = TurnPlace { world, agent: asked.agent(), turn, now };
+                self.open_model_turn(asked, place, &mind, effect, due).map(|_| ())
+            }
+        }
+    }
+
+    /// Asks the language models whose turns are open and that are not asked.
+    ///
+    /// # Errors
+    /// When they can't be asked.
+    pub(crate) fn send_turns(&mut self) -> Result<(), RunError> {
+        let unsent = self.open_turns_mut().unsent();
+        if unsent.is_empty() {
+            return Ok(());
+        }
+        let models = self.models()?;
+        unsent.into_iter().for_each(|turn| models.send(turn));
         Ok(())
+    }
+
+    /// Takes in the answers that came; says whether the money for models is spent.
+    ///
+    /// # Errors
+    /// Only faults, and when the models can't be asked any more.
+    pub(crate) fn hear_models(&mut self) -> Result<bool, RunError> {
+        let mut is_spent = false;
+        while let Some(CameTurn { agent, turn, thought }) = self.models_if_open().and_then(Models::come) {
+            let Some(open) = self.open_turns_mut().turn_mut(agent).filter(|open| open.asked.turn() == turn)
+            else {
+                continue;
+            };
+            let OpenMind::Model { state } = &mut open.mind else { continue };
+            match thought {
+                Ok(thought) => {
+                    *state = ModelState::Answered(Box::new(thought));
+                    if open.effect == Effect::AtOnce {
+                        self.bring_up()?;
+                        self.close_turn(agent)?;
+                    }
+                }
+                Err(stopped) => {
+                    if let ModelState::Asked(sent) = state {
+                        *state = ModelState::Stopped(sent.clone());
+                    }
+                    match stopped {
+                        Stopped::Halt(halt) if halt.is_budget() => is_spent = true,
+                        Stopped::Halt(halt) => return Err(RunError::Halt(halt)),
+                        Stopped::Fault(fault) => return Err(fault),
+                    }
+                }
+            }
+        }
+        Ok(is_spent)
     }
 
     /// When a turn that is opened now passes without a decision; on the virtual clock it waits for one.
@@ -263,6 +496,16 @@ impl Sequencer {
                 Ok((effect, now.after_ms(think_ms).ok_or(RunError::EndOfTime)?))
             }
             ClockKind::Wall => Ok((Effect::AtOnce, self.passes_at()?)),
+        }
+    }
+
+    /// As that of a client, but that a model answers when it does.
+    fn effect_of_model(&self, now: Time, think_ms: i64) -> Result<(Effect, Time), RunError> {
+        match self.clock() {
+            ClockKind::Virtual => {
+                Ok((Effect::Later, now.after_ms(think_ms.max(1)).ok_or(RunError::EndOfTime)?))
+            }
+            ClockKind::Wall => Ok((Effect::AtOnce, Time::LAST)),
         }
     }
 
@@ -311,12 +554,18 @@ impl Sequencer {
             let refusal = Refusal::new(Code::Conflict, format!("no turn of `{name}` is open"));
             return refused(self, refusal.hint("`run` tells which turns are open; decide each once"));
         };
+        if turn.is_models() {
+            let refusal = Refusal::new(Code::Conflict, format!("a language model decides for `{name}`"));
+            return refused(self, refusal.hint("change its `mind` to decide for it"));
+        }
         if !turn.is_waiting() {
             let refusal =
                 Refusal::new(Code::Conflict, format!("this turn of `{name}` is decided, or has passed"));
             return refused(self, refusal.hint("`run` goes on with it"));
         }
-        turn.decision = Some(ops);
+        if let OpenMind::Client { decision, .. } = &mut turn.mind {
+            *decision = Some(ops);
+        }
         if turn.effect != Effect::AtOnce {
             return Ok(Reply::Pending);
         }

@@ -8,6 +8,7 @@ use oikos_journal::{Head, Journal, JournalError};
 use oikos_kernel::{
     event::{Event, EventKind, Filter},
     id::Handle,
+    mind::LlmMind,
     op::Query,
     receipt::Receipt,
     record::{Cause, Outcome, Record},
@@ -24,9 +25,10 @@ use crate::{
     agenda::Agenda,
     bus::{Bus, Subscription},
     clock::{Clock, Moved},
-    config::ClockKind,
+    config::{ClockKind, LlmPlan},
     drive::{drive, drive_on},
     error::RunError,
+    models::{Access, ModelTurn, Models, TurnPlace},
     open::OpenTurns,
     request::{Act, Shown},
     stop::Stop,
@@ -85,6 +87,12 @@ pub struct Sequencer {
     /// The turns of agents whose minds are clients.
     open: OpenTurns,
     clients: Clients,
+    /// How models are reached, and those that are open.
+    access: Access,
+    llm: LlmPlan,
+    models: Option<Models>,
+    /// Rings for the loop.
+    bell: Bell,
     bus: Bus,
     view: View,
     snapshot_seq: u64,
@@ -121,6 +129,7 @@ impl Sequencer {
         clock: Clock,
         moved: Option<Moved>,
         external_timeout_ms: i64,
+        (access, llm): (Access, LlmPlan),
     ) -> Result<Self, RunError> {
         Ok(Self {
             snapshot_seq: journal.snapshot_seq()?,
@@ -135,10 +144,50 @@ impl Sequencer {
             holds_time: false,
             in_tick: false,
             clients: Clients { timeout_ms: external_timeout_ms, are_told: false },
+            access,
+            llm,
+            models: None,
+            bell: Arc::new(|| ()),
             bus: Bus::default(),
             view: View::default(),
             poisoned: false,
         })
+    }
+
+    /// The models, which are opened where they are not.
+    ///
+    /// # Errors
+    /// When they can't be had.
+    pub(crate) fn models(&mut self) -> Result<&mut Models, RunError> {
+        if self.models.is_none() {
+            let world = &self.world;
+            let tick_seq = world.tick().filter(|_| self.in_tick).map(|tick| tick.seq);
+            let asked_at = |agent: &str| {
+                let row = world.lookup(agent).and_then(|agent| world.agent(agent))?;
+                row.asked_seq().map(|seq| tick_seq.unwrap_or(seq - 1))
+            };
+            let (access, plan, door) = (&self.access, &self.llm, self.writer.door());
+            self.models = Some(Models::open(access, plan, world, door, asked_at, Arc::clone(&self.bell))?);
+        }
+        #[expect(clippy::expect_used, reason = "the models are opened above")]
+        Ok(self.models.as_mut().expect("models that are open"))
+    }
+
+    pub(crate) fn models_if_open(&self) -> Option<&Models> {
+        self.models.as_ref()
+    }
+
+    /// The turn of a language model; the inner refusal is that of a prompt that can't be had.
+    ///
+    /// # Errors
+    /// Only faults, and when the model can't be asked.
+    pub(crate) fn model_turn(
+        &mut self,
+        place: TurnPlace,
+        mind: &LlmMind,
+    ) -> Result<Result<ModelTurn, Refusal>, RunError> {
+        let (current, sandbox) = (self.share(), Arc::clone(&self.interpreter.sandbox));
+        self.models()?.turn(place, mind, &sandbox, &current)
     }
 
     /// Lets a mind decide for every agent, in the place of their code.
@@ -536,6 +585,7 @@ impl Sequencer {
     /// asks for the world.
     pub(crate) fn set_bell(&mut self, bell: Bell) {
         self.writer.set_bell(Bell::clone(&bell));
+        self.bell = Bell::clone(&bell);
         self.bus.set_bell(bell);
     }
 

@@ -1,5 +1,7 @@
 //! The tick scheduler: all think on one snapshot, then all act in an order that the seed decides.
 
+use std::sync::Arc;
+
 use oikos_kernel::{
     id::Handle,
     record::Cause,
@@ -12,7 +14,8 @@ use crate::{
     config::ClockKind,
     desk::Counter,
     error::RunError,
-    open::{Came, Effect, OpenTurn, think_ms},
+    models::TurnPlace,
+    open::{Came, Effect, OpenTurn, Outside},
     sequencer::Sequencer,
     stop::Stop,
     thinkers::think_all,
@@ -168,9 +171,15 @@ fn turns_of(
     for agent in left.short {
         pass(sequencer, agent, tick.number)?;
     }
-    let (clients, scripts): (Vec<_>, Vec<_>) =
-        left.able.into_iter().partition(|agent| think_ms(snapshot, *agent).is_some());
-    let came = decided(snapshot, &clients, tick, sequencer, counter, stop)?;
+    let (outside, scripts): (Vec<_>, Vec<_>) = left
+        .able
+        .into_iter()
+        .map(|agent| (agent, Outside::of(snapshot, agent)))
+        .partition(|(_, mind)| mind.is_some());
+    let scripts: Vec<Handle> = scripts.into_iter().map(|(agent, _)| agent).collect();
+    let asked: Vec<Handle> = outside.iter().map(|(agent, _)| *agent).collect();
+    open_all(snapshot, outside, tick, sequencer)?;
+    let came = decided(sequencer, counter, stop)?;
     if came != Came::Through {
         return Ok(came);
     }
@@ -179,11 +188,11 @@ fn turns_of(
     // A decision stays until it has taken effect: if the tick is cut short, nobody is asked again.
     let timeout_ms = sequencer.external_timeout_ms();
     let open = sequencer.open_turns();
-    thoughts.extend(clients.iter().filter_map(|agent| open.of(*agent)).map(|turn| turn.thought(timeout_ms)));
+    thoughts.extend(asked.iter().filter_map(|agent| open.of(*agent)).map(|turn| turn.thought(timeout_ms)));
     // The costs of thinking are charged when the agent acts; until then nobody else may use them.
     let world = sequencer.world_mut();
     let reserve = |thought: Thinking| {
-        let reserved = world.reserve_all(&thought.charges, tick.time);
+        let reserved = world.reserve_all(thought.unpaid(), tick.time);
         (thought, reserved)
     };
     let mut thoughts: Vec<_> = thoughts.into_iter().map(reserve).collect();
@@ -212,23 +221,39 @@ fn turns_of(
     Ok(if stopped { Came::Asked } else { Came::Through })
 }
 
-/// Opens the turns of clients in a tick, and waits until all have decided, or passed; says how far it came.
-fn decided(
+/// Opens the turns of a tick whose minds are outside, and asks the language models among them, all on the tick's
+/// beginning.
+fn open_all(
     snapshot: &World,
-    clients: &[Handle],
+    outside: Vec<(Handle, Option<Outside>)>,
     tick: Tick,
     sequencer: &mut Sequencer,
-    counter: &Counter,
-    stop: &Stop,
-) -> Result<Came, RunError> {
-    for agent in clients {
-        if sequencer.open_turns().of(*agent).is_none() {
-            let due = sequencer.passes_at()?;
-            let asked = Asked::of(snapshot, *agent, tick.number, tick.time);
-            let turn = OpenTurn::new(snapshot, asked, tick.time, Effect::InTick, due);
-            sequencer.open_turns_mut().open(turn);
+) -> Result<(), RunError> {
+    let seen = Arc::new(snapshot.clone());
+    for (agent, mind) in outside {
+        if sequencer.open_turns().of(agent).is_some() {
+            continue;
+        }
+        let asked = Asked::of(snapshot, agent, tick.number, tick.time);
+        match mind {
+            Some(Outside::Client { .. }) => {
+                let due = sequencer.passes_at()?;
+                let turn = OpenTurn::of_client(snapshot, asked, tick.time, Effect::InTick, due);
+                sequencer.open_turns_mut().open(turn);
+            }
+            Some(Outside::Model { mind, .. }) => {
+                let world = Arc::clone(&seen);
+                let place = TurnPlace { world, agent, turn: tick.number, now: tick.time };
+                sequencer.open_model_turn(asked, place, &mind, Effect::InTick, Time::LAST)?;
+            }
+            None => {}
         }
     }
+    sequencer.send_turns()
+}
+
+/// Waits until all have decided whose turns are open, or passed; says how far it came.
+fn decided(sequencer: &mut Sequencer, counter: &Counter, stop: &Stop) -> Result<Came, RunError> {
     loop {
         counter.serve(sequencer)?;
         if stop.is_asked() {
@@ -237,12 +262,20 @@ fn decided(
         let world = sequencer.share();
         sequencer.open_turns_mut().forget_deleted(&world);
         drop(world);
-        let Some(due) = sequencer.open_turns().waits_until() else { return Ok(Came::Through) };
+        if sequencer.hear_models()? {
+            return Ok(Came::Spent);
+        }
+        let Some(due) = sequencer.open_turns().waits_until() else {
+            if sequencer.open_turns().awaits_models() {
+                counter.wait(None, sequencer)?;
+                continue;
+            }
+            return Ok(Came::Through);
+        };
         let left = sequencer.until(due);
         match sequencer.clock() {
             ClockKind::Wall if left.is_zero() => {
                 sequencer.open_turns_mut().pass_all();
-                return Ok(Came::Through);
             }
             ClockKind::Wall if !sequencer.stops_for_clients() => counter.wait(Some(left), sequencer)?,
             ClockKind::Wall | ClockKind::Virtual => return Ok(Came::Open),
@@ -253,7 +286,12 @@ fn decided(
 /// Whether an agent's turn is still to come.
 fn is_left(snapshot: &World, world: &World, agent: Handle, tick: Tick) -> bool {
     let alive = |world: &World| world.get(agent).is_some_and(|artifact| !artifact.is_deleted());
-    alive(snapshot) && alive(world) && world.agent(agent).is_none_or(|now| now.last_turn != Some(tick.number))
+    alive(snapshot)
+        && alive(world)
+        && world.agent(agent).is_none_or(|now| {
+            // One that is asked has still to act.
+            now.last_turn != Some(tick.number) || now.is_thinking()
+        })
 }
 
 /// The agents whose turn it is, or still is: due as the tick began, and without a turn in it so far.

@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::{
     drive::{drive, drive_on},
     error::RunError,
+    models::ModelThought,
     sequencer::{Interpreter, Sequencer},
 };
 
@@ -41,8 +42,14 @@ pub(crate) struct Thinking {
     events: Vec<Event>,
     output: String,
     outcome: Outcome,
-    /// Whether its mind failed.
+    /// The reasons that its mind gave, and the looks that it took.
+    think: String,
+    looks: Vec<Json>,
+    /// Whether its mind failed, or was not reached.
     failed: bool,
+    unanswered: bool,
+    /// Whether its costs were set aside when it was asked.
+    is_held: bool,
 }
 
 /// Lets an agent think on a world that stays as it is.
@@ -116,6 +123,10 @@ impl Asked {
         self.agent
     }
 
+    pub(crate) fn turn(&self) -> u64 {
+        self.turn
+    }
+
     /// The decision of somebody outside, whose thinking costs the agent nothing.
     pub(crate) fn answered(self, decision: Json) -> Thinking {
         self.thought(Outcome::Done(decision), false)
@@ -126,9 +137,25 @@ impl Asked {
         self.thought(Outcome::Refused(Box::new(refusal)), false)
     }
 
+    /// The thought of a language model, whose costs were set aside.
+    pub(crate) fn told(self, thought: ModelThought) -> Thinking {
+        let ModelThought { outcome, think, looks, charges, failed, unanswered } = thought;
+        Thinking { charges, think, looks, unanswered, is_held: true, ..self.thought(outcome, failed) }
+    }
+
     fn thought(self, outcome: Outcome, failed: bool) -> Thinking {
-        let (charges, events, output) = (Vec::new(), Vec::new(), String::new());
-        Thinking { asked: self, charges, events, output, outcome, failed }
+        Thinking {
+            asked: self,
+            charges: Vec::new(),
+            events: Vec::new(),
+            output: String::new(),
+            outcome,
+            think: String::new(),
+            looks: Vec::new(),
+            failed,
+            unanswered: false,
+            is_held: false,
+        }
     }
 }
 
@@ -136,7 +163,13 @@ impl Thinking {
     fn of(world: &World, agent: Handle, turn: u64, now: Time, finished: Finished) -> Self {
         let Finished { charges, events, output, outcome, .. } = finished;
         let failed = matches!(outcome, Outcome::Refused(_));
-        Self { asked: Asked::of(world, agent, turn, now), charges, events, output, outcome, failed }
+        let thought = Asked::of(world, agent, turn, now).thought(outcome, failed);
+        Self { charges, events, output, ..thought }
+    }
+
+    /// The costs that have to be there when it acts: those that were not set aside before.
+    pub(crate) fn unpaid(&self) -> &[Charge] {
+        if self.is_held { &[] } else { &self.charges }
     }
 
     pub(crate) fn agent(&self) -> Handle {
@@ -149,7 +182,7 @@ impl Thinking {
 /// # Errors
 /// Only faults.
 pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<Option<Receipt>, RunError> {
-    let Thinking { asked, charges, events, output, outcome, failed } = thinking;
+    let Thinking { asked, charges, events, output, outcome, think, looks, failed, unanswered, .. } = thinking;
     let Asked { agent, turn, version, woke } = asked;
     let Some(artifact) = sequencer.world().get(agent).filter(|artifact| !artifact.is_deleted()) else {
         return Ok(None);
@@ -175,7 +208,7 @@ pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<Optio
     }
     // A value too long to be an action was refused as one, and is not worth its room either.
     let action = returned.within(limits::ACTION_BYTES_MAX);
-    let thought = Thought { action, charges, output, think: String::new(), failed, woke };
+    let thought = Thought { action, charges, output, think, looks, failed, unanswered, woke };
     let output = std::mem::take(&mut finished.output);
     sequencer.record(Cause::Step { agent, turn, thought, output }, finished).map(Some)
 }
@@ -187,7 +220,7 @@ pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<Optio
 pub(crate) fn act_late(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), RunError> {
     let now = sequencer.now();
     let world = sequencer.world_mut();
-    match world.reserve_all(&thinking.charges, now) {
+    match world.reserve_all(thinking.unpaid(), now) {
         Some(reserved) => {
             world.settle_all(reserved);
             act(sequencer, thinking).map(|_| ())

@@ -10,6 +10,7 @@ use crate::{
     config::{ClockKind, Isolation, Lasts, Plan, WorldFile},
     error::RunError,
     live::Live,
+    models::Access,
     sequencer::Interpreter,
 };
 
@@ -28,6 +29,8 @@ pub struct Workplace {
     pub worker: Option<Worker>,
     /// Whether a world whose code ran on another runtime is taken over, which is recorded.
     pub adopt_runtime: bool,
+    /// How language models are reached.
+    pub access: Access,
 }
 
 /// How a worker process is started.

@@ -49,6 +49,16 @@ pub(crate) struct Writer {
 #[derive(Debug)]
 pub struct JournalGuard<'a>(MutexGuard<'a, Journal>);
 
+/// A way to the journal beside its writer.
+pub(crate) struct JournalDoor(Arc<Shared>);
+
+impl JournalDoor {
+    /// The journal, as far as it is written; nothing else is written while it is held.
+    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.0.journal()
+    }
+}
+
 struct Shared {
     queue: Mutex<Queue>,
     /// Rung when there may be something to write.
@@ -230,6 +240,11 @@ impl Writer {
     /// The journal; [`Self::settle`] comes first.
     pub(crate) fn journal(&self) -> JournalGuard<'_> {
         JournalGuard(self.shared.journal())
+    }
+
+    /// A door to the journal for those who write to its tape while the world goes on.
+    pub(crate) fn door(&self) -> JournalDoor {
+        JournalDoor(Arc::clone(&self.shared))
     }
 
     fn start(&mut self) {

@@ -1,11 +1,16 @@
 //! A line of the log, as `docs/events.md` has it: an event, a tick that begins, an action that was
-//! refused, or a mind that failed.
+//! refused, a mind that failed, or the reasons of one.
 
 use oikos_runner::kernel::{
     event::{self, EventKind},
     world::wire::LineType,
 };
 use serde_json::{Map, Value, json};
+
+use crate::print::wrapped;
+
+/// Columns before the reasons of a step.
+const THINK_INDENT: usize = 9;
 
 /// The kinds of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +72,10 @@ impl Line {
         if self.kind == LineKind::Other(LineType::Tick) {
             return format!("{head}  tick {}", number("tick"));
         }
+        if let (LineKind::Other(LineType::Think), Some(think)) = (self.kind, self.field("think")) {
+            let actor = self.field("actor").unwrap_or_default();
+            return format!("{head}  {actor} thinks\n{}", wrapped(think, THINK_INDENT));
+        }
         let what = self.field("op").unwrap_or(self.kind.as_str());
         let actor = self.field("actor").map_or(String::new(), |actor| format!("{actor} "));
         let mut text = format!("{head}  {actor}{what}");
@@ -89,7 +98,7 @@ impl Line {
     }
 }
 
-/// The JSON Schema of a line: that of an event, or one of the three lines that are none.
+/// The JSON Schema of a line: that of an event, or one of the four lines that are none.
 pub(super) fn schema() -> Value {
     let mut schema = event::schema();
     let common = |kind: LineType| {
@@ -115,6 +124,13 @@ pub(super) fn schema() -> Value {
     for name in ["actor", "error"] {
         thought.extend(refused.get(name).map(|field| (name.to_owned(), field.clone())));
     }
+    let mut think = common(LineType::Think);
+    think.extend(refused.get("actor").map(|field| ("actor".to_owned(), field.clone())));
+    think.insert(
+        "think".into(),
+        json!({ "type": "string", "description": "the reasons, as the mind gave them" }),
+    );
+    think.insert("ok".into(), json!({ "type": "boolean", "description": "whether the step succeeded" }));
     let more = [
         json!({ "title": LineType::Tick.as_str(), "description": "a tick begins", "type": "object", "properties": tick,
                 "required": ["seq", "time", "type", "tick"] }),
@@ -122,6 +138,8 @@ pub(super) fn schema() -> Value {
                 "properties": refused, "required": ["seq", "time", "type", "actor", "error"] }),
         json!({ "title": LineType::Thought.as_str(), "description": "a mind failed, and returned no action",
                 "type": "object", "properties": thought, "required": ["seq", "time", "type", "actor", "error"] }),
+        json!({ "title": LineType::Think.as_str(), "description": "the reasons that a mind gave for its step",
+                "type": "object", "properties": think, "required": ["seq", "time", "type", "actor", "think", "ok"] }),
     ];
     if let Value::Object(map) = &mut schema {
         map.insert("title".into(), "Oikos log line".into());

@@ -7,7 +7,11 @@ use oikos_runner::RunError;
 use oikos_runner::kernel::{
     id::nearest,
     op_kind::OpKind,
-    world::{World, wire::log_lines},
+    record::Record,
+    world::{
+        World,
+        wire::{LineType, log_lines, think_line},
+    },
 };
 
 use super::{
@@ -23,6 +27,7 @@ pub(super) struct Wanted {
     pub(super) kind: Option<String>,
     pub(super) of: Option<String>,
     pub(super) refused: bool,
+    pub(super) thoughts: bool,
 }
 
 pub(super) fn log(path: &Path, wanted: &Wanted, printer: Printer) -> Result<ExitStatus> {
@@ -37,9 +42,7 @@ pub(super) fn log(path: &Path, wanted: &Wanted, printer: Printer) -> Result<Exit
             // Another process has gone on with the world meanwhile; it may name what is not known here.
             return false;
         }
-        for line in
-            log_lines(&world, &record).into_iter().filter_map(Line::read).filter(|line| fits(line, wanted))
-        {
+        for line in lines(&world, &record, wanted) {
             if left == 0 {
                 return false;
             }
@@ -86,6 +89,23 @@ pub(super) fn known(flag: &str, kind: &str, types: impl Iterator<Item = &'static
     let kind: String = kind.chars().take(64).collect();
     bail!(Usage(format!("{flag}: there is no type of event `{kind}`; {hint}")))
 }
+
+/// The lines of a record that are wanted. The reasons of a step come before what came of it; they are wanted with
+/// any of its lines, and for their own sake.
+fn lines(world: &World, record: &Record, wanted: &Wanted) -> Vec<Line> {
+    let of_record = log_lines(world, record).into_iter().filter_map(Line::read);
+    let mut lines: Vec<Line> = of_record.filter(|line| fits(line, wanted)).collect();
+    let are_theirs = wanted.kind.as_deref().and_then(LineKind::from_word) == Some(THINK) && !wanted.refused;
+    if wanted.thoughts || are_theirs {
+        let think = think_line(world, record).and_then(Line::read);
+        let think = think.filter(|line| !lines.is_empty() || fits(line, wanted));
+        lines.splice(0..0, think);
+    }
+    lines
+}
+
+/// The kind of a line with reasons.
+const THINK: LineKind = LineKind::Other(LineType::Think);
 
 /// `--type` is that of a line; with `--refused` it is the op that was refused.
 fn fits(line: &Line, wanted: &Wanted) -> bool {

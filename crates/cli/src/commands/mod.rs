@@ -1,5 +1,7 @@
 //! One function per command.
 
+mod cost;
+mod dry;
 mod inspect;
 mod line;
 mod log;
@@ -7,6 +9,7 @@ mod make;
 mod python;
 mod run;
 mod signals;
+mod tape;
 mod workplace;
 
 use std::path::Path;
@@ -21,7 +24,7 @@ use oikos_runner::{
 use serde_json::{Value, json};
 
 use crate::{
-    args::{Args, Command, OverrideArgs, PythonCommand, SchemaOf},
+    args::{Args, Command, OverrideArgs, PythonCommand, SchemaOf, TapeCommand},
     print::{self, Printer},
     status::ExitStatus,
 };
@@ -42,7 +45,10 @@ impl std::fmt::Display for Usage {
 pub(crate) fn run(args: Args) -> Result<ExitStatus> {
     let printer = Printer::new(args.json);
     match args.command {
-        Command::Run { file, db, fresh, adopt_runtime, events, overrides, workplace } => {
+        Command::Run { file, db, dry_run: true, overrides, workplace, .. } => {
+            dry::run(&file, db, &overrides, &workplace::of(workplace), printer)
+        }
+        Command::Run { file, db, fresh, adopt_runtime, events, overrides, workplace, .. } => {
             let workplace = Workplace { adopt_runtime, ..workplace::of(workplace) };
             let wanted = run::Wanted { db, fresh, events, workplace };
             run::run(&file, wanted, &overrides, printer)
@@ -50,9 +56,14 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Init { name } => make::init(&name, printer),
         Command::Validate { file, overrides } => make::validate(&file, &overrides, printer),
         Command::Inspect { world, what } => inspect::inspect(&world, &what, printer),
-        Command::Log { world, since, limit, kind, of, refused } => {
-            log::log(&world, &log::Wanted { since, limit, kind, of, refused }, printer)
+        Command::Log { world, since, limit, kind, of, refused, thoughts } => {
+            log::log(&world, &log::Wanted { since, limit, kind, of, refused, thoughts }, printer)
         }
+        Command::Cost { world } => cost::cost(&world, printer),
+        Command::Tape { what: TapeCommand::Export { world, file } } => {
+            tape::export(&world, file.as_deref(), printer)
+        }
+        Command::Tape { what: TapeCommand::Import { world, file } } => tape::import(&world, &file, printer),
         Command::Verify { world } => check(&world, printer),
         Command::Act { world, principal, action, workplace } => {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };

@@ -39,7 +39,7 @@ pub(super) fn run(
     let Wanted { db, fresh, events, workplace } = wanted;
     let wanted = events.as_deref().map(filter).transpose()?;
     let file = world_file(path, overrides)?;
-    let db = db.unwrap_or_else(|| PathBuf::from(format!("{}.oikos", file.plan.name)));
+    let db = db.unwrap_or_else(|| db_of(&file));
     let bar = summary::progress(0, How::unit(file.plan.lasts), printer.is_for_programs() || wanted.is_some());
     let shown = bar.clone();
     // From here on there is something to be left in order.
@@ -79,11 +79,19 @@ pub(super) fn run(
     });
     bar.finish_and_clear();
     let stopped = stopped?;
+    if stopped.is_done() {
+        live.await_models(&stop)?;
+    }
     finish(&mut live, &db, stopped, printer)?;
     Ok(match stopped {
-        Stopped::Ticks | Stopped::Duration | Stopped::Turns => ExitStatus::Done,
+        Stopped::Ticks | Stopped::Duration | Stopped::Turns | Stopped::Budget => ExitStatus::Done,
         Stopped::Asked(why) => ExitStatus::Asked(why),
     })
+}
+
+/// The database of a world file, where none is named.
+pub(super) fn db_of(file: &WorldFile) -> PathBuf {
+    PathBuf::from(format!("{}.oikos", file.plan.name))
 }
 
 /// The events of a type, or of any.
@@ -194,6 +202,10 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, printer: Printer) -> Res
                 db.display()
             ));
         }
+        Stopped::Budget => print::note(
+            "the money for models does not reach for the next answer; the same command goes on with more of it: \
+             `[llm] budget`, or `--max-cost` where that was given",
+        ),
         Stopped::Asked(_) => print::note("stopped; the same command goes on from here"),
     }
     Ok(())

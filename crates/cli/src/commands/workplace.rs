@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use oikos_runner::{Worker, Workplace, config::Isolation};
+use oikos_runner::{Access, TapeMode, Worker, Workplace, config::Isolation};
 
 use super::{Usage, python};
 use crate::{
-    args::{IsolationArg, WorkplaceArgs},
+    args::{IsolationArg, TapeArg, WorkplaceArgs},
     print,
     status::ExitStatus,
 };
@@ -31,7 +31,14 @@ pub(super) fn of(arguments: WorkplaceArgs) -> Workplace {
         IsolationArg::Thread => Isolation::Thread,
         IsolationArg::Process => Isolation::Process,
     });
+    let tape = arguments.tape.map(|tape| match tape {
+        TapeArg::Auto => TapeMode::Auto,
+        TapeArg::Replay => TapeMode::Replay,
+        TapeArg::Record => TapeMode::Record,
+    });
+    let access = Access::default().with_tape(tape).with_max_cost(arguments.max_cost);
     Workplace {
+        access: access.with_keys(|variable| std::env::var(variable).ok()),
         isolation,
         worker,
         cache: python::folder(),

@@ -165,6 +165,17 @@ impl Agent {
         matches!(self.phase, Phase::Thinking { .. })
     }
 
+    /// The record in which its mind was asked that has not answered.
+    #[must_use]
+    pub fn asked_seq(&self) -> Option<u64> {
+        match &self.phase {
+            Phase::Thinking { since_seq, .. } => Some(*since_seq),
+            Phase::Ready | Phase::Asleep { .. } | Phase::Blocked { .. } | Phase::Paused | Phase::Stopped => {
+                None
+            }
+        }
+    }
+
     /// The hash of the request that its mind has not answered.
     #[must_use]
     pub fn request(&self) -> Option<[u8; 32]> {

@@ -359,7 +359,7 @@ impl World {
             }
             Outcome::Done(_) | Outcome::Nothing => None,
         };
-        let failed = thought.failed && lack.is_none();
+        let failed = (thought.failed || thought.unanswered) && lack.is_none();
         let Some(row) = self.agent_mut(number) else { return };
         let due = row.due;
         row.steps += 1;
@@ -379,7 +379,7 @@ impl World {
         if !failed {
             return self.set_phase(number, Phase::Ready, self.next_turn(due, now));
         }
-        if errors >= limits::ERRORS_IN_A_ROW_MAX {
+        if errors >= limits::ERRORS_IN_A_ROW_MAX && !thought.unanswered {
             let detail = Some(format!("{errors} errors in a row"));
             told.push(Event { detail, ..Event::new(EventKind::Pause, agent) });
             return self.set_phase(number, Phase::Paused, None);

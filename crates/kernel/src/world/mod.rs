@@ -25,6 +25,7 @@ mod loops;
 pub mod wire;
 mod account;
 mod observe;
+pub mod brief;
 pub mod image;
 
 use std::sync::Arc;

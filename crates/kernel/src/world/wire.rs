@@ -143,6 +143,8 @@ words! {
         Refused = "refused",
         /// A mind failed, or returned no action.
         Thought = "thought",
+        /// The reasons that a mind gave for its step; among the lines only where they are asked for.
+        Think = "think",
     }
 }
 
@@ -153,17 +155,10 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
     let events = record.events.iter();
     let mut lines: Vec<Value> =
         events.filter_map(|event| event_json(world, seq, time, event, Viewer::Observer)).collect();
-    let line = |kind: LineType| {
-        let mut map = Map::new();
-        map.insert("seq".into(), seq.into());
-        map.insert("time".into(), time.to_string().into());
-        map.insert("type".into(), kind.as_str().into());
-        map
-    };
     let due: Json;
     let (actor, action, failed) = match &record.cause {
         Cause::Tick { number } => {
-            let mut tick = line(LineType::Tick);
+            let mut tick = line(record, LineType::Tick);
             tick.insert("tick".into(), (*number).into());
             lines.push(tick.into());
             return lines;
@@ -182,7 +177,7 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
         | Cause::Runtime { .. } => return lines,
     };
     if let Outcome::Refused(refusal) = &record.outcome {
-        let mut refused = line(if failed { LineType::Thought } else { LineType::Refused });
+        let mut refused = line(record, if failed { LineType::Thought } else { LineType::Refused });
         refused.insert("actor".into(), world.name(actor).into());
         if !failed {
             refused.extend(refused_op(action.value(), refusal.index));
@@ -191,6 +186,29 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
         lines.push(refused.into());
     }
     lines
+}
+
+/// The line with the reasons that a mind gave for a step, if it gave any: an observer's, as no bystander knows them.
+#[must_use]
+pub fn think_line(world: &World, record: &Record) -> Option<Value> {
+    let Cause::Step { agent, thought, .. } = &record.cause else { return None };
+    if thought.think.is_empty() {
+        return None;
+    }
+    let mut line = line(record, LineType::Think);
+    line.insert("actor".into(), world.name(*agent).into());
+    line.insert("think".into(), thought.think.as_str().into());
+    line.insert("ok".into(), (!matches!(record.outcome, Outcome::Refused(_))).into());
+    Some(line.into())
+}
+
+/// A line about a record, with what all have.
+fn line(record: &Record, kind: LineType) -> Map<String, Value> {
+    let mut map = Map::new();
+    map.insert("seq".into(), record.seq.into());
+    map.insert("time".into(), record.time.to_string().into());
+    map.insert("type".into(), kind.as_str().into());
+    map
 }
 
 /// The op of an action that was refused, if it is known which, and the ids that it names.

@@ -275,6 +275,8 @@ fn a_record_that_nobody_made_is_refused_or_does_no_harm() {
         charges: vec![],
         output: String::new(),
         think: String::new(),
+        looks: Vec::new(),
+        unanswered: false,
         failed: false,
         woke: None,
     };

@@ -182,6 +182,8 @@ fn step(toy: &Toy, used: i64, outcome: Outcome) -> Record {
         charges: vec![charge],
         output: String::new(),
         think: String::new(),
+        looks: Vec::new(),
+        unanswered: false,
         failed: false,
         woke: None,
     };

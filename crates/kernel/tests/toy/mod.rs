@@ -117,8 +117,16 @@ impl Toy {
         let failed = matches!(thought_outcome, Outcome::Refused(_)) || malformed;
         let turn = self.turn(agent);
         let think = Thought::kept(&std::mem::take(&mut self.thinks));
-        let thought =
-            Thought { action: submitted.into(), charges, output: String::new(), think, failed, woke };
+        let thought = Thought {
+            action: submitted.into(),
+            charges,
+            output: String::new(),
+            think,
+            looks: Vec::new(),
+            unanswered: false,
+            failed,
+            woke,
+        };
         self.record(Cause::Step { agent, turn, thought, output: done.output.clone() }, done)
     }
 
