@@ -122,8 +122,8 @@ pub const HEALTH_SILENT_STEPS: u8 = 10;
 pub const HEALTH_SILENT_TURNS: u32 = 10;
 /// How often in a row an agent's actions meet with the same refusal when it is told to repeat it.
 pub const HEALTH_REFUSALS: u8 = 5;
-/// How often in a row an agent does the same that leaves all as it was when it is told to repeat it: twice as often, for
-/// some look whether something is there yet, and some keep a notice up.
+/// How often in a row an agent does the same that leaves all as it was when it is told to repeat it: twice as often,
+/// for some look whether something is there yet, and some keep a notice up.
 pub const HEALTH_REPEATS: u8 = 10;
 /// How many of an agent's last 16 actions are refused when most of them are.
 pub const HEALTH_REFUSED: u32 = 12;
