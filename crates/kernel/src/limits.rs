@@ -122,6 +122,26 @@ pub const ERRORS_IN_A_ROW_MAX: u8 = 5;
 pub const ERROR_BACKOFF_MS: i64 = 100;
 /// The longest that it waits.
 pub const ERROR_BACKOFF_MS_MAX: i64 = 10_000;
+/// The first steps of an agent that all had no effect when it is told to be silent.
+pub const HEALTH_SILENT_STEPS: u8 = 10;
+/// The first ticks, or paces, in which nothing had an effect when the run is told to be silent.
+pub const HEALTH_SILENT_TURNS: u32 = 10;
+/// How often in a row an agent's actions meet with the same refusal when it is told to repeat it.
+pub const HEALTH_REFUSALS: u8 = 5;
+/// How often in a row an agent does the same that leaves all as it was when it is told to repeat it: twice as often,
+/// for some look whether something is there yet, and some keep a notice up.
+pub const HEALTH_REPEATS: u8 = 10;
+/// How many of an agent's last 16 actions are refused when most of them are.
+pub const HEALTH_REFUSED: u32 = 12;
+/// How many of them may be when it is over.
+pub const HEALTH_REFUSED_OVER: u32 = 8;
+/// Answers in a row that are no actions when an agent's answers are told to be malformed: before it is paused.
+pub const HEALTH_MALFORMED: u8 = 3;
+/// Ticks, or paces, without the capacity for a step when an agent is told to be starved; and never less than the
+/// window of the resource and one turn more, for those who use up their rate wait so long as a matter of course.
+pub const HEALTH_STARVED_TURNS: i64 = 20;
+/// Agents that one record tells to be starved; the next one tells of others.
+pub const HEALTH_STARVED_PER_RECORD: usize = 16;
 /// How long the library waits with what was due and failed.
 pub const DUE_RETRY_MS: i64 = 60_000;
 /// The amount of each resource that an artifact of the library has that acts by itself, where a world names nothing

@@ -27,6 +27,8 @@ mod events;
 mod facts;
 #[path = "table/fields.rs"]
 mod fields;
+#[path = "table/health.rs"]
+mod health;
 #[path = "table/interfaces.rs"]
 mod interfaces;
 #[path = "table/loops.rs"]
