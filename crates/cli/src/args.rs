@@ -35,6 +35,9 @@ pub(crate) enum Command {
         /// Go on with a world whose code ran on another runtime; the change is recorded.
         #[arg(long)]
         adopt_runtime: bool,
+        /// Say what the first round would ask of models, and could cost; nobody is asked, and nothing is written.
+        #[arg(long, conflicts_with_all = ["fresh", "adopt_runtime", "events"])]
+        dry_run: bool,
         /// Print events as they happen, all or those of one type.
         #[arg(long, value_name = "TYPE", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
         events: Option<String>,
@@ -86,6 +89,20 @@ pub(crate) enum Command {
         /// With the reasons that minds gave for their steps, before what came of them.
         #[arg(long)]
         thoughts: bool,
+    },
+    /// Ask an agent a question: its own model answers, from its prompt and memory, and nothing in the world changes.
+    Ask {
+        /// The world database.
+        world: PathBuf,
+        /// The agent.
+        agent: String,
+        /// The question, such as "why did you sell?".
+        question: String,
+        /// Ask the agent as it was after this record [default: the last].
+        #[arg(long, value_name = "SEQ")]
+        at: Option<u64>,
+        #[command(flatten)]
+        workplace: WorkplaceArgs,
     },
     /// Show what models were asked and what it cost, by agent, model and purpose.
     Cost {

@@ -115,18 +115,28 @@ pub(crate) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
     text.join("\n")
 }
 
-/// As [`table`], within the terminal's width: the first column is cut to what the others leave, in the middle of each
-/// cell, and has at least a few letters.
+/// As [`table`], within the terminal's width: columns of text are cut in the middle of each cell, the widest first.
 pub(crate) fn narrow_table(heading: &[&str], mut rows: Vec<Vec<String>>) -> String {
     const LEAST: usize = 12;
+    const GAP: usize = 2;
     let width = |text: &str| text.chars().count();
     let of_column = |at: usize, name: &str| {
         let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| width(cell));
-        2 + cells.chain([width(name.trim_end_matches('#'))]).max().unwrap_or(0)
+        cells.chain([width(name.trim_end_matches('#'))]).max().unwrap_or(0)
     };
-    let others: usize = heading.iter().enumerate().skip(1).map(|(at, name)| of_column(at, name)).sum();
-    let most = COLUMNS.saturating_sub(others).max(LEAST);
-    rows.iter_mut().filter_map(|row| row.first_mut()).for_each(|cell| *cell = cut(cell, most));
+    let mut widths: Vec<usize> = heading.iter().enumerate().map(|(at, name)| of_column(at, name)).collect();
+    let mut over = (widths.iter().sum::<usize>() + GAP * heading.len()).saturating_sub(COLUMNS + GAP);
+    while over > 0 {
+        let columns = widths.iter_mut().zip(heading).filter(|(_, name)| !name.ends_with('#'));
+        let Some(widest) = columns.map(|(width, _)| width).max().filter(|width| **width > LEAST) else {
+            break;
+        };
+        *widest -= 1;
+        over -= 1;
+    }
+    for row in &mut rows {
+        row.iter_mut().zip(&widths).for_each(|(cell, most)| *cell = cut(cell, *most));
+    }
     table(heading, rows)
 }
 

@@ -57,6 +57,7 @@ fn an_answer_that_is_no_stays_no_when_nobody_reads_it() {
         (&["verify", good.as_str()][..], 141, 3),
         (&["log", &good], 141, 3),
         (&["inspect", &good], 141, 3),
+        (&["cost", &good], 141, 3),
         (&["inspect", &good, "counter", "--json"], 141, 3),
         (&["schema", "op"], 141, 3),
         (&["validate", &small.file()], 141, 3),

@@ -1,4 +1,4 @@
-//! What models cost a world: its tape by agent, model and purpose, and a forecast to the end of its run.
+//! The cost of models in a world: its tape by agent, model and purpose, and a forecast to the end of its run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,7 +36,7 @@ pub struct Kind {
     pub is_internal: bool,
 }
 
-/// What one agent asked one model for one purpose.
+/// The askings of one agent at one model for one purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bill {
     /// The agent, or the artifact whose code called.

@@ -75,19 +75,20 @@ fn text(bills: &Bills, forecast: Option<&Forecast>) -> String {
         format!("{rows} of the tape came from elsewhere and wait to be used")
     });
     if bills.bills.is_empty() {
-        let empty = "no model was asked in this world; agents with `mind = \"llm\"` ask one at each step,\n\
-                     and code asks by `call_llm`";
+        let empty = "no model was asked in this world; agents with `mind = \"llm\"`\n\
+                     in the world file ask one at each step, and code asks by `call_llm`";
         return unused.map_or_else(|| empty.to_owned(), |unused| format!("{empty}\n{unused}"));
     }
     let mut parts = vec![
         group(bills, "Agent", |bill| bill.agent.clone()),
         group(bills, "Model", |bill| bill.model.clone()),
         group(bills, "Purpose", |bill| bill.purpose.as_str().to_owned()),
+        group(bills, "All", |_| String::new()),
     ];
-    let mut last = vec![total(bills)];
-    last.extend(forecast.map(told));
-    last.extend(unused);
-    parts.push(last.join("\n"));
+    let more: Vec<String> = forecast.map(told).into_iter().chain(unused).collect();
+    if !more.is_empty() {
+        parts.push(more.join("\n"));
+    }
     parts.join("\n\n")
 }
 
@@ -164,17 +165,6 @@ fn dollars(micro: u64) -> String {
     show_dollars(micro.div_ceil(round).saturating_mul(round))
 }
 
-fn total(bills: &Bills) -> String {
-    let of = |wanted: As| bills.sum(|bill| As::of(bill) == wanted);
-    let part = |wanted: As, words: &str| {
-        let sums = of(wanted);
-        (sums.calls > 0)
-            .then(|| format!("{} {words} for {}", show_dollars(sums.cost), counted(sums.calls, "call")))
-    };
-    let parts = [part(As::Paid, "paid"), part(As::Replayed, "replayed"), part(As::Internal, "internal")];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
-}
-
 /// The forecast in a sentence.
 fn told(forecast: &Forecast) -> String {
     let span = |value: u64| {
@@ -187,7 +177,7 @@ fn told(forecast: &Forecast) -> String {
     let (low, high) = (dollars(forecast.low), dollars(forecast.high));
     let range = if low == high { format!("about {low}") } else { format!("{low} to {high}") };
     let basis = if forecast.is_ticks { counted(forecast.done, "tick") } else { span(forecast.done) };
-    format!("forecast {range} by {}, from {basis} so far, replayed answers counted", span(forecast.goal))
+    format!("forecast {range} by {}, from {basis} so far", span(forecast.goal))
 }
 
 /// `1 call`, `2 calls`.

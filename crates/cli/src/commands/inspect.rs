@@ -1,18 +1,20 @@
 //! `oikos inspect`.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Result, bail};
 use oikos_runner::kernel::{
     id::Handle,
+    mind::{Mind, MindKind},
     resource::{ResourceId, ResourceKind},
     world::{Agent, World},
 };
+use oikos_runner::{Bills, Journal, Sums, show_dollars};
 use serde_json::{Map, Value, json};
 
 use super::Usage;
 use crate::{
-    print::{Printer, number, table},
+    print::{Printer, narrow_table, number, table},
     status::ExitStatus,
 };
 
@@ -26,11 +28,85 @@ pub(super) fn inspect(path: &Path, what: &str, printer: Printer) -> Result<ExitS
         "artifacts" => world.artifacts().map(|(handle, _)| handle).filter(alive).collect(),
         id => return one(&world, id, printer),
     };
+    let asked = if what == "agents" { asked(&world, &handles, &journal)? } else { None };
     printer.data(
-        || handles.iter().map(|handle| row(&world, *handle, what)).collect(),
-        || text(&world, &handles, what),
+        || {
+            let rows = handles.iter().map(|handle| {
+                let mut row = row(&world, *handle, what);
+                if let (Some(asked), Value::Object(row)) = (&asked, &mut row) {
+                    row.extend(asked_json(&world, *handle, asked));
+                }
+                row
+            });
+            rows.collect()
+        },
+        || {
+            let minds = asked.as_ref().map(|asked| minds(&world, &handles, asked));
+            let parts = [Some(text(&world, &handles, what)), minds];
+            parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+        },
     )?;
     Ok(ExitStatus::Done)
+}
+
+/// The mind of an agent; none where its content names none that can be.
+fn mind(world: &World, agent: Handle) -> Option<Mind> {
+    Mind::of(world.get(agent)?.content(), world.rules().llm_model.as_deref()).ok()
+}
+
+/// The askings of each agent, and the micro-dollars that somebody billed for them.
+type Asked = BTreeMap<String, (Sums, u64)>;
+
+/// The askings by agent, where a mind of them is a model.
+fn asked(world: &World, agents: &[Handle], journal: &Journal) -> Result<Option<Asked>> {
+    if !agents.iter().any(|agent| matches!(mind(world, *agent), Some(Mind::Llm(_)))) {
+        return Ok(None);
+    }
+    let mut asked = Asked::new();
+    for bill in Bills::of(journal)?.bills {
+        let (sums, dollars) = asked.entry(bill.agent).or_default();
+        sums.add(bill.sums);
+        if !bill.kind.is_internal {
+            *dollars = dollars.saturating_add(bill.sums.cost);
+        }
+    }
+    Ok(Some(asked))
+}
+
+fn asked_json(world: &World, agent: Handle, asked: &Asked) -> Map<String, Value> {
+    let (sums, dollars) = asked.get(world.name(agent)).copied().unwrap_or_default();
+    let fields = [
+        ("calls", Value::from(sums.calls)),
+        ("failures", sums.failures.into()),
+        ("tokens", sums.tokens().into()),
+        ("dollars", show_dollars(dollars).into()),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// The mind of each agent, and its askings.
+fn minds(world: &World, agents: &[Handle], asked: &Asked) -> String {
+    let rows = agents.iter().map(|agent| {
+        let name = world.name(*agent);
+        let mind = match mind(world, *agent) {
+            Some(Mind::Llm(mind)) => mind.model,
+            Some(mind @ (Mind::Script | Mind::External { .. })) => mind.kind().as_str().to_owned(),
+            None => String::new(),
+        };
+        let mut row = vec![name.to_owned(), mind];
+        match asked.get(name) {
+            Some((sums, dollars)) => {
+                row.extend(
+                    [sums.calls, sums.failures, sums.tokens()]
+                        .map(|count| number(count.try_into().unwrap_or(i64::MAX))),
+                );
+                row.push(show_dollars(*dollars));
+            }
+            None => row.extend(std::iter::repeat_n(String::new(), 4)),
+        }
+        row
+    });
+    narrow_table(&["agent", "mind", "calls#", "failed#", "tokens#", "dollars#"], rows.collect())
 }
 
 /// One artifact as an object.
@@ -63,9 +139,18 @@ fn row(world: &World, handle: Handle, what: &str) -> Value {
         map.insert("errors_in_a_row".into(), agent.errors().into());
         let last = agent.last();
         let last = last.as_ref().and_then(|receipt| receipt.refusal());
+        map.insert("mind".into(), mind(world, handle).map_or(Value::Null, mind_json));
         map.insert("last_error".into(), last.map_or(Value::Null, |refusal| refusal.to_json()));
     }
     Value::Object(map)
+}
+
+/// The kind of a mind, and its model.
+fn mind_json(mind: Mind) -> Value {
+    match mind {
+        Mind::Llm(mind) => json!({ "kind": MindKind::Llm.as_str(), "model": mind.model }),
+        Mind::Script | Mind::External { .. } => json!({ "kind": mind.kind().as_str() }),
+    }
 }
 
 fn text(world: &World, handles: &[Handle], what: &str) -> String {
@@ -102,7 +187,7 @@ fn text(world: &World, handles: &[Handle], what: &str) -> String {
                 row.extend(limited.iter().map(|(id, _)| number(world.capacity(*handle, *id, world.now()))));
                 row
             });
-            table(&heading, rows.collect())
+            narrow_table(&heading, rows.collect())
         }
     }
 }

@@ -90,8 +90,8 @@ pub(super) fn known(flag: &str, kind: &str, types: impl Iterator<Item = &'static
     bail!(Usage(format!("{flag}: there is no type of event `{kind}`; {hint}")))
 }
 
-/// The lines of a record that are wanted. The reasons of a step come before what came of it; they are wanted with any of
-/// its lines, and for their own sake.
+/// The lines of a record that are wanted. The reasons of a step come before what came of it; they are wanted with
+/// any of its lines, and for their own sake.
 fn lines(world: &World, record: &Record, wanted: &Wanted) -> Vec<Line> {
     let of_record = log_lines(world, record).into_iter().filter_map(Line::read);
     let mut lines: Vec<Line> = of_record.filter(|line| fits(line, wanted)).collect();

@@ -1,6 +1,8 @@
 //! One function per command.
 
+mod ask;
 mod cost;
+mod dry;
 mod inspect;
 mod line;
 mod log;
@@ -44,7 +46,10 @@ impl std::fmt::Display for Usage {
 pub(crate) fn run(args: Args) -> Result<ExitStatus> {
     let printer = Printer::new(args.json);
     match args.command {
-        Command::Run { file, db, fresh, adopt_runtime, events, overrides, workplace } => {
+        Command::Run { file, db, dry_run: true, overrides, workplace, .. } => {
+            dry::run(&file, db, &overrides, &workplace::of(workplace), printer)
+        }
+        Command::Run { file, db, fresh, adopt_runtime, events, overrides, workplace, .. } => {
             let workplace = Workplace { adopt_runtime, ..workplace::of(workplace) };
             let wanted = run::Wanted { db, fresh, events, workplace };
             run::run(&file, wanted, &overrides, printer)
@@ -54,6 +59,10 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Inspect { world, what } => inspect::inspect(&world, &what, printer),
         Command::Log { world, since, limit, kind, of, refused, thoughts } => {
             log::log(&world, &log::Wanted { since, limit, kind, of, refused, thoughts }, printer)
+        }
+        Command::Ask { world, agent, question, at, workplace } => {
+            let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
+            ask::ask(&world, &ask::Wanted { agent, question, at }, &workplace, printer)
         }
         Command::Cost { world } => cost::cost(&world, printer),
         Command::Tape { what: TapeCommand::Export { world, file } } => {

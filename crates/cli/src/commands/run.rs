@@ -39,7 +39,7 @@ pub(super) fn run(
     let Wanted { db, fresh, events, workplace } = wanted;
     let wanted = events.as_deref().map(filter).transpose()?;
     let file = world_file(path, overrides)?;
-    let db = db.unwrap_or_else(|| PathBuf::from(format!("{}.oikos", file.plan.name)));
+    let db = db.unwrap_or_else(|| db_of(&file));
     let bar = summary::progress(0, How::unit(file.plan.lasts), printer.is_for_programs() || wanted.is_some());
     let shown = bar.clone();
     // From here on there is something to be left in order.
@@ -87,6 +87,11 @@ pub(super) fn run(
         Stopped::Ticks | Stopped::Duration | Stopped::Turns | Stopped::Budget => ExitStatus::Done,
         Stopped::Asked(why) => ExitStatus::Asked(why),
     })
+}
+
+/// The database of a world file, where none is named.
+pub(super) fn db_of(file: &WorldFile) -> PathBuf {
+    PathBuf::from(format!("{}.oikos", file.plan.name))
 }
 
 /// The events of a type, or of any.
@@ -177,6 +182,7 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, printer: Printer) -> Res
                 map.insert("ticks".into(), ticks.into());
             }
             map.insert("agents".into(), summary::states(live));
+            map.insert("health".into(), summary::health(live.world()));
             map.insert("finished".into(), stopped.is_done().into());
             map.insert("stopped".into(), stopped.word().into());
         }

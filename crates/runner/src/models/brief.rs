@@ -1,10 +1,12 @@
 //! From the state of a world to the request of a turn.
 
-use oikos_agents::{Message, ModelName, Request, Role, View};
+use std::{collections::HashMap, sync::Arc};
+
+use oikos_agents::{DEFAULT_TEMPLATE, Message, ModelName, Request, Role, Schema, Template, View};
 use oikos_kernel::{
     id::Handle,
     mind::LlmMind,
-    op::Action,
+    op::{Action, Words, schema_for_models},
     record::{Charge, Outcome},
     refusal::Refusal,
     seed::derive,
@@ -15,7 +17,6 @@ use oikos_kernel::{
 use oikos_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use super::Models;
 use crate::{drive::drive_on, error::RunError};
 
 /// Characters of the question to a memory: as many as a `text` of a query may have.
@@ -49,7 +50,37 @@ impl Glance<'_> {
     }
 }
 
-impl Models {
+/// Templates that are kept read.
+const TEMPLATES_MAX: usize = 256;
+
+/// Writes requests.
+#[derive(Debug)]
+pub(super) struct Prompter {
+    schema: Schema,
+    templates: HashMap<String, Arc<Template>>,
+}
+
+impl Default for Prompter {
+    fn default() -> Self {
+        Self { schema: Schema::new(schema_for_models(Words::Without)), templates: HashMap::new() }
+    }
+}
+
+impl Prompter {
+    /// The template of a text, or the default one.
+    fn template(&mut self, source: Option<&str>) -> Result<Arc<Template>, Refusal> {
+        let source = source.unwrap_or(DEFAULT_TEMPLATE);
+        if let Some(template) = self.templates.get(source) {
+            return Ok(Arc::clone(template));
+        }
+        let template = Arc::new(Template::new(source)?);
+        if self.templates.len() >= TEMPLATES_MAX {
+            self.templates.clear();
+        }
+        self.templates.insert(source.to_owned(), Arc::clone(&template));
+        Ok(template)
+    }
+
     /// The request of a turn; the inner refusal is that of a template which can't be rendered.
     ///
     /// # Errors
@@ -77,10 +108,19 @@ impl Models {
             })
         };
         let pinned = recall(json!({ "op": "query", "what": "recall", "tags": ["pinned"] }), 0)?;
-        let memory = match mind.recall {
+        let mut memory = match mind.recall {
             0 => None,
             count => recall(recalled(&observation, count), 1)?,
         };
+        let few = |memory: &Option<Value>| {
+            let count = memory.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
+            count < mind.recall as usize
+        };
+        if few(&memory) {
+            // Those that no word leads to, by their importance and how recent they are.
+            let others = recall(json!({ "op": "query", "what": "recall", "limit": mind.recall }), 2)?;
+            memory = together(memory, others, mind.recall as usize);
+        }
         let some = |part: &'_ Value| (!part.is_null()).then_some(part.clone());
         let (owned, market) = (some(&brief.owned), some(&brief.market));
         let view = View {
@@ -149,8 +189,24 @@ fn words_of<'e>(event: &'e Value, words: &mut Vec<&'e str>) {
     words.extend(parts.iter().filter_map(|key| event.get(key).and_then(Value::as_str)));
 }
 
+/// Entries and others that are not among them, so many at most.
+fn together(entries: Option<Value>, others: Option<Value>, most: usize) -> Option<Value> {
+    let rows = |part: Option<Value>| match part {
+        Some(Value::Array(rows)) => rows,
+        Some(_) | None => Vec::new(),
+    };
+    let mut all = rows(entries);
+    for other in rows(others) {
+        if !all.contains(&other) {
+            all.push(other);
+        }
+    }
+    all.truncate(most);
+    (!all.is_empty()).then(|| all.into())
+}
+
 /// Entries as a mind reads them.
-fn shown(entries: &Value) -> Option<Value> {
+pub(super) fn shown(entries: &Value) -> Option<Value> {
     let rows = entries.as_array()?.iter().map(|entry| {
         let of = |key: &str| entry.get(key).cloned().unwrap_or(Value::Null);
         json!({ "entry": of("entry"), "time": of("time"), "text": of("text") })

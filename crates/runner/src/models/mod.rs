@@ -4,34 +4,40 @@
 //! clock the loop waits for it only when it is the next thing that is due.
 
 mod access;
+mod ask;
 mod brief;
+mod calls;
+mod opening;
+mod preview;
 mod tape;
 mod turn;
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        mpsc::{Receiver, Sender, channel},
-    },
+use std::sync::{
+    Arc,
+    mpsc::{Receiver, Sender, channel},
 };
 
 use oikos_agents::{
-    Asked, Asker, Halt, Key, Price, Prices, ProviderSettings, Schema, SettingsError, Template, connect,
-    settings_of,
+    Asked, Asker, Halt, Key, Price, Prices, ProviderSettings, SettingsError, connect, settings_of,
 };
 use oikos_kernel::{
     id::Handle,
-    op::{Words, schema_for_models},
-    refusal::Refusal,
     tape::{Purpose, Taped},
     world::World,
 };
 use tokio::runtime::Runtime;
 
-pub use self::access::Access;
-use self::tape::JournalTape;
 pub(crate) use self::turn::{ModelThought, ModelTurn, TurnPlace};
+pub use self::{
+    access::Access,
+    ask::{Answered, Ask, ask},
+    preview::{Preview, preview},
+};
+use self::{brief::Prompter, tape::JournalTape};
+pub(crate) use self::{
+    calls::{Answers, Given, Nobody, OnDemand},
+    opening::Opening,
+};
 use crate::{
     clock::machine_now,
     config::LlmPlan,
@@ -41,8 +47,6 @@ use crate::{
 
 /// Threads on which answers are awaited.
 const THREADS: usize = 2;
-/// Templates that are kept read.
-const TEMPLATES_MAX: usize = 256;
 
 /// A turn that came to its end, or why the run has to stop.
 pub(crate) struct CameTurn {
@@ -62,8 +66,7 @@ pub(crate) enum Stopped {
 /// The models of one world.
 pub(crate) struct Models {
     asker: Arc<Asker>,
-    schema: Schema,
-    templates: HashMap<String, Arc<Template>>,
+    prompter: Prompter,
     sender: Sender<CameTurn>,
     came: Receiver<CameTurn>,
     bell: Bell,
@@ -105,7 +108,6 @@ impl Models {
             .enable_all()
             .build()?;
         let inside = runtime.enter();
-        let prices = Prices::new(plan.prices.iter().cloned());
         let providers = providers(access, plan)?;
         let is_internal = |row: &str, model: &str| {
             plan.prices.iter().any(|(name, Price { internal, .. })| {
@@ -119,7 +121,7 @@ impl Models {
         let now = || machine_now().unwrap_or_default();
         let asker = Asker::new(
             providers,
-            prices,
+            prices(plan),
             Arc::new(JournalTape::new(door)),
             access.tape.unwrap_or(plan.tape),
             now,
@@ -129,8 +131,7 @@ impl Models {
         let (sender, came) = channel();
         Ok(Self {
             asker: Arc::new(asker),
-            schema: Schema::new(schema_for_models(Words::Without)),
-            templates: HashMap::new(),
+            prompter: Prompter::default(),
             sender,
             came,
             bell,
@@ -147,20 +148,6 @@ impl Models {
     pub(crate) fn come(&self) -> Option<CameTurn> {
         self.came.try_recv().ok()
     }
-
-    /// The template of a text, or the default one.
-    fn template(&mut self, source: Option<&str>) -> Result<Arc<Template>, Refusal> {
-        let source = source.unwrap_or(oikos_agents::DEFAULT_TEMPLATE);
-        if let Some(template) = self.templates.get(source) {
-            return Ok(Arc::clone(template));
-        }
-        let template = Arc::new(Template::new(source)?);
-        if self.templates.len() >= TEMPLATES_MAX {
-            self.templates.clear();
-        }
-        self.templates.insert(source.to_owned(), Arc::clone(&template));
-        Ok(template)
-    }
 }
 
 /// Whether the row of an asking was used by a world that stands at record `seq`. The questions of a turn that is open
@@ -171,6 +158,10 @@ fn is_used(row: &Taped, seq: u64, asked_at: impl Fn(&str) -> Option<u64>) -> boo
         Purpose::CallLlm | Purpose::Ask | Purpose::Embed => None,
     };
     row.seq < open.unwrap_or(seq)
+}
+
+fn prices(plan: &LlmPlan) -> Prices {
+    Prices::new(plan.prices.iter().cloned())
 }
 
 fn providers(access: &Access, plan: &LlmPlan) -> Result<Vec<(String, Asked)>, RunError> {
@@ -198,11 +189,32 @@ fn key_of(access: &Access, name: &str, settings: &ProviderSettings) -> Result<Op
 
 #[cfg(test)]
 mod tests {
+    use oikos_kernel::{tape::Origin, time::Time};
+
     use super::*;
 
     #[test]
     fn the_questions_of_an_open_turn_are_not_used_yet() {
-        let row = |purpose, seq| Taped { purpose, seq, ..Taped::default() };
+        let row = |purpose, seq| Taped {
+            hash: [0; 32],
+            n: 0,
+            seq,
+            agent: "a".into(),
+            purpose,
+            provider: "local".into(),
+            model: "m".into(),
+            request: String::new(),
+            failure: None,
+            answer: String::new(),
+            tokens_in: 0,
+            tokens_cached: 0,
+            tokens_out: 0,
+            cost: 0,
+            latency_ms: 0,
+            asked_at: Time::default(),
+            answered_at: Time::default(),
+            origin: Origin::Asked,
+        };
         for (row, open, used) in [
             (row(Purpose::Step, 9), None, true),
             (row(Purpose::Step, 10), None, false),

@@ -131,7 +131,7 @@ impl Models {
     ) -> Result<Result<ModelTurn, Refusal>, RunError> {
         let TurnPlace { world, agent, turn, now } = place;
         let glance = Glance { world: &world, sandbox: &**sandbox, agent, turn, now };
-        let Prepared { request, charges } = match self.prepare(&glance, mind)? {
+        let Prepared { request, charges } = match self.prompter.prepare(&glance, mind)? {
             Ok(prepared) => prepared,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -198,7 +198,7 @@ async fn taken(asker: &oikos_agents::Asker, turn: ModelTurn) -> Result<ModelThou
         agent,
         turn: number,
         now,
-        looked: 2,
+        looked: 3,
         cpu_left: of(&holds, ResourceId::CPU),
         charges: Vec::new(),
         fault: None,
