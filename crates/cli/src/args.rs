@@ -90,6 +90,20 @@ pub(crate) enum Command {
         #[arg(long)]
         thoughts: bool,
     },
+    /// Ask an agent a question: its own model answers, from its prompt and memory, and nothing in the world changes.
+    Ask {
+        /// The world database.
+        world: PathBuf,
+        /// The agent.
+        agent: String,
+        /// The question, such as "why did you sell?".
+        question: String,
+        /// Ask the agent as it was after this record [default: the last].
+        #[arg(long, value_name = "SEQ")]
+        at: Option<u64>,
+        #[command(flatten)]
+        workplace: WorkplaceArgs,
+    },
     /// Show what models were asked and what it cost, by agent, model and purpose.
     Cost {
         /// The world database.

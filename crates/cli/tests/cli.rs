@@ -163,6 +163,7 @@ fn help_tells_what_there_is() {
             &["--help"],
             &["run", "--help"],
             &["log", "--help"],
+            &["ask", "--help"],
             &["tape", "--help"],
             &["session", "--help"],
             &["--version"],

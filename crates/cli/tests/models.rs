@@ -400,6 +400,9 @@ fn reasoned() -> Small {
     let mut records = Vec::new();
     mute.records(1, |mut record| {
         if let Cause::Step { agent, thought, .. } = &mut record.cause {
+            if names.name(*agent) == "giver" {
+                thought.looks = vec![serde_json::json!({ "op": "query", "what": "agents" }).into()];
+            }
             thought.think = match names.name(*agent) {
                 "giver" => format!("The taker is poor,\nand I am rich. {}", "I can spare it. ".repeat(9)),
                 "taker" => "I am\u{1b}[31m generous \u{7}today.".to_owned(),

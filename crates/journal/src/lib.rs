@@ -6,7 +6,7 @@
 //!
 //! In reading order: faults; bytes that are packed and how far they may unpack; batches and snapshots
 //! of them; what a store must do; the journal over any store; its verification; SQLite as the store:
-//! its schema, the tape, its tables, and the life of its file.
+//! its schema, the tape, tapes in files, its tables, and the life of its file.
 
 mod error;
 mod packed;
@@ -17,6 +17,7 @@ mod journal;
 mod verify;
 mod schema;
 mod tape;
+mod tape_file;
 mod tables;
 mod name;
 mod lock;
@@ -32,5 +33,6 @@ pub use self::{
     log::Head,
     snapshot::Image,
     tape::TapeUsed,
+    tape_file::TapeFile,
     verify::{Verified, verify},
 };

@@ -59,6 +59,12 @@ pub const MEMORY_HALF_LIFE_MS: i64 = 3_600_000;
 pub const OUTPUT_TOKENS: i64 = 600;
 /// The most that a mind may name: as much as models write at once.
 pub const OUTPUT_TOKENS_MAX: i64 = 100_000;
+/// Bytes of a prompt that code gives to a language model: as much as most of them read at once.
+pub const PROMPT_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of the JSON of the schema that an answer is to fit.
+pub const SCHEMA_BYTES_MAX: usize = 16 * 1024;
+/// Calls of language models in one action: each may take a minute, and the world waits for it.
+pub const LLM_CALLS_PER_ACTION_MAX: u32 = 16;
 /// The highest temperature that providers know.
 pub const TEMPERATURE_MAX: f64 = 2.0;
 /// Entries of its memory that are before a language model where its mind names no other number.
@@ -254,6 +260,7 @@ const _: () = {
     assert!(STORAGE_VALUE_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(OUTPUT_TOKENS <= OUTPUT_TOKENS_MAX && RECALL <= RECALL_MAX);
     assert!(MODEL_BYTES_MAX <= CONTENT_BYTES_MAX);
+    assert!(PROMPT_BYTES_MAX <= CONTENT_BYTES_MAX && SCHEMA_BYTES_MAX <= PROMPT_BYTES_MAX);
     assert!(MEMO_BYTES_MAX <= STORAGE_VALUE_BYTES_MAX);
     assert!(IMPORTANCE <= IMPORTANCE_MAX && IMPORTANCE_MAX <= u8::MAX as i64);
     // A recall of the largest memory fits into an action.

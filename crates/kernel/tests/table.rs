@@ -15,6 +15,8 @@ mod wire;
 mod secrets_of_code;
 #[path = "table/caching.rs"]
 mod caching;
+#[path = "table/calls.rs"]
+mod calls;
 #[path = "table/contracts.rs"]
 mod contracts;
 #[path = "table/door.rs"]

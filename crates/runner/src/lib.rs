@@ -52,7 +52,7 @@ pub use self::{
     json::{Misread, strict as strict_json},
     lateness::Lateness,
     live::{Goal, Live, Stopped, founded_from, recorded_source, state},
-    models::{Access, Preview, preview},
+    models::{Access, Answered, Ask, Preview, ask, preview},
     sequencer::Sequencer,
     stop::{Signal, Stop, Why},
     summary::{Calls, Summary},

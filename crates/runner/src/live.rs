@@ -497,6 +497,24 @@ pub fn state(journal: &Journal) -> Result<World, RunError> {
     Ok(world)
 }
 
+/// The world after a record, which is not beyond the head.
+///
+/// # Errors
+/// When the journal is damaged.
+pub(crate) fn state_at(journal: &Journal, seq: u64) -> Result<World, RunError> {
+    let (snapshot, at) = journal.last_snapshot()?;
+    let mut world = if at.seq <= seq { snapshot } else { World::empty() };
+    let mut applied = Ok(());
+    journal.records_while(world.seq() + 1, |record| {
+        if record.seq > seq {
+            return false;
+        }
+        applied = apply(&mut world, &record);
+        applied.is_ok()
+    })?;
+    applied.map(|()| world)
+}
+
 fn apply(world: &mut World, record: &Record) -> Result<(), RunError> {
     let corrupt = |error: ApplyError| {
         let place = format!("record {}", error.seq);

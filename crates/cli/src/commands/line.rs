@@ -74,7 +74,12 @@ impl Line {
         }
         if let (LineKind::Other(LineType::Think), Some(think)) = (self.kind, self.field("think")) {
             let actor = self.field("actor").unwrap_or_default();
-            return format!("{head}  {actor} thinks\n{}", wrapped(think, THINK_INDENT));
+            let looks = self.whole.get("looks").and_then(Value::as_array).into_iter().flatten();
+            let looks = looks.map(|look| wrapped(&format!("looks {look}"), THINK_INDENT));
+            let reasons =
+                Some(think).filter(|think| !think.is_empty()).map(|think| wrapped(think, THINK_INDENT));
+            let lines = [format!("{head}  {actor} thinks")].into_iter().chain(looks).chain(reasons);
+            return lines.collect::<Vec<_>>().join("\n");
         }
         let what = self.field("op").unwrap_or(self.kind.as_str());
         let actor = self.field("actor").map_or(String::new(), |actor| format!("{actor} "));
@@ -129,6 +134,10 @@ pub(super) fn schema() -> Value {
     think.insert(
         "think".into(),
         json!({ "type": "string", "description": "the reasons, as the mind gave them" }),
+    );
+    think.insert(
+        "looks".into(),
+        json!({ "type": "array", "description": "the looks that it took before, if any" }),
     );
     think.insert("ok".into(), json!({ "type": "boolean", "description": "whether the step succeeded" }));
     let more = [

@@ -1,5 +1,6 @@
 //! One function per command.
 
+mod ask;
 mod cost;
 mod dry;
 mod inspect;
@@ -58,6 +59,10 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Inspect { world, what } => inspect::inspect(&world, &what, printer),
         Command::Log { world, since, limit, kind, of, refused, thoughts } => {
             log::log(&world, &log::Wanted { since, limit, kind, of, refused, thoughts }, printer)
+        }
+        Command::Ask { world, agent, question, at, workplace } => {
+            let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
+            ask::ask(&world, &ask::Wanted { agent, question, at }, &workplace, printer)
         }
         Command::Cost { world } => cost::cost(&world, printer),
         Command::Tape { what: TapeCommand::Export { world, file } } => {

@@ -54,15 +54,27 @@ pub(crate) struct Provider {
 impl Provider {
     /// One that treats the `n`-th request, counted from 0, as `way` says.
     pub(crate) fn start(way: impl Fn(u64) -> Way + Send + Sync + 'static) -> Self {
+        Self::begin(way, said)
+    }
+
+    /// One that answers well, in these words to each request.
+    pub(crate) fn saying(say: impl Fn(&Value) -> String + Send + Sync + 'static) -> Self {
+        Self::begin(|_| Way::Well(0), say)
+    }
+
+    fn begin(
+        way: impl Fn(u64) -> Way + Send + Sync + 'static,
+        say: impl Fn(&Value) -> String + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (asked, way) = (Arc::new(AtomicU64::new(0)), Arc::new(way));
+        let (asked, ways) = (Arc::new(AtomicU64::new(0)), Arc::new((way, say)));
         let count = Arc::clone(&asked);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (count, way) = (Arc::clone(&count), Arc::clone(&way));
+                let (count, ways) = (Arc::clone(&count), Arc::clone(&ways));
                 // One that is not read any more is done.
-                std::thread::spawn(move || drop(serve(stream, &count, &*way)));
+                std::thread::spawn(move || drop(serve(stream, &count, &ways.0, &ways.1)));
             }
         });
         Self { address, asked }
@@ -78,7 +90,12 @@ impl Provider {
     }
 }
 
-fn serve(stream: TcpStream, asked: &AtomicU64, way: &dyn Fn(u64) -> Way) -> std::io::Result<()> {
+fn serve(
+    stream: TcpStream,
+    asked: &AtomicU64,
+    way: &dyn Fn(u64) -> Way,
+    say: &dyn Fn(&Value) -> String,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut writer = stream;
     loop {
@@ -104,16 +121,15 @@ fn serve(stream: TcpStream, asked: &AtomicU64, way: &dyn Fn(u64) -> Way) -> std:
         reader.read_exact(&mut body)?;
         let n = asked.fetch_add(1, Ordering::SeqCst);
         let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
-        answer(&mut writer, way(n), &body, &key)?;
+        answer(&mut writer, way(n), &body, &say(&body), &key)?;
     }
 }
 
-fn answer(writer: &mut TcpStream, way: Way, body: &Value, key: &str) -> std::io::Result<()> {
-    let good = said(body);
+fn answer(writer: &mut TcpStream, way: Way, body: &Value, good: &str, key: &str) -> std::io::Result<()> {
     match way {
         Way::Well(ms) => {
             std::thread::sleep(Duration::from_millis(ms));
-            reply(writer, 200, "", chat(body, &good).to_string().as_bytes())
+            reply(writer, 200, "", chat(body, good).to_string().as_bytes())
         }
         Way::Status(status) => {
             let text = format!("<html>the key {key} is no good, {{\"error\": \"{key}\"}}</html>");
@@ -121,7 +137,7 @@ fn answer(writer: &mut TcpStream, way: Way, body: &Value, key: &str) -> std::io:
         }
         Way::Later(status) => reply(writer, status, "retry-after-ms: 5\r\n", b"{\"error\": \"slow down\"}"),
         Way::Cut => {
-            let text = chat(body, &good).to_string();
+            let text = chat(body, good).to_string();
             let half = text.get(..text.len() / 2).unwrap_or_default();
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", text.len());
             writer.write_all(head.as_bytes())?;

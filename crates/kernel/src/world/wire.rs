@@ -188,16 +188,20 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
     lines
 }
 
-/// The line with the reasons that a mind gave for a step, if it gave any: an observer's, as no bystander knows them.
+/// The line with the reasons that a mind gave for a step, and the looks that it took before, if there were any: an
+/// observer's, as no bystander knows them.
 #[must_use]
 pub fn think_line(world: &World, record: &Record) -> Option<Value> {
     let Cause::Step { agent, thought, .. } = &record.cause else { return None };
-    if thought.think.is_empty() {
+    if thought.think.is_empty() && thought.looks.is_empty() {
         return None;
     }
     let mut line = line(record, LineType::Think);
     line.insert("actor".into(), world.name(*agent).into());
     line.insert("think".into(), thought.think.as_str().into());
+    if !thought.looks.is_empty() {
+        line.insert("looks".into(), thought.looks.iter().map(|look| look.value().clone()).collect());
+    }
     line.insert("ok".into(), (!matches!(record.outcome, Outcome::Refused(_))).into());
     Some(line.into())
 }

@@ -206,7 +206,7 @@ fn together(entries: Option<Value>, others: Option<Value>, most: usize) -> Optio
 }
 
 /// Entries as a mind reads them.
-fn shown(entries: &Value) -> Option<Value> {
+pub(super) fn shown(entries: &Value) -> Option<Value> {
     let rows = entries.as_array()?.iter().map(|entry| {
         let of = |key: &str| entry.get(key).cloned().unwrap_or(Value::Null);
         json!({ "entry": of("entry"), "time": of("time"), "text": of("text") })

@@ -4,7 +4,10 @@
 //! clock the loop waits for it only when it is the next thing that is due.
 
 mod access;
+mod ask;
 mod brief;
+mod calls;
+mod opening;
 mod preview;
 mod tape;
 mod turn;
@@ -27,9 +30,14 @@ use tokio::runtime::Runtime;
 pub(crate) use self::turn::{ModelThought, ModelTurn, TurnPlace};
 pub use self::{
     access::Access,
+    ask::{Answered, Ask, ask},
     preview::{Preview, preview},
 };
 use self::{brief::Prompter, tape::JournalTape};
+pub(crate) use self::{
+    calls::{Answers, Given, Nobody, OnDemand},
+    opening::Opening,
+};
 use crate::{
     clock::machine_now,
     config::LlmPlan,
@@ -100,7 +108,6 @@ impl Models {
             .enable_all()
             .build()?;
         let inside = runtime.enter();
-        let prices = Prices::new(plan.prices.iter().cloned());
         let providers = providers(access, plan)?;
         let is_internal = |row: &str, model: &str| {
             plan.prices.iter().any(|(name, Price { internal, .. })| {
@@ -114,7 +121,7 @@ impl Models {
         let now = || machine_now().unwrap_or_default();
         let asker = Asker::new(
             providers,
-            prices,
+            prices(plan),
             Arc::new(JournalTape::new(door)),
             access.tape.unwrap_or(plan.tape),
             now,
@@ -151,6 +158,10 @@ fn is_used(row: &Taped, seq: u64, asked_at: impl Fn(&str) -> Option<u64>) -> boo
         Purpose::CallLlm | Purpose::Ask | Purpose::Embed => None,
     };
     row.seq < open.unwrap_or(seq)
+}
+
+fn prices(plan: &LlmPlan) -> Prices {
+    Prices::new(plan.prices.iter().cloned())
 }
 
 fn providers(access: &Access, plan: &LlmPlan) -> Result<Vec<(String, Asked)>, RunError> {

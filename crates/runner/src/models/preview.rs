@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use oikos_agents::{Prices, show_dollars};
+use oikos_agents::show_dollars;
 use oikos_journal::Journal;
 use oikos_kernel::{id::Handle, world::World};
 
 use super::{
     brief::{Glance, Prepared, Prompter},
-    providers,
+    prices, providers,
 };
 use crate::{
     config::WorldFile,
@@ -66,7 +66,7 @@ pub fn preview(workplace: &Workplace, file: WorldFile, db: &Path) -> Result<Vec<
     let inside = runtime.enter();
     let providers = providers(&workplace.access, &plan.llm)?;
     drop(inside);
-    let prices = Prices::new(plan.llm.prices.iter().cloned());
+    let prices = prices(&plan.llm);
     let mut prompter = Prompter::default();
     let agents: Vec<Handle> = world.agents().map(|row| row.handle).collect();
     let mut previews = Vec::new();
