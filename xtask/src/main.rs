@@ -2,6 +2,7 @@
 
 mod floors;
 mod layers;
+mod llm;
 mod tidy;
 mod torture;
 
@@ -30,6 +31,7 @@ const CHECKS: &[Check] = &[
         cargo(root, &["test", "--workspace", "--locked"], &[("OIKOS_CACHE", cache.as_str())])
     }),
     ("short torture", |root| torture::short(root)),
+    ("llm", |root| llm::check(root)),
     ("doc", |root| {
         cargo(root, &["doc", "--workspace", "--no-deps", "--locked"], &[("RUSTDOCFLAGS", "-D warnings")])
     }),
@@ -51,6 +53,9 @@ fn run(words: &[String]) -> Result<()> {
     let wanted = words.first().map_or("", String::as_str);
     if wanted == "torture" {
         return torture::run(&root, words.get(1..).unwrap_or_default());
+    }
+    if wanted == "llm" {
+        return llm::run(&root, words.get(1..).unwrap_or_default());
     }
     let chosen: Vec<&Check> = CHECKS.iter().filter(|(name, _)| wanted == "ci" || wanted == *name).collect();
     if chosen.is_empty() {

@@ -58,8 +58,15 @@ impl Fake {
 #[must_use]
 pub fn answer(text: impl Into<String>) -> Answer {
     let text = text.into();
-    let usage = Usage { tokens_in: 10, tokens_cached: 0, tokens_out: 1 + text.len() as u64 / 4 };
-    Answer { text, stop: Stop::End, billed: Billed::Counted(usage) }
+    let tokens_out = 1 + text.len() as u64 / 4;
+    billed(text, 10, tokens_out)
+}
+
+/// An answer with a bill of so many tokens.
+#[must_use]
+pub fn billed(text: impl Into<String>, tokens_in: u64, tokens_out: u64) -> Answer {
+    let usage = Usage { tokens_in, tokens_cached: 0, tokens_out };
+    Answer { text: text.into(), stop: Stop::End, billed: Billed::Counted(usage) }
 }
 
 /// Counts a request as under way until it is dropped.

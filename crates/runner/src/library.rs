@@ -38,6 +38,7 @@ const HANDBOOK: &[(&str, &str)] = &[
     ("handbook_resources", include_str!("../../../genesis/handbook/resources.md")),
     ("handbook_memory", include_str!("../../../genesis/handbook/memory.md")),
     ("handbook_institutions", include_str!("../../../genesis/handbook/institutions.md")),
+    ("handbook_prompt", include_str!("../../../genesis/prompts/agent.md")),
 ];
 
 /// Whether an artifact of the library acts by itself when it is due.

@@ -7,19 +7,20 @@ mod door;
 
 use std::{
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use oikos_runner::{
-    Access, Goal, Journal, Live, ModelProvider, ProviderPlace, RunError, Stop, Stopped, TapeMode, Workplace,
+    Access, Journal, Live, ModelProvider, ProviderPlace, RunError, Stop, Stopped, TapeMode, Workplace,
     fake::{self, Fake, Scripted},
-    kernel::tape::{Origin, Taped},
+    kernel::{
+        tape::{Origin, Taped},
+        world::wire::Viewer,
+    },
+    session::respond,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::door::{workplace, world_file};
 
@@ -163,5 +164,231 @@ fn a_replay_asks_nobody_and_is_the_same() {
         let error = run(&mut cut).expect_err("an answer is missing").to_string();
         assert!(error.contains("the tape has no answer for `trader_"), "{error}");
         assert_eq!(nobody.asked(), 0);
+    }
+}
+
+/// A provider that answers as `say` does, and keeps each request.
+fn keeper(say: impl Fn(u64, &str) -> String + Send + Sync + 'static) -> (Arc<Fake>, Arc<Mutex<Vec<String>>>) {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&asked);
+    let fake = Fake::new(move |n, request| {
+        let text = request.canonical();
+        kept.lock().unwrap().push(text.clone());
+        Scripted { latency: Duration::from_millis(n % 3), outcome: Ok(fake::answer(say(n, &text))) }
+    });
+    (Arc::new(fake), asked)
+}
+
+fn act(live: &mut Live, who: &str, action: Value) -> Value {
+    let receipt = live.sequencer.act(who, action).expect("no fault");
+    receipt.to_json(live.world(), Viewer::Observer)
+}
+
+fn run_for(live: &mut Live, span: &str) -> Value {
+    let request = json!({ "run": { "for": span } }).to_string();
+    let line = respond(live, request.as_bytes(), &Stop::default()).expect("no fault");
+    serde_json::from_str(&line).expect("JSON")
+}
+
+/// What an agent had, has, and used of a resource.
+fn spent(live: &Live, who: &str, resource: &str) -> i64 {
+    let world = live.world();
+    let id = world.rules().resource(resource).expect("a resource");
+    world.used(world.lookup(who).expect("it is there"), id)
+}
+
+const GIFT: &str = r#"{"think": "a gift", "ops": [{"op": "transfer", "to": "worker_001", "amount": 1}]}"#;
+
+#[test]
+fn an_agent_that_can_t_pay_for_its_next_thought_is_frozen_and_goes_on_with_more() {
+    for execution in [AUTONOMOUS, TICKS] {
+        // Enough for some requests, and for no more.
+        let budget = "[resources.llm_budget]\nkind = \"depletable\"\ntotal = \"$0.40\"";
+        let text = world(2, execution, "")
+            .replace("[[agents]]\nid = \"trader\"", &format!("{budget}\n[[agents]]\nid = \"trader\""));
+        let dear =
+            |_, _: &_| Scripted { latency: Duration::ZERO, outcome: Ok(fake::billed(GIFT, 25_000, 40)) };
+        let fake = Arc::new(Fake::new(move |n, request| dear(n, request)));
+        let mut live = founded(&text, &with(&fake, Access::default()), None);
+        run(&mut live).expect("it runs");
+        let rows = tape(&mut live);
+        for who in ["trader_001", "trader_002"] {
+            let cost: u64 = rows.iter().filter(|row| row.agent == who).map(|row| row.cost).sum();
+            let left = live.world().capacity(
+                live.world().lookup(who).unwrap(),
+                live.world().rules().resource("llm_budget").unwrap(),
+                live.sequencer.now(),
+            );
+            assert!(cost > 0 && left >= 0, "{who}: {cost}, {left}");
+            assert_eq!(left + cost as i64, 100_000, "{execution}: {who} is charged what was paid");
+            let agent = live.world().agent(live.world().lookup(who).unwrap()).unwrap();
+            assert_eq!(agent.state(), "blocked", "{execution}: {who} has {left} left");
+        }
+        let steps =
+            |live: &Live| live.world().agent(live.world().lookup("trader_001").unwrap()).unwrap().steps;
+        let before = steps(&live);
+        let gift =
+            json!({ "op": "transfer", "to": "trader_001", "resource": "llm_budget", "amount": 90_000 });
+        assert_eq!(act(&mut live, "worker_001", gift)["ok"], true);
+        let request = if execution == TICKS {
+            json!({ "run": { "ticks": 2 } })
+        } else {
+            json!({ "run": { "for": "10s" } })
+        };
+        respond(&mut live, request.to_string().as_bytes(), &Stop::default()).expect("no fault");
+        assert!(steps(&live) > before, "{execution}: it goes on");
+    }
+}
+
+#[test]
+fn calls_and_tokens_are_windows_like_others() {
+    let windows = "[resources.llm_calls]\nkind = \"renewable\"\nrate = 2\nwindow = \"60s\"\n[resources.llm_tokens]\nkind = \"renewable\"\nrate = 1000000\nwindow = \"60s\"";
+    let text = world(3, AUTONOMOUS, "")
+        .replace("[[agents]]\nid = \"trader\"", &format!("{windows}\n[[agents]]\nid = \"trader\""));
+    let (fake, _) = keeper(|_, _| GIFT.into());
+    let mut live = founded(&text, &with(&fake, Access::default()), None);
+    run(&mut live).expect("it runs");
+    assert_eq!(fake.asked(), 6, "two in a minute for each of three");
+    for row in tape(&mut live) {
+        assert!(row.tokens_in + row.tokens_out > 0);
+    }
+    assert_eq!(spent(&live, "trader_001", "llm_calls"), 2);
+    let tokens: u64 = tape(&mut live)
+        .iter()
+        .filter(|row| row.agent == "trader_001")
+        .map(|row| row.tokens_in + row.tokens_out)
+        .sum();
+    assert_eq!(spent(&live, "trader_001", "llm_tokens"), tokens as i64);
+    run_for(&mut live, "60s");
+    assert!(fake.asked() > 6, "they come back");
+}
+
+#[test]
+fn a_mind_that_is_changed_while_it_thinks_is_void_and_one_that_is_gone_thinks_no_more() {
+    let (fake, _) = keeper(|_, _| GIFT.into());
+    let mut live = founded(&world(2, AUTONOMOUS, ""), &with(&fake, Access::default()), None);
+    run_for(&mut live, "1s");
+    let mind = json!({ "mind": { "kind": "llm", "model": "fake::m", "prompt": "You take." } });
+    assert_eq!(
+        act(&mut live, "trader_001", json!({ "op": "write", "artifact": "trader_001", "content": mind }))["ok"],
+        true
+    );
+    let gone = act(
+        &mut live,
+        "trader_002",
+        json!([{ "op": "delete", "artifact": "trader_002_memory" }, { "op": "delete", "artifact": "trader_002", "heir": "worker_001" }]),
+    );
+    assert_eq!(gone["ok"], true, "{gone}");
+    run_for(&mut live, "2s");
+    let last = live.world().agent(live.world().lookup("trader_001").unwrap()).unwrap().last().unwrap();
+    let last = last.to_json(live.world(), Viewer::Observer);
+    assert_eq!(last["error"]["code"], "conflict", "{last}");
+    run_for(&mut live, "5s");
+    live.sequencer.commit().expect("the books add up");
+    let rows = tape(&mut live);
+    assert!(rows.iter().any(|row| row.agent == "trader_001" && row.request.contains("You take.")));
+    assert_eq!(rows.iter().filter(|row| row.agent == "trader_002").count(), 1, "it was asked once");
+}
+
+#[test]
+fn looks_are_answered_from_the_state_of_the_turn_and_pay_for_nothing() {
+    let shop = r#"
+[[artifacts]]
+id = "shop"
+owner = "worker_001"
+price = 3
+code = "def run(): return 1"
+[[artifacts]]
+id = "free"
+owner = "worker_001"
+content = "the word is bread"
+"#;
+    let looks = r#"{"think": "first a look", "looks": [{"op": "read", "artifact": "free"}, {"op": "invoke", "artifact": "shop", "max_spend": 9}, {"op": "transfer", "to": "worker_001", "amount": 5}]}"#;
+    let (fake, asked) =
+        keeper(move |_, text| if text.contains("Your looks:") { GIFT.into() } else { looks.into() });
+    let mut live = founded(&format!("{}{shop}", world(1, TICKS, "")), &with(&fake, Access::default()), None);
+    let request = json!({ "run": { "ticks": 1 } }).to_string();
+    respond(&mut live, request.as_bytes(), &Stop::default()).expect("no fault");
+    let asked = asked.lock().unwrap();
+    assert_eq!(asked.len(), 2, "the looks, and the act");
+    for says in ["the word is bread", "costs 3 scrip", "a look"] {
+        assert!(asked[1].contains(says), "{says}: {}", asked[1]);
+    }
+    let trader = live.world().lookup("trader_001").unwrap();
+    assert_eq!(live.world().scrip(trader), 99, "only the gift was paid");
+}
+
+#[test]
+fn a_mind_reads_what_it_remembers_and_what_is_pinned() {
+    let (fake, asked) = keeper(|n, _| {
+        match n {
+        0 => r#"{"ops": [{"op": "remember", "text": "my contract is number 7", "tags": ["pinned"]}, {"op": "remember", "text": "bread is cheap"}]}"#.into(),
+        _ => GIFT.into(),
+    }
+    });
+    let mut live = founded(&world(1, AUTONOMOUS, ""), &with(&fake, Access::default()), None);
+    run_for(&mut live, "8s");
+    let asked = asked.lock().unwrap();
+    assert!(!asked[0].contains("bread is cheap") && asked.len() > 1);
+    for says in ["my contract is number 7", "bread is cheap"] {
+        assert!(asked[1].contains(says), "{says}: {}", asked[1]);
+    }
+}
+
+#[test]
+fn on_the_wall_clock_an_answer_takes_effect_when_it_is_there() {
+    let text = world(4, "mode = \"autonomous\"\nduration = \"2s\"\npace = \"200ms\"", "");
+    let (fake, _) = keeper(|_, _| GIFT.into());
+    let mut live =
+        founded(&format!("[world]\nclock = \"wall\"\n{text}"), &with(&fake, Access::default()), None);
+    run(&mut live).expect("it runs");
+    let worker = live.world().lookup("worker_001").unwrap();
+    let gifts = live.world().scrip(worker) - 5;
+    assert!(gifts > 3 && gifts as u64 <= fake.asked(), "{gifts} gifts, {} asked", fake.asked());
+    live.sequencer.commit().expect("the books add up");
+}
+
+/// A mind that remembers two things at first; those who pay it are as many as an inbox holds, with long names.
+fn remembering(recall: u32) -> (Arc<Fake>, Live) {
+    let fake = Arc::new(Fake::new(|n, _| {
+        let first = r#"{"ops": [{"op": "remember", "text": "bread is cheap"},
+            {"op": "remember", "text": "payer_of_a_very_long_name_003 pays late"}]}"#;
+        let answer = if n == 0 { first } else { r#"{"ops": [{"op": "store", "key": "k", "value": "v"}]}"# };
+        Scripted { latency: Duration::ZERO, outcome: Ok(fake::answer(answer)) }
+    }));
+    let text = format!(
+        r#"
+[execution]
+ticks = 6
+[llm]
+model = "fake::m"
+[[agents]]
+id = "keeper"
+mind = "llm"
+recall = {recall}
+memory = true
+[[agents]]
+id = "payer_of_a_very_long_name"
+count = 40
+scrip = 100
+code = "def step(o): return [{{'op': 'transfer', 'to': 'keeper', 'amount': 1}}] * 2"
+"#
+    );
+    let live = founded(&text, &with(&fake, Access::default()), None);
+    (fake, live)
+}
+
+#[test]
+fn a_memory_is_before_its_mind_however_much_happened() {
+    for recall in [0, 1, 2] {
+        let (_, mut live) = remembering(recall);
+        assert!(run(&mut live).expect("it runs").is_done());
+        let rows = tape(&mut live);
+        let asked: Vec<&str> = rows.iter().map(|row| row.request.as_str()).collect();
+        assert_eq!(asked.len(), 6);
+        let count = |words: &str| asked.iter().filter(|request| request.contains(words)).count();
+        // The entry of whom the events tell comes first, and the other one where there is room for two.
+        let (late, cheap) = (count("pays late"), count("bread is cheap"));
+        assert_eq!((late, cheap), [(0, 0), (5, 0), (5, 5)][recall as usize], "recall = {recall}");
     }
 }

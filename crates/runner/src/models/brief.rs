@@ -19,8 +19,8 @@ use serde_json::{Value, json};
 
 use crate::{drive::drive_on, error::RunError};
 
-/// Bytes of what happened by which a memory is asked.
-const RECALL_BYTES_MAX: usize = 1_024;
+/// Characters of the question to a memory: as many as a `text` of a query may have.
+const RECALL_CHARS_MAX: usize = 256;
 
 /// A request, and the costs of the looks that it took to write.
 pub(crate) struct Prepared {
@@ -98,7 +98,8 @@ impl Prompter {
             if !world.has_memory(agent) {
                 return Ok(None);
             }
-            let Ok(look) = Action::parse(query) else { return Ok(None) };
+            #[expect(clippy::expect_used, reason = "the query is made here, within the limits of queries")]
+            let look = Action::parse(query).expect("a recall is an op");
             let finished = glance.look(&look, at)?;
             charges.extend(finished.charges);
             Ok(match finished.outcome {
@@ -107,10 +108,19 @@ impl Prompter {
             })
         };
         let pinned = recall(json!({ "op": "query", "what": "recall", "tags": ["pinned"] }), 0)?;
-        let memory = match mind.recall {
+        let mut memory = match mind.recall {
             0 => None,
             count => recall(recalled(&observation, count), 1)?,
         };
+        let few = |memory: &Option<Value>| {
+            let count = memory.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
+            count < mind.recall as usize
+        };
+        if few(&memory) {
+            // Those that no word leads to, by their importance and how recent they are.
+            let others = recall(json!({ "op": "query", "what": "recall", "limit": mind.recall }), 2)?;
+            memory = together(memory, others, mind.recall as usize);
+        }
         let some = |part: &'_ Value| (!part.is_null()).then_some(part.clone());
         let (owned, market) = (some(&brief.owned), some(&brief.market));
         let view = View {
@@ -146,20 +156,53 @@ impl Prompter {
     }
 }
 
-/// The question to a memory: by the words of what came last.
+/// The question to a memory: by the names and words of the events since, the newest first, and of the last action.
 fn recalled(observation: &Value, count: u32) -> Value {
-    let mut words = String::new();
-    for part in ["last", "events"] {
-        if let Some(part) = observation.get(part).filter(|part| !part.is_null()) {
-            words.push_str(&part.to_string());
-            words.push(' ');
+    let mut words = Vec::new();
+    let events = observation.get("events").and_then(Value::as_array);
+    events.into_iter().flatten().rev().for_each(|event| words_of(event, &mut words));
+    if let Some(last) = observation.get("last") {
+        words.extend(last.pointer("/error/message").and_then(Value::as_str));
+        let own = last.get("events").and_then(Value::as_array);
+        own.into_iter().flatten().for_each(|event| words_of(event, &mut words));
+    }
+    let mut text = String::new();
+    let mut room = RECALL_CHARS_MAX;
+    for (at, word) in words.iter().enumerate() {
+        let chars = word.chars().count() + 1;
+        // A name that comes again says nothing new, and takes the room of others.
+        if chars <= room && words.iter().take(at).all(|before| before != word) {
+            text.push_str(word);
+            text.push(' ');
+            room -= chars;
         }
     }
-    let words = words.get(..words.floor_char_boundary(RECALL_BYTES_MAX)).unwrap_or_default();
-    if words.trim().is_empty() {
-        return json!({ "op": "query", "what": "recall", "limit": count });
+    match text.trim_end() {
+        "" => json!({ "op": "query", "what": "recall", "limit": count }),
+        text => json!({ "op": "query", "what": "recall", "text": text, "limit": count }),
     }
-    json!({ "op": "query", "what": "recall", "text": words, "limit": count })
+}
+
+/// The names and words of an event by which it can be remembered.
+fn words_of<'e>(event: &'e Value, words: &mut Vec<&'e str>) {
+    let parts = ["actor", "to", "artifact", "resource", "detail"];
+    words.extend(parts.iter().filter_map(|key| event.get(key).and_then(Value::as_str)));
+}
+
+/// Entries and others that are not among them, so many at most.
+fn together(entries: Option<Value>, others: Option<Value>, most: usize) -> Option<Value> {
+    let rows = |part: Option<Value>| match part {
+        Some(Value::Array(rows)) => rows,
+        Some(_) | None => Vec::new(),
+    };
+    let mut all = rows(entries);
+    for other in rows(others) {
+        if !all.contains(&other) {
+            all.push(other);
+        }
+    }
+    all.truncate(most);
+    (!all.is_empty()).then(|| all.into())
 }
 
 /// Entries as a mind reads them.

@@ -193,7 +193,7 @@ mod tests {
             hash: [0; 32],
             n: 0,
             seq,
-            agent: "alice".into(),
+            agent: "a".into(),
             purpose,
             provider: "local".into(),
             model: "m".into(),

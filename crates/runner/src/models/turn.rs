@@ -198,7 +198,7 @@ async fn taken(asker: &oikos_agents::Asker, turn: ModelTurn) -> Result<ModelThou
         agent,
         turn: number,
         now,
-        looked: 2,
+        looked: 3,
         cpu_left: of(&holds, ResourceId::CPU),
         charges: Vec::new(),
         fault: None,
