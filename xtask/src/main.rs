@@ -1,5 +1,6 @@
 //! The checks that run before anything lands: `cargo xtask ci` runs all of them.
 
+mod environments;
 mod floors;
 mod layers;
 mod llm;
@@ -30,6 +31,7 @@ const CHECKS: &[Check] = &[
         let cache = python_folder(root)?;
         cargo(root, &["test", "--workspace", "--locked"], &[("OIKOS_CACHE", cache.as_str())])
     }),
+    ("environments", |root| environments::check(root, &target(root))),
     ("short torture", |root| torture::short(root)),
     ("llm", |root| llm::check(root)),
     ("doc", |root| {

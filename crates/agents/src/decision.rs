@@ -97,6 +97,19 @@ pub fn read_answer(text: &str, looks_left: usize) -> Result<Decided, Refusal> {
     Ok(Decided { think, wish: Wish::Act(Box::new(Wanted { written, action })) })
 }
 
+/// The first JSON object in a text, in fences or in prose.
+///
+/// # Errors
+/// Why there is none.
+pub(crate) fn read_object(text: &str) -> Result<Map<String, Value>, String> {
+    let text = text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default();
+    match first_json(text) {
+        Ok(Found::Object(map)) => Ok(map),
+        Ok(Found::Ops(_)) => Err("the answer is a list, and no JSON object".into()),
+        Err(refusal) => Err(refusal.message),
+    }
+}
+
 /// The form of an answer, as a hint.
 const FORM: &str = "answer with one JSON object: {\"think\": \"…\", \"ops\": [{\"op\": …}]}";
 

@@ -30,6 +30,7 @@ mod tape; // answers that are there already
 mod prompt; // an observation as text
 mod strict; // JSON without doubt
 mod decision; // the answer as an action or looks
+mod form; // the answer as the JSON that code asks for
 mod asker; // tape, budget, provider, tape
 mod turn; // one turn: looks, a repair, a decision
 mod connect; // from settings to those who can be asked
@@ -39,6 +40,7 @@ pub use self::{
     budget::{Budget, Exhausted, Held},
     connect::{connect, settings_of},
     decision::{Decided, Look, THINK_BYTES_MAX, Wanted, Wish, read_answer},
+    form::{read_answer_as, schema_as_asked},
     gate::{Gate, Limits},
     http::{Http, SettingsError, is_local},
     outcome::{Answer, Billed, Failure, FailureKind, Outcome, Stop, Usage},

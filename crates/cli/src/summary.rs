@@ -3,14 +3,21 @@
 use std::{collections::BTreeMap, path::Path};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use oikos_runner::kernel::{record::Handle, rules::ResourceId, time::format_duration_ms};
+use oikos_runner::kernel::{
+    record::Handle,
+    rules::ResourceId,
+    time::format_duration_ms,
+    world::{Tally, World},
+};
 use oikos_runner::{Live, Summary, config::Lasts, report};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::print::{number, table};
 
 /// Rows of each list.
 const ROWS: usize = 5;
+/// Characters of the last column of the ailments: with the others before it, a line of 80.
+const AILMENT_CHARS: usize = 60;
 
 /// A bar on standard error, when that is a terminal and the output is for people.
 pub(crate) fn progress(length: u64, unit: &str, json: bool) -> ProgressBar {
@@ -75,6 +82,7 @@ pub(crate) fn text(
     parts.extend(richest(live));
     parts.extend(most_called(live, totals));
     parts.extend(refused(totals));
+    parts.extend(ailments(live.world()));
     parts.extend(costs(live, totals));
     let world_hashes = format!(
         "state    {}\njournal  {}",
@@ -172,6 +180,50 @@ fn refused(totals: &Summary) -> Option<String> {
         vec![code.to_string(), number((*count).try_into().unwrap_or(i64::MAX)), short]
     });
     Some(table(&["Refused", "times#", "the first"], rows.collect()))
+}
+
+/// The ailments that agents had: how many, and the first of them with the likely cause.
+fn ailments(world: &World) -> Option<String> {
+    let mut rows = Vec::new();
+    for Tally { ailment, agents, first, detail } in world.health() {
+        let word = ailment.as_str();
+        let cause = detail.strip_prefix(word).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(detail);
+        let (count, text) = if *first == Handle::NOBODY {
+            ("the run".into(), cause.to_owned())
+        } else {
+            (number((*agents).into()), format!("{}: {cause}", world.name(*first)))
+        };
+        let mut begin = [word.to_owned(), count];
+        for line in wrapped(&text, AILMENT_CHARS) {
+            let [word, count] = std::mem::take(&mut begin);
+            rows.push(vec![word, count, line]);
+        }
+    }
+    (!rows.is_empty()).then(|| table(&["Health", "agents#", "the first"], rows))
+}
+
+/// The lines of a text, broken between words where they would be longer; a longer word stands by itself.
+fn wrapped(text: &str, chars_max: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut().filter(|line| line.chars().count() + 1 + word.chars().count() <= chars_max) {
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// The ailments that agents, or the whole run, had.
+pub(crate) fn health(world: &World) -> Value {
+    let rows = world.health().iter().map(|Tally { ailment, agents, first, detail }| {
+        let first = (*first != Handle::NOBODY).then(|| world.name(*first));
+        json!({ "ailment": ailment.as_str(), "agents": agents, "first": first, "detail": &**detail })
+    });
+    rows.collect()
 }
 
 fn costs(live: &Live, totals: &Summary) -> Option<String> {

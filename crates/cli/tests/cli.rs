@@ -38,6 +38,29 @@ const MIND: &str = r#"def step(observation):
     return {"op": "invoke", "artifact": "oven", "args": [observation["tick"]]}
 "#;
 
+/// Agents that get nowhere, each in its own way, and one that does well.
+const ILL: &str = r#"
+[world]
+name = "ill"
+[execution]
+mode = "tick"
+ticks = 15
+[[agents]]
+id = "idle"
+count = 2
+code = "def step(observation): return None"
+[[agents]]
+id = "a_reader_with_a_name_that_is_rather_long"
+code = "def step(observation): return {'op': 'read', 'artifact': 'lost'}"
+[[agents]]
+id = "mute"
+code = "def step(observation): return 'hello'"
+[[agents]]
+id = "well"
+scrip = 20
+code = "def step(observation): return {'op': 'transfer', 'to': 'mute', 'amount': 1}"
+"#;
+
 /// A folder in which commands are run.
 struct Shell {
     folder: tempfile::TempDir,
@@ -183,6 +206,22 @@ fn a_world_is_run_and_looked_at() {
                 "agent_002",
                 r#"{"op": "transfer", "to": "agent_001", "amount": 1000}"#,
             ],
+        ],
+    );
+}
+
+#[test]
+fn a_run_tells_of_those_who_get_nowhere() {
+    let shell = Shell::new();
+    shell.write("ill.toml", ILL);
+    snapshot(
+        "ill",
+        &shell,
+        &[
+            &["run", "ill.toml"],
+            &["run", "ill.toml", "--json"],
+            &["log", "ill.oikos", "--type", "health"],
+            &["log", "ill.oikos", "--type", "health", "--limit", "1", "--json"],
         ],
     );
 }

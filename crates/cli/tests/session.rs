@@ -234,7 +234,7 @@ fn every_error_code_has_its_case() {
         alice {"op": "sleep"} => invalid_argument needs something
         alice {"op": "mint", "to": "alice", "amount": 5} => permission_denied no mint authority
         alice {"op": "write", "artifact": "listed", "content": "x", "policy": {"allow_read": ["alice"]}} => unsupported policy
-        alice {"op": "run", "code": "call_llm('hello')"} => unsupported call_llm
+        alice {"op": "run", "code": "call_llm('hello')"} => invalid_argument model
         "#,
     );
 }

@@ -83,7 +83,7 @@ fn drive(mut transaction: Transaction<'_>) -> Finished {
                 meter: Meter { work: 1, cpu_ns: 1_000, memory_bytes: 0 },
                 output: String::new(),
             }),
-            Need::Resume { .. } => panic!("no code here calls the host"),
+            Need::Resume { .. } | Need::Worst(_) | Need::Ask(_) => panic!("no code here calls the host"),
             Need::Check { .. } => Answer::Checked(Ok(vec!["check_permission".into()])),
             Need::Done(done) => return *done,
         };

@@ -40,6 +40,8 @@ pub enum EventKind {
     Clock,
     /// Code runs on another runtime from here on.
     Runtime,
+    /// An agent, or the whole run, gets nowhere; said once until it changes.
+    Health,
 }
 
 impl EventKind {
@@ -72,6 +74,7 @@ impl EventKind {
             Self::Pause => "pause",
             Self::Clock => "clock",
             Self::Runtime => "runtime",
+            Self::Health => "health",
         }
     }
 }
@@ -445,6 +448,15 @@ pub const SPECS: &[EventSpec] = &[
         "code runs on another runtime from here on; there is no `actor`",
         &[is(Detail, "the name of the runtime")],
     ),
+    spec(
+        EventKind::Health,
+        "an agent gets nowhere, said once until it changes; or the whole run, and then there is no `actor`",
+        &[
+            maybe(Artifact, "the agent"),
+            is(Detail, "`silent`, `repeating`, `refused`, `malformed` or `starved`, and the likely cause"),
+        ],
+    )
+    .to(Shown::Parties),
 ];
 
 impl EventSpec {
@@ -503,7 +515,9 @@ fn type_schema(spec: &EventSpec) -> Value {
     property("time", json!({ "type": "string", "format": "date-time" }));
     property("type", json!({ "const": spec.kind.as_str() }));
     if !matches!(spec.kind, EventKind::Clock | EventKind::Runtime) {
-        required.push("actor");
+        if spec.kind != EventKind::Health {
+            required.push("actor");
+        }
         property("actor", json!({ "type": "string", "description": "the id of the immediate caller" }));
     }
     for field in spec.fields {

@@ -108,7 +108,12 @@ impl Function {
                 "the keys of this artifact's own storage, in order: those with a prefix, after a key, so many",
                 true,
             ),
-            Self::CallLlm => (&["prompt"], "call_llm(prompt)", "not in this version: `unsupported`", false),
+            Self::CallLlm => (
+                &["prompt", "model", "schema", "max_output_tokens"],
+                "call_llm(prompt, model=None, schema=None, max_output_tokens=600)",
+                "the text that a language model answers, or with a `schema` the JSON that fits it",
+                false,
+            ),
             Self::GetArtifactInfo => {
                 (&["artifact"], "get_artifact_info(artifact)", "metadata without content", true)
             }

@@ -111,7 +111,11 @@ fn check_input(place: &str, schema: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_schema(place: &str, schema: &Value) -> Result<(), Refusal> {
+/// Looks at a schema whose every word that restrains must be one that is checked.
+///
+/// # Errors
+/// `invalid_argument`, naming the place of what can't be.
+pub(crate) fn check_schema(place: &str, schema: &Value) -> Result<(), Refusal> {
     let Value::Object(words) = schema else {
         return Err(Refusal::invalid(format!(
             "`{place}` must be a schema, an object, not {}",
@@ -235,7 +239,7 @@ pub(crate) fn fits(
     })
 }
 
-type Count<'c> = &'c dyn Fn(u64) -> Result<(), Refusal>;
+pub(crate) type Count<'c> = &'c dyn Fn(u64) -> Result<(), Refusal>;
 
 fn fit_args(schema: &Value, args: &[Value], count: Count<'_>) -> Result<(), Refusal> {
     let Some(names) = properties(schema) else { return Ok(()) };
@@ -272,8 +276,12 @@ fn signature(method: &str, schema: &Value) -> String {
     format!("`{method}({})`", names.collect::<Vec<_>>().join(", "))
 }
 
-/// Whether a value fits a schema; `place` says where the value stands.
-fn fit(place: &str, schema: &Value, value: &Value, count: Count<'_>) -> Result<(), Refusal> {
+/// Whether a value fits a schema; `place` says where the value stands. The work of looking is told to `count` in
+/// parts, before it is done.
+///
+/// # Errors
+/// `invalid_argument` with the word of the schema that it does not fit, or the refusal of `count`.
+pub(crate) fn fit(place: &str, schema: &Value, value: &Value, count: Count<'_>) -> Result<(), Refusal> {
     let Some(words) = schema.as_object() else { return Ok(()) };
     count(PARTS_PER_ROW.saturating_mul(1 + words.len() as u64))?;
     for (word, bound) in words {

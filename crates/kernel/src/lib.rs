@@ -32,6 +32,7 @@ pub mod receipt; // receipts: the account of an action
 // Calls, ops and answers.
 pub mod host_fn; // the functions that code may call
 pub mod code; // calls of code, and their answers
+pub mod call; // calls of language models by code, and their answers
 pub mod interface; // the tools that an artifact lists
 pub mod op; // ops and actions
 pub mod contract; // the answers of contracts

@@ -59,6 +59,12 @@ pub const MEMORY_HALF_LIFE_MS: i64 = 3_600_000;
 pub const OUTPUT_TOKENS: i64 = 600;
 /// The most that a mind may name: as much as models write at once.
 pub const OUTPUT_TOKENS_MAX: i64 = 100_000;
+/// Bytes of a prompt that code gives to a language model: as much as most of them read at once.
+pub const PROMPT_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of the JSON of the schema that an answer is to fit.
+pub const SCHEMA_BYTES_MAX: usize = 16 * 1024;
+/// Calls of language models in one action: each may take a minute, and the world waits for it.
+pub const LLM_CALLS_PER_ACTION_MAX: u32 = 16;
 /// The highest temperature that providers know.
 pub const TEMPERATURE_MAX: f64 = 2.0;
 /// Entries of its memory that are before a language model where its mind names no other number.
@@ -116,6 +122,26 @@ pub const ERRORS_IN_A_ROW_MAX: u8 = 5;
 pub const ERROR_BACKOFF_MS: i64 = 100;
 /// The longest that it waits.
 pub const ERROR_BACKOFF_MS_MAX: i64 = 10_000;
+/// The first steps of an agent that all had no effect when it is told to be silent.
+pub const HEALTH_SILENT_STEPS: u8 = 10;
+/// The first ticks, or paces, in which nothing had an effect when the run is told to be silent.
+pub const HEALTH_SILENT_TURNS: u32 = 10;
+/// How often in a row an agent's actions meet with the same refusal when it is told to repeat it.
+pub const HEALTH_REFUSALS: u8 = 5;
+/// How often in a row an agent does the same that leaves all as it was when it is told to repeat it: twice as often,
+/// for some look whether something is there yet, and some keep a notice up.
+pub const HEALTH_REPEATS: u8 = 10;
+/// How many of an agent's last 16 actions are refused when most of them are.
+pub const HEALTH_REFUSED: u32 = 12;
+/// How many of them may be when it is over.
+pub const HEALTH_REFUSED_OVER: u32 = 8;
+/// Answers in a row that are no actions when an agent's answers are told to be malformed: before it is paused.
+pub const HEALTH_MALFORMED: u8 = 3;
+/// Ticks, or paces, without the capacity for a step when an agent is told to be starved; and never less than the
+/// window of the resource and one turn more, for those who use up their rate wait so long as a matter of course.
+pub const HEALTH_STARVED_TURNS: i64 = 20;
+/// Agents that one record tells to be starved; the next one tells of others.
+pub const HEALTH_STARVED_PER_RECORD: usize = 16;
 /// How long the library waits with what was due and failed.
 pub const DUE_RETRY_MS: i64 = 60_000;
 /// The amount of each resource that an artifact of the library has that acts by itself, where a world names nothing
@@ -234,6 +260,7 @@ const _: () = {
     assert!(STORAGE_VALUE_BYTES_MAX <= CONTENT_BYTES_MAX);
     assert!(OUTPUT_TOKENS <= OUTPUT_TOKENS_MAX && RECALL <= RECALL_MAX);
     assert!(MODEL_BYTES_MAX <= CONTENT_BYTES_MAX);
+    assert!(PROMPT_BYTES_MAX <= CONTENT_BYTES_MAX && SCHEMA_BYTES_MAX <= PROMPT_BYTES_MAX);
     assert!(MEMO_BYTES_MAX <= STORAGE_VALUE_BYTES_MAX);
     assert!(IMPORTANCE <= IMPORTANCE_MAX && IMPORTANCE_MAX <= u8::MAX as i64);
     // A recall of the largest memory fits into an action.

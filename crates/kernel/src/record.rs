@@ -213,6 +213,8 @@ pub enum Spending {
     Thought,
     /// Memory that code held at once.
     Held,
+    /// A language model that code called: the artifact whose code it is, or the principal whose snippet.
+    Llm(Option<Handle>),
 }
 
 impl Spending {
@@ -227,6 +229,7 @@ impl Spending {
             Self::Host => "host",
             Self::Thought => "thought",
             Self::Held => "held",
+            Self::Llm(_) => "llm",
         }
     }
 
@@ -234,7 +237,7 @@ impl Spending {
     #[must_use]
     pub const fn artifact(self) -> Option<Handle> {
         match self {
-            Self::Code(artifact) | Self::Contract(artifact) => artifact,
+            Self::Code(artifact) | Self::Contract(artifact) | Self::Llm(artifact) => artifact,
             Self::Op(_) | Self::Snippet | Self::Host | Self::Thought | Self::Held => None,
         }
     }

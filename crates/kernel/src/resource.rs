@@ -16,6 +16,12 @@ impl ResourceId {
     pub const MEMORY: Self = Self(1);
     /// `disk`, in bytes.
     pub const DISK: Self = Self(2);
+    /// Micro-dollars for language models, in worlds that name it.
+    pub const LLM_BUDGET: &'static str = "llm_budget";
+    /// Tokens of language models, those asked and those answered, in worlds that name it.
+    pub const LLM_TOKENS: &'static str = "llm_tokens";
+    /// Questions to language models, in worlds that name it.
+    pub const LLM_CALLS: &'static str = "llm_calls";
     /// The names that every world has, in the order of their ids.
     pub const BUILT_IN: [&'static str; 3] = ["cpu", "memory", "disk"];
 }

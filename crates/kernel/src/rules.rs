@@ -177,6 +177,10 @@ impl Rules {
                 ("cpu", ResourceKind::Renewable { window_ms }) => window_ms >= 1,
                 ("cpu", _) => return Err(("resources", "`cpu` can only be renewable")),
                 ("memory" | "disk", kind) => kind == ResourceKind::Allocatable,
+                (
+                    ResourceId::LLM_BUDGET | ResourceId::LLM_TOKENS | ResourceId::LLM_CALLS,
+                    ResourceKind::Allocatable,
+                ) => return Err(("resources", "what language models use is used up, and not allocatable")),
                 (_, ResourceKind::Renewable { window_ms }) => window_ms >= 1,
                 _ => true,
             };

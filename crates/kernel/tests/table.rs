@@ -15,6 +15,8 @@ mod wire;
 mod secrets_of_code;
 #[path = "table/caching.rs"]
 mod caching;
+#[path = "table/calls.rs"]
+mod calls;
 #[path = "table/contracts.rs"]
 mod contracts;
 #[path = "table/door.rs"]
@@ -25,6 +27,8 @@ mod events;
 mod facts;
 #[path = "table/fields.rs"]
 mod fields;
+#[path = "table/health.rs"]
+mod health;
 #[path = "table/interfaces.rs"]
 mod interfaces;
 #[path = "table/loops.rs"]

@@ -63,7 +63,11 @@ impl AutonomousScheduler {
         std::thread::scope(|scope| {
             let mut beside = Beside::start(scope, threads, &sandbox, counter);
             self.ask_again(sequencer, &mut beside)?;
-            let came = self.run_turns(sequencer, end, counter, stop, &mut beside, progress)?;
+            let came = match self.run_turns(sequencer, end, counter, stop, &mut beside, progress) {
+                // Code that calls a language model waits for money; its action is as if it had not begun.
+                Err(RunError::Halt(halt)) if halt.is_budget() => Came::Spent,
+                came => came?,
+            };
             while let Some(thought) = beside.last()? {
                 sequencer.bring_up()?;
                 act_late(sequencer, thought)?;

@@ -515,10 +515,13 @@ impl Sequencer {
     /// Only faults.
     pub(crate) fn close_turn(&mut self, agent: Handle) -> Result<Option<Receipt>, RunError> {
         let timeout_ms = self.external_timeout_ms();
-        match self.open_turns_mut().close(agent) {
-            Some(turn) => act(self, turn.thought(timeout_ms)),
-            None => Ok(None),
-        }
+        let Some(thinking) = self.open_turns().of(agent).map(|turn| turn.thought(timeout_ms)) else {
+            return Ok(None);
+        };
+        // If the action has to wait for money, the decision stays.
+        let receipt = act(self, thinking)?;
+        self.open_turns_mut().close(agent);
+        Ok(receipt)
     }
 
     /// The open turn that is due first.

@@ -28,7 +28,7 @@ use crate::{
     config::{ClockKind, LlmPlan},
     drive::{drive, drive_on},
     error::RunError,
-    models::{Access, ModelTurn, Models, TurnPlace},
+    models::{Access, ModelTurn, Models, Nobody, OnDemand, Opening, TurnPlace},
     open::OpenTurns,
     request::{Act, Shown},
     stop::Stop,
@@ -159,18 +159,8 @@ impl Sequencer {
     /// # Errors
     /// When they can't be had.
     pub(crate) fn models(&mut self) -> Result<&mut Models, RunError> {
-        if self.models.is_none() {
-            let world = &self.world;
-            let tick_seq = world.tick().filter(|_| self.in_tick).map(|tick| tick.seq);
-            let asked_at = |agent: &str| {
-                let row = world.lookup(agent).and_then(|agent| world.agent(agent))?;
-                row.asked_seq().map(|seq| tick_seq.unwrap_or(seq - 1))
-            };
-            let (access, plan, door) = (&self.access, &self.llm, self.writer.door());
-            self.models = Some(Models::open(access, plan, world, door, asked_at, Arc::clone(&self.bell))?);
-        }
-        #[expect(clippy::expect_used, reason = "the models are opened above")]
-        Ok(self.models.as_mut().expect("models that are open"))
+        let (opening, models, _) = self.with_models();
+        opening.models(models)
     }
 
     pub(crate) fn models_if_open(&self) -> Option<&Models> {
@@ -247,6 +237,35 @@ impl Sequencer {
     /// The world to execute on, and what runs its code.
     pub(crate) fn parts(&mut self) -> (&World, &mut Interpreter) {
         (&self.world, &mut self.interpreter)
+    }
+
+    /// Executes the transaction that `begin` makes of something, on the world as it stands. Its code may call language
+    /// models.
+    ///
+    /// # Errors
+    /// As [`drive`].
+    pub(crate) fn execute<T: Clone, E>(
+        &mut self,
+        of: T,
+        begin: impl for<'w> Fn(&'w World, T) -> Result<Transaction<'w>, E>,
+    ) -> Result<Result<Finished, E>, RunError> {
+        let (opening, models, interpreter) = self.with_models();
+        let world = opening.world;
+        let mut answers = OnDemand::new(opening, models);
+        drive(&*interpreter.sandbox, &mut answers, of, |of| begin(world, of))
+    }
+
+    /// The world with the way to its models, those that are open, and what runs its code.
+    fn with_models(&mut self) -> (Opening<'_>, &mut Option<Models>, &Interpreter) {
+        let opening = Opening {
+            access: &self.access,
+            plan: &self.llm,
+            world: &self.world,
+            writer: &self.writer,
+            in_tick: self.in_tick,
+            bell: &self.bell,
+        };
+        (opening, &mut self.models, &self.interpreter)
     }
 
     pub(crate) fn interpreter(&mut self) -> &mut Interpreter {
@@ -458,9 +477,9 @@ impl Sequencer {
             return Ok(told.unwrap_or_else(|refusal| Receipt::refused(self.now, refusal)));
         }
         let seed = derive(self.world.rules().seed, "act", &principal, self.world.seq() + 1);
-        let (world, now) = (&self.world, self.now);
-        let begin = |action| Transaction::act(world, actor, action, now, seed);
-        let finished = match drive(&*self.interpreter.sandbox, action, begin)? {
+        let now = self.now;
+        let done = self.execute(action, |world, action| Transaction::act(world, actor, action, now, seed));
+        let finished = match done.or_else(out_of_budget)? {
             Ok(finished) => finished,
             Err(refusal) => return Ok(Receipt::refused(now, refusal)),
         };
@@ -477,9 +496,9 @@ impl Sequencer {
         self.check()?;
         let (world, now) = (&self.world, self.now);
         let seed = derive(world.rules().seed, "due", world.name(artifact), world.seq() + 1);
-        let begin = |()| Transaction::due(world, artifact, now, seed);
         let refused = |refusal| Finished::nothing_done(Outcome::Refused(Box::new(refusal)));
-        let mut finished = drive(&*self.interpreter.sandbox, (), begin)?.unwrap_or_else(refused);
+        let done = self.execute((), |world, ()| Transaction::due(world, artifact, now, seed))?;
+        let mut finished = done.unwrap_or_else(refused);
         let output = std::mem::take(&mut finished.output);
         self.record(Cause::Due { artifact, output }, finished).map(|_| ())
     }
@@ -524,7 +543,7 @@ impl Sequencer {
         let (world, now) = (&self.world, self.now);
         let seed = derive(world.rules().seed, "observe", "", world.seq());
         let begin = |query| Ok::<_, Refusal>(Transaction::observe(world, query, now, seed));
-        Ok(drive(&*self.interpreter.sandbox, query, begin)?.and_then(answer))
+        Ok(drive(&*self.interpreter.sandbox, &mut Nobody, query, begin)?.and_then(answer))
     }
 
     /// Calls a method read-only, for a measure; it leaves no record.
@@ -671,6 +690,18 @@ impl Sequencer {
         if (begins || !self.in_tick) && !looks_back && self.writer.snapshot(&self.world) {
             self.snapshot_seq = seq;
         }
+    }
+}
+
+/// An action from outside whose calls of language models the budget does not reach for is refused, and the world
+/// goes on.
+fn out_of_budget<T>(fault: RunError) -> Result<Result<T, Refusal>, RunError> {
+    match fault {
+        RunError::Halt(halt) if halt.is_budget() => {
+            let refusal = Refusal::new(Code::BudgetExhausted, halt.to_string());
+            Ok(Err(refusal.hint("a larger `[llm] budget` of the world file, or `--max-cost`, allows it")))
+        }
+        fault => Err(fault),
     }
 }
 

@@ -101,13 +101,12 @@ impl TickScheduler {
         sequencer.hold_time(true);
         let ended = turns_of(tick, &snapshot, sequencer, counter, stop);
         sequencer.hold_time(false);
-        let came = ended?;
-        if came == Came::Through {
-            self.end(sequencer, tick)?;
-        } else {
-            self.unfinished = Some(snapshot);
+        match &ended {
+            Ok(Came::Through) => self.end(sequencer, tick)?,
+            Ok(_) | Err(RunError::Halt(_)) => self.unfinished = Some(snapshot),
+            Err(_) => {}
         }
-        Ok(came)
+        ended
     }
 
     fn end(&self, sequencer: &mut Sequencer, tick: Tick) -> Result<(), RunError> {
@@ -198,7 +197,7 @@ fn turns_of(
     let mut thoughts: Vec<_> = thoughts.into_iter().map(reserve).collect();
     let seed = snapshot.rules().seed;
     thoughts.sort_by_cached_key(|(thought, _)| (tie(seed, tick.time, thought.agent()), thought.agent()));
-    let mut stopped = false;
+    let (mut stopped, mut halted) = (false, None);
     for (thought, reserved) in thoughts {
         if !stopped {
             counter.serve(sequencer)?;
@@ -210,7 +209,13 @@ fn turns_of(
         }
         let agent = thought.agent();
         if funded {
-            act(sequencer, thought)?;
+            match act(sequencer, thought) {
+                Err(RunError::Halt(halt)) => {
+                    (stopped, halted) = (true, Some(halt));
+                    continue;
+                }
+                acted => drop(acted?),
+            }
         } else {
             // It thought on the beginning of the tick, and an action from outside has used since what
             // that takes.
@@ -218,7 +223,11 @@ fn turns_of(
         }
         sequencer.open_turns_mut().close(agent);
     }
-    Ok(if stopped { Came::Asked } else { Came::Through })
+    match halted {
+        Some(halt) if halt.is_budget() => Ok(Came::Spent),
+        Some(halt) => Err(RunError::Halt(halt)),
+        None => Ok(if stopped { Came::Asked } else { Came::Through }),
+    }
 }
 
 /// Opens the turns of a tick whose minds are outside, and asks the language models among them, all on the tick's

@@ -18,7 +18,7 @@ use oikos_sandbox::Sandbox;
 use serde_json::Value;
 
 use crate::{
-    drive::{drive, drive_on},
+    drive::drive_on,
     error::RunError,
     models::ModelThought,
     sequencer::{Interpreter, Sequencer},
@@ -248,10 +248,10 @@ fn execute(
         Decision::Act(action) => action,
     };
     let now = sequencer.now();
-    let (world, interpreter) = sequencer.parts();
+    let world = sequencer.world();
     let seed = derive(world.rules().seed, "step", world.name(agent), turn);
-    let begin = |action| Transaction::act_after(world, agent, action, now, seed, thought);
-    let finished = drive(&*interpreter.sandbox, action, begin)?;
+    let finished = sequencer
+        .execute(action, |world, action| Transaction::act_after(world, agent, action, now, seed, thought))?;
     let refused = |refusal| Finished::nothing_done(Outcome::Refused(Box::new(refusal)));
     Ok((finished.unwrap_or_else(refused), false))
 }

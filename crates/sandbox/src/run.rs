@@ -307,10 +307,16 @@ impl Run {
             }
             Asked::Host(call) if self.entry == Entry::Step && !call.function.looks() => {
                 let name = call.function.as_str();
+                let instead = match call.function {
+                    HostFn::Op(_) => format!("{{\"op\": \"{name}\", ...}}"),
+                    HostFn::Function(_) | HostFn::Ledger(_) => {
+                        format!("{{\"op\": \"run\", \"code\": \"{name}(...)\"}}")
+                    }
+                };
                 raise(
                     Raise::Runtime,
                     &format!(
-                        "permission_denied: a mind thinks and does not act; return the op instead, as in return {{\"op\": \"{name}\", ...}}"
+                        "permission_denied: a mind thinks and does not act; return the op instead, as in return {instead}"
                     ),
                 )
             }

@@ -123,6 +123,7 @@ fn host_calls_suspend_and_go_on() {
 #[test]
 fn a_mind_thinks_and_does_not_act() {
     with("def step(o):\n    transfer('bob', 1)", &[], "! Raised a mind thinks and does not act");
+    with("def step(o):\n    call_llm('hi')", &[], "! Raised a mind thinks and does not act");
     with("def step(o):\n    return query('supply')", &[("query [\"supply\"] {}", Ok(json!(9)))], "9");
 }
 

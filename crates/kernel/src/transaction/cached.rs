@@ -28,6 +28,7 @@ impl Transaction<'_> {
             ops_left: self.ops_left,
             runs: self.runs,
             draws: self.draws,
+            llm_calls: self.llm_calls,
             output: self.output.len(),
         });
     }
@@ -62,8 +63,8 @@ impl Transaction<'_> {
         let Some(cache) = verdict.cache.as_ref().filter(|cache| cache.ttl_ms > 0) else { return };
         let by_itself = recording.at == self.stack.len()
             && recording.steps.len() <= limits::VERDICT_STEPS_MAX
-            && (recording.ops_left, recording.runs + 1, recording.draws)
-                == (self.ops_left, self.runs, self.draws)
+            && (recording.ops_left, recording.runs + 1, recording.draws, recording.llm_calls)
+                == (self.ops_left, self.runs, self.draws, self.llm_calls)
             && recording.output == self.output.len()
             && !printed;
         let is_plain = verdict.cost == 0 && verdict.updates.is_empty();

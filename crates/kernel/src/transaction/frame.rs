@@ -112,6 +112,15 @@ impl Transaction<'_> {
 
     /// Answers the code on top: a value, or an exception.
     pub(super) fn answer(&mut self, result: Result<Value, Refusal>) -> Next {
+        self.answer_in(result, Refusal::exception_text)
+    }
+
+    /// As [`Self::answer`], with the words of an exception.
+    pub(super) fn answer_in(
+        &mut self,
+        result: Result<Value, Refusal>,
+        words: impl Fn(&Refusal) -> String,
+    ) -> Next {
         let Some(reader) = self.top_code().map(|task| task.actor) else {
             return Next::Root;
         };
@@ -130,7 +139,7 @@ impl Transaction<'_> {
                 HostAnswer::Value(serde_json::json!({ "ok": false, "result": null, "error": error }))
             }
             Err(refusal) => {
-                let text = told.as_ref().unwrap_or(&refusal).exception_text();
+                let text = words(told.as_ref().unwrap_or(&refusal));
                 if task.raised.len() == RAISED_MAX {
                     task.raised.remove(0);
                 }

@@ -69,11 +69,7 @@ impl Transaction<'_> {
                 Function::StorageList => self.storage_list(actor, call),
                 Function::GetArtifactInfo => self.get_artifact_info(actor, call),
                 Function::Attempt => Err(Refusal::invalid("`attempt` needs the name of an op, not its own")),
-                Function::CallLlm => {
-                    let name = function.as_str();
-                    let sentence = format!("this version of the kernel does not have `{name}`");
-                    Err(Refusal::new(Code::Unsupported, sentence))
-                }
+                Function::CallLlm => return self.call_llm(actor, call),
             },
         };
         self.answer(result)
@@ -256,10 +252,10 @@ impl Transaction<'_> {
 }
 
 /// The arguments of a host function, by name.
-struct Args(Map<String, Value>);
+pub(super) struct Args(Map<String, Value>);
 
 impl Args {
-    fn of(name: &str, spec: HostSpec, call: HostCall) -> Result<Self, Refusal> {
+    pub(super) fn of(name: &str, spec: HostSpec, call: HostCall) -> Result<Self, Refusal> {
         let map = named(name, spec.args, call)?;
         match map.keys().find(|key| !spec.args.contains(&key.as_str())) {
             Some(stray) => {
@@ -270,8 +266,13 @@ impl Args {
         }
     }
 
-    fn take<T: FieldType>(&mut self, name: &str) -> Result<T, Refusal> {
+    pub(super) fn take<T: FieldType>(&mut self, name: &str) -> Result<T, Refusal> {
         T::take(name, self.0.remove(name))
+    }
+
+    /// An argument that may be anything; null is as if it were left out.
+    pub(super) fn value(&mut self, name: &str) -> Option<Value> {
+        self.0.remove(name).filter(|value| !value.is_null())
     }
 }
 

@@ -19,6 +19,7 @@ mod delete;
 mod frame;
 mod quote;
 mod host;
+mod call;
 mod memory;
 mod ops;
 mod hand_over;
@@ -37,6 +38,7 @@ use self::{
     stack::{Actor, Mode, OpTask, Recording, Task, Trial},
 };
 use crate::{
+    call::{LlmCall, LlmTold, LlmUse},
     code::{CodeAnswer, CodeCall, CodeFailure, Entry, HostAnswer},
     json::{Json, text_bytes},
     limits,
@@ -71,6 +73,11 @@ pub enum Need {
         /// Its name in error reports.
         file: Arc<str>,
     },
+    /// Say what this call of a language model may take at most.
+    Worst(Arc<LlmCall>),
+    /// Ask it. All that it may take is there to be charged. Who would rather not wait drops the transaction, and
+    /// begins it again when the answer has come.
+    Ask(Arc<LlmCall>),
     /// Nothing: the transaction has ended.
     Done(Box<Finished>),
 }
@@ -82,6 +89,10 @@ pub enum Answer {
     Begin,
     /// To [`Need::Start`] and [`Need::Resume`].
     Code(CodeAnswer),
+    /// To [`Need::Worst`]; a refusal is raised in the code, and the model is not asked.
+    Worst(Result<LlmUse, Refusal>),
+    /// To [`Need::Ask`].
+    Told(Box<LlmTold>),
     /// To [`Need::Check`]: the names of the functions that can be called.
     Checked(Result<Vec<String>, CodeFailure>),
 }
@@ -153,6 +164,9 @@ pub struct Transaction<'w> {
     metering: Metering,
     draws: u64,
     runs: u64,
+    /// Calls of language models so far, those that were refused too, and the one under way.
+    llm_calls: u32,
+    call: Option<Arc<LlmCall>>,
     /// Prices paid so far: who paid, how much.
     prices: Vec<(Handle, i64)>,
     output: String,
@@ -196,6 +210,8 @@ impl<'w> Transaction<'w> {
             metering: Metering::new(world.rules().work_per_action),
             draws: 0,
             runs: 0,
+            llm_calls: 0,
+            call: None,
             prices: Vec::new(),
             output: String::new(),
             outcome: None,
@@ -340,6 +356,12 @@ impl<'w> Transaction<'w> {
         self.draft.world().rules().costs.iter().filter(move |(of, _, _)| *of == kind)
     }
 
+    /// The number of the last record of the world that it acts on.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.draft.world().seq()
+    }
+
     /// Goes on with the answer to the last need; [`Answer::Begin`] first.
     pub fn step(&mut self, answer: Answer) -> Need {
         let mut next = match answer {
@@ -349,6 +371,8 @@ impl<'w> Transaction<'w> {
                 self.code_done(result, meter, &output)
             }
             Answer::Checked(result) => self.checked(result),
+            Answer::Worst(worst) => self.call_weighed(worst),
+            Answer::Told(told) => self.call_told(*told),
         };
         loop {
             next = match next {

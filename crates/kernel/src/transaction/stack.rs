@@ -126,6 +126,7 @@ pub(super) struct Recording {
     pub(super) ops_left: u32,
     pub(super) runs: u64,
     pub(super) draws: u64,
+    pub(super) llm_calls: u32,
     pub(super) output: usize,
 }
 

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::inbox::Inbox;
+use super::{condition::Condition, inbox::Inbox};
 use crate::{
     event::Event,
     id::Handle,
@@ -43,6 +43,8 @@ pub struct Agent {
     pub(crate) inbox: Option<Arc<Inbox>>,
     /// Its last turns in which it thought or did something, oldest first.
     pub(crate) history: Option<Arc<VecDeque<Turn>>>,
+    /// How it gets nowhere; none of one that does well.
+    pub(crate) condition: Option<Arc<Condition>>,
 }
 
 /// A turn as the agent can look back at it.
@@ -139,6 +141,7 @@ impl Agent {
             woke: None,
             inbox: None,
             history: None,
+            condition: None,
         }
     }
 

@@ -158,6 +158,11 @@ impl World {
         {
             return Err("it names an artifact that is not there".into());
         }
+        let ill =
+            self.health.tallies.iter().map(|tally| tally.first).filter(|first| *first != Handle::NOBODY);
+        if ill.into_iter().any(|handle| handle.0 >= artifacts) {
+            return Err("it tells of the health of nobody".into());
+        }
         let numbers = self.artifacts.iter().map(|artifact| (artifact.account, artifact.agent));
         let beyond = |(account, agent): (Option<u32>, Option<u32>)| {
             account.is_some_and(|number| number >= accounts) || agent.is_some_and(|number| number >= agents)

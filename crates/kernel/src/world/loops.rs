@@ -335,6 +335,7 @@ impl World {
         for giver in self.mandates.take_stirred() {
             self.account_changed(giver, None, &mut told);
         }
+        self.examine(record, &mut told);
         told
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod action_ids;
 mod inbox;
 mod mandates;
 mod verdicts;
+mod condition;
 mod agent;
 mod sleepers;
 mod rows;
@@ -18,6 +19,7 @@ mod sight;
 mod reputation;
 mod due;
 mod thinking;
+mod health;
 mod apply;
 mod loops;
 pub mod wire;
@@ -50,10 +52,13 @@ use crate::{
 };
 
 pub(crate) use self::account::Holding;
-pub use self::agent::Agent;
 use self::{
-    action_ids::ActionIds, agent::Phase, dues::Dues, facts::Facts, mandates::Mandates, sleepers::Sleepers,
-    verdicts::Verdicts,
+    action_ids::ActionIds, agent::Phase, condition::Health, dues::Dues, facts::Facts, mandates::Mandates,
+    sleepers::Sleepers, verdicts::Verdicts,
+};
+pub use self::{
+    agent::Agent,
+    condition::{Ailment, Tally},
 };
 
 /// A world between two records.
@@ -101,6 +106,7 @@ pub struct World {
     verdicts: Verdicts,
     facts: Facts,
     dues: Dues,
+    health: Health,
     /// How many artifacts the founding brings.
     founders: u32,
     /// Whether the record that is being applied is of the founding.
@@ -176,6 +182,7 @@ impl World {
             verdicts: Verdicts::default(),
             facts: Facts::default(),
             dues: Dues::default(),
+            health: Health::default(),
             founders: 0,
             founding: false,
             supply: 0,
@@ -215,13 +222,6 @@ impl World {
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.seq
-    }
-
-    /// How much of a resource of a principal is set aside for a thought under way, as the journal knows.
-    #[must_use]
-    pub fn set_aside_of(&self, handle: Handle, resource: ResourceId) -> i64 {
-        let number = self.get(handle).and_then(|artifact| artifact.account);
-        number.and_then(|number| State::cell(self, number, resource)).map_or(0, |cell| cell.asked)
     }
 
     /// The last applied record's time.
@@ -276,6 +276,7 @@ impl World {
         }
         self.mandates.reindex();
         self.find_dues();
+        self.find_looks();
         self.recount_holds()?;
         self.population = self.agents.iter().filter(|row| row.phase != Phase::Stopped).count();
         self.sleepers = Sleepers::default();
@@ -650,6 +651,7 @@ impl State for World {
         if let Some(row) = self.agent_mut(number) {
             (row.inbox, row.history) = (None, None);
         }
+        self.forget_condition(number);
     }
 
     fn is_founding(&self) -> bool {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     limits,
     record::{Cause, Handle, Hold, Record, Thought},
-    resource::ResourceKind,
+    resource::{ResourceId, ResourceKind},
     state::State,
     time::Time,
 };
@@ -31,6 +31,13 @@ impl World {
                 Cause::Ask { agent, turn, woke, request: Some(request), holds }
             }
         }
+    }
+
+    /// How much of a resource of a principal is set aside for a thought under way, as the journal knows.
+    #[must_use]
+    pub fn set_aside_of(&self, handle: Handle, resource: ResourceId) -> i64 {
+        let number = self.get(handle).and_then(|artifact| artifact.account);
+        number.and_then(|number| State::cell(self, number, resource)).map_or(0, |cell| cell.asked)
     }
 
     /// The amounts that are set aside for an agent's thought.

@@ -110,6 +110,10 @@ pub(crate) fn finish(mut transaction: Transaction<'_>) -> Finished {
                 go(&mut suspended, Some(answer))
             }
             Need::Check { source, .. } => Answer::Checked(Ok(program::defines(&source))),
+            Need::Worst(_) => {
+                Answer::Worst(Err(Refusal::new(Code::Unsupported, "these worlds have no language model")))
+            }
+            Need::Ask(call) => panic!("nobody can be asked for `{}`", call.by),
             Need::Done(finished) => {
                 assert!(suspended.is_empty(), "the transaction ended before its code");
                 return *finished;

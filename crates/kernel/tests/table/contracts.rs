@@ -416,18 +416,6 @@ fn a_contract_is_told_what_is_called_and_paid() {
 }
 
 #[test]
-fn contracts_have_no_model_yet_and_say_so() {
-    check(
-        r#"
-        world: alice 10, bob
-        artifact c by bob code [['try', 'call_llm', ['may it?']], ['return', {'allowed': false, 'reason': '$last'}]]
-        artifact x by bob contract c
-        alice read {"artifact": "x"} -> permission_denied "unsupported: this version of the kernel does not have `call_llm`"
-        "#,
-    );
-}
-
-#[test]
 fn state_updates_apply_with_the_action_only() {
     check(
         r#"

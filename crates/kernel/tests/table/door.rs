@@ -2,7 +2,7 @@
 //! the outcome of each line with the line's own words.
 //!
 //! ```text
-//! rules: mint ID, missing deny, renewal tick 60s, balances own, run 100, action 200, measured, half-life 1h  # optional, as the next two
+//! rules: mint ID, missing deny, renewal tick 60s, balances own, run 100, action 200, measured, half-life 1h, model local::toy  # optional, as the next two
 //! resources: disk allocatable, actions renewable 60s, budget depletable
 //! costs: transfer actions 1
 //! invoke: cpu 50                                    # the most that an invocation takes where it says nothing
@@ -18,7 +18,8 @@
 //!
 //! After `->` comes `ok` with nothing, an exact result, or `~` and a part of it; or an error's code with
 //! `need/have`, `@index`, `unrecorded` for a refusal at admission, and quoted pieces of message or hint.
-//! More clauses follow, each behind ` ; `: `charged`, `work`, `paid`, `lines`, `events`, `output`. An observer's line begins
+//! More clauses follow, each behind ` ; `: `charged`, `work`, `paid`, `lines`, `events`, `output`,
+//! and `called` (who called which language model), `used` (what was charged for them) and `llm` (its lines). An observer's line begins
 //! with `observer`; `advance 60s`, `clock forward 1h` (the machine's was moved), `runtime NAME` (code runs on another), `tick`, `step AGENT -> …`, `due ID -> …` (the scheduler runs
 //! what is due of it), `ask AGENT -> …` (whose mind
 //! answers by its next `step`), `measure ID METHOD -> …`, `sees AGENT {…}`,
@@ -50,7 +51,7 @@ use oikos_kernel::{
 };
 use serde_json::{Value, json};
 
-use crate::toy::{Toy, defines, drive};
+use crate::toy::{TOLD, Toy, defines, drive};
 
 /// Runs a fixture; panics with every line that did not do what it says.
 pub(crate) fn check(fixture: &str) -> Toy {
@@ -107,6 +108,7 @@ impl Setup {
                 ["mint", id] => self.rules.mint_authorities.push((*id).into()),
                 ["policy"] => self.rules.authority = Authority::Policy,
                 ["half-life", time] => self.rules.memory_half_life_ms = parse_duration_ms(time).unwrap(),
+                ["model", model] => self.rules.llm_model = Some((*model).into()),
                 ["skip"] => self.rules.on_exhaustion = OnExhaustion::Skip,
                 ["autonomous", pace] => {
                     let pace_ms = parse_duration_ms(pace).unwrap();
@@ -208,6 +210,7 @@ fn run_line(toy: &mut Toy, line: &str) -> Result<(), String> {
         Some((call, expected)) => (call, Some(expected)),
         None => (line, None),
     };
+    TOLD.with_borrow_mut(Vec::clear);
     let (who, what) = call.split_once(' ').unwrap_or((call, ""));
     let Some(expected) = expected else {
         return run_statement(toy, who, what);
@@ -438,6 +441,31 @@ fn compare_clause(toy: &Toy, receipt: &Receipt, clause: &str) -> Result<(), Stri
                 said.map(|field| word(&row[field])).collect::<Vec<_>>().join(" ")
             }),
         },
+        "used" => {
+            let rows = receipt["charges"].as_array().into_iter().flatten();
+            let of = rows.filter(|row| word(&row["resource"]).starts_with("llm"));
+            let said = of.map(|row| {
+                format!("{} {} {}", word(&row["principal"]), word(&row["resource"]), row["amount"])
+            });
+            said.collect::<Vec<_>>().join(", ")
+        }
+        "llm" => {
+            let rows = receipt["lines"].as_array().into_iter().flatten().filter(|row| row["for"] == "llm");
+            let said = rows.map(|row| {
+                format!(
+                    "{} {} {} {}",
+                    word(&row["payer"]),
+                    row["amount"],
+                    word(&row["resource"]),
+                    word(&row["artifact"])
+                )
+            });
+            said.collect::<Vec<_>>().join(", ")
+        }
+        "called" => TOLD.with_borrow(|told| {
+            let calls = told.iter().map(|call| format!("{} {}", call.by, call.model));
+            calls.collect::<Vec<_>>().join(", ")
+        }),
         "work" => receipt.get("work").map_or("0".into(), word),
         _ => return Err(format!("the fixture says `{clause}`, which means nothing")),
     };

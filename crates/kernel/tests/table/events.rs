@@ -204,6 +204,10 @@ fn every_type_is_told_with_all_of_its_fields() {
         alice transfer {"to": "cy", "amount": 1, "resource": "actions"} -> ok
         step cy -> ok
         step cy -> rate_limited
+        step eve -> insufficient_scrip
+        step eve -> insufficient_scrip
+        step eve -> insufficient_scrip
+        step eve -> insufficient_scrip
         gold invoke {"artifact": "gold"} -> ok
         clock back 1h
         runtime another 1.0

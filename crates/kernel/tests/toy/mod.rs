@@ -19,9 +19,10 @@
 //! In values, `$name` stands for a variable: `$arg0`…, `$me`, `$call.paid`, `$last.result`. Code that
 //! contains `syntax error` is refused.
 
-use std::collections::VecDeque;
+use std::{cell::RefCell, collections::VecDeque};
 
 use oikos_kernel::{
+    call::{LlmCall, LlmFailure, LlmTold, LlmUse},
     code::{CodeAnswer, CodeCall, CodeFailure, FailureKind, HostAnswer, HostCall, Meter},
     event::{Event, EventKind},
     host_fn::{HostFn, LedgerFn},
@@ -29,6 +30,7 @@ use oikos_kernel::{
     op::Action,
     receipt::Receipt,
     record::{Cause, Charge, Effect, Handle, Hold, Outcome, Record, Spending, Thought},
+    refusal::{Code, Refusal},
     time::Time,
     transaction::{Answer, Finished, Need, Transaction},
     world::{Reservation, World},
@@ -245,9 +247,45 @@ pub(crate) fn drive(mut transaction: Transaction<'_>) -> Finished {
                 Answer::Checked(Err(CodeFailure { traceback, ..failure(FailureKind::Invalid, message) }))
             }
             Need::Check { source, .. } => Answer::Checked(Ok(defines(&source))),
+            Need::Worst(call) => Answer::Worst(weighed(&call)),
+            Need::Ask(call) => Answer::Told(Box::new(told(&call))),
             Need::Done(done) => return *done,
         };
     }
+}
+
+thread_local! {
+    /// The calls that the toy model has answered, latest last.
+    pub(crate) static TOLD: RefCell<Vec<LlmCall>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What a call of the toy model may take: a token for each byte of the prompt and each one of the answer, and two
+/// micro-dollars for each. There is no model `none::…`.
+fn weighed(call: &LlmCall) -> Result<LlmUse, Refusal> {
+    if call.model.starts_with("none::") {
+        return Err(Refusal::new(Code::Unsupported, format!("there is no provider for `{}`", call.model)));
+    }
+    let tokens = call.prompt.len() as u64 + u64::from(call.max_output_tokens);
+    Ok(LlmUse { tokens, cost: 2 * tokens })
+}
+
+/// The toy model uses a token for each byte of the prompt, at two micro-dollars each. A prompt `fail KIND` fails so,
+/// `dear` uses a million, `json VALUE` answers that value, and any other is answered by itself.
+fn told(call: &LlmCall) -> LlmTold {
+    TOLD.with_borrow_mut(|told| told.push(call.clone()));
+    let tokens = call.prompt.len() as u64;
+    let used = LlmUse { tokens, cost: 2 * tokens };
+    let (word, rest) = call.prompt.split_once(' ').unwrap_or((&call.prompt, ""));
+    let (outcome, used) = match word {
+        "fail" => {
+            let kind = oikos_kernel::tape::FailureKind::from_word(rest).unwrap();
+            (Err(LlmFailure { kind, sentence: "the toy model does not answer".into() }), used)
+        }
+        "dear" => (Ok("gold".into()), LlmUse { tokens: 1_000_000, cost: 1_000_000 }),
+        "json" => (Ok(serde_json::from_str(rest).unwrap()), used),
+        _ => (Ok(format!("heard {}", call.prompt).into()), used),
+    };
+    LlmTold { outcome, used }
 }
 
 /// One run of toy code.

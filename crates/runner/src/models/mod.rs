@@ -6,6 +6,8 @@
 mod access;
 mod ask;
 mod brief;
+mod calls;
+mod opening;
 mod preview;
 mod tape;
 mod turn;
@@ -32,6 +34,10 @@ pub use self::{
     preview::{Preview, preview},
 };
 use self::{brief::Prompter, tape::JournalTape};
+pub(crate) use self::{
+    calls::{Answers, Given, Nobody, OnDemand},
+    opening::Opening,
+};
 use crate::{
     clock::machine_now,
     config::LlmPlan,

@@ -1,0 +1,256 @@
+//! Calls of language models by code (`design/MINDS.md §4a`), answered for a transaction.
+//!
+//! While the virtual clock stands, nothing else happens before an answer is there. A transaction that is begun again
+//! is given the answers that it has had: nobody is asked twice.
+
+use std::sync::Arc;
+
+use super::{Models, Opening};
+use crate::error::RunError;
+use oikos_agents::{
+    FailureKind, Halt, Message, ModelName, Question, Request, Role, Told, read_answer_as, schema_as_asked,
+};
+use oikos_kernel::{
+    call::{LlmCall, LlmFailure, LlmTold, LlmUse},
+    refusal::{Code, Refusal},
+    tape::Purpose,
+};
+
+/// Answers calls of language models by code.
+pub(crate) trait Answers {
+    /// The most that a call may take; or the refusal that the code is told.
+    ///
+    /// # Errors
+    /// When the run has to stop.
+    fn worst(&mut self, call: &LlmCall) -> Result<Result<LlmUse, Refusal>, RunError>;
+
+    /// The answer to a call that is made at the state of record `seq`. It may take long.
+    ///
+    /// # Errors
+    /// When the run has to stop.
+    fn answer(&mut self, call: &LlmCall, seq: u64) -> Result<LlmTold, RunError>;
+
+    /// The action whose calls were answered has ended; where it `stands`, its record follows, and otherwise it will
+    /// be begun again as if nobody had been asked.
+    fn end(&mut self, stands: bool);
+}
+
+/// The models of a world that has none.
+pub(crate) struct Nobody;
+
+impl Answers for Nobody {
+    fn worst(&mut self, _: &LlmCall) -> Result<Result<LlmUse, Refusal>, RunError> {
+        let refusal = Refusal::new(Code::Unsupported, "this world has no language models");
+        Ok(Err(refusal.hint("the section `[llm]` of the world file names them")))
+    }
+
+    fn answer(&mut self, call: &LlmCall, _: u64) -> Result<LlmTold, RunError> {
+        let sentence = format!("`{}` calls `{}`, and this world has no language models", call.by, call.model);
+        Err(RunError::Unsupported(sentence))
+    }
+
+    fn end(&mut self, _: bool) {}
+}
+
+/// The models of a world, opened when code first calls one.
+pub(crate) struct OnDemand<'a> {
+    opening: Opening<'a>,
+    models: &'a mut Option<Models>,
+    /// The questions of the action under way.
+    asked: Vec<Question>,
+}
+
+impl<'a> OnDemand<'a> {
+    pub(crate) fn new(opening: Opening<'a>, models: &'a mut Option<Models>) -> Self {
+        Self { opening, models, asked: Vec::new() }
+    }
+}
+
+impl Answers for OnDemand<'_> {
+    fn worst(&mut self, call: &LlmCall) -> Result<Result<LlmUse, Refusal>, RunError> {
+        if !self.opening.names_any() {
+            return Nobody.worst(call);
+        }
+        let models = self.opening.models(self.models)?;
+        let halt = match models.asker.worst(&request(call)) {
+            Ok(spent) => return Ok(Ok(LlmUse { tokens: spent.tokens(), cost: spent.cost })),
+            Err(halt) => halt,
+        };
+        // The world's own model would fail everybody; one that the code names fails that code alone.
+        let sentence = match &halt {
+            Halt::Unknown { name, .. } => format!("there is no provider `{name}`"),
+            Halt::Unpriced(_) => format!("there is no price for `{}`, so nobody is asked", call.model),
+            Halt::Miss { .. } | Halt::Provider(_) | Halt::Budget(_) | Halt::Tape(_) => {
+                return Err(RunError::Halt(halt));
+            }
+        };
+        if !call.is_named {
+            return Err(RunError::Halt(halt));
+        }
+        let hint = "leave `model` out for the world's own; the world file names providers and prices";
+        Ok(Err(Refusal::new(Code::Unsupported, sentence).hint(hint)))
+    }
+
+    fn answer(&mut self, call: &LlmCall, seq: u64) -> Result<LlmTold, RunError> {
+        let models = self.opening.models(self.models)?;
+        let question = Question::new(&call.by, seq, Purpose::CallLlm, request(call));
+        let question = models.asker.numbered(question);
+        self.asked.push(question.clone());
+        let answered = models.runtime().block_on(models.asker.ask(question));
+        answered.map(|answered| told(call, answered)).map_err(RunError::Halt)
+    }
+
+    fn end(&mut self, stands: bool) {
+        let asked = std::mem::take(&mut self.asked);
+        if let Some(models) = self.models.as_ref().filter(|_| !stands) {
+            asked.iter().for_each(|question| models.asker.forget(question));
+        }
+    }
+}
+
+/// The request of a call. A schema that strict decoders would turn down stands in words.
+#[expect(clippy::expect_used, reason = "the kernel reads the names of models as the request does")]
+fn request(call: &LlmCall) -> Request {
+    let (words, schema) = match call.schema.as_ref().map(|schema| schema_as_asked(schema.value())) {
+        Some(Ok(schema)) => (None, Some(schema)),
+        Some(Err(words)) => (Some(words), None),
+        None => (None, None),
+    };
+    let words = words.map(|words| Message::new(Role::System, words));
+    let prompt = Message::new(Role::User, call.prompt.as_str());
+    Request {
+        model: ModelName::parse(&call.model).expect("the model of a call has a provider and a name"),
+        messages: words.into_iter().chain([prompt]).collect(),
+        schema,
+        max_output_tokens: call.max_output_tokens,
+        temperature: None,
+        seed: None,
+    }
+}
+
+/// The answer as the code is told it.
+fn told(call: &LlmCall, told: Told) -> LlmTold {
+    let spent = told.spent();
+    let used = LlmUse { tokens: spent.tokens(), cost: spent.cost };
+    let failed = |kind, sentence| Err(LlmFailure { kind, sentence });
+    let outcome = match (told.row.failure, &call.schema) {
+        (None, None) => Ok(told.row.answer.into()),
+        (None, Some(schema)) => {
+            let read = read_answer_as(schema.value(), &told.row.answer);
+            read.or_else(|sentence| failed(FailureKind::Invalid, sentence))
+        }
+        (Some(kind @ FailureKind::Length), _) => {
+            let most = call.max_output_tokens;
+            failed(
+                kind,
+                format!(
+                    "the answer was cut at {most} tokens; a larger `max_output_tokens` has room for more"
+                ),
+            )
+        }
+        (Some(kind), _) => failed(kind, told.row.answer),
+    };
+    LlmTold { outcome, used }
+}
+
+/// The answers of one action, however often it is begun: each call has its own by what it asks and by how often it
+/// asked that before.
+pub(crate) struct Given<'a> {
+    answers: &'a mut dyn Answers,
+    kept: Vec<Kept>,
+}
+
+struct Kept {
+    call: Arc<LlmCall>,
+    told: LlmTold,
+    /// Whether this run has had it.
+    is_used: bool,
+}
+
+impl<'a> Given<'a> {
+    /// Nothing yet.
+    pub(crate) fn new(answers: &'a mut dyn Answers) -> Self {
+        Self { answers, kept: Vec::new() }
+    }
+
+    /// The action is begun, or begun again.
+    pub(crate) fn begin(&mut self) {
+        self.kept.iter_mut().for_each(|kept| kept.is_used = false);
+    }
+
+    /// The most that a call may take.
+    ///
+    /// # Errors
+    /// As [`Answers::worst`].
+    pub(crate) fn worst(&mut self, call: &LlmCall) -> Result<Result<LlmUse, Refusal>, RunError> {
+        self.answers.worst(call)
+    }
+
+    /// The answer that a call has had, or the one that it is given now.
+    ///
+    /// # Errors
+    /// As [`Answers::answer`].
+    pub(crate) fn answer(&mut self, call: Arc<LlmCall>, seq: u64) -> Result<LlmTold, RunError> {
+        if let Some(kept) = self.kept.iter_mut().find(|kept| !kept.is_used && kept.call == call) {
+            kept.is_used = true;
+            return Ok(kept.told.clone());
+        }
+        let told = self.answers.answer(&call, seq)?;
+        self.kept.push(Kept { call, told: told.clone(), is_used: true });
+        Ok(told)
+    }
+
+    /// The action has ended, for good if it `stands`.
+    pub(crate) fn end(self, stands: bool) {
+        self.answers.end(stands);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers its answers.
+    struct Numbered(u64);
+
+    impl Answers for Numbered {
+        fn worst(&mut self, _: &LlmCall) -> Result<Result<LlmUse, Refusal>, RunError> {
+            Ok(Ok(LlmUse::default()))
+        }
+
+        fn answer(&mut self, _: &LlmCall, _: u64) -> Result<LlmTold, RunError> {
+            self.0 += 1;
+            Ok(LlmTold { outcome: Ok(self.0.into()), used: LlmUse::default() })
+        }
+
+        fn end(&mut self, _: bool) {}
+    }
+
+    #[test]
+    fn an_action_that_is_begun_again_has_the_answers_that_it_had() {
+        let call = |prompt: &str| {
+            Arc::new(LlmCall {
+                by: "a".into(),
+                model: "local::m".into(),
+                is_named: false,
+                prompt: prompt.into(),
+                schema: None,
+                max_output_tokens: 9,
+            })
+        };
+        let mut answers = Numbered(0);
+        let mut given = Given::new(&mut answers);
+        let mut ask = |prompts: &str| {
+            given.begin();
+            let each =
+                prompts.split(' ').map(|prompt| given.answer(call(prompt), 7).unwrap().outcome.unwrap());
+            each.map(|answer| answer.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(ask("x x y"), "1 2 3");
+        // Lost before its end, and the same again; one more call is a new one.
+        assert_eq!(ask("x x y x"), "1 2 3 4");
+        // On another state it may ask something else first.
+        assert_eq!(ask("z y x x"), "5 3 1 2");
+        assert_eq!(answers.0, 5);
+    }
+}
