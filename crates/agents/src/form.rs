@@ -1,8 +1,8 @@
 //! The form of an answer that code asks for by a schema: as providers are asked for it, and as it is read.
 //!
-//! Strict decoders know a part of what a schema may say: an object has all its fields, and an answer is one. So what may
-//! be absent can be null there, which is read as absent, and what is no object stands in one, as `answer`. Such a
-//! decoder turns the rest down, for everybody who asks it: a schema beyond its part stands in words.
+//! Strict decoders know a part of JSON Schema: an object has all its fields, and an answer is one. So a field that may
+//! be absent can be null there, which is read as absent, and an answer that is no object stands in one, as `answer`.
+//! Such a decoder turns the rest down, for everybody who asks it: a schema beyond its part stands in words.
 
 use serde_json::{Map, Value, json};
 
@@ -182,7 +182,7 @@ mod tests {
         for (text, value) in [
             (r#"{"n": 1, "why": null, "tags": null}"#, json!({ "n": 1, "tags": null })),
             ("Sure:\n```json\n{\"n\": 1, \"tags\": [\"a\"]}\n```", json!({ "n": 1, "tags": ["a"] })),
-            // What does not fit is the asker's to see.
+            // Whether it fits is not looked at here.
             (r#"{"n": null, "more": null, "answer": 5}"#, json!({ "n": null, "more": null, "answer": 5 })),
         ] {
             assert_eq!(read_answer_as(&schema, text).unwrap(), value);

@@ -274,6 +274,55 @@ fn a_forecast_has_its_basis_and_range() {
     );
 }
 
+#[test]
+fn a_forecast_goes_by_time_where_agents_have_their_own_turns() {
+    let small = scripted();
+    let loops = ["--set", "execution.mode=autonomous", "--set", "execution.duration=10s"];
+    let text = fs::read_to_string(small.file()).expect("a file");
+    small.write("small.toml", &text.replace("ticks = 8\n", "").replace("tick_duration = \"60s\"\n", ""));
+    small.run("a.oikos", &loops);
+    let reader = Journal::open_read_only(&small.path("a.oikos")).expect("a world");
+    let (mut start, mut steps) = (None, Vec::new());
+    let looked = reader.records(1, |record| {
+        let start = *start.get_or_insert(record.time.ms());
+        if matches!(record.cause, Cause::Step { .. }) {
+            steps.push((record.seq, record.time.ms() - start));
+        }
+        Ok::<(), JournalError>(())
+    });
+    looked.expect("records");
+    drop(reader);
+    let end = steps.last().expect("steps").1;
+    let spent = steps.iter().filter(|(_, at)| *at > 0 && *at < end).count();
+    assert!(spent > 4, "{steps:?}");
+    // A dollar at the first step after the beginning, and one at the last: half of it in each half.
+    let rows: Vec<Taped> = [*steps.iter().find(|(_, at)| *at > 0).expect("one"), *steps.last().expect("one")]
+        .iter()
+        .zip(0..)
+        .map(|((seq, _), n)| Taped { cost: 1_000_000, ..row(CRITIC, n, *seq, Purpose::Step, HAIKU) })
+        .collect();
+    journal(&small, "a.oikos").put_tape(&rows).expect("rows");
+    let mut command = std::process::Command::new(COMMAND);
+    command.args(["session", &small.file(), "--set", "execution.mode=autonomous"]);
+    command
+        .args(["--set", "execution.duration=100s", "--db"])
+        .arg(small.path("a.oikos"))
+        .stdin(Stdio::null());
+    assert!(command.output().expect("the binary runs").status.success());
+    let cost = told(&small, &["cost", "a.oikos"]);
+    let span = &cost["forecast"]["ms"];
+    assert_eq!((&span["goal"], &span["done"]), (&100_000.into(), &end.into()), "{cost}");
+    // Two dollars in all of the time, one in its last half: the same rate, but for a millisecond that has no half.
+    let whole = 2.0 + 2.0 * (100_000 - end) as f64 / end as f64;
+    for bound in ["low", "high"] {
+        let dollars = cost["forecast"][bound].as_str().expect("dollars").trim_start_matches('$');
+        let dollars: f64 = dollars.parse().expect("a number");
+        assert!((dollars - whole).abs() < 0.01, "{bound}: {dollars}, and not {whole}");
+    }
+    let text = show(&small, &["cost", "a.oikos"]);
+    assert!(text.contains(" by 100s, from ") || text.contains(" by 1m40s, from "), "{text}");
+}
+
 /// Lets the file of a world say that it runs until a later tick, and runs nothing.
 fn lasts_until(small: &Small, ticks: u64) {
     let mut command = std::process::Command::new(COMMAND);

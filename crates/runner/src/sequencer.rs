@@ -8,7 +8,6 @@ use oikos_journal::{Head, Journal, JournalError};
 use oikos_kernel::{
     event::{Event, EventKind, Filter},
     id::Handle,
-    mind::LlmMind,
     op::Query,
     receipt::Receipt,
     record::{Cause, Outcome, Record},
@@ -28,7 +27,7 @@ use crate::{
     config::{ClockKind, LlmPlan},
     drive::{drive, drive_on},
     error::RunError,
-    models::{Access, ModelTurn, Models, Nobody, OnDemand, Opening, TurnPlace},
+    models::{Access, Models, Nobody, Opening, out_of_budget},
     open::OpenTurns,
     request::{Act, Shown},
     stop::Stop,
@@ -154,30 +153,8 @@ impl Sequencer {
         })
     }
 
-    /// The models, which are opened where they are not.
-    ///
-    /// # Errors
-    /// When they can't be had.
-    pub(crate) fn models(&mut self) -> Result<&mut Models, RunError> {
-        let (opening, models, _) = self.with_models();
-        opening.models(models)
-    }
-
     pub(crate) fn models_if_open(&self) -> Option<&Models> {
         self.models.as_ref()
-    }
-
-    /// The turn of a language model; the inner refusal is that of a prompt that can't be had.
-    ///
-    /// # Errors
-    /// Only faults, and when the model can't be asked.
-    pub(crate) fn model_turn(
-        &mut self,
-        place: TurnPlace,
-        mind: &LlmMind,
-    ) -> Result<Result<ModelTurn, Refusal>, RunError> {
-        let (current, sandbox) = (self.share(), Arc::clone(&self.interpreter.sandbox));
-        self.models()?.turn(place, mind, &sandbox, &current)
     }
 
     /// Lets a mind decide for every agent, in the place of their code.
@@ -239,24 +216,8 @@ impl Sequencer {
         (&self.world, &mut self.interpreter)
     }
 
-    /// Executes the transaction that `begin` makes of something, on the world as it stands. Its code may call language
-    /// models.
-    ///
-    /// # Errors
-    /// As [`drive`].
-    pub(crate) fn execute<T: Clone, E>(
-        &mut self,
-        of: T,
-        begin: impl for<'w> Fn(&'w World, T) -> Result<Transaction<'w>, E>,
-    ) -> Result<Result<Finished, E>, RunError> {
-        let (opening, models, interpreter) = self.with_models();
-        let world = opening.world;
-        let mut answers = OnDemand::new(opening, models);
-        drive(&*interpreter.sandbox, &mut answers, of, |of| begin(world, of))
-    }
-
     /// The world with the way to its models, those that are open, and what runs its code.
-    fn with_models(&mut self) -> (Opening<'_>, &mut Option<Models>, &Interpreter) {
+    pub(crate) fn with_models(&mut self) -> (Opening<'_>, &mut Option<Models>, &Interpreter) {
         let opening = Opening {
             access: &self.access,
             plan: &self.llm,
@@ -690,18 +651,6 @@ impl Sequencer {
         if (begins || !self.in_tick) && !looks_back && self.writer.snapshot(&self.world) {
             self.snapshot_seq = seq;
         }
-    }
-}
-
-/// An action from outside whose calls of language models the budget does not reach for is refused, and the world
-/// goes on.
-fn out_of_budget<T>(fault: RunError) -> Result<Result<T, Refusal>, RunError> {
-    match fault {
-        RunError::Halt(halt) if halt.is_budget() => {
-            let refusal = Refusal::new(Code::BudgetExhausted, halt.to_string());
-            Ok(Err(refusal.hint("a larger `[llm] budget` of the world file, or `--max-cost`, allows it")))
-        }
-        fault => Err(fault),
     }
 }
 

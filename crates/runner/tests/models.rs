@@ -392,3 +392,26 @@ fn a_memory_is_before_its_mind_however_much_happened() {
         assert_eq!((late, cheap), [(0, 0), (5, 0), (5, 5)][recall as usize], "recall = {recall}");
     }
 }
+
+#[test]
+fn models_that_get_nowhere_are_told_of_with_the_likely_cause() {
+    const GUESS: &str = r#"{"ops": [{"op": "read", "artifact": "shop"}]}"#;
+    for (answer, words) in [
+        ("I would rather not say.", "malformed: 3 answers in a row were no actions"),
+        (GUESS, "repeating: the same refusal 5 times: `not_found`; its ids may be wrong"),
+        (r#"{"ops": []}"#, "silent: its first 10 steps had no effect; its mind decides to do nothing"),
+    ] {
+        for execution in [AUTONOMOUS.replace("20s", "1m"), TICKS.replace('6', "12")] {
+            let (fake, _) = keeper(move |_, _| answer.into());
+            let mut live = founded(&world(1, &execution, ""), &with(&fake, Access::default()), None);
+            run(&mut live).expect("it runs");
+            let world = live.world();
+            let said: Vec<&str> = world.health().iter().map(|tally| &*tally.detail).collect();
+            let found = said.iter().filter(|detail| detail.starts_with(words)).count();
+            assert_eq!(found, 1, "{execution}: {answer}: {said:?}");
+            let ill = |who: &str| world.ailments(world.lookup(who).unwrap()).count();
+            assert!(ill("trader_001") > 0, "{execution}");
+            assert_eq!(ill("worker_001"), 0, "those who do well are not told of");
+        }
+    }
+}

@@ -75,7 +75,7 @@ pub enum Need {
     },
     /// Say what this call of a language model may take at most.
     Worst(Arc<LlmCall>),
-    /// Ask it. All that it may take is there to be charged. Who would rather not wait drops the transaction, and
+    /// Ask it. All that it may take is there to be charged. A caller that does not wait drops the transaction, and
     /// begins it again when the answer has come.
     Ask(Arc<LlmCall>),
     /// Nothing: the transaction has ended.

@@ -324,6 +324,7 @@ fn deed(record: &Record, agent: Handle, thought: &Thought) -> Deed {
                 let answered = !thought.action.value().is_null() || refusal.code == Code::InvalidArgument;
                 if answered { Deed::Malformed } else { Deed::Failed(refusal.code) }
             }
+            None if thought.unanswered => Deed::Failed(refusal.code),
             None if thought.action.value().is_null() => Deed::Passed,
             None => Deed::Refused(refusal.code),
         },

@@ -259,7 +259,7 @@ thread_local! {
     pub(crate) static TOLD: RefCell<Vec<LlmCall>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What a call of the toy model may take: a token for each byte of the prompt and each one of the answer, and two
+/// The worst case of a call of the toy model: a token for each byte of the prompt and each one of the answer, and two
 /// micro-dollars for each. There is no model `none::…`.
 fn weighed(call: &LlmCall) -> Result<LlmUse, Refusal> {
     if call.model.starts_with("none::") {

@@ -36,7 +36,7 @@ pub use self::{
 use self::{brief::Prompter, tape::JournalTape};
 pub(crate) use self::{
     calls::{Answers, Given, Nobody, OnDemand},
-    opening::Opening,
+    opening::{Opening, out_of_budget},
 };
 use crate::{
     clock::machine_now,

@@ -1,11 +1,20 @@
 //! The way to the models of a world, which are opened when somebody first asks them.
 
-use oikos_kernel::world::World;
+use std::sync::Arc;
 
-use super::{Access, Models};
+use oikos_kernel::{
+    mind::LlmMind,
+    refusal::{Code, Refusal},
+    transaction::{Finished, Transaction},
+    world::World,
+};
+
+use super::{Access, ModelTurn, Models, OnDemand, TurnPlace};
 use crate::{
     config::LlmPlan,
+    drive::drive,
     error::RunError,
+    sequencer::Sequencer,
     writer::{Bell, Writer},
 };
 
@@ -46,5 +55,59 @@ impl Opening<'_> {
             row.asked_seq().map(|seq| tick_seq.unwrap_or(seq - 1))
         };
         Models::open(self.access, self.plan, world, self.writer.door(), asked_at, self.bell.clone())
+    }
+}
+
+impl Sequencer {
+    /// The models, which are opened where they are not.
+    ///
+    /// # Errors
+    /// When they can't be had.
+    pub(crate) fn models(&mut self) -> Result<&mut Models, RunError> {
+        let (opening, models, _) = self.with_models();
+        opening.models(models)
+    }
+
+    /// The turn of a language model; the inner refusal is that of a prompt that can't be had.
+    ///
+    /// # Errors
+    /// Only faults, and when the model can't be asked.
+    pub(crate) fn model_turn(
+        &mut self,
+        place: TurnPlace,
+        mind: &LlmMind,
+    ) -> Result<Result<ModelTurn, Refusal>, RunError> {
+        let (current, sandbox) = (self.share(), Arc::clone(&self.interpreter().sandbox));
+        self.models()?.turn(place, mind, &sandbox, &current)
+    }
+
+    /// Executes the transaction that `begin` makes of something, on the world as it stands. Its code may call language
+    /// models.
+    ///
+    /// # Errors
+    /// As [`drive`].
+    pub(crate) fn execute<T: Clone, E>(
+        &mut self,
+        of: T,
+        begin: impl for<'w> Fn(&'w World, T) -> Result<Transaction<'w>, E>,
+    ) -> Result<Result<Finished, E>, RunError> {
+        let (opening, models, interpreter) = self.with_models();
+        let world = opening.world;
+        let mut answers = OnDemand::new(opening, models);
+        drive(&*interpreter.sandbox, &mut answers, of, |of| begin(world, of))
+    }
+}
+
+/// Refuses an action from outside whose calls of language models the budget does not reach for; the world goes on.
+///
+/// # Errors
+/// Any other fault.
+pub(crate) fn out_of_budget<T>(fault: RunError) -> Result<Result<T, Refusal>, RunError> {
+    match fault {
+        RunError::Halt(halt) if halt.is_budget() => {
+            let refusal = Refusal::new(Code::BudgetExhausted, halt.to_string());
+            Ok(Err(refusal.hint("a larger `[llm] budget` of the world file, or `--max-cost`, allows it")))
+        }
+        fault => Err(fault),
     }
 }
