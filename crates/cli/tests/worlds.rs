@@ -402,6 +402,78 @@ fn jobs_make_specialists_who_buy_the_parts_they_cannot_write() {
     assert!(i64::try_from(sold.count()).expect("a count") >= count(&report, "subcontracted"));
 }
 
+/// Runs a world of models without one, twice, and gives its report; nobody was asked, and nobody paid.
+fn replayed(world: &str, db: &Path) -> Value {
+    let report = run_with(world, db, &["--tape", "replay"]);
+    assert_eq!(report, run_with(world, &db.with_extension("again"), &["--tape", "replay"]));
+    let cost = &lines(db, &["cost"])[0];
+    assert_eq!(cost["paid"]["calls"], 0, "{cost}");
+    assert!(cost["replayed"]["calls"].as_u64() > Some(20), "{cost}");
+    report
+}
+
+#[test]
+fn the_salon_is_told_again_by_its_tape() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let db = folder.path().join("salon.oikos");
+    let report = replayed("salon", &db);
+    assert_eq!(report["journal_hash"], "4dd40347a25d047b7844f0bffeec860a9bf380efe7f1e48da0761d158cd4dc75");
+    assert_eq!((&report["supply"], &report["ticks"]), (&json!(200), &json!(12)));
+    let log = lines(&db, &["log"]);
+    let of = |kind: &str, actor: &str| {
+        let fits = log.iter().filter(|line| line["type"] == kind && line["actor"] == actor);
+        let told = fits.filter(|line| line["error"].is_null()).map(|line| {
+            (line["artifact"].as_str().unwrap_or_default(), line["seq"].as_u64().expect("a number"))
+        });
+        told.collect::<Vec<_>>()
+    };
+    // The wish of a guest becomes a tool, the tool a trial, the trial a word, and the word a trade.
+    let (written, tried, used) = (of("write", "maker"), of("invoke", "critic"), of("invoke", "newcomer"));
+    let names = |deeds: &[(&str, u64)]| deeds.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(&written), ["reverse_text", "add_two_numbers", "count_words", "greet_guest"]);
+    assert_eq!(
+        names(&tried),
+        ["reverse_text", "add_two_numbers"],
+        "the others failed, and failed trials leave no mark"
+    );
+    assert_eq!(names(&used), ["reverse_text", "add_two_numbers"]);
+    for ((written, tried), used) in written.iter().zip(&tried).zip(&used) {
+        assert!(written.1 < tried.1 && tried.1 < used.1, "{written:?} {tried:?} {used:?}");
+    }
+    let kept = of("remember", "newcomer");
+    assert_eq!(
+        names(&kept),
+        ["newcomer_memory", "newcomer_memory"],
+        "it keeps in mind the tools that it used"
+    );
+}
+
+#[test]
+fn a_tape_that_has_ended_invents_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../worlds/salon.toml");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oikos"));
+    command.args(["run", "--tape", "replay", "--set", "execution.ticks=14", "--db"]);
+    let output = command.arg(folder.path().join("more.oikos")).arg(file).output().expect("the binary runs");
+    let talk = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{talk}");
+    assert!(talk.contains("the tape has no answer for"), "{talk}");
+}
+
+#[test]
+fn a_memory_is_worth_three_answers_of_three() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let db = folder.path().join("interview.oikos");
+    let report = replayed("interview", &db);
+    assert_eq!(report["journal_hash"], "a3f4dd1371c13180539bf1d49f906c62130b876bcbd3d17d6a5c246296c9b6c8");
+    assert_eq!(report["measures"], json!({ "witness": 3.0, "stranger": 0.0 }));
+    assert_eq!(report["supply"], 250);
+    // The stranger wished to remember as often, and could not.
+    let refused = lines(&db, &["log", "--refused"]);
+    let refused = refused.iter().filter(|line| line["actor"] == "stranger").count();
+    assert_eq!(refused, 3);
+}
+
 #[test]
 fn the_readme_shows_what_the_first_command_prints() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -17,6 +17,9 @@ pub(super) struct World {
     short: &'static str,
 }
 
+/// The tape that a world comes with, in its folder.
+const TAPE: &str = "tape.jsonl";
+
 /// Every one.
 pub(super) const WORLDS: [World; 2] = [
     World { name: "salon", short: "execution.ticks=4" },
@@ -53,7 +56,7 @@ impl World {
         let tape = oikos.told(&["tape", "export", &db])?;
         let answers = tape.lines().count();
         ensure!(answers > 0, "{} asked nothing", self.name);
-        fs::write(oikos.folder.join(self.name).join("tape.jsonl"), &tape)?;
+        fs::write(oikos.folder.join(self.name).join(TAPE), &tape)?;
         let replayed = oikos.report(&[&run[..], &["--db", &again, "--tape", "replay"]].concat())?;
         ensure!(
             live.get("journal_hash").is_some() && live.get("journal_hash") == replayed.get("journal_hash"),
@@ -62,7 +65,7 @@ impl World {
         );
         eprintln!("== {} asked {answers} times, and is the same from its tape", self.name);
         if extent == Extent::Recorded {
-            fs::write(root.join("worlds").join(self.name).join("tape.jsonl"), tape)?;
+            fs::write(root.join("worlds").join(self.name).join(TAPE), tape)?;
         }
         Ok(())
     }
@@ -78,6 +81,8 @@ impl World {
         }
         let file = format!("{}.toml", self.name);
         fs::copy(from.join(&file), to.join(&file)).with_context(|| format!("{file} can't be copied"))?;
+        // All is asked anew, so nothing of the old tape is to be in the new one.
+        fs::write(inside.join(TAPE), "")?;
         Ok(to)
     }
 }
