@@ -51,7 +51,7 @@ pub(crate) struct OpenTurn {
     has_passed: bool,
 }
 
-/// Who decides in an open turn, and the decision if it is there.
+/// The mind that decides in an open turn, and the decision if it is there.
 #[derive(Clone, Debug)]
 enum OpenMind {
     /// A client, with the observation that it is told.

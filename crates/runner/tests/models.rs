@@ -190,7 +190,7 @@ fn run_for(live: &mut Live, span: &str) -> Value {
     serde_json::from_str(&line).expect("JSON")
 }
 
-/// What an agent had, has, and used of a resource.
+/// The use of a resource by an agent.
 fn spent(live: &Live, who: &str, resource: &str) -> i64 {
     let world = live.world();
     let id = world.rules().resource(resource).expect("a resource");

@@ -474,7 +474,7 @@ impl Model {
         let runs_out = |resource: usize| {
             matches!(self.kind(resource), ResourceKind::Renewable { .. } | ResourceKind::Depletable)
         };
-        // What is set aside for a thought is there still.
+        // An amount that is set aside for a thought is there still.
         let left = |who: &str, resource: usize| {
             self.free_in(&self.state, who, resource) + self.get(who).asked[resource]
         };

@@ -289,7 +289,7 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         name: "llm.prices.MODEL",
-        doc: "What a model costs, for a million tokens. A few models have embedded prices, and local URLs are free.",
+        doc: "The price of a model, for a million tokens. A few models have embedded prices, and local URLs are free.",
         open: false,
         keys: &[
             key("input", "dollars", "required", "tokens of the request"),

@@ -90,7 +90,7 @@ impl Drop for Models {
 }
 
 impl Models {
-    /// The models of a world as it stands. Whoever thinks was asked at the state of record `asked_at`.
+    /// The models of a world as it stands. An agent that thinks was asked at the state of record `asked_at`.
     ///
     /// # Errors
     /// When a provider can't be had, or the tape can't be read.

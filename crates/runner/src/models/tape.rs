@@ -68,7 +68,7 @@ impl Shared {
             let (rows, senders): (Vec<Taped>, Vec<_>) = jobs.into_iter().unzip();
             let done = self.door.journal().put_tape(&rows).map_err(|error| fault(&error));
             for sender in senders {
-                // Who does not wait any more has been stopped.
+                // A turn that does not wait any more has been stopped.
                 let _ = sender.send(done.clone());
             }
         }

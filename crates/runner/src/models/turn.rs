@@ -152,7 +152,7 @@ impl Models {
         self.runtime().spawn(async move {
             let (agent, number) = (turn.agent, turn.turn);
             let thought = taken(&asker, turn).await;
-            // Who does not listen any more has ended.
+            // A loop that does not listen any more has ended.
             let _ = sender.send(CameTurn { agent, turn: number, thought });
             bell();
         });
