@@ -331,7 +331,7 @@ fn told(id: &Value, reply: Reply) -> Value {
             json!({ "id": id, "now": now.to_string(), "seq": seq, "stopped": stopped.word(), "turns": turns })
         }
         Reply::Ran { now, seq, span, stopped, .. } => {
-            let stopped = stopped.asked().map_or(span.word(), Why::word);
+            let stopped = if stopped.is_done() { span.word() } else { stopped.word() };
             json!({ "id": id, "now": now.to_string(), "seq": seq, "stopped": stopped })
         }
         Reply::Pending => json!({ "id": id, "receipt": null, "pending": true }),

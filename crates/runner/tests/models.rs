@@ -415,3 +415,19 @@ fn models_that_get_nowhere_are_told_of_with_the_likely_cause() {
         }
     }
 }
+
+#[test]
+fn a_session_says_that_the_money_is_spent() {
+    for (execution, request) in [(TICKS, json!({ "ticks": 2 })), (AUTONOMOUS, json!({ "for": "10s" }))] {
+        let text = world(2, execution, "budget = \"$0.00\"");
+        let (fake, _) = keeper(|_, _| GIFT.into());
+        let mut live = founded(&text, &with(&fake, Access::default()), None);
+        let line = json!({ "run": request }).to_string();
+        for _ in 0..2 {
+            let answer = respond(&mut live, line.as_bytes(), &Stop::default()).expect("no fault");
+            let answer: Value = serde_json::from_str(&answer).expect("JSON");
+            assert_eq!(answer["stopped"], "budget", "{execution}: {answer}");
+        }
+        assert_eq!(fake.asked(), 0, "{execution}");
+    }
+}
