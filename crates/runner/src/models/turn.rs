@@ -140,7 +140,17 @@ impl Models {
             self.asker.numbered(Question::new(world.name(agent), seq, Purpose::Step, request.clone()));
         let known = self.asker.known(&question);
         self.asker.forget(&question);
-        let (_, worst) = known.map_err(RunError::Halt)?;
+        let worst = match known {
+            Ok((_, worst)) => worst,
+            // The world's own model would fail everybody; one that a mind names fails that mind alone.
+            Err(halt @ (Halt::Unknown { .. } | Halt::Unpriced(_)))
+                if world.rules().llm_model.as_ref() != Some(&mind.model) =>
+            {
+                let refusal = Refusal::new(Code::Unsupported, halt.to_string());
+                return Ok(Err(refusal.hint("leave `mind.model` out for the world's own model")));
+            }
+            Err(halt) => return Err(RunError::Halt(halt)),
+        };
         let holds = holds(current, agent, now, &worst);
         let sandbox = Arc::clone(sandbox);
         Ok(Ok(ModelTurn { world, sandbox, agent, turn, now, seq, request, charges, holds }))
