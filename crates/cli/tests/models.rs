@@ -182,7 +182,7 @@ fn the_cost_of_a_world_is_shown_by_agent_model_and_purpose() {
     let mut journal = self::journal(&small, "a.oikos");
     journal.put_tape(&rows).expect("rows");
     for row in &imported[..3] {
-        journal.use_tape(CRITIC, &row.hash, row.n, 2).expect("a row");
+        journal.use_tape(&[Taped { seq: 2, ..row.clone() }]).expect("a row");
     }
     drop(journal);
     snapshot(
@@ -263,7 +263,7 @@ fn a_forecast_has_its_basis_and_range() {
     // A second run of the same: the rows are used in other ticks, and cost as much.
     let mut journal = self::journal(&small, "a.oikos");
     rows.iter().filter(|row| row.agent == CRITIC).for_each(|row| {
-        journal.use_tape(CRITIC, &row.hash, row.n, ticks[5]).expect("a row");
+        journal.use_tape(&[Taped { seq: ticks[5], ..row.clone() }]).expect("a row");
     });
     drop(journal);
     let late = told(&small, &["cost", "a.oikos"]);

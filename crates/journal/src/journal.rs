@@ -237,22 +237,34 @@ impl Journal {
         self.add_to_tape(&rows, Known::Kept)
     }
 
-    /// Marks the row of an asking as used at the state of record `seq`: one that was imported counts as replayed from
-    /// then on, any other keeps its origin. When this returns, it is on disk.
+    /// Marks the rows of askings as used, each at the state of its `seq`, in one commit: those that were imported
+    /// count as replayed from then on, any others keep their origin. When this returns, it is on disk.
     ///
     /// # Errors
-    /// When the tape has no such row, or the write fails; nothing more is accepted after the latter.
-    pub fn use_tape(&mut self, agent: &str, hash: &Hash, n: u64, seq: u64) -> Result<(), JournalError> {
+    /// When the tape lacks one of them, which marks none, or the write fails; nothing more is accepted after the
+    /// latter.
+    pub fn use_tape(&mut self, rows: &[Taped]) -> Result<(), JournalError> {
         if self.poisoned {
             return Err(JournalError::Poisoned);
         }
-        let used = self.log.use_tape(self.head, agent, hash, n, seq);
-        self.poisoned = used.is_err();
-        if used? {
+        let lacks = rows.iter().find_map(|row| match self.taped(&row.agent, &row.hash, row.n) {
+            Ok(Some(_)) => None,
+            Ok(None) => {
+                let (agent, n) = (row.agent.escape_debug(), row.n);
+                let problem = format!("it has no row of asking {n} by `{agent}` to be used");
+                Some(JournalError::corrupt("the tape", problem))
+            }
+            Err(error) => Some(error),
+        });
+        if let Some(lacks) = lacks {
+            return Err(lacks);
+        }
+        if rows.is_empty() {
             return Ok(());
         }
-        let problem = format!("it has no row of asking {n} by `{}` to be used", agent.escape_debug());
-        Err(JournalError::corrupt("the tape", problem))
+        let used = self.log.use_tape(self.head, rows);
+        self.poisoned = used.is_err();
+        used
     }
 
     /// Counts what of the tape the world has used: the rows that are not merely imported and that are `used`.

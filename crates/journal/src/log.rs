@@ -74,16 +74,9 @@ pub(crate) trait Log: std::fmt::Debug + Send {
     /// Adds rows to the tape, all at once, where the journal ends with `head`; gives how many were added or changed.
     fn put_tape(&mut self, head: Head, rows: &[Taped], known: Known) -> Result<usize, JournalError>;
 
-    /// Marks the row of one asking as used at the state of record `seq`, where the journal ends with `head`; says
-    /// whether there is one.
-    fn use_tape(
-        &mut self,
-        head: Head,
-        agent: &str,
-        hash: &Hash,
-        n: u64,
-        seq: u64,
-    ) -> Result<bool, JournalError>;
+    /// Marks the rows of askings as used, each at the state of its `seq`, all at once, where the journal ends with
+    /// `head`.
+    fn use_tape(&mut self, head: Head, rows: &[Taped]) -> Result<(), JournalError>;
 
     /// The row of one asking.
     fn taped(&self, agent: &str, hash: &Hash, n: u64) -> Result<Option<Taped>, JournalError>;

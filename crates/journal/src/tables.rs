@@ -254,22 +254,14 @@ impl Log for Tables {
         Ok(added)
     }
 
-    fn use_tape(
-        &mut self,
-        head: Head,
-        agent: &str,
-        hash: &Hash,
-        n: u64,
-        seq: u64,
-    ) -> Result<bool, JournalError> {
+    fn use_tape(&mut self, head: Head, rows: &[Taped]) -> Result<(), JournalError> {
         const ROW_BYTES: usize = 256;
-        let mut is_there = false;
         self.write(head.seq, |db| {
-            is_there = tape::mark_used(db, agent, hash, number(n), seq)?;
+            rows.iter().try_for_each(|row| tape::mark_used(db, row))?;
             Ok(())
         })?;
-        self.place.checkpoint_if_due(self.db.as_ref().ok_or(JournalError::Poisoned)?, ROW_BYTES)?;
-        Ok(is_there)
+        let db = self.db.as_ref().ok_or(JournalError::Poisoned)?;
+        self.place.checkpoint_if_due(db, ROW_BYTES * rows.len())
     }
 
     fn taped(&self, agent: &str, hash: &Hash, n: u64) -> Result<Option<Taped>, JournalError> {

@@ -89,19 +89,12 @@ pub(crate) fn insert(db: &Connection, rows: &[Taped], known: Known) -> rusqlite:
     Ok(added)
 }
 
-/// Marks the row of an asking as used at the state of record `seq`; says whether there is one.
-pub(crate) fn mark_used(
-    db: &Connection,
-    agent: &str,
-    hash: &Hash,
-    n: i64,
-    seq: u64,
-) -> rusqlite::Result<bool> {
+/// Marks a row as used at its `seq`: an imported one counts as replayed.
+pub(crate) fn mark_used(db: &Connection, row: &Taped) -> rusqlite::Result<()> {
     let sql = "UPDATE tape SET seq = ?, origin = iif(origin = ?, ?, origin)
                WHERE hash = ? AND n = ? AND agent = ?";
     let (from, to) = (Origin::Imported.as_str(), Origin::Replayed.as_str());
-    let changed = db.prepare_cached(sql)?.execute(params![seq, from, to, hash, n, agent])?;
-    Ok(changed > 0)
+    db.prepare_cached(sql)?.execute(params![row.seq, from, to, row.hash, row.n, row.agent]).map(drop)
 }
 
 pub(crate) fn find(db: &Connection, agent: &str, hash: &Hash, n: i64) -> rusqlite::Result<Option<Raw>> {

@@ -136,10 +136,10 @@ fn a_row_that_is_used_says_so() {
         (found.origin, found.seq)
     };
     assert_eq!(origin(&journal, &strange), (Origin::Imported, 3), "a file does not say what was paid here");
-    journal.use_tape("carol", &strange.hash, 0, 5).unwrap();
-    journal.use_tape("alice", &rows[0].hash, 0, 4).unwrap();
+    journal.use_tape(&[Taped { seq: 5, ..strange.clone() }]).unwrap();
+    journal.use_tape(&[Taped { seq: 4, ..rows[0].clone() }]).unwrap();
     // A world that was killed uses a row once more.
-    journal.use_tape("carol", &strange.hash, 0, 5).unwrap();
+    journal.use_tape(&[Taped { seq: 5, ..strange.clone() }]).unwrap();
     journal.import_tape(std::slice::from_ref(&strange)).unwrap();
     let reader = Journal::open_read_only(&place.path()).unwrap();
     for journal in [&journal, &reader] {
@@ -153,7 +153,8 @@ fn a_row_that_is_used_says_so() {
     let wanted = [("alice", 0), ("alice", 1), ("bob", 0), ("alice", 0), ("carol", 0), ("carol", 1)];
     assert_eq!(order, wanted.map(|(agent, n)| (agent.to_owned(), n)), "rows keep their order");
     for (agent, hash, n) in [("dave", strange.hash, 0), ("carol", [0; 32], 0), ("carol", strange.hash, 2)] {
-        let error = journal.use_tape(agent, &hash, n, 5).unwrap_err().to_string();
+        let row = Taped { agent: agent.into(), hash, n, ..strange.clone() };
+        let error = journal.use_tape(&[row]).unwrap_err().to_string();
         assert!(error.contains(agent) && error.contains(&n.to_string()), "{error}");
     }
     journal.put_tape(&[row("erin", "who?", 0, "erin")]).unwrap();
@@ -178,8 +179,9 @@ fn a_world_knows_what_of_its_tape_it_has_used() {
     assert_eq!(used.asked.len(), 3, "alice has asked something else too");
     assert_eq!((cost(&used, "m"), cost(&used, "n")), (Some(28), None), "an imported row is not used");
 
-    journal.use_tape("carol", &hash, 0, 9).unwrap();
-    journal.use_tape("alice", &hash, 1, 9).unwrap();
+    let used = [("carol", 0), ("alice", 1)];
+    let used = used.map(|(agent, n)| Taped { agent: agent.into(), hash, n, seq: 9, ..rows[0].clone() });
+    journal.use_tape(&used).unwrap();
     for (bound, times, costs) in [
         (0, (0, 0, 0), (None, None)),
         (3, (0, 0, 0), (None, None)),

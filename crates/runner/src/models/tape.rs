@@ -9,10 +9,18 @@ use tokio::sync::oneshot::{Sender, channel};
 
 use crate::writer::JournalDoor;
 
+/// Something to be written.
+enum Job {
+    /// A row that was asked.
+    Put(Taped),
+    /// A row that is used.
+    Take(Taped),
+}
+
 #[derive(Default)]
 struct Waiting {
-    /// Each row with who waits for it.
-    jobs: Vec<(Taped, Sender<Result<(), TapeFault>>)>,
+    /// Each job with who waits for it.
+    jobs: Vec<(Job, Sender<Result<(), TapeFault>>)>,
     /// Whether somebody writes, who looks again when that is done.
     is_writing: bool,
 }
@@ -31,11 +39,11 @@ impl JournalTape {
         Self(Arc::new(Shared { door, waiting: Mutex::default() }))
     }
 
-    fn write(&self, row: Taped) -> Later<'_, Result<(), TapeFault>> {
+    fn write(&self, job: Job) -> Later<'_, Result<(), TapeFault>> {
         let (sender, receiver) = channel();
         let begins = {
             let mut waiting = self.0.waiting();
-            waiting.jobs.push((row, sender));
+            waiting.jobs.push((job, sender));
             !std::mem::replace(&mut waiting.is_writing, true)
         };
         if begins {
@@ -65,8 +73,18 @@ impl Shared {
                 }
                 std::mem::take(&mut waiting.jobs)
             };
-            let (rows, senders): (Vec<Taped>, Vec<_>) = jobs.into_iter().unzip();
-            let done = self.door.journal().put_tape(&rows).map_err(|error| fault(&error));
+            let (mut asked, mut used, mut senders) = (Vec::new(), Vec::new(), Vec::new());
+            for (job, sender) in jobs {
+                match job {
+                    Job::Put(row) => asked.push(row),
+                    Job::Take(row) => used.push(row),
+                }
+                senders.push(sender);
+            }
+            let mut journal = self.door.journal();
+            let done = journal.put_tape(&asked).and_then(|()| journal.use_tape(&used));
+            drop(journal);
+            let done = done.map_err(|error| fault(&error));
             for sender in senders {
                 // A turn that does not wait any more has been stopped.
                 let _ = sender.send(done.clone());
@@ -85,11 +103,11 @@ impl Tape for JournalTape {
     }
 
     fn put(&self, row: Taped) -> Later<'_, Result<(), TapeFault>> {
-        self.write(row)
+        self.write(Job::Put(row))
     }
 
     fn take<'a>(&'a self, row: &'a Taped, _seq: u64) -> Later<'a, Result<(), TapeFault>> {
-        self.write(row.clone())
+        self.write(Job::Take(row.clone()))
     }
 
     fn each(&self, agent: &str, visit: &mut dyn FnMut(&Taped)) -> Result<(), TapeFault> {
