@@ -70,11 +70,11 @@ class _Clients:
         self,
         world: str | os.PathLike[str],
         *,
-        agents: list[str] | None,
-        reward: Reward,
-        max_cycles: int | None,
-        set: Mapping[str, Any] | None,
-        binary: str | os.PathLike[str],
+        agents: list[str] | None = None,
+        reward: Reward = earned,
+        max_cycles: int | None = None,
+        set: Mapping[str, Any] | None = None,
+        binary: str | os.PathLike[str] = "oikos",
     ) -> None:
         self._world, self._set, self._binary = world, dict(set or {}), binary
         self._reward = reward
@@ -291,18 +291,6 @@ class env(_Clients, AECEnv):  # noqa: N801: PettingZoo's name for it
     """
 
     metadata = {"name": "oikos", "render_modes": [], "is_parallelizable": False}
-
-    def __init__(
-        self,
-        world: str | os.PathLike[str],
-        *,
-        agents: list[str] | None = None,
-        reward: Reward = earned,
-        max_cycles: int | None = None,
-        set: Mapping[str, Any] | None = None,
-        binary: str | os.PathLike[str] = "oikos",
-    ) -> None:
-        super().__init__(world, agents=agents, reward=reward, max_cycles=max_cycles, set=set, binary=binary)
 
     def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> None:
         """Founds the world anew, with another seed if one is given; `options["set"]` are values for this time."""
