@@ -422,10 +422,3 @@ impl Looker for Sight {
         })
     }
 }
-
-/// Why the models can't be asked.
-impl From<Halt> for Stopped {
-    fn from(halt: Halt) -> Self {
-        Self::Halt(halt)
-    }
-}
