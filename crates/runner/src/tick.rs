@@ -238,6 +238,9 @@ fn open_all(
     tick: Tick,
     sequencer: &mut Sequencer,
 ) -> Result<(), RunError> {
+    if outside.is_empty() {
+        return Ok(());
+    }
     let seen = Arc::new(snapshot.clone());
     for (agent, mind) in outside {
         if sequencer.open_turns().of(agent).is_some() {
