@@ -4,7 +4,7 @@
 //! the wall is handed in.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -51,6 +51,12 @@ impl Question {
         let canonical = request.canonical();
         let hash = crate::request::hash(&canonical);
         Self { agent: agent.into(), seq, purpose, request, n: 0, canonical, hash }
+    }
+
+    /// Its request.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
     }
 
     /// The hash of its request.
@@ -122,6 +128,14 @@ pub enum Halt {
 }
 
 impl Halt {
+    /// Whether it is about one model alone.
+    const fn is_of_model(&self) -> bool {
+        match self {
+            Self::Unknown { .. } | Self::Provider(_) | Self::Unpriced(_) => true,
+            Self::Miss { .. } | Self::Budget(_) | Self::Tape(_) => false,
+        }
+    }
+
     /// Whether it is the orderly end of a budget rather than a fault.
     #[must_use]
     pub const fn is_budget(&self) -> bool {
@@ -150,6 +164,8 @@ pub struct Asker {
     cap: Budget,
     now: Box<Clock>,
     numbers: Mutex<HashMap<(String, RequestHash), u64>>,
+    /// The models that the world file names; none are told of where each counts as one.
+    named: Option<HashSet<ModelName>>,
 }
 
 impl Asker {
@@ -170,6 +186,7 @@ impl Asker {
             cap: Budget::default(),
             now: Box::new(now),
             numbers: Mutex::default(),
+            named: None,
         }
     }
 
@@ -189,6 +206,19 @@ impl Asker {
     #[must_use]
     pub fn with_numbers(self, asked: impl IntoIterator<Item = ((String, RequestHash), u64)>) -> Self {
         Self { numbers: Mutex::new(asked.into_iter().collect()), ..self }
+    }
+
+    /// The same in a world whose file names these models: any other that can't be asked fails those who name it, and
+    /// stops nobody else.
+    #[must_use]
+    pub fn with_named(self, models: impl IntoIterator<Item = ModelName>) -> Self {
+        Self { named: Some(models.into_iter().collect()), ..self }
+    }
+
+    /// Whether a halt for a request of a model stops the run. If not, it is the failure of whoever named the model.
+    #[must_use]
+    pub fn stops(&self, halt: &Halt, model: &ModelName) -> bool {
+        !halt.is_of_model() || self.named.as_ref().is_none_or(|named| named.contains(model))
     }
 
     /// Micro-dollars of the world so far, and those that this run truly paid.
@@ -231,12 +261,12 @@ impl Asker {
         Ok((asked, self.prices.of(model, asked.place)?))
     }
 
-    /// The row of a question that was asked before, unless all is to be asked anew.
+    /// The row of a question that was asked before. Where all is to be asked anew, only one that this world has asked
+    /// at this very state: the action or the turn was cut short, and goes on with what it has paid for.
     fn found(&self, question: &Question) -> Result<Option<Taped>, Halt> {
-        if self.mode == TapeMode::Record {
-            return Ok(None);
-        }
-        Ok(self.tape.find(&question.agent, &question.hash, question.n)?)
+        let found = self.tape.find(&question.agent, &question.hash, question.n)?;
+        let is_own = |row: &Taped| row.origin == Origin::Asked && row.seq == question.seq;
+        Ok(found.filter(|row| self.mode != TapeMode::Record || is_own(row)))
     }
 
     /// The row of a question, if it was asked before, and the most that it can cost: to be reserved by whoever pays for
@@ -244,11 +274,16 @@ impl Asker {
     /// it replays; a recorded cost is charged as it was, whatever models cost today.
     ///
     /// # Errors
-    /// When the tape can't be read, or nobody knows the price.
+    /// When the tape can't be read, or lacks the row and nobody may be asked, or nobody knows the price.
     pub fn known(&self, question: &Question) -> Result<(Option<Taped>, Spent), Halt> {
         let found = self.found(question)?;
         let recorded = found.as_ref().map(Told::spent_on);
         let most = match (self.worst(&question.request), recorded) {
+            (Ok(_), None) if self.mode == TapeMode::Replay => {
+                let Question { agent, request, n, .. } = question;
+                let difference = difference(&*self.tape, agent, request, *n)?;
+                return Err(Halt::Miss { agent: agent.clone(), difference });
+            }
             (Ok(worst), None) => worst,
             (Ok(worst), Some(recorded)) => worst.or_more(&recorded),
             (Err(_), Some(recorded)) => recorded,
@@ -278,18 +313,15 @@ impl Asker {
     ) -> Result<Told, Halt> {
         if let Some(mut row) = found {
             let is_internal = self.asked(&question.request).is_ok_and(|(_, price)| price.internal);
-            let dollars = |cost: u64| if is_internal { 0 } else { cost };
+            // The budget knows of a row since it was asked here, or was first used here.
+            let is_counted = row.origin != Origin::Imported;
+            let dollars = |cost: u64| if is_internal || is_counted { 0 } else { cost };
             let held = self.budget.hold(dollars(most.cost)).await?;
             if row.take(question.seq) {
                 self.tape.take(&row, question.seq).await?;
             }
             held.settle(dollars(row.cost));
             return Ok(Told { row, is_replayed: true });
-        }
-        if self.mode == TapeMode::Replay {
-            let Question { agent, request, n, .. } = &question;
-            let difference = difference(&*self.tape, agent, request, *n)?;
-            return Err(Halt::Miss { agent: agent.clone(), difference });
         }
         let (asked, price) = self.asked(&question.request)?;
         let worst = price.worst(&question.request);
@@ -301,9 +333,14 @@ impl Asker {
         let (failure, answer, billed) = match outcome {
             Ok(Answer { text, stop: Stop::End, billed }) => (None, text, billed),
             Ok(Answer { text, stop: Stop::Length, billed }) => (Some(FailureKind::Length), text, billed),
-            // All would meet it: the question stays open.
-            Err(Failure { is_fatal: true, sentence, .. }) => return Err(Halt::Provider(sentence)),
-            Err(Failure { kind, sentence, billed, .. }) => (Some(kind), sentence, billed),
+            Err(Failure { kind, sentence, billed, is_fatal, .. }) => {
+                let halt = Halt::Provider(sentence.clone());
+                if is_fatal && self.stops(&halt, &question.request.model) {
+                    // All would meet it: the question stays open.
+                    return Err(halt);
+                }
+                (Some(kind), sentence, billed)
+            }
         };
         let spent = price.settled(&question.request, within(billed, &worst));
         let times = (asked_at, (self.now)(), latency_ms);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 pub type RequestHash = [u8; 32];
 
 /// A model by the name of its provider and its own: `local::qwen2.5`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModelName {
     /// The provider, as the world file names it.
     pub provider: String,

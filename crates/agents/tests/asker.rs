@@ -69,6 +69,11 @@ impl Setup {
     }
 }
 
+/// The rows as another world finds them in a tape file.
+fn imported(rows: &[Taped]) -> Arc<MemoryTape> {
+    Arc::new(MemoryTape::new(rows.iter().map(|row| Taped::from_line(&row.to_line()).unwrap())))
+}
+
 async fn ask(asker: &Asker, agent: &str, text: &str) -> Result<Told, Halt> {
     asker.ask(asker.numbered(Question::new(agent, 7, Purpose::Step, request(text)))).await
 }
@@ -96,17 +101,27 @@ async fn equal_questions_have_their_own_answers_which_come_back_in_their_places(
     assert!(paid.0 > 0 && paid.0 == paid.1);
 
     for mode in [TapeMode::Auto, TapeMode::Replay] {
-        let again = setup.asker(mode);
-        for ((agent, text), row) in order.into_iter().zip(&first) {
-            let told = ask(&again, agent, text).await.unwrap();
-            assert!(told.is_replayed);
-            assert_eq!(&told.row, row, "failures come back too");
+        let other = Setup { tape: imported(&first), fake: setup.fake.clone(), ..Setup::texts(&[]) };
+        // The tape of another world, and its own, whose rows the budget knows of since they were asked.
+        for (setup, counts) in [(&other, paid.0), (&setup, 0)] {
+            let again = setup.asker(mode);
+            for ((agent, text), row) in order.into_iter().zip(&first) {
+                let told = ask(&again, agent, text).await.unwrap();
+                assert!(told.is_replayed);
+                let expected = Taped { origin: told.row.origin, ..row.clone() };
+                assert_eq!(told.row, expected, "failures come back too");
+            }
+            assert_eq!(setup.fake.asked(), 5, "nobody was asked");
+            assert_eq!(again.spent(), (counts, 0), "it is charged as recorded, and nobody is paid");
         }
-        assert_eq!(setup.fake.asked(), 5, "nobody was asked");
-        assert_eq!(again.spent(), (paid.0, 0), "the world is charged as recorded, and nobody is paid");
     }
     let fresh = setup.asker(TapeMode::Record);
-    assert_eq!(ask(&fresh, "a", "x").await.unwrap().row.answer, "5");
+    let told = ask(&fresh, "a", "x").await.unwrap();
+    assert!(told.is_replayed, "a question of this very state goes on with what was paid");
+    let later = Question::new("a", 8, Purpose::Step, request("x"));
+    assert_eq!(setup.asker(TapeMode::Record).ask(later).await.unwrap().row.answer, "5");
+    let other = Setup { tape: imported(&first), fake: setup.fake.clone(), ..Setup::texts(&[]) };
+    assert_eq!(ask(&other.asker(TapeMode::Record), "b", "x").await.unwrap().row.answer, "6");
     // A world that goes on knows how often each was asked.
     let hash = request("x").hash();
     let on = setup.asker(TapeMode::Auto).with_numbers([(("a".to_owned(), hash), 3)]);
@@ -149,6 +164,25 @@ async fn what_would_fail_for_everybody_stops_the_run_and_is_not_taped() {
         let question = Question::new("a", 1, Purpose::Ask, request);
         let halt = asker.ask(question).await.unwrap_err();
         assert!(halt.to_string().contains(says) && !halt.is_budget(), "{halt}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_the_world_file_does_not_name_fails_those_who_name_it() {
+    for failure in [
+        Failure::new(FailureKind::Auth, "wrong key"),
+        Failure::new(FailureKind::Invalid, "no such model").fatal(),
+    ] {
+        let (kind, sentence) = (failure.kind, failure.sentence.clone());
+        let setup = Setup::new(move |_, _| Err(failure.clone()));
+        let asker = setup.asker(TapeMode::Auto).with_named([ModelName::parse("fake::own").unwrap()]);
+        let told = ask(&asker, "a", "x").await.unwrap();
+        assert_eq!((told.row.failure, &told.row.answer), (Some(kind), &sentence));
+        let replayed = ask(&setup.asker(TapeMode::Replay), "a", "x").await.unwrap();
+        assert!(replayed.is_replayed && replayed.row == told.row, "a replay goes the same way");
+        assert!(!asker.stops(&Halt::Provider(sentence.clone()), &model()));
+        let own = setup.asker(TapeMode::Auto).with_named([model()]);
+        assert_eq!(ask(&own, "b", "x").await.unwrap_err(), Halt::Provider(sentence));
     }
 }
 

@@ -267,15 +267,17 @@ impl Journal {
         used
     }
 
-    /// Counts what of the tape the world has used: the rows that are not merely imported and that are `used`.
+    /// Counts what of the tape belongs to the world: the cost of all rows that are not merely imported, which is spent
+    /// whatever came of them, and the askings of those among them that are `used`.
     ///
     /// # Errors
     /// When the file can't be read, or a row is damaged.
     pub fn tape_used(&self, mut used: impl FnMut(&Taped) -> bool) -> Result<TapeUsed, JournalError> {
         let mut all = TapeUsed::default();
         self.tape(None, |row| {
-            if row.origin != Origin::Imported && used(&row) {
-                all.count(row);
+            if row.origin != Origin::Imported {
+                let is_used = used(&row);
+                all.count(row, is_used);
             }
             Ok(())
         })
@@ -351,8 +353,18 @@ impl Journal {
     /// # Errors
     /// When the snapshot is damaged, or not of this journal: it is never passed over in silence.
     pub fn last_snapshot(&self) -> Result<(World, Head), JournalError> {
+        self.snapshot_at(self.head.seq)
+    }
+
+    /// The world of the last snapshot that is not behind a record, and where the journal ended then; an empty one when
+    /// there is none.
+    ///
+    /// # Errors
+    /// As [`Self::last_snapshot`].
+    pub fn snapshot_at(&self, seq: u64) -> Result<(World, Head), JournalError> {
         loop {
-            let Some(mark) = self.last_mark()? else { return Ok((World::empty(), Head::default())) };
+            let mark = self.log.snapshots(seq.min(self.head.seq), 1)?.pop();
+            let Some(mark) = mark else { return Ok((World::empty(), Head::default())) };
             let row = self.log.row_from(mark.at.seq)?;
             let row = row.map(|row| row.check().map(|last| (last, row.hash))).transpose()?;
             if row != Some((mark.at.seq, mark.at.row_hash)) {

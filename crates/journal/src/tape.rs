@@ -23,8 +23,10 @@ pub struct TapeUsed {
 }
 
 impl TapeUsed {
-    pub(crate) fn count(&mut self, row: Taped) {
-        *self.asked.entry((row.agent, row.hash)).or_default() += 1;
+    pub(crate) fn count(&mut self, row: Taped, is_used: bool) {
+        if is_used {
+            *self.asked.entry((row.agent, row.hash)).or_default() += 1;
+        }
         let sum = self.costs.entry((row.provider, row.model)).or_default();
         *sum = sum.saturating_add(row.cost);
     }

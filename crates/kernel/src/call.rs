@@ -14,8 +14,6 @@ pub struct LlmCall {
     pub by: Arc<str>,
     /// The model, as `PROVIDER::MODEL`.
     pub model: String,
-    /// Whether the code itself named the model; otherwise it is the world's.
-    pub is_named: bool,
     /// The prompt, at most [`crate::limits::PROMPT_BYTES_MAX`] bytes.
     pub prompt: String,
     /// The schema that the answer is to fit, where it is to be JSON.

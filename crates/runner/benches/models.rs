@@ -43,8 +43,7 @@ fn workplace(latency: Duration, in_flight: usize, tape: Option<TapeMode>) -> (Wo
 fn run(live: &mut Live) -> Duration {
     let goal = live.goal().expect("a goal");
     let begin = Instant::now();
-    live.run_until(goal, &Stop::default(), |_, _| ()).expect("it runs");
-    live.await_models(&Stop::default()).expect("it runs");
+    live.run_to_end(goal, &Stop::default(), |_, _| ()).expect("it runs");
     live.sequencer.commit().expect("it is on disk");
     begin.elapsed()
 }

@@ -2,7 +2,7 @@
 //! jumps to the next turn, and one turn follows the other; under the wall clock it waits for it, and for nothing else:
 //! others think meanwhile.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use oikos_kernel::{id::Handle, time::Time, world::Agent};
 
@@ -12,7 +12,7 @@ use crate::{
     desk::Counter,
     error::RunError,
     lateness::Lateness,
-    open::{AskedBefore, Came, Outside},
+    open::{Came, OpenBefore, Outside},
     sequencer::Sequencer,
     stop::Stop,
     turn::{act, act_late, ask, pass, think},
@@ -28,9 +28,6 @@ pub(crate) struct AutonomousScheduler {
     pub(crate) lateness: Lateness,
     open_before: OpenBefore,
 }
-
-/// The turns of clients that were open when a world was shut.
-pub(crate) type OpenBefore = HashMap<Handle, AskedBefore>;
 
 impl AutonomousScheduler {
     pub(crate) fn new(open_before: OpenBefore, sequencer: &mut Sequencer) -> Self {
@@ -62,15 +59,16 @@ impl AutonomousScheduler {
         let sandbox = Arc::clone(&interpreter.sandbox);
         std::thread::scope(|scope| {
             let mut beside = Beside::start(scope, threads, &sandbox, counter);
-            self.ask_again(sequencer, &mut beside)?;
-            let came = match self.run_turns(sequencer, end, counter, stop, &mut beside, progress) {
-                // Code that calls a language model waits for money; its action is as if it had not begun.
-                Err(RunError::Halt(halt)) if halt.is_budget() => Came::Spent,
-                came => came?,
-            };
+            let again = self.ask_again(sequencer, &mut beside);
+            let ran =
+                again.and_then(|()| self.run_turns(sequencer, end, counter, stop, &mut beside, progress));
+            let mut came = ran.or_else(spent)?;
             while let Some(thought) = beside.last()? {
                 sequencer.bring_up()?;
-                act_late(sequencer, thought)?;
+                // One whose action waits for money is thought again.
+                if let Err(fault) = act_late(sequencer, thought) {
+                    came = spent(fault)?;
+                }
             }
             if is_wall && came == Came::Through {
                 // So that it is known to have ended, however long it is shut after.
@@ -85,7 +83,6 @@ impl AutonomousScheduler {
     /// Lets those think again who thought when the world was shut. The thoughts of code are lost, and it sees what
     /// came since; on the virtual clock a client sees what it saw.
     fn ask_again(&mut self, sequencer: &mut Sequencer, beside: &mut Beside) -> Result<(), RunError> {
-        let mut open_before = std::mem::take(&mut self.open_before);
         sequencer.send_turns()?;
         let open = sequencer.open_turns();
         let lost = |agent: &&Agent| agent.is_thinking() && open.of(agent.handle).is_none();
@@ -93,7 +90,7 @@ impl AutonomousScheduler {
             sequencer.world().agents().filter(lost).map(|agent| (agent.handle, agent.steps)).collect();
         for (agent, turn) in lost {
             sequencer.bring_up()?;
-            if let Some(before) = open_before.remove(&agent) {
+            if let Some(before) = self.open_before.remove(&agent) {
                 sequencer.open_turn_again(before)?;
                 continue;
             }
@@ -178,9 +175,7 @@ impl AutonomousScheduler {
                 Some(Next::Due(_, artifact)) => sequencer.run_due(artifact)?,
                 // It is the next thing that happens: nothing else may happen before it is there.
                 Some(Next::Unanswered(..)) => counter.wait(None, sequencer)?,
-                Some(Next::Undecided(..)) if sequencer.clock() == ClockKind::Virtual => {
-                    return Ok(Came::Open);
-                }
+                Some(Next::Undecided(_, agent)) if sequencer.awaits_client(agent) => return Ok(Came::Open),
                 Some(Next::Undecided(_, agent) | Next::Decided(_, agent)) => {
                     sequencer.close_turn(agent)?;
                 }
@@ -191,6 +186,15 @@ impl AutonomousScheduler {
                 progress(sequencer);
             }
         }
+    }
+}
+
+/// How far a run came that ended in a fault: code that calls a language model waits for money, and its action is as if
+/// it had not begun.
+fn spent(fault: RunError) -> Result<Came, RunError> {
+    match fault {
+        RunError::Halt(halt) if halt.is_budget() => Ok(Came::Spent),
+        fault => Err(fault),
     }
 }
 

@@ -1,12 +1,12 @@
 //! A live world: made from a world file or opened from its database, run, looked at.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use oikos_journal::{Journal, JournalError, Note};
 use oikos_kernel::{
     code::Entry,
     founding::Founding,
-    id::reserved_prefix,
+    id::{Handle, reserved_prefix},
     record::{Cause, Record},
     refusal::Refusal,
     time::{Time, format_duration_ms},
@@ -15,7 +15,7 @@ use oikos_kernel::{
 use oikos_sandbox::check;
 
 use crate::{
-    autonomous::{AutonomousScheduler, OpenBefore},
+    autonomous::AutonomousScheduler,
     clock::{Clock, Moved, WallClock, machine_now},
     config::{self, ClockKind, Lasts, Source, WorldFile},
     desk::{Counter, Desk},
@@ -23,9 +23,9 @@ use crate::{
     lateness::Lateness,
     library,
     models::Access,
-    open::{AskedBefore, Came},
+    open::{AskedBefore, Came, OpenBefore},
     request::Span,
-    sequencer::{Interpreter, Sequencer},
+    sequencer::{Clients, Interpreter, Sequencer},
     stop::{Stop, Why},
     tick::TickScheduler,
     workplace::Workplace,
@@ -181,9 +181,10 @@ impl Live {
     ) -> Result<Self, RunError> {
         file.founding.founders = Vec::new();
         let notes = journal.notes().to_vec();
-        let timeout_ms = file.plan.external_timeout_ms;
+        let (timeout_ms, are_declared) = (file.plan.external_timeout_ms, file.plan.has_clients);
+        let clients = Clients { timeout_ms, are_declared, are_told: false };
         let models = (access, file.plan.llm.clone());
-        let mut sequencer = Sequencer::new(world, journal, interpreter, clock, moved, timeout_ms, models)?;
+        let mut sequencer = Sequencer::new(world, journal, interpreter, clock, moved, clients, models)?;
         let scheduler = match file.plan.lasts {
             Lasts::Ticks(_) => Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)?),
             Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(open_before, &mut sequencer)),
@@ -403,21 +404,52 @@ impl Live {
         })
     }
 
-    /// On the virtual clock, waits for the language models that are asked, so that no answer is lost that is paid; they
-    /// take effect when the world goes on.
+    /// As [`Self::run_until`], to an end after which nobody goes on: unless somebody asked it to stop, no answer of a
+    /// language model is lost that is paid.
     ///
     /// # Errors
-    /// Only faults, and when the models can't be asked any more.
-    pub fn await_models(&mut self, stop: &Stop) -> Result<(), RunError> {
+    /// As [`Self::run_until`].
+    pub fn run_to_end(
+        &mut self,
+        goal: Goal,
+        stop: &Stop,
+        progress: impl FnMut(Time, u64),
+    ) -> Result<Stopped, RunError> {
+        let ran = self.run_until(goal, stop, progress);
+        match &ran {
+            Ok(Stopped::Asked(_)) => {}
+            Ok(Stopped::Ticks | Stopped::Duration | Stopped::Turns | Stopped::Budget) => {
+                self.await_models(stop)?;
+            }
+            // The first halt is the one that is told.
+            Err(RunError::Halt(_)) => drop(self.await_models(stop)),
+            Err(_) => {}
+        }
+        ran
+    }
+
+    /// Waits for the language models that are asked, so that no answer is lost that is paid; they take effect when the
+    /// world goes on.
+    ///
+    /// # Errors
+    /// Only faults, and when the models can't be asked any more; all others have answered by then.
+    pub(crate) fn await_models(&mut self, stop: &Stop) -> Result<(), RunError> {
         self.open_desk(stop, |_, sequencer, counter| {
-            while sequencer.clock() == ClockKind::Virtual {
-                sequencer.hear_models()?;
+            let mut halted = None;
+            loop {
+                match sequencer.take_answers() {
+                    Ok(_) => {}
+                    Err(halt @ RunError::Halt(_)) => {
+                        halted.get_or_insert(halt);
+                        continue;
+                    }
+                    Err(fault) => return Err(fault),
+                }
                 if stop.is_asked() || !sequencer.open_turns().are_models_asked() {
-                    return Ok(());
+                    return halted.map_or(Ok(()), Err);
                 }
                 counter.wait(None, sequencer)?;
             }
-            Ok(())
         })
     }
 
@@ -502,17 +534,27 @@ pub fn state(journal: &Journal) -> Result<World, RunError> {
 /// # Errors
 /// When the journal is damaged.
 pub(crate) fn state_at(journal: &Journal, seq: u64) -> Result<World, RunError> {
-    let (snapshot, at) = journal.last_snapshot()?;
-    let mut world = if at.seq <= seq { snapshot } else { World::empty() };
-    let mut applied = Ok(());
-    journal.records_while(world.seq() + 1, |record| {
-        if record.seq > seq {
+    let (mut world, _) = journal.snapshot_at(seq)?;
+    each_until(journal, world.seq(), seq, |record| apply(&mut world, &record))?;
+    Ok(world)
+}
+
+/// Visits the records after one up to another.
+fn each_until(
+    journal: &Journal,
+    after: u64,
+    until: u64,
+    mut visit: impl FnMut(Record) -> Result<(), RunError>,
+) -> Result<(), RunError> {
+    let mut visited = Ok(());
+    journal.records_while(after + 1, |record| {
+        if record.seq > until {
             return false;
         }
-        applied = apply(&mut world, &record);
-        applied.is_ok()
+        visited = visit(record);
+        visited.is_ok()
     })?;
-    applied.map(|()| world)
+    visited
 }
 
 fn apply(world: &mut World, record: &Record) -> Result<(), RunError> {
@@ -532,11 +574,7 @@ fn past(journal: &Journal) -> Result<Past, RunError> {
     let mut began = world.tick().filter(|tick| tick.seq == world.seq()).map(|_| world.clone());
     let mut open_before = OpenBefore::default();
     journal.records_after(at, |record| {
-        // As it was before: the record itself ends the wait that its agent is told of.
-        if let Cause::Ask { agent, turn, .. } = record.cause {
-            let before = AskedBefore::of(&world, agent, turn, record.time);
-            open_before.extend(before.map(|before| (agent, before)));
-        }
+        open_before.extend(asked_by(&world, &record));
         apply(&mut world, &record)?;
         match record.cause {
             Cause::Tick { .. } => began = Some(world.clone()),
@@ -545,7 +583,24 @@ fn past(journal: &Journal) -> Result<Past, RunError> {
         }
         Ok::<(), RunError>(())
     })?;
+    let asked = world.agents().filter_map(|agent| Some((agent.asked_seq()?, agent.handle)));
+    let earlier: BTreeMap<u64, Handle> = asked.filter(|(seq, _)| *seq <= at.seq).collect();
+    if let Some(first) = earlier.keys().next() {
+        // They were asked before the snapshot, which does not say what they saw.
+        let (mut before, _) = journal.snapshot_at(first - 1)?;
+        each_until(journal, before.seq(), at.seq, |record| {
+            open_before.extend(asked_by(&before, &record).filter(|_| earlier.contains_key(&record.seq)));
+            apply(&mut before, &record)
+        })?;
+    }
     Ok(Past { world, began, open_before })
+}
+
+/// The turn that a record says was opened on a world as it was before: the record itself ends the wait that its agent
+/// is told of.
+fn asked_by(world: &World, record: &Record) -> Option<(Handle, AskedBefore)> {
+    let Cause::Ask { agent, turn, .. } = record.cause else { return None };
+    Some((agent, AskedBefore::of(world, agent, turn, record.time)?))
 }
 
 /// The world file that a database was made from.

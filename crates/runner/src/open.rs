@@ -2,7 +2,7 @@
 //! decided, or the model has answered.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -22,7 +22,7 @@ use crate::{
     agenda::tie,
     config::ClockKind,
     error::RunError,
-    models::{CameTurn, ModelThought, ModelTurn, Models, Stopped, TurnPlace},
+    models::{CameTurn, ModelThought, ModelTurn, Models, Stopped, TurnPlace, unanswered},
     request::{Decide, Reply, Shown},
     sequencer::Sequencer,
     turn::{Asked, Thinking, act, ask},
@@ -75,6 +75,8 @@ enum ModelState {
 #[derive(Debug, Default)]
 pub(crate) struct OpenTurns {
     turns: BTreeMap<Handle, OpenTurn>,
+    /// Those whose answer takes effect at once, and has not yet.
+    answered: VecDeque<Handle>,
     /// `(due, tie, agent)`, as those of the agenda.
     order: BTreeSet<(Time, u64, Handle)>,
     seed: u64,
@@ -116,6 +118,9 @@ impl AskedBefore {
         matches!(self.of, Before::Model(..))
     }
 }
+
+/// The turns that were open when a world was shut.
+pub(crate) type OpenBefore = HashMap<Handle, AskedBefore>;
 
 /// How far a scheduler came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,13 +204,13 @@ impl OpenTurn {
         matches!(self.mind, OpenMind::Model { .. })
     }
 
-    /// Whether a client is waited for.
-    fn is_waiting(&self) -> bool {
-        !self.is_models() && !self.is_decided() && !self.has_passed
+    /// Whether a client is waited for: one whose agent's mind was changed meanwhile would decide in vain.
+    pub(crate) fn is_waiting(&self, world: &World) -> bool {
+        !self.is_models() && !self.is_decided() && !self.has_passed && !self.asked.is_void(world)
     }
 
-    /// The decision; or, without one, that the turn passed.
-    pub(crate) fn thought(&self, timeout_ms: i64) -> Thinking {
+    /// The decision; or, without one, that the turn passed, after so long if it was waited for.
+    pub(crate) fn thought(&self, timeout_ms: Option<i64>) -> Thinking {
         match &self.mind {
             OpenMind::Client { decision: Some(decision), .. } => {
                 self.asked.clone().answered(decision.clone())
@@ -221,7 +226,11 @@ impl OpenTurn {
 }
 
 /// Why a turn passed.
-fn passed(timeout_ms: i64) -> Refusal {
+fn passed(timeout_ms: Option<i64>) -> Refusal {
+    let Some(timeout_ms) = timeout_ms else {
+        let refusal = Refusal::new(Code::Unsupported, "no client decides here, so the turn passed");
+        return refusal.hint("`oikos session` lets clients decide");
+    };
     let sentence =
         format!("its client decided nothing within {}, so the turn passed", format_duration_ms(timeout_ms));
     Refusal::new(Code::CodeTimeout, sentence).hint("`[execution] external_timeout` is how long a turn waits")
@@ -258,14 +267,14 @@ impl OpenTurns {
     }
 
     /// The turns that wait for their clients, the first that is due first.
-    fn waiting(&self) -> impl Iterator<Item = &OpenTurn> {
+    fn waiting(&self, world: &World) -> impl Iterator<Item = &OpenTurn> {
         let turns = self.order.iter().filter_map(|(_, _, agent)| self.turns.get(agent));
-        turns.filter(|turn| turn.is_waiting())
+        turns.filter(|turn| turn.is_waiting(world))
     }
 
     /// When the last of the turns that wait for their clients is due.
-    pub(crate) fn waits_until(&self) -> Option<Time> {
-        self.waiting().map(|turn| turn.due).max()
+    pub(crate) fn waits_until(&self, world: &World) -> Option<Time> {
+        self.waiting(world).map(|turn| turn.due).max()
     }
 
     /// Whether a language model is waited for.
@@ -299,11 +308,6 @@ impl OpenTurns {
         self.turns.values_mut().filter(|turn| !turn.is_models()).for_each(|turn| turn.has_passed = true);
     }
 
-    /// Whether the world as it stood when one was opened is needed to open it again.
-    pub(crate) fn look_back(&self, clock: ClockKind) -> bool {
-        clock == ClockKind::Virtual && self.turns.values().any(|turn| turn.effect != Effect::InTick)
-    }
-
     /// The turn that is due first; of equal times the one that the seed puts first. Those of agents who are no more
     /// are let go.
     pub(crate) fn first(&mut self, world: &World) -> Option<&OpenTurn> {
@@ -324,7 +328,7 @@ impl OpenTurns {
 
     /// The turns that wait for their clients, as they are told of.
     pub(crate) fn told(&self, world: &World) -> Vec<Value> {
-        let told = self.waiting().filter_map(|turn| match &turn.mind {
+        let told = self.waiting(world).filter_map(|turn| match &turn.mind {
             OpenMind::Client { observation, .. } => {
                 Some(json!({ "as": world.name(turn.agent()), "observation": observation }))
             }
@@ -351,7 +355,6 @@ impl Sequencer {
             Outside::Client { think_ms } => {
                 let (effect, due) = self.effect(now, think_ms)?;
                 let opened = OpenTurn::of_client(self.world(), asked, now, effect, due);
-                // Before the record, so that no snapshot is stored that comes after the observation.
                 self.open_turns_mut().open(opened);
                 ask(self, agent, turn)
             }
@@ -359,13 +362,15 @@ impl Sequencer {
                 let (effect, due) = self.effect_of_model(now, think_ms)?;
                 let world = self.share();
                 let place = TurnPlace { world, agent, turn, now };
-                self.open_model_turn(asked, place, &mind, effect, due).map(|_| ())
+                self.open_model_turn(asked, place, &mind, effect, due)?;
+                self.send_turns()
             }
         }
     }
 
-    /// Opens the turn of a language model that thinks on a world, with a record that it was asked, and asks it. Says
-    /// whether it is open: it is not where the agent lacks what its thought may take, or has no prompt.
+    /// Opens the turn of a language model that thinks on a world, with a record that it was asked;
+    /// [`Self::send_turns`] asks it. It is not opened where the agent lacks what its thought may take, or has no
+    /// prompt.
     ///
     /// # Errors
     /// Only faults, and when the models can't be asked.
@@ -376,36 +381,27 @@ impl Sequencer {
         mind: &LlmMind,
         effect: Effect,
         due: Time,
-    ) -> Result<bool, RunError> {
+    ) -> Result<(), RunError> {
         let (agent, turn, now) = (place.agent, place.turn, place.now);
         let is_asked = self.world().agent(agent).is_some_and(Agent::is_thinking);
         let prepared = match self.model_turn(place, mind)? {
             Ok(prepared) => prepared,
             Err(refusal) => {
-                act(self, asked.told(ModelThought::refused(refusal)))?;
-                return Ok(false);
+                return act(self, asked.told(ModelThought::refused(refusal))).map(drop);
             }
         };
-        let prepared = if is_asked {
+        if is_asked {
             // The record that says so is there, and so is all that was set aside.
             let holds = self.world().agent(agent).map_or(&[][..], Agent::holds).to_vec();
-            prepared.with_holds(&holds)
-        } else {
-            let cause = self.world().ask(agent, turn, now, prepared.hash(), prepared.holds());
-            let is_short = matches!(cause, Cause::Short { .. });
-            if !is_short {
-                let opened = OpenTurn::of_model(asked, Box::new(prepared), effect, due);
-                self.open_turns_mut().open(opened);
-            }
-            self.mark(cause)?;
-            if !is_short {
-                self.send_turns()?;
-            }
-            return Ok(!is_short);
-        };
-        self.open_turns_mut().open(OpenTurn::of_model(asked, Box::new(prepared), effect, due));
-        self.send_turns()?;
-        Ok(true)
+            let prepared = Box::new(prepared.with_holds(&holds));
+            self.open_turns_mut().open(OpenTurn::of_model(asked, prepared, effect, due));
+            return Ok(());
+        }
+        let cause = self.world().ask(agent, turn, now, prepared.hash(), prepared.holds());
+        if !matches!(cause, Cause::Short { .. }) {
+            self.open_turns_mut().open(OpenTurn::of_model(asked, Box::new(prepared), effect, due));
+        }
+        self.mark(cause)
     }
 
     /// Opens a turn again that was open when the world was shut, with the observation that its mind had.
@@ -423,7 +419,8 @@ impl Sequencer {
             Before::Model(mind, world) => {
                 let (effect, due) = self.effect_of_model(now, think_ms)?;
                 let place = TurnPlace { world, agent: asked.agent(), turn, now };
-                self.open_model_turn(asked, place, &mind, effect, due).map(|_| ())
+                self.open_model_turn(asked, place, &mind, effect, due)?;
+                self.send_turns()
             }
         }
     }
@@ -442,11 +439,29 @@ impl Sequencer {
         Ok(())
     }
 
-    /// Takes in the answers that came; says whether the money for models is spent.
+    /// Takes in the answers that came, those that take effect at once with what they do; says whether the money for
+    /// models is spent.
     ///
     /// # Errors
     /// Only faults, and when the models can't be asked any more.
     pub(crate) fn hear_models(&mut self) -> Result<bool, RunError> {
+        let is_spent = self.take_answers()?;
+        while let Some(agent) = self.open_turns().answered.front().copied() {
+            if self.open_turns().of(agent).is_some_and(OpenTurn::is_decided) {
+                self.bring_up()?;
+                // If its action has to wait for money, it is the next again.
+                self.close_turn(agent)?;
+            }
+            self.open_turns_mut().answered.pop_front();
+        }
+        Ok(is_spent)
+    }
+
+    /// Takes in the answers that came; says whether the money for models is spent.
+    ///
+    /// # Errors
+    /// Only faults, and when the models can't be asked any more.
+    pub(crate) fn take_answers(&mut self) -> Result<bool, RunError> {
         let mut is_spent = false;
         while let Some(CameTurn { agent, turn, thought }) = self.models_if_open().and_then(Models::come) {
             let Some(open) = self.open_turns_mut().turn_mut(agent).filter(|open| open.asked.turn() == turn)
@@ -458,8 +473,7 @@ impl Sequencer {
                 Ok(thought) => {
                     *state = ModelState::Answered(Box::new(thought));
                     if open.effect == Effect::AtOnce {
-                        self.bring_up()?;
-                        self.close_turn(agent)?;
+                        self.open_turns_mut().answered.push_back(agent);
                     }
                 }
                 Err(stopped) => {
@@ -484,7 +498,7 @@ impl Sequencer {
     pub(crate) fn passes_at(&self) -> Result<Time, RunError> {
         let wait_ms = match self.clock() {
             ClockKind::Virtual => 0,
-            ClockKind::Wall => self.external_timeout_ms(),
+            ClockKind::Wall => self.clients_timeout_ms().unwrap_or_default(),
         };
         self.clock_now().and_then(|now| now.after_ms(wait_ms)).ok_or(RunError::EndOfTime)
     }
@@ -514,7 +528,7 @@ impl Sequencer {
     /// # Errors
     /// Only faults.
     pub(crate) fn close_turn(&mut self, agent: Handle) -> Result<Option<Receipt>, RunError> {
-        let timeout_ms = self.external_timeout_ms();
+        let timeout_ms = self.clients_timeout_ms();
         let Some(thinking) = self.open_turns().of(agent).map(|turn| turn.thought(timeout_ms)) else {
             return Ok(None);
         };
@@ -530,9 +544,15 @@ impl Sequencer {
         self.open_turns_mut().first(&world)
     }
 
+    /// Whether the world stops, on the virtual clock, until the client of an agent has decided.
+    pub(crate) fn awaits_client(&self, agent: Handle) -> bool {
+        let is_waiting = self.open_turns().of(agent).is_some_and(|turn| turn.is_waiting(self.world()));
+        is_waiting && self.clock() == ClockKind::Virtual && self.stops_for_clients()
+    }
+
     /// Whether turns wait for their clients, and none of them has waited too long.
     pub(crate) fn are_clients_awaited(&self) -> bool {
-        let mut waiting = self.open_turns().waiting().peekable();
+        let mut waiting = self.open_turns().waiting(self.world()).peekable();
         waiting.peek().is_some() && waiting.all(|turn| !self.until(turn.due).is_zero())
     }
 
@@ -553,6 +573,7 @@ impl Sequencer {
             Ok(ops) => ops,
             Err(refusal) => return refused(self, refusal),
         };
+        let world = self.share();
         let Some(turn) = self.open_turns_mut().turn_mut(agent) else {
             let refusal = Refusal::new(Code::Conflict, format!("no turn of `{name}` is open"));
             return refused(self, refusal.hint("`run` tells which turns are open; decide each once"));
@@ -561,7 +582,7 @@ impl Sequencer {
             let refusal = Refusal::new(Code::Conflict, format!("a language model decides for `{name}`"));
             return refused(self, refusal.hint("change its `mind` to decide for it"));
         }
-        if !turn.is_waiting() {
+        if !turn.is_waiting(&world) {
             let refusal =
                 Refusal::new(Code::Conflict, format!("this turn of `{name}` is decided, or has passed"));
             return refused(self, refusal.hint("`run` goes on with it"));
@@ -572,7 +593,20 @@ impl Sequencer {
         if turn.effect != Effect::AtOnce {
             return Ok(Reply::Pending);
         }
-        match self.close_turn(agent)? {
+        drop(world);
+        let closed = match self.close_turn(agent).map_or_else(unanswered, |closed| Ok(Ok(closed)))? {
+            Ok(closed) => closed,
+            Err(refusal) => {
+                // The turn is as open as it was.
+                if let Some(OpenTurn { mind: OpenMind::Client { decision, .. }, .. }) =
+                    self.open_turns_mut().turn_mut(agent)
+                {
+                    *decision = None;
+                }
+                return refused(self, refusal);
+            }
+        };
+        match closed {
             Some(receipt) => {
                 let json = receipt.to_json(self.world(), Viewer::Artifact(Some(agent)));
                 Ok(Reply::Receipt(Box::new(Shown { receipt, json })))

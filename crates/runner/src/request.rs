@@ -15,6 +15,7 @@ use crate::{
     error::RunError,
     json::{flaw, flaw_in},
     live::{Live, Stopped},
+    models::unanswered,
     report::verified,
     sequencer::Sequencer,
     stop::Stop,
@@ -334,7 +335,7 @@ impl Live {
                 Ok(()) => Reply::Now(self.sequencer.now()),
                 Err(problem) => Reply::Refused(Refusal::invalid(problem)),
             },
-            Request::Run(span) => match self.run_for(span, stop)? {
+            Request::Run(span) => match self.run_for(span, stop).or_else(unanswered)? {
                 Ok(stopped) => {
                     let (now, seq) = (self.sequencer.now(), self.world().seq());
                     let turns = match stopped {

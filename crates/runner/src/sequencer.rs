@@ -27,7 +27,7 @@ use crate::{
     config::{ClockKind, LlmPlan},
     drive::{drive, drive_on},
     error::RunError,
-    models::{Access, Models, Nobody, Opening, out_of_budget},
+    models::{Access, Models, Nobody, Opening, unanswered},
     open::OpenTurns,
     request::{Act, Shown},
     stop::Stop,
@@ -59,6 +59,9 @@ pub(crate) struct Interpreter {
 pub(crate) struct Clients {
     /// On the wall clock, how long a turn waits.
     pub(crate) timeout_ms: i64,
+    /// Whether the world file says of any agent that a client decides for it. Agents may say so of themselves, and
+    /// then nobody stops for them who has no clients.
+    pub(crate) are_declared: bool,
     /// Whether who runs the world tells the clients: then it stops for them on the wall clock too.
     pub(crate) are_told: bool,
 }
@@ -127,7 +130,7 @@ impl Sequencer {
         interpreter: Interpreter,
         clock: Clock,
         moved: Option<Moved>,
-        external_timeout_ms: i64,
+        clients: Clients,
         (access, llm): (Access, LlmPlan),
     ) -> Result<Self, RunError> {
         Ok(Self {
@@ -142,7 +145,7 @@ impl Sequencer {
             agenda: None,
             holds_time: false,
             in_tick: false,
-            clients: Clients { timeout_ms: external_timeout_ms, are_told: false },
+            clients,
             access,
             llm,
             models: None,
@@ -180,9 +183,12 @@ impl Sequencer {
         &mut self.open
     }
 
-    /// How long the turn of a client waits on the wall clock.
-    pub(crate) fn external_timeout_ms(&self) -> i64 {
-        self.clients.timeout_ms
+    /// How long the turn of a client waits on the wall clock; on the virtual clock no time passes.
+    pub(crate) fn clients_timeout_ms(&self) -> Option<i64> {
+        match self.clock() {
+            ClockKind::Virtual => None,
+            ClockKind::Wall => Some(self.clients.timeout_ms),
+        }
     }
 
     /// Says whether clients are told of their turns by who runs the world.
@@ -190,10 +196,10 @@ impl Sequencer {
         self.clients.are_told = are_told;
     }
 
-    /// Whether the world stops for a turn of a client: where time passes by itself and nobody tells the clients,
-    /// it goes on meanwhile.
+    /// Whether the world stops for a turn of a client: where nobody tells the clients, it goes on meanwhile if time
+    /// passes by itself, and if none is declared.
     pub(crate) fn stops_for_clients(&self) -> bool {
-        self.clients.are_told || self.clock() == ClockKind::Virtual
+        self.clients.are_told || (self.clock() == ClockKind::Virtual && self.clients.are_declared)
     }
 
     /// The world as it stands, committed or not.
@@ -440,7 +446,7 @@ impl Sequencer {
         let seed = derive(self.world.rules().seed, "act", &principal, self.world.seq() + 1);
         let now = self.now;
         let done = self.execute(action, |world, action| Transaction::act(world, actor, action, now, seed));
-        let finished = match done.or_else(out_of_budget)? {
+        let finished = match done.or_else(unanswered)? {
             Ok(finished) => finished,
             Err(refusal) => return Ok(Receipt::refused(now, refusal)),
         };
@@ -646,9 +652,7 @@ impl Sequencer {
             return;
         }
         let begins = self.world.tick().is_some_and(|tick| tick.seq == seq);
-        // A world on which an agent was asked is read again from the records after a snapshot.
-        let looks_back = self.open.look_back(self.clock());
-        if (begins || !self.in_tick) && !looks_back && self.writer.snapshot(&self.world) {
+        if (begins || !self.in_tick) && self.writer.snapshot(&self.world) {
             self.snapshot_seq = seq;
         }
     }

@@ -73,7 +73,14 @@ pub fn serve<R: Read + Send + 'static>(
     let mut answers = Answers { bytes: Vec::new(), output };
     let served = serve_groups(live, &groups, stop, &mut answers);
     let why = match served {
-        Ok(()) => stop.why(),
+        Ok(()) => match stop.why() {
+            // Nobody is told any more what stops a run.
+            None => live.await_models(stop).map(|()| None).or_else(|fault| match fault {
+                RunError::Halt(_) => Ok(stop.why()),
+                fault => Err(fault),
+            })?,
+            why => why,
+        },
         // Finished requests stay done, though nobody is told.
         Err(RunError::Io(error)) if error.kind() == ErrorKind::BrokenPipe => Some(Why::ClosedPipe),
         Err(error) => return Err(error),

@@ -185,7 +185,7 @@ fn turns_of(
     let thoughts = think_all(snapshot, &scripts, tick, sequencer, counter, stop)?;
     let Some(mut thoughts) = thoughts else { return Ok(Came::Asked) };
     // A decision stays until it has taken effect: if the tick is cut short, nobody is asked again.
-    let timeout_ms = sequencer.external_timeout_ms();
+    let timeout_ms = sequencer.clients_timeout_ms();
     let open = sequencer.open_turns();
     thoughts.extend(asked.iter().filter_map(|agent| open.of(*agent)).map(|turn| turn.thought(timeout_ms)));
     // The costs of thinking are charged when the agent acts; until then nobody else may use them.
@@ -253,6 +253,7 @@ fn open_all(
                 let turn = OpenTurn::of_client(snapshot, asked, tick.time, Effect::InTick, due);
                 sequencer.open_turns_mut().open(turn);
             }
+            // All are prepared before the first is asked: where one can't be, nothing is paid that would be lost.
             Some(Outside::Model { mind, .. }) => {
                 let world = Arc::clone(&seen);
                 let place = TurnPlace { world, agent, turn: tick.number, now: tick.time };
@@ -277,7 +278,7 @@ fn decided(sequencer: &mut Sequencer, counter: &Counter, stop: &Stop) -> Result<
         if sequencer.hear_models()? {
             return Ok(Came::Spent);
         }
-        let Some(due) = sequencer.open_turns().waits_until() else {
+        let Some(due) = sequencer.open_turns().waits_until(sequencer.world()) else {
             if sequencer.open_turns().awaits_models() {
                 counter.wait(None, sequencer)?;
                 continue;
@@ -285,12 +286,11 @@ fn decided(sequencer: &mut Sequencer, counter: &Counter, stop: &Stop) -> Result<
             return Ok(Came::Through);
         };
         let left = sequencer.until(due);
-        match sequencer.clock() {
-            ClockKind::Wall if left.is_zero() => {
-                sequencer.open_turns_mut().pass_all();
-            }
-            ClockKind::Wall if !sequencer.stops_for_clients() => counter.wait(Some(left), sequencer)?,
-            ClockKind::Wall | ClockKind::Virtual => return Ok(Came::Open),
+        match (sequencer.clock(), sequencer.stops_for_clients()) {
+            (ClockKind::Wall, _) if left.is_zero() => sequencer.open_turns_mut().pass_all(),
+            (ClockKind::Virtual, false) => sequencer.open_turns_mut().pass_all(),
+            (ClockKind::Wall, false) => counter.wait(Some(left), sequencer)?,
+            (ClockKind::Wall | ClockKind::Virtual, true) => return Ok(Came::Open),
         }
     }
 }

@@ -127,6 +127,11 @@ impl Asked {
         self.turn
     }
 
+    /// Whether the mind was changed since, so that no action of this turn stands.
+    pub(crate) fn is_void(&self, world: &World) -> bool {
+        world.get(self.agent).is_some_and(|artifact| artifact.version() != self.version)
+    }
+
     /// The decision of somebody outside, whose thinking costs the agent nothing.
     pub(crate) fn answered(self, decision: Json) -> Thinking {
         self.thought(Outcome::Done(decision), false)

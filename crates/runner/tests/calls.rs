@@ -8,7 +8,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use oikos_agents::{Failure, FailureKind, Outcome, Request, fake::answer};
 use oikos_runner::{
-    Access, Halt, Journal, Live, ModelProvider, ProviderPlace, RunError, Stop, Stopped, TapeMode, Workplace,
+    Access, Journal, Live, ModelProvider, ProviderPlace, Stop, Stopped, TapeMode, Workplace,
     fake::{Fake, Scripted},
     kernel::{
         receipt::Receipt,
@@ -392,25 +392,28 @@ fn a_run_whose_calls_the_budget_does_not_reach_for_stops_and_goes_on_with_more()
 }
 
 #[test]
-fn a_tape_that_lacks_an_answer_halts_and_so_does_a_model_that_all_lack() {
+fn an_action_from_outside_is_refused_where_nobody_can_be_asked() {
+    let refused = |live: &mut Live, code: &str| {
+        let seq = live.world().seq();
+        let receipt = act(live, json!({ "op": "run", "code": code }));
+        let refusal = receipt.refusal().expect("it is refused").clone();
+        assert_eq!((refusal.code.as_str(), receipt.seq), ("unsupported", None), "{refusal:?}");
+        assert_eq!((live.world().seq(), tape(live).len()), (seq, 0), "nothing has happened");
+        refusal.message
+    };
     let setup = Setup::new(|_, _| Ok(answer("a")));
     let mut live = setup.replayed(&world("", &[]), Vec::new());
-    let halted = live.sequencer.act("ann", json!({ "op": "run", "code": "call_llm('hi')" }));
-    let Err(RunError::Halt(Halt::Miss { agent, .. })) = &halted else { panic!("{halted:?}") };
-    assert_eq!(agent, "ann");
+    let miss = refused(&mut live, "call_llm('hi')");
+    assert!(miss.starts_with("the tape has no answer for `ann`"), "{miss}");
 
     let text = world("", &[]).replace("model = 'fake::m'", "model = 'nobody::m'");
-    let mut live = setup.live(&text);
-    let halted = live.sequencer.act("ann", json!({ "op": "run", "code": "call_llm('hi')" }));
-    assert!(matches!(halted, Err(RunError::Halt(Halt::Unknown { .. }))), "{halted:?}");
+    let unknown = refused(&mut setup.live(&text), "call_llm('hi')");
+    assert!(unknown.starts_with("there is no provider `nobody`"), "{unknown}");
 
     let setup = Setup::new(|_, _| Err(Failure::new(FailureKind::Auth, "the key is refused")));
-    let mut live = setup.live(&world("", &[]));
-    let halted = live
-        .sequencer
-        .act("ann", json!({ "op": "run", "code": "try:\n    call_llm('hi')\nexcept Exception:\n    pass" }));
-    assert!(matches!(halted, Err(RunError::Halt(Halt::Provider(_)))), "{halted:?}");
-    assert!(tape(&mut live).is_empty());
+    // No code goes on as if the world's own model had failed it alone.
+    let caught = "try:\n    call_llm('hi')\nexcept Exception:\n    pass";
+    assert_eq!(refused(&mut setup.live(&world("", &[])), caught), "the key is refused");
 }
 
 #[test]

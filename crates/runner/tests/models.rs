@@ -95,8 +95,7 @@ fn founded(text: &str, workplace: &Workplace, db: Option<&Path>) -> Live {
 
 fn run(live: &mut Live) -> Result<Stopped, RunError> {
     let goal = live.goal().expect("a goal");
-    let stopped = live.run_until(goal, &Stop::default(), |_, _| ())?;
-    live.await_models(&Stop::default())?;
+    let stopped = live.run_to_end(goal, &Stop::default(), |_, _| ())?;
     Ok(stopped)
 }
 
@@ -429,21 +428,5 @@ fn a_session_says_that_the_money_is_spent() {
             assert_eq!(answer["stopped"], "budget", "{execution}: {answer}");
         }
         assert_eq!(fake.asked(), 0, "{execution}");
-    }
-}
-
-#[test]
-fn a_mind_that_names_a_model_which_nobody_has_fails_alone() {
-    for execution in [TICKS, AUTONOMOUS] {
-        let (fake, _) = keeper(|_, _| GIFT.into());
-        let mut live = founded(&world(2, execution, ""), &with(&fake, Access::default()), None);
-        let mind = json!({ "mind": { "kind": "llm", "model": "nobody::x" } });
-        let write = json!({ "op": "write", "artifact": "trader_001", "content": mind });
-        assert_eq!(act(&mut live, "trader_001", write)["ok"], true);
-        run(&mut live).expect("the others go on");
-        let last = live.world().agent(live.world().lookup("trader_001").unwrap()).unwrap().last().unwrap();
-        let last = last.to_json(live.world(), Viewer::Observer);
-        assert_eq!(last["error"]["code"], "unsupported", "{last}");
-        assert!(fake.asked() > 2, "{execution}: trader_002 is asked");
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn run(
     let stopped = std::thread::scope(|scope| {
         let telling = told.map(|events| scope.spawn(|| tell(events, &stop, printer)));
         let run = || {
-            live.run_until(goal, &stop, |now, ticks| {
+            live.run_to_end(goal, &stop, |now, ticks| {
                 bar.set_position(match goal {
                     Goal::Ticks(_) => ticks,
                     Goal::Time(end) => far.whole.saturating_sub(seconds(end.ms() - now.ms())),
@@ -79,9 +79,6 @@ pub(super) fn run(
     });
     bar.finish_and_clear();
     let stopped = stopped?;
-    if stopped.is_done() {
-        live.await_models(&stop)?;
-    }
     finish(&mut live, &db, stopped, printer)?;
     Ok(match stopped {
         Stopped::Ticks | Stopped::Duration | Stopped::Turns | Stopped::Budget => ExitStatus::Done,

@@ -57,12 +57,12 @@ impl Transaction<'_> {
         self.look(actor, meter::bytes(prompt.len()))?;
         check_prompt(&prompt)?;
         let named = args.take::<Option<Text>>("model")?.map(|text| text.0);
-        let (is_named, model) = (named.is_some(), self.model(named)?);
+        let model = self.model(named)?;
         let tokens = args.take::<Option<Natural>>("max_output_tokens")?;
         let max_output_tokens = output_tokens(tokens.map_or(limits::OUTPUT_TOKENS, |tokens| tokens.0))?;
         let schema = args.value("schema").map(|schema| self.schema(actor, schema)).transpose()?;
         let by = self.shared_name(actor.me).unwrap_or_default();
-        Ok(LlmCall { by, model, is_named, prompt, schema, max_output_tokens })
+        Ok(LlmCall { by, model, prompt, schema, max_output_tokens })
     }
 
     /// The bearer of a call: that of the code's CPU, where something is done and not only looked at.

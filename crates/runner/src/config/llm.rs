@@ -1,9 +1,14 @@
 //! `[llm]`: the models of a world, who gives them, and their price.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use oikos_agents::{Api, Http, ModelName, Price, ProviderSettings, Structured, TapeMode};
-use oikos_kernel::{limits, mind::check_model, rules::Rules};
+use oikos_kernel::{
+    founding::Founder,
+    limits,
+    mind::{Mind, check_model},
+    rules::Rules,
+};
 
 use super::{
     file::check_name,
@@ -32,13 +37,39 @@ pub struct LlmPlan {
     pub providers: BTreeMap<String, ProviderSettings>,
     /// The prices that the file declares.
     pub prices: Vec<(ModelName, Price)>,
+    /// The models that the file names: the world's own, and those of the minds in it.
+    pub models: BTreeSet<ModelName>,
 }
 
 impl Default for LlmPlan {
     fn default() -> Self {
-        let (providers, prices) = (BTreeMap::new(), Vec::new());
-        Self { tape: TapeMode::Auto, tape_file: None, budget: None, providers, prices }
+        let (providers, prices, models) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
+        Self { tape: TapeMode::Auto, tape_file: None, budget: None, providers, prices, models }
     }
+}
+
+impl LlmPlan {
+    /// Whether the file names a provider: agents reach no other, whatever keys there are.
+    pub(crate) fn names(&self, provider: &str) -> bool {
+        let models = self.models.iter().chain(self.prices.iter().map(|(model, _)| model));
+        self.providers.contains_key(provider) || models.into_iter().any(|model| model.provider == provider)
+    }
+}
+
+/// The models that a world's rules and the minds of its founders name, and whether clients decide for any of them.
+pub(super) fn named(rules: &Rules, founders: &[Founder]) -> (BTreeSet<ModelName>, bool) {
+    let mut models: BTreeSet<&str> = rules.llm_model.as_deref().into_iter().collect();
+    let mut minds = Vec::new();
+    let mut has_clients = false;
+    for founder in founders {
+        match Mind::of(founder.content.value(), rules.llm_model.as_deref()) {
+            Ok(Mind::Llm(mind)) => minds.push(mind),
+            Ok(Mind::External { .. }) => has_clients = true,
+            Ok(Mind::Script) | Err(_) => {}
+        }
+    }
+    models.extend(minds.iter().map(|mind| mind.model.as_str()));
+    (models.into_iter().filter_map(ModelName::parse).collect(), has_clients)
 }
 
 /// Reads the section; the rules in it go to the rules.
@@ -61,6 +92,7 @@ pub(super) fn read(section: &Reader<'_>, rules: &mut Rules) -> Read<LlmPlan> {
         budget: dollars(section, "budget")?,
         providers: providers(section)?,
         prices: prices(section)?,
+        models: BTreeSet::new(),
     })
 }
 

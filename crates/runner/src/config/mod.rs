@@ -92,6 +92,8 @@ pub struct Plan {
     pub workers: Option<usize>,
     /// On the wall clock, how long the turn of an agent waits whose mind is a client, in milliseconds.
     pub external_timeout_ms: i64,
+    /// Whether clients decide for agents of the world file.
+    pub has_clients: bool,
     /// How models are asked.
     pub llm: LlmPlan,
 }
@@ -353,6 +355,7 @@ fn build(
         }
     }
     institutions::check_scorer(&section("mint")?, &scorer, &founders)?;
+    (plan.llm.models, plan.has_clients) = llm::named(&rules, &founders);
     let founding = Founding { rules, source: [0; 32], runtime: String::new(), founders };
     Ok(WorldFile { plan, founding, measures, source: Source::default(), tape: Vec::new() })
 }
@@ -376,7 +379,8 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
     work(section, rules)?;
     let external_timeout_ms = section.duration_ms("external_timeout", 1)?.unwrap_or(60_000);
     let llm = LlmPlan::default();
-    Ok(Plan { name, lasts, tick_ms, clock, isolation, workers, external_timeout_ms, llm })
+    let has_clients = false;
+    Ok(Plan { name, lasts, tick_ms, clock, isolation, workers, external_timeout_ms, has_clients, llm })
 }
 
 fn workers(section: &Reader<'_>) -> Read<Option<usize>> {

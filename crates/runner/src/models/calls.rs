@@ -72,21 +72,17 @@ impl Answers for OnDemand<'_> {
             return Nobody.worst(call);
         }
         let models = self.opening.models(self.models)?;
-        let halt = match models.asker.worst(&request(call)) {
+        let request = request(call);
+        let halt = match models.asker.worst(&request) {
             Ok(spent) => return Ok(Ok(LlmUse { tokens: spent.tokens(), cost: spent.cost })),
             Err(halt) => halt,
         };
-        // The world's own model would fail everybody; one that the code names fails that code alone.
         let sentence = match &halt {
-            Halt::Unknown { name, .. } => format!("there is no provider `{name}`"),
+            _ if models.asker.stops(&halt, &request.model) => return Err(RunError::Halt(halt)),
             Halt::Unpriced(_) => format!("there is no price for `{}`, so nobody is asked", call.model),
-            Halt::Miss { .. } | Halt::Provider(_) | Halt::Budget(_) | Halt::Tape(_) => {
-                return Err(RunError::Halt(halt));
-            }
+            Halt::Unknown { name, .. } => format!("there is no provider `{name}`"),
+            Halt::Miss { .. } | Halt::Provider(_) | Halt::Budget(_) | Halt::Tape(_) => halt.to_string(),
         };
-        if !call.is_named {
-            return Err(RunError::Halt(halt));
-        }
         let hint = "leave `model` out for the world's own; the world file names providers and prices";
         Ok(Err(Refusal::new(Code::Unsupported, sentence).hint(hint)))
     }
@@ -232,7 +228,6 @@ mod tests {
             Arc::new(LlmCall {
                 by: "a".into(),
                 model: "local::m".into(),
-                is_named: false,
                 prompt: prompt.into(),
                 schema: None,
                 max_output_tokens: 9,

@@ -12,9 +12,12 @@ mod preview;
 mod tape;
 mod turn;
 
-use std::sync::{
-    Arc,
-    mpsc::{Receiver, Sender, channel},
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
+    time::Duration,
 };
 
 use oikos_agents::{
@@ -36,7 +39,7 @@ pub use self::{
 use self::{brief::Prompter, tape::JournalTape};
 pub(crate) use self::{
     calls::{Answers, Given, Nobody, OnDemand},
-    opening::{Opening, out_of_budget},
+    opening::{Opening, unanswered},
 };
 use crate::{
     clock::machine_now,
@@ -45,6 +48,8 @@ use crate::{
     writer::{Bell, JournalDoor},
 };
 
+/// How long a turn that runs code is waited for when the models are closed.
+const LET_GO_MAX: Duration = Duration::from_secs(1);
 /// Threads on which answers are awaited.
 const THREADS: usize = 2;
 
@@ -81,10 +86,10 @@ impl std::fmt::Debug for Models {
 }
 
 impl Drop for Models {
-    /// Requests that are under way are let go.
+    /// Requests that are under way are let go, and with them the journal, which somebody may open next.
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            runtime.shutdown_timeout(LET_GO_MAX);
         }
     }
 }
@@ -126,7 +131,8 @@ impl Models {
             access.tape.unwrap_or(plan.tape),
             now,
         );
-        let asker = asker.with_budget(plan.budget, spent).with_cap(access.max_cost).with_numbers(used.asked);
+        let asker = asker.with_budget(plan.budget, spent).with_cap(access.max_cost);
+        let asker = asker.with_numbers(used.asked).with_named(plan.models.iter().cloned());
         drop(inside);
         let (sender, came) = channel();
         Ok(Self {
@@ -167,7 +173,8 @@ fn prices(plan: &LlmPlan) -> Prices {
 fn providers(access: &Access, plan: &LlmPlan) -> Result<Vec<(String, Asked)>, RunError> {
     let declared = plan.providers.iter().map(|(name, settings)| (name.clone(), settings.clone()));
     let mut providers = Vec::new();
-    for (name, settings) in settings_of(declared) {
+    // One that is there by itself costs the owner of the key: agents reach it where the world file names it.
+    for (name, settings) in settings_of(declared).into_iter().filter(|(name, _)| plan.names(name)) {
         let key = key_of(access, &name, &settings)?;
         let asked = connect(&name, settings, key).map_err(|error: SettingsError| {
             RunError::Models(format!("the provider `{name}` can't be asked: {error}"))

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use oikos_agents::Halt;
 use oikos_kernel::{
     mind::LlmMind,
     refusal::{Code, Refusal},
@@ -98,16 +99,20 @@ impl Sequencer {
     }
 }
 
-/// Refuses an action from outside whose calls of language models the budget does not reach for; the world goes on.
+/// The refusal of a request from outside for which language models can't be asked: a run would stop for it. Nothing was
+/// done, and the world goes on.
 ///
 /// # Errors
 /// Any other fault.
-pub(crate) fn out_of_budget<T>(fault: RunError) -> Result<Result<T, Refusal>, RunError> {
-    match fault {
-        RunError::Halt(halt) if halt.is_budget() => {
-            let refusal = Refusal::new(Code::BudgetExhausted, halt.to_string());
-            Ok(Err(refusal.hint("a larger `[llm] budget` of the world file, or `--max-cost`, allows it")))
+pub(crate) fn unanswered<T>(fault: RunError) -> Result<Result<T, Refusal>, RunError> {
+    let RunError::Halt(halt) = fault else { return Err(fault) };
+    Ok(Err(match &halt {
+        Halt::Budget(_) => Refusal::new(Code::BudgetExhausted, halt.to_string())
+            .hint("a larger `[llm] budget` of the world file, or `--max-cost`, allows it"),
+        Halt::Miss { .. } | Halt::Unknown { .. } | Halt::Provider(_) | Halt::Unpriced(_) => {
+            let refusal = Refusal::new(Code::Unsupported, halt.to_string());
+            refusal.hint("nothing was done; with that mended the world goes on from here")
         }
-        fault => Err(fault),
-    }
+        Halt::Tape(_) => return Err(RunError::Halt(halt)),
+    }))
 }

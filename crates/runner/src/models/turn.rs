@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oikos_agents::{
-    End, FailureKind, Halt, Later, Look, Looker, Purse, Question, Request, Spent, Told, Turn, Turned, Wish,
+    End, FailureKind, Later, Look, Looker, Purse, Question, Request, Spent, Told, Turn, Turned, Wish,
 };
 use oikos_kernel::{
     id::Handle,
@@ -142,10 +142,7 @@ impl Models {
         self.asker.forget(&question);
         let worst = match known {
             Ok((_, worst)) => worst,
-            // The world's own model would fail everybody; one that a mind names fails that mind alone.
-            Err(halt @ (Halt::Unknown { .. } | Halt::Unpriced(_)))
-                if world.rules().llm_model.as_ref() != Some(&mind.model) =>
-            {
+            Err(halt) if !self.asker.stops(&halt, &question.request().model) => {
                 let refusal = Refusal::new(Code::Unsupported, halt.to_string());
                 return Ok(Err(refusal.hint("leave `mind.model` out for the world's own model")));
             }
@@ -237,7 +234,8 @@ fn thought(turned: Turned, charges: Vec<Charge>) -> ModelThought {
         End::Malformed(refusal) => (refused(refusal), true, false),
         End::Frozen(refusal) => (refused(refusal), false, false),
         End::Failed { kind, sentence } => {
-            let is_own = matches!(kind, FailureKind::Length | FailureKind::Refused);
+            // A key that is not accepted is a failure of one mind only where it alone names the model.
+            let is_own = matches!(kind, FailureKind::Length | FailureKind::Refused | FailureKind::Auth);
             (refused(failure(kind, &sentence)), is_own, !is_own)
         }
     };
