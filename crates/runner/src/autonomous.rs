@@ -62,12 +62,12 @@ impl AutonomousScheduler {
             let again = self.ask_again(sequencer, &mut beside);
             let ran =
                 again.and_then(|()| self.run_turns(sequencer, end, counter, stop, &mut beside, progress));
-            let mut came = ran.or_else(spent)?;
+            let mut came = ran.or_else(cut_short)?;
             while let Some(thought) = beside.last()? {
                 sequencer.bring_up()?;
                 // One whose action waits for money is thought again.
                 if let Err(fault) = act_late(sequencer, thought) {
-                    came = spent(fault)?;
+                    came = cut_short(fault)?;
                 }
             }
             if is_wall && came == Came::Through {
@@ -85,7 +85,10 @@ impl AutonomousScheduler {
     fn ask_again(&mut self, sequencer: &mut Sequencer, beside: &mut Beside) -> Result<(), RunError> {
         sequencer.send_turns()?;
         let open = sequencer.open_turns();
-        let lost = |agent: &&Agent| agent.is_thinking() && open.of(agent.handle).is_none();
+        let parked = sequencer.parked();
+        let lost = |agent: &&Agent| {
+            agent.is_thinking() && open.of(agent.handle).is_none() && !parked.holds(agent.handle)
+        };
         let lost: Vec<(Handle, u64)> =
             sequencer.world().agents().filter(lost).map(|agent| (agent.handle, agent.steps)).collect();
         for (agent, turn) in lost {
@@ -189,11 +192,12 @@ impl AutonomousScheduler {
     }
 }
 
-/// How far a run came that ended in a fault: code that calls a language model waits for money, and its action is as if
-/// it had not begun.
-fn spent(fault: RunError) -> Result<Came, RunError> {
+/// How far a run came whose last action was cut short, which is as if it had not begun: its code called a language model,
+/// and waits for money, or somebody asked to stop.
+fn cut_short(fault: RunError) -> Result<Came, RunError> {
     match fault {
         RunError::Halt(halt) if halt.is_budget() => Ok(Came::Spent),
+        RunError::Stopped => Ok(Came::Asked),
         fault => Err(fault),
     }
 }

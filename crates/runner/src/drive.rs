@@ -7,7 +7,7 @@ use oikos_sandbox::{Losses, Place, Progress, Sandbox, Suspended};
 
 use crate::{
     error::RunError,
-    models::{Answers, Given, Nobody},
+    models::{Answers, Given, Had, Nobody},
 };
 
 /// Runs the transaction that `begin` makes of something to its end. A transaction whose code is lost on the way has
@@ -15,40 +15,73 @@ use crate::{
 ///
 /// # Errors
 /// When there is no process to run code in, or language models can't be asked any more.
+#[expect(clippy::expect_used, reason = "who gives all answers lets nothing wait")]
 pub(crate) fn drive<'w, T: Clone, E>(
     sandbox: &dyn Sandbox,
     answers: &mut dyn Answers,
     of: T,
     begin: impl Fn(T) -> Result<Transaction<'w>, E>,
 ) -> Result<Result<Finished, E>, RunError> {
-    let mut given = Given::new(answers);
-    let driven = drive_with(sandbox, &mut given, of, begin);
-    given.end(driven.is_ok());
+    let driven = drive_with(sandbox, answers, &mut Had::default(), of, begin)?;
+    Ok(driven.expect("an action whose answers are waited for comes to its end"))
+}
+
+/// As [`drive`], of a transaction that has had answers before; `None` where it waits for another one, and is to be
+/// executed anew with it.
+///
+/// # Errors
+/// As [`drive`].
+pub(crate) fn drive_with<'w, T: Clone, E>(
+    sandbox: &dyn Sandbox,
+    answers: &mut dyn Answers,
+    had: &mut Had,
+    of: T,
+    begin: impl Fn(T) -> Result<Transaction<'w>, E>,
+) -> Result<Option<Result<Finished, E>>, RunError> {
+    let mut given = Given::new(answers, had);
+    let driven = driven(sandbox, &mut given, of, begin);
+    match &driven {
+        Ok(None) => {}
+        Ok(Some(_)) => given.end(true),
+        Err(_) => given.end(false),
+    }
     driven
 }
 
-fn drive_with<'w, T: Clone, E>(
+fn driven<'w, T: Clone, E>(
     sandbox: &dyn Sandbox,
     given: &mut Given<'_>,
     of: T,
     begin: impl Fn(T) -> Result<Transaction<'w>, E>,
-) -> Result<Result<Finished, E>, RunError> {
+) -> Result<Option<Result<Finished, E>>, RunError> {
     let mut losses = Losses::default();
     let mut place = sandbox.place();
     while let Some(here) = &place {
         let mut transaction = match begin(of.clone()) {
             Ok(transaction) => transaction,
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refusal) => return Ok(Some(Err(refusal))),
         };
-        if let Some(finished) = run(&mut transaction, &**here, given, Some((&**here, &mut losses)))? {
-            return Ok(Ok(finished));
+        match run(&mut transaction, &**here, given, Some((&**here, &mut losses)))? {
+            Ran::Done(finished) => return Ok(Some(Ok(*finished))),
+            Ran::Waits => return Ok(None),
+            Ran::Lost => {}
         }
         place = sandbox.place();
     }
     Ok(match begin(of) {
-        Ok(mut transaction) => Ok(whole(run(&mut transaction, sandbox, given, None)?)),
-        Err(refusal) => Err(refusal),
+        Ok(mut transaction) => whole(run(&mut transaction, sandbox, given, None)?).map(Ok),
+        Err(refusal) => Some(Err(refusal)),
     })
+}
+
+/// The end of one execution.
+enum Ran {
+    /// It came to its end.
+    Done(Box<Finished>),
+    /// Its code waits for a language model.
+    Waits,
+    /// Its code was lost.
+    Lost,
 }
 
 /// As [`drive`], of a transaction that nothing refuses, and that looks only: it calls no language models.
@@ -74,17 +107,20 @@ fn run(
     sandbox: &dyn Sandbox,
     given: &mut Given<'_>,
     mut place: Option<(&dyn Place, &mut Losses)>,
-) -> Result<Option<Finished>, RunError> {
+) -> Result<Ran, RunError> {
     let seq = transaction.seq();
     let mut waiting: Vec<Box<dyn Suspended>> = Vec::new();
     let mut answer = Answer::Begin;
     given.begin();
     loop {
         answer = match transaction.step(answer) {
-            Need::Done(finished) => return Ok(Some(*finished)),
+            Need::Done(finished) => return Ok(Ran::Done(finished)),
             Need::Check { source, file } => Answer::Checked(sandbox.check(&source, &file)),
             Need::Worst(call) => Answer::Worst(given.worst(&call)?),
-            Need::Ask(call) => Answer::Told(Box::new(given.answer(call, seq)?)),
+            Need::Ask(call) => match given.answer(call, seq)? {
+                Some(told) => Answer::Told(Box::new(told)),
+                None => return Ok(Ran::Waits),
+            },
             Need::Start(call) => gone_on(sandbox.start(*call), &mut waiting),
             Need::Resume { answer, work_max } => {
                 let code = waiting.pop().expect("code that is resumed waits");
@@ -95,7 +131,7 @@ fn run(
             && let Some(loss) = place.loss()
             && losses.again(loss)?
         {
-            return Ok(None);
+            return Ok(Ran::Lost);
         }
     }
 }
@@ -106,7 +142,11 @@ fn gone_on(progress: Progress, waiting: &mut Vec<Box<dyn Suspended>>) -> Answer 
     Answer::Code(progress.answer)
 }
 
-#[expect(clippy::expect_used, reason = "code is lost only where there is a place to lose it")]
-fn whole(finished: Option<Finished>) -> Finished {
-    finished.expect("code that can't be lost comes to its end")
+#[expect(clippy::panic, reason = "code is lost only where there is a place to lose it")]
+fn whole(ran: Ran) -> Option<Finished> {
+    match ran {
+        Ran::Done(finished) => Some(*finished),
+        Ran::Waits => None,
+        Ran::Lost => panic!("code that can't be lost comes to its end, or waits"),
+    }
 }

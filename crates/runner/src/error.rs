@@ -73,6 +73,9 @@ pub enum RunError {
     /// Models can't be asked any more.
     #[error("{0}; nothing is lost, and the same command goes on when that is mended")]
     Halt(Halt),
+    /// Somebody asked to stop while the answer of a language model was waited for.
+    #[error("it was stopped while a language model was to answer; nothing of that action has happened")]
+    Stopped,
     /// The machine's clock can't be right.
     #[error(
         "the machine's clock says {ms} ms since 1970, which is no year from 1900 to 9900; a world on the wall \

@@ -391,7 +391,11 @@ impl Live {
                 scheduler.run(sequencer, end, counter, stop, |sequencer| progress(sequencer.now(), 0))
             }
             _ => Ok(Came::Through),
-        })?;
+        });
+        let ran = match ran {
+            Err(RunError::Stopped) => Came::Asked,
+            ran => ran?,
+        };
         let far = match goal {
             Goal::Ticks(_) => Stopped::Ticks,
             Goal::Time(_) => Stopped::Duration,
@@ -445,7 +449,8 @@ impl Live {
                     }
                     Err(fault) => return Err(fault),
                 }
-                if stop.is_asked() || !sequencer.open_turns().are_models_asked() {
+                let is_asked = sequencer.open_turns().are_models_asked() || sequencer.parked().is_waiting();
+                if stop.is_asked() || !is_asked {
                     return halted.map_or(Ok(()), Err);
                 }
                 counter.wait(None, sequencer)?;
@@ -478,6 +483,7 @@ impl Live {
         counter.open_again();
         let _bell = stop.bell(move || desk.ring());
         let sequencer = &mut self.sequencer;
+        sequencer.set_stop(stop);
         let done = work(&mut self.scheduler, sequencer, counter).and_then(|done| {
             counter.serve_all(sequencer)?;
             sequencer.commit()?;

@@ -22,10 +22,10 @@ use crate::{
     agenda::tie,
     config::ClockKind,
     error::RunError,
-    models::{CameTurn, ModelThought, ModelTurn, Models, Stopped, TurnPlace, unanswered},
+    models::{Came as CameAnswer, CameTurn, ModelThought, ModelTurn, Models, Stopped, TurnPlace, unanswered},
     request::{Decide, Reply, Shown},
     sequencer::Sequencer,
-    turn::{Asked, Thinking, act, ask},
+    turn::{Asked, Thinking, act, act_late, ask},
 };
 
 /// When a decision takes effect.
@@ -454,6 +454,11 @@ impl Sequencer {
             }
             self.open_turns_mut().answered.pop_front();
         }
+        // Without money they would only ask in vain.
+        while let Some(thinking) = (!is_spent).then(|| self.parked_mut().next()).flatten() {
+            self.bring_up()?;
+            act_late(self, thinking)?;
+        }
         Ok(is_spent)
     }
 
@@ -463,7 +468,20 @@ impl Sequencer {
     /// Only faults, and when the models can't be asked any more.
     pub(crate) fn take_answers(&mut self) -> Result<bool, RunError> {
         let mut is_spent = false;
-        while let Some(CameTurn { agent, turn, thought }) = self.models_if_open().and_then(Models::come) {
+        while let Some(came) = self.models_if_open().and_then(Models::come) {
+            let CameTurn { agent, turn, thought } = match came {
+                CameAnswer::Turn(came) => came,
+                CameAnswer::Call(came) => {
+                    let (models, parked) = self.models_and_parked();
+                    let given = models.zip(parked.readied(came.agent));
+                    match given.map_or(Ok(()), |(models, had)| models.give(came, had)) {
+                        Ok(()) => {}
+                        Err(halt) if halt.is_budget() => is_spent = true,
+                        Err(halt) => return Err(RunError::Halt(halt)),
+                    }
+                    continue;
+                }
+            };
             let Some(open) = self.open_turns_mut().turn_mut(agent).filter(|open| open.asked.turn() == turn)
             else {
                 continue;
@@ -611,6 +629,7 @@ impl Sequencer {
                 let json = receipt.to_json(self.world(), Viewer::Artifact(Some(agent)));
                 Ok(Reply::Receipt(Box::new(Shown { receipt, json })))
             }
+            None if self.parked().holds(agent) => Ok(Reply::Pending),
             None => refused(self, Refusal::new(Code::NotFound, format!("`as`: `{name}` was deleted"))),
         }
     }

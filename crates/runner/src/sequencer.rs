@@ -27,7 +27,7 @@ use crate::{
     config::{ClockKind, LlmPlan},
     drive::{drive, drive_on},
     error::RunError,
-    models::{Access, Models, Nobody, Opening, unanswered},
+    models::{Access, Models, Nobody, Opening, Parked, unanswered},
     open::OpenTurns,
     request::{Act, Shown},
     stop::Stop,
@@ -93,6 +93,10 @@ pub struct Sequencer {
     access: Access,
     llm: LlmPlan,
     models: Option<Models>,
+    /// The actions that wait for language models while others act.
+    parked: Parked,
+    /// Asks those to end who wait for something.
+    stop: Stop,
     /// Rings for the loop.
     bell: Bell,
     bus: Bus,
@@ -149,6 +153,8 @@ impl Sequencer {
             access,
             llm,
             models: None,
+            parked: Parked::default(),
+            stop: Stop::default(),
             bell: Arc::new(|| ()),
             bus: Bus::default(),
             view: View::default(),
@@ -158,6 +164,29 @@ impl Sequencer {
 
     pub(crate) fn models_if_open(&self) -> Option<&Models> {
         self.models.as_ref()
+    }
+
+    pub(crate) fn parked(&self) -> &Parked {
+        &self.parked
+    }
+
+    pub(crate) fn parked_mut(&mut self) -> &mut Parked {
+        &mut self.parked
+    }
+
+    /// The models, if they are open, and the actions that wait for them.
+    pub(crate) fn models_and_parked(&mut self) -> (Option<&Models>, &mut Parked) {
+        (self.models.as_ref(), &mut self.parked)
+    }
+
+    /// Has those who wait for something end when somebody asks.
+    pub(crate) fn set_stop(&mut self, stop: &Stop) {
+        self.stop = stop.clone();
+    }
+
+    /// Whether each agent has turns of its own.
+    pub(crate) fn keeps_agenda(&self) -> bool {
+        self.agenda.is_some()
     }
 
     /// Lets a mind decide for every agent, in the place of their code.
@@ -231,6 +260,7 @@ impl Sequencer {
             writer: &self.writer,
             in_tick: self.in_tick,
             bell: &self.bell,
+            stop: &self.stop,
         };
         (opening, &mut self.models, &self.interpreter)
     }

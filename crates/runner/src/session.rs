@@ -68,6 +68,7 @@ pub fn serve<R: Read + Send + 'static>(
     let waker = sender.clone();
     // If it can't be sent, there is something to wake up for.
     let _bell = stop.bell(move || drop(waker.try_send(Incoming::Stop)));
+    live.sequencer.set_stop(stop);
     // Nobody waits for the reader: when the session is asked to stop, its input may stay open.
     std::thread::spawn(move || read_groups(input, &sender));
     let mut answers = Answers { bytes: Vec::new(), output };
@@ -113,7 +114,11 @@ fn serve_groups(
             if stop.is_asked() {
                 break;
             }
-            answers.answer(live, line, stop)?;
+            match answers.answer(live, line, stop) {
+                // What waited for a language model has not been done.
+                Err(RunError::Stopped) => break,
+                answered => answered?,
+            }
         }
         answers.hand_out(live)?;
     }
@@ -255,13 +260,16 @@ impl<W: Write> Answers<W> {
             if stop.is_asked() {
                 break;
             }
+            let Shown { json, .. } = match act {
+                Ok(act) => match live.sequencer.perform_shown(act) {
+                    Err(RunError::Stopped) => break,
+                    shown => shown?,
+                },
+                Err(refusal) => live.sequencer.refused(refusal),
+            };
             if at > 0 {
                 self.bytes.push(b',');
             }
-            let Shown { json, .. } = match act {
-                Ok(act) => live.sequencer.perform_shown(act)?,
-                Err(refusal) => live.sequencer.refused(refusal),
-            };
             self.put(&json)?;
             self.make_room(live)?;
         }

@@ -88,7 +88,10 @@ impl TickScheduler {
                 if !self.wait(sequencer, number, counter, stop)? {
                     return Ok(Came::Asked);
                 }
-                sequencer.run_dues(stop)?;
+                match sequencer.run_dues(stop) {
+                    Err(RunError::Halt(halt)) if halt.is_budget() => return Ok(Came::Spent),
+                    ran => ran?,
+                }
                 if stop.is_asked() {
                     return Ok(Came::Asked);
                 }
@@ -103,7 +106,7 @@ impl TickScheduler {
         sequencer.hold_time(false);
         match &ended {
             Ok(Came::Through) => self.end(sequencer, tick)?,
-            Ok(_) | Err(RunError::Halt(_)) => self.unfinished = Some(snapshot),
+            Ok(_) | Err(RunError::Halt(_) | RunError::Stopped) => self.unfinished = Some(snapshot),
             Err(_) => {}
         }
         ended
@@ -212,6 +215,10 @@ fn turns_of(
             match act(sequencer, thought) {
                 Err(RunError::Halt(halt)) => {
                     (stopped, halted) = (true, Some(halt));
+                    continue;
+                }
+                Err(RunError::Stopped) => {
+                    stopped = true;
                     continue;
                 }
                 acted => drop(acted?),

@@ -12,7 +12,7 @@ use oikos_kernel::{
     seed::derive,
     time::Time,
     transaction::{Finished, Transaction},
-    world::World,
+    world::{Agent, World},
 };
 use oikos_sandbox::Sandbox;
 use serde_json::Value;
@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::{
     drive::drive_on,
     error::RunError,
-    models::ModelThought,
+    models::{Had, ModelThought},
     sequencer::{Interpreter, Sequencer},
 };
 
@@ -50,6 +50,8 @@ pub(crate) struct Thinking {
     unanswered: bool,
     /// Whether its costs were set aside when it was asked.
     is_held: bool,
+    /// The answers that the calls of its action have had.
+    pub(crate) had: Had,
 }
 
 /// Lets an agent think on a world that stays as it is.
@@ -160,6 +162,7 @@ impl Asked {
             failed,
             unanswered: false,
             is_held: false,
+            had: Had::default(),
         }
     }
 }
@@ -182,40 +185,60 @@ impl Thinking {
     }
 }
 
-/// Carries out what an agent thought; nothing, if it was deleted meanwhile.
+/// Carries out what an agent thought; nothing, if it was deleted meanwhile, or if its code waits for a language model
+/// while others act.
 ///
 /// # Errors
 /// Only faults.
-pub(crate) fn act(sequencer: &mut Sequencer, thinking: Thinking) -> Result<Option<Receipt>, RunError> {
-    let Thinking { asked, charges, events, output, outcome, think, looks, failed, unanswered, .. } = thinking;
-    let Asked { agent, turn, version, woke } = asked;
+pub(crate) fn act(sequencer: &mut Sequencer, mut thinking: Thinking) -> Result<Option<Receipt>, RunError> {
+    let Asked { agent, turn, version, .. } = thinking.asked;
     let Some(artifact) = sequencer.world().get(agent).filter(|artifact| !artifact.is_deleted()) else {
         return Ok(None);
     };
-    let returned = match &outcome {
+    let returned = match &thinking.outcome {
         Outcome::Done(value) => value.clone(),
         Outcome::Nothing | Outcome::Refused(_) => Json::default(),
     };
-    let (mut finished, failed) = match outcome {
+    thinking.had.begin();
+    let (mut finished, failed) = match &thinking.outcome {
         _ if artifact.version() != version => {
             let refusal =
                 Refusal::new(Code::Conflict, "the mind was changed while it thought, so its action is void");
             (Finished::nothing_done(Outcome::Refused(Box::new(refusal))), false)
         }
-        Outcome::Refused(refusal) => (Finished::nothing_done(Outcome::Refused(refusal)), failed),
-        Outcome::Nothing | Outcome::Done(_) => execute(sequencer, agent, returned.value(), turn, &charges)?,
+        Outcome::Refused(refusal) => {
+            (Finished::nothing_done(Outcome::Refused(refusal.clone())), thinking.failed)
+        }
+        Outcome::Nothing | Outcome::Done(_) => {
+            match execute(sequencer, &mut thinking, returned.value(), turn)? {
+                Some(executed) => executed,
+                None => return park(sequencer, thinking).map(|()| None),
+            }
+        }
     };
+    let Thinking { asked, charges, events, output, think, looks, unanswered, had, .. } = thinking;
     if finished.charges.is_empty() {
         finished.charges.clone_from(&charges);
     }
+    let unused = had.unused(sequencer.world(), agent, sequencer.now(), &finished.charges);
+    finished.charges.extend(unused);
     if !events.is_empty() {
         finished.events.splice(0..0, events);
     }
     // A value too long to be an action was refused as one, and is not worth its room either.
     let action = returned.within(limits::ACTION_BYTES_MAX);
+    let woke = asked.woke;
     let thought = Thought { action, charges, output, think, looks, failed, unanswered, woke };
     let output = std::mem::take(&mut finished.output);
     sequencer.record(Cause::Step { agent, turn, thought, output }, finished).map(Some)
+}
+
+/// Sets an action aside whose code waits for a language model. Its agent thinks on until it has acted.
+fn park(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), RunError> {
+    let Asked { agent, turn, .. } = thinking.asked;
+    let is_asked = sequencer.world().agent(agent).is_some_and(Agent::is_thinking);
+    sequencer.parked_mut().park(thinking);
+    if is_asked { Ok(()) } else { ask(sequencer, agent, turn) }
 }
 
 /// As [`act`], where others acted while the agent thought: if they used what its thinking takes, it passes.
@@ -234,31 +257,33 @@ pub(crate) fn act_late(sequencer: &mut Sequencer, thinking: Thinking) -> Result<
     }
 }
 
-/// Carries out what a mind returned, thinking charged with it; says whether that was no action.
+/// Carries out what a mind returned, thinking charged with it; says whether that was no action. `None` is an action whose
+/// code waits for a language model.
 ///
 /// # Errors
 /// Only faults.
 fn execute(
     sequencer: &mut Sequencer,
-    agent: Handle,
+    thinking: &mut Thinking,
     returned: &Value,
     turn: u64,
-    thought: &[Charge],
-) -> Result<(Finished, bool), RunError> {
+) -> Result<Option<(Finished, bool)>, RunError> {
     let action = match decide(returned) {
-        Decision::Nothing => return Ok((Finished::nothing_done(Outcome::Nothing), false)),
+        Decision::Nothing => return Ok(Some((Finished::nothing_done(Outcome::Nothing), false))),
         Decision::Malformed(refusal) => {
-            return Ok((Finished::nothing_done(Outcome::Refused(Box::new(refusal))), true));
+            return Ok(Some((Finished::nothing_done(Outcome::Refused(Box::new(refusal))), true)));
         }
         Decision::Act(action) => action,
     };
-    let now = sequencer.now();
+    let (agent, now) = (thinking.agent(), sequencer.now());
     let world = sequencer.world();
     let seed = derive(world.rules().seed, "step", world.name(agent), turn);
-    let finished = sequencer
-        .execute(action, |world, action| Transaction::act_after(world, agent, action, now, seed, thought))?;
+    let Thinking { had, charges, .. } = thinking;
+    let finished = sequencer.execute_step(agent, had, action, |world, action| {
+        Transaction::act_after(world, agent, action, now, seed, charges)
+    })?;
     let refused = |refusal| Finished::nothing_done(Outcome::Refused(Box::new(refusal)));
-    Ok((finished.unwrap_or_else(refused), false))
+    Ok(finished.map(|finished| (finished.unwrap_or_else(refused), false)))
 }
 
 /// Records that an agent thinks, on the world as it is, and that others act meanwhile.

@@ -447,3 +447,124 @@ fn minds_that_think_and_measures_call_nobody() {
     assert_eq!(refusal.code.as_str(), "permission_denied");
     assert_eq!(setup.fake.asked(), 0);
 }
+
+/// A provider that takes `ms` milliseconds for what code asks.
+fn slow(ms: u64, say: impl Fn(u64) -> String + Send + Sync + 'static) -> Setup {
+    let fake =
+        Fake::new(move |n, _| Scripted { latency: Duration::from_millis(ms), outcome: Ok(answer(say(n))) });
+    Setup { fake: Arc::new(fake) }
+}
+
+const WALL: &str = "[execution]\nmode = 'autonomous'\nduration = '1500ms'\npace = '50ms'\n";
+
+fn stored(live: &Live, who: &str, key: &str) -> Value {
+    let artifact = live.world().lookup(who).and_then(|who| live.world().get(who)).expect("it is there");
+    artifact.storage().find(|(known, _)| *known == key).map_or(Value::Null, |(_, value)| value.clone())
+}
+
+fn steps(live: &Live, who: &str) -> u64 {
+    live.world().agent(live.world().lookup(who).expect("it is there")).expect("an agent").steps
+}
+
+#[test]
+fn on_the_wall_clock_others_act_while_a_model_is_asked() {
+    for workers in [1, 2] {
+        let setup = slow(400, |n| format!("answer {n}"));
+        // It asks for what it sees, and its action is executed anew on the state as it is when the answer is there.
+        let asks = "def step(o):\n    return {'op': 'run', 'code': '''\nseen = invoke('counter', method='get')\nfirst = call_llm('hi', max_output_tokens=100)\nstorage_set('said', [seen, first, invoke('counter', method='get')])\n'''}";
+        let counts = "def step(o):\n    return {'op': 'invoke', 'artifact': 'counter', 'method': 'add'}";
+        let counter = "def get():\n    return storage_get('n') or 0\ndef add():\n    storage_set('n', (storage_get('n') or 0) + 1)\n";
+        let text = format!(
+            "{}[[agents]]\nid = 'asks'\nresources = {{ llm_budget = '$0.20', llm_calls = 50 }}\ncode = '''{}'''\n[[agents]]\nid = 'counts'\ncode = '''{counts}'''\n{WALL}workers = {workers}\n",
+            world(LIMITED, &[("counter", counter)]).replace("[world]", "[world]\nclock = 'wall'"),
+            asks.replace("'''", "\"\"\""),
+        );
+        let mut live = setup.live(&text);
+        let goal = live.goal().expect("a goal");
+        assert!(live.run_to_end(goal, &Stop::default(), |_, _| ()).expect("it runs").is_done());
+        live.sequencer.commit().expect("the books add up");
+        rebuilds(&mut live);
+        let (asked, counted) = (steps(&live, "asks"), steps(&live, "counts"));
+        assert!((1..=4).contains(&asked), "{asked}");
+        assert!(counted > 2 * asked, "{counted} while {asked}: it goes on meanwhile");
+        let asks = live.world().lookup("asks").expect("it is there");
+        let said = stored(&live, "asks", "said");
+        assert_eq!(said[0], said[2], "all of an action is on one state: {said}");
+        assert!(said[0].as_i64() > Some(0), "and it is that of its end: {said}");
+        // Each is asked once, and charged once.
+        let rows = tape(&mut live);
+        assert_eq!(rows.len() as u64, setup.fake.asked());
+        let calls = live.world().rules().resource("llm_calls").expect("a resource");
+        assert_eq!(live.world().used(asks, calls), asked as i64);
+        assert!(rows.len() as u64 >= asked && rows.len() as u64 <= asked + 1);
+    }
+}
+
+#[test]
+fn an_answer_that_an_action_does_not_need_any_more_is_charged_all_the_same() {
+    let setup = slow(300, |n| format!("answer {n}"));
+    let asks = "def step(o):\n    return {'op': 'run', 'code': '''\nn = invoke('counter', method='get')\nstorage_set('said', call_llm('is it ' + str(n) + '?', max_output_tokens=100) if n < 2 else 'enough')\n'''}";
+    let counter = "def get():\n    return storage_get('n') or 0\ndef add():\n    storage_set('n', (storage_get('n') or 0) + 1)\n";
+    let text = format!(
+        "{}[[agents]]\nid = 'asks'\nresources = {{ llm_budget = '$0.20', llm_calls = 50 }}\ncode = '''{}'''\n[[agents]]\nid = 'counts'\ncode = \"def step(o): return {{'op': 'invoke', 'artifact': 'counter', 'method': 'add'}}\"\n{WALL}",
+        world(LIMITED, &[("counter", counter)]).replace("[world]", "[world]\nclock = 'wall'"),
+        asks.replace("'''", "\"\"\""),
+    );
+    let mut live = setup.live(&text);
+    let goal = live.goal().expect("a goal");
+    assert!(live.run_to_end(goal, &Stop::default(), |_, _| ()).expect("it runs").is_done());
+    live.sequencer.commit().expect("the books add up");
+    rebuilds(&mut live);
+    let asks = live.world().lookup("asks").expect("it is there");
+    assert_eq!(stored(&live, "asks", "said"), json!("enough"));
+    let rows = tape(&mut live);
+    assert!(!rows.is_empty());
+    let used = |name: &str| {
+        let resource = live.world().rules().resource(name).expect("a resource");
+        live.world().used(asks, resource)
+    };
+    assert_eq!(used("llm_calls"), rows.len() as i64);
+    let left = live.world().capacity(
+        asks,
+        live.world().rules().resource("llm_budget").expect("a resource"),
+        live.sequencer.now(),
+    );
+    assert_eq!(left, 200_000 - rows.iter().map(|row| row.cost as i64).sum::<i64>());
+}
+
+#[test]
+fn who_asks_to_stop_waits_for_no_model() {
+    let agents = "[[agents]]\nid = 'a'\ncount = 2\ncode = \"def step(o): return {'op': 'run', 'code': 'storage_set(\\\"said\\\", call_llm(\\\"hi\\\", max_output_tokens=100))'}\"\n";
+    for (clock, mode) in [
+        ("virtual", "mode = 'tick'\nticks = 3"),
+        ("wall", "mode = 'tick'\nticks = 3\ntick_duration = '10ms'"),
+        ("virtual", "mode = 'autonomous'\nduration = '3m'\npace = '1m'"),
+        ("wall", "mode = 'autonomous'\nduration = '3m'\npace = '10ms'"),
+    ] {
+        let text = format!(
+            "{}{agents}[execution]\n{mode}\n",
+            world("", &[]).replace("[world]", &format!("[world]\nclock = '{clock}'"))
+        );
+        let setup = slow(3_600_000, |_| String::new());
+        let mut live = setup.live(&text);
+        let (goal, stop) = (live.goal().expect("a goal"), Stop::default());
+        let seq = live.world().seq();
+        let stopped = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while setup.fake.asked() == 0 {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                stop.ask(oikos_runner::Why::Signal(oikos_runner::Signal::Interrupt));
+            });
+            live.run_to_end(goal, &stop, |_, _| ()).expect("no fault")
+        });
+        assert!(stopped.asked().is_some(), "{clock} {mode}: {stopped:?}");
+        live.sequencer.commit().expect("the books add up");
+        assert!(live.world().seq() >= seq && tape(&mut live).is_empty());
+        // An action from outside waits no more either, and has not happened.
+        let seq = live.world().seq();
+        let fault = live.sequencer.act("ann", json!({ "op": "run", "code": "call_llm('hi')" }));
+        assert!(matches!(fault, Err(oikos_runner::RunError::Stopped)), "{fault:?}");
+        assert_eq!(live.world().seq(), seq);
+    }
+}

@@ -5,16 +5,18 @@
 
 use std::sync::Arc;
 
-use super::{Models, Opening};
-use crate::error::RunError;
+use super::{Came, CameCall, Had, Models, Opening};
+use crate::{error::RunError, stop::Stop};
 use oikos_agents::{
     FailureKind, Halt, Message, ModelName, Question, Request, Role, Told, read_answer_as, schema_as_asked,
 };
 use oikos_kernel::{
     call::{LlmCall, LlmFailure, LlmTold, LlmUse},
+    id::Handle,
     refusal::{Code, Refusal},
     tape::Purpose,
 };
+use tokio::sync::Notify;
 
 /// Answers calls of language models by code.
 pub(crate) trait Answers {
@@ -24,11 +26,12 @@ pub(crate) trait Answers {
     /// When the run has to stop.
     fn worst(&mut self, call: &LlmCall) -> Result<Result<LlmUse, Refusal>, RunError>;
 
-    /// The answer to a call that is made at the state of record `seq`. It may take long.
+    /// The answer to a call that is made at the state of record `seq`, which may take long; `None` where the action is
+    /// to be executed anew when it is there.
     ///
     /// # Errors
     /// When the run has to stop.
-    fn answer(&mut self, call: &LlmCall, seq: u64) -> Result<LlmTold, RunError>;
+    fn answer(&mut self, call: &Arc<LlmCall>, seq: u64) -> Result<Option<LlmTold>, RunError>;
 
     /// The action whose calls were answered has ended; where it `stands`, its record follows, and otherwise it will
     /// be begun again as if nobody had been asked.
@@ -44,7 +47,7 @@ impl Answers for Nobody {
         Ok(Err(refusal.hint("the section `[llm]` of the world file names them")))
     }
 
-    fn answer(&mut self, call: &LlmCall, _: u64) -> Result<LlmTold, RunError> {
+    fn answer(&mut self, call: &Arc<LlmCall>, _: u64) -> Result<Option<LlmTold>, RunError> {
         let sentence = format!("`{}` calls `{}`, and this world has no language models", call.by, call.model);
         Err(RunError::Unsupported(sentence))
     }
@@ -58,11 +61,68 @@ pub(crate) struct OnDemand<'a> {
     models: &'a mut Option<Models>,
     /// The questions of the action under way.
     asked: Vec<Question>,
+    /// The agent whose action is set aside until an answer is there; without one, it is waited for.
+    parks: Option<Handle>,
 }
 
 impl<'a> OnDemand<'a> {
     pub(crate) fn new(opening: Opening<'a>, models: &'a mut Option<Models>) -> Self {
-        Self { opening, models, asked: Vec::new() }
+        Self { opening, models, asked: Vec::new(), parks: None }
+    }
+
+    /// The same for the step of an agent which had answers before, and is set aside for others if it `parks`.
+    pub(crate) fn for_step(self, asked: Vec<Question>, parks: Option<Handle>) -> Self {
+        Self { asked, parks, ..self }
+    }
+
+    /// All that was asked, where the action is set aside.
+    pub(crate) fn into_asked(self) -> Vec<Question> {
+        self.asked
+    }
+}
+
+/// Waits for the answer to a question, unless somebody asks to stop.
+fn wait(models: &Models, question: Question, stop: &Stop) -> Result<Told, RunError> {
+    let stopped = Arc::new(Notify::new());
+    let rings = Arc::clone(&stopped);
+    let _bell = stop.bell(move || rings.notify_one());
+    models.runtime().block_on(async {
+        tokio::select! {
+            biased;
+            told = models.asker.ask(question) => told.map_err(RunError::Halt),
+            () = stopped.notified() => Err(RunError::Stopped),
+        }
+    })
+}
+
+impl Models {
+    /// Asks for an action that is set aside; the answer comes by [`Models::come`].
+    fn call(&self, agent: Handle, call: Arc<LlmCall>, question: Question) {
+        let (asker, sender, bell) = (Arc::clone(&self.asker), self.sender.clone(), Arc::clone(&self.bell));
+        self.runtime().spawn(async move {
+            let told = asker.ask(question.clone()).await;
+            // A loop that does not listen any more has ended.
+            let _ = sender.send(Came::Call(CameCall { agent, call, question, told }));
+            bell();
+        });
+    }
+
+    /// Gives an action that was set aside the answer that came; or takes back that it was asked for, so that it asks
+    /// again.
+    pub(crate) fn give(&self, came: CameCall, had: &mut Had) -> Result<(), Halt> {
+        let CameCall { call, question, told, .. } = came;
+        match told {
+            Ok(answer) => {
+                let told = told_to(&call, answer);
+                had.kept.push(Kept { call, told, is_used: false });
+                Ok(())
+            }
+            Err(halt) => {
+                self.asker.forget(&question);
+                had.asked.retain(|asked| *asked != question);
+                Err(halt)
+            }
+        }
     }
 }
 
@@ -87,13 +147,18 @@ impl Answers for OnDemand<'_> {
         Ok(Err(Refusal::new(Code::Unsupported, sentence).hint(hint)))
     }
 
-    fn answer(&mut self, call: &LlmCall, seq: u64) -> Result<LlmTold, RunError> {
+    fn answer(&mut self, call: &Arc<LlmCall>, seq: u64) -> Result<Option<LlmTold>, RunError> {
         let models = self.opening.models(self.models)?;
         let question = Question::new(&call.by, seq, Purpose::CallLlm, request(call));
         let question = models.asker.numbered(question);
         self.asked.push(question.clone());
-        let answered = models.runtime().block_on(models.asker.ask(question));
-        answered.map(|answered| told(call, answered)).map_err(RunError::Halt)
+        match self.parks {
+            Some(agent) => {
+                models.call(agent, Arc::clone(call), question);
+                Ok(None)
+            }
+            None => wait(models, question, self.opening.stop).map(|told| Some(told_to(call, told))),
+        }
     }
 
     fn end(&mut self, stands: bool) {
@@ -125,7 +190,7 @@ fn request(call: &LlmCall) -> Request {
 }
 
 /// The answer as the code is told it.
-fn told(call: &LlmCall, told: Told) -> LlmTold {
+fn told_to(call: &LlmCall, told: Told) -> LlmTold {
     let spent = told.spent();
     let used = LlmUse { tokens: spent.tokens(), cost: spent.cost };
     let failed = |kind, sentence| Err(LlmFailure { kind, sentence });
@@ -153,25 +218,27 @@ fn told(call: &LlmCall, told: Told) -> LlmTold {
 /// asked that before.
 pub(crate) struct Given<'a> {
     answers: &'a mut dyn Answers,
-    kept: Vec<Kept>,
+    had: &'a mut Had,
 }
 
-struct Kept {
+/// An answer that an action has had.
+#[derive(Debug)]
+pub(crate) struct Kept {
     call: Arc<LlmCall>,
-    told: LlmTold,
+    pub(super) told: LlmTold,
     /// Whether this run has had it.
-    is_used: bool,
+    pub(super) is_used: bool,
 }
 
 impl<'a> Given<'a> {
-    /// Nothing yet.
-    pub(crate) fn new(answers: &'a mut dyn Answers) -> Self {
-        Self { answers, kept: Vec::new() }
+    /// The answers that it has had, and whoever gives others.
+    pub(crate) fn new(answers: &'a mut dyn Answers, had: &'a mut Had) -> Self {
+        Self { answers, had }
     }
 
     /// The action is begun, or begun again.
     pub(crate) fn begin(&mut self) {
-        self.kept.iter_mut().for_each(|kept| kept.is_used = false);
+        self.had.begin();
     }
 
     /// The most that a call may take.
@@ -182,18 +249,18 @@ impl<'a> Given<'a> {
         self.answers.worst(call)
     }
 
-    /// The answer that a call has had, or the one that it is given now.
+    /// The answer that a call has had, or the one that it is given now; `None` where the action waits for it.
     ///
     /// # Errors
     /// As [`Answers::answer`].
-    pub(crate) fn answer(&mut self, call: Arc<LlmCall>, seq: u64) -> Result<LlmTold, RunError> {
-        if let Some(kept) = self.kept.iter_mut().find(|kept| !kept.is_used && kept.call == call) {
+    pub(crate) fn answer(&mut self, call: Arc<LlmCall>, seq: u64) -> Result<Option<LlmTold>, RunError> {
+        if let Some(kept) = self.had.kept.iter_mut().find(|kept| !kept.is_used && kept.call == call) {
             kept.is_used = true;
-            return Ok(kept.told.clone());
+            return Ok(Some(kept.told.clone()));
         }
-        let told = self.answers.answer(&call, seq)?;
-        self.kept.push(Kept { call, told: told.clone(), is_used: true });
-        Ok(told)
+        let Some(told) = self.answers.answer(&call, seq)? else { return Ok(None) };
+        self.had.kept.push(Kept { call, told: told.clone(), is_used: true });
+        Ok(Some(told))
     }
 
     /// The action has ended, for good if it `stands`.
@@ -214,9 +281,9 @@ mod tests {
             Ok(Ok(LlmUse::default()))
         }
 
-        fn answer(&mut self, _: &LlmCall, _: u64) -> Result<LlmTold, RunError> {
+        fn answer(&mut self, _: &Arc<LlmCall>, _: u64) -> Result<Option<LlmTold>, RunError> {
             self.0 += 1;
-            Ok(LlmTold { outcome: Ok(self.0.into()), used: LlmUse::default() })
+            Ok(Some(LlmTold { outcome: Ok(self.0.into()), used: LlmUse::default() }))
         }
 
         fn end(&mut self, _: bool) {}
@@ -234,11 +301,13 @@ mod tests {
             })
         };
         let mut answers = Numbered(0);
-        let mut given = Given::new(&mut answers);
+        let mut had = Had::default();
+        let mut given = Given::new(&mut answers, &mut had);
         let mut ask = |prompts: &str| {
             given.begin();
-            let each =
-                prompts.split(' ').map(|prompt| given.answer(call(prompt), 7).unwrap().outcome.unwrap());
+            let each = prompts
+                .split(' ')
+                .map(|prompt| given.answer(call(prompt), 7).unwrap().unwrap().outcome.unwrap());
             each.map(|answer| answer.to_string()).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(ask("x x y"), "1 2 3");

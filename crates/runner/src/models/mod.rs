@@ -8,6 +8,7 @@ mod ask;
 mod brief;
 mod calls;
 mod opening;
+mod parked;
 mod preview;
 mod tape;
 mod turn;
@@ -21,9 +22,11 @@ use std::{
 };
 
 use oikos_agents::{
-    Asked, Asker, Halt, Key, Price, Prices, ProviderSettings, SettingsError, connect, settings_of,
+    Asked, Asker, Halt, Key, Price, Prices, ProviderSettings, Question, SettingsError, Told, connect,
+    settings_of,
 };
 use oikos_kernel::{
+    call::LlmCall,
     id::Handle,
     tape::{Purpose, Taped},
     world::World,
@@ -40,6 +43,7 @@ use self::{brief::Prompter, tape::JournalTape};
 pub(crate) use self::{
     calls::{Answers, Given, Nobody, OnDemand},
     opening::{Opening, unanswered},
+    parked::{Had, Parked},
 };
 use crate::{
     clock::machine_now,
@@ -52,6 +56,20 @@ use crate::{
 const LET_GO_MAX: Duration = Duration::from_secs(1);
 /// Threads on which answers are awaited.
 const THREADS: usize = 2;
+
+/// Something that came from a model.
+pub(crate) enum Came {
+    Turn(CameTurn),
+    Call(CameCall),
+}
+
+/// The answer to a call by code whose action waits, or why the run has to stop.
+pub(crate) struct CameCall {
+    pub(crate) agent: Handle,
+    call: Arc<LlmCall>,
+    question: Question,
+    told: Result<Told, Halt>,
+}
 
 /// A turn that came to its end, or why the run has to stop.
 pub(crate) struct CameTurn {
@@ -72,8 +90,8 @@ pub(crate) enum Stopped {
 pub(crate) struct Models {
     asker: Arc<Asker>,
     prompter: Prompter,
-    sender: Sender<CameTurn>,
-    came: Receiver<CameTurn>,
+    sender: Sender<Came>,
+    came: Receiver<Came>,
     bell: Bell,
     /// Last, so that it is dropped after what it runs.
     runtime: Option<Runtime>,
@@ -150,8 +168,8 @@ impl Models {
         self.runtime.as_ref().expect("models that are open have a runtime")
     }
 
-    /// A turn that came to its end, if one did.
-    pub(crate) fn come(&self) -> Option<CameTurn> {
+    /// Something that came, if anything did.
+    pub(crate) fn come(&self) -> Option<Came> {
         self.came.try_recv().ok()
     }
 }

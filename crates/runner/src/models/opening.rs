@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use oikos_agents::Halt;
 use oikos_kernel::{
+    id::Handle,
     mind::LlmMind,
     refusal::{Code, Refusal},
     transaction::{Finished, Transaction},
     world::World,
 };
 
-use super::{Access, ModelTurn, Models, OnDemand, TurnPlace};
+use super::{Access, Had, ModelTurn, Models, OnDemand, TurnPlace};
 use crate::{
-    config::LlmPlan,
-    drive::drive,
+    config::{ClockKind, LlmPlan},
+    drive::{drive, drive_with},
     error::RunError,
     sequencer::Sequencer,
+    stop::Stop,
     writer::{Bell, Writer},
 };
 
@@ -29,6 +31,8 @@ pub(crate) struct Opening<'a> {
     /// Whether a tick has begun and not ended.
     pub(crate) in_tick: bool,
     pub(crate) bell: &'a Bell,
+    /// Asks those to end who wait for a model.
+    pub(crate) stop: &'a Stop,
 }
 
 impl Opening<'_> {
@@ -96,6 +100,27 @@ impl Sequencer {
         let world = opening.world;
         let mut answers = OnDemand::new(opening, models);
         drive(&*interpreter.sandbox, &mut answers, of, |of| begin(world, of))
+    }
+
+    /// As [`Self::execute`], of the step of an agent that had answers before. On the wall clock, where each agent has
+    /// its own turns, the others go on while a model is asked: `None` is a step that waits for an answer.
+    ///
+    /// # Errors
+    /// As [`drive`].
+    pub(crate) fn execute_step<T: Clone, E>(
+        &mut self,
+        agent: Handle,
+        had: &mut Had,
+        of: T,
+        begin: impl for<'w> Fn(&'w World, T) -> Result<Transaction<'w>, E>,
+    ) -> Result<Option<Result<Finished, E>>, RunError> {
+        let parks = (self.clock() == ClockKind::Wall && self.keeps_agenda()).then_some(agent);
+        let (opening, models, interpreter) = self.with_models();
+        let world = opening.world;
+        let mut answers = OnDemand::new(opening, models).for_step(std::mem::take(&mut had.asked), parks);
+        let driven = drive_with(&*interpreter.sandbox, &mut answers, had, of, |of| begin(world, of));
+        had.asked = answers.into_asked();
+        driven
     }
 }
 

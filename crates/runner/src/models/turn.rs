@@ -20,7 +20,7 @@ use oikos_sandbox::Sandbox;
 use serde_json::{Value, json};
 
 use super::{
-    CameTurn, Models, Stopped,
+    Came, CameTurn, Models, Stopped,
     brief::{Glance, Prepared},
 };
 use crate::error::RunError;
@@ -160,10 +160,17 @@ impl Models {
             let (agent, number) = (turn.agent, turn.turn);
             let thought = taken(&asker, turn).await;
             // A loop that does not listen any more has ended.
-            let _ = sender.send(CameTurn { agent, turn: number, thought });
+            let _ = sender.send(Came::Turn(CameTurn { agent, turn: number, thought }));
             bell();
         });
     }
+}
+
+/// The amounts of one answer in the resources of models, as far as the world names them.
+pub(super) fn of_models(world: &World, cost: u64, tokens: u64) -> impl Iterator<Item = (ResourceId, i64)> {
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let amounts = [(BUDGET, number(cost)), (TOKENS, number(tokens)), (CALLS, 1)];
+    amounts.into_iter().filter_map(|(name, amount)| Some((world.rules().resource(name)?, amount)))
 }
 
 /// The most that a turn may take, and what its first request needs at least.
