@@ -192,8 +192,8 @@ impl AutonomousScheduler {
     }
 }
 
-/// How far a run came whose last action was cut short, which is as if it had not begun: its code called a language model,
-/// and waits for money, or somebody asked to stop.
+/// How far a run came whose last action was cut short, which is as if it had not begun: its code called a language
+/// model, and waits for money, or somebody asked to stop.
 fn cut_short(fault: RunError) -> Result<Came, RunError> {
     match fault {
         RunError::Halt(halt) if halt.is_budget() => Ok(Came::Spent),

@@ -474,7 +474,7 @@ impl Sequencer {
                 CameAnswer::Call(came) => {
                     let (models, parked) = self.models_and_parked();
                     let given = models.zip(parked.readied(came.agent));
-                    match given.map_or(Ok(()), |(models, had)| models.give(came, had)) {
+                    match given.map_or(Ok(()), |(models, had)| models.give(*came, had)) {
                         Ok(()) => {}
                         Err(halt) if halt.is_budget() => is_spent = true,
                         Err(halt) => return Err(RunError::Halt(halt)),

@@ -115,7 +115,7 @@ fn serve_groups(
                 break;
             }
             match answers.answer(live, line, stop) {
-                // What waited for a language model has not been done.
+                // An action that waited for a language model has not been done.
                 Err(RunError::Stopped) => break,
                 answered => answered?,
             }

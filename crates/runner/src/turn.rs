@@ -257,8 +257,8 @@ pub(crate) fn act_late(sequencer: &mut Sequencer, thinking: Thinking) -> Result<
     }
 }
 
-/// Carries out what a mind returned, thinking charged with it; says whether that was no action. `None` is an action whose
-/// code waits for a language model.
+/// Carries out what a mind returned, thinking charged with it; says whether that was no action. `None` is an action
+/// whose code waits for a language model.
 ///
 /// # Errors
 /// Only faults.

@@ -345,7 +345,7 @@ fn a_recording_that_goes_on_does_not_ask_an_open_turn_again() {
 fn a_replay_that_lacks_an_answer_leaves_the_world_as_it_was() {
     for execution in [TICKS, AUTONOMOUS] {
         let access = Access::default().with_tape(Some(TapeMode::Replay));
-        let file = world_file(&world(execution, "", ""));
+        let file = world_file(world(execution, "", ""));
         let mut live = with(&provider(), access).found(file, Journal::in_memory).expect("it is founded");
         for _ in 0..2 {
             run(&mut live).expect_err("the tape is empty");

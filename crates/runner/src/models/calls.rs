@@ -102,7 +102,7 @@ impl Models {
         self.runtime().spawn(async move {
             let told = asker.ask(question.clone()).await;
             // A loop that does not listen any more has ended.
-            let _ = sender.send(Came::Call(CameCall { agent, call, question, told }));
+            let _ = sender.send(Came::Call(Box::new(CameCall { agent, call, question, told })));
             bell();
         });
     }

@@ -60,7 +60,7 @@ const THREADS: usize = 2;
 /// Something that came from a model.
 pub(crate) enum Came {
     Turn(CameTurn),
-    Call(CameCall),
+    Call(Box<CameCall>),
 }
 
 /// The answer to a call by code whose action waits, or why the run has to stop.
