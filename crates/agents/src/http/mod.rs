@@ -56,7 +56,8 @@ pub struct Http {
     base: Url,
     key: Option<Key>,
     client: Client,
-    /// The rung of [`Structured::ALL`] on which it is asked: it goes down when the provider turns one down.
+    /// The rung of [`Structured::ALL`] on which it is asked: it goes down when the provider turns one down and
+    /// answers on a lower one.
     rung: AtomicUsize,
 }
 
@@ -246,12 +247,15 @@ impl Provider for Http {
             let mut rung = self.rung();
             loop {
                 match self.ask_on(request, rung).await {
-                    Ok(outcome) => return outcome,
-                    Err(TurnedDown) => {
-                        // The lowest rung is turned down by nobody.
-                        rung = rung.below(self.settings.api).unwrap_or(Structured::Text);
-                        self.rung.fetch_max(rung as usize, Ordering::Relaxed);
+                    Ok(outcome) => {
+                        // A request that no rung answers was at fault itself: the others stay where they are.
+                        if outcome.is_ok() && request.schema.is_some() {
+                            self.rung.fetch_max(rung as usize, Ordering::Relaxed);
+                        }
+                        return outcome;
                     }
+                    // The lowest rung is turned down by nobody.
+                    Err(TurnedDown) => rung = rung.below(self.settings.api).unwrap_or(Structured::Text),
                 }
             }
         })
