@@ -298,7 +298,15 @@ async fn a_strange_bill_is_the_worst_case_and_never_more() {
         (json!({ "prompt_tokens": "20", "completion_tokens": 7 }), Billed::Unknown),
         (json!({ "prompt_tokens": -5, "completion_tokens": 7 }), Billed::Unknown),
         (json!({ "prompt_tokens": 1.5, "completion_tokens": 7 }), Billed::Unknown),
+        (json!({ "prompt_tokens": -20.0, "completion_tokens": 7 }), Billed::Unknown),
+        (json!({ "prompt_tokens": 1e300, "completion_tokens": 7 }), Billed::Unknown),
+        (json!({ "prompt_tokens": 0.0, "completion_tokens": 7.0 }), Billed::Unknown),
         (json!({ "prompt_tokens": 20, "completion_tokens": 7 }), counted(20, 0, 7)),
+        (json!({ "prompt_tokens": 20.0, "completion_tokens": 7.0 }), counted(20, 0, 7)),
+        (
+            json!({ "prompt_tokens": 2e1, "completion_tokens": 7, "prompt_tokens_details": { "cached_tokens": 4.0 } }),
+            counted(20, 4, 7),
+        ),
         (
             json!({ "prompt_tokens": 20, "completion_tokens": 7, "prompt_tokens_details": { "cached_tokens": 90 } }),
             counted(20, 20, 7),
