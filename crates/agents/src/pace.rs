@@ -7,8 +7,11 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-/// The least time between two requests, so that agents who are asked together do not arrive as one burst.
-const GAP: Duration = Duration::from_millis(1);
+/// The least time between two requests on the average, so that agents who are asked together do not arrive as one burst.
+const GAP: Duration = Duration::from_micros(200);
+/// The least time that a timer waits. A request may come so much before its time, or each gap would take as long; where
+/// the provider's rate is declared none does.
+const TIMER: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_secs(60);
 /// The longest that tokens which were used hold others up.
 const DEBT_MAX: Duration = Duration::from_secs(600);
@@ -28,6 +31,8 @@ pub struct Rates {
 #[derive(Debug)]
 pub(crate) struct Pace {
     gap: Duration,
+    /// How long before its time a request may begin.
+    early: Duration,
     tokens_per_minute: Option<u64>,
     /// One waits at a time, in the order of asking.
     queue: tokio::sync::Mutex<()>,
@@ -95,6 +100,7 @@ impl Pace {
         let state = State { request: now, full: now, held: Duration::ZERO, quiet: now };
         Self {
             gap: gap.max(GAP),
+            early: rates.requests_per_minute.map_or(TIMER, |_| Duration::ZERO),
             tokens_per_minute: rates.tokens_per_minute,
             queue: tokio::sync::Mutex::new(()),
             state: Mutex::new(state),
@@ -128,7 +134,7 @@ impl Pace {
         }
         admit()?;
         let mut state = self.state();
-        state.request = Instant::now() + self.gap;
+        state.request = state.request.max(Instant::now()) + self.gap;
         state.held += held;
         Ok(Begun { pace: self, planned, held, used: None })
     }
@@ -143,7 +149,8 @@ impl Pace {
         }
         // No more may be missing of the store than what nobody wants.
         let missing = state.full.saturating_duration_since(now).saturating_sub(MINUTE - wanted);
-        let due = state.request.max(now + missing).max(state.quiet);
+        let request = state.request.checked_sub(self.early).unwrap_or(now);
+        let due = request.max(now + missing).max(state.quiet);
         if due <= now { When::Now } else { When::At(due) }
     }
 
