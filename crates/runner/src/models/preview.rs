@@ -8,7 +8,7 @@ use oikos_kernel::{id::Handle, world::World};
 
 use super::{
     brief::{Glance, Prepared, Prompter},
-    prices, providers,
+    is_used, prices, providers,
 };
 use crate::{
     config::WorldFile,
@@ -53,14 +53,17 @@ pub fn preview(workplace: &Workplace, file: WorldFile, db: &Path) -> Result<Vec<
     let (world, plan, tape) = if Journal::holds_world(db)? {
         let journal = Journal::open_read_only(db)?;
         recorded_source(&journal)?;
-        (state(&journal)?, file.plan, Some(journal))
+        (state(&journal)?, file.plan, journal)
     } else {
         let (plan, tape) = (file.plan.clone(), file.tape.clone());
         let live = workplace.found(file, Journal::in_memory)?;
         let mut journal = Journal::in_memory()?;
         journal.import_tape(&tape)?;
-        (live.world().clone(), plan, Some(journal))
+        (live.world().clone(), plan, journal)
     };
+    // As the models of a world count who has asked what how often.
+    let asked_at = |agent: &str| world.agent(world.lookup(agent)?)?.asked_seq().map(|seq| seq - 1);
+    let used = tape.tape_used(|row| is_used(row, world.seq(), asked_at))?;
     let (interpreter, _) = workplace.interpreter(&plan)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let inside = runtime.enter();
@@ -94,8 +97,9 @@ pub fn preview(workplace: &Workplace, file: WorldFile, db: &Path) -> Result<Vec<
                     Some(Err(unpriced)) => preview.problem = Some(unpriced.to_string()),
                     Some(Ok(price)) => preview.cost_max = Some(price.worst(&request).cost),
                 }
-                let taped = tape.as_ref().map(|tape| tape.taped(&preview.agent, &request.hash(), 0));
-                preview.is_taped = taped.transpose()?.flatten().is_some();
+                let hash = request.hash();
+                let n = used.asked.get(&(preview.agent.clone(), hash)).copied().unwrap_or_default();
+                preview.is_taped = tape.taped(&preview.agent, &hash, n)?.is_some();
             }
         }
         previews.push(preview);
