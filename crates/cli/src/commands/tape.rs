@@ -70,10 +70,10 @@ pub(super) fn import(world: &Path, path: &Path, printer: Printer) -> Result<Exit
     printer.data(
         || json!({ "ok": true, "added": added, "kept": kept, "repeated": repeated }),
         || {
-            let again = if repeated > 0 {
-                format!("; {} of the file repeat others", counted(repeated))
-            } else {
-                String::new()
+            let again = match repeated {
+                0 => String::new(),
+                1 => "; 1 row of the file repeats another".into(),
+                more => format!("; {more} rows of the file repeat others"),
             };
             format!("added {} to the tape of {}; {kept} were there{again}", counted(added), world.display())
         },
