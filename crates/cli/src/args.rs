@@ -20,6 +20,29 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+impl Args {
+    /// Whether a program reads one JSON object, which says too that the command failed. Where lines are printed, a
+    /// failure is only said on standard error.
+    pub(crate) const fn is_one_object(&self) -> bool {
+        let is_lines = match &self.command {
+            Command::Run { events, .. } => events.is_some(),
+            Command::Log { .. } | Command::Session { .. } | Command::Worker { .. } => true,
+            Command::Tape { what: TapeCommand::Export { file, .. } } => file.is_none(),
+            Command::Tape { what: TapeCommand::Import { .. } }
+            | Command::Init { .. }
+            | Command::Validate { .. }
+            | Command::Inspect { .. }
+            | Command::Ask { .. }
+            | Command::Cost { .. }
+            | Command::Verify { .. }
+            | Command::Act { .. }
+            | Command::Schema { .. }
+            | Command::Python { .. } => false,
+        };
+        self.json && !is_lines
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the world of a world file, or go on with it where it was left.
@@ -147,6 +170,9 @@ pub(crate) enum Command {
     Schema {
         /// Of what.
         of: SchemaOf,
+        /// With `op`: in the form that language models are held to, with the reasons and the looks around it.
+        #[arg(long = "for", value_name = "WHOM")]
+        whom: Option<SchemaFor>,
     },
     /// Look after the Python that runs agents' code.
     Python {
@@ -237,6 +263,13 @@ pub(crate) struct OverrideArgs {
     /// Another value for a key of the world file, such as execution.ticks=50.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+}
+
+/// Who writes what a schema describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaFor {
+    /// A language model, by a decoder that is held to the schema.
+    Llm,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

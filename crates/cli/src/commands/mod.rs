@@ -16,7 +16,12 @@ mod workplace;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use oikos_runner::kernel::{event, op, receipt::Receipt, world::wire::Viewer};
+use oikos_runner::kernel::{
+    event,
+    op::{self, Words},
+    receipt::Receipt,
+    world::wire::Viewer,
+};
 use oikos_runner::{
     Journal, Live, Misread, RunError, Stop, Verified, Workplace,
     config::{self, Overrides, WorldFile},
@@ -25,7 +30,7 @@ use oikos_runner::{
 use serde_json::{Value, json};
 
 use crate::{
-    args::{Args, Command, OverrideArgs, PythonCommand, SchemaOf, TapeCommand},
+    args::{Args, Command, OverrideArgs, PythonCommand, SchemaFor, SchemaOf, TapeCommand},
     print::{self, Printer},
     status::ExitStatus,
 };
@@ -79,17 +84,25 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         }
         Command::Python { what: PythonCommand::Prepare } => python::prepare(printer),
         Command::Worker { probe, layer } => workplace::worker(probe.as_deref(), layer.as_deref()),
-        Command::Schema { of } => {
-            printer.value(&match of {
-                SchemaOf::Op => op::schema(),
-                SchemaOf::Query => op::answers(),
-                SchemaOf::Event => event::schema(),
-                SchemaOf::Log => line::schema(),
-                SchemaOf::World => config::schema(),
-            })?;
+        Command::Schema { of, whom } => {
+            printer.value(&schema(of, whom)?)?;
             Ok(ExitStatus::Done)
         }
     }
+}
+
+fn schema(of: SchemaOf, whom: Option<SchemaFor>) -> Result<Value> {
+    Ok(match (of, whom) {
+        (SchemaOf::Op, None) => op::schema(),
+        (SchemaOf::Op, Some(SchemaFor::Llm)) => op::schema_for_models(Words::Without),
+        (SchemaOf::Query, None) => op::answers(),
+        (SchemaOf::Event, None) => event::schema(),
+        (SchemaOf::Log, None) => line::schema(),
+        (SchemaOf::World, None) => config::schema(),
+        (SchemaOf::Query | SchemaOf::Event | SchemaOf::Log | SchemaOf::World, Some(SchemaFor::Llm)) => {
+            bail!(Usage("--for goes with `op`: oikos schema op --for llm".into()))
+        }
+    })
 }
 
 /// Reads a world file with what the command line changes of it.

@@ -45,12 +45,13 @@ impl Preview {
     }
 }
 
-/// The first round of a world file, or, where its database holds a world, of that world as it stands.
+/// The first round of a world file, or, where a database is named that holds a world, of that world as it stands.
 ///
 /// # Errors
 /// When the world can't be founded or read, or a provider's settings are wrong.
-pub fn preview(workplace: &Workplace, file: WorldFile, db: &Path) -> Result<Vec<Preview>, RunError> {
-    let (world, plan, tape) = if Journal::holds_world(db)? {
+pub fn preview(workplace: &Workplace, file: WorldFile, db: Option<&Path>) -> Result<Vec<Preview>, RunError> {
+    let held = db.map(|db| Ok::<_, RunError>(Journal::holds_world(db)?.then_some(db))).transpose()?.flatten();
+    let (world, plan, tape) = if let Some(db) = held {
         let journal = Journal::open_read_only(db)?;
         recorded_source(&journal)?;
         (state(&journal)?, file.plan, journal)
