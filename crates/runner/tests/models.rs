@@ -438,7 +438,7 @@ fn a_preview_tells_what_a_first_round_would_ask_and_asks_nobody() {
     let workplace = with(&fake, Access::default());
     let folder = tempfile::tempdir().expect("a folder");
     let db = folder.path().join("w.oikos");
-    let see = |file| oikos_runner::preview(&workplace, file, &db).expect("it can be told");
+    let see = |file| oikos_runner::preview(&workplace, file, Some(&db)).expect("it can be told");
     let fresh = see(world_file(&text));
     assert_eq!(
         fresh.iter().map(|one| one.agent.as_str()).collect::<Vec<_>>(),
@@ -458,8 +458,22 @@ fn a_preview_tells_what_a_first_round_would_ask_and_asks_nobody() {
     file.tape = tape(&mut live);
     drop(live);
     let elsewhere = folder.path().join("other.oikos");
-    let taped = oikos_runner::preview(&workplace, file, &elsewhere).expect("it can be told");
+    let taped = oikos_runner::preview(&workplace, file, Some(&elsewhere)).expect("it can be told");
     assert!(taped.iter().all(|one| one.is_taped), "{taped:?}");
     assert!(see(world_file(&text)).iter().all(|one| !one.is_taped), "the second round is not there");
     assert_eq!(fake.asked(), 3);
+}
+
+#[test]
+fn a_turn_that_breaks_off_by_a_fault_of_ours_ends_the_run_and_does_not_hang_it() {
+    for execution in [AUTONOMOUS, TICKS] {
+        let fake = Arc::new(Fake::new(|n, _| {
+            assert!(n < 3, "a provider that is broken");
+            Scripted { latency: Duration::ZERO, outcome: Ok(fake::answer(GIFT)) }
+        }));
+        let mut live = founded(&world(2, execution, ""), &with(&fake, Access::default()), None);
+        let error = run(&mut live).expect_err("it ends").to_string();
+        assert!(error.contains("internal error") && error.contains("broke off"), "{execution}: {error}");
+        live.sequencer.commit().expect("the books add up");
+    }
 }
