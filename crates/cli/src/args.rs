@@ -265,7 +265,7 @@ pub(crate) struct OverrideArgs {
     pub(crate) set: Vec<String>,
 }
 
-/// Who writes what a schema describes.
+/// The writer of the values that a schema describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SchemaFor {
     /// A language model, by a decoder that is held to the schema.

@@ -51,8 +51,8 @@ struct Filled<'a> {
     width: usize,
 }
 
-/// Rows under a heading. Columns without any cell are left out; those for which there is no room stand below, in a table
-/// of their own whose rows begin alike.
+/// Rows under a heading. Columns without any cell are left out; those for which there is no room stand below, in a
+/// table of their own whose rows begin alike.
 pub(crate) fn table(columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
     let filled = columns.iter().enumerate().map(|(at, column)| {
         let cell = |row: &Vec<String>| shown(row.get(at).map_or("", String::as_str));
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn columns_that_say_nothing_are_left_out_and_the_rest_goes_below() {
         let columns = [Column::Name("a"), Column::Word("b"), Column::Number("c"), Column::Word("d")];
-        let wide = "w".repeat(70);
+        let wide = "w".repeat(71);
         for (rows, shown) in [
             (vec![], "a  b  c  d".to_owned()),
             (vec![cells(&["x", "", "3", ""])], "a  c\nx  3".to_owned()),
@@ -188,7 +188,7 @@ mod tests {
             ),
             (
                 vec![cells(&["x", &wide, "12345", "z"])],
-                format!("a  {:70}\nx  {wide}\n\na      c  d\nx  12345  z", "b"),
+                format!("a  {:71}\nx  {wide}\n\na      c  d\nx  12345  z", "b"),
             ),
         ] {
             let text = table(&columns, &rows);

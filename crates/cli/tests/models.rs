@@ -413,7 +413,7 @@ fn a_line_that_is_no_row_brings_nothing_in() {
         );
     }
     let shown = show(&small, &["tape", "import", "a.oikos", "twice.jsonl"]);
-    assert!(shown.contains("; 2 were there; 1 row of the file repeats another"), "{shown}");
+    assert!(shown.contains("; 2 were there\n1 row of the file repeats another"), "{shown}");
 
     // The greatest sums fit into a table.
     let dear = |n| Taped {

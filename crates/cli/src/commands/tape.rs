@@ -72,8 +72,8 @@ pub(super) fn import(world: &Path, path: &Path, printer: Printer) -> Result<Exit
         || {
             let again = match repeated {
                 0 => String::new(),
-                1 => "; 1 row of the file repeats another".into(),
-                more => format!("; {more} rows of the file repeat others"),
+                1 => "\n1 row of the file repeats another".into(),
+                more => format!("\n{more} rows of the file repeat others"),
             };
             format!("added {} to the tape of {}; {kept} were there{again}", counted(added), world.display())
         },

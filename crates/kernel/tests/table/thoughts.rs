@@ -306,7 +306,7 @@ fn an_agent_is_told_that_it_has_nothing_left_when_its_thought_has_used_all_and_n
         uses calls 2
         step eve -> ok ; charged eve cpu 3, eve calls 2 ; events
         advance 1s
-        # What others give meanwhile counts too: all of its own is used, and it has more.
+        # Gifts that come meanwhile count too: all that was set aside is used, and there is more.
         asks eve calls 12 -> ok ; events
         alice transfer {"to": "eve", "amount": 1, "resource": "calls"} -> ok ~{}
         uses calls 12
