@@ -13,7 +13,6 @@ pub mod config;
 mod desk;
 mod drive;
 mod error;
-mod json;
 mod lateness;
 pub mod library;
 mod live;
@@ -49,7 +48,6 @@ pub use self::{
     bus::{MAILBOX_MAX, Notice, Subscription},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
     error::RunError,
-    json::{Misread, strict as strict_json},
     lateness::Lateness,
     live::{Goal, Live, Stopped, founded_from, recorded_source, state},
     models::{Access, Answered, Ask, Preview, ask, preview},
@@ -63,5 +61,6 @@ pub use self::{
 /// A mind in Rust, for those who decide without code, and dollars as text.
 pub use oikos_agents::{
     Asked as ModelProvider, Halt, Key, Mind, Place as ProviderPlace, Provider, TapeMode, dollars, fake,
+    json::{Misread, strict as strict_json},
     show_dollars,
 };
