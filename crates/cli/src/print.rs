@@ -141,7 +141,7 @@ pub(crate) fn narrow_table(heading: &[&str], mut rows: Vec<Vec<String>>) -> Stri
 }
 
 /// A text of at most so many letters, cut in its middle.
-fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     let count = text.chars().count();
     if count <= most {
         return text.to_owned();

@@ -17,9 +17,11 @@ mod json;
 mod lateness;
 pub mod library;
 mod live;
+mod look;
 mod models;
 pub mod measure;
 mod open;
+mod replay;
 pub mod report;
 pub mod request;
 mod sequencer;
@@ -30,6 +32,7 @@ mod thinkers;
 mod tick;
 mod turn;
 mod view;
+mod when;
 mod workplace;
 mod writer;
 
@@ -53,10 +56,12 @@ pub use self::{
     lateness::Lateness,
     live::{Goal, Live, Stopped, founded_from, recorded_source, state},
     models::{Access, Answered, Ask, Preview, ask, preview},
+    replay::{Difference, Replayed, replay},
     sequencer::Sequencer,
     stop::{Signal, Stop, Why},
     summary::{Calls, Summary},
     view::View,
+    when::When,
     workplace::{Worker, Workplace},
     writer::JournalGuard,
 };
