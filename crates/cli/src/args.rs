@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use oikos_runner::When;
 
 /// Economies of autonomous agents under real scarcity.
 #[derive(Debug, Parser)]
@@ -121,9 +122,9 @@ pub(crate) enum Command {
         agent: String,
         /// The question, such as "why did you sell?".
         question: String,
-        /// Ask the agent as it was after this record [default: the last].
-        #[arg(long, value_name = "SEQ")]
-        at: Option<u64>,
+        /// Ask the agent as it was at a moment, such as 17, 6h or tick:40 [default: the end].
+        #[arg(long, value_name = "WHEN")]
+        at: Option<When>,
         #[command(flatten)]
         workplace: WorkplaceArgs,
     },
@@ -141,6 +142,17 @@ pub(crate) enum Command {
     Verify {
         /// The world database.
         world: PathBuf,
+    },
+    /// Execute a world again, code included, and compare each record with the journal.
+    Replay {
+        /// The world database.
+        world: PathBuf,
+        /// Only up to a moment: a record as 17, a time, a time since the beginning as 6h, or tick:40.
+        #[arg(long, value_name = "WHEN")]
+        until: Option<When>,
+        /// Run code in this process, or in worker processes behind a second wall.
+        #[arg(long)]
+        isolation: Option<IsolationArg>,
     },
     /// Let a principal act once.
     Act {

@@ -14,7 +14,7 @@ use oikos_kernel::{
     time::{Time, format_duration_ms},
 };
 
-use crate::error::RunError;
+use crate::{config::ClockKind, error::RunError};
 
 /// How far the clocks may be apart, in milliseconds, before one was moved.
 const APART_MS_MAX: i64 = 1_000;
@@ -32,6 +32,8 @@ pub(crate) enum Clock {
     Virtual,
     /// Its time passes.
     Wall(WallClock),
+    /// Its time is told, as it was when it happened, by the clock that a world had.
+    Told(ClockKind),
 }
 
 /// A world's time while it passes, beside the machine's.

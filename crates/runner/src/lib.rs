@@ -16,9 +16,11 @@ mod error;
 mod lateness;
 pub mod library;
 mod live;
+mod look;
 mod models;
 pub mod measure;
 mod open;
+mod replay;
 pub mod report;
 pub mod request;
 mod sequencer;
@@ -29,6 +31,7 @@ mod thinkers;
 mod tick;
 mod turn;
 mod view;
+mod when;
 mod workplace;
 mod writer;
 
@@ -51,10 +54,12 @@ pub use self::{
     lateness::Lateness,
     live::{Goal, Live, Stopped, founded_from, recorded_source, state},
     models::{Access, Answered, Ask, Preview, ask, preview},
+    replay::{Difference, Replayed, replay},
     sequencer::Sequencer,
     stop::{Signal, Stop, Why},
     summary::{Calls, Summary},
     view::View,
+    when::When,
     workplace::{Worker, Workplace},
     writer::JournalGuard,
 };

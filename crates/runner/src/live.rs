@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use oikos_journal::{Journal, JournalError, Note};
 use oikos_kernel::{
     code::Entry,
-    founding::Founding,
+    founding::{Founder, Founding},
     id::{Handle, reserved_prefix},
     record::{Cause, Record},
     refusal::Refusal,
     time::{Time, format_duration_ms},
     world::{ApplyError, World},
 };
-use oikos_sandbox::check;
+use oikos_sandbox::{Sandbox, check};
 
 use crate::{
     autonomous::AutonomousScheduler,
@@ -128,30 +128,7 @@ impl Live {
         journal: impl FnOnce() -> Result<Journal, JournalError>,
     ) -> Result<Self, RunError> {
         let code = workplace.interpreter(&file.plan)?;
-        let sandbox = &code.0.sandbox;
-        let mut looked_at: Option<(Arc<str>, bool)> = None;
-        for founder in &mut file.founding.founders {
-            let Some(code) = &founder.code else { continue };
-            // The library's own code is known, and its tests run all of it.
-            if reserved_prefix(&founder.id).is_some() {
-                founder.decides = library::decides(code);
-                continue;
-            }
-            // Agents made by `count` share their code.
-            let known = looked_at.as_ref().filter(|(last, _)| Arc::ptr_eq(last, code) || last == code);
-            let decides = match known {
-                Some((_, decides)) => *decides,
-                None => {
-                    let names = check(&**sandbox, code, &founder.id)?.map_err(|failure| RunError::Code {
-                        id: founder.id.clone(),
-                        problem: failure.text().to_owned(),
-                    })?;
-                    names.iter().any(|name| Some(name.as_str()) == Entry::Check.function())
-                }
-            };
-            looked_at = Some((Arc::clone(code), decides));
-            founder.decides = decides;
-        }
+        decide(&*code.0.sandbox, &mut file.founding.founders)?;
         let clock = match file.plan.clock {
             ClockKind::Virtual => Clock::Virtual,
             ClockKind::Wall => {
@@ -508,6 +485,37 @@ impl Live {
         self.sequencer.mark_clock()?;
         Ok(Ok(()))
     }
+}
+
+/// Has the code of founders looked at, which of it defines `check_permission`.
+///
+/// # Errors
+/// When it is no Python, or there is no process to look at it in.
+pub(crate) fn decide(sandbox: &dyn Sandbox, founders: &mut [Founder]) -> Result<(), RunError> {
+    let mut looked_at: Option<(Arc<str>, bool)> = None;
+    for founder in founders {
+        let Some(code) = &founder.code else { continue };
+        // The library's own code is known, and its tests run all of it.
+        if reserved_prefix(&founder.id).is_some() {
+            founder.decides = library::decides(code);
+            continue;
+        }
+        // Agents made by `count` share their code.
+        let known = looked_at.as_ref().filter(|(last, _)| Arc::ptr_eq(last, code) || last == code);
+        let decides = match known {
+            Some((_, decides)) => *decides,
+            None => {
+                let names = check(sandbox, code, &founder.id)?.map_err(|failure| RunError::Code {
+                    id: founder.id.clone(),
+                    problem: failure.text().to_owned(),
+                })?;
+                names.iter().any(|name| Some(name.as_str()) == Entry::Check.function())
+            }
+        };
+        looked_at = Some((Arc::clone(code), decides));
+        founder.decides = decides;
+    }
+    Ok(())
 }
 
 /// A world at the head of a journal, and what is needed of its past to go on.

@@ -192,6 +192,16 @@ impl OpenTurn {
         self.due
     }
 
+    /// The turn of a language model, as it was asked and is not answered.
+    pub(crate) fn unanswered(&self) -> Option<(&Asked, &ModelTurn)> {
+        match &self.mind {
+            OpenMind::Model { state: ModelState::Asked(turn) | ModelState::Stopped(turn) } => {
+                Some((&self.asked, turn))
+            }
+            OpenMind::Model { state: ModelState::Answered(_) } | OpenMind::Client { .. } => None,
+        }
+    }
+
     pub(crate) fn is_decided(&self) -> bool {
         match &self.mind {
             OpenMind::Client { decision, .. } => decision.is_some(),

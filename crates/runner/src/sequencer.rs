@@ -8,7 +8,6 @@ use oikos_journal::{Head, Journal, JournalError};
 use oikos_kernel::{
     event::{Event, EventKind, Filter},
     id::Handle,
-    op::Query,
     receipt::Receipt,
     record::{Cause, Outcome, Record},
     refusal::{Code, Refusal},
@@ -25,10 +24,10 @@ use crate::{
     bus::{Bus, Subscription},
     clock::{Clock, Moved},
     config::{ClockKind, LlmPlan},
-    drive::{drive, drive_on},
     error::RunError,
-    models::{Access, Models, Nobody, Opening, Parked, unanswered},
+    models::{Access, Models, Opening, Parked, unanswered},
     open::OpenTurns,
+    replay::Following,
     request::{Act, Shown},
     stop::Stop,
     view::View,
@@ -101,6 +100,8 @@ pub struct Sequencer {
     bell: Bell,
     bus: Bus,
     view: View,
+    /// Set where a journal is executed again: records are made, and go nowhere.
+    following: Option<Box<Following>>,
     snapshot_seq: u64,
     poisoned: bool,
 }
@@ -158,6 +159,7 @@ impl Sequencer {
             bell: Arc::new(|| ()),
             bus: Bus::default(),
             view: View::default(),
+            following: None,
             poisoned: false,
         })
     }
@@ -182,6 +184,21 @@ impl Sequencer {
     /// Has those who wait for something end when somebody asks.
     pub(crate) fn set_stop(&mut self, stop: &Stop) {
         self.stop = stop.clone();
+    }
+
+    /// The journal that is executed again; every record is made for the next of it.
+    pub(crate) fn following(&mut self) -> &mut Following {
+        self.following.get_or_insert_default()
+    }
+
+    /// Whether a journal is executed again.
+    pub(crate) fn follows(&self) -> bool {
+        self.following.is_some()
+    }
+
+    /// Takes the world back to where it stood.
+    pub(crate) fn set_world(&mut self, world: Arc<World>) {
+        self.world = world;
     }
 
     /// Whether each agent has turns of its own.
@@ -311,6 +328,7 @@ impl Sequencer {
         match self.clock {
             Clock::Virtual => ClockKind::Virtual,
             Clock::Wall(_) => ClockKind::Wall,
+            Clock::Told(kind) => kind,
         }
     }
 
@@ -323,7 +341,7 @@ impl Sequencer {
     /// The clock as it stands by itself, also while the time is held.
     pub(crate) fn clock_now(&self) -> Option<Time> {
         match &self.clock {
-            Clock::Virtual => Some(self.now),
+            Clock::Virtual | Clock::Told(_) => Some(self.now),
             Clock::Wall(clock) => clock.now(),
         }
     }
@@ -403,7 +421,7 @@ impl Sequencer {
     /// How long it is until an instant; nothing if it has come, or under the virtual clock.
     pub(crate) fn until(&self, time: Time) -> Duration {
         match &self.clock {
-            Clock::Virtual => Duration::ZERO,
+            Clock::Virtual | Clock::Told(_) => Duration::ZERO,
             Clock::Wall(clock) => clock.until(time),
         }
     }
@@ -411,7 +429,7 @@ impl Sequencer {
     /// How long ago an instant was; nothing if it is to come, or under the virtual clock.
     pub(crate) fn since(&self, time: Time) -> Duration {
         match &self.clock {
-            Clock::Virtual => Duration::ZERO,
+            Clock::Virtual | Clock::Told(_) => Duration::ZERO,
             Clock::Wall(clock) => clock.since(time),
         }
     }
@@ -419,7 +437,7 @@ impl Sequencer {
     /// When the machine's clock is to be looked at again, at the latest.
     pub(crate) fn look_again(&self) -> Option<Duration> {
         match &self.clock {
-            Clock::Virtual => None,
+            Clock::Virtual | Clock::Told(_) => None,
             Clock::Wall(clock) => Some(clock.suspects().unwrap_or(crate::clock::LOOK_AFTER)),
         }
     }
@@ -532,28 +550,6 @@ impl Sequencer {
         }
     }
 
-    /// Answers a query as an observer; it leaves no record.
-    ///
-    /// # Errors
-    /// Only faults; what is wrong with the query is a refusal.
-    pub fn observe(&mut self, query: Query) -> Result<Result<Value, Refusal>, RunError> {
-        let (world, now) = (&self.world, self.now);
-        let seed = derive(world.rules().seed, "observe", "", world.seq());
-        let begin = |query| Ok::<_, Refusal>(Transaction::observe(world, query, now, seed));
-        Ok(drive(&*self.interpreter.sandbox, &mut Nobody, query, begin)?.and_then(answer))
-    }
-
-    /// Calls a method read-only, for a measure; it leaves no record.
-    ///
-    /// # Errors
-    /// Only faults; what is wrong with the method is a refusal.
-    pub fn measure(&mut self, artifact: Handle, method: &str) -> Result<Result<Value, Refusal>, RunError> {
-        let (world, now) = (&self.world, self.now);
-        let seed = derive(world.rules().seed, "measure", method, world.seq());
-        let begin = || Transaction::measure(world, artifact, method, now, seed);
-        Ok(answer(drive_on(&*self.interpreter.sandbox, begin)?))
-    }
-
     /// Makes the record of a cause, applies it and hands it to the writer.
     ///
     /// # Errors
@@ -562,13 +558,20 @@ impl Sequencer {
         self.check()?;
         let Finished { charges, effects, events, outcome, whole, .. } = finished;
         let (seq, time) = (self.world.seq() + 1, self.now);
-        let record = Record { seq, time, cause, charges, effects, events, outcome };
+        let mut record = Record { seq, time, cause, charges, effects, events, outcome };
+        if let Some(following) = &self.following {
+            following.tell_measured(&mut record);
+        }
         let enacted = Arc::make_mut(&mut self.world).enact(record);
         let record = self.sound(enacted)?;
         if let Some(agenda) = &mut self.agenda {
             agenda.follow(&self.world);
         }
         let receipt = Receipt::of(&record).with_whole(whole);
+        if let Some(following) = &mut self.following {
+            following.made = Some(record);
+            return Ok(receipt);
+        }
         if let Some(release) = self.bus.telling(&self.world, &record) {
             self.writer.release_in_time(seq, release);
         }
@@ -593,7 +596,7 @@ impl Sequencer {
         self.happen(cause, Vec::new())
     }
 
-    fn happen(&mut self, cause: Cause, events: Vec<Event>) -> Result<(), RunError> {
+    pub(crate) fn happen(&mut self, cause: Cause, events: Vec<Event>) -> Result<(), RunError> {
         self.record(cause, Finished { events, ..Finished::nothing_done(Outcome::Nothing) }).map(|_| ())
     }
 
@@ -685,13 +688,5 @@ impl Sequencer {
         if (begins || !self.in_tick) && self.writer.snapshot(&self.world) {
             self.snapshot_seq = seq;
         }
-    }
-}
-
-fn answer(finished: Finished) -> Result<Value, Refusal> {
-    match finished.outcome {
-        Outcome::Done(value) => Ok(value.to_value()),
-        Outcome::Nothing => Ok(Value::Null),
-        Outcome::Refused(refusal) => Err(*refusal),
     }
 }

@@ -31,11 +31,11 @@ pub(crate) struct TickScheduler {
 }
 
 /// The agents whose turn it is in a tick.
-struct Turns {
+pub(crate) struct Turns {
     /// Those who think.
-    able: Vec<Handle>,
+    pub(crate) able: Vec<Handle>,
     /// Those who lack the CPU.
-    short: Vec<Handle>,
+    pub(crate) short: Vec<Handle>,
 }
 
 impl TickScheduler {
@@ -314,7 +314,7 @@ fn is_left(snapshot: &World, world: &World, agent: Handle, tick: Tick) -> bool {
 }
 
 /// The agents whose turn it is, or still is: due as the tick began, and without a turn in it so far.
-fn turns(snapshot: &World, world: &World, tick: Tick) -> Turns {
+pub(crate) fn turns(snapshot: &World, world: &World, tick: Tick) -> Turns {
     let due = snapshot.agents().filter(|agent| agent.due().is_some_and(|due| due <= tick.time));
     let due = due.map(|agent| agent.handle).filter(|agent| is_left(snapshot, world, *agent, tick));
     let (able, short): (Vec<_>, Vec<_>) = due.partition(|agent| snapshot.can_step(*agent, tick.time));

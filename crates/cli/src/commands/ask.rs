@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use oikos_runner::kernel::refusal::Code;
-use oikos_runner::{Answered, Ask, Workplace, show_dollars};
+use oikos_runner::{Answered, Ask, When, Workplace, show_dollars};
 use serde_json::json;
 
 use super::Usage;
@@ -17,7 +17,7 @@ use crate::{
 pub(super) struct Wanted {
     pub(super) agent: String,
     pub(super) question: String,
-    pub(super) at: Option<u64>,
+    pub(super) at: Option<When>,
 }
 
 pub(super) fn ask(

@@ -8,6 +8,7 @@ mod line;
 mod log;
 mod make;
 mod python;
+mod replay;
 mod run;
 mod signals;
 mod tape;
@@ -23,14 +24,18 @@ use oikos_runner::kernel::{
     world::wire::Viewer,
 };
 use oikos_runner::{
-    Journal, Live, Misread, RunError, Stop, Verified, Workplace,
+    Journal, Live, Misread, RunError, Stop, Verified, When, Workplace,
     config::{self, Overrides, WorldFile},
     founded_from, library, recorded_source, report, session, strict_json, verify,
 };
 use serde_json::{Value, json};
 
 use crate::{
+<<<<<<< HEAD
     args::{Args, Command, OverrideArgs, PythonCommand, SchemaFor, SchemaOf, TapeCommand},
+=======
+    args::{Args, Command, OverrideArgs, PythonCommand, SchemaOf, TapeCommand, WorkplaceArgs},
+>>>>>>> w-time
     print::{self, Printer},
     status::ExitStatus,
 };
@@ -75,6 +80,10 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         }
         Command::Tape { what: TapeCommand::Import { world, file } } => tape::import(&world, &file, printer),
         Command::Verify { world } => check(&world, printer),
+        Command::Replay { world, until, isolation } => {
+            let workplace = WorkplaceArgs { isolation, ..WorkplaceArgs::default() };
+            replay::replay(&world, until, &workplace::of(workplace), printer)
+        }
         Command::Act { world, principal, action, workplace } => {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
             act(&world, &principal, &action, &workplace, printer)
@@ -132,6 +141,11 @@ pub(crate) fn stop_on_signal(give_up: impl Fn() + Send + 'static) -> Stop {
 pub(crate) fn tell_notes(live: &Live) {
     live.notes.iter().for_each(|note| print::note(&note.to_string()));
     live.missing.iter().for_each(|missing| print::note(&format!("note: {missing}")));
+}
+
+/// The record at whose end a moment is.
+pub(crate) fn record_at(journal: &Journal, when: When) -> Result<u64> {
+    when.seq(journal)?.map_err(|refusal| Usage(refusal.exception_text()).into())
 }
 
 /// Opens a world to read it.

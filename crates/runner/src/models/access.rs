@@ -13,6 +13,8 @@ pub struct Access {
     pub(super) tape: Option<TapeMode>,
     /// The most micro-dollars that this run may truly cost.
     pub(super) max_cost: Option<u64>,
+    /// Whether nobody is asked whatever happens, and nothing is written to the tape.
+    pub(super) is_deaf: bool,
     keys: Option<Arc<Keys>>,
     stand_ins: Vec<(String, Asked)>,
 }
@@ -51,6 +53,11 @@ impl Access {
     pub fn with_provider(mut self, name: &str, asked: Asked) -> Self {
         self.stand_ins.push((name.to_owned(), asked));
         self
+    }
+
+    /// The same where nobody is asked, and the tape is as it is: what it lacks stops a run. Nobody's key is read.
+    pub(crate) fn deaf(self) -> Self {
+        Self { tape: Some(TapeMode::Auto), is_deaf: true, keys: None, ..self }
     }
 
     pub(super) fn key(&self, variable: &str) -> Option<String> {

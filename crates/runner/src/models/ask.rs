@@ -27,6 +27,7 @@ use crate::{
     clock::machine_now,
     error::RunError,
     live::{recorded, state_at},
+    when::When,
     workplace::Workplace,
 };
 
@@ -44,8 +45,8 @@ pub struct Ask<'a> {
     pub agent: &'a str,
     /// The question, in words.
     pub question: &'a str,
-    /// The record after which the world is looked at; the last one where none is named.
-    pub at: Option<u64>,
+    /// The moment at which the world is looked at; its end where none is named.
+    pub at: Option<When>,
     /// The file with the answers so far; it is made when the first comes.
     pub tape: &'a Path,
 }
@@ -68,7 +69,7 @@ pub fn ask(
     journal: &Journal,
     ask: &Ask<'_>,
 ) -> Result<Result<Answered, Refusal>, RunError> {
-    let seq = match place(journal, ask.at) {
+    let seq = match ask.at.map_or_else(|| Ok(Ok(journal.head().seq)), |at| at.seq(journal))? {
         Ok(seq) => seq,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -108,19 +109,6 @@ pub fn ask(
             Ok(Err(refusal.hint("`--max-cost` is the most that the answer may cost")))
         }
         Err(halt) => Err(RunError::Halt(halt)),
-    }
-}
-
-/// The record after which the world is looked at.
-fn place(journal: &Journal, at: Option<u64>) -> Result<u64, Refusal> {
-    let last = journal.head().seq;
-    match at {
-        None => Ok(last),
-        Some(seq) if (1..=last).contains(&seq) => Ok(seq),
-        Some(seq) => {
-            let refusal = Refusal::new(Code::NotFound, format!("there is no record {seq}"));
-            Err(refusal.hint(format!("the records are 1 to {last}; `oikos log` shows them")))
-        }
     }
 }
 

@@ -22,8 +22,8 @@ use std::{
 };
 
 use oikos_agents::{
-    Asked, Asker, Halt, Key, Price, Prices, ProviderSettings, Question, SettingsError, Told, connect,
-    settings_of,
+    Asked, Asker, Failure, FailureKind, Halt, Key, Later, Outcome, Price, Prices, Provider, ProviderSettings,
+    Question, Request, SettingsError, Told, connect, settings_of,
 };
 use oikos_kernel::{
     call::LlmCall,
@@ -145,7 +145,7 @@ impl Models {
         let asker = Asker::new(
             providers,
             prices(plan),
-            Arc::new(JournalTape::new(door)),
+            Arc::new(JournalTape::new(door, !access.is_deaf)),
             access.tape.unwrap_or(plan.tape),
             now,
         );
@@ -200,7 +200,21 @@ fn providers(access: &Access, plan: &LlmPlan) -> Result<Vec<(String, Asked)>, Ru
         providers.push((name, asked));
     }
     providers.extend(access.stand_ins());
+    if access.is_deaf {
+        let deaf: Arc<dyn Provider> = Arc::new(Deaf);
+        providers.iter_mut().for_each(|(_, asked)| asked.provider = Arc::clone(&deaf));
+    }
     Ok(providers)
+}
+
+/// The provider of those who may ask nobody.
+struct Deaf;
+
+impl Provider for Deaf {
+    fn ask<'a>(&'a self, _: &'a Request) -> Later<'a, Outcome> {
+        let sentence = "the tape has no answer to it, and nobody is asked";
+        Box::pin(std::future::ready(Err(Failure::new(FailureKind::Auth, sentence))))
+    }
 }
 
 /// The key of a provider. The text of a variable that holds none is in no message.

@@ -114,7 +114,8 @@ impl Sequencer {
         of: T,
         begin: impl for<'w> Fn(&'w World, T) -> Result<Transaction<'w>, E>,
     ) -> Result<Option<Result<Finished, E>>, RunError> {
-        let parks = (self.clock() == ClockKind::Wall && self.keeps_agenda()).then_some(agent);
+        let is_parked = self.clock() == ClockKind::Wall && self.keeps_agenda() && !self.follows();
+        let parks = is_parked.then_some(agent);
         let (opening, models, interpreter) = self.with_models();
         let world = opening.world;
         let mut answers = OnDemand::new(opening, models).for_step(std::mem::take(&mut had.asked), parks);

@@ -27,6 +27,8 @@ struct Waiting {
 
 struct Shared {
     door: JournalDoor,
+    /// Whether what is asked and used is written.
+    writes: bool,
     waiting: Mutex<Waiting>,
 }
 
@@ -35,11 +37,14 @@ struct Shared {
 pub(super) struct JournalTape(Arc<Shared>);
 
 impl JournalTape {
-    pub(super) fn new(door: JournalDoor) -> Self {
-        Self(Arc::new(Shared { door, waiting: Mutex::default() }))
+    pub(super) fn new(door: JournalDoor, writes: bool) -> Self {
+        Self(Arc::new(Shared { door, writes, waiting: Mutex::default() }))
     }
 
     fn write(&self, job: Job) -> Later<'_, Result<(), TapeFault>> {
+        if !self.0.writes {
+            return Box::pin(std::future::ready(Ok(())));
+        }
         let (sender, receiver) = channel();
         let begins = {
             let mut waiting = self.0.waiting();

@@ -153,6 +153,17 @@ impl Models {
         Ok(Ok(ModelTurn { world, sandbox, agent, turn, now, seq, request, charges, holds }))
     }
 
+    /// Takes a turn to its end, and waits for it.
+    ///
+    /// # Errors
+    /// When the models can't be asked, or the world's own machine failed.
+    pub(crate) fn take(&self, turn: ModelTurn) -> Result<ModelThought, RunError> {
+        self.runtime().block_on(taken(&self.asker, turn)).map_err(|stopped| match stopped {
+            Stopped::Halt(halt) => RunError::Halt(halt),
+            Stopped::Fault(fault) => fault,
+        })
+    }
+
     /// Sends a turn; its end comes by [`Models::come`].
     pub(crate) fn send(&self, turn: ModelTurn) {
         let (asker, sender, bell) = (Arc::clone(&self.asker), self.sender.clone(), Arc::clone(&self.bell));

@@ -1,0 +1,84 @@
+//! `oikos replay`.
+
+use std::path::Path;
+
+use anyhow::Result;
+use oikos_runner::{Difference, Replayed, When, Workplace, replay as replayed, report};
+use serde_json::{Value, json};
+
+use crate::{
+    print::{Printer, cut},
+    status::ExitStatus,
+};
+
+/// Parts of a record that are shown, and the width of a version of one.
+const PARTS: usize = 12;
+const PART_CHARS: usize = 64;
+
+pub(super) fn replay(
+    path: &Path,
+    until: Option<When>,
+    workplace: &Workplace,
+    printer: Printer,
+) -> Result<ExitStatus> {
+    let journal = super::reading(path)?;
+    let until = match until {
+        Some(until) => super::record_at(&journal, until)?,
+        None => journal.head().seq,
+    };
+    let bar = crate::summary::progress(until, "records", printer.is_for_programs());
+    let found = replayed(workplace, &journal, until, |seq| bar.set_position(seq));
+    bar.finish_and_clear();
+    let found = found?;
+    let told = printer.data(|| json(&found), || text(&found));
+    ExitStatus::answer(found.difference.is_none(), told)
+}
+
+fn json(found: &Replayed) -> Value {
+    let difference = found.difference.as_ref().map(|difference| {
+        let parts = difference
+            .parts
+            .iter()
+            .map(|(at, recorded, replayed)| json!({ "at": at, "recorded": recorded, "replayed": replayed }));
+        json!({
+            "seq": difference.seq, "time": difference.time.to_string(), "cause": difference.cause,
+            "why": difference.why, "parts": parts.collect::<Vec<_>>(),
+            "recorded": difference.recorded, "replayed": difference.replayed,
+        })
+    });
+    json!({
+        "ok": found.difference.is_none(), "seq": found.seq, "time": found.world.now().to_string(),
+        "state_digest": report::hex(&found.world.digest()), "difference": difference,
+    })
+}
+
+fn text(found: &Replayed) -> String {
+    match &found.difference {
+        None => format!(
+            "equal: {} records executed again\nstate_digest {}",
+            found.seq,
+            report::hex(&found.world.digest())
+        ),
+        Some(difference) => differs(difference),
+    }
+}
+
+/// The first record that differs, both versions of each part one under the other.
+fn differs(difference: &Difference) -> String {
+    let Difference { seq, time, cause, why, parts, .. } = difference;
+    let mut lines = vec![format!("not equal: record {seq} differs, {time}"), format!("  {cause}")];
+    if let Some(why) = why {
+        lines.push(format!("  no such record is made: {}", cut(why, PART_CHARS)));
+    } else if difference.replayed.is_null() {
+        lines.push("  no record is made".into());
+    }
+    for (at, recorded, replayed) in parts.iter().take(PARTS) {
+        lines.push(format!("  {}", cut(at, PART_CHARS)));
+        lines.push(format!("    recorded  {}", cut(&recorded.to_string(), PART_CHARS)));
+        lines.push(format!("    replayed  {}", cut(&replayed.to_string(), PART_CHARS)));
+    }
+    if parts.len() > PARTS {
+        lines.push(format!("  … and {} parts more; --json has all", parts.len() - PARTS));
+    }
+    lines.join("\n")
+}
