@@ -36,6 +36,7 @@ impl Args {
             | Command::Ask { .. }
             | Command::Cost { .. }
             | Command::Verify { .. }
+            | Command::Replay { .. }
             | Command::Act { .. }
             | Command::Schema { .. }
             | Command::Python { .. } => false,

@@ -102,53 +102,6 @@ pub(crate) fn plain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-<<<<<<< HEAD
-=======
-/// Rows under a heading; columns whose heading ends in `#` are numbers, aligned right.
-pub(crate) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(heading.iter().map(|name| name.trim_end_matches('#')));
-    for row in rows {
-        table.add_row(row);
-    }
-    for (at, name) in heading.iter().enumerate() {
-        if let Some(column) = table.column_mut(at) {
-            if name.ends_with('#') {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-            column.set_padding((if at == 0 { 0 } else { 2 }, 0));
-        }
-    }
-    let text: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
-    text.join("\n")
-}
-
-/// As [`table`], within the terminal's width: columns of text are cut in the middle of each cell, the widest first.
-pub(crate) fn narrow_table(heading: &[&str], mut rows: Vec<Vec<String>>) -> String {
-    const LEAST: usize = 12;
-    const GAP: usize = 2;
-    let width = |text: &str| text.chars().count();
-    let of_column = |at: usize, name: &str| {
-        let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| width(cell));
-        cells.chain([width(name.trim_end_matches('#'))]).max().unwrap_or(0)
-    };
-    let mut widths: Vec<usize> = heading.iter().enumerate().map(|(at, name)| of_column(at, name)).collect();
-    let mut over = (widths.iter().sum::<usize>() + GAP * heading.len()).saturating_sub(COLUMNS + GAP);
-    while over > 0 {
-        let columns = widths.iter_mut().zip(heading).filter(|(_, name)| !name.ends_with('#'));
-        let Some(widest) = columns.map(|(width, _)| width).max().filter(|width| **width > LEAST) else {
-            break;
-        };
-        *widest -= 1;
-        over -= 1;
-    }
-    for row in &mut rows {
-        row.iter_mut().zip(&widths).for_each(|(cell, most)| *cell = cut(cell, *most));
-    }
-    table(heading, rows)
-}
-
 /// A text of at most so many letters, cut in its middle.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     let count = text.chars().count();
@@ -160,7 +113,6 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     text.chars().take(before).chain(['…']).chain(text.chars().skip(count - after)).collect()
 }
 
->>>>>>> w-time
 /// A number with its thousands apart.
 pub(crate) fn number(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();

@@ -13,6 +13,7 @@ use crate::{
     error::JournalError,
     file::{self, Note},
     log::{Head, Known, Log},
+    series::{Sample, SeriesRow},
     snapshot::{Image, Mark},
     tables::Tables,
     tape::TapeUsed,
@@ -146,6 +147,19 @@ impl Journal {
     /// # Errors
     /// When they don't follow the head, are too large, or the write fails; nothing more is accepted then.
     pub fn append(&mut self, records: &[Record], meta: &[(&str, &[u8])]) -> Result<(), JournalError> {
+        self.append_with(records, meta, &[])
+    }
+
+    /// As [`Self::append`], with samples of the series that were taken between the records, in the same commit.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub fn append_with(
+        &mut self,
+        records: &[Record],
+        meta: &[(&str, &[u8])],
+        samples: &[Sample],
+    ) -> Result<(), JournalError> {
         if self.poisoned {
             return Err(JournalError::Poisoned);
         }
@@ -155,7 +169,7 @@ impl Journal {
             return Err(JournalError::corrupt("the head", problem));
         }
         let written = batch::pack(records, self.epoch, self.head)
-            .and_then(|(rows, head)| self.log.append(&rows, self.head, head, meta).map(|()| head));
+            .and_then(|(rows, head)| self.log.append(&rows, (self.head, head), meta, samples).map(|()| head));
         self.poisoned = written.is_err();
         self.head = written?;
         Ok(())
@@ -211,6 +225,38 @@ impl Journal {
         let put = self.log.put_snapshot(&image.mark(row.hash), &image.pieces, SNAPSHOTS_MAX);
         self.poisoned = put.is_err();
         put
+    }
+
+    /// Adds samples of the series in one commit: when this returns, they are on disk.
+    ///
+    /// # Errors
+    /// When the write fails; nothing more is accepted then.
+    pub fn put_series(&mut self, samples: &[Sample]) -> Result<(), JournalError> {
+        if self.poisoned {
+            return Err(JournalError::Poisoned);
+        }
+        if samples.is_empty() {
+            return Ok(());
+        }
+        let put = self.log.put_series(self.head, samples);
+        self.poisoned = put.is_err();
+        put
+    }
+
+    /// Gives the values of the series in the order in which they were taken.
+    ///
+    /// # Errors
+    /// When the file can't be read, a value is damaged, or `visit` fails.
+    pub fn series<E: From<JournalError>>(
+        &self,
+        mut visit: impl FnMut(SeriesRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut place = i64::MIN;
+        while let Some((at, row)) = self.log.series_after(place)? {
+            place = at;
+            visit(row)?;
+        }
+        Ok(())
     }
 
     /// Adds rows to the tape in one commit: when this returns, they are on disk. A row of an asking that is there

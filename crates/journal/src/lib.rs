@@ -6,7 +6,7 @@
 //!
 //! In reading order: faults; bytes that are packed and how far they may unpack; batches and snapshots
 //! of them; what a store must do; the journal over any store; its verification; SQLite as the store:
-//! its schema, the tape, tapes in files, its tables, and the life of its file.
+//! its schema, series, the tape, tapes in files, its tables, and the life of its file.
 
 mod error;
 mod packed;
@@ -16,6 +16,7 @@ mod log;
 mod journal;
 mod verify;
 mod schema;
+mod series;
 mod tape;
 mod tape_file;
 mod tables;
@@ -31,6 +32,7 @@ pub use self::{
     file::Note,
     journal::Journal,
     log::Head,
+    series::{Sample, SeriesRow},
     snapshot::Image,
     tape::TapeUsed,
     tape_file::TapeFile,

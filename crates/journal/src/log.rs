@@ -5,6 +5,7 @@ use oikos_kernel::tape::Taped;
 use crate::{
     batch::{Hash, Row},
     error::JournalError,
+    series::{Sample, SeriesRow},
     snapshot::Mark,
 };
 
@@ -46,15 +47,21 @@ pub(crate) trait Log: std::fmt::Debug + Send {
     /// The row that begins with the smallest number above `seq`.
     fn row_after(&self, seq: u64) -> Result<Option<Row>, JournalError>;
 
-    /// Adds rows, moves the head from `before` to `after` and sets values, all at once. When the head is
-    /// not `before` any more, somebody else has written: nothing is added.
+    /// Adds rows, moves the head from the first of two to the second, sets values and adds samples, all at once. When the head is
+    /// not the first any more, somebody else has written: nothing is added.
     fn append(
         &mut self,
         rows: &[Row],
-        before: Head,
-        after: Head,
+        heads: (Head, Head),
         meta: &[(&str, &[u8])],
+        samples: &[Sample],
     ) -> Result<(), JournalError>;
+
+    /// Adds samples of the series, all at once, where the journal ends with `head`.
+    fn put_series(&mut self, head: Head, samples: &[Sample]) -> Result<(), JournalError>;
+
+    /// The first value of the series after a place, with its own place.
+    fn series_after(&self, place: i64) -> Result<Option<(i64, SeriesRow)>, JournalError>;
 
     /// A value.
     fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, JournalError>;

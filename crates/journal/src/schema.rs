@@ -17,7 +17,7 @@ pub(crate) const VALUE_BYTES_MAX: usize = 2 * BATCH_BYTES_MAX;
 const BUSY_MS: u64 = 5_000;
 
 /// The tables, by name, each as it is created.
-const TABLES: [(&str, &str); 5] = [
+const TABLES: [(&str, &str); 6] = [
     (
         "journal",
         "CREATE TABLE journal (
@@ -46,6 +46,12 @@ const TABLES: [(&str, &str); 5] = [
             latency_ms INTEGER NOT NULL, asked_at TEXT NOT NULL, answered_at TEXT NOT NULL,
             origin TEXT NOT NULL,
             PRIMARY KEY (hash, n, agent))",
+    ),
+    (
+        "series",
+        "CREATE TABLE series (
+            seq INTEGER NOT NULL, time TEXT NOT NULL, name TEXT NOT NULL, value REAL,
+            PRIMARY KEY (time, name))",
     ),
     ("meta", "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL)"),
 ];

@@ -11,6 +11,7 @@ use crate::{
     file::Place,
     log::{Head, Known, Log},
     schema,
+    series::{self, Sample, SeriesRow},
     snapshot::Mark,
     tape,
 };
@@ -136,9 +137,9 @@ impl Log for Tables {
     fn append(
         &mut self,
         rows: &[Row],
-        before: Head,
-        after: Head,
+        (before, after): (Head, Head),
         meta: &[(&str, &[u8])],
+        samples: &[Sample],
     ) -> Result<(), JournalError> {
         meta.iter().try_for_each(|(key, value)| bounded(key, value))?;
         self.write(before.seq, |db| {
@@ -157,6 +158,7 @@ impl Log for Tables {
                 insert.execute(params![first, count, epoch, row.prev_hash, row.hash, row.body])?;
             }
             set(db, "head", &after.to_bytes())?;
+            series::insert(db, samples)?;
             Ok(meta.iter().try_for_each(|(key, value)| set(db, key, value))?)
         })?;
         if before.seq == 0 {
@@ -164,7 +166,7 @@ impl Log for Tables {
             let db = self.db.take().ok_or(JournalError::Poisoned)?;
             self.db = Some(self.place.establish(db)?);
         }
-        let written = rows.iter().map(|row| row.body.len()).sum();
+        let written = rows.iter().map(|row| row.body.len()).sum::<usize>() + series::bytes(samples);
         self.place.checkpoint_if_due(self.db.as_ref().ok_or(JournalError::Poisoned)?, written)
     }
 
@@ -252,6 +254,17 @@ impl Log for Tables {
         })?;
         self.place.checkpoint_if_due(self.db.as_ref().ok_or(JournalError::Poisoned)?, bytes)?;
         Ok(added)
+    }
+
+    fn put_series(&mut self, head: Head, samples: &[Sample]) -> Result<(), JournalError> {
+        self.write(head.seq, |db| Ok(series::insert(db, samples)?))?;
+        let db = self.db.as_ref().ok_or(JournalError::Poisoned)?;
+        self.place.checkpoint_if_due(db, series::bytes(samples))
+    }
+
+    fn series_after(&self, place: i64) -> Result<Option<(i64, SeriesRow)>, JournalError> {
+        let found = self.read("series", |db| series::after(db, place))?;
+        found.map(|raw| Ok((raw.0, series::checked(raw)?))).transpose()
     }
 
     fn use_tape(&mut self, head: Head, rows: &[Taped]) -> Result<(), JournalError> {

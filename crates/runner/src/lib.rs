@@ -24,6 +24,7 @@ mod replay;
 pub mod report;
 pub mod request;
 mod sequencer;
+mod series;
 pub mod session;
 mod stop;
 mod summary;

@@ -26,6 +26,7 @@ use crate::{
     open::{AskedBefore, Came, OpenBefore},
     request::Span,
     sequencer::{Clients, Interpreter, Sequencer},
+    series::Sampler,
     stop::{Stop, Why},
     tick::TickScheduler,
     workplace::Workplace,
@@ -166,6 +167,7 @@ impl Live {
             Lasts::Ticks(_) => Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)?),
             Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(open_before, &mut sequencer)),
         };
+        sequencer.set_sampler(Sampler::of(&file, sequencer.world()));
         let counter = Counter::open();
         let desk = counter.desk();
         sequencer.set_bell(Arc::new(move || desk.ring()));
@@ -399,8 +401,10 @@ impl Live {
         let ran = self.run_until(goal, stop, progress);
         match &ran {
             Ok(Stopped::Asked(_)) => {}
-            Ok(Stopped::Ticks | Stopped::Duration | Stopped::Turns | Stopped::Budget) => {
+            Ok(Stopped::Turns | Stopped::Budget) => self.await_models(stop)?,
+            Ok(Stopped::Ticks | Stopped::Duration) => {
                 self.await_models(stop)?;
+                self.sequencer.sample_end(true)?;
             }
             // The first halt is the one that is told.
             Err(RunError::Halt(_)) => drop(self.await_models(stop)),

@@ -6,6 +6,7 @@ use oikos_kernel::{
     record::Outcome,
     refusal::Refusal,
     seed::derive,
+    time::Time,
     transaction::{Finished, Transaction},
 };
 use serde_json::Value;
@@ -30,12 +31,16 @@ impl Sequencer {
         Ok(drive(&*interpreter.sandbox, &mut Nobody, query, begin)?.and_then(answer))
     }
 
-    /// Calls a method read-only, for a measure; it leaves no record.
+    /// Calls a method read-only as of an instant, for a measure; it leaves no record.
     ///
     /// # Errors
     /// Only faults; what is wrong with the method is a refusal.
-    pub fn measure(&mut self, artifact: Handle, method: &str) -> Result<Result<Value, Refusal>, RunError> {
-        let now = self.now();
+    pub fn measure(
+        &mut self,
+        artifact: Handle,
+        method: &str,
+        now: Time,
+    ) -> Result<Result<Value, Refusal>, RunError> {
         let (world, interpreter) = self.parts();
         let seed = derive(world.rules().seed, "measure", method, world.seq());
         let begin = || Transaction::measure(world, artifact, method, now, seed);

@@ -1,75 +1,176 @@
 //! Measures: numbers that a world file declares, taken on the world as it stands.
 
 use oikos_kernel::{
-    rules::{ResourceId, ResourceKind},
-    world::World,
+    rules::ResourceKind,
+    time::Time,
+    world::{Agent, World},
 };
+use serde_json::Value;
 
 use crate::{
-    config::{Measure, MeasureKind, Statistic},
+    config::{Measure, MeasureKind, Measured, Statistic},
+    error::RunError,
     sequencer::Sequencer,
 };
 
-/// Takes a measure. `None` when it has no value: nobody to measure, or a method that failed.
+/// Takes a measure, now. `None` when it has no value: nobody to measure, or a method that failed.
 ///
 /// # Errors
-/// Why a method gave no number, in words.
+/// Why there is no number, in words.
 pub fn take(sequencer: &mut Sequencer, measure: &Measure) -> Result<f64, String> {
-    match &measure.what {
-        MeasureKind::Statistic { function, resource } => {
-            let amounts = amounts(sequencer.world(), *resource);
-            statistic(*function, amounts).ok_or_else(|| "there are no agents".into())
-        }
-        MeasureKind::Method { artifact, method } => {
-            let handle = sequencer
-                .world()
-                .lookup(artifact)
-                .ok_or_else(|| format!("there is no artifact `{artifact}`"))?;
-            let value = sequencer
-                .measure(handle, method)
-                .map_err(|fault| fault.to_string())?
-                .map_err(|refusal| refusal.to_string())?;
-            value.as_f64().ok_or_else(|| format!("`{artifact}.{method}` returned {value}, not a number"))
-        }
-    }
+    let now = sequencer.now();
+    at(sequencer, measure, now).map_err(|fault| fault.to_string())?
 }
 
-/// The scrip of each agent, or its free amount of a resource; of a resource that limits nobody, its use.
-fn amounts(world: &World, resource: Option<ResourceId>) -> Vec<i64> {
-    let alive =
-        world.agents().filter(|agent| world.get(agent.handle).is_some_and(|artifact| !artifact.is_deleted()));
-    alive
-        .map(|agent| match resource {
-            None => world.scrip(agent.handle),
-            Some(resource) if world.rules().kind(resource) == ResourceKind::Metered => {
-                world.used(agent.handle, resource)
-            }
-            Some(resource) => world.capacity(agent.handle, resource, world.now()),
+/// Takes a measure as of an instant; the inner error is why there is no number, in words.
+///
+/// # Errors
+/// Only faults.
+pub(crate) fn at(
+    sequencer: &mut Sequencer,
+    measure: &Measure,
+    now: Time,
+) -> Result<Result<f64, String>, RunError> {
+    let (artifact, method) = match &measure.what {
+        MeasureKind::Statistic { function, of, whom } => {
+            let amounts = amounts(sequencer.world(), of, whom.as_deref(), now);
+            let value = statistic(*function, &amounts);
+            return Ok(value.ok_or_else(|| "there is nobody to measure".into()));
+        }
+        MeasureKind::Method { artifact, method } => (artifact, method),
+    };
+    let Some(handle) = sequencer.world().lookup(artifact) else {
+        return Ok(Err(format!("there is no artifact `{artifact}`")));
+    };
+    Ok(match sequencer.measure(handle, method, now)? {
+        Err(refusal) => Err(refusal.to_string()),
+        Ok(value) => {
+            value.as_f64().ok_or_else(|| format!("`{artifact}.{method}` returned {value}, not a number"))
+        }
+    })
+}
+
+/// Numbers of agents; whole ones are added up exactly.
+enum Amounts {
+    Whole(Vec<i64>),
+    Broken(Vec<f64>),
+}
+
+/// The scrip of each agent that is meant, its free amount of a resource (of one that limits nobody, its use), or a
+/// number in its content; those who have no such number are left out.
+fn amounts(world: &World, of: &Measured, whom: Option<&str>, now: Time) -> Amounts {
+    let is_meant = |agent: &&Agent| {
+        world.get(agent.handle).is_some_and(|artifact| !artifact.is_deleted())
+            && whom.is_none_or(|pattern| fits(pattern, world.name(agent.handle)))
+    };
+    let meant = world.agents().filter(is_meant);
+    let path = match of {
+        Measured::Scrip => return Amounts::Whole(meant.map(|agent| world.scrip(agent.handle)).collect()),
+        Measured::Resource(resource) if world.rules().kind(*resource) == ResourceKind::Metered => {
+            return Amounts::Whole(meant.map(|agent| world.used(agent.handle, *resource)).collect());
+        }
+        Measured::Resource(resource) => {
+            return Amounts::Whole(meant.map(|agent| world.capacity(agent.handle, *resource, now)).collect());
+        }
+        Measured::Content(path) => path,
+    };
+    let numbers: Vec<&Value> = meant
+        .filter_map(|agent| {
+            let content = world.get(agent.handle)?.content();
+            path.iter().try_fold(content, |value, key| value.get(key)).filter(|value| value.is_number())
         })
-        .collect()
+        .collect();
+    let whole: Option<Vec<i64>> = numbers.iter().map(|number| number.as_i64()).collect();
+    whole.map_or_else(
+        || Amounts::Broken(numbers.iter().filter_map(|number| number.as_f64()).collect()),
+        Amounts::Whole,
+    )
+}
+
+/// Whether an id fits a pattern, in which `*` stands for any text.
+fn fits(pattern: &str, id: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == id };
+    let Some(mut id) = id.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    for part in parts {
+        match id.find(part) {
+            Some(at) => id = id.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    id.ends_with(last)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a statistic is no account: it may be rounded")]
-fn statistic(function: Statistic, mut amounts: Vec<i64>) -> Option<f64> {
-    let count = amounts.len() as f64;
-    if amounts.is_empty() {
+fn statistic(function: Statistic, amounts: &Amounts) -> Option<f64> {
+    let numbers: Vec<f64> = match amounts {
+        Amounts::Whole(amounts) => amounts.iter().map(|amount| *amount as f64).collect(),
+        Amounts::Broken(numbers) => numbers.clone(),
+    };
+    let count = numbers.len() as f64;
+    if function == Statistic::Count {
+        return Some(count);
+    }
+    if numbers.is_empty() {
         return None;
     }
-    let sum: i128 = amounts.iter().copied().map(i128::from).sum();
-    Some(match function {
-        Statistic::Sum => sum as f64,
-        Statistic::Mean => sum as f64 / count,
-        Statistic::ShareZero => amounts.iter().filter(|amount| **amount == 0).count() as f64 / count,
-        Statistic::Gini => {
-            amounts.sort_unstable();
-            let weighted: i128 =
-                (1_i128..).zip(&amounts).map(|(rank, amount)| rank * i128::from(*amount)).sum();
-            if sum == 0 {
+    let sorted = || {
+        let mut numbers = numbers.clone();
+        numbers.sort_unstable_by(f64::total_cmp);
+        numbers
+    };
+    let sum = match amounts {
+        Amounts::Whole(amounts) => amounts.iter().copied().map(i128::from).sum::<i128>() as f64,
+        Amounts::Broken(numbers) => numbers.iter().sum(),
+    };
+    match function {
+        Statistic::Sum => Some(sum),
+        Statistic::Count => Some(count),
+        Statistic::Mean => Some(sum / count),
+        Statistic::ShareZero => Some(numbers.iter().filter(|number| **number == 0.0).count() as f64 / count),
+        Statistic::Min => sorted().first().copied(),
+        Statistic::Max => sorted().last().copied(),
+        Statistic::Quantile { ppm } => {
+            let sorted = sorted();
+            let place = f64::from(ppm) / 1e6 * (count - 1.0);
+            let (below, part) = (place.floor(), place.fract());
+            let at = |place: f64| sorted.iter().copied().nth(index(place));
+            let low = at(below)?;
+            Some(at(below + 1.0).map_or(low, |high| low + part * (high - low)))
+        }
+        Statistic::TopShare { ppm } => {
+            if sum == 0.0 {
                 return Some(0.0);
             }
-            2.0 * weighted as f64 / (count * sum as f64) - (count + 1.0) / count
+            let top = (u64::from(ppm) * numbers.len() as u64).div_ceil(1_000_000).max(1);
+            let held: f64 = (0..top).zip(sorted().iter().rev()).map(|(_, held)| held).sum();
+            Some(held / sum)
         }
-    })
+        Statistic::Gini if sum == 0.0 => Some(0.0),
+        Statistic::Gini => {
+            let weighted = match amounts {
+                Amounts::Whole(amounts) => {
+                    let mut amounts = amounts.clone();
+                    amounts.sort_unstable();
+                    (1_i128..).zip(&amounts).map(|(rank, amount)| rank * i128::from(*amount)).sum::<i128>()
+                        as f64
+                }
+                Amounts::Broken(_) => (1_u32..).zip(sorted()).map(|(rank, one)| f64::from(rank) * one).sum(),
+            };
+            Some(2.0 * weighted / (count * sum) - (count + 1.0) / count)
+        }
+    }
+}
+
+/// A place in a list.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a length is between 0 and the length"
+)]
+fn index(place: f64) -> usize {
+    place as usize
 }
 
 #[cfg(test)]
@@ -78,6 +179,8 @@ mod tests {
 
     #[test]
     fn statistics_of_small_distributions() {
+        let quantile = |ppm| Statistic::Quantile { ppm };
+        let top = |ppm| Statistic::TopShare { ppm };
         for (function, amounts, value) in [
             (Statistic::Gini, vec![5, 5, 5], 0.0),
             (Statistic::Gini, vec![0, 0, 0, 12], 0.75),
@@ -86,10 +189,50 @@ mod tests {
             (Statistic::ShareZero, vec![0, 1, 0, 7], 0.5),
             (Statistic::Mean, vec![1, 2], 1.5),
             (Statistic::Sum, vec![i64::MAX, 1], 9_223_372_036_854_775_808.0),
+            (Statistic::Count, vec![], 0.0),
+            (Statistic::Count, vec![4, 4], 2.0),
+            (Statistic::Min, vec![3, -2, 9], -2.0),
+            (Statistic::Max, vec![3, -2, 9], 9.0),
+            (quantile(500_000), vec![4, 1, 3, 2], 2.5),
+            (quantile(500_000), vec![7], 7.0),
+            (quantile(250_000), vec![10, 0, 20, 30, 40], 10.0),
+            (quantile(900_000), vec![0, 10], 9.0),
+            (quantile(0), vec![3, 1, 2], 1.0),
+            (quantile(1_000_000), vec![3, 1, 2], 3.0),
+            (top(100_000), vec![1, 1, 1, 1, 1, 1, 1, 1, 1, 11], 0.55),
+            (top(250_000), vec![0, 0, 0], 0.0),
+            (top(1_000_000), vec![1, 2, 3], 1.0),
+            // Of three, a tenth is one.
+            (top(100_000), vec![1, 2, 3], 0.5),
         ] {
-            let taken = statistic(function, amounts.clone()).unwrap();
+            let taken = statistic(function, &Amounts::Whole(amounts.clone())).unwrap();
+            assert!((taken - value).abs() < 1e-12, "{function:?} of {amounts:?} is {taken}");
+            let broken = Amounts::Broken(amounts.iter().map(|amount| *amount as f64).collect());
+            let taken = statistic(function, &broken).unwrap();
             assert!((taken - value).abs() < 1e-12, "{function:?} of {amounts:?} is {taken}");
         }
-        assert_eq!(statistic(Statistic::Gini, Vec::new()), None);
+        for function in [Statistic::Gini, Statistic::Mean, Statistic::Max, quantile(500_000), top(1)] {
+            assert_eq!(statistic(function, &Amounts::Whole(Vec::new())), None);
+        }
+        let halves = Amounts::Broken(vec![0.5, 1.5]);
+        assert_eq!(statistic(Statistic::Mean, &halves), Some(1.0));
+        assert_eq!(statistic(Statistic::Gini, &halves), Some(0.25));
+    }
+
+    #[test]
+    fn patterns_fit_ids() {
+        for (pattern, id, is) in [
+            ("trader_*", "trader_001", true),
+            ("trader_*", "trader", false),
+            ("*", "anyone", true),
+            ("*_001", "trader_001", true),
+            ("t*r_*1", "trader_001", true),
+            ("t*r_*2", "trader_001", false),
+            ("a*a", "a", false),
+            ("trader_001", "trader_001", true),
+            ("trader_00", "trader_001", false),
+        ] {
+            assert_eq!(fits(pattern, id), is, "{pattern} {id}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use oikos_agents::Mind;
-use oikos_journal::{Head, Journal, JournalError};
+use oikos_journal::{Head, Journal, JournalError, Sample};
 use oikos_kernel::{
     event::{Event, EventKind, Filter},
     id::Handle,
@@ -29,6 +29,7 @@ use crate::{
     open::OpenTurns,
     replay::Following,
     request::{Act, Shown},
+    series::Sampler,
     stop::Stop,
     view::View,
     writer::{Bell, JournalGuard, Release, Writer},
@@ -94,6 +95,8 @@ pub struct Sequencer {
     models: Option<Models>,
     /// The actions that wait for language models while others act.
     parked: Parked,
+    /// Takes the series.
+    sampler: Sampler,
     /// Asks those to end who wait for something.
     stop: Stop,
     /// Rings for the loop.
@@ -155,6 +158,7 @@ impl Sequencer {
             llm,
             models: None,
             parked: Parked::default(),
+            sampler: Sampler::default(),
             stop: Stop::default(),
             bell: Arc::new(|| ()),
             bus: Bus::default(),
@@ -166,6 +170,29 @@ impl Sequencer {
 
     pub(crate) fn models_if_open(&self) -> Option<&Models> {
         self.models.as_ref()
+    }
+
+    pub(crate) fn sampler_mut(&mut self) -> &mut Sampler {
+        &mut self.sampler
+    }
+
+    /// Takes samples from now on.
+    pub(crate) fn set_sampler(&mut self, sampler: Sampler) {
+        self.sampler = sampler;
+    }
+
+    /// Has a sample stored with the next record.
+    pub(crate) fn push_sample(&mut self, sample: Sample) {
+        self.writer.push_sample(sample);
+    }
+
+    /// Stores a sample after which nothing happens.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub(crate) fn put_sample(&mut self, sample: Sample) -> Result<(), RunError> {
+        let put = self.writer.journal_mut().put_series(&[sample]);
+        self.sound(put)
     }
 
     pub(crate) fn parked(&self) -> &Parked {
@@ -557,6 +584,7 @@ impl Sequencer {
     pub(crate) fn record(&mut self, cause: Cause, finished: Finished) -> Result<Receipt, RunError> {
         self.check()?;
         let Finished { charges, effects, events, outcome, whole, .. } = finished;
+        self.sample_before(self.now)?;
         let (seq, time) = (self.world.seq() + 1, self.now);
         let mut record = Record { seq, time, cause, charges, effects, events, outcome };
         if let Some(following) = &self.following {

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oikos_journal::{Hash, Head, Image, Journal, JournalError};
+use oikos_journal::{Hash, Head, Image, Journal, JournalError, Sample};
 use oikos_kernel::{limits, record::Record, world::World};
 
 /// Records that are enough for a batch.
@@ -74,6 +74,8 @@ struct Shared {
 /// All that waits for the writer, and how far it came.
 struct Queue {
     records: Vec<Record>,
+    /// Samples that were taken before some of the records.
+    samples: VecDeque<Sample>,
     bytes: usize,
     /// When the first of the records came.
     since: Instant,
@@ -101,7 +103,7 @@ struct Queue {
 
 /// The next work of the writer.
 enum Job {
-    Append(Vec<Record>),
+    Append(Vec<Record>, Vec<Sample>),
     Encode(Box<World>, Hash),
     Store(Box<Image>),
     End,
@@ -119,6 +121,7 @@ impl Writer {
     pub(crate) fn new(journal: Journal) -> Self {
         let queue = Queue {
             records: Vec::new(),
+            samples: VecDeque::new(),
             bytes: 0,
             since: Instant::now(),
             wanted: 0,
@@ -237,6 +240,16 @@ impl Writer {
         queue.check()
     }
 
+    /// Takes a sample over, which is stored with the record that comes next.
+    pub(crate) fn push_sample(&self, sample: Sample) {
+        self.shared.open().samples.push_back(sample);
+    }
+
+    /// The journal, to be written to beside the records; [`Self::settle`] comes first.
+    pub(crate) fn journal_mut(&self) -> MutexGuard<'_, Journal> {
+        self.shared.journal()
+    }
+
     /// The journal; [`Self::settle`] comes first.
     pub(crate) fn journal(&self) -> JournalGuard<'_> {
         JournalGuard(self.shared.journal())
@@ -294,7 +307,7 @@ impl Queue {
         // All before a snapshot goes first, and by itself.
         if let Some(seq) = self.world.as_ref().map(|world| world.seq()) {
             return Ok(match first.filter(|first| *first <= seq) {
-                Some(first) => Job::Append(self.take(seq - first + 1)),
+                Some(first) => self.append(seq - first + 1),
                 None => match self.world.take() {
                     Some(world) => {
                         self.encoding = true;
@@ -310,7 +323,7 @@ impl Queue {
         let has_waited = self.image.is_some() && self.passed >= BATCHES_BEFORE_IMAGE;
         if first.is_some_and(is_due) && !has_waited {
             self.passed += u32::from(self.image.is_some());
-            return Ok(Job::Append(self.take(u64::MAX)));
+            return Ok(self.append(u64::MAX));
         }
         if let Some(image) = self.image.take() {
             self.passed = 0;
@@ -321,6 +334,14 @@ impl Queue {
             None if self.closing && !self.encoding => Ok(Job::End),
             None => Err(None),
         }
+    }
+
+    /// The first records, at most so many, with the samples that were taken before one of them.
+    fn append(&mut self, most: u64) -> Job {
+        let records = self.take(most);
+        let last = records.last().map_or(0, |record| record.seq);
+        let count = self.samples.iter().take_while(|sample| sample.seq < last).count();
+        Job::Append(records, self.samples.drain(..count).collect())
     }
 
     /// The first records, at most so many.
@@ -365,7 +386,7 @@ impl Shared {
         let _alarm = Alarm(&self);
         loop {
             let done = match self.next() {
-                Job::Append(records) => self.append(records),
+                Job::Append(records, samples) => self.append(records, &samples),
                 Job::Store(image) => self.journal().put_image(*image),
                 Job::Encode(world, hash) => {
                     let shared = Arc::clone(&self);
@@ -394,10 +415,10 @@ impl Shared {
         }
     }
 
-    fn append(&self, mut records: Vec<Record>) -> Result<(), JournalError> {
+    fn append(&self, mut records: Vec<Record>, samples: &[Sample]) -> Result<(), JournalError> {
         let head = {
             let mut journal = self.journal();
-            journal.append(&records, &[])?;
+            journal.append_with(&records, &[], samples)?;
             journal.head()
         };
         records.clear();

@@ -31,11 +31,7 @@ use oikos_runner::{
 use serde_json::{Value, json};
 
 use crate::{
-<<<<<<< HEAD
-    args::{Args, Command, OverrideArgs, PythonCommand, SchemaFor, SchemaOf, TapeCommand},
-=======
-    args::{Args, Command, OverrideArgs, PythonCommand, SchemaOf, TapeCommand, WorkplaceArgs},
->>>>>>> w-time
+    args::{Args, Command, OverrideArgs, PythonCommand, SchemaFor, SchemaOf, TapeCommand, WorkplaceArgs},
     print::{self, Printer},
     status::ExitStatus,
 };

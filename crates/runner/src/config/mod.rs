@@ -8,6 +8,7 @@ mod file;
 mod institutions;
 mod keys;
 mod llm;
+mod measures;
 mod minds;
 mod reader;
 mod source;
@@ -69,6 +70,8 @@ pub struct WorldFile {
     pub founding: Founding,
     /// The measures.
     pub measures: Vec<Measure>,
+    /// How often a series of them is taken, in milliseconds; they are taken at the end in any case.
+    pub every_ms: Option<i64>,
     /// The text it was read from.
     pub source: Source,
     /// The answers that a fresh world begins with; none where the file was read again from a database.
@@ -147,8 +150,10 @@ pub enum MeasureKind {
     Statistic {
         /// Which.
         function: Statistic,
-        /// Of which resource; none is scrip.
-        resource: Option<ResourceId>,
+        /// The number that each agent has.
+        of: Measured,
+        /// The ids of those who are meant, as a pattern with `*`; none means all agents.
+        whom: Option<String>,
     },
     /// A method of an artifact that returns a number.
     Method {
@@ -157,6 +162,17 @@ pub enum MeasureKind {
         /// The method.
         method: String,
     },
+}
+
+/// The number of each agent that is measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Measured {
+    /// Its scrip.
+    Scrip,
+    /// Its free amount of a resource, or its use of one that limits nobody.
+    Resource(ResourceId),
+    /// A number in its content, below these keys.
+    Content(Vec<String>),
 }
 
 /// A function over a distribution.
@@ -170,6 +186,22 @@ pub enum Statistic {
     Mean,
     /// The sum.
     Sum,
+    /// The least.
+    Min,
+    /// The greatest.
+    Max,
+    /// The number below which a share of them is, in parts per million, between the two nearest ones where it is none.
+    Quantile {
+        /// The share.
+        ppm: u32,
+    },
+    /// How many have such a number.
+    Count,
+    /// The part of the sum that the richest share has, in parts per million of all, one at least.
+    TopShare {
+        /// The share.
+        ppm: u32,
+    },
 }
 
 /// Reads a world file from disk. `library` are the artifacts that come before its own.
@@ -345,7 +377,7 @@ fn build(
     let parts = artifacts::Parts { document, root, rules: &rules, scrip_start };
     let own = artifacts::read(&parts, files, &founders, &mut shares)?;
     founders.extend(own);
-    let measures = measures(&section("measures")?, &rules, &founders)?;
+    let (measures, every_ms) = measures::read(&section("measures")?, &rules, &founders)?;
     let ids: HashSet<&str> = founders.iter().map(|founder| founder.id.as_str()).collect();
     for id in &rules.mint_authorities {
         if !ids.contains(id.as_str()) {
@@ -357,7 +389,7 @@ fn build(
     institutions::check_scorer(&section("mint")?, &scorer, &founders)?;
     (plan.llm.models, plan.has_clients) = llm::named(&rules, &founders);
     let founding = Founding { rules, source: [0; 32], runtime: String::new(), founders };
-    Ok(WorldFile { plan, founding, measures, source: Source::default(), tape: Vec::new() })
+    Ok(WorldFile { plan, founding, measures, every_ms, source: Source::default(), tape: Vec::new() })
 }
 
 fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut Rules) -> Read<Plan> {
@@ -573,66 +605,4 @@ fn library_with(section: &Reader<'_>, mut library: Vec<Founder>, rules: &Rules) 
         founder.resources.extend(given.clone());
     }
     Ok(library)
-}
-
-fn measures(section: &Reader<'_>, rules: &Rules, founders: &[Founder]) -> Read<Vec<Measure>> {
-    section.duration_ms("every", 1)?;
-    let mut measures = Vec::new();
-    if section.table.0.len() > limits::MEASURES_MAX {
-        let most = limits::MEASURES_MAX;
-        return Err(section.document.error(&section.span, format!("a world may have {most} measures")));
-    }
-    for (name, _, node) in section.table.0.iter().filter(|(name, _, _)| name != "every") {
-        let Tree::Str(text) = &node.value else {
-            return section.wrong(node, name, "text such as \"gini(scrip)\" or \"market.efficiency\"");
-        };
-        let what = match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
-            Some((function, of)) => statistic(section, node, function.trim(), of.trim(), rules)?,
-            None => method(section, node, text, founders)?,
-        };
-        measures.push(Measure { name: name.clone(), what });
-    }
-    Ok(measures)
-}
-
-fn statistic(
-    section: &Reader<'_>,
-    node: &Node,
-    function: &str,
-    of: &str,
-    rules: &Rules,
-) -> Read<MeasureKind> {
-    let functions = [
-        ("gini", Statistic::Gini),
-        ("share_zero", Statistic::ShareZero),
-        ("mean", Statistic::Mean),
-        ("sum", Statistic::Sum),
-    ];
-    let Some((_, function)) = functions.iter().find(|(name, _)| *name == function) else {
-        let error = section.document.error(&node.span, format!("there is no measure `{function}`"));
-        return Err(error.help("the built-in ones are gini, share_zero, mean and sum"));
-    };
-    let resource = match of {
-        "scrip" => None,
-        name => match rules.resource(name) {
-            Some(resource) => Some(resource),
-            None => {
-                return Err(section
-                    .document
-                    .error(&node.span, format!("this world has no resource `{name}`")));
-            }
-        },
-    };
-    Ok(MeasureKind::Statistic { function: *function, resource })
-}
-
-fn method(section: &Reader<'_>, node: &Node, text: &str, founders: &[Founder]) -> Read<MeasureKind> {
-    let Some((artifact, method)) = text.rsplit_once('.') else {
-        let error = section.document.error(&node.span, format!("{text:?} is no measure"));
-        return Err(error.help("write \"gini(scrip)\" or \"artifact.method\""));
-    };
-    if !founders.iter().any(|founder| founder.id == artifact) {
-        return Err(section.document.error(&node.span, format!("there is no artifact `{artifact}`")));
-    }
-    Ok(MeasureKind::Method { artifact: artifact.into(), method: method.into() })
 }

@@ -1,0 +1,166 @@
+//! `[measures]`: numbers that are taken of a world, and how often.
+
+use oikos_kernel::{founding::Founder, id::nearest, limits, rules::Rules};
+
+use super::{
+    Measure, MeasureKind, Measured, Statistic,
+    reader::{Read, Reader},
+    tree::{Node, Tree},
+};
+
+/// The built-in functions, by name, and whether a share is their second argument.
+const FUNCTIONS: [(&str, bool); 10] = [
+    ("gini", false),
+    ("share_zero", false),
+    ("mean", false),
+    ("sum", false),
+    ("min", false),
+    ("max", false),
+    ("median", false),
+    ("quantile", true),
+    ("count", false),
+    ("top_share", true),
+];
+/// Bytes of a pattern of ids.
+const PATTERN_BYTES_MAX: usize = 256;
+
+/// Reads the section: the measures, and how often they are taken, in milliseconds.
+pub(super) fn read(
+    section: &Reader<'_>,
+    rules: &Rules,
+    founders: &[Founder],
+) -> Read<(Vec<Measure>, Option<i64>)> {
+    let every_ms = section.duration_ms("every", 1)?;
+    let mut measures = Vec::new();
+    if section.table.0.len() > limits::MEASURES_MAX {
+        let most = limits::MEASURES_MAX;
+        return Err(section.document.error(&section.span, format!("a world may have {most} measures")));
+    }
+    for (name, _, node) in section.table.0.iter().filter(|(name, _, _)| name != "every") {
+        let (node, whom) = match &node.value {
+            Tree::Table(table) => with_whom(section, name, node, table)?,
+            _ => (node, None),
+        };
+        let Tree::Str(text) = &node.value else {
+            return section.wrong(node, name, "text such as \"gini(scrip)\" or \"market.efficiency\"");
+        };
+        let what = match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
+            Some((function, of)) => statistic(section, node, (function.trim(), of.trim()), rules, whom)?,
+            None if whom.is_some() => {
+                let message = "`where` goes with a function over agents, such as \"gini(scrip)\"";
+                return Err(section.document.error(&node.span, message));
+            }
+            None => method(section, node, text, founders)?,
+        };
+        measures.push(Measure { name: name.clone(), what });
+    }
+    Ok((measures, every_ms))
+}
+
+/// The parts of `{ of = "gini(scrip)", where = "trader_*" }`.
+fn with_whom<'a>(
+    section: &Reader<'_>,
+    name: &str,
+    node: &'a Node,
+    table: &'a super::tree::Table,
+) -> Read<(&'a Node, Option<String>)> {
+    if let Some((stray, span, _)) = table.0.iter().find(|(key, ..)| !["of", "where"].contains(&key.as_str()))
+    {
+        let error = section.document.error(span, format!("unknown key `{stray}`"));
+        return Err(error.help("a measure has `of` and `where`"));
+    }
+    let Some(of) = table.get("of") else {
+        return section.wrong(node, name, "text, or a table with `of` and `where`");
+    };
+    let Some(pattern) = table.get("where") else { return Ok((of, None)) };
+    match &pattern.value {
+        Tree::Str(text) if !text.is_empty() && text.len() <= PATTERN_BYTES_MAX => {
+            Ok((of, Some(text.clone())))
+        }
+        _ => section.wrong(pattern, "where", "a pattern of ids such as \"trader_*\""),
+    }
+}
+
+fn statistic(
+    section: &Reader<'_>,
+    node: &Node,
+    (name, args): (&str, &str),
+    rules: &Rules,
+    whom: Option<String>,
+) -> Read<MeasureKind> {
+    let names = FUNCTIONS.map(|(name, _)| name);
+    let Some((_, takes_share)) = FUNCTIONS.iter().find(|(known, _)| *known == name) else {
+        let error = section.document.error(&node.span, format!("there is no measure `{name}`"));
+        return Err(match nearest(name, names) {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error.help(format!("the built-in ones are {}", names.join(", "))),
+        });
+    };
+    let (of, share) = match args.split_once(',') {
+        Some((of, share)) => (of.trim(), Some(share.trim())),
+        None => (args, None),
+    };
+    let ppm = match (takes_share, share) {
+        (false, None) => 0,
+        (true, Some(share)) => share_ppm(section, node, share)?,
+        (true, None) | (false, Some(_)) => {
+            let form = if *takes_share { "two, such as (scrip, 0.9)" } else { "one, such as (scrip)" };
+            return Err(section.document.error(&node.span, format!("`{name}` takes {form}")));
+        }
+    };
+    let function = match name {
+        "gini" => Statistic::Gini,
+        "share_zero" => Statistic::ShareZero,
+        "mean" => Statistic::Mean,
+        "sum" => Statistic::Sum,
+        "min" => Statistic::Min,
+        "max" => Statistic::Max,
+        "median" => Statistic::Quantile { ppm: 500_000 },
+        "quantile" => Statistic::Quantile { ppm },
+        "top_share" => Statistic::TopShare { ppm },
+        _ => Statistic::Count,
+    };
+    let of = match of {
+        "scrip" => Measured::Scrip,
+        "" if function == Statistic::Count => Measured::Scrip,
+        of => match (rules.resource(of), of.strip_prefix("content.")) {
+            (Some(resource), _) => Measured::Resource(resource),
+            (None, Some(path)) if path.split('.').all(|key| !key.is_empty()) => {
+                Measured::Content(path.split('.').map(str::to_owned).collect())
+            }
+            (None, _) => {
+                let message = format!("this world has no resource `{of}`");
+                let error = section.document.error(&node.span, message);
+                return Err(error.help("measure scrip, a resource, or a number such as content.skill"));
+            }
+        },
+    };
+    Ok(MeasureKind::Statistic { function, of, whom })
+}
+
+/// A share from 0 to 1, in parts per million.
+fn share_ppm(section: &Reader<'_>, node: &Node, text: &str) -> Read<u32> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let ppm = format!("{part:0<6}");
+    let read = (digits(whole) && digits(part) && part.len() <= 6).then(|| {
+        let whole = whole.parse::<u32>().ok()?.checked_mul(1_000_000)?;
+        whole.checked_add(ppm.parse().ok()?).filter(|ppm| *ppm <= 1_000_000)
+    });
+    read.flatten().ok_or_else(|| {
+        let message =
+            format!("{text:?} is no share: a number from 0 to 1 with at most six digits after the point");
+        section.document.error(&node.span, message)
+    })
+}
+
+fn method(section: &Reader<'_>, node: &Node, text: &str, founders: &[Founder]) -> Read<MeasureKind> {
+    let Some((artifact, method)) = text.rsplit_once('.') else {
+        let error = section.document.error(&node.span, format!("{text:?} is no measure"));
+        return Err(error.help("write \"gini(scrip)\" or \"artifact.method\""));
+    };
+    if !founders.iter().any(|founder| founder.id == artifact) {
+        return Err(section.document.error(&node.span, format!("there is no artifact `{artifact}`")));
+    }
+    Ok(MeasureKind::Method { artifact: artifact.into(), method: method.into() })
+}
