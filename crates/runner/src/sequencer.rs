@@ -186,12 +186,12 @@ impl Sequencer {
         self.writer.push_sample(sample);
     }
 
-    /// Stores a sample after which nothing happens.
+    /// Stores samples after which nothing has happened.
     ///
     /// # Errors
     /// When it can't be written.
-    pub(crate) fn put_sample(&mut self, sample: Sample) -> Result<(), RunError> {
-        let put = self.writer.journal_mut().put_series(&[sample]);
+    pub(crate) fn put_samples(&mut self, samples: &[Sample]) -> Result<(), RunError> {
+        let put = self.writer.journal_mut().put_series(samples);
         self.sound(put)
     }
 

@@ -72,20 +72,19 @@ impl Sequencer {
     /// Only faults.
     pub(crate) fn sample_end(&mut self, is_end: bool) -> Result<(), RunError> {
         let now = self.now();
-        self.sample_before(now)?;
-        let sampler = self.sampler_mut();
-        let is_due = sampler.next == Some(now);
-        if sampler.measures.is_empty() || !(is_end || is_due) {
-            return self.commit();
+        let mut samples = Vec::new();
+        while let Some((at, after)) = self.sampler_mut().due(now) {
+            samples.push(self.sample(at, after)?);
         }
-        // It is taken again if more happens at this instant, or after it.
-        let after = match sampler.next {
-            Some(next) => next.after_ms(-sampler.every_ms.unwrap_or_default()),
-            None => None,
-        };
-        let sample = self.sample(now, after)?;
+        let sampler = self.sampler_mut();
+        if !sampler.measures.is_empty() && (is_end || sampler.next == Some(now)) {
+            // It is taken again if more happens at this instant, or after it.
+            let every_ms = sampler.every_ms.unwrap_or_default();
+            let after = sampler.next.and_then(|next| next.after_ms(-every_ms));
+            samples.push(self.sample(now, after)?);
+        }
         self.commit()?;
-        self.put_sample(sample)
+        self.put_samples(&samples)
     }
 
     fn sample(&mut self, at: Time, after: Option<Time>) -> Result<Sample, RunError> {

@@ -86,7 +86,7 @@ pub fn serve<R: Read + Send + 'static>(
         Err(RunError::Io(error)) if error.kind() == ErrorKind::BrokenPipe => Some(Why::ClosedPipe),
         Err(error) => return Err(error),
     };
-    live.sequencer.commit()?;
+    live.sequencer.sample_end(false)?;
     Ok(why)
 }
 

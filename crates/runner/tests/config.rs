@@ -65,7 +65,7 @@ fn unknown_names_are_refused_with_the_nearest() {
         ("[resources.actions]\nkind = 'renewabel'\nrate = 1", "did you mean \"renewable\"?"),
         ("[costs]\ninvok = { cpu = 1 }", "there is no op `invok` | did you mean `invoke`?"),
         ("[costs]\nnoop = { cpus = 1 }", "has no resource `cpus` | did you mean `cpu`?"),
-        ("[measures]\nx = 'ginni(scrip)'", "there is no measure `ginni` | gini, share_zero, mean and sum"),
+        ("[measures]\nx = 'ginni(scrip)'", "there is no measure `ginni` | did you mean `gini`?"),
         ("[measures]\nx = 'gini(gold)'", "has no resource `gold`"),
         ("[measures]\nx = 'nobody.price'", "there is no artifact `nobody`"),
         ("[measures]\nx = 'five'", "is no measure | artifact.method"),

@@ -362,15 +362,19 @@ pub(super) const SECTIONS: &[Section] = &[
     },
     Section {
         name: "measures",
-        doc: "`name = \"function(of)\"`, one of gini, share_zero, mean, sum over scrip or a resource of the agents (what is \
-              free of it, or used if it limits nobody), \
-              or `name = \"artifact.method\"`, run read-only.",
+        doc: "`name = \"function(of)\"`: gini, share_zero, mean, sum, min, max, median, quantile(x, q), count, or \
+              top_share(x, p), the part of the sum that the richest share p has. Of the agents' scrip, of a resource \
+              (what is free of it, or used if it limits nobody), or of a number in their content, such as \
+              content.skill; agents without that number are left out. `name = { of = \"gini(scrip)\", where = \
+              \"trader_*\" }` measures those whose id fits a pattern. `name = \"artifact.method\"` is run read-only. \
+              The table `series` of the world's database has each value (seq, time, name, value).",
         open: true,
         keys: &[key(
             "every",
             "duration",
             "the end only",
-            "how often a series of them is taken; this version takes them at the end",
+            "how often they are taken for the series: at the start, at each multiple of it from there, on the state after the \
+             last record at or before that time, and at the end",
         )],
     },
     Section {
