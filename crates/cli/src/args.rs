@@ -25,7 +25,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Run the world of a world file, or go on with it where it was left.
     Run {
-        /// The world file, such as worlds/bazaar.toml.
+        /// The world file, such as worlds/bazaar.toml, or a world database that is to go on.
         file: PathBuf,
         /// The world database [default: ./NAME.oikos].
         #[arg(long)]
@@ -130,6 +130,24 @@ pub(crate) enum Command {
         /// Run code in this process, or in worker processes behind a second wall.
         #[arg(long)]
         isolation: Option<IsolationArg>,
+    },
+    /// Make a new world that goes on from a moment of another, as it is or under changed rules.
+    Fork {
+        /// The world database; it stays as it is.
+        world: PathBuf,
+        /// The moment: a record as 17, a time, a time since the beginning as 6h, or tick:40.
+        #[arg(long, value_name = "WHEN")]
+        at: When,
+        /// The file of the new world.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// Let a principal act once in the new world, as `act` has it; may be given again.
+        #[arg(long = "act", num_args = 2, value_names = ["AS", "ACTION"])]
+        acts: Vec<String>,
+        #[command(flatten)]
+        overrides: OverrideArgs,
+        #[command(flatten)]
+        workplace: WorkplaceArgs,
     },
     /// Let a principal act once.
     Act {

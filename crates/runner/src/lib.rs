@@ -13,6 +13,7 @@ pub mod config;
 mod desk;
 mod drive;
 mod error;
+mod fork;
 mod json;
 mod lateness;
 pub mod library;
@@ -52,6 +53,7 @@ pub use self::{
     bus::{MAILBOX_MAX, Notice, Subscription},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
     error::RunError,
+    fork::{Fork, Forked, Forking, Parent, fork, parent},
     json::{Misread, strict as strict_json},
     lateness::Lateness,
     live::{Goal, Live, Stopped, founded_from, recorded_source, state},

@@ -21,6 +21,7 @@ use crate::{
 pub(super) fn inspect(path: &Path, what: &str, printer: Printer) -> Result<ExitStatus> {
     let journal = super::reading(path)?;
     let world = oikos_runner::state(&journal)?;
+    super::tell_parent(&journal, printer)?;
     let alive = |handle: &Handle| world.get(*handle).is_some_and(|artifact| !artifact.is_deleted());
     let handles: Vec<Handle> = match what {
         "principals" | "balances" => world.principals().map(|(handle, _)| handle).filter(alive).collect(),

@@ -3,6 +3,7 @@
 mod ask;
 mod cost;
 mod dry;
+mod fork;
 mod inspect;
 mod line;
 mod log;
@@ -19,9 +20,9 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use oikos_runner::kernel::{event, op, receipt::Receipt, world::wire::Viewer};
 use oikos_runner::{
-    Journal, Live, Misread, RunError, Stop, Verified, When, Workplace,
+    Journal, Live, Misread, Parent, RunError, Stop, Verified, When, Workplace,
     config::{self, Overrides, WorldFile},
-    founded_from, library, recorded_source, report, session, strict_json, verify,
+    founded_from, library, parent, recorded_source, report, session, strict_json, verify,
 };
 use serde_json::{Value, json};
 
@@ -71,6 +72,10 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         }
         Command::Tape { what: TapeCommand::Import { world, file } } => tape::import(&world, &file, printer),
         Command::Verify { world } => check(&world, printer),
+        Command::Fork { world, at, to, acts, overrides, workplace } => {
+            let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
+            fork::fork(&world, &fork::Wanted { at, to, acts, overrides }, &workplace, printer)
+        }
         Command::Replay { world, until, isolation } => {
             let workplace = WorkplaceArgs { isolation, ..WorkplaceArgs::default() };
             replay::replay(&world, until, &workplace::of(workplace), printer)
@@ -99,15 +104,37 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
 
 /// Reads a world file with what the command line changes of it.
 pub(crate) fn world_file(path: &Path, overrides: &OverrideArgs) -> Result<WorldFile> {
-    let mut set = Vec::new();
-    for pair in &overrides.set {
-        let Some((key, value)) = pair.split_once('=') else {
-            bail!(Usage(format!("--set {pair}: write it as KEY=VALUE, such as execution.ticks=50")));
-        };
-        set.push((key.trim().to_owned(), value.trim().to_owned()));
-    }
-    let overrides = Overrides { seed: overrides.seed, set };
+    let overrides = Overrides { seed: overrides.seed, set: pairs(&overrides.set)? };
     Ok(config::load(path, &overrides, library::founders()).map_err(RunError::from)?)
+}
+
+/// The keys and values of `--set`.
+pub(crate) fn pairs(set: &[String]) -> Result<Vec<(String, String)>> {
+    let read = |pair: &String| match pair.split_once('=') {
+        Some((key, value)) => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        None => bail!(Usage(format!("--set {pair}: write it as KEY=VALUE, such as execution.ticks=50"))),
+    };
+    set.iter().map(read).collect()
+}
+
+/// The action of an `act`, or the refusal of one that is none.
+pub(crate) fn action(text: &str) -> Result<std::result::Result<Value, Misread>> {
+    match strict_json(text) {
+        Err(Misread::Syntax(error)) => {
+            bail!(Usage(format!("the action is not JSON ({error}); write it as '{{\"op\": \"noop\"}}'")))
+        }
+        read => Ok(read),
+    }
+}
+
+/// Says which world a world was forked from, if it was.
+pub(crate) fn tell_parent(journal: &Journal, printer: Printer) -> Result<()> {
+    if let Some(Parent { file, seq, journal_hash }) = parent(journal)?.filter(|_| !printer.is_for_programs())
+    {
+        let hash = journal_hash.get(..16).unwrap_or_default();
+        print::note(&format!("forked from {file} after record {seq}, its journal {hash}…"));
+    }
+    Ok(())
 }
 
 /// Asks the world to stop on Ctrl-C, or when the system asks the process to end. A second time ends it at once,
@@ -147,14 +174,26 @@ fn check(world: &Path, printer: Printer) -> Result<ExitStatus> {
         founded_from(&found.world, &recorded_source(&journal)?)?;
         Ok(found)
     });
+    let forked = parent(&journal)?;
+    tell_parent(&journal, printer)?;
     let told = match &found {
-        Ok(found) => printer.data(|| report::verified(found), || verified_text(found)),
+        Ok(found) => printer.data(
+            || {
+                let mut report = report::verified(found);
+                if let Value::Object(map) = &mut report {
+                    map.insert("parent".into(), json!(forked));
+                }
+                report
+            },
+            || verified_text(found),
+        ),
         Err(error) => {
             let head = journal.head();
             printer.data(
                 || {
                     json!({ "ok": false, "problem": error.to_string(), "seq": head.seq, "time": null,
-                            "state_digest": null, "journal_hash": report::hex(&head.journal_hash), "supply": null })
+                            "state_digest": null, "journal_hash": report::hex(&head.journal_hash), "supply": null,
+                            "parent": forked })
                 },
                 || format!("not ok: {error}"),
             )
@@ -183,12 +222,7 @@ fn act(
     workplace: &Workplace,
     printer: Printer,
 ) -> Result<ExitStatus> {
-    let action = match strict_json(action) {
-        Err(Misread::Syntax(error)) => {
-            bail!(Usage(format!("the action is not JSON ({error}); write it as '{{\"op\": \"noop\"}}'")))
-        }
-        read => read,
-    };
+    let action = self::action(action)?;
     let mut live = workplace.open(Journal::open(world).map_err(RunError::from)?)?;
     tell_notes(&live);
     live.sequencer.tell_time()?;
