@@ -38,6 +38,22 @@ struct Open {
     is_probed: bool,
 }
 
+impl State {
+    fn check(&self, provider: &str) -> Result<(), Failure> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let left = open.until.saturating_duration_since(Instant::now());
+        if left.is_zero() && !open.is_probed {
+            return Ok(());
+        }
+        let sentence = format!(
+            "`{provider}` was not asked: it failed {} times in a row, and is left alone for {} s",
+            self.in_a_row,
+            left.as_secs().max(1)
+        );
+        Err(Failure::new(self.last.unwrap_or(FailureKind::Server), sentence))
+    }
+}
+
 impl Breaker {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -46,18 +62,16 @@ impl Breaker {
     /// Lets a request through, or says why not.
     pub(crate) fn admit(&self, provider: &str) -> Result<(), Failure> {
         let mut state = self.state();
-        let (in_a_row, last) = (state.in_a_row, state.last);
-        let Some(open) = &mut state.open else { return Ok(()) };
-        let left = open.until.saturating_duration_since(Instant::now());
-        if left.is_zero() && !open.is_probed {
+        state.check(provider)?;
+        if let Some(open) = &mut state.open {
             open.is_probed = true;
-            return Ok(());
         }
-        let sentence = format!(
-            "`{provider}` was not asked: it failed {in_a_row} times in a row, and is left alone for {} s",
-            left.as_secs().max(1)
-        );
-        Err(Failure::new(last.unwrap_or(FailureKind::Server), sentence))
+        Ok(())
+    }
+
+    /// Says why a request would not be let through now.
+    pub(crate) fn check(&self, provider: &str) -> Result<(), Failure> {
+        self.state().check(provider)
     }
 
     /// Takes note of an outcome. A provider that says no, or asks for patience, is at work.

@@ -4,6 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::prices::show_dollars;
+
 /// A sum of micro-dollars. Requests hold their worst case of it while they are under way.
 #[derive(Debug, Default)]
 pub struct Budget {
@@ -22,7 +24,7 @@ struct State {
 
 /// A budget does not reach for a request, and none is under way whose end could free some of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the budget has {left} micro-dollars left, and the request could take {need}")]
+#[error("the budget has {} left, and the request could take {}", show_dollars(*left), show_dollars(*need))]
 pub struct Exhausted {
     /// The worst case of the request.
     pub need: u64,

@@ -8,7 +8,7 @@ use oikos_kernel::{
 };
 use serde_json::{Map, Value};
 
-use crate::strict;
+use crate::json;
 
 /// Bytes of `think` that are kept.
 pub const THINK_BYTES_MAX: usize = 4 * 1024;
@@ -194,7 +194,7 @@ fn first_json(text: &str) -> Result<Found, Refusal> {
     let mut end = 0;
     for (at, _) in text.match_indices(['{', '[']).take(BEGINNINGS_MAX) {
         let Some(rest) = text.get(at..).filter(|_| at >= end) else { continue };
-        match strict::first(rest) {
+        match json::first(rest) {
             Ok((Value::Object(map), _)) => return Ok(Found::Object(map)),
             Ok((Value::Array(items), _)) if !items.is_empty() && items.iter().all(is_op) => {
                 return Ok(Found::Ops(items));
@@ -291,7 +291,7 @@ mod tests {
             (r#"{"ops":["noop"]}"#, "must be an object"),
             (r#"{"ops":[],"answer":1}"#, "no field `answer`"),
             (r#"{"ops":[{"op":"nop"}]}"#, "there is no op `nop`"),
-            (r#"{"ops":[{"op":"transfer","to":"bob","amount":99999999999999999999}]}"#, "`amount` must be"),
+            (r#"{"ops":[{"op":"transfer","to":"bob","amount":99999999999999999999}]}"#, "is beyond 64 bits"),
             (r#"{"ops":[{"op":"transfer","to":"bob","amount":1e999}]}"#, "can't be read"),
         ] {
             let told = told(text);

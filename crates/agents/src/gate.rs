@@ -57,15 +57,15 @@ impl Gate {
     /// One attempt, when it is its turn.
     #[expect(clippy::expect_used, reason = "nobody closes the semaphore")]
     async fn attempt(&self, request: &Request) -> Outcome {
+        self.breaker.check(&self.name)?;
         let slot = self.slots.acquire().await.expect("the semaphore is never closed");
-        let planned = request.tokens_in_max() / BYTES_PER_TOKEN + u64::from(request.max_output_tokens);
-        self.pace.turn(planned).await;
-        self.breaker.admit(&self.name)?;
+        let admit = || self.breaker.admit(&self.name);
+        let begun = self.pace.turn(planned(request), admit).await?;
         let admitted = Admitted(Some(&self.breaker));
         let outcome = self.inner.ask(request).await;
         drop(slot);
         admitted.end(&outcome);
-        self.pace.settle(planned, tokens(&outcome, planned));
+        begun.end(counted(&outcome));
         if let Err(Failure { retry_after: Some(time), .. }) = &outcome {
             self.pace.quiet((*time).min(RETRY_AFTER_MAX));
         }
@@ -92,16 +92,21 @@ impl Drop for Admitted<'_> {
     }
 }
 
-/// The tokens that a provider counts towards its own limits.
-fn tokens(outcome: &Outcome, planned: u64) -> u64 {
+/// The tokens that a request may take, about.
+fn planned(request: &Request) -> u64 {
+    request.text_bytes() / BYTES_PER_TOKEN + u64::from(request.max_output_tokens)
+}
+
+/// The tokens that a provider counts towards its own limits; none where it does not say.
+fn counted(outcome: &Outcome) -> Option<u64> {
     let billed = match outcome {
         Ok(answer) => answer.billed,
         Err(failure) => failure.billed,
     };
     match billed {
-        Billed::Nothing => 0,
-        Billed::Counted(usage) => usage.tokens_in.saturating_add(usage.tokens_out),
-        Billed::Unknown => planned,
+        Billed::Nothing => Some(0),
+        Billed::Counted(usage) => Some(usage.tokens_in.saturating_add(usage.tokens_out)),
+        Billed::Unknown => None,
     }
 }
 

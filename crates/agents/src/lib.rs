@@ -28,7 +28,7 @@ mod tape; // answers that are there already
 
 // From an observation to a decision.
 mod prompt; // an observation as text
-mod strict; // JSON without doubt
+pub mod json; // JSON without doubt
 mod decision; // the answer as an action or looks
 mod form; // the answer as the JSON that code asks for
 mod asker; // tape, budget, provider, tape

@@ -147,16 +147,25 @@ impl Request {
         hash(&self.canonical())
     }
 
+    /// The bytes of its texts and of its schema.
+    #[must_use]
+    pub fn text_bytes(&self) -> u64 {
+        let texts: usize = self.messages.iter().map(|message| message.text.len()).sum();
+        (texts + self.schema_bytes()) as u64
+    }
+
+    fn schema_bytes(&self) -> usize {
+        self.schema.as_ref().map_or(0, |schema| schema.0.canonical.len())
+    }
+
     /// The tokens that it takes at most. In byte-level BPE, and in SentencePiece that falls back to bytes, each token
     /// stands for at least one byte of the text. So the bytes of all texts bound their tokens; the marks of a
     /// template around each message and each request are added, and the schema twice, since a provider may lay
     /// it out with spaces.
     #[must_use]
     pub fn tokens_in_max(&self) -> u64 {
-        let texts: usize =
-            self.messages.iter().map(|message| message.text.len() + TOKENS_PER_MESSAGE_MAX).sum();
-        let schema = self.schema.as_ref().map_or(0, |schema| 2 * schema.0.canonical.len());
-        (texts + schema + TOKENS_PER_REQUEST_MAX) as u64
+        let marks = self.messages.len() * TOKENS_PER_MESSAGE_MAX + TOKENS_PER_REQUEST_MAX;
+        self.text_bytes() + (self.schema_bytes() + marks) as u64
     }
 }
 

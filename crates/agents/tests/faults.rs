@@ -298,7 +298,15 @@ async fn a_strange_bill_is_the_worst_case_and_never_more() {
         (json!({ "prompt_tokens": "20", "completion_tokens": 7 }), Billed::Unknown),
         (json!({ "prompt_tokens": -5, "completion_tokens": 7 }), Billed::Unknown),
         (json!({ "prompt_tokens": 1.5, "completion_tokens": 7 }), Billed::Unknown),
+        (json!({ "prompt_tokens": -20.0, "completion_tokens": 7 }), Billed::Unknown),
+        (json!({ "prompt_tokens": 1e300, "completion_tokens": 7 }), Billed::Unknown),
+        (json!({ "prompt_tokens": 0.0, "completion_tokens": 7.0 }), Billed::Unknown),
         (json!({ "prompt_tokens": 20, "completion_tokens": 7 }), counted(20, 0, 7)),
+        (json!({ "prompt_tokens": 20.0, "completion_tokens": 7.0 }), counted(20, 0, 7)),
+        (
+            json!({ "prompt_tokens": 2e1, "completion_tokens": 7, "prompt_tokens_details": { "cached_tokens": 4.0 } }),
+            counted(20, 4, 7),
+        ),
         (
             json!({ "prompt_tokens": 20, "completion_tokens": 7, "prompt_tokens_details": { "cached_tokens": 90 } }),
             counted(20, 20, 7),
@@ -387,6 +395,30 @@ async fn the_ladder_goes_down_one_rung_at_a_time_and_stays() {
             "plain"
         ]
     );
+}
+
+#[tokio::test]
+async fn a_request_that_no_rung_answers_moves_nobody_else() {
+    let long = "This model's maximum context length is 8192 tokens. You requested 9120 tokens (9000 in the \
+                messages, 120 in the functions). Please reduce the length of the messages or of the functions.";
+    let refusal = || reply(400, "", json!({ "error": { "message": long } }).to_string());
+    for (api, first, rungs) in [
+        (Api::OpenAi, "json_schema", 4),
+        (Api::Gemini, "responseJsonSchema", 4),
+        (Api::Anthropic, "output_config", 3),
+    ] {
+        for last in [refusal(), reply(500, "", ""), reply(404, "", ""), reply(200, "", "{")] {
+            let mut replies = vec![refusal(); rungs - 1];
+            replies.extend([last, good(api, "{\"ops\":[]}")]);
+            let server = Server::start(replies).await;
+            let provider = server.on(api, Structured::Schema);
+            provider.ask(&with_schema()).await.unwrap_err();
+            provider.ask(&with_schema()).await.unwrap();
+            let seen: Vec<&str> = server.came().iter().map(|came| rung(&came.body)).collect();
+            assert_eq!(seen.len(), rungs + 1, "each rung is tried for it: {seen:?}");
+            assert_eq!(seen[rungs], first, "the next one begins where the first did: {seen:?}");
+        }
+    }
 }
 
 #[tokio::test]

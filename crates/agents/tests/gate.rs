@@ -9,8 +9,10 @@ use std::{
 
 use oikos_agents::{
     Billed, Failure, FailureKind, Gate, Limits, Message, ModelName, Outcome, Provider, Rates, Request, Role,
-    fake::{Fake, Scripted, answer},
+    Schema, Usage,
+    fake::{Fake, Scripted, answer, billed},
 };
+use serde_json::json;
 use tokio::time::Instant;
 
 fn request() -> Request {
@@ -133,15 +135,149 @@ async fn requests_and_tokens_are_spread_over_the_minute() {
     let mut ends: Vec<u128> = ask_all(&gate, 10).await.into_iter().map(|(_, at)| at).collect();
     ends.sort_unstable();
     assert!(ends.windows(2).all(|pair| pair[1] - pair[0] >= 1_000), "{ends:?}");
+}
 
-    // Each answer is billed 11 tokens; 660 in a minute are 11 in a second, once the bills are known.
-    let rates = Rates { requests_per_minute: None, tokens_per_minute: Some(660) };
-    let (gate, _) = self::gate(Limits { in_flight: 1, rates }, |_| Ok(answer("x")));
+/// Limits of tokens and of requests in a minute.
+fn paced(in_flight: usize, requests: Option<u32>, tokens: u64) -> Limits {
+    let rates = Rates { requests_per_minute: requests, tokens_per_minute: Some(tokens) };
+    Limits { in_flight, rates }
+}
+
+/// The outcome of a request that is billed so many tokens, nine of ten for its text.
+fn bill(tokens: u64) -> Outcome {
+    Ok(billed("x", tokens - tokens / 10, tokens / 10))
+}
+
+#[tokio::test(start_paused = true)]
+async fn tokens_go_out_as_they_flow_in() {
+    // 660 in a minute are 11 in a second, beside the store of a minute that is there at the start.
+    let (gate, _) = gate(paced(1, None, 660), |_| bill(66));
     let begin = Instant::now();
-    for _ in 0..30 {
+    let mut used = 0;
+    for _ in 0..50 {
         gate.ask(&request()).await.unwrap();
+        used += 66;
+        let flowed = 660 + 11 * begin.elapsed().as_secs();
+        assert!(used <= flowed + 66, "{used} tokens were used of {flowed}");
     }
-    assert!(begin.elapsed() >= Duration::from_secs(29), "{:?}", begin.elapsed());
+    let spent = begin.elapsed().as_secs();
+    assert!((240..=260).contains(&spent), "50 requests of 66 tokens took {spent} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limits_of_the_documents_do_not_slow_small_answers_down() {
+    let request = || Request {
+        messages: vec![
+            Message::new(Role::System, "s".repeat(3_000)),
+            Message::new(Role::User, "u".repeat(1_000)),
+        ],
+        schema: Some(Schema::new(json!({ "description": "d".repeat(17_500) }))),
+        max_output_tokens: 600,
+        ..request()
+    };
+    let ends = async |limits| {
+        let (gate, fake) = gate(limits, |_| bill(120));
+        let begin = Instant::now();
+        let agents: Vec<_> = (0..6)
+            .map(|_| {
+                let gate = gate.clone();
+                tokio::spawn(async move {
+                    let mut ends = Vec::new();
+                    for _ in 0..10 {
+                        gate.ask(&request()).await.unwrap();
+                        ends.push(begin.elapsed().as_millis());
+                    }
+                    ends
+                })
+            })
+            .collect();
+        let mut ends = Vec::new();
+        for agent in agents {
+            ends.extend(agent.await.unwrap());
+        }
+        assert_eq!(fake.asked(), 60);
+        ends
+    };
+    let per_minute = Some(60);
+    let rates = Rates { requests_per_minute: per_minute, tokens_per_minute: None };
+    let unbound = ends(Limits { in_flight: 4, rates }).await;
+    assert_eq!(ends(paced(4, per_minute, 100_000)).await, unbound);
+    assert_ne!(ends(paced(4, per_minute, 5_000)).await, unbound, "a limit below the need is felt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_is_smaller_than_a_request_lets_one_through_at_a_time() {
+    // The store is refilled for 66 s after each.
+    let (gate, fake) = gate(paced(5, None, 10), |_| bill(11));
+    let mut ends: Vec<u128> = ask_all(&gate, 5).await.into_iter().map(|(_, at)| at).collect();
+    ends.sort_unstable();
+    assert_eq!(fake.in_flight_max(), 1);
+    for (at, end) in ends.iter().enumerate() {
+        let expected = at as u128 * 67_000 + 1_000;
+        assert!(end.abs_diff(expected) <= 10, "{ends:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_under_way_hold_what_they_may_take() {
+    // Each may take 100, and takes 10: three fit at the start, and more when the first have come back.
+    let (gate, fake) = gate(paced(50, None, 350), |_| bill(10));
+    let ends: Vec<u128> = ask_all(&gate, 9).await.into_iter().map(|(_, at)| at).collect();
+    assert_eq!(fake.in_flight_max(), 3);
+    assert!(ends.iter().all(|end| *end < 4_000), "it is given back at the end, not in time: {ends:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_takes_the_tokens_of_its_bill_alone() {
+    let refused = |billed| Err(Failure { billed, ..Failure::new(FailureKind::Refused, "no") });
+    let counted = |tokens_in, tokens_out| Billed::Counted(Usage { tokens_in, tokens_cached: 0, tokens_out });
+    for (name, outcome, tokens) in [
+        ("answered and counted", bill(50), 50),
+        ("not billed", refused(Billed::Nothing), 0),
+        ("not answered and counted", refused(counted(40, 10)), 50),
+        ("nobody knows", refused(Billed::Unknown), 100),
+    ] {
+        // A token flows in each second. A request may take 100, which is more than the store has.
+        let (gate, fake) = gate(paced(1, None, 60), move |_| outcome.clone());
+        let begin = Instant::now();
+        for _ in 0..5 {
+            let _ = gate.ask(&request()).await;
+        }
+        assert_eq!(fake.asked(), 5);
+        assert_eq!(begin.elapsed().as_secs(), 4 * (1 + tokens) + 1, "{name}");
+    }
+    // One that was given up may have been billed.
+    let (gate, _) = gate(paced(1, None, 60), |_| bill(50));
+    let begin = Instant::now();
+    tokio::time::timeout(Duration::from_secs(0), gate.ask(&request())).await.unwrap_err();
+    gate.ask(&request()).await.unwrap();
+    assert_eq!(begin.elapsed().as_secs(), 101);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_the_breaker_stops_takes_no_tokens_and_waits_for_none() {
+    let begin = Instant::now();
+    let (gate, fake) = gate(paced(1, None, 1), move |_| {
+        if begin.elapsed() < Duration::from_secs(300) { fail(FailureKind::Server) } else { bill(50) }
+    });
+    while fake.asked() < 10 {
+        gate.ask(&request()).await.unwrap_err();
+    }
+    // Nothing was billed, so nothing is waited for but the pauses between the attempts.
+    assert!(begin.elapsed() < Duration::from_secs(60), "{:?}", begin.elapsed());
+    let mut told = 0;
+    for _ in 0..3 {
+        let failure = gate.ask(&request()).await.unwrap_err();
+        told += u32::from(failure.sentence.contains("left alone"));
+    }
+    assert!(told > 0 && begin.elapsed() < Duration::from_secs(200), "{told} {:?}", begin.elapsed());
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let back = Instant::now();
+    gate.ask(&request()).await.unwrap();
+    assert_eq!(back.elapsed().as_secs(), 1, "the store is full");
+    // The store lacks 50 minutes, of which ten at most hold others up.
+    gate.ask(&request()).await.unwrap();
+    assert_eq!(back.elapsed().as_secs(), 602);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use oikos_agents::{DEFAULT_TEMPLATE, Rendered, Template, View};
-use oikos_kernel::refusal::Code;
+use oikos_kernel::{refusal::Code, template};
 use serde_json::{Value, json};
 
 fn observation() -> Value {
@@ -164,4 +164,18 @@ fn a_view_of_nothing_renders_too() {
     let Rendered { system, user } =
         rendered(DEFAULT_TEMPLATE, &View { observation: Some(&observation), ..View::default() });
     assert!(system.starts_with("You are `shopkeeper`") && user.ends_with("What do you do?"));
+}
+
+#[test]
+fn each_name_and_filter_that_a_write_allows_can_be_rendered() {
+    let observation = observation();
+    let view = View { observation: Some(&observation), prompt: "x", ..View::default() };
+    for name in template::NAMES {
+        rendered(&format!("{{{{ {name} | json(20) }}}}"), &view);
+    }
+    for filter in template::FILTERS {
+        rendered(&format!("{{{{ prompt | {filter}(20) }}}}"), &view);
+    }
+    let refusal = Template::new("{{ prompt is defined }}").unwrap().render(&view).unwrap_err();
+    assert!(refusal.message.contains("the template fails"), "there are no tests: {refusal}");
 }

@@ -21,6 +21,31 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+impl Args {
+    /// Whether a program reads one JSON object, which says too that the command failed. Where lines are printed, a
+    /// failure is only said on standard error.
+    pub(crate) const fn is_one_object(&self) -> bool {
+        let is_lines = match &self.command {
+            Command::Run { events, .. } => events.is_some(),
+            Command::Log { .. } | Command::Session { .. } | Command::Worker { .. } => true,
+            Command::Tape { what: TapeCommand::Export { file, .. } } => file.is_none(),
+            Command::Tape { what: TapeCommand::Import { .. } }
+            | Command::Init { .. }
+            | Command::Validate { .. }
+            | Command::Inspect { .. }
+            | Command::Ask { .. }
+            | Command::Cost { .. }
+            | Command::Verify { .. }
+            | Command::Replay { .. }
+            | Command::Fork { .. }
+            | Command::Act { .. }
+            | Command::Schema { .. }
+            | Command::Python { .. } => false,
+        };
+        self.json && !is_lines
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the world of a world file, or go on with it where it was left.
@@ -67,14 +92,20 @@ pub(crate) enum Command {
         /// `principals`, `agents`, `artifacts`, `balances`, or the id of an artifact.
         #[arg(default_value = "principals")]
         what: String,
+        /// As the world was at a moment, such as 17, 6h or tick:40 [default: the end].
+        #[arg(long, value_name = "WHEN")]
+        at: Option<When>,
     },
     /// Print what happened in a world.
     Log {
         /// The world database.
         world: PathBuf,
-        /// Only after this sequence number.
-        #[arg(long, default_value_t = 0, value_parser = sequence, allow_negative_numbers = true)]
-        since: u64,
+        /// Only after a moment: a record as 17, a time, a time since the beginning as 6h, or tick:40.
+        #[arg(long, value_name = "WHEN", default_value = "0", value_parser = moment, allow_negative_numbers = true)]
+        since: When,
+        /// Only up to a moment, and with it.
+        #[arg(long, value_name = "WHEN", value_parser = moment, allow_negative_numbers = true)]
+        until: Option<When>,
         /// Only the first so many lines.
         #[arg(long)]
         limit: Option<u64>,
@@ -158,6 +189,9 @@ pub(crate) enum Command {
         principal: String,
         /// The op as JSON, such as '{"op": "transfer", "to": "bob", "amount": 5}'.
         action: String,
+        /// Try it on the world as it was at a moment, such as 17, 6h or tick:40; nothing is kept.
+        #[arg(long, value_name = "WHEN")]
+        at: Option<When>,
         #[command(flatten)]
         workplace: WorkplaceArgs,
     },
@@ -168,6 +202,9 @@ pub(crate) enum Command {
         /// With a world file: keep the world in this database instead of in memory.
         #[arg(long)]
         db: Option<PathBuf>,
+        /// With a world database: go on from a moment of it, in memory; nothing is kept.
+        #[arg(long, value_name = "WHEN", conflicts_with = "db")]
+        at: Option<When>,
         #[command(flatten)]
         overrides: OverrideArgs,
         #[command(flatten)]
@@ -177,6 +214,9 @@ pub(crate) enum Command {
     Schema {
         /// Of what.
         of: SchemaOf,
+        /// With `op`: in the form that language models are held to, with the reasons and the looks around it.
+        #[arg(long = "for", value_name = "WHOM")]
+        whom: Option<SchemaFor>,
     },
     /// Look after the Python that runs agents' code.
     Python {
@@ -269,6 +309,13 @@ pub(crate) struct OverrideArgs {
     pub(crate) set: Vec<String>,
 }
 
+/// The writer of the values that a schema describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaFor {
+    /// A language model, by a decoder that is held to the schema.
+    Llm,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum SchemaOf {
     /// An op, as agents and clients write it.
@@ -283,7 +330,11 @@ pub(crate) enum SchemaOf {
     World,
 }
 
-/// A place among the records. Every whole number is one: before the first, or after the last, too.
+/// A moment between records: every whole number is one, before the first, or after the last, too.
+fn moment(text: &str) -> Result<When, String> {
+    sequence(text).map(When::Seq).or_else(|_| text.parse())
+}
+
 fn sequence(text: &str) -> Result<u64, String> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

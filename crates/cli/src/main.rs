@@ -5,6 +5,7 @@ mod commands;
 mod print;
 mod status;
 mod summary;
+mod table;
 
 use std::process::ExitCode;
 
@@ -19,11 +20,18 @@ const STACK_BYTES: usize = 8 * 1024 * 1024;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    let is_one_object = args.is_one_object();
     // A panic of the thread is a fault of this process.
     let work = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || commands::run(args));
     let status = match work.map(std::thread::JoinHandle::join) {
         Ok(Ok(Ok(status))) => status,
-        Ok(Ok(Err(error))) => ExitStatus::of(&error),
+        Ok(Ok(Err(error))) => {
+            let status = ExitStatus::of(&error);
+            if is_one_object && matches!(status, ExitStatus::Usage | ExitStatus::Fault) {
+                print::failure(&error);
+            }
+            status
+        }
         // The panic has been told by the thread.
         Ok(Err(_panic)) => ExitStatus::Fault,
         Err(error) => ExitStatus::of(&error.into()),

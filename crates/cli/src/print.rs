@@ -3,8 +3,8 @@
 use std::io::Write as _;
 
 use anstream::{stderr, stdout};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use serde_json::Value;
+use oikos_runner::{kernel::resource::ResourceId, show_dollars};
+use serde_json::{Value, json};
 
 /// Characters of a line of an error, and lines, that are shown: a hostile file may fill either.
 const LINE_CHARS_MAX: usize = 1_200;
@@ -84,6 +84,13 @@ pub(crate) fn error(error: &anyhow::Error) {
     note(&shown.join("\n"));
 }
 
+/// An error as data for programs, as `verify` tells of damage.
+pub(crate) fn failure(error: &anyhow::Error) {
+    let problem = json!({ "ok": false, "problem": format!("{error:#}") });
+    // Where it can't be printed the exit code says it.
+    let _ = writeln!(stdout(), "{problem}");
+}
+
 /// Something worth knowing beside the data.
 pub(crate) fn note(text: &str) {
     // Where nobody listens there is nobody to tell that either.
@@ -93,62 +100,6 @@ pub(crate) fn note(text: &str) {
 /// As [`note`], without a look at what is at the other end: behind a wall only writing is left.
 pub(crate) fn plain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-/// Rows under a heading; columns whose heading ends in `#` are numbers, aligned right.
-pub(crate) fn table(heading: &[&str], rows: Vec<Vec<String>>) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(heading.iter().map(|name| name.trim_end_matches('#')));
-    for row in rows {
-        table.add_row(row);
-    }
-    for (at, name) in heading.iter().enumerate() {
-        if let Some(column) = table.column_mut(at) {
-            if name.ends_with('#') {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-            column.set_padding((if at == 0 { 0 } else { 2 }, 0));
-        }
-    }
-    let text: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
-    text.join("\n")
-}
-
-/// As [`table`], within the terminal's width: columns of text are cut in the middle of each cell, the widest first.
-pub(crate) fn narrow_table(heading: &[&str], mut rows: Vec<Vec<String>>) -> String {
-    const LEAST: usize = 12;
-    const GAP: usize = 2;
-    let width = |text: &str| text.chars().count();
-    let of_column = |at: usize, name: &str| {
-        let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| width(cell));
-        cells.chain([width(name.trim_end_matches('#'))]).max().unwrap_or(0)
-    };
-    let mut widths: Vec<usize> = heading.iter().enumerate().map(|(at, name)| of_column(at, name)).collect();
-    let mut over = (widths.iter().sum::<usize>() + GAP * heading.len()).saturating_sub(COLUMNS + GAP);
-    while over > 0 {
-        let columns = widths.iter_mut().zip(heading).filter(|(_, name)| !name.ends_with('#'));
-        let Some(widest) = columns.map(|(width, _)| width).max().filter(|width| **width > LEAST) else {
-            break;
-        };
-        *widest -= 1;
-        over -= 1;
-    }
-    for row in &mut rows {
-        row.iter_mut().zip(&widths).for_each(|(cell, most)| *cell = cut(cell, *most));
-    }
-    table(heading, rows)
-}
-
-/// A text of at most so many letters, cut in its middle.
-pub(crate) fn cut(text: &str, most: usize) -> String {
-    let count = text.chars().count();
-    if count <= most {
-        return text.to_owned();
-    }
-    let before = most / 2;
-    let after = most - before - 1;
-    text.chars().take(before).chain(['…']).chain(text.chars().skip(count - after)).collect()
 }
 
 /// A number with its thousands apart.
@@ -164,10 +115,28 @@ pub(crate) fn number(value: i64) -> String {
     if value < 0 { format!("-{text}") } else { text }
 }
 
+/// An amount of a resource: dollars where it is counted in millionths of them.
+pub(crate) fn amount(resource: &str, value: i64) -> String {
+    if resource != ResourceId::LLM_BUDGET {
+        return number(value);
+    }
+    format!("{}{}", if value < 0 { "-" } else { "" }, show_dollars(value.unsigned_abs()))
+}
+
 /// A text by others in lines of the terminal's width, behind so many spaces, without signs that a
 /// terminal would obey.
 pub(crate) fn wrapped(text: &str, indent: usize) -> String {
-    let width = COLUMNS.saturating_sub(indent).max(1);
+    let spaces = " ".repeat(indent);
+    let lines = lines_within(text, COLUMNS.saturating_sub(indent));
+    let lines: Vec<String> =
+        lines.iter().map(|line| format!("{spaces}{line}").trim_end().to_owned()).collect();
+    lines.join("\n")
+}
+
+/// A text by others in lines of at most so many letters, broken between words where they have room, without signs that
+/// a terminal would obey.
+pub(crate) fn lines_within(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
     let mut lines = Vec::new();
     for line in text.lines() {
         let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -193,8 +162,5 @@ pub(crate) fn wrapped(text: &str, indent: usize) -> String {
         }
         lines.push(shown);
     }
-    let spaces = " ".repeat(indent);
-    let lines: Vec<String> =
-        lines.iter().map(|line| format!("{spaces}{line}").trim_end().to_owned()).collect();
-    lines.join("\n")
+    lines
 }

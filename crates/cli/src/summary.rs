@@ -12,12 +12,13 @@ use oikos_runner::kernel::{
 use oikos_runner::{Live, Summary, config::Lasts, report};
 use serde_json::{Value, json};
 
-use crate::print::{number, table};
+use crate::{
+    print::{amount, number},
+    table::{Column, table},
+};
 
 /// Rows of each list.
 const ROWS: usize = 5;
-/// Characters of the last column of the ailments: with the others before it, a line of 80.
-const AILMENT_CHARS: usize = 60;
 
 /// A bar on standard error, when that is a terminal and the output is for people.
 pub(crate) fn progress(length: u64, unit: &str, json: bool) -> ProgressBar {
@@ -77,7 +78,7 @@ pub(crate) fn text(
         let rows = measures.iter().map(|(name, value)| {
             vec![name.clone(), value.as_ref().map_or("no value".into(), |value| format!("{value:.4}"))]
         });
-        parts.push(table(&["Measures", "#"], rows.collect()));
+        parts.push(table(&[Column::Name("Measures"), Column::Number("")], &rows.collect::<Vec<_>>()));
     }
     parts.extend(richest(live));
     parts.extend(most_called(live, totals));
@@ -148,7 +149,7 @@ fn richest(live: &Live) -> Option<String> {
     }
     let rows =
         agents.iter().take(ROWS).map(|(scrip, handle)| vec![world.name(*handle).into(), number(*scrip)]);
-    Some(table(&["Richest", "scrip#"], rows.collect()))
+    Some(table(&[Column::Name("Richest"), Column::Number("scrip")], &rows.collect::<Vec<_>>()))
 }
 
 fn most_called(live: &Live, totals: &Summary) -> Option<String> {
@@ -163,7 +164,13 @@ fn most_called(live: &Live, totals: &Summary) -> Option<String> {
         let count = |count: u64| number(count.try_into().unwrap_or(i64::MAX));
         vec![world.name(**handle).into(), owner.into(), count(calls.count), count(calls.by_others)]
     });
-    Some(table(&["Most called", "owner", "calls#", "by others#"], rows.collect()))
+    let columns = [
+        Column::Name("Most called"),
+        Column::Name("owner"),
+        Column::Number("calls"),
+        Column::Number("by others"),
+    ];
+    Some(table(&columns, &rows.collect::<Vec<_>>()))
 }
 
 fn refused(totals: &Summary) -> Option<String> {
@@ -179,7 +186,8 @@ fn refused(totals: &Summary) -> Option<String> {
         let short = if short.len() < line.len() { format!("{short}…") } else { short };
         vec![code.to_string(), number((*count).try_into().unwrap_or(i64::MAX)), short]
     });
-    Some(table(&["Refused", "times#", "the first"], rows.collect()))
+    let columns = [Column::Word("Refused"), Column::Number("times"), Column::Text("the first")];
+    Some(table(&columns, &rows.collect::<Vec<_>>()))
 }
 
 /// The ailments that agents had: how many, and the first of them with the likely cause.
@@ -193,28 +201,10 @@ fn ailments(world: &World) -> Option<String> {
         } else {
             (number((*agents).into()), format!("{}: {cause}", world.name(*first)))
         };
-        let mut begin = [word.to_owned(), count];
-        for line in wrapped(&text, AILMENT_CHARS) {
-            let [word, count] = std::mem::take(&mut begin);
-            rows.push(vec![word, count, line]);
-        }
+        rows.push(vec![word.to_owned(), count, text]);
     }
-    (!rows.is_empty()).then(|| table(&["Health", "agents#", "the first"], rows))
-}
-
-/// The lines of a text, broken between words where they would be longer; a longer word stands by itself.
-fn wrapped(text: &str, chars_max: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut().filter(|line| line.chars().count() + 1 + word.chars().count() <= chars_max) {
-            Some(line) => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            None => lines.push(word.to_owned()),
-        }
-    }
-    lines
+    let columns = [Column::Word("Health"), Column::Number("agents"), Column::Text("the first")];
+    (!rows.is_empty()).then(|| table(&columns, &rows))
 }
 
 /// The ailments that agents, or the whole run, had.
@@ -231,9 +221,9 @@ fn costs(live: &Live, totals: &Summary) -> Option<String> {
     let mut rows: Vec<Vec<String>> = totals
         .consumed
         .iter()
-        .map(|(resource, amount)| {
+        .map(|(resource, used)| {
             let name = rules.resource_name(*resource);
-            let value = if *resource == ResourceId::CPU { micros(*amount) } else { number(*amount) };
+            let value = if *resource == ResourceId::CPU { micros(*used) } else { amount(name, *used) };
             vec![name.to_owned(), value, String::new()]
         })
         .collect();
@@ -245,7 +235,8 @@ fn costs(live: &Live, totals: &Summary) -> Option<String> {
             format!("in {count} payments"),
         ]);
     }
-    (!rows.is_empty()).then(|| table(&["Costs", "#", ""], rows))
+    let columns = [Column::Name("Costs"), Column::Number(""), Column::Word("")];
+    (!rows.is_empty()).then(|| table(&columns, &rows))
 }
 
 /// Microseconds as milliseconds with three digits.

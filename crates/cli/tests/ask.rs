@@ -253,7 +253,7 @@ fn a_question_that_can_not_be_put_says_why() {
         (&["keeper", &long], 2, "a question has 1 to"),
         (&["keeper", WHY, "--at", "0"], 2, "there is no record 0"),
         (&["keeper", WHY, "--at", "99999"], 2, "there is no record 99999"),
-        (&["keeper", WHY, "--max-cost", "$0.000001"], 1, "the budget has"),
+        (&["keeper", WHY, "--max-cost", "$0.000001"], 1, "budget_exhausted: the budget has $0.000001 left"),
     ] {
         let (found, out, said) = ask(&small, more);
         assert!(found == Some(code) && said.contains(says) && out.is_empty(), "{found:?}: {said}");

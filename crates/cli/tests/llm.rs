@@ -275,3 +275,169 @@ fn no_budget_is_exceeded_and_more_money_goes_on() {
     assert!(runs > 1, "one run had enough");
     assert_eq!((costs("b.oikos"), &end["journal_hash"]), (all, &whole["journal_hash"]));
 }
+
+/// Each schema within one.
+fn each(schema: &Value, look: &mut dyn FnMut(&Value)) {
+    look(schema);
+    let inner = |key: &str| schema[key].as_array().cloned().unwrap_or_default();
+    inner("anyOf").iter().for_each(|schema| each(schema, look));
+    for schema in schema["properties"].as_object().into_iter().flat_map(|map| map.values()) {
+        each(schema, look);
+    }
+    if let Some(items) = schema.get("items") {
+        each(items, look);
+    }
+}
+
+#[test]
+fn the_schema_for_models_is_the_one_that_a_request_holds() {
+    let (sender, asked) = std::sync::mpsc::channel();
+    let provider = Provider::saying(move |body| {
+        // Nobody listens after the first.
+        let _ = sender.send(body["response_format"]["json_schema"].clone());
+        r#"{"think": null, "looks": null, "ops": []}"#.into()
+    });
+    let world = World::new(&provider, 1, 1);
+    report(&world.run("a.oikos", &[]));
+    let asked = asked.recv().expect("a request");
+    assert_eq!(asked["strict"], true);
+    let output = world.oikos(&["schema", "op", "--for", "llm", "--json"]);
+    let printed: Value = report(&output);
+    assert_eq!(printed.to_string(), asked["schema"].to_string(), "the order of the keys counts too");
+    let mut objects = 0;
+    each(&printed, &mut |schema| {
+        for key in ["oneOf", "allOf", "$ref", "patternProperties"] {
+            assert!(schema.get(key).is_none(), "{schema}");
+        }
+        if schema["type"] == "object" {
+            objects += 1;
+            assert_eq!(schema["additionalProperties"], false, "{schema}");
+            let names: Vec<&String> = schema["properties"].as_object().expect("properties").keys().collect();
+            assert_eq!(schema["required"], serde_json::json!(names), "all are required, in order");
+        }
+    });
+    assert!(objects > 20, "{objects}");
+
+    let plain = report(&world.oikos(&["schema", "op", "--json"]));
+    assert!(plain["oneOf"].as_array().expect("ops").len() > 15 && plain.get("properties").is_none());
+    for of in ["world", "query", "event", "log"] {
+        let output = world.oikos(&["schema", of, "--for", "llm"]);
+        assert_eq!(output.status.code(), Some(2), "{}", talk(&output));
+        assert!(talk(&output).contains("oikos schema op --for llm"), "{}", talk(&output));
+    }
+}
+
+#[test]
+fn people_are_shown_dollars_and_lines_that_fit() {
+    let provider = Provider::saying(|_| r#"{"think": "so", "ops": [{"op": "noop"}]}"#.into());
+    let world = World::new(&provider, 3, 12);
+    let text = std::fs::read_to_string(world.path("w.toml")).expect("a file");
+    let limits = "[resources.llm_budget]\nkind = 'depletable'\ntotal = '$0.40'\n\
+                  [resources.llm_tokens]\nkind = 'renewable'\nrate = 900000\nwindow = '1h'\n\
+                  [resources.llm_calls]\nkind = 'renewable'\nrate = 2\nwindow = '10m'\n[[agents]]";
+    std::fs::write(world.path("w.toml"), text.replace("[[agents]]", limits)).expect("a file");
+    let run = world.oikos(&["run", "w.toml", "--db", "a.oikos"]);
+    let shown = |arguments: &[&str]| {
+        let output = world.oikos(arguments);
+        assert!(output.status.success(), "{}", talk(&output));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    assert!(run.status.success(), "{}", talk(&run));
+    let run = String::from_utf8(run.stdout).expect("UTF-8");
+    let (agents, cost) = (shown(&["inspect", "a.oikos", "agents"]), shown(&["cost", "a.oikos"]));
+    // The line with the commands that look at the world is as long as its name.
+    let run_lines = run.lines().filter(|line| !line.starts_with("world "));
+    for line in run_lines.chain(agents.lines()).chain(cost.lines()) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    assert!(agents.contains("blocked") && agents.contains("1 of llm_calls, until"), "{agents}");
+    assert!(!agents.contains("blocke…"), "{agents}");
+    for text in [&agents, &run] {
+        let line = text.lines().find(|line| line.contains("llm_budget")).expect("the budget");
+        let at = text.lines().position(|other| other == line).expect("it is there");
+        assert!(text.lines().skip(at).take(2).any(|line| line.contains("$0.")), "{text}");
+    }
+
+    // Programs have whole micro-dollars.
+    let agents = report(&world.oikos(&["inspect", "a.oikos", "agents", "--json"]));
+    let free = agents[0].pointer("/resources/llm_budget/capacity").and_then(Value::as_i64).expect("a number");
+    assert!((1_000..133_334).contains(&free), "{free}");
+}
+
+#[test]
+fn a_turn_that_fails_is_told_as_such_with_its_looks() {
+    let provider = Provider::saying(|body| {
+        if body["messages"].to_string().contains("Your looks:") {
+            return "no idea".into();
+        }
+        r#"{"think": "who?", "looks": [{"op": "query", "what": "supply"}]}"#.into()
+    });
+    let world = World::new(&provider, 1, 3);
+    report(&world.run("a.oikos", &[]));
+    let log = |more: &[&str]| {
+        let output = world.oikos(&[&["log", "a.oikos"], more].concat());
+        assert!(output.status.success(), "{}", talk(&output));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    for more in [&["--thoughts"][..], &["--thoughts", "--refused"]] {
+        let text = log(more);
+        let (looks, failed) = (text.find("looks {\"op\":\"query\""), text.find("model_001 thought failed: "));
+        assert!(looks.is_some() && failed.is_some() && looks < failed, "{text}");
+        assert!(!text.contains("refused refused"), "{text}");
+    }
+
+    let provider = Provider::start(|_| Way::Status(500));
+    let world = World::new(&provider, 1, 3);
+    report(&world.run("a.oikos", &[]));
+    let output = world.oikos(&["log", "a.oikos", "--type", "thought"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("model_001 thought failed: code_error: llm server"), "{text}");
+}
+
+#[test]
+fn a_run_that_can_not_go_on_says_so_to_programs_too() {
+    let provider = Provider::start(|_| Way::Well(0));
+    let world = World::new(&provider, 1, 1);
+    for (more, code, says) in [
+        (&["--tape", "replay"][..], 3, "`replay` asks nobody"),
+        (&["--set", "execution.duration=soon"], 2, "duration"),
+    ] {
+        let output = world.run("a.oikos", more);
+        assert_eq!(output.status.code(), Some(code), "{}", talk(&output));
+        assert!(talk(&output).contains(says), "{}", talk(&output));
+        let told: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+        assert_eq!(told["ok"], false, "{told}");
+        assert!(told["problem"].as_str().expect("a sentence").contains(says), "{told}");
+    }
+    let people = world.oikos(&["run", "w.toml", "--db", "a.oikos", "--tape", "replay"]);
+    assert!(people.status.code() == Some(3) && people.stdout.is_empty(), "{}", talk(&people));
+    assert_eq!(provider.asked(), 0);
+}
+
+#[test]
+fn a_world_file_whose_minds_nobody_can_answer_for_is_not_fine() {
+    let provider = Provider::start(|_| Way::Well(0));
+    let world = World::new(&provider, 2, 1);
+    let text = std::fs::read_to_string(world.path("w.toml")).expect("a file");
+    for (own, says) in [
+        ("", None),
+        ("model = \"local::other\"\n", None),
+        ("model = \"nobody::m\"\n", Some("[llm.providers.nobody]")),
+        ("model = \"far::m\"\n", Some("[llm.prices.\"far::m\"]")),
+    ] {
+        let far = "[llm.providers.far]\napi = \"openai\"\nurl = \"https://far.example.com/v1\"\n[[agents]]";
+        let agents = text.replace("mind = \"llm\"\n", &format!("mind = \"llm\"\n{own}"));
+        std::fs::write(world.path("v.toml"), agents.replace("[[agents]]", far)).expect("a file");
+        let output = world.oikos(&["validate", "v.toml"]);
+        match says {
+            None => assert!(output.status.success(), "{}", talk(&output)),
+            Some(says) => {
+                assert_eq!(output.status.code(), Some(2), "{}", talk(&output));
+                for part in [says, "`model_001`", "`model_002`", "m`"] {
+                    assert!(talk(&output).contains(part), "{}", talk(&output));
+                }
+            }
+        }
+    }
+    assert_eq!(provider.asked(), 0);
+}

@@ -384,6 +384,11 @@ fn a_line_that_is_no_row_brings_nothing_in() {
         (&good[0].replace("shopkeeper 0", "shopkeeper 7"), "line 3: `hash` is not the BLAKE3 of `request`"),
         (&good[0].replace("\"ok\"", "\"fine\""), "line 3: `outcome` can't be"),
         (&good[0].replace("{\"", "{\"origin\":\"asked\",\""), "line 3: a row has no field `origin`"),
+        (
+            &good[0].replace("\"cost\":2000", "\"cost\":1000000000001"),
+            "line 3: `cost` is at most 1000000000000",
+        ),
+        (&good[0].replace("\"shopkeeper\"", "\"shop\\u001b[1mkeeper\""), "line 3: `agent` is no id"),
     ] {
         small.write("bad.jsonl", &format!("{}\n\n{bad}\n{}\n", good[0], good[1]));
         let shown = show(&small, &["tape", "import", "a.oikos", "bad.jsonl"]);
@@ -395,7 +400,34 @@ fn a_line_that_is_no_row_brings_nothing_in() {
     fs::write(small.path("bad.jsonl"), [good[0].as_bytes(), b"\n\xff\n"].concat()).expect("a file");
     let shown = show(&small, &["tape", "import", "a.oikos", "bad.jsonl"]);
     assert!(shown.contains("-- exit 2") && shown.contains("line 2: it is no UTF-8"), "{shown}");
+    assert!(shown.contains("nothing was added"), "{shown}");
     assert_eq!(told(&small, &["cost", "a.oikos"])["unused"], 0);
+
+    // A row that stands twice is one asking.
+    small.write("twice.jsonl", &[&good[0], &good[1], &good[0]].map(|line| format!("{line}\n")).concat());
+    for (added, kept) in [(2, 0), (0, 2)] {
+        let whole = told(&small, &["tape", "import", "a.oikos", "twice.jsonl"]);
+        assert_eq!(
+            (&whole["added"], &whole["kept"], &whole["repeated"]),
+            (&added.into(), &kept.into(), &1.into())
+        );
+    }
+    let shown = show(&small, &["tape", "import", "a.oikos", "twice.jsonl"]);
+    assert!(shown.contains("; 2 were there\n1 row of the file repeats another"), "{shown}");
+
+    // The greatest sums fit into a table.
+    let dear = |n| Taped {
+        cost: 1_000_000_000_000,
+        tokens_in: 1_000_000_000_000,
+        ..row(CRITIC, n, 2, Purpose::Step, HAIKU)
+    };
+    small.write("dear.jsonl", &(0..9).map(|n| dear(n).to_line() + "\n").collect::<String>());
+    assert_eq!(told(&small, &["tape", "import", "a.oikos", "dear.jsonl"])["added"], 9);
+    let mut journal = journal(&small, "a.oikos");
+    (0..9).for_each(|n| journal.use_tape(&[dear(n)]).expect("a row"));
+    drop(journal);
+    let shown = show(&small, &["cost", "a.oikos"]);
+    assert!(shown.contains("$9.0M"), "{shown}");
 
     // An empty file is a tape of no rows.
     small.write("empty.jsonl", "\n");

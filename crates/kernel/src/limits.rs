@@ -196,6 +196,8 @@ pub const UNPACKED_PER_PACKED_MAX: usize = 128;
 pub const RUNTIME_BYTES_MAX: usize = 256;
 /// Bytes of a file of answers that a fresh world begins with.
 pub const TAPE_FILE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Micro-dollars of a row of such a file, and its tokens: a million dollars, so that no sum of all rows can overflow.
+pub const TAPED_COST_MAX: u64 = 1_000_000_000_000;
 /// Bytes of a world file: some hundred thousand lines.
 pub const WORLD_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a world file and the files that it names, together, as JSON: so the database keeps them.

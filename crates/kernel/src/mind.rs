@@ -206,15 +206,24 @@ pub fn check_model(model: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Whether a template can be read; which names it may use is seen when it is rendered.
+/// Whether a template can be read, and names what a rendering has.
 fn check_template(template: &str) -> Result<(), Refusal> {
-    template::check(template)?;
+    let named = |refusal: Refusal| {
+        let message = format!("`content`: `mind.template` can't be: {}", refusal.message);
+        Refusal { message, ..refusal }
+    };
+    template::check(template).map_err(named)?;
     let environment = minijinja::Environment::empty();
-    let Err(error) = environment.template_from_str(template) else { return Ok(()) };
-    let problem: String = error.detail().unwrap_or("it can't be read").chars().take(200).collect();
-    let line = error.line().map_or(String::new(), |line| format!(", in line {line}"));
-    let sentence = format!("`content`: `mind.template` is no template: {problem}{line}");
-    Err(Refusal::invalid(sentence).hint("leave it out for the default, or correct it: it is MiniJinja"))
+    match environment.template_from_str(template) {
+        Ok(read) => template::check_names(template, &read).map_err(named),
+        Err(error) => {
+            let problem: String = error.detail().unwrap_or("it can't be read").chars().take(200).collect();
+            let line = error.line().map_or(String::new(), |line| format!(", in line {line}"));
+            let sentence = format!("`content`: `mind.template` is no template: {problem}{line}");
+            Err(Refusal::invalid(sentence)
+                .hint("leave it out for the default, or correct it: it is MiniJinja"))
+        }
+    }
 }
 
 /// A field that was given, and is not null.

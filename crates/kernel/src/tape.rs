@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{time::Time, words::words};
+use crate::{id::Id, limits::TAPED_COST_MAX, mind::check_model, time::Time, words::words};
 
 words! {
     /// The purpose of a request.
@@ -188,7 +188,23 @@ impl Taped {
             let shown: String = unknown.chars().take(64).collect();
             return Err(format!("a row has no field `{}`", shown.escape_debug()));
         }
-        row.check().map(|()| row)
+        row.check().and_then(|()| row.check_line()).map(|()| row)
+    }
+
+    /// Looks whether a row of a file is one that a world could have written.
+    fn check_line(&self) -> Result<(), String> {
+        Id::parse(&self.agent).map_err(|error| format!("`agent` is no id: {error}"))?;
+        if check_model(&format!("{}::{}", self.provider, self.model)).is_err() {
+            return Err("`provider` and `model` name no model".into());
+        }
+        for (name, number) in
+            [("cost", self.cost), ("tokens_in", self.tokens_in), ("tokens_out", self.tokens_out)]
+        {
+            if number > TAPED_COST_MAX {
+                return Err(format!("`{name}` is at most {TAPED_COST_MAX}"));
+            }
+        }
+        Ok(())
     }
 
     /// Reads a tape file; empty lines are passed over.
@@ -310,6 +326,12 @@ mod tests {
             ("\"outcome\":\"length\"", "\"outcome\":\"fine\"", "`outcome` can't be"),
             ("\"tokens_cached\":4", "\"tokens_cached\":11", "more than `tokens_in`"),
             ("\\\"m\\\"", "\\\"n\\\"", "not the BLAKE3"),
+            ("\"cost\":12", "\"cost\":1000000000001", "`cost` is at most 1000000000000"),
+            ("\"tokens_in\":10", "\"tokens_in\":9223372036854775807", "`tokens_in` is at most"),
+            ("\"tokens_out\":3", "\"tokens_out\":1000000000001", "`tokens_out` is at most"),
+            ("\"agent\":\"alice\"", "\"agent\":\"al\\u001b[1mice\"", "`agent` is no id"),
+            ("\"agent\":\"alice\"", "\"agent\":\"\"", "`agent` is no id"),
+            ("\"provider\":\"local\"", "\"provider\":\"lo\\ncal\"", "name no model"),
             ("\"asked_at\":\"1970", "\"asked_at\":\"x1970", "`asked_at` can't be"),
             ("{", "[{", "no JSON"),
         ] {

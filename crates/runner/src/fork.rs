@@ -108,7 +108,7 @@ pub fn fork(workplace: &Workplace, from: &Journal, fork: &Fork<'_>) -> Result<Fo
         Err(refusal) => return Ok(Forking::Refused(refusal)),
     };
     let made = beside.path();
-    let mut journal = copied(from, &world, &before, &made)?;
+    let mut journal = copied(from, &world, &before, Journal::create(&made)?)?;
     let file = from.file().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let parent = Parent {
         file: file.unwrap_or_default(),
@@ -188,9 +188,18 @@ fn fixed(option: &str, last: &WorldFile, next: &WorldFile) -> Option<Refusal> {
     None
 }
 
+/// A copy in memory of a journal as it was after a record, on which something can be tried: it is gone with the
+/// process.
+///
+/// # Errors
+/// When the journal is damaged.
+pub fn copy_at(from: &Journal, seq: u64) -> Result<Journal, RunError> {
+    let world = state_at(from, seq)?;
+    copied(from, &world, &source_of(from, world.source())?, Journal::in_memory()?)
+}
+
 /// A new journal with the records, the tape and the world file of another, up to where a world stands.
-fn copied(from: &Journal, world: &World, before: &Source, to: &Path) -> Result<Journal, RunError> {
-    let mut journal = Journal::create(to)?;
+fn copied(from: &Journal, world: &World, before: &Source, mut journal: Journal) -> Result<Journal, RunError> {
     let mut records: Vec<Record> = Vec::new();
     let source = encode(before);
     let (mut founding, mut digests) = (true, Vec::new());

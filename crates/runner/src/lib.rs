@@ -14,7 +14,6 @@ mod desk;
 mod drive;
 mod error;
 mod fork;
-mod json;
 mod lateness;
 pub mod library;
 mod live;
@@ -53,10 +52,9 @@ pub use self::{
     bus::{MAILBOX_MAX, Notice, Subscription},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
     error::RunError,
-    fork::{Fork, Forked, Forking, Parent, fork, parent},
-    json::{Misread, strict as strict_json},
+    fork::{Fork, Forked, Forking, Parent, copy_at, fork, parent},
     lateness::Lateness,
-    live::{Goal, Live, Stopped, founded_from, recorded_source, state},
+    live::{Goal, Live, Stopped, founded_from, recorded_source, state, state_at},
     models::{Access, Answered, Ask, Preview, ask, preview},
     replay::{Difference, Replayed, replay},
     sequencer::Sequencer,
@@ -70,5 +68,6 @@ pub use self::{
 /// A mind in Rust, for those who decide without code, and dollars as text.
 pub use oikos_agents::{
     Asked as ModelProvider, Halt, Key, Mind, Place as ProviderPlace, Provider, TapeMode, dollars, fake,
+    json::{Misread, strict as strict_json},
     show_dollars,
 };

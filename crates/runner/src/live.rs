@@ -547,7 +547,7 @@ pub fn state(journal: &Journal) -> Result<World, RunError> {
 ///
 /// # Errors
 /// When the journal is damaged.
-pub(crate) fn state_at(journal: &Journal, seq: u64) -> Result<World, RunError> {
+pub fn state_at(journal: &Journal, seq: u64) -> Result<World, RunError> {
     let (mut world, _) = journal.snapshot_at(seq)?;
     each_until(journal, world.seq(), seq, |record| apply(&mut world, &record))?;
     Ok(world)

@@ -1,6 +1,9 @@
 //! Requests to a world, and their answers: read once from JSON, and the same over every carrier.
 
-use oikos_agents::{Decision, decide};
+use oikos_agents::{
+    Decision, decide,
+    json::{flaw, flaw_in},
+};
 use oikos_kernel::{
     json::Json,
     op::{Action, Op, Query},
@@ -13,7 +16,6 @@ use serde_json::Value;
 
 use crate::{
     error::RunError,
-    json::{flaw, flaw_in},
     live::{Live, Stopped},
     models::unanswered,
     report::verified,

@@ -5,6 +5,7 @@ use std::{
     sync::mpsc::{Receiver, SyncSender, sync_channel},
 };
 
+use oikos_agents::json::{Parsed, flaw, flawed_key, parse};
 use oikos_kernel::{
     id::nearest,
     limits,
@@ -14,7 +15,6 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     error::RunError,
-    json::{Parsed, flaw, flawed_key, parse},
     live::{Live, Stopped},
     request::{Act, Malformed, REQUESTS, Reply, Request, Shown},
     stop::{Stop, Why},

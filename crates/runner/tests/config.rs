@@ -14,7 +14,7 @@ fn read(text: &str, set: &[(&str, &str)]) -> Result<WorldFile, String> {
     let set = set.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     let mut files = |name: &str| match name {
         "shop.md" => Ok("You keep a shop.".to_owned()),
-        "prompt.j2" => Ok("{{ observation }}".to_owned()),
+        "prompt.j2" => Ok("{{ prompt }}".to_owned()),
         "broken.j2" => Ok("{% if %}".to_owned()),
         "mind.py" => Ok("def step(observation):\n    return None\n".to_owned()),
         _ => Err("there is no such file".to_owned()),
@@ -405,7 +405,7 @@ fn the_keys_of_a_mind_are_written_into_the_content() {
         ("a", r#"{"style":"bold","mind":{"kind":"llm","prompt":"You keep a shop."}}"#),
         (
             "b",
-            r#"{"mind":{"kind":"llm","model":"local::large","prompt":"You buy.","max_output_tokens":90,"recall":3,"temperature":0.5,"template":"{{ observation }}"}}"#,
+            r#"{"mind":{"kind":"llm","model":"local::large","prompt":"You buy.","max_output_tokens":90,"recall":3,"temperature":0.5,"template":"{{ prompt }}"}}"#,
         ),
         ("c", r#"{"mind":{"kind":"external"}}"#),
         ("d", "null"),

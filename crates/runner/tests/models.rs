@@ -430,3 +430,50 @@ fn a_session_says_that_the_money_is_spent() {
         assert_eq!(fake.asked(), 0, "{execution}");
     }
 }
+
+#[test]
+fn a_preview_tells_what_a_first_round_would_ask_and_asks_nobody() {
+    let text = world(3, TICKS, "");
+    let (fake, _) = keeper(|_, _| GIFT.into());
+    let workplace = with(&fake, Access::default());
+    let folder = tempfile::tempdir().expect("a folder");
+    let db = folder.path().join("w.oikos");
+    let see = |file| oikos_runner::preview(&workplace, file, Some(&db)).expect("it can be told");
+    let fresh = see(world_file(&text));
+    assert_eq!(
+        fresh.iter().map(|one| one.agent.as_str()).collect::<Vec<_>>(),
+        ["trader_001", "trader_002", "trader_003"]
+    );
+    for one in &fresh {
+        assert!(one.problem.is_none() && !one.is_taped && one.bytes > 1_000, "{one:?}");
+        let bound = one.tokens_max + 9 * 50;
+        assert_eq!(one.cost_max, Some(bound), "a dollar for a million, and ten for an answer's 50: {one:?}");
+    }
+    assert_eq!((fake.asked(), db.exists()), (0, false));
+    // The answers of its tape are there, and those of its own database, each to its own asking.
+    let mut live = founded(&text, &workplace, Some(&db));
+    let request = json!({ "run": { "ticks": 1 } }).to_string();
+    respond(&mut live, request.as_bytes(), &Stop::default()).expect("no fault");
+    let mut file = world_file(&text);
+    file.tape = tape(&mut live);
+    drop(live);
+    let elsewhere = folder.path().join("other.oikos");
+    let taped = oikos_runner::preview(&workplace, file, Some(&elsewhere)).expect("it can be told");
+    assert!(taped.iter().all(|one| one.is_taped), "{taped:?}");
+    assert!(see(world_file(&text)).iter().all(|one| !one.is_taped), "the second round is not there");
+    assert_eq!(fake.asked(), 3);
+}
+
+#[test]
+fn a_turn_that_breaks_off_by_a_fault_of_ours_ends_the_run_and_does_not_hang_it() {
+    for execution in [AUTONOMOUS, TICKS] {
+        let fake = Arc::new(Fake::new(|n, _| {
+            assert!(n < 3, "a provider that is broken");
+            Scripted { latency: Duration::ZERO, outcome: Ok(fake::answer(GIFT)) }
+        }));
+        let mut live = founded(&world(2, execution, ""), &with(&fake, Access::default()), None);
+        let error = run(&mut live).expect_err("it ends").to_string();
+        assert!(error.contains("internal error") && error.contains("broke off"), "{execution}: {error}");
+        live.sequencer.commit().expect("the books add up");
+    }
+}

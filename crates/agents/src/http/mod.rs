@@ -56,7 +56,8 @@ pub struct Http {
     base: Url,
     key: Option<Key>,
     client: Client,
-    /// The rung of [`Structured::ALL`] on which it is asked: it goes down when the provider turns one down.
+    /// The rung of [`Structured::ALL`] on which it is asked: it goes down when the provider turns one down and
+    /// answers on a lower one.
     rung: AtomicUsize,
 }
 
@@ -246,12 +247,15 @@ impl Provider for Http {
             let mut rung = self.rung();
             loop {
                 match self.ask_on(request, rung).await {
-                    Ok(outcome) => return outcome,
-                    Err(TurnedDown) => {
-                        // The lowest rung is turned down by nobody.
-                        rung = rung.below(self.settings.api).unwrap_or(Structured::Text);
-                        self.rung.fetch_max(rung as usize, Ordering::Relaxed);
+                    Ok(outcome) => {
+                        // A request that no rung answers was at fault itself: the others stay where they are.
+                        if outcome.is_ok() && request.schema.is_some() {
+                            self.rung.fetch_max(rung as usize, Ordering::Relaxed);
+                        }
+                        return outcome;
                     }
+                    // The lowest rung is turned down by nobody.
+                    Err(TurnedDown) => rung = rung.below(self.settings.api).unwrap_or(Structured::Text),
                 }
             }
         })
@@ -342,9 +346,22 @@ fn tool_words() -> (&'static str, &'static str) {
     (ANSWER, "Gives your answer. Call it once.")
 }
 
-/// A count of tokens, if it is one.
+/// A count of tokens, if it is one; some write it as a float.
 fn count(value: &Value, path: &[&str]) -> Option<u64> {
-    path.iter().try_fold(value, |value, key| value.get(key))?.as_u64()
+    let count = path.iter().try_fold(value, |value, key| value.get(key))?;
+    count.as_u64().or_else(|| whole(count.as_f64()?))
+}
+
+/// A float that is a natural number, as far as floats tell such numbers apart.
+fn whole(number: f64) -> Option<u64> {
+    const MOST: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+    let is_whole = (0.0..=MOST).contains(&number) && number.fract() == 0.0;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is whole, not negative and no more than 64 bits hold"
+    )]
+    is_whole.then_some(number as u64)
 }
 
 /// A header map with the type of JSON.

@@ -31,7 +31,10 @@ pub(super) fn ask(
     let ask = Ask { agent: &wanted.agent, question: &wanted.question, at: wanted.at, tape: &tape };
     let answered = match oikos_runner::ask(workplace, &journal, &ask)? {
         Ok(answered) => answered,
-        Err(refusal) if refusal.code == Code::InsufficientResource => {
+        Err(refusal) if refusal.code == Code::BudgetExhausted => {
+            if printer.is_for_programs() {
+                printer.value(&json!({ "ok": false, "error": refusal.to_json() }))?;
+            }
             print::note(&format!("error: {}", refusal.exception_text()));
             return Ok(ExitStatus::No);
         }

@@ -7,8 +7,9 @@ use oikos_runner::{Bill, Bills, Forecast, Sums, kernel::time::format_duration_ms
 use serde_json::{Value, json};
 
 use crate::{
-    print::{Printer, narrow_table, number},
+    print::{Printer, number, wrapped},
     status::ExitStatus,
+    table::{Column, table},
 };
 
 /// Rows of each table; the dearest come first.
@@ -87,7 +88,7 @@ fn text(bills: &Bills, forecast: Option<&Forecast>) -> String {
     ];
     let more: Vec<String> = forecast.map(told).into_iter().chain(unused).collect();
     if !more.is_empty() {
-        parts.push(more.join("\n"));
+        parts.push(wrapped(&more.join("\n"), 0));
     }
     parts.join("\n\n")
 }
@@ -128,8 +129,9 @@ fn group(bills: &Bills, heading: &str, name: impl Fn(&Bill) -> String) -> String
         let names = std::iter::once(name).chain(std::iter::repeat(String::new()));
         rows.extend(names.zip(kinds).map(|(name, (kind, sums))| cells(name, kind, sums)));
     }
-    let columns = [heading, "as", "calls#", "failed#", "in#", "cached#", "out#", "dollars#"];
-    let mut text = narrow_table(&columns, rows);
+    let numbers = ["calls", "failed", "in", "cached", "out", "dollars"].map(Column::Number);
+    let columns: Vec<_> = [Column::Name(heading), Column::Word("as")].into_iter().chain(numbers).collect();
+    let mut text = table(&columns, &rows);
     if left_out > 0 {
         text.push_str(&format!("\n… and {left_out} more; --json has all"));
     }
@@ -155,8 +157,12 @@ fn short(value: u64) -> String {
     if whole < 1_000 { format!("{whole}.{tenth}{word}") } else { format!("{whole}{word}") }
 }
 
-/// Dollars, exact below a cent, and to a hundredth of a cent, or to a cent, above.
+/// Dollars, exact below a cent, and to a hundredth of a cent, or to a cent, above; from a million on short.
 fn dollars(micro: u64) -> String {
+    const MILLION: u64 = 1_000_000;
+    if micro >= MILLION * MILLION {
+        return format!("${}", short(micro.div_ceil(MILLION)));
+    }
     let round = match micro {
         0..10_000 => 1,
         10_000..100_000_000 => 100,

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use super::{run::db_of, world_file};
 use crate::{
     args::OverrideArgs,
-    print::{Printer, narrow_table, number},
+    print::{Printer, number, wrapped},
     status::ExitStatus,
+    table::{Column, table},
 };
 
 /// Rows of the table.
@@ -25,7 +26,7 @@ pub(super) fn run(
 ) -> Result<ExitStatus> {
     let file = world_file(path, overrides)?;
     let db = db.unwrap_or_else(|| db_of(&file));
-    let previews = preview(workplace, file, &db)?;
+    let previews = preview(workplace, file, Some(&db))?;
     printer.data(|| json_of(&previews), || text(&previews))?;
     Ok(ExitStatus::Done)
 }
@@ -64,13 +65,20 @@ fn text(previews: &[Preview]) -> String {
             if preview.is_taped { "on the tape".into() } else { preview.cost_words() },
         ]
     });
-    let mut text =
-        narrow_table(&["Agent", "model", "bytes#", "tokens at most#", "dollars at most#"], rows.collect());
+    let columns = [
+        Column::Name("Agent"),
+        Column::Name("model"),
+        Column::Number("bytes"),
+        Column::Number("tokens at most"),
+        Column::Number("dollars at most"),
+    ];
+    let mut text = table(&columns, &rows.collect::<Vec<_>>());
     if previews.len() > ROWS {
         text.push_str(&format!("\n… and {} more; --json has all", previews.len() - ROWS));
     }
     for preview in previews.iter().filter(|preview| preview.problem.is_some()).take(ROWS) {
-        text.push_str(&format!("\n`{}`: {}", preview.agent, preview.problem.as_deref().unwrap_or_default()));
+        let problem = format!("`{}`: {}", preview.agent, preview.problem.as_deref().unwrap_or_default());
+        text.push_str(&format!("\n{}", wrapped(&problem, 0)));
     }
     let asked = previews.iter().filter(|preview| !preview.is_taped).count();
     text.push_str(&format!(

@@ -9,18 +9,22 @@ use oikos_runner::kernel::{
     resource::{ResourceId, ResourceKind},
     world::{Agent, World},
 };
-use oikos_runner::{Bills, Journal, Sums, show_dollars};
+use oikos_runner::{Bills, Journal, Sums, When, show_dollars};
 use serde_json::{Map, Value, json};
 
 use super::Usage;
 use crate::{
-    print::{Printer, narrow_table, number, table},
+    print::{Printer, amount, number},
     status::ExitStatus,
+    table::{Column, table},
 };
 
-pub(super) fn inspect(path: &Path, what: &str, printer: Printer) -> Result<ExitStatus> {
+pub(super) fn inspect(path: &Path, what: &str, at: Option<When>, printer: Printer) -> Result<ExitStatus> {
     let journal = super::reading(path)?;
-    let world = oikos_runner::state(&journal)?;
+    let world = match at {
+        Some(at) => oikos_runner::state_at(&journal, super::record_at(&journal, at)?)?,
+        None => oikos_runner::state(&journal)?,
+    };
     super::tell_parent(&journal, printer)?;
     let alive = |handle: &Handle| world.get(*handle).is_some_and(|artifact| !artifact.is_deleted());
     let handles: Vec<Handle> = match what {
@@ -29,7 +33,8 @@ pub(super) fn inspect(path: &Path, what: &str, printer: Printer) -> Result<ExitS
         "artifacts" => world.artifacts().map(|(handle, _)| handle).filter(alive).collect(),
         id => return one(&world, id, printer),
     };
-    let asked = if what == "agents" { asked(&world, &handles, &journal)? } else { None };
+    // The tape tells of the end.
+    let asked = if what == "agents" && at.is_none() { asked(&world, &handles, &journal)? } else { None };
     printer.data(
         || {
             let rows = handles.iter().map(|handle| {
@@ -51,7 +56,7 @@ pub(super) fn inspect(path: &Path, what: &str, printer: Printer) -> Result<ExitS
 }
 
 /// The mind of an agent; none where its content names none that can be.
-fn mind(world: &World, agent: Handle) -> Option<Mind> {
+pub(super) fn mind(world: &World, agent: Handle) -> Option<Mind> {
     Mind::of(world.get(agent)?.content(), world.rules().llm_model.as_deref()).ok()
 }
 
@@ -107,7 +112,9 @@ fn minds(world: &World, agents: &[Handle], asked: &Asked) -> String {
         }
         row
     });
-    narrow_table(&["agent", "mind", "calls#", "failed#", "tokens#", "dollars#"], rows.collect())
+    let numbers = ["calls", "failed", "tokens", "dollars"].map(Column::Number);
+    let columns: Vec<_> = [Column::Name("agent"), Column::Name("mind")].into_iter().chain(numbers).collect();
+    table(&columns, &rows.collect::<Vec<_>>())
 }
 
 /// One artifact as an object.
@@ -160,7 +167,7 @@ fn text(world: &World, handles: &[Handle], what: &str) -> String {
     match what {
         "balances" => {
             let rows = handles.iter().map(|handle| vec![name(*handle), number(world.scrip(*handle))]);
-            table(&["principal", "scrip#"], rows.collect())
+            table(&[Column::Name("principal"), Column::Number("scrip")], &rows.collect::<Vec<_>>())
         }
         "artifacts" => {
             let rows = handles.iter().filter_map(|handle| {
@@ -168,7 +175,9 @@ fn text(world: &World, handles: &[Handle], what: &str) -> String {
                 let (version, size) = (artifact.version().to_string(), number(artifact.size()));
                 Some(vec![name(*handle), artifact.kind().into(), owner(*handle), version, size])
             });
-            table(&["artifact", "kind", "owner", "version#", "bytes#"], rows.collect())
+            let names = ["artifact", "kind", "owner"].map(Column::Name);
+            let columns: Vec<_> = names.into_iter().chain(["version", "bytes"].map(Column::Number)).collect();
+            table(&columns, &rows.collect::<Vec<_>>())
         }
         _ => {
             let limited: Vec<(ResourceId, &str)> = world
@@ -177,29 +186,44 @@ fn text(world: &World, handles: &[Handle], what: &str) -> String {
                 .filter(|(_, rule)| rule.kind != ResourceKind::Metered)
                 .map(|(id, rule)| (id, rule.name.as_str()))
                 .collect();
-            let headings: Vec<String> = limited.iter().map(|(_, name)| format!("{name} free#")).collect();
-            let mut heading = vec!["principal", "owner", "state", "steps#", "scrip#"];
-            heading.extend(headings.iter().map(String::as_str));
+            let headings: Vec<String> = limited.iter().map(|(_, name)| format!("{name} free")).collect();
+            let mut columns = vec![
+                Column::Name(if what == "agents" { "agent" } else { "principal" }),
+                Column::Name("owner"),
+                Column::Word("state"),
+                Column::Number("steps"),
+                Column::Number("scrip"),
+                Column::Text("waits for"),
+            ];
+            columns.extend(headings.iter().map(|heading| Column::Number(heading)));
             let rows = handles.iter().map(|handle| {
                 let agent = world.agent(*handle);
                 let steps = agent.map_or(String::new(), |agent| agent.steps.to_string());
-                let state = agent.map_or(String::new(), |agent| state(world, agent));
-                let mut row = vec![name(*handle), owner(*handle), state, steps, number(world.scrip(*handle))];
-                row.extend(limited.iter().map(|(id, _)| number(world.capacity(*handle, *id, world.now()))));
+                let state = agent.map_or(String::new(), |agent| agent.state().to_owned());
+                let waits = agent.map_or(String::new(), |agent| waits(world, agent));
+                let scrip = number(world.scrip(*handle));
+                let mut row = vec![name(*handle), owner(*handle), state, steps, scrip, waits];
+                row.extend(
+                    limited.iter().map(|(id, name)| amount(name, world.capacity(*handle, *id, world.now()))),
+                );
                 row
             });
-            narrow_table(&heading, rows.collect())
+            table(&columns, &rows.collect::<Vec<_>>())
         }
     }
 }
 
-/// The state of an agent, its end and its reason.
-fn state(world: &World, agent: &Agent) -> String {
-    let until = agent.due().filter(|_| agent.waits(world.rules()).is_some());
-    let until = until.map_or(String::new(), |due| format!(" until {due}"));
-    let waits = agent.waits(world.rules()).filter(|_| until.is_empty());
-    let waits = waits.map_or(String::new(), |waits| format!(" ({waits})"));
-    format!("{}{until}{waits}", agent.state())
+/// The reason for which an agent does not go on, and the end of it where that is known.
+fn waits(world: &World, agent: &Agent) -> String {
+    let lacks = agent.lacks().map(|(resource, need)| {
+        let name = world.rules().resource_name(resource);
+        format!("{} of {name}", amount(name, need))
+    });
+    let Some(waits) = lacks.or_else(|| agent.waits(world.rules())) else { return String::new() };
+    match agent.due().map(|due| due.to_string()).filter(|due| !waits.contains(due)) {
+        Some(due) => format!("{waits}, until {due}"),
+        None => waits,
+    }
 }
 
 /// All there is to see of one artifact.

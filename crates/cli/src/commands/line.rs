@@ -3,11 +3,12 @@
 
 use oikos_runner::kernel::{
     event::{self, EventKind},
+    resource::{ResourceId, SCRIP},
     world::wire::LineType,
 };
 use serde_json::{Map, Value, json};
 
-use crate::print::wrapped;
+use crate::print::{amount, wrapped};
 
 /// Columns before the reasons of a step.
 const THINK_INDENT: usize = 9;
@@ -65,6 +66,16 @@ impl Line {
         self.whole.get("error")
     }
 
+    /// The op, or the event; none where it is not known which op was refused.
+    fn what(&self) -> Option<&str> {
+        self.field("op").or(match self.kind {
+            LineKind::Other(LineType::Refused | LineType::Thought) => None,
+            LineKind::Event(_) | LineKind::Other(LineType::Tick | LineType::Think) => {
+                Some(self.kind.as_str())
+            }
+        })
+    }
+
     /// For people.
     pub(super) fn text(&self) -> String {
         let number = |name: &str| self.whole.get(name).and_then(Value::as_u64).unwrap_or(0);
@@ -81,21 +92,33 @@ impl Line {
             let lines = [format!("{head}  {actor} thinks")].into_iter().chain(looks).chain(reasons);
             return lines.collect::<Vec<_>>().join("\n");
         }
-        let what = self.field("op").unwrap_or(self.kind.as_str());
-        let actor = self.field("actor").map_or(String::new(), |actor| format!("{actor} "));
-        let mut text = format!("{head}  {actor}{what}");
+        let mut text = head;
+        text.push(' ');
+        text.extend(self.field("actor").iter().map(|actor| format!(" {actor}")));
+        text.extend(self.what().iter().map(|what| format!(" {what}")));
         for (word, name) in [("", "artifact"), ("to ", "to")] {
             text.extend(self.field(name).iter().map(|id| format!(" {word}{id}")));
         }
         let resource = self.field("resource");
         match self.whole.get("amount").and_then(Value::as_i64) {
-            Some(amount) => text.push_str(&format!(" {amount} {}", resource.unwrap_or("scrip"))),
+            Some(count) => {
+                let resource = resource.unwrap_or(SCRIP);
+                // Numbers of the log stand as they are, for those who look for them.
+                let count = if resource == ResourceId::LLM_BUDGET {
+                    amount(resource, count)
+                } else {
+                    count.to_string()
+                };
+                text.push_str(&format!(" {count} {resource}"));
+            }
             None => text.extend(resource.iter().map(|resource| format!(" {resource}"))),
         }
         if let Some(error) = self.error() {
             let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
             let last = part("message").lines().last().unwrap_or_default();
-            text.push_str(&format!(" refused: {}: {last}", part("code")));
+            let is_thought = self.kind == LineKind::Other(LineType::Thought);
+            let failed = if is_thought { "thought failed" } else { "refused" };
+            text.push_str(&format!(" {failed}: {}: {last}", part("code")));
         } else if let Some(last) = self.field("detail").and_then(|detail| detail.lines().last()) {
             text.push_str(&format!(" ({last})"));
         }

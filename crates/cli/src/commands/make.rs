@@ -3,19 +3,23 @@
 use std::{io::Write as _, path::Path};
 
 use anyhow::{Context as _, Result, bail};
-use oikos_runner::kernel::{id::Id, time::format_duration_ms};
+use oikos_runner::kernel::{id::Id, mind::Mind, time::format_duration_ms};
 use oikos_runner::{
     Journal, Workplace,
-    config::{Isolation, Lasts},
+    config::{Isolation, Lasts, WorldFile},
+    preview,
 };
 use serde_json::{Value, json};
 
-use super::{Usage, workplace, world_file};
+use super::{Usage, inspect::mind, workplace, world_file};
 use crate::{
     args::{OverrideArgs, WorkplaceArgs},
     print::Printer,
     status::ExitStatus,
 };
+
+/// Agents of whose minds a problem is told.
+const PROBLEMS: usize = 10;
 
 const WORLD: &str = r#"# A world of ten agents who give each other scrip. Change it, then: oikos run NAME.toml
 
@@ -83,8 +87,12 @@ pub(super) fn validate(path: &Path, overrides: &OverrideArgs, printer: Printer) 
     // Founding compiles all code; where it would run later is the run's affair.
     let thread = Some(Isolation::Thread);
     let workplace = Workplace { isolation: thread, ..workplace::of(WorkplaceArgs::default()) };
-    let live = workplace.found(file, Journal::in_memory)?;
+    let live = workplace.found(file.clone(), Journal::in_memory)?;
     let world = live.world();
+    let asks = |agent| matches!(mind(world, agent), Some(Mind::Llm(_)));
+    if world.agents().any(|agent| asks(agent.handle)) {
+        check_minds(&workplace, file)?;
+    }
     let (agents, artifacts) = (world.population(), world.artifacts().count());
     let (name, supply) = (&live.file.plan.name, world.supply());
     let (key, value, lasts) = match live.file.plan.lasts {
@@ -102,4 +110,28 @@ pub(super) fn validate(path: &Path, overrides: &OverrideArgs, printer: Printer) 
         || format!("{name} is fine: {agents} agents, {artifacts} artifacts, {supply} scrip, {lasts}"),
     )?;
     Ok(ExitStatus::Done)
+}
+
+/// Refuses a world file whose agents could not ask their models.
+fn check_minds(workplace: &Workplace, file: WorldFile) -> Result<()> {
+    let previews = preview(workplace, file, None)?;
+    let problems = previews.iter().filter(|preview| !preview.is_taped).filter_map(|preview| {
+        let problem = preview.problem.as_deref()?;
+        let provider = preview.model.split_once("::").map_or("", |(provider, _)| provider);
+        let is_unknown = preview.cost_max.is_none() && !problem.contains("[llm.");
+        let line = if is_unknown {
+            format!("; declare it:\n[llm.providers.{provider}]\napi = \"openai\"\nurl = \"…\"")
+        } else {
+            String::new()
+        };
+        Some(format!("`{}`, whose model is `{}`: {problem}{line}", preview.agent, preview.model))
+    });
+    let problems: Vec<String> = problems.collect();
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let left_out = problems.len().saturating_sub(PROBLEMS);
+    let more = (left_out > 0).then(|| format!("… and {left_out} agents more"));
+    let shown: Vec<String> = problems.into_iter().take(PROBLEMS).chain(more).collect();
+    bail!(Usage(shown.join("\n")))
 }

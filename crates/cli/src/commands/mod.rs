@@ -18,16 +18,21 @@ mod workplace;
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use oikos_runner::kernel::{event, op, receipt::Receipt, world::wire::Viewer};
+use oikos_runner::kernel::{
+    event,
+    op::{self, Words},
+    receipt::Receipt,
+    world::wire::Viewer,
+};
 use oikos_runner::{
     Journal, Live, Misread, Parent, RunError, Stop, Verified, When, Workplace,
     config::{self, Overrides, WorldFile},
-    founded_from, library, parent, recorded_source, report, session, strict_json, verify,
+    copy_at, founded_from, library, parent, recorded_source, report, session, strict_json, verify,
 };
 use serde_json::{Value, json};
 
 use crate::{
-    args::{Args, Command, OverrideArgs, PythonCommand, SchemaOf, TapeCommand, WorkplaceArgs},
+    args::{Args, Command, OverrideArgs, PythonCommand, SchemaFor, SchemaOf, TapeCommand, WorkplaceArgs},
     print::{self, Printer},
     status::ExitStatus,
 };
@@ -58,9 +63,9 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         }
         Command::Init { name } => make::init(&name, printer),
         Command::Validate { file, overrides } => make::validate(&file, &overrides, printer),
-        Command::Inspect { world, what } => inspect::inspect(&world, &what, printer),
-        Command::Log { world, since, limit, kind, of, refused, thoughts } => {
-            log::log(&world, &log::Wanted { since, limit, kind, of, refused, thoughts }, printer)
+        Command::Inspect { world, what, at } => inspect::inspect(&world, &what, at, printer),
+        Command::Log { world, since, until, limit, kind, of, refused, thoughts } => {
+            log::log(&world, &log::Wanted { since, until, limit, kind, of, refused, thoughts }, printer)
         }
         Command::Ask { world, agent, question, at, workplace } => {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
@@ -80,26 +85,34 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             let workplace = WorkplaceArgs { isolation, ..WorkplaceArgs::default() };
             replay::replay(&world, until, &workplace::of(workplace), printer)
         }
-        Command::Act { world, principal, action, workplace } => {
+        Command::Act { world, principal, action, at, workplace } => {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
-            act(&world, &principal, &action, &workplace, printer)
+            act(&world, at, (&principal, &action), &workplace, printer)
         }
-        Command::Session { world, db, overrides, workplace } => {
-            serve(&world, db.as_deref(), &overrides, &workplace::of(workplace))
+        Command::Session { world, db, at, overrides, workplace } => {
+            serve(&world, (db.as_deref(), at), &overrides, &workplace::of(workplace))
         }
         Command::Python { what: PythonCommand::Prepare } => python::prepare(printer),
         Command::Worker { probe, layer } => workplace::worker(probe.as_deref(), layer.as_deref()),
-        Command::Schema { of } => {
-            printer.value(&match of {
-                SchemaOf::Op => op::schema(),
-                SchemaOf::Query => op::answers(),
-                SchemaOf::Event => event::schema(),
-                SchemaOf::Log => line::schema(),
-                SchemaOf::World => config::schema(),
-            })?;
+        Command::Schema { of, whom } => {
+            printer.value(&schema(of, whom)?)?;
             Ok(ExitStatus::Done)
         }
     }
+}
+
+fn schema(of: SchemaOf, whom: Option<SchemaFor>) -> Result<Value> {
+    Ok(match (of, whom) {
+        (SchemaOf::Op, None) => op::schema(),
+        (SchemaOf::Op, Some(SchemaFor::Llm)) => op::schema_for_models(Words::Without),
+        (SchemaOf::Query, None) => op::answers(),
+        (SchemaOf::Event, None) => event::schema(),
+        (SchemaOf::Log, None) => line::schema(),
+        (SchemaOf::World, None) => config::schema(),
+        (SchemaOf::Query | SchemaOf::Event | SchemaOf::Log | SchemaOf::World, Some(SchemaFor::Llm)) => {
+            bail!(Usage("--for goes with `op`: oikos schema op --for llm".into()))
+        }
+    })
 }
 
 /// Reads a world file with what the command line changes of it.
@@ -156,6 +169,13 @@ pub(crate) fn tell_notes(live: &Live) {
 /// The record at whose end a moment is.
 pub(crate) fn record_at(journal: &Journal, when: When) -> Result<u64> {
     when.seq(journal)?.map_err(|refusal| Usage(refusal.exception_text()).into())
+}
+
+/// Opens a world to go on with it; or a copy in memory as it was at a moment.
+fn opened(world: &Path, at: Option<When>) -> Result<Journal> {
+    let Some(at) = at else { return Ok(Journal::open(world).map_err(RunError::from)?) };
+    let journal = reading(world)?;
+    Ok(copy_at(&journal, record_at(&journal, at)?)?)
 }
 
 /// Opens a world to read it.
@@ -217,13 +237,13 @@ fn verified_text(found: &Verified) -> String {
 
 fn act(
     world: &Path,
-    principal: &str,
-    action: &str,
+    at: Option<When>,
+    (principal, action): (&str, &str),
     workplace: &Workplace,
     printer: Printer,
 ) -> Result<ExitStatus> {
     let action = self::action(action)?;
-    let mut live = workplace.open(Journal::open(world).map_err(RunError::from)?)?;
+    let mut live = workplace.open(opened(world, at)?)?;
     tell_notes(&live);
     live.sequencer.tell_time()?;
     let receipt = match action {
@@ -238,13 +258,16 @@ fn act(
 
 fn serve(
     world: &Path,
-    db: Option<&Path>,
+    (db, at): (Option<&Path>, Option<When>),
     overrides: &OverrideArgs,
     workplace: &Workplace,
 ) -> Result<ExitStatus> {
     let stop = stop_on_signal(|| ());
     let is_file = world.extension().is_some_and(|extension| extension == "toml");
     let mut live = if is_file {
+        if at.is_some() {
+            bail!(Usage("--at goes with a world database, not with a world file".into()));
+        }
         let file = world_file(world, overrides)?;
         match db {
             Some(db) => workplace.open_or_found(file, db)?,
@@ -254,7 +277,7 @@ fn serve(
         if db.is_some() || overrides.seed.is_some() || !overrides.set.is_empty() {
             bail!(Usage("--db, --seed and --set go with a world file, not with a world database".into()));
         }
-        workplace.open(Journal::open(world).map_err(RunError::from)?)?
+        workplace.open(opened(world, at)?)?
     };
     tell_notes(&live);
     let input = std::io::BufReader::with_capacity(session::READ_BYTES, std::io::stdin());

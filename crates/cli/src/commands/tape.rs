@@ -1,6 +1,7 @@
 //! `oikos tape`: the answers of models leave a world as a file, and come into one.
 
 use std::{
+    collections::HashSet,
     fs::File,
     io::{BufWriter, ErrorKind, IntoInnerError, Read as _, Write as _},
     path::Path,
@@ -60,13 +61,22 @@ fn write(journal: &Journal, file: File, path: &Path) -> Result<usize> {
 
 pub(super) fn import(world: &Path, path: &Path, printer: Printer) -> Result<ExitStatus> {
     let rows = read(path)?;
+    let askings: HashSet<_> = rows.iter().map(|row| (&row.agent, row.hash, row.n)).collect();
+    let (askings, in_file) = (askings.len(), rows.len());
     let mut journal = Journal::open(world).map_err(RunError::from)?;
     journal.notes().iter().for_each(|note| print::note(&note.to_string()));
-    let added = journal.import_tape(&rows).map_err(RunError::from)?;
-    let kept = rows.len() - added;
+    let added = journal.import_tape(&rows).map_err(RunError::from).context("nothing was added")?;
+    let (kept, repeated) = (askings - added, in_file - askings);
     printer.data(
-        || json!({ "ok": true, "added": added, "kept": kept }),
-        || format!("added {} to the tape of {}; {kept} were there", counted(added), world.display()),
+        || json!({ "ok": true, "added": added, "kept": kept, "repeated": repeated }),
+        || {
+            let again = match repeated {
+                0 => String::new(),
+                1 => "\n1 row of the file repeats another".into(),
+                more => format!("\n{more} rows of the file repeat others"),
+            };
+            format!("added {} to the tape of {}; {kept} were there{again}", counted(added), world.display())
+        },
     )?;
     Ok(ExitStatus::Done)
 }
@@ -77,13 +87,13 @@ fn counted(rows: usize) -> String {
 
 /// The rows of a tape file.
 fn read(path: &Path) -> Result<Vec<Taped>> {
-    let wrong = |problem: String| Usage(format!("`{}`: {problem}", path.display()));
+    let wrong = |problem: String| Usage(format!("`{}`: {problem}; nothing was added", path.display()));
     let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
     let mut bytes = Vec::new();
     let most = u64::try_from(TAPE_FILE_BYTES_MAX).unwrap_or(u64::MAX);
     file.take(most + 1).read_to_end(&mut bytes).map_err(|error| wrong(error.to_string()))?;
     if bytes.len() > TAPE_FILE_BYTES_MAX {
-        bail!(wrong(format!("a tape file has at most {TAPE_FILE_BYTES_MAX} bytes; bring it in in parts")));
+        bail!(wrong(format!("a tape file has at most {TAPE_FILE_BYTES_MAX} bytes; bring it in by parts")));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let until = error.utf8_error().valid_up_to();
@@ -91,5 +101,5 @@ fn read(path: &Path) -> Result<Vec<Taped>> {
         wrong(format!("line {line}: it is no UTF-8"))
     })?;
     let rows = Taped::from_lines(&text);
-    Ok(rows.map_err(|(line, problem)| wrong(format!("line {line}: {problem}; nothing was added")))?)
+    Ok(rows.map_err(|(line, problem)| wrong(format!("line {line}: {problem}")))?)
 }

@@ -225,6 +225,17 @@ impl Agent {
         self.errors
     }
 
+    /// The resource that it waits for, and how much of it.
+    #[must_use]
+    pub fn lacks(&self) -> Option<(ResourceId, i64)> {
+        match &self.phase {
+            Phase::Blocked { resource, need } => Some((*resource, *need)),
+            Phase::Ready | Phase::Asleep { .. } | Phase::Thinking { .. } | Phase::Paused | Phase::Stopped => {
+                None
+            }
+        }
+    }
+
     /// The condition it waits for, in words; `None` if it waits only for its turn.
     #[must_use]
     pub fn waits(&self, rules: &Rules) -> Option<String> {

@@ -141,7 +141,7 @@ words! {
         Tick = "tick",
         /// An action was refused or failed.
         Refused = "refused",
-        /// A mind failed, or returned no action.
+        /// A mind failed, was not reached, or returned no action.
         Thought = "thought",
         /// The reasons that a mind gave for its step; among the lines only where they are asked for.
         Think = "think",
@@ -164,7 +164,7 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
             return lines;
         }
         Cause::Act { actor, action, .. } => (*actor, action, false),
-        Cause::Step { agent, thought, .. } => (*agent, &thought.action, thought.failed),
+        Cause::Step { agent, thought, .. } => (*agent, &thought.action, thought.failed || thought.unanswered),
         Cause::Due { artifact, .. } => {
             due = World::due_call(world.name(*artifact)).into();
             (*artifact, &due, false)

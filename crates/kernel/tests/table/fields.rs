@@ -480,13 +480,13 @@ fn each_setting_of_a_mind_is_read_or_refused_by_its_name() {
     assert_eq!(of(r#"{"kind": "llm", "model": "local::x"}"#), llm(plain.clone()));
     let nulls = r#"{"kind": "llm", "model": "local::x", "prompt": null, "max_output_tokens": null, "temperature": null, "recall": null, "template": null, "think_time": null, "seed": null}"#;
     assert_eq!(of(nulls), llm(plain.clone()));
-    let full = r#"{"kind": "llm", "model": "local::x", "prompt": "You keep a shop", "max_output_tokens": 90, "temperature": 0.5, "recall": 0, "template": "{% if me %}{{ me }}{% endif %}", "think_time": "3s", "seed": 7}"#;
+    let full = r#"{"kind": "llm", "model": "local::x", "prompt": "You keep a shop", "max_output_tokens": 90, "temperature": 0.5, "recall": 0, "template": "{% if id %}{{ id }}{% endif %}", "think_time": "3s", "seed": 7}"#;
     let mind = LlmMind {
         prompt: "You keep a shop".into(),
         max_output_tokens: 90,
         temperature: Some(0.5),
         recall: 0,
-        template: Some("{% if me %}{{ me }}{% endif %}".into()),
+        template: Some("{% if id %}{{ id }}{% endif %}".into()),
         think_time_ms: Some(3_000),
         seed: Some(7),
         ..plain.clone()
@@ -536,6 +536,38 @@ fn each_setting_of_a_mind_is_read_or_refused_by_its_name() {
         (r#"{"kind": "llm", "model": "a::b", "seed": -1}"#, "`mind.seed`"),
         (r#"{"kind": "llm", "model": "a::b", "template": "a\n{% if %}"}"#, "`mind.template` is no template"),
         (r#"{"kind": "llm", "model": "a::b", "template": "{{ me"}"#, "`mind.template` is no template"),
+        (
+            r#"{"kind": "llm", "model": "a::b", "template": "{{ nope }}"}"#,
+            "`mind.template` can't be: a template has no name `nope`",
+        ),
+        (
+            r#"{"kind": "llm", "model": "a::b", "template": "{% if part == 'x' %}{{ me.id }}{% endif %}"}"#,
+            "`mind.template` can't be: a template has no name `me`",
+        ),
+        (
+            r#"{"kind": "llm", "model": "a::b", "template": "{{ range(5) }}"}"#,
+            "`mind.template` can't be: a template has no name `range`",
+        ),
+        (
+            r#"{"kind": "llm", "model": "a::b", "template": "{{ loop }}"}"#,
+            "`mind.template` can't be: a template has no name `loop`",
+        ),
+        (
+            r#"{"kind": "llm", "model": "a::b", "template": "{{ id|upper }}"}"#,
+            "`mind.template` can't be: a template has no filter `upper`",
+        ),
+        (
+            r#"{"kind": "llm", "model": "a::b", "template": "{% for e in events | rev %}{% endfor %}"}"#,
+            "`mind.template` can't be: a template has no filter `rev`",
+        ),
+        (
+            r#"{"kind": "llm", "model": "a::b", "template": "{{ id is defined }}"}"#,
+            "`mind.template` can't be: a template has no tests after `is`",
+        ),
+        (
+            r#"{"kind": "llm", "model": "a::b", "template": "{{ 2 * 2 }}"}"#,
+            "`mind.template` can't be: a template can't use `*`",
+        ),
         (r#"{"kind": "llm", "model": "a::b", "template": 5}"#, "`mind.template` must be a string"),
     ] {
         let refusal = of(mind).unwrap_err();
@@ -543,5 +575,22 @@ fn each_setting_of_a_mind_is_read_or_refused_by_its_name() {
         assert!(refusal.message.contains(says), "{mind}: {}", refusal.message);
         assert!(refusal.message.starts_with("`content`: "), "{mind}: {}", refusal.message);
         reads_well(&refusal).unwrap();
+    }
+    let templated = |template: &str| {
+        Mind::of(&json!({ "mind": { "kind": "llm", "model": "a::b", "template": template } }), None)
+    };
+    let long = templated(&"x".repeat(20_000)).unwrap_err();
+    assert_eq!(long.code.as_str(), "limit_exceeded");
+    assert!(long.message.contains("`mind.template`"), "{}", long.message);
+    assert_eq!(templated("{{ promt }}").unwrap_err().hint.as_deref(), Some("did you mean `prompt`?"));
+    let hint = templated("{{ qqqqqqqq }}").unwrap_err().hint.unwrap();
+    assert!(hint.contains("part, id, owner") && hint.contains("market"), "{hint}");
+    for fine in [
+        include_str!("../../../../genesis/prompts/agent.md"),
+        "{% for e in events if e.is == id %}{% if loop.first %}{{ e | json(9) }}{% endif %}{% endfor %}",
+        "{% if 'is bad | upper' in prompt %}{{ \"it \\\" is | x\" }}{% endif %}{# a | b is c #} a | b is c",
+        "{{ last.is.bad }}",
+    ] {
+        assert!(templated(fine).is_ok(), "{fine}: {:?}", templated(fine));
     }
 }

@@ -291,3 +291,31 @@ fn the_oldest_turns_and_the_end_of_long_reasons_are_let_go() {
         assert!(think.len() <= THINK_BYTES_MAX && think.len() > THINK_BYTES_MAX - 2, "{}", think.len());
     }
 }
+
+#[test]
+fn an_agent_is_told_that_it_has_nothing_left_when_its_thought_has_used_all_and_not_when_all_is_set_aside() {
+    check(
+        r#"
+        rules: autonomous 1s
+        resources: calls renewable 60s
+        world: alice 10 calls 5
+        agent eve scrip 5 calls 14 code [['return', {'op': 'noop'}]]
+        # All is set aside, and two are used.
+        asks eve calls 14 -> ok ; events
+        alice noop -> ok ; events
+        uses calls 2
+        step eve -> ok ; charged eve cpu 3, eve calls 2 ; events
+        advance 1s
+        # Gifts that come meanwhile count too: all that was set aside is used, and there is more.
+        asks eve calls 12 -> ok ; events
+        alice transfer {"to": "eve", "amount": 1, "resource": "calls"} -> ok ~{}
+        uses calls 12
+        step eve -> ok ; charged eve cpu 3, eve calls 12 ; events
+        advance 1s
+        # The last one: it is told, once.
+        asks eve calls 1 -> ok ; events
+        uses calls 1
+        step eve -> ok ; charged eve cpu 3, eve calls 1 ; events exhausted eve calls
+        "#,
+    );
+}

@@ -277,7 +277,13 @@ pub(super) const SECTIONS: &[Section] = &[
             key("key_env", "string", "no key", "the environment variable that holds its key"),
             key("in_flight", "integer", "4", "requests at the same time"),
             key("requests_per_minute", "integer", "no limit", "requests in a minute, evenly spread"),
-            key("tokens_per_minute", "integer", "no limit", "tokens of requests and answers in a minute"),
+            key(
+                "tokens_per_minute",
+                "integer",
+                "no limit",
+                "tokens of requests and answers in a minute, as the provider counts them; those of one minute may go \
+                 at once",
+            ),
             key("timeout", "duration", "\"120s\"", "how long one attempt may take"),
             key(
                 "structured",

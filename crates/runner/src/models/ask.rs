@@ -105,7 +105,7 @@ pub fn ask(
             Some(kind) => Err(RunError::Models(format!("llm {kind}: {}", row.answer))),
         },
         Err(Halt::Budget(exhausted)) => {
-            let refusal = Refusal::new(Code::InsufficientResource, exhausted.to_string());
+            let refusal = Refusal::new(Code::BudgetExhausted, exhausted.to_string());
             Ok(Err(refusal.hint("`--max-cost` is the most that the answer may cost")))
         }
         Err(halt) => Err(RunError::Halt(halt)),

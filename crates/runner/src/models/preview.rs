@@ -8,7 +8,7 @@ use oikos_kernel::{id::Handle, world::World};
 
 use super::{
     brief::{Glance, Prepared, Prompter},
-    prices, providers,
+    is_used, prices, providers,
 };
 use crate::{
     config::WorldFile,
@@ -45,22 +45,26 @@ impl Preview {
     }
 }
 
-/// The first round of a world file, or, where its database holds a world, of that world as it stands.
+/// The first round of a world file, or, where a database is named that holds a world, of that world as it stands.
 ///
 /// # Errors
 /// When the world can't be founded or read, or a provider's settings are wrong.
-pub fn preview(workplace: &Workplace, file: WorldFile, db: &Path) -> Result<Vec<Preview>, RunError> {
-    let (world, plan, tape) = if Journal::holds_world(db)? {
+pub fn preview(workplace: &Workplace, file: WorldFile, db: Option<&Path>) -> Result<Vec<Preview>, RunError> {
+    let held = db.map(|db| Ok::<_, RunError>(Journal::holds_world(db)?.then_some(db))).transpose()?.flatten();
+    let (world, plan, tape) = if let Some(db) = held {
         let journal = Journal::open_read_only(db)?;
         recorded_source(&journal)?;
-        (state(&journal)?, file.plan, Some(journal))
+        (state(&journal)?, file.plan, journal)
     } else {
         let (plan, tape) = (file.plan.clone(), file.tape.clone());
         let live = workplace.found(file, Journal::in_memory)?;
         let mut journal = Journal::in_memory()?;
         journal.import_tape(&tape)?;
-        (live.world().clone(), plan, Some(journal))
+        (live.world().clone(), plan, journal)
     };
+    // As the models of a world count who has asked what how often.
+    let asked_at = |agent: &str| world.agent(world.lookup(agent)?)?.asked_seq().map(|seq| seq - 1);
+    let used = tape.tape_used(|row| is_used(row, world.seq(), asked_at))?;
     let (interpreter, _) = workplace.interpreter(&plan)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let inside = runtime.enter();
@@ -94,8 +98,9 @@ pub fn preview(workplace: &Workplace, file: WorldFile, db: &Path) -> Result<Vec<
                     Some(Err(unpriced)) => preview.problem = Some(unpriced.to_string()),
                     Some(Ok(price)) => preview.cost_max = Some(price.worst(&request).cost),
                 }
-                let taped = tape.as_ref().map(|tape| tape.taped(&preview.agent, &request.hash(), 0));
-                preview.is_taped = taped.transpose()?.flatten().is_some();
+                let hash = request.hash();
+                let n = used.asked.get(&(preview.agent.clone(), hash)).copied().unwrap_or_default();
+                preview.is_taped = tape.taped(&preview.agent, &hash, n)?.is_some();
             }
         }
         previews.push(preview);

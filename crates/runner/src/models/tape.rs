@@ -69,6 +69,7 @@ impl Shared {
 
     /// Writes all that waits, and all that comes meanwhile.
     fn write_all(&self) {
+        let _writing = Writing(self);
         loop {
             let jobs = {
                 let mut waiting = self.waiting();
@@ -94,6 +95,19 @@ impl Shared {
                 // A turn that does not wait any more has been stopped.
                 let _ = sender.send(done.clone());
             }
+        }
+    }
+}
+
+/// The one who writes. Where a panic ends it, those who wait are told so, and the next row is written anew.
+struct Writing<'a>(&'a Shared);
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut waiting = self.0.waiting();
+            waiting.is_writing = false;
+            waiting.jobs.clear();
         }
     }
 }

@@ -168,8 +168,14 @@ impl Models {
     pub(crate) fn send(&self, turn: ModelTurn) {
         let (asker, sender, bell) = (Arc::clone(&self.asker), self.sender.clone(), Arc::clone(&self.bell));
         self.runtime().spawn(async move {
-            let (agent, number) = (turn.agent, turn.turn);
-            let thought = taken(&asker, turn).await;
+            let (agent, number, name) = (turn.agent, turn.turn, turn.world.name(turn.agent).to_owned());
+            let taken = tokio::spawn(async move { taken(&asker, turn).await }).await;
+            // The loop waits for each turn: one that broke off ends it with a sentence, not never.
+            let thought = taken.unwrap_or_else(|_| {
+                let sentence =
+                    format!("internal error: the turn of `{name}` broke off while it was thinking");
+                Err(Stopped::Fault(RunError::Models(sentence)))
+            });
             // A loop that does not listen any more has ended.
             let _ = sender.send(Came::Turn(CameTurn { agent, turn: number, thought }));
             bell();

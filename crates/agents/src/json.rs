@@ -5,7 +5,7 @@
 use oikos_kernel::{op::beyond, refusal::Refusal};
 use serde::{
     Deserializer,
-    de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Number, Value};
 
@@ -17,11 +17,11 @@ const NUMBER: &str = "\u{ffff}\u{fdd1}\u{ffff}";
 
 /// A value as it was read.
 #[derive(Debug)]
-pub(crate) struct Parsed {
+pub struct Parsed {
     /// The value.
-    pub(crate) value: Value,
+    pub value: Value,
     /// Whether it holds what no world can hold, so that [`flaw`] is worth asking.
-    pub(crate) flawed: bool,
+    pub flawed: bool,
 }
 
 /// Why a text is not the JSON of a value.
@@ -37,9 +37,7 @@ pub enum Misread {
 ///
 /// # Errors
 /// The problem and its place.
-pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
-    let told =
-        |error: serde_json::Error| error.to_string().replace("recursion limit exceeded", "it nests too deep");
+pub fn parse(text: &str) -> Result<Parsed, String> {
     let error = match read(text, Seed { wary: true }) {
         Ok(value) => return Ok(Parsed { value, flawed: false }),
         Err(error) => error,
@@ -49,7 +47,30 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, String> {
     let text = marked.text.as_deref().unwrap_or(text);
     match read(text, Seed { wary: false }) {
         Ok(value) => Ok(Parsed { value, flawed: marked.flawed }),
-        Err(other) => Err(told(if marked.text.is_some() { other } else { error })),
+        Err(other) => Err(told(&if marked.text.is_some() { other } else { error })),
+    }
+}
+
+fn told(error: &serde_json::Error) -> String {
+    error.to_string().replace("recursion limit exceeded", "it nests too deep")
+}
+
+/// Reads the JSON value that a text begins with, as [`strict`] does, and how many bytes it has.
+///
+/// # Errors
+/// The problem: it is cut, nests too deep, or is not to be read strictly.
+pub(crate) fn first(text: &str) -> Result<(Value, usize), String> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    match values.next() {
+        None => return Err("there is none".into()),
+        Some(Err(error)) => return Err(told(&error)),
+        Some(Ok(IgnoredAny)) => {}
+    }
+    let bytes = values.byte_offset();
+    match strict(text.get(..bytes).unwrap_or_default()) {
+        Ok(value) => Ok((value, bytes)),
+        Err(Misread::Syntax(problem)) => Err(problem),
+        Err(Misread::Unfit(refusal)) => Err(refusal.message),
     }
 }
 
@@ -74,7 +95,7 @@ pub fn strict(text: &str) -> Result<Value, Misread> {
 
 /// The refusal of what a value holds and no world can, naming the place below `name`; only for values of
 /// which it is known that there may be something.
-pub(crate) fn flaw(name: &str, value: &Value) -> Option<Refusal> {
+pub fn flaw(name: &str, value: &Value) -> Option<Refusal> {
     match value {
         Value::String(text) if text.contains(LONE) => Some(lone_surrogate(&format!("`{name}`"))),
         Value::String(text) => text.strip_prefix(NUMBER).map(|number| {
@@ -100,12 +121,12 @@ pub(crate) fn flaw(name: &str, value: &Value) -> Option<Refusal> {
 }
 
 /// The same for the fields of a request or an op, by their own names.
-pub(crate) fn flaw_in(map: &Map<String, Value>) -> Option<Refusal> {
+pub fn flaw_in(map: &Map<String, Value>) -> Option<Refusal> {
     flawed_key(map).or_else(|| map.iter().find_map(|(key, value)| flaw(&shown(key), value)))
 }
 
 /// The refusal of a field's name that is no text.
-pub(crate) fn flawed_key(map: &Map<String, Value>) -> Option<Refusal> {
+pub fn flawed_key(map: &Map<String, Value>) -> Option<Refusal> {
     map.keys().any(|key| key.contains(LONE)).then(|| lone_surrogate("the name of a field"))
 }
 
@@ -268,7 +289,7 @@ impl<'de> Visitor<'de> for Seed {
         let mut map = Map::new();
         while let Some(key) = access.next_key::<String>()? {
             if map.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key {key:?} stands twice")));
+                return Err(A::Error::custom(format!("the key {:?} stands twice", shown(&key))));
             }
             let value = access.next_value_seed(self)?;
             map.insert(key, value);
@@ -302,6 +323,26 @@ mod tests {
         }
         let deep = "[".repeat(200) + &"]".repeat(200);
         assert!(parse(&deep).is_err());
+    }
+
+    #[test]
+    fn a_value_ends_where_something_else_begins() {
+        for (text, found) in [
+            (r#"{"a": 1} and so on"#, Ok((r#"{"a":1}"#, 8))),
+            ("[-0] {", Ok(("[0]", 4))),
+            (r#"{"a": 9223372036854775808} x"#, Err("the integer 9223372036854775808 is beyond 64 bits")),
+            (r#"{"a": "\ud800"} x"#, Err("a lone surrogate")),
+            (r#"{"a": 1, "a": 2} x"#, Err("the key \"a\" stands twice")),
+            (r#"{"a": 1"#, Err("EOF")),
+            ("", Err("there is none")),
+            (&("[".repeat(200) + &"]".repeat(200)), Err("it nests too deep")),
+        ] {
+            match (first(text), found) {
+                (Ok((value, bytes)), Ok(found)) => assert_eq!((value.to_string().as_str(), bytes), found),
+                (Err(problem), Err(says)) => assert!(problem.contains(says), "{text}: {problem}"),
+                (read, _) => panic!("{text}: {read:?}"),
+            }
+        }
     }
 
     #[test]
