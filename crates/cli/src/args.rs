@@ -37,6 +37,7 @@ impl Args {
             | Command::Cost { .. }
             | Command::Verify { .. }
             | Command::Replay { .. }
+            | Command::Fork { .. }
             | Command::Act { .. }
             | Command::Schema { .. }
             | Command::Python { .. } => false,
@@ -49,7 +50,7 @@ impl Args {
 pub(crate) enum Command {
     /// Run the world of a world file, or go on with it where it was left.
     Run {
-        /// The world file, such as worlds/bazaar.toml.
+        /// The world file, such as worlds/bazaar.toml, or a world database that is to go on.
         file: PathBuf,
         /// The world database [default: ./NAME.oikos].
         #[arg(long)]
@@ -91,14 +92,20 @@ pub(crate) enum Command {
         /// `principals`, `agents`, `artifacts`, `balances`, or the id of an artifact.
         #[arg(default_value = "principals")]
         what: String,
+        /// As the world was at a moment, such as 17, 6h or tick:40 [default: the end].
+        #[arg(long, value_name = "WHEN")]
+        at: Option<When>,
     },
     /// Print what happened in a world.
     Log {
         /// The world database.
         world: PathBuf,
-        /// Only after this sequence number.
-        #[arg(long, default_value_t = 0, value_parser = sequence, allow_negative_numbers = true)]
-        since: u64,
+        /// Only after a moment: a record as 17, a time, a time since the beginning as 6h, or tick:40.
+        #[arg(long, value_name = "WHEN", default_value = "0", value_parser = moment, allow_negative_numbers = true)]
+        since: When,
+        /// Only up to a moment, and with it.
+        #[arg(long, value_name = "WHEN", value_parser = moment, allow_negative_numbers = true)]
+        until: Option<When>,
         /// Only the first so many lines.
         #[arg(long)]
         limit: Option<u64>,
@@ -155,6 +162,24 @@ pub(crate) enum Command {
         #[arg(long)]
         isolation: Option<IsolationArg>,
     },
+    /// Make a new world that goes on from a moment of another, as it is or under changed rules.
+    Fork {
+        /// The world database; it stays as it is.
+        world: PathBuf,
+        /// The moment: a record as 17, a time, a time since the beginning as 6h, or tick:40.
+        #[arg(long, value_name = "WHEN")]
+        at: When,
+        /// The file of the new world.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// Let a principal act once in the new world, as `act` has it; may be given again.
+        #[arg(long = "act", num_args = 2, value_names = ["AS", "ACTION"])]
+        acts: Vec<String>,
+        #[command(flatten)]
+        overrides: OverrideArgs,
+        #[command(flatten)]
+        workplace: WorkplaceArgs,
+    },
     /// Let a principal act once.
     Act {
         /// The world database.
@@ -164,6 +189,9 @@ pub(crate) enum Command {
         principal: String,
         /// The op as JSON, such as '{"op": "transfer", "to": "bob", "amount": 5}'.
         action: String,
+        /// Try it on the world as it was at a moment, such as 17, 6h or tick:40; nothing is kept.
+        #[arg(long, value_name = "WHEN")]
+        at: Option<When>,
         #[command(flatten)]
         workplace: WorkplaceArgs,
     },
@@ -174,6 +202,9 @@ pub(crate) enum Command {
         /// With a world file: keep the world in this database instead of in memory.
         #[arg(long)]
         db: Option<PathBuf>,
+        /// With a world database: go on from a moment of it, in memory; nothing is kept.
+        #[arg(long, value_name = "WHEN", conflicts_with = "db")]
+        at: Option<When>,
         #[command(flatten)]
         overrides: OverrideArgs,
         #[command(flatten)]
@@ -299,7 +330,11 @@ pub(crate) enum SchemaOf {
     World,
 }
 
-/// A place among the records. Every whole number is one: before the first, or after the last, too.
+/// A moment between records: every whole number is one, before the first, or after the last, too.
+fn moment(text: &str) -> Result<When, String> {
+    sequence(text).map(When::Seq).or_else(|_| text.parse())
+}
+
 fn sequence(text: &str) -> Result<u64, String> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

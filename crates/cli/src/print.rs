@@ -102,17 +102,6 @@ pub(crate) fn plain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// A text of at most so many letters, cut in its middle.
-pub(crate) fn cut(text: &str, most: usize) -> String {
-    let count = text.chars().count();
-    if count <= most {
-        return text.to_owned();
-    }
-    let before = most / 2;
-    let after = most - before - 1;
-    text.chars().take(before).chain(['…']).chain(text.chars().skip(count - after)).collect()
-}
-
 /// A number with its thousands apart.
 pub(crate) fn number(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();

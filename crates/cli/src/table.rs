@@ -137,7 +137,7 @@ fn shown(cell: &str) -> String {
 }
 
 /// A text of at most so many letters, cut in its middle.
-fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     let count = chars(text);
     if count <= most {
         return text.to_owned();

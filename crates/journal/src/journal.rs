@@ -19,8 +19,12 @@ use crate::{
     tape::TapeUsed,
 };
 
-/// Snapshots that are kept; only the last one is needed, the others are for those who look back.
-const SNAPSHOTS_MAX: usize = 4;
+/// The last snapshots, which are kept; only one is needed, the others are for those who look back. Those before them
+/// are kept the farther apart the older they are.
+const SNAPSHOTS_LAST: usize = 4;
+
+/// More snapshots than a journal has.
+const ALL: usize = u32::MAX as usize;
 
 /// The journal of one world. It ends at its head: more that another process has written meanwhile is not seen
 /// until [`Journal::refresh`].
@@ -222,7 +226,7 @@ impl Journal {
             let problem = format!("it is of record {}, and no batch ends there", image.seq);
             return Err(JournalError::corrupt("a new snapshot", problem));
         };
-        let put = self.log.put_snapshot(&image.mark(row.hash), &image.pieces, SNAPSHOTS_MAX);
+        let put = self.log.put_snapshot(&image.mark(row.hash), &image.pieces, SNAPSHOTS_LAST);
         self.poisoned = put.is_err();
         put
     }
@@ -382,7 +386,7 @@ impl Journal {
     }
 
     pub(crate) fn marks(&self) -> Result<Vec<Mark>, JournalError> {
-        self.log.snapshots(self.head.seq, SNAPSHOTS_MAX)
+        self.log.snapshots(self.head.seq, ALL)
     }
 
     /// The world of a snapshot; `None` when it was let go meanwhile.

@@ -25,9 +25,11 @@ mod lock;
 mod reading;
 mod founding;
 mod file;
+mod beside;
 
 pub use self::{
     batch::Hash,
+    beside::Beside,
     error::JournalError,
     file::Note,
     journal::Journal,

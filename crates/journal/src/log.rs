@@ -75,7 +75,7 @@ pub(crate) trait Log: std::fmt::Debug + Send {
     /// A piece of a snapshot, counted from 0.
     fn piece(&self, seq: u64, number: u64) -> Result<Option<Vec<u8>>, JournalError>;
 
-    /// Adds a snapshot and lets go of all but the last `keep`, all at once.
+    /// Adds a snapshot and lets go of some before the last `keep`, all at once.
     fn put_snapshot(&mut self, mark: &Mark, pieces: &[Vec<u8>], keep: usize) -> Result<(), JournalError>;
 
     /// Adds rows to the tape, all at once, where the journal ends with `head`; gives how many were added or changed.

@@ -16,6 +16,26 @@ const PIECE_BYTES: usize = 1 << 20;
 /// How hard snapshots are compressed.
 const LEVEL: i32 = 3;
 
+/// The snapshots that are let go: of those before the last `keep`, each without which none is farther from the next
+/// than that is from the end. So any moment is near one, and their number grows with the logarithm of the journal. `seqs`
+/// are their records, the last first.
+pub(crate) fn let_go(seqs: &[u64], keep: usize) -> Vec<u64> {
+    let Some(end) = seqs.first().copied() else { return Vec::new() };
+    let mut gone = Vec::new();
+    let mut later = seqs.get(keep.saturating_sub(1)).copied().unwrap_or_default();
+    let mut rest = seqs.iter().copied().skip(keep).peekable();
+    while let Some(seq) = rest.next() {
+        // Before the first there is the world that is empty.
+        let earlier = rest.peek().copied().unwrap_or_default();
+        if later - earlier <= end - later {
+            gone.push(seq);
+        } else {
+            later = seq;
+        }
+    }
+    gone
+}
+
 /// The state of a world after a record, packed. Packing it needs no journal, so it may be done beside.
 #[derive(Debug)]
 pub struct Image {
@@ -204,5 +224,30 @@ impl Read for Pieces<'_> {
         let read = rest.read(to)?;
         self.at += read;
         Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_are_the_farther_apart_the_older_they_are() {
+        let mut seqs: Vec<u64> = Vec::new();
+        for end in (10..20_000).step_by(10) {
+            seqs.insert(0, end);
+            let gone = let_go(&seqs, 4);
+            seqs.retain(|seq| !gone.contains(seq));
+            let last: Vec<u64> = seqs.iter().copied().take(4).collect();
+            let all: Vec<u64> =
+                (0..4).map(|back| end.saturating_sub(10 * back)).filter(|seq| *seq > 0).collect();
+            assert_eq!(last, all, "the last are there");
+            // From any record it is no farther back to one than forward to the end, and a few.
+            for moment in (1..end).step_by(7) {
+                let near = seqs.iter().copied().find(|seq| *seq <= moment).unwrap_or_default();
+                assert!(moment - near <= (end - moment) + 40, "{moment} of {end}: {seqs:?}");
+            }
+            assert!(seqs.len() <= 4 + 2 * (end / 10).ilog2() as usize, "{end}: {seqs:?}");
+        }
     }
 }

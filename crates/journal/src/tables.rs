@@ -12,7 +12,7 @@ use crate::{
     log::{Head, Known, Log},
     schema,
     series::{self, Sample, SeriesRow},
-    snapshot::Mark,
+    snapshot::{Mark, let_go},
     tape,
 };
 
@@ -234,10 +234,11 @@ impl Log for Tables {
                     pieces.first().map_or(&[][..], Vec::as_slice)
                 ],
             )?;
-            db.execute(
-                "DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?)",
-                [keep],
-            )?;
+            let mut seqs = db.prepare_cached("SELECT seq FROM snapshots ORDER BY seq DESC")?;
+            let seqs = seqs.query_map([], |row| row.get(0))?.collect::<Result<Vec<u64>, _>>()?;
+            for seq in let_go(&seqs, keep) {
+                db.execute("DELETE FROM snapshots WHERE seq = ?", [seq])?;
+            }
             db.execute("DELETE FROM pieces WHERE seq NOT IN (SELECT seq FROM snapshots)", [])?;
             Ok(())
         })?;

@@ -39,6 +39,7 @@ format 6
 9 15 189c84a603487a0c
 10 22 8929f3503763446c
 11 33 d177bc64db88a92a
+12 207 dcf5f5131d5a0985
 ";
 
 #[test]
@@ -58,7 +59,7 @@ fn the_chain_over_a_batch_is_that_of_the_format() {
     let mut journal = Journal::in_memory().unwrap();
     journal.append(&golden(), &[]).unwrap();
     let hash = blake3::Hash::from(journal.head().journal_hash).to_hex();
-    assert_eq!(hash.as_str(), "72df4c75550dfe9579122327f902246a7eea8fc4dd426c2db3b36dac5551afcd");
+    assert_eq!(hash.as_str(), "eda6598ed3a25dee2163d5888487586546aeb2089c80a062b3df8aefe08c006a");
 }
 
 /// A number for each variant, so that a new one can't be forgotten here.
@@ -99,6 +100,7 @@ fn cause_of(record: &Record) -> usize {
         Cause::Short { .. } => 7,
         Cause::Runtime { .. } => 8,
         Cause::Due { .. } => 9,
+        Cause::Rules { .. } => 10,
     }
 }
 
@@ -108,7 +110,7 @@ fn the_batch_has_every_cause_and_effect() {
     let mut causes: Vec<usize> = batch.iter().map(cause_of).collect();
     causes.sort_unstable();
     causes.dedup();
-    assert_eq!(causes, (0..10).collect::<Vec<_>>());
+    assert_eq!(causes, (0..11).collect::<Vec<_>>());
     let mut effects: Vec<usize> = batch.iter().flat_map(|record| &record.effects).map(kind_of).collect();
     effects.sort_unstable();
     effects.dedup();
@@ -219,6 +221,7 @@ fn golden() -> Vec<Record> {
             ],
             Outcome::Done(json!(1).into()),
         ),
+        (Cause::Rules { rules: Box::new(rules()), source: [9; 32] }, Vec::new(), Outcome::Nothing),
     ];
     let records = (1_u64..).zip(records);
     records

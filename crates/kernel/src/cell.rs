@@ -44,6 +44,22 @@ impl Window {
         self.sum - self.expired(now)
     }
 
+    /// Takes over other rules: what has not come back comes back as if it had been used under them.
+    fn follow(&mut self, (before, before_ms): (&Rules, i64), (rules, window_ms): (&Rules, i64), now: Time) {
+        while let Some((_, gone)) = self.entries.front().copied().filter(|(back, _)| *back <= now.ms()) {
+            self.entries.pop_front();
+            self.sum -= gone;
+        }
+        let latest = back_ms(rules, window_ms, now);
+        for (back, _) in &mut self.entries {
+            let moved = match (before.renewal, rules.renewal) {
+                (Renewal::Rolling, Renewal::Rolling) => back.saturating_add(window_ms - before_ms),
+                (Renewal::Rolling | Renewal::Tick { .. }, Renewal::Rolling | Renewal::Tick { .. }) => *back,
+            };
+            *back = moved.min(latest);
+        }
+    }
+
     fn push(&mut self, now: Time, back_ms: i64, amount: i64) {
         while let Some((back, gone)) = self.entries.front().copied() {
             if back > now.ms() {
@@ -86,6 +102,21 @@ impl Cell {
     /// The part of a renewable resource that was used and has not come back.
     pub(crate) fn live(&self, now: Time) -> i64 {
         self.window.as_ref().map_or(0, |window| window.live(now))
+    }
+
+    /// Takes over other rules, under which its resource is of the same kind.
+    pub(crate) fn follow(
+        &mut self,
+        (before, was): (&Rules, ResourceKind),
+        (rules, is): (&Rules, ResourceKind),
+        now: Time,
+    ) {
+        if let (ResourceKind::Renewable { window_ms: before_ms }, ResourceKind::Renewable { window_ms }) =
+            (was, is)
+            && let Some(window) = &mut self.window
+        {
+            Arc::make_mut(window).follow((before, before_ms), (rules, window_ms), now);
+        }
     }
 
     /// Uses `amount`, which must be free.
@@ -137,6 +168,37 @@ mod tests {
 
     fn at(ms: i64) -> Time {
         Time::from_ms(ms).unwrap()
+    }
+
+    #[test]
+    fn under_other_rules_a_use_comes_back_as_if_it_had_been_made_under_them() {
+        let rules = |renewal| Rules { renewal, ..Rules::unlimited("w", 1, at(0)) };
+        let tick = |ms| Renewal::Tick { ms };
+        let rolling = Renewal::Rolling;
+        // Used at 10 under one rule; at `now` another holds; back at `back`, and not a moment before.
+        for (before, after, now, back) in [
+            ((rolling, 100), (rolling, 50), 40, 60),
+            ((rolling, 100), (rolling, 200), 40, 210),
+            ((rolling, 100), (rolling, 20), 40, 30),
+            ((rolling, 100), (rolling, 500), 120, 110),
+            ((tick(100), 1), (tick(30), 1), 40, 60),
+            ((rolling, 100), (tick(100), 1), 40, 100),
+            ((tick(100), 1), (rolling, 80), 40, 100),
+        ] {
+            let of = |window_ms| ResourceKind::Renewable { window_ms };
+            let (was, is) = ((rules(before.0), of(before.1)), (rules(after.0), of(after.1)));
+            let mut cell = Cell { limit: 5, ..Cell::default() };
+            cell.consume(&was.0, was.1, at(10), 3);
+            cell.follow((&was.0, was.1), (&is.0, is.1), at(now));
+            for time in now..now + 300 {
+                let free = if time >= back { 5 } else { 2 };
+                assert_eq!(cell.free(is.1, at(time)), free, "{before:?} {after:?} at {time}");
+            }
+            // One more use stands behind it, or with it.
+            cell.consume(&is.0, is.1, at(now), 1);
+            assert_eq!(cell.free(is.1, at(now)), if now >= back { 4 } else { 1 });
+            assert_eq!((cell.free(is.1, at(now + 1_000)), cell.used), (5, 4));
+        }
     }
 
     #[test]

@@ -177,7 +177,8 @@ impl Receipt {
             | Cause::Clock { .. }
             | Cause::Ask { .. }
             | Cause::Short { .. }
-            | Cause::Runtime { .. } => String::new(),
+            | Cause::Runtime { .. }
+            | Cause::Rules { .. } => String::new(),
         };
         Self {
             seq: Some(record.seq),

@@ -129,6 +129,13 @@ pub enum Cause {
         /// The output of its code.
         output: String,
     },
+    /// The world goes on by other rules: it was forked.
+    Rules {
+        /// The rules from here on.
+        rules: Box<Rules>,
+        /// BLAKE3 of the world file with all it refers to, as it is from here on.
+        source: [u8; 32],
+    },
 }
 
 /// An amount of a resource that is set aside, or would have to be.
@@ -456,32 +463,6 @@ pub enum Until {
         /// How much, in base units.
         level: i64,
     },
-}
-
-impl Until {
-    /// The instant it names.
-    pub(crate) fn time(&self) -> Option<Time> {
-        match self {
-            Self::Time(time) => Some(*time),
-            Self::Event(_) | Self::Level { .. } => None,
-        }
-    }
-
-    /// The condition in words.
-    pub(crate) fn words(&self, rules: &Rules) -> String {
-        match self {
-            Self::Time(time) => format!("until {time}"),
-            Self::Event(filter) => filter.words(),
-            Self::Level { resource, bound, level } => {
-                let name = rules.unit_name(*resource);
-                let bound = match bound {
-                    Bound::AtLeast => "at least",
-                    Bound::AtMost => "at most",
-                };
-                format!("{name} {bound} {level}")
-            }
-        }
-    }
 }
 
 /// The cause that ended a sleep or a pause.

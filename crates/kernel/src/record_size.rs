@@ -175,6 +175,7 @@ impl Cause {
                 Self::Genesis { rules, runtime, .. } => {
                     64 + text(runtime) + postcard::to_stdvec(rules).map_or(0, |bytes| bytes.len())
                 }
+                Self::Rules { rules, .. } => 40 + postcard::to_stdvec(rules).map_or(0, |bytes| bytes.len()),
                 Self::Runtime { name } => text(name),
                 Self::Due { output, .. } => text(output),
                 Self::Founding | Self::Tick { .. } | Self::Clock { .. } => 0,

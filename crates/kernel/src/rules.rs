@@ -85,7 +85,7 @@ pub enum CpuMeter {
     Measured,
 }
 
-/// The rules of a world. They are part of its first record and never change.
+/// The rules of a world. They are part of its first record, and change only where a world is forked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     /// The world's name.
@@ -195,6 +195,52 @@ impl Rules {
             if *amount < 1 || matches!(self.kind(*resource), ResourceKind::Allocatable) {
                 return Err(("costs", "an op consumes at least 1 of a resource that is not allocatable"));
             }
+        }
+        Ok(())
+    }
+
+    /// Whether a world that goes by these rules can go on by others.
+    ///
+    /// # Errors
+    /// The part that no running world can change, and the reason.
+    pub fn may_become(&self, other: &Self) -> Result<(), (&'static str, &'static str)> {
+        let fixed = |rule: &ResourceRule| {
+            let window_ms = 0;
+            let kind = match rule.kind {
+                ResourceKind::Renewable { .. } => ResourceKind::Renewable { window_ms },
+                ResourceKind::Depletable | ResourceKind::Allocatable | ResourceKind::Metered => rule.kind,
+            };
+            (rule.name.clone(), kind)
+        };
+        let of = |rules: &Self| rules.resources.iter().map(fixed).collect::<Vec<_>>();
+        if self.name != other.name {
+            return Err(("world.name", "a world keeps its name"));
+        }
+        if (self.start, self.cpu_meter) != (other.start, other.cpu_meter) {
+            return Err((
+                "world.clock",
+                "all that has happened has its time by the clock that the world began with",
+            ));
+        }
+        if of(self) != of(other) {
+            return Err((
+                "resources",
+                "balances are kept by the resources, and the kinds, that the world began with",
+            ));
+        }
+        if self.mint_authorities != other.mint_authorities {
+            return Err(("mint.authorities", "scrip is made by those whom the founding names"));
+        }
+        if self.authority != other.authority {
+            return Err(("permissions.mode", "each artifact has its contract, or policy, already"));
+        }
+        if matches!(self.execution, Execution::Tick { .. })
+            != matches!(other.execution, Execution::Tick { .. })
+        {
+            return Err((
+                "execution.mode",
+                "turns under way are those of the mode that the world began with",
+            ));
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ pub mod config;
 mod desk;
 mod drive;
 mod error;
+mod fork;
 mod lateness;
 pub mod library;
 mod live;
@@ -52,8 +53,9 @@ pub use self::{
     bus::{MAILBOX_MAX, Notice, Subscription},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
     error::RunError,
+    fork::{Fork, Forked, Forking, Parent, copy_at, fork, parent},
     lateness::Lateness,
-    live::{Goal, Live, Stopped, founded_from, recorded_source, state},
+    live::{Goal, Live, Stopped, founded_from, recorded_source, state, state_at},
     models::{Access, Answered, Ask, Preview, ask, preview},
     replay::{Difference, Replayed, replay},
     sequencer::Sequencer,

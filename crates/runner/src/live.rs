@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Where the database keeps the world file.
-const SOURCE: &str = "source";
+pub(crate) const SOURCE: &str = "source";
 
 /// A world that can go on.
 #[derive(Debug)]
@@ -551,14 +551,14 @@ pub fn state(journal: &Journal) -> Result<World, RunError> {
 ///
 /// # Errors
 /// When the journal is damaged.
-pub(crate) fn state_at(journal: &Journal, seq: u64) -> Result<World, RunError> {
+pub fn state_at(journal: &Journal, seq: u64) -> Result<World, RunError> {
     let (mut world, _) = journal.snapshot_at(seq)?;
     each_until(journal, world.seq(), seq, |record| apply(&mut world, &record))?;
     Ok(world)
 }
 
 /// Visits the records after one up to another.
-fn each_until(
+pub(crate) fn each_until(
     journal: &Journal,
     after: u64,
     until: u64,
@@ -638,7 +638,28 @@ pub fn recorded_source(journal: &Journal) -> Result<Source, RunError> {
     Ok(serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?)
 }
 
-/// Whether a world was founded from a recorded world file.
+/// The text of the world file with a digest: the one that a database records, or one that it had before it was forked.
+///
+/// # Errors
+/// When it is missing or damaged.
+pub(crate) fn source_of(journal: &Journal, digest: [u8; 32]) -> Result<Source, RunError> {
+    let source = recorded_source(journal)?;
+    if source.digest() == digest {
+        return Ok(source);
+    }
+    let corrupt = |problem: String| JournalError::Corrupt { place: "meta".into(), problem };
+    let bytes = journal.meta(&source_key(digest))?.ok_or_else(|| {
+        corrupt("the recorded world file is not the one that the world was founded from".into())
+    })?;
+    Ok(serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?)
+}
+
+/// Where the database of a fork keeps a world file of its past.
+pub(crate) fn source_key(digest: [u8; 32]) -> String {
+    format!("{SOURCE}:{}", crate::report::hex(&digest))
+}
+
+/// Whether a world was founded from a recorded world file, or goes by it since it was forked.
 ///
 /// # Errors
 /// When it was not.
@@ -651,6 +672,6 @@ pub fn founded_from(world: &World, source: &Source) -> Result<(), RunError> {
 }
 
 #[expect(clippy::expect_used, reason = "a source is text, and text is JSON")]
-fn encode(source: &Source) -> Vec<u8> {
+pub(crate) fn encode(source: &Source) -> Vec<u8> {
     serde_json::to_vec(source).expect("a world file can be written as JSON")
 }

@@ -8,7 +8,7 @@ use oikos_kernel::{
     time::{Time, format_duration_ms, parse_duration_ms},
 };
 
-use crate::error::RunError;
+use crate::{error::RunError, fork::parent};
 
 /// A moment: the state after the last record that is not behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +127,9 @@ fn at_time(journal: &Journal, time: Time) -> Result<u64, RunError> {
 fn at_tick(journal: &Journal, number: u64, start: Time, tick_ms: i64) -> Result<Option<u64>, RunError> {
     let early = i64::try_from(number).ok().and_then(|number| number.checked_mul(tick_ms));
     let Some(early) = early.and_then(|ms| start.after_ms(ms)) else { return Ok(None) };
-    let before = early.after_ms(-1).filter(|before| *before >= start);
+    // The ticks of a fork may have another length.
+    let is_whole = parent(journal)?.is_none();
+    let before = early.after_ms(-1).filter(|before| *before >= start && is_whole);
     let from = before.map_or(Ok(1), |before| at_time(journal, before))?;
     let (mut begun, mut seq) = (false, None);
     journal.records_while(from, |record| {

@@ -9,7 +9,7 @@ use oikos_runner::kernel::{
     resource::{ResourceId, ResourceKind},
     world::{Agent, World},
 };
-use oikos_runner::{Bills, Journal, Sums, show_dollars};
+use oikos_runner::{Bills, Journal, Sums, When, show_dollars};
 use serde_json::{Map, Value, json};
 
 use super::Usage;
@@ -19,9 +19,13 @@ use crate::{
     table::{Column, table},
 };
 
-pub(super) fn inspect(path: &Path, what: &str, printer: Printer) -> Result<ExitStatus> {
+pub(super) fn inspect(path: &Path, what: &str, at: Option<When>, printer: Printer) -> Result<ExitStatus> {
     let journal = super::reading(path)?;
-    let world = oikos_runner::state(&journal)?;
+    let world = match at {
+        Some(at) => oikos_runner::state_at(&journal, super::record_at(&journal, at)?)?,
+        None => oikos_runner::state(&journal)?,
+    };
+    super::tell_parent(&journal, printer)?;
     let alive = |handle: &Handle| world.get(*handle).is_some_and(|artifact| !artifact.is_deleted());
     let handles: Vec<Handle> = match what {
         "principals" | "balances" => world.principals().map(|(handle, _)| handle).filter(alive).collect(),
@@ -29,7 +33,8 @@ pub(super) fn inspect(path: &Path, what: &str, printer: Printer) -> Result<ExitS
         "artifacts" => world.artifacts().map(|(handle, _)| handle).filter(alive).collect(),
         id => return one(&world, id, printer),
     };
-    let asked = if what == "agents" { asked(&world, &handles, &journal)? } else { None };
+    // The tape tells of the end.
+    let asked = if what == "agents" && at.is_none() { asked(&world, &handles, &journal)? } else { None };
     printer.data(
         || {
             let rows = handles.iter().map(|handle| {

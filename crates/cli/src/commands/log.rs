@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use oikos_runner::RunError;
 use oikos_runner::kernel::{
     id::nearest,
     op_kind::OpKind,
@@ -13,6 +12,7 @@ use oikos_runner::kernel::{
         wire::{LineType, log_lines, think_line},
     },
 };
+use oikos_runner::{RunError, When};
 
 use super::{
     Usage,
@@ -22,7 +22,8 @@ use crate::{print::Printer, status::ExitStatus};
 
 /// Which lines are wanted.
 pub(super) struct Wanted {
-    pub(super) since: u64,
+    pub(super) since: When,
+    pub(super) until: Option<When>,
     pub(super) limit: Option<u64>,
     pub(super) kind: Option<String>,
     pub(super) of: Option<String>,
@@ -34,11 +35,17 @@ pub(super) fn log(path: &Path, wanted: &Wanted, printer: Printer) -> Result<Exit
     let journal = super::reading(path)?;
     let world = oikos_runner::state(&journal)?;
     check(&world, wanted)?;
+    let place = |when: When| match when {
+        When::Seq(seq) => Ok(seq),
+        When::Time(_) | When::After(_) | When::Tick(_) => super::record_at(&journal, when),
+    };
+    let since = place(wanted.since)?;
+    let until = wanted.until.map_or(Ok(u64::MAX), place)?;
     let mut left = wanted.limit.unwrap_or(u64::MAX);
     let mut told = Ok(());
     // Nothing comes after the last record.
-    let read = journal.records_while(wanted.since.min(journal.head().seq) + 1, |record| {
-        if record.seq > world.seq() {
+    let read = journal.records_while(since.min(journal.head().seq) + 1, |record| {
+        if record.seq > until.min(world.seq()) {
             // Another process has gone on with the world meanwhile; it may name what is not known here.
             return false;
         }

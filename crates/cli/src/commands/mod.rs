@@ -3,6 +3,7 @@
 mod ask;
 mod cost;
 mod dry;
+mod fork;
 mod inspect;
 mod line;
 mod log;
@@ -24,9 +25,9 @@ use oikos_runner::kernel::{
     world::wire::Viewer,
 };
 use oikos_runner::{
-    Journal, Live, Misread, RunError, Stop, Verified, When, Workplace,
+    Journal, Live, Misread, Parent, RunError, Stop, Verified, When, Workplace,
     config::{self, Overrides, WorldFile},
-    founded_from, library, recorded_source, report, session, strict_json, verify,
+    copy_at, founded_from, library, parent, recorded_source, report, session, strict_json, verify,
 };
 use serde_json::{Value, json};
 
@@ -62,9 +63,9 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         }
         Command::Init { name } => make::init(&name, printer),
         Command::Validate { file, overrides } => make::validate(&file, &overrides, printer),
-        Command::Inspect { world, what } => inspect::inspect(&world, &what, printer),
-        Command::Log { world, since, limit, kind, of, refused, thoughts } => {
-            log::log(&world, &log::Wanted { since, limit, kind, of, refused, thoughts }, printer)
+        Command::Inspect { world, what, at } => inspect::inspect(&world, &what, at, printer),
+        Command::Log { world, since, until, limit, kind, of, refused, thoughts } => {
+            log::log(&world, &log::Wanted { since, until, limit, kind, of, refused, thoughts }, printer)
         }
         Command::Ask { world, agent, question, at, workplace } => {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
@@ -76,16 +77,20 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         }
         Command::Tape { what: TapeCommand::Import { world, file } } => tape::import(&world, &file, printer),
         Command::Verify { world } => check(&world, printer),
+        Command::Fork { world, at, to, acts, overrides, workplace } => {
+            let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
+            fork::fork(&world, &fork::Wanted { at, to, acts, overrides }, &workplace, printer)
+        }
         Command::Replay { world, until, isolation } => {
             let workplace = WorkplaceArgs { isolation, ..WorkplaceArgs::default() };
             replay::replay(&world, until, &workplace::of(workplace), printer)
         }
-        Command::Act { world, principal, action, workplace } => {
+        Command::Act { world, principal, action, at, workplace } => {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
-            act(&world, &principal, &action, &workplace, printer)
+            act(&world, at, (&principal, &action), &workplace, printer)
         }
-        Command::Session { world, db, overrides, workplace } => {
-            serve(&world, db.as_deref(), &overrides, &workplace::of(workplace))
+        Command::Session { world, db, at, overrides, workplace } => {
+            serve(&world, (db.as_deref(), at), &overrides, &workplace::of(workplace))
         }
         Command::Python { what: PythonCommand::Prepare } => python::prepare(printer),
         Command::Worker { probe, layer } => workplace::worker(probe.as_deref(), layer.as_deref()),
@@ -112,15 +117,37 @@ fn schema(of: SchemaOf, whom: Option<SchemaFor>) -> Result<Value> {
 
 /// Reads a world file with what the command line changes of it.
 pub(crate) fn world_file(path: &Path, overrides: &OverrideArgs) -> Result<WorldFile> {
-    let mut set = Vec::new();
-    for pair in &overrides.set {
-        let Some((key, value)) = pair.split_once('=') else {
-            bail!(Usage(format!("--set {pair}: write it as KEY=VALUE, such as execution.ticks=50")));
-        };
-        set.push((key.trim().to_owned(), value.trim().to_owned()));
-    }
-    let overrides = Overrides { seed: overrides.seed, set };
+    let overrides = Overrides { seed: overrides.seed, set: pairs(&overrides.set)? };
     Ok(config::load(path, &overrides, library::founders()).map_err(RunError::from)?)
+}
+
+/// The keys and values of `--set`.
+pub(crate) fn pairs(set: &[String]) -> Result<Vec<(String, String)>> {
+    let read = |pair: &String| match pair.split_once('=') {
+        Some((key, value)) => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        None => bail!(Usage(format!("--set {pair}: write it as KEY=VALUE, such as execution.ticks=50"))),
+    };
+    set.iter().map(read).collect()
+}
+
+/// The action of an `act`, or the refusal of one that is none.
+pub(crate) fn action(text: &str) -> Result<std::result::Result<Value, Misread>> {
+    match strict_json(text) {
+        Err(Misread::Syntax(error)) => {
+            bail!(Usage(format!("the action is not JSON ({error}); write it as '{{\"op\": \"noop\"}}'")))
+        }
+        read => Ok(read),
+    }
+}
+
+/// Says which world a world was forked from, if it was.
+pub(crate) fn tell_parent(journal: &Journal, printer: Printer) -> Result<()> {
+    if let Some(Parent { file, seq, journal_hash }) = parent(journal)?.filter(|_| !printer.is_for_programs())
+    {
+        let hash = journal_hash.get(..16).unwrap_or_default();
+        print::note(&format!("forked from {file} after record {seq}, its journal {hash}…"));
+    }
+    Ok(())
 }
 
 /// Asks the world to stop on Ctrl-C, or when the system asks the process to end. A second time ends it at once,
@@ -144,6 +171,13 @@ pub(crate) fn record_at(journal: &Journal, when: When) -> Result<u64> {
     when.seq(journal)?.map_err(|refusal| Usage(refusal.exception_text()).into())
 }
 
+/// Opens a world to go on with it; or a copy in memory as it was at a moment.
+fn opened(world: &Path, at: Option<When>) -> Result<Journal> {
+    let Some(at) = at else { return Ok(Journal::open(world).map_err(RunError::from)?) };
+    let journal = reading(world)?;
+    Ok(copy_at(&journal, record_at(&journal, at)?)?)
+}
+
 /// Opens a world to read it.
 pub(crate) fn reading(world: &Path) -> Result<Journal> {
     let journal = Journal::open_read_only(world).map_err(RunError::from)?;
@@ -160,14 +194,26 @@ fn check(world: &Path, printer: Printer) -> Result<ExitStatus> {
         founded_from(&found.world, &recorded_source(&journal)?)?;
         Ok(found)
     });
+    let forked = parent(&journal)?;
+    tell_parent(&journal, printer)?;
     let told = match &found {
-        Ok(found) => printer.data(|| report::verified(found), || verified_text(found)),
+        Ok(found) => printer.data(
+            || {
+                let mut report = report::verified(found);
+                if let Value::Object(map) = &mut report {
+                    map.insert("parent".into(), json!(forked));
+                }
+                report
+            },
+            || verified_text(found),
+        ),
         Err(error) => {
             let head = journal.head();
             printer.data(
                 || {
                     json!({ "ok": false, "problem": error.to_string(), "seq": head.seq, "time": null,
-                            "state_digest": null, "journal_hash": report::hex(&head.journal_hash), "supply": null })
+                            "state_digest": null, "journal_hash": report::hex(&head.journal_hash), "supply": null,
+                            "parent": forked })
                 },
                 || format!("not ok: {error}"),
             )
@@ -191,18 +237,13 @@ fn verified_text(found: &Verified) -> String {
 
 fn act(
     world: &Path,
-    principal: &str,
-    action: &str,
+    at: Option<When>,
+    (principal, action): (&str, &str),
     workplace: &Workplace,
     printer: Printer,
 ) -> Result<ExitStatus> {
-    let action = match strict_json(action) {
-        Err(Misread::Syntax(error)) => {
-            bail!(Usage(format!("the action is not JSON ({error}); write it as '{{\"op\": \"noop\"}}'")))
-        }
-        read => read,
-    };
-    let mut live = workplace.open(Journal::open(world).map_err(RunError::from)?)?;
+    let action = self::action(action)?;
+    let mut live = workplace.open(opened(world, at)?)?;
     tell_notes(&live);
     live.sequencer.tell_time()?;
     let receipt = match action {
@@ -217,13 +258,16 @@ fn act(
 
 fn serve(
     world: &Path,
-    db: Option<&Path>,
+    (db, at): (Option<&Path>, Option<When>),
     overrides: &OverrideArgs,
     workplace: &Workplace,
 ) -> Result<ExitStatus> {
     let stop = stop_on_signal(|| ());
     let is_file = world.extension().is_some_and(|extension| extension == "toml");
     let mut live = if is_file {
+        if at.is_some() {
+            bail!(Usage("--at goes with a world database, not with a world file".into()));
+        }
         let file = world_file(world, overrides)?;
         match db {
             Some(db) => workplace.open_or_found(file, db)?,
@@ -233,7 +277,7 @@ fn serve(
         if db.is_some() || overrides.seed.is_some() || !overrides.set.is_empty() {
             bail!(Usage("--db, --seed and --set go with a world file, not with a world database".into()));
         }
-        workplace.open(Journal::open(world).map_err(RunError::from)?)?
+        workplace.open(opened(world, at)?)?
     };
     tell_notes(&live);
     let input = std::io::BufReader::with_capacity(session::READ_BYTES, std::io::stdin());

@@ -6,10 +6,7 @@ use anyhow::Result;
 use oikos_runner::{Difference, Replayed, When, Workplace, replay as replayed, report};
 use serde_json::{Value, json};
 
-use crate::{
-    print::{Printer, cut},
-    status::ExitStatus,
-};
+use crate::{print::Printer, status::ExitStatus, table::cut};
 
 /// Parts of a record that are shown, and the width of a version of one.
 const PARTS: usize = 12;

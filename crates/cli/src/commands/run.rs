@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use oikos_runner::kernel::record::{EventKind, Filter};
 use oikos_runner::{
     Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Why, Workplace,
@@ -38,13 +38,37 @@ pub(super) fn run(
 ) -> Result<ExitStatus> {
     let Wanted { db, fresh, events, workplace } = wanted;
     let wanted = events.as_deref().map(filter).transpose()?;
-    let file = world_file(path, overrides)?;
-    let db = db.unwrap_or_else(|| db_of(&file));
-    let bar = summary::progress(0, How::unit(file.plan.lasts), printer.is_for_programs() || wanted.is_some());
+    let world = if is_database(path) {
+        if db.is_some() || fresh || overrides.seed.is_some() || !overrides.set.is_empty() {
+            let sentence =
+                "--db, --fresh, --seed and --set go with a world file, and this is a world database";
+            bail!(Usage(format!("{sentence}; `oikos fork` makes one under other rules")));
+        }
+        None
+    } else {
+        Some(world_file(path, overrides)?)
+    };
+    let db = match &world {
+        None => path.to_owned(),
+        Some(file) => db.unwrap_or_else(|| db_of(file)),
+    };
+    let unit = world.as_ref().map(|file| How::unit(file.plan.lasts));
+    let bar = summary::progress(
+        0,
+        unit.unwrap_or("so far"),
+        printer.is_for_programs() || wanted.is_some() || world.is_none(),
+    );
     let shown = bar.clone();
     // From here on there is something to be left in order.
     let stop = stop_on_signal(move || shown.finish_and_clear());
-    let begun = if fresh { start_over(&workplace, file, &db) } else { go_on(&workplace, file, path, &db) };
+    let begun = match world {
+        None => Journal::open(&db)
+            .map_err(RunError::from)
+            .and_then(|journal| workplace.open(journal))
+            .map_err(Into::into),
+        Some(file) if fresh => start_over(&workplace, file, &db),
+        Some(file) => go_on(&workplace, file, path, &db),
+    };
     let mut live = begun?;
     tell_notes(&live);
     let goal = live.goal()?;
@@ -84,6 +108,12 @@ pub(super) fn run(
         Stopped::Ticks | Stopped::Duration | Stopped::Turns | Stopped::Budget => ExitStatus::Done,
         Stopped::Asked(why) => ExitStatus::Asked(why),
     })
+}
+
+/// Whether a path is that of a world database rather than a world file.
+pub(super) fn is_database(path: &Path) -> bool {
+    path.extension().is_none_or(|extension| extension != "toml")
+        && Journal::holds_world(path).unwrap_or(false)
 }
 
 /// The database of a world file, where none is named.

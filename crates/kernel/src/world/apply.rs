@@ -102,7 +102,8 @@ impl World {
             | Cause::Founding
             | Cause::Tick { .. }
             | Cause::Clock { .. }
-            | Cause::Runtime { .. } => None,
+            | Cause::Runtime { .. }
+            | Cause::Rules { .. } => None,
         };
         let effects = record.effects.iter().flat_map(|effect| effect.handles());
         let events = record.events.iter().flat_map(|event| event.handles());
@@ -142,8 +143,10 @@ impl World {
         if record.time < self.now || (self.founding && record.time != self.now) {
             return Err(format!("its time {} does not fit {}", record.time, self.now));
         }
-        if let Cause::Runtime { name } = &record.cause {
-            self.run_on(name)?;
+        match &record.cause {
+            Cause::Runtime { name } => self.run_on(name)?,
+            Cause::Rules { rules, source } => self.go_by(rules, *source, record.time)?,
+            _ => {}
         }
         if let Cause::Clock { away_ms } = record.cause {
             if !(0..=record.time.ms() - self.now.ms()).contains(&away_ms) {
@@ -151,6 +154,24 @@ impl World {
             }
             self.away_ms = self.away_ms.checked_add(away_ms).ok_or("there is no such time")?;
         }
+        Ok(())
+    }
+
+    /// Goes on by other rules.
+    fn go_by(&mut self, rules: &Rules, source: [u8; 32], now: Time) -> Result<(), String> {
+        let told = |(field, problem): (&str, &str)| format!("its `{field}`: {problem}");
+        rules.check().map_err(told)?;
+        self.rules.may_become(rules).map_err(told)?;
+        let before = std::mem::replace(&mut self.rules, Arc::new(rules.clone()));
+        let ids: Vec<ResourceId> = rules.by_id().map(|(resource, _)| resource).collect();
+        for number in 0..self.accounts_len() {
+            for resource in &ids {
+                let (was, is) = (before.kind(*resource), rules.kind(*resource));
+                let cell = self.cell_mut(number, *resource).ok_or("no such resource")?;
+                cell.follow((&before, was), (rules, is), now);
+            }
+        }
+        self.source = source;
         Ok(())
     }
 
@@ -242,7 +263,8 @@ impl World {
             | Cause::Ask { .. }
             | Cause::Short { .. }
             | Cause::Due { .. }
-            | Cause::Runtime { .. } => {}
+            | Cause::Runtime { .. }
+            | Cause::Rules { .. } => {}
         }
         Ok(())
     }

@@ -55,7 +55,8 @@ impl World {
             | Cause::Step { .. }
             | Cause::Ask { .. }
             | Cause::Due { .. }
-            | Cause::Runtime { .. } => {}
+            | Cause::Runtime { .. }
+            | Cause::Rules { .. } => {}
         }
         self.examine_run(record, told);
         self.examine_waiting(told);
@@ -276,7 +277,8 @@ impl World {
             | Cause::Ask { .. }
             | Cause::Short { .. }
             | Cause::Due { .. }
-            | Cause::Runtime { .. } => Some(steps),
+            | Cause::Runtime { .. }
+            | Cause::Rules { .. } => Some(steps),
         };
         let turns = i64::from(HEALTH_SILENT_TURNS);
         let span = match (&record.cause, self.rules().execution) {

@@ -239,7 +239,8 @@ impl World {
             | Cause::Act { .. }
             | Cause::Short { .. }
             | Cause::Due { .. }
-            | Cause::Runtime { .. } => return Vec::new(),
+            | Cause::Runtime { .. }
+            | Cause::Rules { .. } => return Vec::new(),
         };
         let Some(row) = self.agent(agent) else { return Vec::new() };
         // The end of a wait was told when the mind was asked.
@@ -278,7 +279,8 @@ impl World {
             | Cause::Clock { .. }
             | Cause::Act { .. }
             | Cause::Due { .. }
-            | Cause::Runtime { .. } => {}
+            | Cause::Runtime { .. }
+            | Cause::Rules { .. } => {}
         }
         self.tell_exhausted(record, &mut told);
         for charge in &record.charges {

@@ -6,7 +6,9 @@ use imbl::{OrdMap, OrdSet};
 
 use crate::{
     event::{EventKind, Filter},
-    record::Until,
+    record::{Bound, Until},
+    rules::Rules,
+    time::Time,
 };
 
 /// By which part of an event its sleepers are found.
@@ -95,4 +97,30 @@ pub(crate) fn events_of(until: &[Until]) -> impl Iterator<Item = &Filter> {
         Until::Event(filter) => Some(&**filter),
         Until::Time(_) | Until::Level { .. } => None,
     })
+}
+
+impl Until {
+    /// The instant it names.
+    pub(crate) fn time(&self) -> Option<Time> {
+        match self {
+            Self::Time(time) => Some(*time),
+            Self::Event(_) | Self::Level { .. } => None,
+        }
+    }
+
+    /// The condition in words.
+    pub(crate) fn words(&self, rules: &Rules) -> String {
+        match self {
+            Self::Time(time) => format!("until {time}"),
+            Self::Event(filter) => filter.words(),
+            Self::Level { resource, bound, level } => {
+                let name = rules.unit_name(*resource);
+                let bound = match bound {
+                    Bound::AtLeast => "at least",
+                    Bound::AtMost => "at most",
+                };
+                format!("{name} {bound} {level}")
+            }
+        }
+    }
 }

@@ -174,7 +174,8 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
         | Cause::Clock { .. }
         | Cause::Ask { .. }
         | Cause::Short { .. }
-        | Cause::Runtime { .. } => return lines,
+        | Cause::Runtime { .. }
+        | Cause::Rules { .. } => return lines,
     };
     if let Outcome::Refused(refusal) = &record.outcome {
         let mut refused = line(record, if failed { LineType::Thought } else { LineType::Refused });

@@ -95,6 +95,7 @@ fn cause(world: &World, cause: &Cause) -> String {
         Cause::Short { agent, .. } => format!("the turn of {} passed", name(*agent)),
         Cause::Runtime { .. } => "another runtime of code".into(),
         Cause::Due { artifact, .. } => format!("{} was due", name(*artifact)),
+        Cause::Rules { .. } => "other rules, of a fork".into(),
     }
 }
 

@@ -31,7 +31,7 @@ use crate::{
     config::{self, Lasts},
     error::RunError,
     library,
-    live::{decide, founded_from, recorded_source},
+    live::{decide, founded_from, recorded_source, source_of},
     models::TurnPlace,
     open::{Effect, OpenTurn, Outside},
     request::Act,
@@ -66,6 +66,8 @@ struct AskedAgain {
 /// A journal that is executed again.
 struct Again {
     sequencer: Sequencer,
+    /// The same journal, to look up the world files of forks.
+    sources: Journal,
     runtime: String,
     is_measured: bool,
     /// The tick that is under way, in worlds that have ticks.
@@ -134,7 +136,11 @@ impl Again {
         let Some(path) = journal.file() else {
             return Err(RunError::Unsupported("a world in memory can't be replayed".into()));
         };
-        let mut file = config::reload(&recorded_source(journal)?, library::founders())?;
+        let source = match recorded.first().map(|record| &record.cause) {
+            Some(Cause::Genesis { source, .. }) => source_of(journal, *source)?,
+            Some(_) | None => recorded_source(journal)?,
+        };
+        let mut file = config::reload(&source, library::founders())?;
         let (interpreter, _) = workplace.interpreter(&file.plan)?;
         let here = interpreter.sandbox.runtime().to_owned();
         decide(&*interpreter.sandbox, &mut file.founding.founders)?;
@@ -155,7 +161,7 @@ impl Again {
             .map(|(recorded, made)| Difference::of(&world, recorded.clone(), made.cloned(), None))
             .next();
         if difference.is_none() {
-            founded_from(&world, &recorded_source(journal)?)?;
+            founded_from(&world, &source)?;
         }
         let plan = &file.plan;
         let clients =
@@ -172,7 +178,8 @@ impl Again {
                 None
             }
         };
-        let mut this = Self { sequencer, runtime: here, is_measured, tick, asked: HashMap::new() };
+        let sources = Journal::open_read_only(path)?;
+        let mut this = Self { sequencer, sources, runtime: here, is_measured, tick, asked: HashMap::new() };
         if this.sequencer.with_models().0.names_any() {
             // From here on each asking is counted as it was.
             this.sequencer.models()?;
@@ -221,6 +228,7 @@ impl Again {
             Cause::Step { agent, .. } | Cause::Ask { agent, .. } | Cause::Short { agent, .. } => {
                 self.take_turn(*agent, record)
             }
+            Cause::Rules { source, .. } => self.go_by(*source),
             Cause::Runtime { name } if *name != self.runtime => {
                 return Err(RunError::Runtime { made_by: name.clone(), here: self.runtime.clone() });
             }
@@ -240,6 +248,18 @@ impl Again {
             Err(RunError::Halt(halt)) => Ok(Some(halt.to_string())),
             made => made,
         }
+    }
+
+    /// Goes on by the rules of a fork, as its world file has them.
+    fn go_by(&mut self, source: [u8; 32]) -> Result<Option<Why>, RunError> {
+        let mut file = config::reload(&source_of(&self.sources, source)?, library::founders())?;
+        file.founding.rules.start = self.sequencer.world().rules().start;
+        self.sequencer.mark(Cause::Rules { rules: Box::new(file.founding.rules), source })?;
+        if self.tick.is_none() {
+            // The seed orders turns of one instant.
+            self.sequencer.keep_agenda();
+        }
+        Ok(None)
     }
 
     /// Takes the turn of an agent as it comes now.
