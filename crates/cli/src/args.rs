@@ -37,6 +37,7 @@ impl Args {
             | Command::Cost { .. }
             | Command::Verify { .. }
             | Command::Replay { .. }
+            | Command::Compare { .. }
             | Command::Fork { .. }
             | Command::Act { .. }
             | Command::Schema { .. }
@@ -161,6 +162,13 @@ pub(crate) enum Command {
         /// Run code in this process, or in worker processes behind a second wall.
         #[arg(long)]
         isolation: Option<IsolationArg>,
+    },
+    /// Say where two worlds part, and how they differ at their ends.
+    Compare {
+        /// A world database.
+        first: PathBuf,
+        /// Another, such as a fork of it.
+        second: PathBuf,
     },
     /// Make a new world that goes on from a moment of another, as it is or under changed rules.
     Fork {

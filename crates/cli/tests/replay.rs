@@ -79,7 +79,7 @@ const DRIVEN: [&[&str]; 3] = [
         r#"{"act": {"as": "ann", "op": "transfer", "to": "bob", "amount": 900}}"#,
     ],
     &[
-        r#"{"act": {"as": "cat", "ops": [{"op": "create", "id": "n", "content": "x"}, {"op": "noop"}]}}"#,
+        r#"{"act": {"as": "cat", "ops": [{"op": "write", "artifact": "n", "content": "x"}, {"op": "noop"}]}}"#,
         r#"{"decide": {"as": "cat", "ops": null}}"#,
         r#"{"run": {"ticks": 2}}"#,
     ],

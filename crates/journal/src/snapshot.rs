@@ -17,8 +17,8 @@ const PIECE_BYTES: usize = 1 << 20;
 const LEVEL: i32 = 3;
 
 /// The snapshots that are let go: of those before the last `keep`, each without which none is farther from the next
-/// than that is from the end. So any moment is near one, and their number grows with the logarithm of the journal. `seqs`
-/// are their records, the last first.
+/// than that is from the end. So any moment is near one, and their number grows with the logarithm of the journal.
+/// `seqs` are their records, the last first.
 pub(crate) fn let_go(seqs: &[u64], keep: usize) -> Vec<u64> {
     let Some(end) = seqs.first().copied() else { return Vec::new() };
     let mut gone = Vec::new();

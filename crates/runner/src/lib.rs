@@ -9,6 +9,7 @@ mod beside;
 mod bills;
 mod bus;
 mod clock;
+mod compare;
 pub mod config;
 mod desk;
 mod drive;
@@ -51,6 +52,7 @@ pub use self::workplace::serve_code;
 pub use self::{
     bills::{Bill, Bills, Forecast, Kind, Sums},
     bus::{MAILBOX_MAX, Notice, Subscription},
+    compare::{Comparison, Refused, compare},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
     error::RunError,
     fork::{Fork, Forked, Forking, Parent, copy_at, fork, parent},

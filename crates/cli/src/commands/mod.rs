@@ -1,6 +1,7 @@
 //! One function per command.
 
 mod ask;
+mod compare;
 mod cost;
 mod dry;
 mod fork;
@@ -77,6 +78,10 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         }
         Command::Tape { what: TapeCommand::Import { world, file } } => tape::import(&world, &file, printer),
         Command::Verify { world } => check(&world, printer),
+        Command::Compare { first, second } => {
+            let workplace = WorkplaceArgs::default();
+            compare::compare(&first, &second, &workplace::of(workplace), printer)
+        }
         Command::Fork { world, at, to, acts, overrides, workplace } => {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
             fork::fork(&world, &fork::Wanted { at, to, acts, overrides }, &workplace, printer)

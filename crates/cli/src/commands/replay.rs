@@ -69,13 +69,23 @@ fn differs(difference: &Difference) -> String {
     } else if difference.replayed.is_null() {
         lines.push("  no record is made".into());
     }
-    for (at, recorded, replayed) in parts.iter().take(PARTS) {
-        lines.push(format!("  {}", cut(at, PART_CHARS)));
-        lines.push(format!("    recorded  {}", cut(&recorded.to_string(), PART_CHARS)));
-        lines.push(format!("    replayed  {}", cut(&replayed.to_string(), PART_CHARS)));
+    if !parts.is_empty() {
+        lines.push(versions(difference, ["recorded", "replayed"]));
     }
-    if parts.len() > PARTS {
-        lines.push(format!("  … and {} parts more; --json has all", parts.len() - PARTS));
+    lines.join("\n")
+}
+
+/// Both versions of each part that differs, one under the other.
+pub(super) fn versions(difference: &Difference, names: [&str; 2]) -> String {
+    let mut lines = Vec::new();
+    for (at, left, right) in difference.parts.iter().take(PARTS) {
+        lines.push(format!("  {}", cut(at, PART_CHARS)));
+        for (name, version) in names.iter().zip([left, right]) {
+            lines.push(format!("    {name}  {}", cut(&version.to_string(), PART_CHARS)));
+        }
+    }
+    if difference.parts.len() > PARTS {
+        lines.push(format!("  … and {} parts more; --json has all", difference.parts.len() - PARTS));
     }
     lines.join("\n")
 }
