@@ -237,11 +237,13 @@ impl Asker {
         question.nth(n)
     }
 
-    /// Takes back that a question was numbered: nothing came of it, and it will be asked again.
+    /// Takes back that a question was numbered, if no other has been since: nothing came of it, and it will be asked
+    /// again.
     pub fn forget(&self, question: &Question) {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(next) = numbers.get_mut(&(question.agent.clone(), question.hash)) {
-            *next = next.saturating_sub(1);
+        let next = numbers.get_mut(&(question.agent.clone(), question.hash));
+        if let Some(next) = next.filter(|next| **next == question.n + 1) {
+            *next = question.n;
         }
     }
 

@@ -7,7 +7,8 @@ use std::{
 
 use tokio::{sync::Notify, time::Instant};
 
-/// The least time between two requests on the average, so that agents who are asked together do not arrive as one burst.
+/// The least time between two requests on the average, so that agents who are asked together do not arrive as one
+/// burst.
 const GAP: Duration = Duration::from_micros(200);
 /// The least time that a timer waits. A request may come so much before its time, or each gap would take as long; where
 /// the provider's rate is declared none does.

@@ -2,7 +2,7 @@
 
 use oikos_kernel::{
     op::LOOKS_MAX,
-    refusal::Refusal,
+    refusal::{Code, Refusal},
     tape::{FailureKind, Purpose},
 };
 use serde_json::{Value, json};
@@ -158,13 +158,20 @@ impl Asker {
         }
     }
 
-    /// One question of a turn; the inner refusal is that of who pays.
+    /// One question of a turn; the inner refusal is that of who pays, or of a model that can't be asked and that the
+    /// world file does not name.
     async fn pay_and_ask(
         &self,
         question: Question,
         purse: &mut dyn Purse,
     ) -> Result<Result<Told, Refusal>, Halt> {
-        let (found, worst) = self.known(&question)?;
+        let (found, worst) = match self.known(&question) {
+            Err(halt) if !self.stops(&halt, &question.request().model) => {
+                self.forget(&question);
+                return Ok(Err(Refusal::new(Code::Unsupported, halt.to_string())));
+            }
+            known => known?,
+        };
         if let Err(refusal) = purse.hold(&worst) {
             self.forget(&question);
             return Ok(Err(refusal));

@@ -103,6 +103,7 @@ async fn a_status_is_a_kind() {
         (401, echo.as_str(), "auth free fatal"),
         (402, "", "auth free fatal"),
         (403, echo.as_str(), "auth free fatal"),
+        (403, "{\"error\":{\"message\":\"your input was flagged\"}}", "refused free"),
         (404, "{\"error\":\"model not found\"}", "invalid free fatal"),
         (408, "", "timeout free again"),
         (409, "", "server free again"),

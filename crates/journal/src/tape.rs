@@ -25,7 +25,9 @@ pub struct TapeUsed {
 impl TapeUsed {
     pub(crate) fn count(&mut self, row: Taped, is_used: bool) {
         if is_used {
-            *self.asked.entry((row.agent, row.hash)).or_default() += 1;
+            // Beyond the greatest number: one that came to nothing may be missing before it.
+            let next = self.asked.entry((row.agent, row.hash)).or_default();
+            *next = (*next).max(row.n + 1);
         }
         let sum = self.costs.entry((row.provider, row.model)).or_default();
         *sum = sum.saturating_add(row.cost);

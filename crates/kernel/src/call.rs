@@ -25,6 +25,8 @@ pub struct LlmCall {
 /// The use of one call of a language model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LlmUse {
+    /// Calls: 1, or none where the call was charged before.
+    pub calls: u64,
     /// Tokens of the request and of the answer.
     pub tokens: u64,
     /// Micro-dollars.

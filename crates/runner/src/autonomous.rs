@@ -53,6 +53,7 @@ impl AutonomousScheduler {
         if is_wall && sequencer.world().now() >= end {
             return Ok(Came::Through);
         }
+        let away_ms = sequencer.world().away_ms();
         let interpreter = sequencer.interpreter();
         let are_beside = is_wall && interpreter.mind.is_none() && interpreter.workers > 1;
         let threads = if are_beside { THOUGHTS_PER_WORKER * interpreter.workers } else { 0 };
@@ -60,14 +61,16 @@ impl AutonomousScheduler {
         std::thread::scope(|scope| {
             let mut beside = Beside::start(scope, threads, &sandbox, counter);
             let again = self.ask_again(sequencer, &mut beside);
-            let ran =
-                again.and_then(|()| self.run_turns(sequencer, end, counter, stop, &mut beside, progress));
+            let ran = again.and_then(|()| {
+                self.run_turns(sequencer, (end, away_ms), counter, stop, &mut beside, progress)
+            });
             let mut came = ran.or_else(cut_short)?;
             while let Some(thought) = beside.last()? {
                 sequencer.bring_up()?;
                 // One whose action waits for money is thought again.
                 if let Err(fault) = act_late(sequencer, thought) {
-                    came = cut_short(fault)?;
+                    let cut = cut_short(fault)?;
+                    came = if came == Came::Asked { came } else { cut };
                 }
             }
             if is_wall && came == Came::Through {
@@ -118,14 +121,13 @@ impl AutonomousScheduler {
     fn run_turns(
         &mut self,
         sequencer: &mut Sequencer,
-        end: Time,
+        (end, away_ms): (Time, i64),
         counter: &Counter,
         stop: &Stop,
         beside: &mut Beside,
         mut progress: impl FnMut(&Sequencer),
     ) -> Result<Came, RunError> {
         let mut turns = 0_u32;
-        let away_ms = sequencer.world().away_ms();
         loop {
             counter.serve(sequencer)?;
             sequencer.bring_up()?;

@@ -119,7 +119,10 @@ fn run(
             Need::Worst(call) => Answer::Worst(given.worst(&call)?),
             Need::Ask(call) => match given.answer(call, seq)? {
                 Some(told) => Answer::Told(Box::new(told)),
-                None => return Ok(Ran::Waits),
+                None => {
+                    given.dropped(transaction);
+                    return Ok(Ran::Waits);
+                }
             },
             Need::Start(call) => gone_on(sandbox.start(*call), &mut waiting),
             Need::Resume { answer, work_max } => {

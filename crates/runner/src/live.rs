@@ -316,7 +316,7 @@ impl Live {
     /// Only faults.
     pub(crate) fn run_for(&mut self, span: Span, stop: &Stop) -> Result<Result<Stopped, Refusal>, RunError> {
         let beyond = || Refusal::invalid("`run` would end beyond the last instant there is");
-        self.sequencer.tell_time()?;
+        self.sequencer.bring_up()?;
         let goal = match (self.ticks_done(), span) {
             (Some(done), Span::Ticks(ticks)) => done.checked_add(ticks).map(Goal::Ticks),
             (Some(done), Span::For(ms)) => {
@@ -603,7 +603,9 @@ fn past(journal: &Journal) -> Result<Past, RunError> {
         // They were asked before the snapshot, which does not say what they saw.
         let (mut before, _) = journal.snapshot_at(first - 1)?;
         each_until(journal, before.seq(), at.seq, |record| {
-            open_before.extend(asked_by(&before, &record).filter(|_| earlier.contains_key(&record.seq)));
+            if earlier.contains_key(&record.seq) {
+                open_before.extend(asked_by(&before, &record));
+            }
             apply(&mut before, &record)
         })?;
     }

@@ -482,12 +482,14 @@ impl Sequencer {
             let CameTurn { agent, turn, thought } = match came {
                 CameAnswer::Turn(came) => came,
                 CameAnswer::Call(came) => {
+                    let world = self.share();
                     let (models, parked) = self.models_and_parked();
                     let given = models.zip(parked.readied(came.agent));
-                    match given.map_or(Ok(()), |(models, had)| models.give(*came, had)) {
+                    match given.map_or(Ok(()), |(models, had)| models.give(*came, had, &world)) {
                         Ok(()) => {}
-                        Err(halt) if halt.is_budget() => is_spent = true,
-                        Err(halt) => return Err(RunError::Halt(halt)),
+                        Err(Stopped::Halt(halt)) if halt.is_budget() => is_spent = true,
+                        Err(Stopped::Halt(halt)) => return Err(RunError::Halt(halt)),
+                        Err(Stopped::Fault(fault)) => return Err(fault),
                     }
                     continue;
                 }

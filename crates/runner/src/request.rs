@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::{
     error::RunError,
     live::{Live, Stopped},
-    models::unanswered,
+    models::run_halted,
     report::verified,
     sequencer::Sequencer,
     stop::Stop,
@@ -337,7 +337,7 @@ impl Live {
                 Ok(()) => Reply::Now(self.sequencer.now()),
                 Err(problem) => Reply::Refused(Refusal::invalid(problem)),
             },
-            Request::Run(span) => match self.run_for(span, stop).or_else(unanswered)? {
+            Request::Run(span) => match self.run_for(span, stop).or_else(run_halted)? {
                 Ok(stopped) => {
                     let (now, seq) = (self.sequencer.now(), self.world().seq());
                     let turns = match stopped {

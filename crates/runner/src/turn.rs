@@ -200,6 +200,10 @@ pub(crate) fn act(sequencer: &mut Sequencer, mut thinking: Thinking) -> Result<O
         Outcome::Nothing | Outcome::Refused(_) => Json::default(),
     };
     thinking.had.begin();
+    let now = sequencer.now();
+    let thinker = (agent, thinking.is_held);
+    let owed = thinking.had.owed(sequencer.world(), thinker, &thinking.charges, now);
+    let costs: Vec<Charge> = thinking.charges.iter().copied().chain(owed).collect();
     let (mut finished, failed) = match &thinking.outcome {
         _ if artifact.version() != version => {
             let refusal =
@@ -210,18 +214,16 @@ pub(crate) fn act(sequencer: &mut Sequencer, mut thinking: Thinking) -> Result<O
             (Finished::nothing_done(Outcome::Refused(refusal.clone())), thinking.failed)
         }
         Outcome::Nothing | Outcome::Done(_) => {
-            match execute(sequencer, &mut thinking, returned.value(), turn)? {
+            match execute(sequencer, &mut thinking, returned.value(), turn, &costs)? {
                 Some(executed) => executed,
                 None => return park(sequencer, thinking).map(|()| None),
             }
         }
     };
-    let Thinking { asked, charges, events, output, think, looks, unanswered, had, .. } = thinking;
+    let Thinking { asked, charges, events, output, think, looks, unanswered, .. } = thinking;
     if finished.charges.is_empty() {
-        finished.charges.clone_from(&charges);
+        finished.charges = costs;
     }
-    let unused = had.unused(sequencer.world(), agent, sequencer.now(), &finished.charges);
-    finished.charges.extend(unused);
     if !events.is_empty() {
         finished.events.splice(0..0, events);
     }
@@ -236,6 +238,13 @@ pub(crate) fn act(sequencer: &mut Sequencer, mut thinking: Thinking) -> Result<O
 /// Sets an action aside whose code waits for a language model. Its agent thinks on until it has acted.
 fn park(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), RunError> {
     let Asked { agent, turn, .. } = thinking.asked;
+    let now = sequencer.now();
+    let thought = thinking.unpaid().to_vec();
+    let mut thinking = thinking;
+    thinking.had.reserve(sequencer.world_mut(), &thought, now);
+    if let Some(pending) = thinking.had.pending.take() {
+        sequencer.models()?.call(agent, pending);
+    }
     let is_asked = sequencer.world().agent(agent).is_some_and(Agent::is_thinking);
     sequencer.parked_mut().park(thinking);
     if is_asked { Ok(()) } else { ask(sequencer, agent, turn) }
@@ -245,9 +254,10 @@ fn park(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), RunError> {
 ///
 /// # Errors
 /// Only faults.
-pub(crate) fn act_late(sequencer: &mut Sequencer, thinking: Thinking) -> Result<(), RunError> {
+pub(crate) fn act_late(sequencer: &mut Sequencer, mut thinking: Thinking) -> Result<(), RunError> {
     let now = sequencer.now();
     let world = sequencer.world_mut();
+    world.settle_all(thinking.had.take_reserved());
     match world.reserve_all(thinking.unpaid(), now) {
         Some(reserved) => {
             world.settle_all(reserved);
@@ -267,6 +277,7 @@ fn execute(
     thinking: &mut Thinking,
     returned: &Value,
     turn: u64,
+    costs: &[Charge],
 ) -> Result<Option<(Finished, bool)>, RunError> {
     let action = match decide(returned) {
         Decision::Nothing => return Ok(Some((Finished::nothing_done(Outcome::Nothing), false))),
@@ -278,9 +289,8 @@ fn execute(
     let (agent, now) = (thinking.agent(), sequencer.now());
     let world = sequencer.world();
     let seed = derive(world.rules().seed, "step", world.name(agent), turn);
-    let Thinking { had, charges, .. } = thinking;
-    let finished = sequencer.execute_step(agent, had, action, |world, action| {
-        Transaction::act_after(world, agent, action, now, seed, charges)
+    let finished = sequencer.execute_step(&mut thinking.had, action, |world, action| {
+        Transaction::act_after(world, agent, action, now, seed, costs)
     })?;
     let refused = |refusal| Finished::nothing_done(Outcome::Refused(Box::new(refusal)));
     Ok(finished.map(|finished| (finished.unwrap_or_else(refused), false)))

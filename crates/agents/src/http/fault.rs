@@ -41,6 +41,7 @@ pub(super) fn of_status(provider: &str, model: &str, status: StatusCode, text: &
     let code = status.as_u16();
     let failure = |kind, done: &str| Failure::new(kind, format!("`{provider}` {done} ({code}){says}"));
     match code {
+        403 if is_moderated(text) => failure(FailureKind::Refused, "declined the request"),
         // Their words may hold parts of the key.
         401 | 403 => Failure::new(
             FailureKind::Auth,
@@ -64,6 +65,12 @@ pub(super) fn of_status(provider: &str, model: &str, status: StatusCode, text: &
 /// Whether a limit is one of money, which no waiting lifts.
 fn is_out_of_credit(text: &str) -> bool {
     text.contains("insufficient_quota")
+}
+
+/// Whether a provider forbids what was asked, and not who asks.
+fn is_moderated(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["moderation", "flagged"].iter().any(|sign| text.contains(sign))
 }
 
 /// Whether an error is about the form in which the answer was wanted.

@@ -11,7 +11,7 @@ use super::{
     Need, Next, Transaction,
     host::Args,
     meter,
-    stack::{Actor, Mode},
+    stack::{Actor, Mode, Task},
 };
 use crate::{
     call::{LlmCall, LlmFailure, LlmTold, LlmUse},
@@ -120,7 +120,7 @@ impl Transaction<'_> {
     fn means(&self, used: &LlmUse) -> Vec<(ResourceId, i64)> {
         let amount = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let all = [
-            (ResourceId::LLM_CALLS, 1),
+            (ResourceId::LLM_CALLS, amount(used.calls)),
             (ResourceId::LLM_TOKENS, amount(used.tokens)),
             (ResourceId::LLM_BUDGET, amount(used.cost)),
         ];
@@ -171,6 +171,23 @@ impl Transaction<'_> {
                 self.consume(Charge { principal: bearer, resource, amount, work: 0, of });
             }
         }
+    }
+
+    /// The bearer of the call that is under way, and as what it is charged.
+    #[must_use]
+    pub fn call_bearing(&self) -> Option<(Handle, Spending)> {
+        let Some(Task::Code(task)) = self.stack.last() else { return None };
+        let bearer = task.actor.bearer.resources?;
+        Some((bearer, Spending::Llm(task.actor.me.filter(|me| self.draft.exists_before(*me)))))
+    }
+
+    /// The CPU that is charged so far, the thought before the action apart.
+    #[must_use]
+    pub fn cpu_so_far(&self) -> Vec<Charge> {
+        let cpu = |charge: &&Charge| {
+            charge.resource == ResourceId::CPU && charge.amount > 0 && charge.of != Spending::Thought
+        };
+        self.draft.charges().iter().filter(cpu).copied().collect()
     }
 
     /// Whether an answer is what the call asked for; the outer error is that of work that nobody can bear.

@@ -333,6 +333,11 @@ impl<'w> Draft<'w> {
         base.min(least).min(now) - spent
     }
 
+    /// The charges so far.
+    pub(super) fn charges(&self) -> &[Charge] {
+        &self.charges
+    }
+
     /// Charges what is known to be [`Self::chargeable`].
     #[expect(clippy::expect_used, reason = "nothing can be charged to what is no principal")]
     pub(super) fn charge(&mut self, charge: Charge) {

@@ -266,7 +266,7 @@ fn weighed(call: &LlmCall) -> Result<LlmUse, Refusal> {
         return Err(Refusal::new(Code::Unsupported, format!("there is no provider for `{}`", call.model)));
     }
     let tokens = call.prompt.len() as u64 + u64::from(call.max_output_tokens);
-    Ok(LlmUse { tokens, cost: 2 * tokens })
+    Ok(LlmUse { calls: 1, tokens, cost: 2 * tokens })
 }
 
 /// The toy model uses a token for each byte of the prompt, at two micro-dollars each. A prompt `fail KIND` fails so,
@@ -274,14 +274,14 @@ fn weighed(call: &LlmCall) -> Result<LlmUse, Refusal> {
 fn told(call: &LlmCall) -> LlmTold {
     TOLD.with_borrow_mut(|told| told.push(call.clone()));
     let tokens = call.prompt.len() as u64;
-    let used = LlmUse { tokens, cost: 2 * tokens };
+    let used = LlmUse { calls: 1, tokens, cost: 2 * tokens };
     let (word, rest) = call.prompt.split_once(' ').unwrap_or((&call.prompt, ""));
     let (outcome, used) = match word {
         "fail" => {
             let kind = oikos_kernel::tape::FailureKind::from_word(rest).unwrap();
             (Err(LlmFailure { kind, sentence: "the toy model does not answer".into() }), used)
         }
-        "dear" => (Ok("gold".into()), LlmUse { tokens: 1_000_000, cost: 1_000_000 }),
+        "dear" => (Ok("gold".into()), LlmUse { calls: 1, tokens: 1_000_000, cost: 1_000_000 }),
         "json" => (Ok(serde_json::from_str(rest).unwrap()), used),
         _ => (Ok(format!("heard {}", call.prompt).into()), used),
     };

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Came, CameCall, Had, Models, Opening};
+use super::{Came, CameCall, Had, Models, Opening, Pending, Stopped};
 use crate::{error::RunError, stop::Stop};
 use oikos_agents::{
     FailureKind, Halt, Message, ModelName, Question, Request, Role, Told, read_answer_as, schema_as_asked,
@@ -13,8 +13,11 @@ use oikos_agents::{
 use oikos_kernel::{
     call::{LlmCall, LlmFailure, LlmTold, LlmUse},
     id::Handle,
+    limits,
     refusal::{Code, Refusal},
     tape::Purpose,
+    transaction::Transaction,
+    world::World,
 };
 use tokio::sync::Notify;
 
@@ -61,23 +64,27 @@ pub(crate) struct OnDemand<'a> {
     models: &'a mut Option<Models>,
     /// The questions of the action under way.
     asked: Vec<Question>,
-    /// The agent whose action is set aside until an answer is there; without one, it is waited for.
-    parks: Option<Handle>,
+    /// Whether the action is set aside until an answer is there; if not, it is waited for.
+    parks: bool,
+    /// The most that the last call may take, and the call for whose answer the action is set aside.
+    worst: LlmUse,
+    pending: Option<Pending>,
 }
 
 impl<'a> OnDemand<'a> {
     pub(crate) fn new(opening: Opening<'a>, models: &'a mut Option<Models>) -> Self {
-        Self { opening, models, asked: Vec::new(), parks: None }
+        let (asked, worst) = (Vec::new(), LlmUse::default());
+        Self { opening, models, asked, parks: false, worst, pending: None }
     }
 
     /// The same for the step of an agent which had answers before, and is set aside for others if it `parks`.
-    pub(crate) fn for_step(self, asked: Vec<Question>, parks: Option<Handle>) -> Self {
+    pub(crate) fn for_step(self, asked: Vec<Question>, parks: bool) -> Self {
         Self { asked, parks, ..self }
     }
 
-    /// All that was asked, where the action is set aside.
-    pub(crate) fn into_asked(self) -> Vec<Question> {
-        self.asked
+    /// All that was asked, and the call that is waited for, where the action is set aside.
+    pub(crate) fn into_parts(self) -> (Vec<Question>, Option<Pending>) {
+        (self.asked, self.pending)
     }
 }
 
@@ -97,10 +104,20 @@ fn wait(models: &Models, question: Question, stop: &Stop) -> Result<Told, RunErr
 
 impl Models {
     /// Asks for an action that is set aside; the answer comes by [`Models::come`].
-    fn call(&self, agent: Handle, call: Arc<LlmCall>, question: Question) {
+    pub(crate) fn call(&self, agent: Handle, pending: Pending) {
         let (asker, sender, bell) = (Arc::clone(&self.asker), self.sender.clone(), Arc::clone(&self.bell));
+        let Pending { call, question, .. } = pending;
         self.runtime().spawn(async move {
-            let told = asker.ask(question.clone()).await;
+            let asked = question.clone();
+            let told = tokio::spawn(async move { asker.ask(asked).await }).await;
+            let told = told.map_or_else(
+                |_| {
+                    let sentence =
+                        format!("internal error: the call of `{}` broke off while it was asked", call.by);
+                    Err(Stopped::Fault(RunError::Models(sentence)))
+                },
+                |told| told.map_err(Stopped::Halt),
+            );
             // A loop that does not listen any more has ended.
             let _ = sender.send(Came::Call(Box::new(CameCall { agent, call, question, told })));
             bell();
@@ -109,18 +126,21 @@ impl Models {
 
     /// Gives an action that was set aside the answer that came; or takes back that it was asked for, so that it asks
     /// again.
-    pub(crate) fn give(&self, came: CameCall, had: &mut Had) -> Result<(), Halt> {
+    pub(crate) fn give(&self, came: CameCall, had: &mut Had, world: &World) -> Result<(), Stopped> {
         let CameCall { call, question, told, .. } = came;
         match told {
             Ok(answer) => {
-                let told = told_to(&call, answer);
+                let mut told = told_to(&call, answer);
+                // It is owed from now on, and costs nothing where it is used.
+                let used = std::mem::take(&mut told.used);
+                had.owe_answer(world, &used);
                 had.kept.push(Kept { call, told, is_used: false });
                 Ok(())
             }
-            Err(halt) => {
+            Err(stopped) => {
                 self.asker.forget(&question);
                 had.asked.retain(|asked| *asked != question);
-                Err(halt)
+                Err(stopped)
             }
         }
     }
@@ -134,7 +154,10 @@ impl Answers for OnDemand<'_> {
         let models = self.opening.models(self.models)?;
         let request = request(call);
         let halt = match models.asker.worst(&request) {
-            Ok(spent) => return Ok(Ok(LlmUse { tokens: spent.tokens(), cost: spent.cost })),
+            Ok(spent) => {
+                self.worst = LlmUse { calls: 1, tokens: spent.tokens(), cost: spent.cost };
+                return Ok(Ok(self.worst));
+            }
             Err(halt) => halt,
         };
         let sentence = match &halt {
@@ -152,13 +175,11 @@ impl Answers for OnDemand<'_> {
         let question = Question::new(&call.by, seq, Purpose::CallLlm, request(call));
         let question = models.asker.numbered(question);
         self.asked.push(question.clone());
-        match self.parks {
-            Some(agent) => {
-                models.call(agent, Arc::clone(call), question);
-                Ok(None)
-            }
-            None => wait(models, question, self.opening.stop).map(|told| Some(told_to(call, told))),
+        if self.parks {
+            self.pending = Some(Pending { call: Arc::clone(call), question, worst: self.worst });
+            return Ok(None);
         }
+        wait(models, question, self.opening.stop).map(|told| Some(told_to(call, told)))
     }
 
     fn end(&mut self, stands: bool) {
@@ -192,7 +213,7 @@ fn request(call: &LlmCall) -> Request {
 /// The answer as the code is told it.
 fn told_to(call: &LlmCall, told: Told) -> LlmTold {
     let spent = told.spent();
-    let used = LlmUse { tokens: spent.tokens(), cost: spent.cost };
+    let used = LlmUse { calls: 1, tokens: spent.tokens(), cost: spent.cost };
     let failed = |kind, sentence| Err(LlmFailure { kind, sentence });
     let outcome = match (told.row.failure, &call.schema) {
         (None, None) => Ok(told.row.answer.into()),
@@ -241,12 +262,29 @@ impl<'a> Given<'a> {
         self.had.begin();
     }
 
-    /// The most that a call may take.
+    /// The most that a call may take: of an answer that is there and charged, nothing.
     ///
     /// # Errors
     /// As [`Answers::worst`].
     pub(crate) fn worst(&mut self, call: &LlmCall) -> Result<Result<LlmUse, Refusal>, RunError> {
+        if let Some(kept) = self.had.kept.iter().find(|kept| !kept.is_used && *kept.call == *call)
+            && kept.told.used == LlmUse::default()
+        {
+            return Ok(Ok(LlmUse::default()));
+        }
+        let (count, most) = (self.had.kept.len(), limits::LLM_CALLS_PER_ACTION_MAX as usize);
+        if count >= most {
+            let sentence =
+                format!("an action may call language models {most} times, however often it is begun");
+            let refusal = Refusal::beyond_limit(sentence, count + 1, most);
+            return Ok(Err(refusal.hint("ask for what does not change while the answer is awaited")));
+        }
         self.answers.worst(call)
+    }
+
+    /// The action is dropped until an answer is there.
+    pub(crate) fn dropped(&mut self, transaction: &Transaction<'_>) {
+        self.had.drop_run(transaction.call_bearing(), transaction.cpu_so_far());
     }
 
     /// The answer that a call has had, or the one that it is given now; `None` where the action waits for it.

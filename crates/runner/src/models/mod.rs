@@ -42,8 +42,8 @@ pub use self::{
 use self::{brief::Prompter, tape::JournalTape};
 pub(crate) use self::{
     calls::{Answers, Given, Nobody, OnDemand},
-    opening::{Opening, unanswered},
-    parked::{Had, Parked},
+    opening::{Opening, run_halted, unanswered},
+    parked::{Had, Parked, Pending},
 };
 use crate::{
     clock::machine_now,
@@ -68,7 +68,7 @@ pub(crate) struct CameCall {
     pub(crate) agent: Handle,
     call: Arc<LlmCall>,
     question: Question,
-    told: Result<Told, Halt>,
+    told: Result<Told, Stopped>,
 }
 
 /// A turn that came to its end, or why the run has to stop.

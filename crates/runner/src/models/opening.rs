@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use oikos_agents::Halt;
 use oikos_kernel::{
-    id::Handle,
     mind::LlmMind,
     refusal::{Code, Refusal},
     transaction::{Finished, Transaction},
@@ -109,18 +108,16 @@ impl Sequencer {
     /// As [`drive`].
     pub(crate) fn execute_step<T: Clone, E>(
         &mut self,
-        agent: Handle,
         had: &mut Had,
         of: T,
         begin: impl for<'w> Fn(&'w World, T) -> Result<Transaction<'w>, E>,
     ) -> Result<Option<Result<Finished, E>>, RunError> {
-        let is_parked = self.clock() == ClockKind::Wall && self.keeps_agenda() && !self.follows();
-        let parks = is_parked.then_some(agent);
+        let parks = self.clock() == ClockKind::Wall && self.keeps_agenda() && !self.follows();
         let (opening, models, interpreter) = self.with_models();
         let world = opening.world;
         let mut answers = OnDemand::new(opening, models).for_step(std::mem::take(&mut had.asked), parks);
         let driven = drive_with(&*interpreter.sandbox, &mut answers, had, of, |of| begin(world, of));
-        had.asked = answers.into_asked();
+        (had.asked, had.pending) = answers.into_parts();
         driven
     }
 }
@@ -131,13 +128,24 @@ impl Sequencer {
 /// # Errors
 /// Any other fault.
 pub(crate) fn unanswered<T>(fault: RunError) -> Result<Result<T, Refusal>, RunError> {
+    halted(fault, "nothing was done; with that mended the world goes on from here")
+}
+
+/// The refusal of a request to run the world where it has come to such a halt.
+///
+/// # Errors
+/// Any other fault.
+pub(crate) fn run_halted<T>(fault: RunError) -> Result<Result<T, Refusal>, RunError> {
+    halted(fault, "the world stands where it halted; with that mended it goes on from here")
+}
+
+fn halted<T>(fault: RunError, hint: &str) -> Result<Result<T, Refusal>, RunError> {
     let RunError::Halt(halt) = fault else { return Err(fault) };
     Ok(Err(match &halt {
         Halt::Budget(_) => Refusal::new(Code::BudgetExhausted, halt.to_string())
             .hint("a larger `[llm] budget` of the world file, or `--max-cost`, allows it"),
         Halt::Miss { .. } | Halt::Unknown { .. } | Halt::Provider(_) | Halt::Unpriced(_) => {
-            let refusal = Refusal::new(Code::Unsupported, halt.to_string());
-            refusal.hint("nothing was done; with that mended the world goes on from here")
+            Refusal::new(Code::Unsupported, halt.to_string()).hint(hint)
         }
         Halt::Tape(_) => return Err(RunError::Halt(halt)),
     }))

@@ -1,24 +1,47 @@
 //! Actions whose code waits for the answer of a language model, while others act. On the wall clock such an action is
-//! dropped, and executed anew on the state as it is when the answer is there.
+//! dropped, and executed anew on the state as it is when the answer is there. Its bearers owe what an answer took from
+//! then on, whatever the action does with it, and the CPU of the executions that were dropped; so much is kept from
+//! others meanwhile.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
 
 use oikos_agents::Question;
 use oikos_kernel::{
+    call::{LlmCall, LlmUse},
     id::Handle,
     record::{Charge, Spending},
+    resource::ResourceId,
     time::Time,
-    world::World,
+    world::{Reservation, World},
 };
 
 use super::{calls::Kept, turn::of_models};
 use crate::turn::Thinking;
+
+/// A call that waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(super) call: Arc<LlmCall>,
+    pub(super) question: Question,
+    /// The most that it may take.
+    pub(super) worst: LlmUse,
+}
 
 /// The answers that the calls of an action have had, and all that it has asked.
 #[derive(Debug, Default)]
 pub(crate) struct Had {
     pub(super) kept: Vec<Kept>,
     pub(super) asked: Vec<Question>,
+    /// The call for whose answer the action was dropped.
+    pub(crate) pending: Option<Pending>,
+    /// The bearer of that call, and as what it is charged.
+    pub(super) bearing: Option<(Handle, Spending)>,
+    /// The costs of executions that were dropped, and of the answers that they had.
+    owed: Vec<Charge>,
+    reserved: Vec<Reservation>,
 }
 
 impl Had {
@@ -27,33 +50,87 @@ impl Had {
         self.kept.iter_mut().for_each(|kept| kept.is_used = false);
     }
 
-    /// The charges for answers that the action did not use in the end, for on another state it did something else: they
-    /// are paid, so its actor bears them, as far as it can.
-    pub(crate) fn unused(&self, world: &World, actor: Handle, now: Time, charged: &[Charge]) -> Vec<Charge> {
+    /// An execution is dropped that took this CPU.
+    pub(crate) fn drop_run(&mut self, bearing: Option<(Handle, Spending)>, cpu: Vec<Charge>) {
+        self.bearing = bearing;
+        cpu.into_iter().for_each(|charge| self.owe(charge));
+    }
+
+    /// The answer that was waited for took this.
+    pub(super) fn owe_answer(&mut self, world: &World, used: &LlmUse) {
+        let Some((principal, of)) = self.bearing.take() else { return };
+        for (resource, amount) in of_models(world, used) {
+            self.owe(Charge { principal, resource, amount, work: 0, of });
+        }
+    }
+
+    fn owe(&mut self, charge: Charge) {
+        let is_same = |other: &&mut Charge| {
+            (other.principal, other.resource, other.of) == (charge.principal, charge.resource, charge.of)
+        };
+        match self.owed.iter_mut().find(is_same) {
+            Some(other) => {
+                other.amount = other.amount.saturating_add(charge.amount);
+                other.work = other.work.saturating_add(charge.work);
+            }
+            None => self.owed.push(charge),
+        }
+    }
+
+    /// Keeps from others what the action owes, its thought among it, and what the call that it waits for may take.
+    pub(crate) fn reserve(&mut self, world: &mut World, thought: &[Charge], now: Time) {
+        let worst: Vec<Charge> = match (&self.pending, self.bearing) {
+            (Some(pending), Some((principal, of))) => of_models(world, &pending.worst)
+                .into_iter()
+                .map(|(resource, amount)| Charge { principal, resource, amount, work: 0, of })
+                .collect(),
+            _ => Vec::new(),
+        };
+        for charge in thought.iter().chain(&self.owed).chain(&worst) {
+            // All of it was there when the execution was dropped, but for those who were deleted with it.
+            let reserved = world.reserve_all(std::slice::from_ref(charge), now);
+            self.reserved.extend(reserved.into_iter().flatten());
+        }
+    }
+
+    /// The reservations, which end before the action is executed anew.
+    pub(crate) fn take_reserved(&mut self) -> Vec<Reservation> {
+        std::mem::take(&mut self.reserved)
+    }
+
+    /// The amounts that are owed beside a thought's own charges, as far as their bearers have them.
+    pub(crate) fn owed(
+        &self,
+        world: &World,
+        thinker: (Handle, bool),
+        thought: &[Charge],
+        now: Time,
+    ) -> Vec<Charge> {
         let mut charges: Vec<Charge> = Vec::new();
-        for kept in self.kept.iter().filter(|kept| !kept.is_used) {
-            for (resource, amount) in of_models(world, kept.told.used.cost, kept.told.used.tokens) {
-                match charges.iter_mut().find(|charge| charge.resource == resource) {
-                    Some(charge) => charge.amount = charge.amount.saturating_add(amount),
-                    None => charges.push(Charge {
-                        principal: actor,
-                        resource,
-                        amount,
-                        work: 0,
-                        of: Spending::Llm(Some(actor)),
-                    }),
-                }
+        for owed in self.owed.iter().filter(|owed| {
+            world.get(owed.principal).is_some_and(|bearer| bearer.has_standing() && !bearer.is_deleted())
+        }) {
+            let is_same =
+                |other: &&Charge| (other.principal, other.resource) == (owed.principal, owed.resource);
+            let taken: i64 = thought.iter().chain(&charges).filter(is_same).map(|other| other.amount).sum();
+            let held = match thinker {
+                (agent, true) if agent == owed.principal => held(world, agent, owed.resource),
+                _ => 0,
+            };
+            let free = world.capacity(owed.principal, owed.resource, now).saturating_add(held);
+            let amount = owed.amount.min(free.saturating_sub(taken));
+            if amount > 0 {
+                charges.push(Charge { amount, ..*owed });
             }
         }
-        for charge in &mut charges {
-            let is_same = |other: &&Charge| (other.principal, other.resource) == (actor, charge.resource);
-            let taken: i64 = charged.iter().filter(is_same).map(|other| other.amount).sum();
-            let free = world.capacity(actor, charge.resource, now).saturating_sub(taken);
-            charge.amount = charge.amount.min(free.max(0));
-        }
-        charges.retain(|charge| charge.amount > 0);
         charges
     }
+}
+
+/// The amount that is set aside for the thought of an agent.
+fn held(world: &World, agent: Handle, resource: ResourceId) -> i64 {
+    let holds = world.agent(agent).map_or(&[][..], oikos_kernel::world::Agent::holds);
+    holds.iter().filter(|hold| hold.resource == resource).map(|hold| hold.amount).sum()
 }
 
 /// The actions that wait, each with the thought that it comes from.

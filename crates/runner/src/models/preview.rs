@@ -63,7 +63,11 @@ pub fn preview(workplace: &Workplace, file: WorldFile, db: Option<&Path>) -> Res
         (live.world().clone(), plan, journal)
     };
     // As the models of a world count who has asked what how often.
-    let asked_at = |agent: &str| world.agent(world.lookup(agent)?)?.asked_seq().map(|seq| seq - 1);
+    let tick_seq = world.tick().map(|tick| tick.seq);
+    let asked_at = |agent: &str| {
+        let seq = world.agent(world.lookup(agent)?)?.asked_seq()?;
+        Some(tick_seq.unwrap_or(seq - 1))
+    };
     let used = tape.tape_used(|row| is_used(row, world.seq(), asked_at))?;
     let (interpreter, _) = workplace.interpreter(&plan)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -6,6 +6,7 @@ use oikos_agents::{
     End, FailureKind, Later, Look, Looker, Purse, Question, Request, Spent, Told, Turn, Turned, Wish,
 };
 use oikos_kernel::{
+    call::LlmUse,
     id::Handle,
     json::Json,
     op::LOOKS_MAX,
@@ -183,11 +184,13 @@ impl Models {
     }
 }
 
-/// The amounts of one answer in the resources of models, as far as the world names them.
-pub(super) fn of_models(world: &World, cost: u64, tokens: u64) -> impl Iterator<Item = (ResourceId, i64)> {
+/// The use of a call in the resources of models, as far as the world names them.
+pub(super) fn of_models(world: &World, used: &LlmUse) -> Vec<(ResourceId, i64)> {
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    let amounts = [(BUDGET, number(cost)), (TOKENS, number(tokens)), (CALLS, 1)];
-    amounts.into_iter().filter_map(|(name, amount)| Some((world.rules().resource(name)?, amount)))
+    let amounts = [(BUDGET, number(used.cost)), (TOKENS, number(used.tokens)), (CALLS, number(used.calls))];
+    let named =
+        amounts.into_iter().filter_map(|(name, amount)| Some((world.rules().resource(name)?, amount)));
+    named.filter(|(_, amount)| *amount > 0).collect()
 }
 
 /// The most that a turn may take, and what its first request needs at least.
