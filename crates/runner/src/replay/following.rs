@@ -24,10 +24,9 @@ impl Following {
         {
             tell(&mut made.charges, &thought.charges);
         }
-        // Answers that an action had and did not use in the end, for others acted while it waited for them.
-        let unused = expected.charges.get(made.charges.len()..).unwrap_or_default();
-        if unused.iter().all(|charge| matches!(charge.of, Spending::Llm(Some(_)))) {
-            made.charges.extend(unused);
+        // An action that waited for a model while others acted was begun anew, and bears what it took before.
+        if expected.charges.iter().any(|charge| matches!(charge.of, Spending::Llm(_))) {
+            made.charges.clone_from(&expected.charges);
         }
     }
 }
