@@ -47,8 +47,8 @@ pub(crate) trait Log: std::fmt::Debug + Send {
     /// The row that begins with the smallest number above `seq`.
     fn row_after(&self, seq: u64) -> Result<Option<Row>, JournalError>;
 
-    /// Adds rows, moves the head from the first of two to the second, sets values and adds samples, all at once. When the head is
-    /// not the first any more, somebody else has written: nothing is added.
+    /// Adds rows, moves the head from the first of two to the second, sets values and adds samples, all at once. When
+    /// the head is not the first any more, somebody else has written: nothing is added.
     fn append(
         &mut self,
         rows: &[Row],

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use oikos_agents::Mind;
-use oikos_journal::{Head, Journal, JournalError, Sample};
+use oikos_journal::{Head, Journal, JournalError};
 use oikos_kernel::{
     event::{Event, EventKind, Filter},
     id::Handle,
@@ -73,7 +73,7 @@ pub(crate) struct Clients {
 pub struct Sequencer {
     /// Shared with those who think on it; a change makes a copy for as long as somebody does.
     world: Arc<World>,
-    writer: Writer,
+    pub(crate) writer: Writer,
     interpreter: Interpreter,
     clock: Clock,
     /// The move of the machine's clock since the world was open last, until it is recorded.
@@ -96,7 +96,7 @@ pub struct Sequencer {
     /// The actions that wait for language models while others act.
     parked: Parked,
     /// Takes the series.
-    sampler: Sampler,
+    pub(crate) sampler: Sampler,
     /// Asks those to end who wait for something.
     stop: Stop,
     /// Rings for the loop.
@@ -170,29 +170,6 @@ impl Sequencer {
 
     pub(crate) fn models_if_open(&self) -> Option<&Models> {
         self.models.as_ref()
-    }
-
-    pub(crate) fn sampler_mut(&mut self) -> &mut Sampler {
-        &mut self.sampler
-    }
-
-    /// Takes samples from now on.
-    pub(crate) fn set_sampler(&mut self, sampler: Sampler) {
-        self.sampler = sampler;
-    }
-
-    /// Has a sample stored with the next record.
-    pub(crate) fn push_sample(&mut self, sample: Sample) {
-        self.writer.push_sample(sample);
-    }
-
-    /// Stores samples after which nothing has happened.
-    ///
-    /// # Errors
-    /// When it can't be written.
-    pub(crate) fn put_samples(&mut self, samples: &[Sample]) -> Result<(), RunError> {
-        let put = self.writer.journal_mut().put_series(samples);
-        self.sound(put)
     }
 
     pub(crate) fn parked(&self) -> &Parked {
@@ -344,7 +321,7 @@ impl Sequencer {
     }
 
     /// Takes note of a fault.
-    fn sound<T, E: Into<RunError>>(&mut self, result: Result<T, E>) -> Result<T, RunError> {
+    pub(crate) fn sound<T, E: Into<RunError>>(&mut self, result: Result<T, E>) -> Result<T, RunError> {
         self.poisoned = self.poisoned || result.is_err();
         result.map_err(Into::into)
     }

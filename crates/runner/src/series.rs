@@ -1,5 +1,5 @@
-//! The series of a world: its measures, taken at each multiple of a time from its start, on the world as it stands after
-//! the last record at or before that time; and at the end.
+//! The series of a world: its measures, taken at each multiple of a time from its start, on the world as it stands
+//! after the last record at or before that time; and at the end.
 
 use oikos_journal::Sample;
 use oikos_kernel::{time::Time, world::World};
@@ -59,9 +59,10 @@ impl Sequencer {
     /// # Errors
     /// Only faults.
     pub(crate) fn sample_before(&mut self, time: Time) -> Result<(), RunError> {
-        while let Some((at, after)) = self.sampler_mut().due(time) {
+        while let Some((at, after)) = self.sampler.due(time) {
             let sample = self.sample(at, after)?;
-            self.push_sample(sample);
+            // It is stored with the record that comes next.
+            self.writer.push_sample(sample);
         }
         Ok(())
     }
@@ -73,10 +74,10 @@ impl Sequencer {
     pub(crate) fn sample_end(&mut self, is_end: bool) -> Result<(), RunError> {
         let now = self.now();
         let mut samples = Vec::new();
-        while let Some((at, after)) = self.sampler_mut().due(now) {
+        while let Some((at, after)) = self.sampler.due(now) {
             samples.push(self.sample(at, after)?);
         }
-        let sampler = self.sampler_mut();
+        let sampler = &self.sampler;
         if !sampler.measures.is_empty() && (is_end || sampler.next == Some(now)) {
             // It is taken again if more happens at this instant, or after it.
             let every_ms = sampler.every_ms.unwrap_or_default();
@@ -84,17 +85,18 @@ impl Sequencer {
             samples.push(self.sample(now, after)?);
         }
         self.commit()?;
-        self.put_samples(&samples)
+        let put = self.writer.journal_mut().put_series(&samples);
+        self.sound(put)
     }
 
     fn sample(&mut self, at: Time, after: Option<Time>) -> Result<Sample, RunError> {
-        let measures = std::mem::take(&mut self.sampler_mut().measures);
+        let measures = std::mem::take(&mut self.sampler.measures);
         let seq = self.world().seq();
         let mut values = Vec::with_capacity(measures.len());
         for one in &measures {
             values.push((one.name.clone(), measure::at(self, one, at)?.ok()));
         }
-        self.sampler_mut().measures = measures;
+        self.sampler.measures = measures;
         Ok(Sample { seq, time: at, after, values })
     }
 }

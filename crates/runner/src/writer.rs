@@ -492,10 +492,10 @@ mod tests {
                 outcome: Outcome::Nothing,
             });
             queue.want(*seq);
-            matches!(queue.next(), Ok(Job::Append(_)))
+            matches!(queue.next(), Ok(Job::Append(..)))
         });
         assert_eq!(batches.count(), 256);
         assert!(queue.image.is_none() && queue.records.len() == 1, "the record goes next");
-        assert!(matches!(queue.next(), Ok(Job::Append(_))));
+        assert!(matches!(queue.next(), Ok(Job::Append(..))));
     }
 }

@@ -443,7 +443,8 @@ fn minds_that_think_and_measures_call_nobody() {
     let said = said.content().as_str().expect("a text").to_owned();
     assert!(said.starts_with("permission_denied: a mind thinks and does not act"), "{said}");
     let tool = live.world().lookup("tool").expect("there is one");
-    let refusal = live.sequencer.measure(tool, "run").expect("no fault").expect_err("it is refused");
+    let now = live.sequencer.now();
+    let refusal = live.sequencer.measure(tool, "run", now).expect("no fault").expect_err("it is refused");
     assert_eq!(refusal.code.as_str(), "permission_denied");
     assert_eq!(setup.fake.asked(), 0);
 }
