@@ -26,6 +26,9 @@ rate = 4
 window = "4m"
 [costs]
 invoke = { calls = 1 }
+[measures]
+every = "90s"
+sold = { of = "sum(scrip)", where = "seller" }
 [[agents]]
 id = "buyer"
 count = 2
@@ -102,6 +105,18 @@ fn run_on(db: &Path) -> Value {
     told(&["run", db.to_str().expect("UTF-8")])
 }
 
+/// The series of a world, as text.
+fn series(db: &Path) -> Vec<String> {
+    let journal = oikos_runner::Journal::open_read_only(db).expect("a world");
+    let mut rows = Vec::new();
+    let read = journal.series(|row| {
+        rows.push(format!("{row:?}"));
+        Ok::<(), oikos_runner::JournalError>(())
+    });
+    read.expect("a series");
+    rows
+}
+
 fn assert_replays(db: &Path) {
     let found = told(&["replay", db.to_str().expect("UTF-8")]);
     assert_eq!(found["ok"], true, "{found:#}");
@@ -113,6 +128,8 @@ fn an_unchanged_fork_ends_in_the_hash_of_its_parent() {
     for mode in MODES {
         let db = worlds.ran(mode);
         let before = std::fs::read(&db).expect("a file");
+        let measured = series(&db);
+        assert!(measured.len() > 5, "{measured:?}");
         let whole = told(&["verify", db.to_str().expect("UTF-8")]);
         let last = whole["seq"].as_u64().expect("a number");
         let founded =
@@ -123,6 +140,7 @@ fn an_unchanged_fork_ends_in_the_hash_of_its_parent() {
             let name = format!("{at}.oikos");
             let (fork, report) = worlds.fork_and_run(&db, &name, &["--at", &at.to_string()]);
             assert_eq!(report["journal_hash"], whole["journal_hash"], "{mode} at {at}");
+            assert_eq!(series(&fork), measured, "{mode} at {at}");
             let parent = &told(&["verify", fork.to_str().expect("UTF-8")])["parent"];
             assert_eq!((&parent["file"], &parent["seq"]), (&"w.oikos".into(), &at.into()));
             std::fs::remove_file(fork).expect("it can be removed");

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use oikos_journal::{Beside, Journal, JournalError};
+use oikos_journal::{Beside, Journal, JournalError, Sample, SeriesRow};
 use oikos_kernel::{
     record::{Cause, Outcome, Record},
     refusal::{Code, Refusal},
@@ -30,6 +30,8 @@ const PARENT: &str = "parent";
 const RECORDS: usize = 16_384;
 /// Rows of the tape that are copied in one commit.
 const ROWS: usize = 256;
+/// Moments of the series that are copied in one commit.
+const SAMPLES: usize = 1_024;
 
 /// A fork that is wanted.
 #[derive(Clone, Debug)]
@@ -226,7 +228,31 @@ fn copied(from: &Journal, world: &World, before: &Source, mut journal: Journal) 
         journal.set_meta(&source_key(digest), &encode(&source_of(from, digest)?))?;
     }
     copy_tape(from, world, &mut journal)?;
+    copy_series(from, world, &mut journal)?;
     Ok(journal)
+}
+
+/// Copies the measures that were taken before a world stands where it does; it takes those of later moments itself.
+fn copy_series(from: &Journal, world: &World, to: &mut Journal) -> Result<(), RunError> {
+    let mut samples: Vec<Sample> = Vec::new();
+    from.series(|SeriesRow { seq, time, name, value }| {
+        if seq > world.seq() || time >= world.now() {
+            return Ok(());
+        }
+        match samples.last_mut().filter(|sample| sample.time == time) {
+            Some(sample) => sample.values.push((name, value)),
+            None => {
+                if samples.len() >= SAMPLES {
+                    to.put_series(&samples)?;
+                    samples.clear();
+                }
+                // Nothing is in the way of a new journal's.
+                samples.push(Sample { seq, time, after: Some(time), values: vec![(name, value)] });
+            }
+        }
+        Ok::<(), JournalError>(())
+    })?;
+    Ok(to.put_series(&samples)?)
 }
 
 /// Copies the whole tape. The rows that the world has not asked yet are there as if they were brought from elsewhere.
