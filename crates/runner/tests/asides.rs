@@ -11,12 +11,12 @@ use oikos_agents::fake::answer;
 use oikos_runner::{
     Access, Journal, Live, ModelProvider, ProviderPlace, RunError, Signal, Stop, Why, Workplace,
     fake::{Fake, Scripted},
-    kernel::{tape::Taped, world::wire::Viewer},
+    kernel::world::wire::Viewer,
     state,
 };
 use serde_json::{Value, json};
 
-use self::door::{workplace, world_file};
+use self::door::{tape, workplace, world_file};
 
 /// A provider that takes its time.
 struct Setup {
@@ -100,18 +100,6 @@ def step(o):
 }
 
 const WALL: &str = "mode = \"autonomous\"\nduration = \"1500ms\"\npace = \"50ms\"";
-
-fn tape(live: &mut Live) -> Vec<Taped> {
-    live.sequencer.commit().expect("the books add up");
-    let journal = live.sequencer.journal().expect("the journal");
-    let mut rows = Vec::new();
-    let pushed = journal.tape(None, |row| {
-        rows.push(row);
-        Ok::<(), oikos_runner::JournalError>(())
-    });
-    pushed.expect("the tape");
-    rows
-}
 
 /// Runs it to its end; its journal makes the same world again.
 fn run(live: &mut Live) {

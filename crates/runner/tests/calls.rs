@@ -19,7 +19,7 @@ use oikos_runner::{
 };
 use serde_json::{Value, json};
 
-use self::door::{workplace, world_file};
+use self::door::{tape, workplace, world_file};
 
 /// A provider.
 struct Setup {
@@ -57,17 +57,6 @@ impl Setup {
     fn on_disk(&self, text: &str, db: &Path) -> Live {
         self.workplace(TapeMode::Auto).open_or_found(world_file(text), db).expect("it opens")
     }
-}
-
-fn tape(live: &mut Live) -> Vec<Taped> {
-    let journal = live.sequencer.journal().expect("the journal");
-    let mut rows = Vec::new();
-    let pushed = journal.tape(None, |row| {
-        rows.push(row);
-        Ok::<(), oikos_runner::JournalError>(())
-    });
-    pushed.expect("the tape");
-    rows
 }
 
 fn hash(live: &mut Live) -> [u8; 32] {

@@ -11,13 +11,13 @@ use oikos_agents::{Failure, FailureKind};
 use oikos_runner::{
     Access, Journal, Live, ModelProvider, ProviderPlace, RunError, Stop, Stopped, TapeMode, Workplace,
     fake::{self, Fake, Scripted},
-    kernel::{tape::Taped, world::wire::Viewer},
+    kernel::world::wire::Viewer,
     session::respond,
     state,
 };
 use serde_json::{Value, json};
 
-use self::door::{workplace, world_file};
+use self::door::{tape, workplace, world_file};
 
 const AUTONOMOUS: &str = "mode = \"autonomous\"\nduration = \"20s\"";
 const TICKS: &str = "mode = \"tick\"\nticks = 4";
@@ -100,19 +100,6 @@ fn last(live: &Live, who: &str) -> Value {
 fn hash(live: &mut Live) -> String {
     live.sequencer.commit().expect("it is on disk");
     format!("{:?}", live.sequencer.head().journal_hash)
-}
-
-fn tape(live: &mut Live) -> Vec<Taped> {
-    live.sequencer.commit().expect("it is on disk");
-    let journal = live.sequencer.journal().expect("the journal");
-    let mut rows = Vec::new();
-    journal
-        .tape(None, |row| {
-            rows.push(row);
-            Ok::<(), oikos_runner::JournalError>(())
-        })
-        .expect("the tape");
-    rows
 }
 
 fn paid(live: &mut Live) -> u64 {

@@ -14,15 +14,12 @@ use std::{
 use oikos_runner::{
     Access, Journal, Live, ModelProvider, ProviderPlace, RunError, Stop, Stopped, TapeMode, Workplace,
     fake::{self, Fake, Scripted},
-    kernel::{
-        tape::{Origin, Taped},
-        world::wire::Viewer,
-    },
+    kernel::{tape::Origin, world::wire::Viewer},
     session::respond,
 };
 use serde_json::{Value, json};
 
-use self::door::{workplace, world_file};
+use self::door::{tape, workplace, world_file};
 
 /// A world of so many language models, of `mode` and for so long.
 fn world(count: usize, execution: &str, more: &str) -> String {
@@ -102,18 +99,6 @@ fn run(live: &mut Live) -> Result<Stopped, RunError> {
 fn hash(live: &mut Live) -> String {
     live.sequencer.commit().expect("it is on disk");
     format!("{:?}", live.sequencer.head().journal_hash)
-}
-
-fn tape(live: &mut Live) -> Vec<Taped> {
-    let journal = live.sequencer.journal().expect("the journal");
-    let mut rows = Vec::new();
-    journal
-        .tape(None, |row| {
-            rows.push(row);
-            Ok::<(), oikos_runner::JournalError>(())
-        })
-        .expect("the tape");
-    rows
 }
 
 #[test]

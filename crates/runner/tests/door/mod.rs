@@ -10,8 +10,9 @@
 use std::path::Path;
 
 use oikos_runner::{
-    Worker, Workplace,
+    JournalError, Live, Worker, Workplace,
     config::{self, Isolation, Overrides, WorldFile},
+    kernel::tape::Taped,
     library,
 };
 
@@ -42,4 +43,17 @@ pub(crate) fn world_file(text: impl Into<String>) -> WorldFile {
     let mut no_files = |_: &str| Err("there is none".to_owned());
     config::parse("w.toml", text.into(), &mut no_files, &Overrides::default(), library::founders())
         .unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+/// The rows of a world's tape, with all that has happened on disk.
+pub(crate) fn tape(live: &mut Live) -> Vec<Taped> {
+    live.sequencer.commit().expect("it is on disk");
+    let journal = live.sequencer.journal().expect("the journal");
+    let mut rows = Vec::new();
+    let read = journal.tape(None, |row| {
+        rows.push(row);
+        Ok::<(), JournalError>(())
+    });
+    read.expect("the tape");
+    rows
 }
