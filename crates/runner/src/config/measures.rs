@@ -8,18 +8,27 @@ use super::{
     tree::{Node, Tree},
 };
 
-/// The built-in functions, by name, and whether a share is their second argument.
-const FUNCTIONS: [(&str, bool); 10] = [
-    ("gini", false),
-    ("share_zero", false),
-    ("mean", false),
-    ("sum", false),
-    ("min", false),
-    ("max", false),
-    ("median", false),
-    ("quantile", true),
-    ("count", false),
-    ("top_share", true),
+/// A built-in function, as its arguments make it.
+#[derive(Clone, Copy)]
+enum Made {
+    /// Of what is measured alone.
+    Plain(Statistic),
+    /// Of a share too, in parts per million.
+    Shared(fn(u32) -> Statistic),
+}
+
+/// The built-in functions, by name.
+const FUNCTIONS: [(&str, Made); 10] = [
+    ("gini", Made::Plain(Statistic::Gini)),
+    ("share_zero", Made::Plain(Statistic::ShareZero)),
+    ("mean", Made::Plain(Statistic::Mean)),
+    ("sum", Made::Plain(Statistic::Sum)),
+    ("min", Made::Plain(Statistic::Min)),
+    ("max", Made::Plain(Statistic::Max)),
+    ("median", Made::Plain(Statistic::Quantile { ppm: 500_000 })),
+    ("quantile", Made::Shared(|ppm| Statistic::Quantile { ppm })),
+    ("count", Made::Plain(Statistic::Count)),
+    ("top_share", Made::Shared(|ppm| Statistic::TopShare { ppm })),
 ];
 /// Bytes of a pattern of ids.
 const PATTERN_BYTES_MAX: usize = 256;
@@ -89,7 +98,7 @@ fn statistic(
     whom: Option<String>,
 ) -> Read<MeasureKind> {
     let names = FUNCTIONS.map(|(name, _)| name);
-    let Some((_, takes_share)) = FUNCTIONS.iter().find(|(known, _)| *known == name) else {
+    let Some((_, made)) = FUNCTIONS.iter().find(|(known, _)| *known == name) else {
         let error = section.document.error(&node.span, format!("there is no measure `{name}`"));
         return Err(match nearest(name, names) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
@@ -100,25 +109,16 @@ fn statistic(
         Some((of, share)) => (of.trim(), Some(share.trim())),
         None => (args, None),
     };
-    let ppm = match (takes_share, share) {
-        (false, None) => 0,
-        (true, Some(share)) => share_ppm(section, node, share)?,
-        (true, None) | (false, Some(_)) => {
-            let form = if *takes_share { "two, such as (scrip, 0.9)" } else { "one, such as (scrip)" };
-            return Err(section.document.error(&node.span, format!("`{name}` takes {form}")));
+    let function = match (made, share) {
+        (Made::Plain(function), None) => *function,
+        (Made::Shared(function), Some(share)) => function(share_ppm(section, node, share)?),
+        (Made::Plain(_), Some(_)) => {
+            return Err(section.document.error(&node.span, format!("`{name}` takes one, such as (scrip)")));
         }
-    };
-    let function = match name {
-        "gini" => Statistic::Gini,
-        "share_zero" => Statistic::ShareZero,
-        "mean" => Statistic::Mean,
-        "sum" => Statistic::Sum,
-        "min" => Statistic::Min,
-        "max" => Statistic::Max,
-        "median" => Statistic::Quantile { ppm: 500_000 },
-        "quantile" => Statistic::Quantile { ppm },
-        "top_share" => Statistic::TopShare { ppm },
-        _ => Statistic::Count,
+        (Made::Shared(_), None) => {
+            let message = format!("`{name}` takes two, such as (scrip, 0.9)");
+            return Err(section.document.error(&node.span, message));
+        }
     };
     let of = match of {
         "scrip" => Measured::Scrip,
