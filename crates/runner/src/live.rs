@@ -1,6 +1,6 @@
 //! A live world: made from a world file or opened from its database, run, looked at.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use oikos_journal::{Journal, JournalError, Note};
 use oikos_kernel::{
@@ -10,7 +10,7 @@ use oikos_kernel::{
     record::{Cause, Record},
     refusal::Refusal,
     time::{Time, format_duration_ms},
-    world::{ApplyError, World},
+    world::{Agent, ApplyError, World},
 };
 use oikos_sandbox::{Sandbox, check};
 
@@ -601,13 +601,13 @@ fn past(journal: &Journal) -> Result<Past, RunError> {
         }
         Ok::<(), RunError>(())
     })?;
-    let asked = world.agents().filter_map(|agent| Some((agent.asked_seq()?, agent.handle)));
-    let earlier: BTreeMap<u64, Handle> = asked.filter(|(seq, _)| *seq <= at.seq).collect();
-    if let Some(first) = earlier.keys().next() {
+    let asked = world.agents().filter_map(Agent::asked_seq);
+    let earlier: BTreeSet<u64> = asked.filter(|seq| *seq <= at.seq).collect();
+    if let Some(first) = earlier.first() {
         // They were asked before the snapshot, which does not say what they saw.
         let (mut before, _) = journal.snapshot_at(first - 1)?;
         each_until(journal, before.seq(), at.seq, |record| {
-            if earlier.contains_key(&record.seq) {
+            if earlier.contains(&record.seq) {
                 open_before.extend(asked_by(&before, &record));
             }
             apply(&mut before, &record)
