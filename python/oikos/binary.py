@@ -197,7 +197,9 @@ def call(
     """
     pipe = subprocess.PIPE
     more = ["--json"] if is_json else []
-    child = Child([*words, *more], binary, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+    # It says how far it is in lines, which are read below.
+    surroundings = {**os.environ, "OIKOS_PROGRESS": "lines"}
+    child = Child([*words, *more], binary, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=surroundings)
     stdout, stderr = child.process.stdout, child.process.stderr
     assert stdout is not None and stderr is not None
     said = _Words(stderr, bar, is_told)

@@ -16,6 +16,7 @@ from oikos.binary import Moment, Name, call, lines, options, overrides, text_of,
 from oikos.errors import Error
 from oikos.frames import Frame, frame
 from oikos.outcomes import Comparison, Measures, Replay
+from oikos.receipt import Receipt, refusal
 from oikos.session import Session
 
 _EVENT = ("seq", "time", "type", "actor", "artifact", "to", "amount", "resource", "detail")
@@ -308,7 +309,7 @@ class World:
         act: Actions from outside at the moment: `(principal, op)`, as `("alice", oikos.op.transfer("bob", 5))`.
         to: The file of the new world; by default it is in a folder for its time, as in `oikos.run`.
 
-        Raises `Error` where it can't be, or an action is refused.
+        Raises `Error` where it can't be, and `Refused` where an action is refused; then there is no new world.
         """
         moment = str(self.seq) if at is None else when(at)
         acts = [word for who, op in act for word in ("--act", who, text_of(dict(op)))]
@@ -318,7 +319,9 @@ class World:
             to = pathlib.Path(folder, f"{self.path.stem}-fork.oikos")
         fork = World(to, binary=self._binary, folder=folder)
         words = ["fork", os.fspath(self.path), "--at", moment, "--to", os.fspath(to), *overrides(seed, set), *acts]
-        call(words, binary=self._binary)
+        made = call(words, binary=self._binary, may_say_no=True)
+        if "world" not in made:
+            raise refusal(made["error"], Receipt(made))
         return fork
 
     def compare(self, other: Name) -> Comparison:

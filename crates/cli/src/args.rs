@@ -86,11 +86,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         overrides: OverrideArgs,
     },
-    /// Show principals, agents, artifacts, balances, or one artifact of a world.
+    /// Show principals, agents, artifacts, balances, one artifact of a world, or how it stands.
     Inspect {
         /// The world database.
         world: PathBuf,
-        /// `principals`, `agents`, `artifacts`, `balances`, or the id of an artifact.
+        /// `principals`, `agents`, `artifacts`, `balances`, `summary`, or the id of an artifact.
         #[arg(default_value = "principals")]
         what: String,
         /// As the world was at a moment, such as 17, 6h or tick:40 [default: the end].

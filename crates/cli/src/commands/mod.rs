@@ -64,7 +64,10 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         }
         Command::Init { name } => make::init(&name, printer),
         Command::Validate { file, overrides } => make::validate(&file, &overrides, printer),
-        Command::Inspect { world, what, at } => inspect::inspect(&world, &what, at, printer),
+        Command::Inspect { world, what, at } => {
+            let workplace = WorkplaceArgs::default();
+            inspect::inspect(&world, &what, at, &workplace::of(workplace), printer)
+        }
         Command::Log { world, since, until, limit, kind, of, refused, thoughts } => {
             log::log(&world, &log::Wanted { since, until, limit, kind, of, refused, thoughts }, printer)
         }
