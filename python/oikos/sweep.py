@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 import weakref
@@ -23,8 +25,13 @@ def sweep(
     set: Mapping[str, Any] | None = None,
     out: Name | None = None,
     jobs: int | None = None,
+    design: str | None = None,
+    samples: int | None = None,
+    design_seed: int | None = None,
     keep: str | None = None,
+    tape: str | None = None,
     max_cost: str | None = None,
+    isolation: str | None = None,
     progress: bool | None = None,
     binary: Name | None = None,
 ) -> Sweep:
@@ -36,8 +43,10 @@ def sweep(
     out: The folder of the results; a sweep that was ended before goes on in it. Without one it is in a folder for its
         time, and gone with the last reference to the `Sweep`.
     jobs: Worlds that run at once; the results are the same.
+    design, samples, design_seed: Which values go together: `grid`, `list`, or `latin`, that many samples of ranges
+        such as `{"scrip.start": "1..100"}`.
     keep: `worlds` keeps each world's database.
-    max_cost: The most that models may be paid by all of it, as `"$5"`.
+    tape, max_cost, isolation: As in `oikos run`; the cost is that of all runs together.
 
     Raises `Error` with the sentence of the binary; a run that fails is a row with its reason.
     """
@@ -45,7 +54,9 @@ def sweep(
     where = pathlib.Path(os.fspath(out) if folder is None and out is not None else os.path.join(str(folder), "sweep"))
     made = Sweep(where, folder=folder)
     words = ["sweep", os.fspath(file), "--out", os.fspath(where)]
-    words += options(seeds=None if seeds is None else _seeds(seeds), jobs=jobs, keep=keep, max_cost=max_cost)
+    words += options(seeds=None if seeds is None else _seeds(seeds), jobs=jobs, keep=keep)
+    words += options(design=design, samples=samples, design_seed=design_seed)
+    words += options(tape=tape, max_cost=max_cost, isolation=isolation)
     words += [f"--set={key}={_values(values)}" for key, values in (set or {}).items()]
     bar = bars.bar(progress)
     try:
@@ -73,8 +84,9 @@ class Sweep:
         return self._csv("runs.csv")
 
     def summary(self) -> Frame:
-        """Cells and measures: `n`, mean, standard deviation, median and the 95 % interval, and differences between
-        cells on common seeds, paired (docs/sweep.md)."""
+        """One row a cell and measure, with the values that were set: `n`, `mean`, `sd`, `median`, and the 95 %
+        interval, `ci95_low` and `ci95_high`; where `minus` names another cell, of the difference to that, seed by seed.
+        """
         return self._csv("summary.csv")
 
     def timings(self) -> Frame:
@@ -122,17 +134,26 @@ def _seeds(seeds: Iterable[int] | str) -> str:
 
 
 def _values(values: Any) -> str:
-    is_one = isinstance(values, (str, Mapping)) or not isinstance(values, Iterable)
-    return text_of(values) if is_one else ",".join(text_of(value) for value in values)
+    """Values of a key as the command line takes them: with commas between them."""
+    if isinstance(values, (str, Mapping)) or not isinstance(values, Iterable):
+        # Here a text may hold several, as a range does.
+        return text_of(values)
+    return ",".join(_value(value) for value in values)
+
+
+def _value(value: Any) -> str:
+    """One value; a text in which something would be taken for a sign is quoted."""
+    is_word = isinstance(value, str) and re.fullmatch(r"[A-Za-z_][\w.:$-]*( [\w.:$-]+)*", value) is not None
+    return text_of(value) if is_word or not isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _read(cells: list[str]) -> list[Any]:
-    """A column of texts as whole numbers, else as numbers, else as they are; an empty cell is None."""
+    """A column of texts as whole numbers, else as numbers, truths, or as they are; an empty cell is None."""
 
     def read(as_a: Any) -> list[Any]:
         return [None if cell == "" else as_a(cell) for cell in cells]
 
-    for kind in (_whole, float):
+    for kind in (_whole, float, _truth):
         try:
             return read(kind)
         except ValueError:
@@ -146,3 +167,8 @@ def _whole(cell: str) -> int:
         raise ValueError(cell)
     return int(cell)
 
+
+def _truth(cell: str) -> bool:
+    if cell not in ("true", "false"):
+        raise ValueError(cell)
+    return cell == "true"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import pathlib
 import shutil
@@ -15,6 +17,7 @@ from oikos import progress as bars
 from oikos.binary import Moment, Name, call, lines, options, overrides, text_of, when
 from oikos.errors import Error
 from oikos.frames import Frame, frame
+from oikos.ops import Duration
 from oikos.outcomes import Comparison, Measures, Replay
 from oikos.receipt import Receipt, refusal
 from oikos.session import Session
@@ -266,7 +269,7 @@ class World:
         return self
 
     def run(
-        self, ticks: int | None = None, *, for_: Any = None, progress: bool | None = None, max_cost: str | None = None
+        self, ticks: int | None = None, *, for_: Duration | None = None, progress: bool | None = None, max_cost: str | None = None
     ) -> World:
         """Goes on by so many ticks, or `for_` so much time of the world, as `6h`, whatever the world file says.
 
@@ -282,7 +285,7 @@ class World:
         bar = bars.bar(progress)
         with self.session(max_cost=max_cost) as session:
             try:
-                spans = [{"for": for_}] if ticks is None else [{"ticks": part} for part in _parts(ticks)]
+                spans: list[dict[str, Any]] = [{"for": for_}] if ticks is None else [{"ticks": part} for part in _parts(ticks)]
                 for at, span in enumerate(spans):
                     bar({"done": at, "of": len(spans), "unit": "parts"})
                     stopped = session.run(**span)["stopped"]
@@ -355,19 +358,50 @@ class World:
         tables: Iterable[str] | None = None,
         since: Moment | None = None,
         until: Moment | None = None,
+        every: Duration | None = None,
+        force: bool = False,
         progress: bool | None = None,
     ) -> pathlib.Path:
-        """Writes the world's tables into a folder, as `oikos export` (docs/export.md); returns the folder.
+        """Writes the world's tables into a folder, as `oikos export`; returns the folder.
 
-        format: `parquet`, `csv` or `jsonl`.
+        format: `parquet`, by default, `csv` or `jsonl`.
         tables: Only these, such as `["actions", "payments"]`.
         since, until: Only records after a moment, and up to another and with it.
+        every: Accounts so often too, as `1h`, beside those at the end.
+        force: Whether files of these tables that are there are replaced; otherwise that is an `Error`.
         """
-        span = {"since": since, "until": until}
+        span = {"since": since, "until": until, "every": every}
         moments = {name: when(moment) for name, moment in span.items() if moment is not None}
-        more = options(format=format, tables=None if tables is None else ",".join(tables), **moments)
+        listed = None if tables is None else ",".join(tables)
+        more = options(format=format, tables=listed, force=force, **moments)
         _with_bar(["export", os.fspath(self.path), "--out", os.fspath(out), *more], progress, self._binary)
         return pathlib.Path(out)
+
+    def table(
+        self,
+        name: str,
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        every: Duration | None = None,
+    ) -> Frame:
+        """One table of `export` as a data frame: `actions`, `payments`, `charges`, `events`, `accounts`, `artifacts`,
+        `series`, `agent_series`, `thoughts` or `meta`."""
+        with tempfile.TemporaryDirectory(prefix="oikos-") as folder:
+            out = pathlib.Path(folder)
+            self.export(
+                out, format="jsonl", tables=[name], since=since, until=until, every=every, progress=False
+            )
+            with (out / f"{name}.jsonl").open(encoding="utf-8") as file:
+                rows = [json.loads(line) for line in file]
+            columns = [] if rows else self._columns(name, out)
+        return frame(rows, columns, times=("time", "created_at", "updated_at"))
+
+    def _columns(self, name: str, out: pathlib.Path) -> list[str]:
+        """The columns of a table, which only CSV names where there are no rows."""
+        self.export(out, format="csv", tables=[name], progress=False)
+        with (out / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+            return next(csv.reader(file))
 
     def save(self, path: Name) -> World:
         """Copies the world into a new file, which stays; returns the world of that file."""
