@@ -159,7 +159,7 @@ class World:
         One row a moment and measure, oldest first: `seq`, `time`, `name`, `value`; with `wide` one row a moment:
         `seq`, `time`, and a column for each measure. With `names` only those.
         """
-        db = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
+        db = self._file()
         try:
             found = db.execute("SELECT seq, time, name, value FROM series ORDER BY time, rowid").fetchall()
         finally:
@@ -407,7 +407,7 @@ class World:
         """Copies the world into a new file, which stays; returns the world of that file."""
         if os.path.exists(path):
             raise FileExistsError(f"`{os.fspath(path)}` is there already")
-        source = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)
+        source = self._file()
         target = sqlite3.connect(os.fspath(path))
         try:
             source.backup(target)
@@ -415,6 +415,12 @@ class World:
             target.close()
             source.close()
         return World(path, binary=self._binary)
+
+    def _file(self) -> sqlite3.Connection:
+        """The database, to read it. Where nobody has it open nothing is written beside it, so it may be anywhere."""
+        path = self.path.absolute()
+        is_open = path.with_name(f"{path.name}-wal").exists()
+        return sqlite3.connect(f"{path.as_uri()}?mode=ro{'' if is_open else '&immutable=1'}", uri=True)
 
     def _go_on(self, how: list[str], progress: bool | None) -> None:
         self._summary = _with_bar(["run", os.fspath(self.path), *how], progress, self._binary)

@@ -137,6 +137,12 @@ class Frames(Tables):
         self.assertEqual(self.world.series("least")["value"], wide["least"])
         self.assertEqual(self.world.series("least", wide=True).columns, ["seq", "time", "least"])
         self.assertEqual(wide["least"][-1], self.world.measures["least"])
+        # Nothing is written beside it, and it is read while it is served too.
+        self.assertEqual({path.suffix for path in self.world.path.parent.iterdir()}, {".oikos", ".lock"})
+        with self.world.session() as session:
+            session.run(ticks=2)
+            self.assertGreaterEqual(len(self.world.series()), len(rows))
+        self.assertGreater(len(self.world.series()), len(rows))
         with self.assertRaises(KeyError) as raised:
             self.world.series("leest")
         self.assertIn("least", str(raised.exception))
