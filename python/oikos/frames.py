@@ -72,6 +72,14 @@ class Table(Sequence[dict[str, Any]]):
             return [row[at] for row in self.rows]
         return Table(self.rows[at], self.columns) if isinstance(at, slice) else self.rows[at]
 
+    def head(self, count: int = 5) -> Table:
+        """The first rows."""
+        return self[:count]
+
+    def tail(self, count: int = 5) -> Table:
+        """The last rows."""
+        return self[max(0, len(self) - count) :]
+
     def __len__(self) -> int:
         return len(self.rows)
 

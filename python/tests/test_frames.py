@@ -50,6 +50,7 @@ class Frames(unittest.TestCase):
         self.assertIn("<td>bea</td>", table._repr_html_())
         self.assertIn("12 rows", repr(oikos.frame([{"a": 1}] * 12)))
         self.assertNotEqual(table, table[1:])
+        self.assertEqual((table.head(1), table.tail(1), table.tail(9)), (table[:1], table[1:], table))
         self.assertIn("&lt;b&gt;", oikos.frame([{"a": "<b>"}])._repr_html_())
 
     @unittest.skipUnless(is_installed("pandas"), "pandas is not installed")

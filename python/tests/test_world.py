@@ -62,11 +62,15 @@ class Runs(Tables):
         path, file = world.path, world_file(self, COINS)
         self.assertTrue(path.exists())
         session = world.session()
+        again = oikos.open(world)
         del world
         gc.collect()
         self.assertEqual(session.query.supply(), LARGE + 4)
         session.close()
         del session
+        gc.collect()
+        self.assertEqual(again.verify()["ok"], True)
+        del again
         gc.collect()
         self.assertFalse(path.parent.exists())
         # One whose run failed leaves nothing either.
