@@ -4,7 +4,7 @@ import os
 import pathlib
 import tempfile
 
-BINARY = os.environ.get("OIKOS_BINARY")
+BINARY = os.environ.get("OIKOS_BINARY", "oikos")
 
 AGENTS = """
 [[agents]]

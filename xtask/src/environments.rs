@@ -12,15 +12,17 @@ use anyhow::{Context as _, Result, bail};
 use crate::wheel;
 
 /// The packages that it is tested with.
-const PACKAGES: [&str; 6] = [
+const PACKAGES: [&str; 8] = [
     "pettingzoo==1.27.0",
     "gymnasium==1.4.0",
     "mypy==2.4.1",
     "pandas==3.1.1",
     "polars==2.1.0",
+    "pyarrow==26.0.1",
+    "duckdb==2.0.1",
     wheel::MATURIN,
 ];
-const IMPORTS: &str = "import pettingzoo, gymnasium, mypy, pandas, polars, maturin";
+const IMPORTS: &str = "import pettingzoo, gymnasium, mypy, pandas, polars, pyarrow, duckdb, maturin";
 
 pub(crate) fn check(root: &Path, target: &Path) -> Result<()> {
     if !succeeds(Command::new("python3").arg("--version")) {
@@ -34,7 +36,7 @@ pub(crate) fn check(root: &Path, target: &Path) -> Result<()> {
             python
         }
         Err(problem) => {
-            let left_out = "types, data frames, PettingZoo's forms and the wheel are not tested";
+            let left_out = "types, data frames, files of tables, PettingZoo's forms and the wheel are not tested";
             eprintln!("== environments: {problem}, so {left_out}");
             "python3".into()
         }

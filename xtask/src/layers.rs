@@ -16,7 +16,8 @@ const OURS: &[(&str, &[&str])] = &[
     ("oikos-sandbox", &["oikos-kernel", "oikos-python"]),
     ("oikos-journal", &["oikos-kernel"]),
     ("oikos-agents", &["oikos-kernel"]),
-    ("oikos-runner", &["oikos-kernel", "oikos-sandbox", "oikos-journal", "oikos-agents"]),
+    ("oikos-tables", &[]),
+    ("oikos-runner", &["oikos-kernel", "oikos-sandbox", "oikos-journal", "oikos-agents", "oikos-tables"]),
     ("oikos-cli", &["oikos-runner"]),
     ("xtask", &[]),
 ];
@@ -29,6 +30,7 @@ const THEIRS: &[(&str, &[&str])] = &[
     ("reqwest", &["oikos-agents"]),
     ("genai", &["oikos-agents"]),
     ("anyhow", &["oikos-cli", "xtask"]),
+    ("parquet", &["oikos-tables"]),
 ];
 
 /// Words that may stand only in the sources below these folders.
@@ -41,6 +43,7 @@ const WORDS: &[(&str, &[&str])] = &[
             "crates/python/src/cache.rs",
             "crates/runner/src/config/",
             "crates/sandbox/src/worker/probe.rs",
+            "crates/tables/src/beside.rs",
             "crates/cli/",
         ],
     ),
