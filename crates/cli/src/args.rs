@@ -27,7 +27,9 @@ impl Args {
     pub(crate) const fn is_one_object(&self) -> bool {
         let is_lines = match &self.command {
             Command::Run { events, .. } => events.is_some(),
-            Command::Log { .. } | Command::Session { .. } | Command::Runs { .. } | Command::Worker { .. } => true,
+            Command::Log { .. } | Command::Session { .. } | Command::Runs { .. } | Command::Worker { .. } => {
+                true
+            }
             Command::Tape { what: TapeCommand::Export { file, .. } } => file.is_none(),
             Command::Sweep(_)
             | Command::Tape { what: TapeCommand::Import { .. } }

@@ -90,7 +90,8 @@ impl Child {
             Ok(status) => format!("its process ended: {status}"),
             Err(error) => format!("its process ended: {error}"),
         };
-        let told = talk.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with("note: run with"));
+        let told =
+            talk.lines().map(str::trim).rfind(|line| !line.is_empty() && !line.starts_with("note: run with"));
         told.iter().for_each(|told| words.push_str(&format!("; it said: {told}")));
         words
     }

@@ -80,7 +80,8 @@ pub fn carry_out(
         Ok(())
     })?;
     progress.before = progress.made;
-    let money = setup.max_cost.map(|most| Ok::<_, SweepError>(Money::new(most, spent(folder)?))).transpose()?;
+    let money =
+        setup.max_cost.map(|most| Ok::<_, SweepError>(Money::new(most, spent(folder)?))).transpose()?;
     if !waiting.is_empty() {
         setup.workplace.prepare()?;
     }
@@ -98,7 +99,8 @@ pub fn carry_out(
 fn spent(folder: &Folder) -> Result<u64, SweepError> {
     let mut sum = folder.paid(None);
     for (run, db) in folder.unfinished() {
-        let bills = Journal::open_read_only(&db).map_err(RunError::from).and_then(|journal| Bills::of(&journal));
+        let bills =
+            Journal::open_read_only(&db).map_err(RunError::from).and_then(|journal| Bills::of(&journal));
         // A world that was not even founded has paid nothing.
         let here = bills.map_or(0, |bills| paid(&bills));
         sum = sum.saturating_add(here.saturating_sub(folder.paid(Some(run))));
@@ -244,7 +246,9 @@ impl Crew<'_> {
     }
 
     fn answered(&mut self, seat: usize, line: &str) -> Result<(), SweepError> {
-        let Some(under_way) = self.seats.get_mut(seat).and_then(|seat| seat.run.take()) else { return Ok(()) };
+        let Some(under_way) = self.seats.get_mut(seat).and_then(|seat| seat.run.take()) else {
+            return Ok(());
+        };
         let row = serde_json::from_str(line).ok().filter(|row: &Row| (row.cell, row.seed) == under_way.run);
         match row {
             Some(row) => self.ended(under_way, &row),

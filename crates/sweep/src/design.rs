@@ -95,10 +95,13 @@ fn list(axes: &[Axis]) -> Result<Vec<Vec<(String, String)>>, String> {
     // A single value is that of all rows.
     if let Some((key, values)) = axes.iter().find(|(_, values)| values.len() != count && values.len() != 1) {
         let (few, many) = (values.len(), count);
-        return Err(format!("`{key}` has {few} values, and another key {many}: a list needs as many of each"));
+        return Err(format!(
+            "`{key}` has {few} values, and another key {many}: a list needs as many of each"
+        ));
     }
     let value = |values: &[String], row: usize| values.get(row).or(values.first()).cloned();
-    let cell = |row| axes.iter().filter_map(|(key, values)| Some((key.clone(), value(values, row)?))).collect();
+    let cell =
+        |row| axes.iter().filter_map(|(key, values)| Some((key.clone(), value(values, row)?))).collect();
     let cells: Vec<Vec<(String, String)>> = (0..count).map(cell).collect();
     text::each_once(&cells).map_err(|cell| {
         let words: Vec<String> = cell.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -107,7 +110,11 @@ fn list(axes: &[Axis]) -> Result<Vec<Vec<(String, String)>>, String> {
     Ok(cells)
 }
 
-fn latin(axes: &[Axis], samples: Option<u64>, design_seed: u64) -> Result<Vec<Vec<(String, String)>>, String> {
+fn latin(
+    axes: &[Axis],
+    samples: Option<u64>,
+    design_seed: u64,
+) -> Result<Vec<Vec<(String, String)>>, String> {
     let Some(samples) = samples else { return Err("the design `latin` needs `samples`".into()) };
     let samples = usize::try_from(samples).unwrap_or(usize::MAX);
     if samples == 0 || samples > CELLS_MAX.min(RUNS_MAX) {

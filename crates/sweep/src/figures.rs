@@ -85,7 +85,8 @@ impl Measured {
         let is_done = row.status == Status::Done;
         *(if is_done { &mut ended.0 } else { &mut ended.1 }) += 1;
         for (name, value) in &row.measures {
-            let known = self.names.iter_mut().take(measures).enumerate().find(|(_, (known, _))| known == name);
+            let known =
+                self.names.iter_mut().take(measures).enumerate().find(|(_, (known, _))| known == name);
             let (Some((at, (_, is_whole))), Some(value)) = (known, value) else { continue };
             *is_whole &= whole(value.0).is_some();
             if is_done {

@@ -56,9 +56,12 @@ pub fn is_sweep(path: &Path) -> bool {
 
 /// Reads a sweep file; nothing of a world file.
 pub(crate) fn read(path: &Path) -> Result<Option<Described>, String> {
-    let Some((text, _)) = table(path).filter(|(_, table)| table.contains_key("sweep")) else { return Ok(None) };
+    let Some((text, _)) = table(path).filter(|(_, table)| table.contains_key("sweep")) else {
+        return Ok(None);
+    };
     let named = |problem: String| format!("`{}`: {problem}", path.display());
-    let Whole { sweep } = toml::from_str(&text).map_err(|error| named(error.to_string().trim_end().to_owned()))?;
+    let Whole { sweep } =
+        toml::from_str(&text).map_err(|error| named(error.to_string().trim_end().to_owned()))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let seeds = sweep.seeds.as_ref().map(seeds).transpose().map_err(named)?;
     let axes = sweep.set.as_ref().map(axes).transpose().map_err(named)?.unwrap_or_default();
@@ -98,7 +101,8 @@ fn axes(value: &Value) -> Result<Vec<Axis>, String> {
         Value::Table(table) => flatten("", table, &mut axes),
         Value::Array(words) => {
             for word in words {
-                let pair = word.as_str().ok_or_else(|| format!("set {word}: write it as \"scrip.start=1,2,5\""))?;
+                let pair =
+                    word.as_str().ok_or_else(|| format!("set {word}: write it as \"scrip.start=1,2,5\""))?;
                 axes.push(axis(pair)?);
             }
         }
@@ -122,8 +126,9 @@ fn flatten(before: &str, table: &Table, axes: &mut Vec<Axis>) {
 
 /// The key and values of `--set`.
 pub(crate) fn axis(pair: &str) -> Result<Axis, String> {
-    let (key, values) =
-        pair.split_once('=').ok_or_else(|| format!("--set {pair}: write it as KEY=VALUE,VALUE, such as scrip.start=1,2,5"))?;
+    let (key, values) = pair
+        .split_once('=')
+        .ok_or_else(|| format!("--set {pair}: write it as KEY=VALUE,VALUE, such as scrip.start=1,2,5"))?;
     Ok((key.trim().to_owned(), text::values(values)))
 }
 

@@ -128,8 +128,15 @@ impl Folder {
         let options = OpenOptions::new().read(true).append(true).clone();
         let file = options.open(&rows).map_err(|error| SweepError::unwritten(&rows, &error))?;
         let timings = open_timings(&path.join(TIMINGS))?;
-        let mut this =
-            Self { path: path.into(), file, end: 0, rows: BTreeMap::new(), timings, is_loose: false, _lock: lock };
+        let mut this = Self {
+            path: path.into(),
+            file,
+            end: 0,
+            rows: BTreeMap::new(),
+            timings,
+            is_loose: false,
+            _lock: lock,
+        };
         this.read_places(plan)?;
         Ok(this)
     }
@@ -158,7 +165,11 @@ impl Folder {
                 break;
             }
             number += 1;
-            let damaged = |problem: &str| SweepError::Damaged { path: path.clone(), line: number, problem: problem.into() };
+            let damaged = |problem: &str| SweepError::Damaged {
+                path: path.clone(),
+                line: number,
+                problem: problem.into(),
+            };
             let is_whole = line.last() == Some(&b'\n');
             if number > 1 {
                 match serde_json::from_slice::<Row>(&line) {
@@ -213,7 +224,10 @@ impl Folder {
     }
 
     /// Gives every row, by cell and seed.
-    pub(crate) fn each(&self, mut visit: impl FnMut(Row) -> Result<(), SweepError>) -> Result<(), SweepError> {
+    pub(crate) fn each(
+        &self,
+        mut visit: impl FnMut(Row) -> Result<(), SweepError>,
+    ) -> Result<(), SweepError> {
         let path = self.rows_path();
         let unread = |error: std::io::Error| SweepError::unread(&path, &error);
         let mut reader = BufReader::new(File::open(&path).map_err(unread)?);
@@ -238,7 +252,12 @@ impl Folder {
             let mut failed = None;
             write_whole(&path, |file| {
                 file.write_all(head.as_bytes())?;
-                failed = self.each(|row| Ok(writeln!(file, "{}", json_line(&row)).map_err(|error| SweepError::unwritten(&path, &error))?)).err();
+                failed = self
+                    .each(|row| {
+                        Ok(writeln!(file, "{}", json_line(&row))
+                            .map_err(|error| SweepError::unwritten(&path, &error))?)
+                    })
+                    .err();
                 Ok(())
             })?;
             if let Some(error) = failed {
@@ -284,7 +303,8 @@ impl Folder {
     pub(crate) fn unfinished(&self) -> Vec<((u64, u64), PathBuf)> {
         let all = [true, false].map(|is_kept| self.worlds(is_kept));
         let entries = all.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-        let named = entries.filter_map(|entry| Some((run_of(&entry.file_name().to_string_lossy())?, entry.path())));
+        let named =
+            entries.filter_map(|entry| Some((run_of(&entry.file_name().to_string_lossy())?, entry.path())));
         named.filter(|(run, _)| !self.is_final(run.0, run.1)).collect()
     }
 }
@@ -321,7 +341,8 @@ fn check_head(path: &Path, head: &Head) -> Result<bool, SweepError> {
         }
         Err(error) => return Err(SweepError::unread(&rows, &error)),
     }
-    let problem = |error: serde_json::Error| SweepError::Damaged { path: rows, line: 1, problem: error.to_string() };
+    let problem =
+        |error: serde_json::Error| SweepError::Damaged { path: rows, line: 1, problem: error.to_string() };
     let there: Head = serde_json::from_slice(&line).map_err(problem)?;
     match head.difference(&there) {
         None => Ok(true),

@@ -156,11 +156,12 @@ impl Order {
 
     fn run(&self, workplace: &Workplace) -> Result<Row, RunError> {
         let overrides = Overrides { seed: Some(self.seed), set: self.set.clone() };
-        let file = config::load(&self.world, &overrides, library::founders())?;
-        if source_hash(&file) != self.source {
+        let file = config::load(&self.world, &overrides, library::founders());
+        // The sweep has read it for this cell before.
+        let Some(file) = file.ok().filter(|file| source_hash(file) == self.source) else {
             let sentence = "the world file, or a file that it names, has changed since the sweep began";
-            return Err(RunError::Unsupported(sentence.into()));
-        }
+            return Ok(Row::without(self.cell, self.seed, Status::Failed, sentence.into(), false));
+        };
         let mut live = match &self.db {
             Some(db) => workplace.open_or_found(file, db)?,
             None => workplace.found(file, Journal::in_memory)?,
@@ -186,12 +187,16 @@ impl Order {
     fn row(&self, live: &mut Live, stopped: Stopped) -> Result<Row, RunError> {
         let (status, reason, is_final) = match stopped {
             Stopped::Ticks | Stopped::Duration => (Status::Done, None, true),
-            Stopped::Turns => (Status::Turns, Some("clients are to decide for their agents".to_owned()), true),
+            Stopped::Turns => {
+                (Status::Turns, Some("clients are to decide for their agents".to_owned()), true)
+            }
             Stopped::Budget => {
                 let reason = "the money for models does not reach for the next answer";
                 (Status::Budget, Some(reason.to_owned()), self.max_cost.is_none())
             }
-            Stopped::Asked(why) => (Status::Failed, Some(format!("it was asked to end: {}", why.word())), false),
+            Stopped::Asked(why) => {
+                (Status::Failed, Some(format!("it was asked to end: {}", why.word())), false)
+            }
         };
         let measures = live.file.measures.clone();
         let value = |number: f64| number.is_finite().then_some(Number(number));

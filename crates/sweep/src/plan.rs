@@ -83,19 +83,22 @@ impl Plan {
     pub fn read(wanted: &Wanted) -> Result<Self, SweepError> {
         let usage = SweepError::Usage;
         let described = file::read(&wanted.file).map_err(usage)?;
-        let described = described.unwrap_or_else(|| Described { world: wanted.file.clone(), ..Described::default() });
+        let described =
+            described.unwrap_or_else(|| Described { world: wanted.file.clone(), ..Described::default() });
         let mut axes = described.axes;
         override_axes(&mut axes, &wanted.set).map_err(usage)?;
         let design = wanted.design.as_deref().map(design_of).transpose().map_err(usage)?;
         let design = design.or(described.design).unwrap_or_default();
         let samples = wanted.samples.or(described.samples);
         let design_seed = wanted.design_seed.or(described.design_seed);
-        let sets = design::cells(&axes, design, samples, design_seed.unwrap_or(DESIGN_SEED)).map_err(usage)?;
+        let sets =
+            design::cells(&axes, design, samples, design_seed.unwrap_or(DESIGN_SEED)).map_err(usage)?;
         let typed = wanted.seeds.as_deref().map(text::seeds).transpose().map_err(usage)?;
         let seeds = typed.or(described.seeds);
         let world = described.world;
         let (cells, files) = read_cells(&world, sets)?;
-        let first = files.iter().flatten().next().ok_or_else(|| SweepError::Usage("there is no cell".into()))?;
+        let first =
+            files.iter().flatten().next().ok_or_else(|| SweepError::Usage("there is no cell".into()))?;
         let seeds = seeds.unwrap_or_else(|| vec![first.founding.rules.seed]);
         if seeds.len().checked_mul(cells.len()).is_none_or(|runs| runs > RUNS_MAX) {
             return Err(usage(format!("a sweep has {RUNS_MAX} runs at most")));
@@ -261,8 +264,10 @@ pub(crate) fn ranges(seeds: &[u64]) -> String {
             _ => parts.push((*seed, *seed)),
         }
     }
-    let words = parts.iter().map(|(first, last)| {
-        if first == last { first.to_string() } else { format!("{first}..{last}") }
-    });
+    let words = parts.iter().map(
+        |(first, last)| {
+            if first == last { first.to_string() } else { format!("{first}..{last}") }
+        },
+    );
     words.collect::<Vec<_>>().join(",")
 }

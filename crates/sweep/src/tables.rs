@@ -196,7 +196,9 @@ fn summary(plan: &Plan, folder: &Folder, lines: &[Line]) -> Result<PathBuf, Swee
     let mut columns = vec![Column::new("cell", Kind::Int), Column::nullable("minus", Kind::Int)];
     columns.extend(keys);
     columns.extend([Column::new("measure", Kind::Word), Column::new("n", Kind::Int)]);
-    columns.extend(["mean", "sd", "median", "ci95_low", "ci95_high"].map(|name| Column::nullable(name, Kind::Float)));
+    columns.extend(
+        ["mean", "sd", "median", "ci95_low", "ci95_high"].map(|name| Column::nullable(name, Kind::Float)),
+    );
     let mut table = Table::create(&path, Format::Csv, columns)?;
     for Line { cell, minus, measure, figures } in lines {
         let mut row = vec![Value::Int(signed(*cell)), Value::from(minus.map(signed))];

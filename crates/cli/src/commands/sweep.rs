@@ -38,7 +38,8 @@ fn told(error: SweepError) -> anyhow::Error {
 }
 
 pub(super) fn sweep(arguments: SweepArgs, printer: Printer) -> Result<ExitStatus> {
-    let SweepArgs { file, seeds, set, design, samples, design_seed, jobs, out, keep, dry_run, workplace } = arguments;
+    let SweepArgs { file, seeds, set, design, samples, design_seed, jobs, out, keep, dry_run, workplace } =
+        arguments;
     let keeps_worlds = matches!(keep, Some(KeepArg::Worlds));
     let wanted = Wanted { file, seeds, set, design, samples, design_seed, keeps_worlds };
     let plan = Plan::read(&wanted).map_err(told)?;
@@ -69,7 +70,9 @@ pub(super) fn sweep(arguments: SweepArgs, printer: Printer) -> Result<ExitStatus
             if printer.is_for_programs() {
                 printer.value(&report(&plan, &out, progress, why.word(), &[]))?;
             }
-            print::note(&format!("stopped; {made} of {all} runs are done, and the same command goes on from here"));
+            print::note(&format!(
+                "stopped; {made} of {all} runs are done, and the same command goes on from here"
+            ));
             Ok(ExitStatus::Asked(why))
         }
         Ended::Done => {
@@ -156,7 +159,8 @@ fn words(progress: Progress) -> String {
 
 /// How a process that makes runs is started: this program, with the same workplace.
 fn launch(workplace: &WorkplaceArgs) -> Result<Launch> {
-    let program = workplace::program().ok_or_else(|| anyhow::anyhow!("this program's own file can't be found"))?;
+    let program =
+        workplace::program().ok_or_else(|| anyhow::anyhow!("this program's own file can't be found"))?;
     let mut arguments = vec!["runs".to_owned()];
     if let Some(isolation) = workplace.isolation {
         let word = match isolation {
@@ -203,7 +207,8 @@ fn text(plan: &Plan, out: &Path, progress: Progress, written: &Written) -> Strin
         words(progress)
     );
     let own = written.lines.iter().filter(|line| line.minus.is_none());
-    let measures: Vec<_> = own.filter(|line| !["actions", "refusals", "cost"].contains(&line.measure.as_str())).collect();
+    let measures: Vec<_> =
+        own.filter(|line| !["actions", "refusals", "cost"].contains(&line.measure.as_str())).collect();
     let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
     let rows = measures.iter().take(ROWS).map(|line| {
         let interval = line.figures.interval;
@@ -227,7 +232,8 @@ fn text(plan: &Plan, out: &Path, progress: Progress, written: &Written) -> Strin
         }
     }
     if failed > 0 {
-        let _ = write!(text, "\n\n{} failed; the column `reason` of runs.csv says why", counted(failed, "run"));
+        let _ =
+            write!(text, "\n\n{} failed; the column `reason` of runs.csv says why", counted(failed, "run"));
     }
     if unpaid > 0 {
         let _ = write!(
@@ -310,7 +316,9 @@ pub(super) fn validate(path: &Path, overrides: &OverrideArgs, printer: Printer) 
                 workplace.found(file, Journal::in_memory).err().map(|error| error.to_string())
             }
         };
-        problems.extend(problem.map(|problem| format!("cell {number} ({}): {problem}", settings(&plan, number as u64))));
+        problems.extend(
+            problem.map(|problem| format!("cell {number} ({}): {problem}", settings(&plan, number as u64))),
+        );
     }
     if !problems.is_empty() {
         let left_out = problems.len().saturating_sub(ROWS);

@@ -196,7 +196,8 @@ fn section(
     (at, measure, is_count): (usize, &str, bool),
 ) -> Result<Markup, SweepError> {
     let shown = measured.cells_with(at);
-    let label = |cell: u64| usize::try_from(cell).ok().and_then(|cell| labels.get(cell.checked_sub(1)?)).cloned();
+    let label =
+        |cell: u64| usize::try_from(cell).ok().and_then(|cell| labels.get(cell.checked_sub(1)?)).cloned();
     let named = |cell: u64| label(cell).unwrap_or_default();
     let values = |cell: u64| measured.of(cell, at).iter().map(|(_, value)| *value).collect();
     let samples: Vec<plots::Sample> = shown.iter().map(|cell| (named(*cell), values(*cell))).collect();
@@ -204,8 +205,10 @@ fn section(
     let distribution =
         if is_count || samples.is_empty() { None } else { Some(plots::distribution(&name, &samples)?) };
     let over_time = if is_count { None } else { over_time(measured, measure, &named)? };
-    let of_cells: Vec<&Line> = lines.iter().filter(|line| line.measure == measure && line.minus.is_none()).collect();
-    let differences: Vec<&Line> = lines.iter().filter(|line| line.measure == measure && line.minus.is_some()).collect();
+    let of_cells: Vec<&Line> =
+        lines.iter().filter(|line| line.measure == measure && line.minus.is_none()).collect();
+    let differences: Vec<&Line> =
+        lines.iter().filter(|line| line.measure == measure && line.minus.is_some()).collect();
     let more = differences.len().saturating_sub(ROWS_MAX);
     Ok(html! {
         h2 { (name) }
@@ -245,7 +248,8 @@ fn over_time(
     named: &dyn Fn(u64) -> String,
 ) -> Result<Option<(String, usize)>, SweepError> {
     let Some(cells) = measured.series.get(measure) else { return Ok(None) };
-    let end = cells.values().filter_map(|points| points.last_key_value()).map(|(time, _)| *time).max().unwrap_or(0);
+    let end =
+        cells.values().filter_map(|points| points.last_key_value()).map(|(time, _)| *time).max().unwrap_or(0);
     // One moment is no line.
     if cells.values().all(|points| points.len() < 2) {
         return Ok(None);

@@ -134,7 +134,8 @@ fn draw_row(chart: &mut Chart<'_, '_>, middle: f64, values: &[f64]) -> Result<()
     let (Some(least), Some(most)) = (sorted.first().copied(), sorted.last().copied()) else { return Ok(()) };
     let (low, median, high) = (at(0.25), at(0.5), at(0.75));
     let thin = BLACK.stroke_width(SCALE.unsigned_abs());
-    let lines = [(least, low), (high, most)].map(|(from, to)| PathElement::new(vec![(from, middle), (to, middle)], thin));
+    let lines = [(least, low), (high, most)]
+        .map(|(from, to)| PathElement::new(vec![(from, middle), (to, middle)], thin));
     chart.draw_series(lines).map_err(failed)?;
     let (below, above) = (middle - 0.3, middle + 0.3);
     chart.draw_series([Rectangle::new([(low, below), (high, above)], thin)]).map_err(failed)?;
@@ -148,7 +149,8 @@ pub(super) type Line = (String, Vec<(f64, Moments)>);
 
 /// The mean of a measure by time, with a band of one standard deviation between runs to each side.
 pub(super) fn series(measure: &str, unit: &str, lines: &[Line]) -> Result<String, SweepError> {
-    let lines: Vec<Line> = lines.iter().take(LINES_MAX).map(|(label, points)| (label.clone(), thinned(points))).collect();
+    let lines: Vec<Line> =
+        lines.iter().take(LINES_MAX).map(|(label, points)| (label.clone(), thinned(points))).collect();
     let points = || lines.iter().flat_map(|(_, points)| points);
     let sides = |(_, moments): &(f64, Moments)| [moments.mean - moments.sd(), moments.mean + moments.sd()];
     let (low, high) = padded(points().flat_map(sides));
@@ -165,7 +167,8 @@ pub(super) fn series(measure: &str, unit: &str, lines: &[Line]) -> Result<String
             .y_label_area_size(70 * SCALE)
             .build_cartesian_2d(0.0..end, low..high)
             .map_err(failed)?;
-        let (x_words, y_words) = (|number: &f64| tick(*number, end), |number: &f64| tick(*number, high - low));
+        let (x_words, y_words) =
+            (|number: &f64| tick(*number, end), |number: &f64| tick(*number, high - low));
         chart
             .configure_mesh()
             .x_labels(8)
@@ -235,7 +238,12 @@ fn draw_legend(area: &Area<'_>, lines: &[Line]) -> Result<(), SweepError> {
 fn thinned(points: &[(f64, Moments)]) -> Vec<(f64, Moments)> {
     let each = points.len().div_ceil(POINTS_MAX).max(1);
     let last = points.len().saturating_sub(1);
-    points.iter().enumerate().filter(|(at, _)| at % each == 0 || *at == last).map(|(_, point)| *point).collect()
+    points
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| at % each == 0 || *at == last)
+        .map(|(_, point)| *point)
+        .collect()
 }
 
 /// The least and the most, with some room beside them.
@@ -254,10 +262,16 @@ fn tick(number: f64, span: f64) -> String {
     if number.abs() >= 1e7 || (span > 0.0 && span < 1e-5) {
         return format!("{number:.3e}");
     }
-    let digits = (0..7_usize).find(|digits| 10_f64.powi(i32::try_from(*digits).unwrap_or(0)) * span >= 20.0).unwrap_or(6);
+    let digits = (0..7_usize)
+        .find(|digits| 10_f64.powi(i32::try_from(*digits).unwrap_or(0)) * span >= 20.0)
+        .unwrap_or(6);
     let text = format!("{number:.digits$}");
     // No zero with a sign.
-    if text.trim_start_matches('-').chars().all(|letter| matches!(letter, '0' | '.')) { "0".into() } else { text }
+    if text.trim_start_matches('-').chars().all(|letter| matches!(letter, '0' | '.')) {
+        "0".into()
+    } else {
+        text
+    }
 }
 
 fn short(label: &str) -> String {
