@@ -16,6 +16,7 @@ from typing import Any
 from oikos import progress as bars
 from oikos.binary import Name, call, options, text_of
 from oikos.frames import Frame, frame, kind_now
+from oikos.world import World, open_world
 
 
 def sweep(
@@ -35,7 +36,7 @@ def sweep(
     progress: bool | None = None,
     binary: Name | None = None,
 ) -> Sweep:
-    """Runs a world file with each seed and each combination of values; returns what came of it.
+    """Runs a world file with each seed and each combination of values; returns what came of it (docs/sweeps.md).
 
     file: A world file, or a file with a table `[sweep]`.
     seeds: Seeds, as `range(20)`, a list, or a text as `1..100`, in which both ends are in.
@@ -52,7 +53,7 @@ def sweep(
     """
     folder = tempfile.mkdtemp(prefix="oikos-sweep-") if out is None else None
     where = pathlib.Path(os.fspath(out) if folder is None and out is not None else os.path.join(str(folder), "sweep"))
-    made = Sweep(where, folder=folder)
+    made = Sweep(where, binary=binary, folder=folder)
     words = ["sweep", os.fspath(file), "--out", os.fspath(where)]
     words += options(seeds=None if seeds is None else _seeds(seeds), jobs=jobs, keep=keep)
     words += options(design=design, samples=samples, design_seed=design_seed)
@@ -60,7 +61,8 @@ def sweep(
     words += [f"--set={key}={_values(values)}" for key, values in (set or {}).items()]
     bar = bars.bar(progress)
     try:
-        call(words, binary=binary, bar=bar, is_told=progress is not False)
+        # Runs that failed make it a no, and are rows with their reasons.
+        call(words, binary=binary, may_say_no=True, bar=bar, is_told=progress is not False)
     finally:
         bar.close()
     return made
@@ -69,8 +71,9 @@ def sweep(
 class Sweep:
     """The results of a sweep, in a folder. `Sweep("coins-sweep")` reads one that exists."""
 
-    def __init__(self, path: Name, *, folder: str | None = None) -> None:
+    def __init__(self, path: Name, *, binary: Name | None = None, folder: str | None = None) -> None:
         self.path: pathlib.Path = pathlib.Path(path)
+        self._binary = binary
         if folder is not None:
             self._gone = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
@@ -79,8 +82,8 @@ class Sweep:
 
     @property
     def runs(self) -> Frame:
-        """One row a run, by cell and seed: `seed`, a column for each key that was set, one for each measure,
-        `actions`, `refusals`, `cost`, `state_digest`, `journal_hash`, `status`."""
+        """One row a run, by cell and seed: `cell`, `seed`, a column for each key that was set, one for each measure,
+        `actions`, `refusals`, `cost`, `state_digest`, `journal_hash`, `status`, `reason`."""
         return self._csv("runs.csv")
 
     def summary(self) -> Frame:
@@ -94,7 +97,8 @@ class Sweep:
         return self._csv("timings.csv")
 
     def series(self) -> Frame:
-        """The series of all runs. They are in a Parquet file, which pandas (with pyarrow) or polars reads."""
+        """The series of all runs: `cell`, `seed`, `time`, `name`, `value`. They are in a Parquet file, which pandas
+        (with pyarrow) or polars reads."""
         path = self.path / "series.parquet"
         kind = kind_now()
         if kind == "pandas":
@@ -107,6 +111,13 @@ class Sweep:
             raise ImportError(f"`{path}` is read by pandas or polars: `pip install polars`") from None
         read = polars.read_parquet(path)
         return read if kind == "polars" else frame(read.iter_rows(named=True))
+
+    def world(self, cell: int, seed: int) -> World:
+        """The world of a run, where `keep="worlds"` kept it. Cells are numbered from 1."""
+        # The folder of the sweep is there as long as one of its worlds.
+        world = open_world(self.path / "worlds" / f"cell-{cell}-seed-{seed}.oikos", binary=self._binary)
+        world._world = self
+        return world
 
     @property
     def report(self) -> pathlib.Path:

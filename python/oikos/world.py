@@ -102,7 +102,7 @@ class World:
     def __init__(self, path: Name, *, binary: Name | None = None, folder: str | None = None) -> None:
         self.path: pathlib.Path = pathlib.Path(path)
         # A world in a folder for its time is there as long as somebody holds it.
-        self._world = path
+        self._world: object = path
         self._binary = binary
         self._summary: dict[str, Any] | None = None
         if folder is not None:

@@ -1,5 +1,6 @@
 """Tables and sweeps: the files that the binary writes, as data frames."""
 
+import importlib.util
 import unittest
 
 import oikos
@@ -56,6 +57,26 @@ class Sweeps(Tables):
         self.assertEqual([abs(row["mean"]) for row in rows if row["minus"] is not None], [1.0])
         self.assertTrue(swept.report.exists())
         self.assertEqual(oikos.Sweep(swept.path).runs, runs)
+
+    def test_a_run_that_fails_is_a_row_and_worlds_can_be_kept(self):
+        swept = oikos.sweep(
+            world_file(self, COINS + '[resources.cpu]\nkind = "renewable"\nrate = "5ms"\nwindow = "60s"\n'),
+            seeds="4..5", set={"resources.cpu.rate": ["5ms", "5 apples"]}, keep="worlds", progress=False,
+        )
+        self.assertEqual(swept.runs["status"], ["done"] * 2 + ["failed"] * 2)
+        self.assertIn("apples", swept.runs["reason"][2])
+        world = swept.world(1, 5)
+        self.assertEqual(world.journal_hash, swept.runs["journal_hash"][1])
+        with self.assertRaises(oikos.Error):
+            swept.world(2, 5)
+
+    def test_the_series_are_those_of_the_runs(self):
+        if not any(map(importlib.util.find_spec, ["pyarrow", "polars"])):
+            self.skipTest("neither pyarrow nor polars is installed")
+        file = world_file(self, COINS)
+        series = oikos.sweep(file, seeds=[7]).series()
+        self.assertEqual(series["value"], oikos.run(file, seed=7).series()["value"])
+        self.assertEqual(set(series["seed"]), {7})
 
     def test_seeds_one_by_one_into_a_folder_that_stays(self):
         out = folder(self) / "swept"

@@ -11,9 +11,16 @@ const LINES_HZ: u8 = 10;
 /// Columns of a line, more than any has.
 const LINE_WIDTH: u16 = 512;
 
+/// Whether lines are asked for.
+pub(crate) fn are_asked() -> bool {
+    env::var_os("OIKOS_PROGRESS").is_some_and(|asked| asked == "lines")
+}
+
 /// Has a bar print lines, if they are asked for: JSON objects, whose template is returned.
 pub(crate) fn as_lines(bar: &ProgressBar, unit: &str) -> Option<String> {
-    env::var_os("OIKOS_PROGRESS").filter(|asked| asked == "lines")?;
+    if !are_asked() {
+        return None;
+    }
     bar.set_draw_target(ProgressDrawTarget::term_like_with_hz(Box::new(Lines), LINES_HZ));
     Some(format!(r#"{{{{"progress":{{{{"done":{{pos}},"of":{{len}},"unit":"{unit}"}}}}}}}}"#))
 }

@@ -16,6 +16,7 @@ use super::{Usage, stop_on_signal, workplace, world_file};
 use crate::{
     args::{IsolationArg, KeepArg, OverrideArgs, SweepArgs, TapeArg, WorkplaceArgs},
     print::{self, Printer, number},
+    progress,
     status::ExitStatus,
     summary,
     table::{Column, table},
@@ -116,7 +117,8 @@ impl Telling {
     fn new(plan: &Plan, printer: Printer) -> Self {
         let bar = summary::progress(plan.count() as u64, "runs", printer.is_for_programs());
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} runs{msg}  {elapsed} (left {eta})");
-        style.into_iter().for_each(|style| bar.set_style(style));
+        // Programs have a line of their own.
+        style.into_iter().filter(|_| !progress::are_asked()).for_each(|style| bar.set_style(style));
         let by_lines = !printer.is_for_programs() && !std::io::stderr().is_terminal();
         Self { bar, all: plan.count(), by_lines }
     }
