@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import os
 import pathlib
@@ -97,20 +98,26 @@ class Sweep:
         return self._csv("timings.csv")
 
     def series(self) -> Frame:
-        """The series of all runs: `cell`, `seed`, `time`, `name`, `value`. They are in a Parquet file, which pandas
-        (with pyarrow) or polars reads."""
+        """The series of all runs: `cell`, `seed`, `time`, `name`, `value`. They are in a Parquet file, which pyarrow or
+        polars reads."""
         path = self.path / "series.parquet"
-        kind = kind_now()
-        if kind == "pandas":
-            import pandas
+        if kind_now() == "polars":
+            import polars
 
-            return pandas.read_parquet(path)
+            return polars.read_parquet(path)
+        if importlib.util.find_spec("pyarrow") is not None:
+            if kind_now() == "pandas":
+                import pandas
+
+                return pandas.read_parquet(path)
+            from pyarrow import parquet
+
+            return frame(parquet.read_table(path).to_pylist())
         try:
             import polars
         except ImportError:
-            raise ImportError(f"`{path}` is read by pandas or polars: `pip install polars`") from None
-        read = polars.read_parquet(path)
-        return read if kind == "polars" else frame(read.iter_rows(named=True))
+            raise ImportError(f"`{path}` is read by pyarrow or polars: `pip install pyarrow`") from None
+        return frame(polars.read_parquet(path).iter_rows(named=True))
 
     def world(self, cell: int, seed: int) -> World:
         """The world of a run, where `keep="worlds"` kept it. Cells are numbered from 1."""
