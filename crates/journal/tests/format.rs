@@ -18,8 +18,8 @@ use oikos_kernel::{
     },
     refusal::{Code, Lack, Refusal},
     rules::{
-        Authority, CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind,
-        ResourceRule, Rules,
+        Authority, CpuMeter, Execution, Hook, HookAt, Missing, OnExhaustion, Order, Privacy, Renewal,
+        ResourceId, ResourceKind, ResourceRule, Rules,
     },
     time::Time,
 };
@@ -84,6 +84,7 @@ fn kind_of(effect: &Effect) -> usize {
         Effect::Remember { .. } => 16,
         Effect::Forget { .. } => 17,
         Effect::Verdicts { .. } => 18,
+        Effect::Rate { .. } => 19,
     }
 }
 
@@ -100,7 +101,8 @@ fn cause_of(record: &Record) -> usize {
         Cause::Short { .. } => 7,
         Cause::Runtime { .. } => 8,
         Cause::Due { .. } => 9,
-        Cause::Rules { .. } => 10,
+        Cause::Hook { .. } => 10,
+        Cause::Rules { .. } => 11,
     }
 }
 
@@ -110,11 +112,11 @@ fn the_batch_has_every_cause_and_effect() {
     let mut causes: Vec<usize> = batch.iter().map(cause_of).collect();
     causes.sort_unstable();
     causes.dedup();
-    assert_eq!(causes, (0..11).collect::<Vec<_>>());
+    assert_eq!(causes, (0..12).collect::<Vec<_>>());
     let mut effects: Vec<usize> = batch.iter().flat_map(|record| &record.effects).map(kind_of).collect();
     effects.sort_unstable();
     effects.dedup();
-    assert_eq!(effects, (0..19).collect::<Vec<_>>());
+    assert_eq!(effects, (0..20).collect::<Vec<_>>());
 }
 
 fn golden() -> Vec<Record> {
@@ -142,7 +144,7 @@ fn golden() -> Vec<Record> {
             Outcome::Nothing,
         ),
         (Cause::Founding, vec![Effect::Create(Box::new(creation("bob", Shared::As(ann))))], Outcome::Nothing),
-        (Cause::Tick { number: 3 }, Vec::new(), Outcome::Nothing),
+        (Cause::Tick { number: 3, phase: 1 }, Vec::new(), Outcome::Nothing),
         (Cause::Clock { away_ms: 3_600_000 }, Vec::new(), Outcome::Nothing),
         (
             Cause::Act {
@@ -221,7 +223,16 @@ fn golden() -> Vec<Record> {
             ],
             Outcome::Done(json!(1).into()),
         ),
-        (Cause::Rules { rules: Box::new(rules()), source: [9; 32] }, Vec::new(), Outcome::Nothing),
+        (
+            Cause::Hook { index: 2, tick: 3, artifact: tool, output: "filled".into() },
+            Vec::new(),
+            Outcome::Done(json!(2).into()),
+        ),
+        (
+            Cause::Rules { rules: Box::new(rules()), source: [9; 32] },
+            vec![Effect::Rate { of: ann, resource: ResourceId(3), limit: 40 }],
+            Outcome::Nothing,
+        ),
     ];
     let records = (1_u64..).zip(records);
     records
@@ -261,6 +272,13 @@ fn rules() -> Rules {
     rules.llm_model = Some("local::small".into());
     rules.think_time_ms = 3_000;
     rules.memory_half_life_ms = 1_800_000;
+    rules.order = Order::ByKind { kinds: vec!["fisher".into()] };
+    rules.hooks = vec![Hook {
+        at: HookAt::Setup,
+        artifact: "lake".into(),
+        method: "fill".into(),
+        args: json!([1]).into(),
+    }];
     rules.parameters = json!({ "harvest": 11, "names": ["a", 1.5] }).into();
     rules
 }

@@ -208,6 +208,10 @@ pub const AGENTS_MAX: i64 = 4_000_000;
 pub const RESOURCES_MAX: usize = 1_000;
 /// Bytes of the parameters of a world as JSON: each run of code that names them is handed a copy.
 pub const PARAMETERS_BYTES_MAX: usize = 64 * 1024;
+/// Phases of a tick.
+pub const PHASES_MAX: usize = 64;
+/// Hooks of a world file.
+pub const HOOKS_MAX: usize = 1_000;
 /// Measures of a world file.
 pub const MEASURES_MAX: usize = 1_000;
 /// Bytes of one line of a session.

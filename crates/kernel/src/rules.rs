@@ -42,6 +42,46 @@ pub enum Execution {
     },
 }
 
+/// The order in which those act whose turn comes at one instant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// One that the seed decides, anew at each instant.
+    Random,
+    /// As they were made.
+    Fixed,
+    /// One kind after the other, and each in an order that the seed decides.
+    ByKind {
+        /// The kinds in their order; all others come after them.
+        kinds: Vec<String>,
+    },
+}
+
+/// The moment at which a hook is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HookAt {
+    /// Once, before the first turn of anybody.
+    Setup,
+    /// As each tick begins, before anybody thinks.
+    TickStart,
+    /// As each tick ends, when all have acted.
+    TickEnd,
+}
+
+/// A method that the scheduler invokes at a moment, as the artifact itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hook {
+    /// The moment.
+    pub at: HookAt,
+    /// The id of the artifact.
+    pub artifact: String,
+    /// The method.
+    pub method: String,
+    /// Its arguments, an array.
+    pub args: Json,
+}
+
 /// The behaviour of an agent's loop when a step needs more of a resource than there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -140,6 +180,12 @@ pub struct Rules {
     pub memory_half_life_ms: i64,
     /// The parameters, by name: values that code and minds read; an object.
     pub parameters: Json,
+    /// The order of turns of one instant.
+    pub order: Order,
+    /// The methods of minds that the parts of a tick call, one after the other; none is `step` alone.
+    pub phases: Vec<String>,
+    /// The hooks, in their order.
+    pub hooks: Vec<Hook>,
 }
 
 impl Rules {
@@ -183,6 +229,7 @@ impl Rules {
         if self.parameters.text_bytes() > limits::PARAMETERS_BYTES_MAX {
             return Err(("parameters", "they have more bytes than a world may name"));
         }
+        self.check_turns()?;
         if matches!(self.renewal, Renewal::Tick { ms } if ms < 1) {
             return Err(("renewal", "what was used comes back after a millisecond at the earliest"));
         }
@@ -214,6 +261,50 @@ impl Rules {
         Ok(())
     }
 
+    /// Whether phases and hooks fit the scheduler.
+    fn check_turns(&self) -> Result<(), (&'static str, &'static str)> {
+        let has_ticks = matches!(self.execution, Execution::Tick { .. });
+        let twice = |at: usize, name: &String| self.phases.iter().take(at).any(|before| before == name);
+        if self.phases.iter().enumerate().any(|(at, name)| name.is_empty() || twice(at, name)) {
+            return Err(("phases", "each is named once"));
+        }
+        if self.phases.len() > limits::PHASES_MAX || self.hooks.len() > limits::HOOKS_MAX {
+            return Err(("phases", "there are more phases or hooks than a world may have"));
+        }
+        if !has_ticks && !self.phases.is_empty() {
+            return Err((
+                "phases",
+                "where each agent has its own turns, there is no phase that all have together",
+            ));
+        }
+        if !has_ticks && self.hooks.iter().any(|hook| hook.at != HookAt::Setup) {
+            return Err((
+                "hooks",
+                "where each agent has its own turns, there are no ticks that begin and end",
+            ));
+        }
+        if self
+            .hooks
+            .iter()
+            .any(|hook| !hook.args.value().is_array() || json::check(hook.args.value()).is_err())
+        {
+            return Err(("hooks", "the arguments of a hook are an array"));
+        }
+        Ok(())
+    }
+
+    /// How many turns each agent has in a tick.
+    #[must_use]
+    pub fn turns_per_tick(&self) -> u64 {
+        self.phases.len().max(1) as u64
+    }
+
+    /// The method of a mind that a phase calls; none where it is `step`.
+    #[must_use]
+    pub fn phase(&self, phase: u32) -> Option<&str> {
+        self.phases.get(phase as usize).map(String::as_str)
+    }
+
     /// Whether a world that goes by these rules can go on by others.
     ///
     /// # Errors
@@ -242,6 +333,9 @@ impl Rules {
                 "resources",
                 "balances are kept by the resources, and the kinds, that the world began with",
             ));
+        }
+        if self.phases != other.phases {
+            return Err(("execution.phases", "turns are counted by the phases that the world began with"));
         }
         if self.mint_authorities != other.mint_authorities {
             return Err(("mint.authorities", "scrip is made by those whom the founding names"));
@@ -290,6 +384,9 @@ impl Rules {
             think_time_ms: limits::THINK_TIME_MS,
             memory_half_life_ms: limits::MEMORY_HALF_LIFE_MS,
             parameters: Value::Object(Map::new()).into(),
+            order: Order::Random,
+            phases: Vec::new(),
+            hooks: Vec::new(),
         }
     }
 

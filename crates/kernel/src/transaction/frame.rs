@@ -502,7 +502,10 @@ impl Transaction<'_> {
             self.outcome = Some(Err(refusal));
             return;
         };
-        self.prepare(source, Entry::Step, vec![observation]);
+        let world = self.draft.world();
+        let phase = world.tick().and_then(|tick| world.rules().phase(tick.phase));
+        let entry = phase.map_or(Entry::Step, |method| Entry::Method(method.into()));
+        self.prepare(source, entry, vec![observation]);
     }
 
     /// Prepares a measure; [`super::Answer::Begin`] starts it.

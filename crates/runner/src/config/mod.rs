@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod file;
+mod hooks;
 mod institutions;
 mod keys;
 mod llm;
@@ -28,14 +29,15 @@ use oikos_kernel::{
     limits,
     op::OpKind,
     rules::{
-        Authority, CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind,
-        ResourceRule, Rules,
+        Authority, CpuMeter, Execution, Missing, OnExhaustion, Order, Privacy, Renewal, ResourceId,
+        ResourceKind, ResourceRule, Rules,
     },
     tape::Taped,
     time::Time,
 };
 use serde_json::Value;
 
+pub(crate) use self::hooks::WORDS as HOOK_WORDS;
 pub use self::{
     llm::LlmPlan,
     source::Source,
@@ -78,7 +80,7 @@ pub struct WorldFile {
 }
 
 /// How a world is run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The world's name.
     pub name: String,
@@ -98,6 +100,47 @@ pub struct Plan {
     pub has_clients: bool,
     /// How models are asked.
     pub llm: LlmPlan,
+    /// The condition that ends a run before.
+    pub until: Option<Until>,
+}
+
+/// A condition that ends a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Until {
+    /// The text of the world file.
+    pub text: String,
+    /// The measure.
+    pub what: MeasureKind,
+    /// The bound of its number; none where a method returns truth.
+    pub bound: Option<(Compare, f64)>,
+}
+
+/// How a number is compared with a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// It is greater.
+    Above,
+    /// It is not less.
+    AtLeast,
+    /// It is less.
+    Below,
+    /// It is not greater.
+    AtMost,
+    /// It is the same.
+    Equal,
+    /// It is another.
+    Other,
+}
+
+/// Whom a measure means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// All agents but coordinators.
+    All,
+    /// Those whose id fits a pattern with `*`.
+    Id(String),
+    /// Those whose kind does.
+    Kind(String),
 }
 
 /// Where code runs.
@@ -151,8 +194,8 @@ pub enum MeasureKind {
         function: Statistic,
         /// The number that each agent has.
         of: Measured,
-        /// The ids of those who are meant, as a pattern with `*`; none means all agents.
-        whom: Option<String>,
+        /// Those who are meant.
+        whom: Whom,
     },
     /// A method of an artifact that returns a number.
     Method {
@@ -359,7 +402,12 @@ fn build(
     let parts = artifacts::Parts { document, root, rules: &rules, scrip_start };
     let own = artifacts::read(&parts, files, &founders, &mut shares)?;
     founders.extend(own);
+    if let Order::ByKind { kinds } = &mut rules.order {
+        *kinds = kinds_of(&founders);
+    }
+    rules.hooks = hooks::read(document, root, &rules, &founders)?;
     let (measures, every_ms) = measures::read(&section("measures")?, &rules, &founders)?;
+    plan.until = measures::until(&section("execution")?, (&measures, every_ms), &rules, &founders)?;
     let ids: HashSet<&str> = founders.iter().map(|founder| founder.id.as_str()).collect();
     for id in &rules.mint_authorities {
         if !ids.contains(id.as_str()) {
@@ -374,6 +422,13 @@ fn build(
     Ok(WorldFile { plan, founding, measures, every_ms, source: Source::default(), tape: Vec::new() })
 }
 
+/// The kinds of agents, in the order in which they stand first.
+fn kinds_of(founders: &[Founder]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let agents = founders.iter().filter(|founder| founder.has_loop);
+    agents.filter(|agent| seen.insert(&*agent.kind)).map(|agent| agent.kind.clone()).collect()
+}
+
 fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut Rules) -> Read<Plan> {
     let autonomous = section.word("mode", &[("tick", false), ("autonomous", true)])?.unwrap_or(false);
     let isolation = section.word("isolation", &Isolation::WORDS)?.unwrap_or_default();
@@ -386,6 +441,13 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
     let tick_ms = section.duration_ms("tick_duration", 1)?.unwrap_or(60_000);
     rules.execution =
         if autonomous { Execution::Autonomous { pace_ms } } else { Execution::Tick { ms: tick_ms } };
+    let orders = [("random", 0), ("fixed", 1), ("by_kind", 2)];
+    rules.order = match section.word("order", &orders)? {
+        Some(1) => Order::Fixed,
+        Some(2) => Order::ByKind { kinds: Vec::new() },
+        Some(_) | None => Order::Random,
+    };
+    rules.phases = hooks::phases(section, autonomous)?;
     let lasts = if autonomous { Lasts::Ms(duration_ms) } else { Lasts::Ticks(ticks) };
     if let Some(us) = section.duration_us("step_reserve")? {
         rules.step_reserve_us = us;
@@ -394,7 +456,18 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
     let external_timeout_ms = section.duration_ms("external_timeout", 1)?.unwrap_or(60_000);
     let llm = LlmPlan::default();
     let has_clients = false;
-    Ok(Plan { name, lasts, tick_ms, clock, isolation, workers, external_timeout_ms, has_clients, llm })
+    Ok(Plan {
+        name,
+        lasts,
+        tick_ms,
+        clock,
+        isolation,
+        workers,
+        external_timeout_ms,
+        has_clients,
+        llm,
+        until: None,
+    })
 }
 
 fn workers(section: &Reader<'_>) -> Read<Option<usize>> {
