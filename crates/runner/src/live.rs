@@ -51,6 +51,8 @@ pub struct Live {
     pub missing: Vec<String>,
     /// Why nobody could tell whether the condition holds that ends a run, when it was looked at last.
     pub untold: Option<String>,
+    /// The last record of a run that the condition has ended: until there is another, it is over.
+    ended_seq: Option<u64>,
 }
 
 /// The scheduler of steps.
@@ -178,7 +180,7 @@ impl Live {
         let counter = Counter::open();
         let desk = counter.desk();
         sequencer.set_bell(Arc::new(move || desk.ring()));
-        Ok(Self { sequencer, scheduler, counter, file, notes, missing, untold: None })
+        Ok(Self { sequencer, scheduler, counter, file, notes, missing, untold: None, ended_seq: None })
     }
 
     /// Opens a world where its journal ends. A tick that was cut short goes on where it was.
@@ -361,6 +363,9 @@ impl Live {
         stop: &Stop,
         mut progress: impl FnMut(Time, u64),
     ) -> Result<Stopped, RunError> {
+        if self.ended_seq == Some(self.world().seq()) {
+            return Ok(Stopped::Until);
+        }
         let mut end = End::of(&self.file, self.world());
         let ran = self.open_desk(stop, |scheduler, sequencer, counter| match (scheduler, goal) {
             (Scheduler::Tick(scheduler), Goal::Ticks(ticks)) => loop {
@@ -395,6 +400,7 @@ impl Live {
         };
         self.untold = end.untold;
         if end.is_there {
+            self.ended_seq = Some(self.world().seq());
             return Ok(Stopped::Until);
         }
         let far = match goal {

@@ -197,7 +197,7 @@ owner = "bank"
 code = '''
 def note():
     drawn = query("agents", sample=11)
-    assert len(drawn) == 9 and all(row["kind"] == "person" for row in drawn)
+    assert len(drawn) == 10 and all(row["kind"] == "person" for row in drawn)
     assert [row["id"] for row in query("agents", kind="coordinator", sample=3)] == ["bank"]
     assert query("agents", kind="nobody") == []
     if query("agents", sample=1)[0]["id"] == "bank":
@@ -528,7 +528,7 @@ fn functions_that_a_world_file_names_are_looked_for() {
             "`pot`: its code has no function `is_ful`, which `[execution] until` names; did you mean `is_full`?",
         ),
         (
-            POT.replace("UNTIL", "").replace("\"pot.filled\"", "\"pot.fild\""),
+            POT.replace("UNTIL", "").replace("\"pot.filled\"", "\"pot.fille\""),
             "which the measure `filled` names; did you mean `filled`?",
         ),
     ] {
