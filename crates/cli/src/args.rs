@@ -34,6 +34,7 @@ impl Args {
             | Command::Validate { .. }
             | Command::Inspect { .. }
             | Command::Ask { .. }
+            | Command::Bench { .. }
             | Command::Cost { .. }
             | Command::Verify { .. }
             | Command::Replay { .. }
@@ -86,11 +87,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         overrides: OverrideArgs,
     },
-    /// Show principals, agents, artifacts, balances, or one artifact of a world.
+    /// Show principals, agents, artifacts, balances, one artifact of a world, or how it stands.
     Inspect {
         /// The world database.
         world: PathBuf,
-        /// `principals`, `agents`, `artifacts`, `balances`, or the id of an artifact.
+        /// `principals`, `agents`, `artifacts`, `balances`, `summary`, or the id of an artifact.
         #[arg(default_value = "principals")]
         what: String,
         /// As the world was at a moment, such as 17, 6h or tick:40 [default: the end].
@@ -217,6 +218,15 @@ pub(crate) enum Command {
         overrides: OverrideArgs,
         #[command(flatten)]
         workplace: WorkplaceArgs,
+    },
+    /// Time steps and sessions on this machine, beside Mesa where it is installed.
+    Bench {
+        /// How often all of it is timed; the medians are told.
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+        /// The Python that may have Mesa.
+        #[arg(long, value_name = "PROGRAM", default_value = "python3")]
+        python: String,
     },
     /// Print a JSON Schema.
     Schema {

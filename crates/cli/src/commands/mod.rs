@@ -1,6 +1,7 @@
 //! One function per command.
 
 mod ask;
+mod bench;
 mod compare;
 mod cost;
 mod dry;
@@ -64,7 +65,10 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         }
         Command::Init { name } => make::init(&name, printer),
         Command::Validate { file, overrides } => make::validate(&file, &overrides, printer),
-        Command::Inspect { world, what, at } => inspect::inspect(&world, &what, at, printer),
+        Command::Inspect { world, what, at } => {
+            let workplace = WorkplaceArgs::default();
+            inspect::inspect(&world, &what, at, &workplace::of(workplace), printer)
+        }
         Command::Log { world, since, until, limit, kind, of, refused, thoughts } => {
             log::log(&world, &log::Wanted { since, until, limit, kind, of, refused, thoughts }, printer)
         }
@@ -72,6 +76,7 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
             ask::ask(&world, &ask::Wanted { agent, question, at }, &workplace, printer)
         }
+        Command::Bench { rounds, python } => bench::bench(&bench::Wanted { rounds, python }, printer),
         Command::Cost { world } => cost::cost(&world, printer),
         Command::Tape { what: TapeCommand::Export { world, file } } => {
             tape::export(&world, file.as_deref(), printer)

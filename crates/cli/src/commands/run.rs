@@ -210,7 +210,7 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, printer: Printer) -> Res
             if let Some(ticks) = live.ticks_done() {
                 map.insert("ticks".into(), ticks.into());
             }
-            map.insert("agents".into(), summary::states(live));
+            map.insert("agents".into(), summary::states(live.world()));
             map.insert("health".into(), summary::health(live.world()));
             map.insert("finished".into(), stopped.is_done().into());
             map.insert("stopped".into(), stopped.word().into());
