@@ -61,7 +61,7 @@ pub use self::{
     models::{Access, Answered, Ask, Preview, ask, preview},
     replay::{Difference, Replayed, replay},
     sequencer::Sequencer,
-    stop::{Signal, Stop, Why},
+    stop::{Bell, Signal, Stop, Why},
     summary::{Calls, Summary},
     view::View,
     when::When,

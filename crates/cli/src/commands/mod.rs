@@ -14,6 +14,7 @@ mod python;
 mod replay;
 mod run;
 mod signals;
+mod sweep;
 mod tape;
 mod workplace;
 
@@ -63,6 +64,8 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             let wanted = run::Wanted { db, fresh, events, workplace };
             run::run(&file, wanted, &overrides, printer)
         }
+        Command::Sweep(wanted) => sweep::sweep(*wanted, printer),
+        Command::Runs { workplace } => sweep::serve(&workplace::of(workplace)),
         Command::Init { name } => make::init(&name, printer),
         Command::Validate { file, overrides } => make::validate(&file, &overrides, printer),
         Command::Inspect { world, what, at } => {
@@ -128,7 +131,12 @@ fn schema(of: SchemaOf, whom: Option<SchemaFor>) -> Result<Value> {
 /// Reads a world file with what the command line changes of it.
 pub(crate) fn world_file(path: &Path, overrides: &OverrideArgs) -> Result<WorldFile> {
     let overrides = Overrides { seed: overrides.seed, set: pairs(&overrides.set)? };
-    Ok(config::load(path, &overrides, library::founders()).map_err(RunError::from)?)
+    let loaded = config::load(path, &overrides, library::founders());
+    if loaded.is_err() && oikos_sweep::is_sweep(path) {
+        let file = path.display();
+        bail!(Usage(format!("`{file}` is a sweep file, not a world file\n  = help: oikos sweep {file}")));
+    }
+    Ok(loaded.map_err(RunError::from)?)
 }
 
 /// The keys and values of `--set`.
