@@ -14,6 +14,7 @@ pub mod config;
 mod desk;
 mod drive;
 mod error;
+pub mod export;
 mod fork;
 mod lateness;
 pub mod library;

@@ -5,6 +5,7 @@ mod bench;
 mod compare;
 mod cost;
 mod dry;
+mod export;
 mod fork;
 mod inspect;
 mod line;
@@ -93,6 +94,10 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Fork { world, at, to, acts, overrides, workplace } => {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
             fork::fork(&world, &fork::Wanted { at, to, acts, overrides }, &workplace, printer)
+        }
+        Command::Export { world, out, format, tables, since, until, every, force } => {
+            let wanted = export::Wanted { out, format, tables, since, until, every_ms: every, force };
+            export::export(&world, wanted, printer)
         }
         Command::Replay { world, until, isolation } => {
             let workplace = WorkplaceArgs { isolation, ..WorkplaceArgs::default() };
@@ -187,6 +192,14 @@ pub(crate) fn tell_notes(live: &Live) {
 /// The record at whose end a moment is.
 pub(crate) fn record_at(journal: &Journal, when: When) -> Result<u64> {
     when.seq(journal)?.map_err(|refusal| Usage(refusal.exception_text()).into())
+}
+
+/// The place of a moment among the records: any whole number is one, behind the last too.
+pub(crate) fn place_of(journal: &Journal, when: When) -> Result<u64> {
+    match when {
+        When::Seq(seq) => Ok(seq),
+        When::Time(_) | When::After(_) | When::Tick(_) => record_at(journal, when),
+    }
 }
 
 /// Opens a world to go on with it; or a copy in memory as it was at a moment.
