@@ -102,9 +102,14 @@ class Child:
     """A process of the binary that ends with this one, and that only this one's user interrupts."""
 
     def __init__(self, words: Sequence[str], binary: Name | None = None, **pipes: Any) -> None:
+        # Its words are read by this process: how far it is in lines, and sentences without colours, which notebooks
+        # would force on it.
+        surroundings = {**os.environ, "OIKOS_PROGRESS": "lines", "NO_COLOR": "1"}
+        for forced in ("CLICOLOR_FORCE", "FORCE_COLOR"):
+            surroundings.pop(forced, None)
         # In a session of its own it is not interrupted twice: by the terminal, and by this process.
         self.process: subprocess.Popen[bytes] = subprocess.Popen(
-            [find_binary(binary), *words], start_new_session=True, **pipes
+            [find_binary(binary), *words], start_new_session=True, env=surroundings, **pipes
         )
         self._guard: subprocess.Popen[bytes] | None = None
         if os.name == "posix":
@@ -197,9 +202,7 @@ def call(
     """
     pipe = subprocess.PIPE
     more = ["--json"] if is_json else []
-    # It says how far it is in lines, which are read below.
-    surroundings = {**os.environ, "OIKOS_PROGRESS": "lines"}
-    child = Child([*words, *more], binary, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=surroundings)
+    child = Child([*words, *more], binary, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
     stdout, stderr = child.process.stdout, child.process.stderr
     assert stdout is not None and stderr is not None
     said = _Words(stderr, bar, is_told)

@@ -7,6 +7,7 @@ import io
 import os
 import pathlib
 import unittest
+from unittest import mock
 
 import oikos
 from tests.worlds import COINS, TICK, folder, world_file
@@ -56,6 +57,11 @@ class Runs(Tables):
             self.assertRegex(raised.exception.message, "wrld|tics|nowhere")
             self.assertFalse(raised.exception.message.startswith("error"))
         self.assertEqual(oikos.validate(world_file(self, COINS))["agents"], 2)
+        # Notebooks want colours of all programs.
+        with mock.patch.dict(os.environ, {"CLICOLOR_FORCE": "1"}), self.assertRaises(oikos.Error) as raised:
+            oikos.run("nowhere.toml", max_cost="much")
+        self.assertNotIn("\x1b", raised.exception.message)
+        self.assertTrue(raised.exception.message.startswith("invalid value"))
 
     def test_a_world_without_a_database_goes_with_its_last_reference(self):
         world = oikos.run(world_file(self, COINS))
