@@ -7,7 +7,6 @@ import importlib.util
 import json
 import os
 import pathlib
-import re
 import shutil
 import tempfile
 import weakref
@@ -160,9 +159,18 @@ def _values(values: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    """One value; a text in which something would be taken for a sign is quoted."""
-    is_word = isinstance(value, str) and re.fullmatch(r"[A-Za-z_][\w.:$-]*( [\w.:$-]+)*", value) is not None
-    return text_of(value) if is_word or not isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    """One value, as `oikos.run` writes it; a text that would be taken for several is quoted."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) and _is_many(value) else text_of(value)
+
+
+def _is_many(text: str) -> bool:
+    """Whether a text has a comma outside of brackets."""
+    depth = 0
+    for letter in text:
+        depth += (letter in "([{") - (letter in ")]}")
+        if letter == "," and depth <= 0:
+            return not text.lstrip().startswith(('"', "'"))
+    return False
 
 
 def _read(cells: list[str]) -> list[Any]:

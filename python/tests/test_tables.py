@@ -44,12 +44,13 @@ class Exports(Tables):
 class Sweeps(Tables):
     def test_each_seed_runs_with_each_value(self):
         file = world_file(self, COINS)
-        swept = oikos.sweep(file, seeds=range(3), set={"execution.ticks": [1, 2], "world.name": ["a, b"]}, jobs=1)
+        least = "quantile(scrip, 0)"
+        swept = oikos.sweep(file, seeds=range(3), set={"execution.ticks": [1, 2], "measures.least": [least]}, jobs=1)
         runs = swept.runs
         self.assertEqual(runs["seed"], [0, 1, 2] * 2)
         self.assertEqual(runs["execution.ticks"], [1] * 3 + [2] * 3)
-        self.assertEqual(set(runs["status"]), {"done"})
-        alone = oikos.run(file, seed=1, set={"execution.ticks": 2, "world.name": "a, b"})
+        self.assertEqual((set(runs["status"]), set(runs["measures.least"])), ({"done"}, {least}))
+        alone = oikos.run(file, seed=1, set={"execution.ticks": 2, "measures.least": least})
         self.assertEqual(runs[4]["journal_hash"], alone.journal_hash)
         self.assertEqual(runs["least"], [3.0] * 3 + [2.0] * 3)
         rows = [row for row in swept.summary() if row["measure"] == "least"]
