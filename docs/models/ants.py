@@ -1,0 +1,44 @@
+"""The world `science/ants` in Mesa 3.3: `python docs/models/ants.py [seeds]`."""
+
+import mesa
+from report import report
+
+
+class Ant(mesa.Agent):
+    def __init__(self, model, black):
+        super().__init__(model)
+        self.black = black
+
+    def step(self):
+        luck = self.random.random()
+        if luck < self.model.alone:
+            self.black = 1 - self.black
+        elif luck < self.model.alone + self.model.met:
+            other = self
+            while other is self:
+                other = self.random.choice(self.model.ants)
+            self.black = other.black
+
+
+class Nest(mesa.Model):
+    def __init__(self, seed, alone, met, count):
+        super().__init__(seed=seed)
+        self.alone, self.met = alone, met
+        self.ants = list(Ant.create_agents(self, count, [i % 2 for i in range(count)]))
+
+    def step(self):
+        self.random.choice(self.ants).step()
+
+
+def run(seed, alone=0.005, met=0.9, count=40, minutes=400):
+    model = Nest(seed, alone, met, count)
+    for _ in range(minutes * count):
+        model.step()
+    black = sum(ant.black for ant in model.ants) / count
+    return {"black": black, "mix": 4 * black * (1 - black)}
+
+
+if __name__ == "__main__":
+    for alone in (0.005, 0.023, 0.1):
+        print(f"alone {alone}:")
+        report(lambda seed: run(seed, alone))

@@ -1,0 +1,41 @@
+"""The world `science/reshuffle` in Mesa 3.3: `python docs/models/reshuffle.py [seeds]`."""
+
+import statistics
+
+import mesa
+from report import gini, report
+
+
+class Person(mesa.Agent):
+    def __init__(self, model, scrip):
+        super().__init__(model)
+        self.scrip = scrip
+
+    def step(self):
+        other = self.random.choice(self.model.agents)
+        while other is self:
+            other = self.random.choice(self.model.agents)
+        total = self.scrip + other.scrip
+        self.scrip = self.random.randint(0, total)
+        other.scrip = total - self.scrip
+
+
+class Reshuffle(mesa.Model):
+    def __init__(self, seed, count=1000, start=1000):
+        super().__init__(seed=seed)
+        Person.create_agents(self, count, start)
+
+    def step(self):
+        self.agents.shuffle_do("step")
+
+
+def run(seed, ticks=30):
+    model = Reshuffle(seed)
+    for _ in range(ticks):
+        model.step()
+    scrip = sorted(model.agents.get("scrip"))
+    return {"gini": gini(scrip), "median": statistics.median(scrip), "top_tenth": sum(scrip[-100:]) / sum(scrip)}
+
+
+if __name__ == "__main__":
+    report(run)
