@@ -24,10 +24,6 @@ def tit_for_tat(mine, theirs, rng):
     return theirs[-1:] or "C"
 
 
-def grofman(mine, theirs, rng):
-    return "C" if mine[-1:] == theirs[-1:] or rng.random() < 2 / 7 else "D"
-
-
 def shubik(mine, theirs, rng):
     length = left = 0
     for its in theirs:
@@ -47,15 +43,23 @@ def davis(mine, theirs, rng):
     return "D" if "D" in theirs and len(theirs) >= 10 else "C"
 
 
+def feld(mine, theirs, rng):
+    return "C" if theirs[-1:] != "D" and rng.random() < 1 - len(theirs) / 400 else "D"
+
+
 def joss(mine, theirs, rng):
     return "C" if theirs[-1:] != "D" and (not theirs or rng.random() < 0.9) else "D"
+
+
+def tullock(mine, theirs, rng):
+    return "C" if len(theirs) < 11 or rng.random() < theirs[-10:].count("C") / 10 - 0.1 else "D"
 
 
 def random(mine, theirs, rng):
     return rng.choice("CD")
 
 
-STRATEGIES = [tit_for_tat, grofman, shubik, friedman, davis, joss, random]
+STRATEGIES = [tit_for_tat, shubik, friedman, davis, feld, joss, tullock, random]
 
 
 class Tournament(mesa.Model):
@@ -78,7 +82,7 @@ def run(seed, rounds=200):
         model.step()
     rows = {player.strategy.__name__: player.score for player in model.agents}
     first = model.agents[0]
-    for other in (model.agents[5], model.agents[6]):
+    for other in model.agents[4:]:
         games = zip(first.moves[other], other.moves[first])
         rows["against_" + other.strategy.__name__] = sum(POINTS[a + b][0] for a, b in games)
     return rows

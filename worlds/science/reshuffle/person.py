@@ -1,4 +1,4 @@
-"""A person: pools all its money with that of somebody drawn at random, and the two part it at random."""
+"""A person: pools all its money with that of somebody drawn at random, and the two divide it at random."""
 
 
 def step(observation):
@@ -11,5 +11,7 @@ def visit(other):
 
 
 def share():
-    """Called by a visitor who has put all it has on the table: every division of the sum is equally likely."""
-    pay(call["caller"], int(random() * (get_balance() + 1)))
+    """For a visitor who has laid all its money on the table: every division of the sum is equally likely."""
+    part = int(random() * (get_balance() + 1))
+    if part:
+        pay(call["caller"], part)
