@@ -21,7 +21,7 @@ class Person(mesa.Agent):
 
 
 class Reshuffle(mesa.Model):
-    def __init__(self, seed, count=1000, start=1000):
+    def __init__(self, seed, count=500, start=1000):
         super().__init__(seed=seed)
         Person.create_agents(self, count, start)
 
@@ -29,12 +29,12 @@ class Reshuffle(mesa.Model):
         self.agents.shuffle_do("step")
 
 
-def run(seed, ticks=30):
+def run(seed, ticks=20):
     model = Reshuffle(seed)
     for _ in range(ticks):
         model.step()
     scrip = sorted(model.agents.get("scrip"))
-    return {"gini": gini(scrip), "median": statistics.median(scrip), "top_tenth": sum(scrip[-100:]) / sum(scrip)}
+    return {"gini": gini(scrip), "median": statistics.median(scrip), "top_tenth": sum(scrip[-50:]) / sum(scrip)}
 
 
 if __name__ == "__main__":
