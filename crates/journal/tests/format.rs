@@ -27,8 +27,8 @@ use serde_json::json;
 
 /// The format, and of each record of the batch its number, the length of its bytes and how their BLAKE3 begins.
 const PINNED: &str = "\
-format 6
-1 333 d90b904ef0e737c2
+format 7
+1 366 ce3740674c402b4b
 2 116 e1a18d10ccceb732
 3 9 260b768c52cc8745
 4 19 9bbcef275e60a966
@@ -39,7 +39,7 @@ format 6
 9 15 189c84a603487a0c
 10 22 8929f3503763446c
 11 33 d177bc64db88a92a
-12 207 dcf5f5131d5a0985
+12 240 4648e7f4a6947a62
 ";
 
 #[test]
@@ -59,7 +59,7 @@ fn the_chain_over_a_batch_is_that_of_the_format() {
     let mut journal = Journal::in_memory().unwrap();
     journal.append(&golden(), &[]).unwrap();
     let hash = blake3::Hash::from(journal.head().journal_hash).to_hex();
-    assert_eq!(hash.as_str(), "eda6598ed3a25dee2163d5888487586546aeb2089c80a062b3df8aefe08c006a");
+    assert_eq!(hash.as_str(), "a43ddcd860d7904c678c0d93229609a6b2f815e5d07f92b0ca22b153fce374be");
 }
 
 /// A number for each variant, so that a new one can't be forgotten here.
@@ -261,6 +261,7 @@ fn rules() -> Rules {
     rules.llm_model = Some("local::small".into());
     rules.think_time_ms = 3_000;
     rules.memory_half_life_ms = 1_800_000;
+    rules.parameters = json!({ "harvest": 11, "names": ["a", 1.5] }).into();
     rules
 }
 

@@ -24,7 +24,7 @@ pub use crate::{
 };
 
 /// The version of the journal's format.
-pub const FORMAT: u32 = 6;
+pub const FORMAT: u32 = 7;
 
 /// One entry of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,8 +1,15 @@
 //! The rules of a world: what its world file fixed once and for all.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::{limits, mind::check_model, op_kind::OpKind, time::Time};
+use crate::{
+    json::{self, Json},
+    limits,
+    mind::check_model,
+    op_kind::OpKind,
+    time::Time,
+};
 
 pub use crate::resource::{ResourceId, ResourceKind, ResourceRule, SCRIP};
 
@@ -86,7 +93,7 @@ pub enum CpuMeter {
 }
 
 /// The rules of a world. They are part of its first record, and change only where a world is forked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rules {
     /// The world's name.
     pub name: String,
@@ -131,6 +138,8 @@ pub struct Rules {
     pub think_time_ms: i64,
     /// The time in which an entry of a memory becomes half as recent, in milliseconds, at least 1.
     pub memory_half_life_ms: i64,
+    /// The parameters, by name: values that code and minds read; an object.
+    pub parameters: Json,
 }
 
 impl Rules {
@@ -167,6 +176,12 @@ impl Rules {
         }
         if self.memory_half_life_ms < 1 {
             return Err(("memory", "an entry becomes half as recent after a millisecond at the earliest"));
+        }
+        if !self.parameters.value().is_object() || json::check(self.parameters.value()).is_err() {
+            return Err(("parameters", "they are values by name"));
+        }
+        if self.parameters.text_bytes() > limits::PARAMETERS_BYTES_MAX {
+            return Err(("parameters", "they have more bytes than a world may name"));
         }
         if matches!(self.renewal, Renewal::Tick { ms } if ms < 1) {
             return Err(("renewal", "what was used comes back after a millisecond at the earliest"));
@@ -274,7 +289,15 @@ impl Rules {
             llm_model: None,
             think_time_ms: limits::THINK_TIME_MS,
             memory_half_life_ms: limits::MEMORY_HALF_LIFE_MS,
+            parameters: Value::Object(Map::new()).into(),
         }
+    }
+
+    /// The parameters, where there are any.
+    #[must_use]
+    pub fn named_parameters(&self) -> Option<&Json> {
+        Some(&self.parameters)
+            .filter(|named| named.value().as_object().is_some_and(|named| !named.is_empty()))
     }
 
     /// The resource of that name.

@@ -205,6 +205,14 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        name: "parameters",
+        doc: "Values of your own by name, such as `harvest = 11`: numbers, text, booleans, arrays, tables, at most 64 \
+              KiB together. All code reads them as `parameters[\"harvest\"]`, and every mind finds them in its \
+              observation. `--set parameters.harvest=12` sets one that is declared here; a fork may set them too.",
+        open: true,
+        keys: &[],
+    },
+    Section {
         name: "permissions",
         doc: "The authority over permissions.",
         open: false,
@@ -452,6 +460,7 @@ pub(super) const SECTIONS: &[Section] = &[
 pub(super) const TOP: &[&str] = &[
     "world",
     "execution",
+    "parameters",
     "permissions",
     "privacy",
     "llm",

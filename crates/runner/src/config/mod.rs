@@ -10,6 +10,8 @@ mod keys;
 mod llm;
 mod measures;
 mod minds;
+mod options;
+mod parameters;
 mod reader;
 mod source;
 mod split;
@@ -45,9 +47,6 @@ use self::{
     tree::{Document, Node, Table, Tree},
 };
 use crate::library;
-
-/// Parts of a key that `--set` names: no key of a world file is deeper but those of free-form JSON.
-const KEY_PARTS_MAX: usize = 16;
 
 /// How many may run code at once: more than cores of most machines.
 pub const WORKERS_MAX: usize = 1_024;
@@ -257,7 +256,7 @@ pub fn parse(
         return Err(document.error(&(0..0), format!("the world file has {size} bytes; the most is {most}")));
     }
     let mut root = document.parse()?;
-    apply_options(&mut document, &mut root, overrides)?;
+    options::apply(&mut document, &mut root, overrides)?;
     check_top(&document, &root)?;
     // They are kept with the world as JSON, so that is what counts.
     let kept_bytes = |text: &str| text_bytes(&Value::from(text));
@@ -294,24 +293,6 @@ pub fn schema() -> Value {
 #[must_use]
 pub fn reference() -> String {
     keys::reference()
-}
-
-fn apply_options(document: &mut Document<'_>, root: &mut Table, overrides: &Overrides) -> Read<()> {
-    for (key, value) in &overrides.set {
-        let span = document.option_span(format!("--set {key}={value}"));
-        let path: Vec<&str> = key.split('.').map(str::trim).collect();
-        if path.iter().any(|part| part.is_empty()) || path.len() > KEY_PARTS_MAX {
-            return Err(document.error(&span, format!("`{key}` is no key; write it as execution.ticks")));
-        }
-        // A bare word that is no TOML value is meant as text.
-        let line = format!("value = {value}");
-        let inner = Document { file: "", text: &line, options: Vec::new() };
-        let parsed = inner.parse().ok().filter(|table| table.0.len() == 1);
-        let parsed = parsed.and_then(|table| table.get("value").map(|node| node.value.clone()));
-        let node = Node { span: span.clone(), value: parsed.unwrap_or_else(|| Tree::Str(value.clone())) };
-        root.set(&path, node).map_err(|problem| document.error(&span, problem))?;
-    }
-    Ok(())
 }
 
 fn check_top(document: &Document<'_>, root: &Table) -> Read<()> {
@@ -360,6 +341,7 @@ fn build(
         rules.cpu_meter = CpuMeter::Measured;
     }
     let mut plan = execution(&section("execution")?, name, clock, &mut rules)?;
+    rules.parameters = parameters::read(&section("parameters")?)?;
     permissions(&section("permissions")?, &mut rules)?;
     let balances = [("public", Privacy::Public), ("own", Privacy::Own)];
     rules.privacy = section("privacy")?.word("balances", &balances)?.unwrap_or(Privacy::Public);
