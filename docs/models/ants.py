@@ -1,7 +1,7 @@
 """The world `science/ants` in Mesa 3.3: `python docs/models/ants.py [seeds]`."""
 
 import mesa
-from report import report
+from report import last, report
 
 
 class Ant(mesa.Agent):
@@ -25,17 +25,24 @@ class Nest(mesa.Model):
         super().__init__(seed=seed)
         self.alone, self.met = alone, met
         self.ants = list(Ant.create_agents(self, count, [i % 2 for i in range(count)]))
+        self.datacollector = mesa.DataCollector(
+            {"black": Nest.black, "mix": lambda model: 4 * model.black() * (1 - model.black())}
+        )
+
+    def black(self):
+        return sum(ant.black for ant in self.ants) / len(self.ants)
 
     def step(self):
-        self.random.choice(self.ants).step()
+        for _ in self.ants:
+            self.random.choice(self.ants).step()
+        self.datacollector.collect(self)
 
 
 def run(seed, alone=0.005, met=0.9, count=40, minutes=400):
     model = Nest(seed, alone, met, count)
-    for _ in range(minutes * count):
+    for _ in range(minutes):
         model.step()
-    black = sum(ant.black for ant in model.ants) / count
-    return {"black": black, "mix": 4 * black * (1 - black)}
+    return last(model)
 
 
 if __name__ == "__main__":

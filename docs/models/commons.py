@@ -3,6 +3,7 @@
 import sys
 
 import mesa
+from report import last
 
 
 class Fisher(mesa.Agent):
@@ -19,17 +20,21 @@ class Commons(mesa.Model):
         super().__init__(seed=seed)
         self.harvest, self.rate_ppm, self.cap, self.stock = harvest, rate_ppm, cap, cap
         Fisher.create_agents(self, count)
+        self.datacollector = mesa.DataCollector(
+            {"stock": "stock", "caught": lambda model: sum(model.agents.get("fish"))}
+        )
 
     def step(self):
-        self.agents.shuffle_do("step")
         self.stock += self.stock * self.rate_ppm * (self.cap - self.stock) // (self.cap * 1_000_000)
+        self.agents.shuffle_do("step")
+        self.datacollector.collect(self)
 
 
 def run(harvest, ticks=400):
     model = Commons(harvest)
     for _ in range(ticks):
         model.step()
-    return {"stock": model.stock, "caught": sum(model.agents.get("fish"))}
+    return last(model)
 
 
 if __name__ == "__main__":

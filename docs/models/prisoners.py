@@ -3,7 +3,7 @@
 import itertools
 
 import mesa
-from report import report
+from report import last, report
 
 POINTS = {"CC": (3, 3), "CD": (0, 5), "DC": (5, 0), "DD": (1, 1)}
 
@@ -62,11 +62,20 @@ def random(mine, theirs, rng):
 STRATEGIES = [tit_for_tat, shubik, friedman, davis, feld, joss, tullock, random]
 
 
+def points(one, two):
+    return sum(POINTS[a + b][0] for a, b in zip(one.moves[two], two.moves[one]))
+
+
 class Tournament(mesa.Model):
     def __init__(self, seed):
         super().__init__(seed=seed)
         for strategy in STRATEGIES:
             Player(self, strategy)
+        first, *others = self.agents
+        reporters = {player.strategy.__name__: lambda model, player=player: player.score for player in self.agents}
+        for other in others[-4:]:
+            reporters["against_" + other.strategy.__name__] = lambda model, other=other: points(first, other)
+        self.datacollector = mesa.DataCollector(reporters)
 
     def step(self):
         self.agents.do("think")
@@ -74,18 +83,14 @@ class Tournament(mesa.Model):
             a, b = one.plans[two], two.plans[one]
             one.moves[two], two.moves[one] = one.moves.get(two, "") + a, two.moves.get(one, "") + b
             one.score, two.score = one.score + POINTS[a + b][0], two.score + POINTS[a + b][1]
+        self.datacollector.collect(self)
 
 
 def run(seed, rounds=200):
     model = Tournament(seed)
     for _ in range(rounds):
         model.step()
-    rows = {player.strategy.__name__: player.score for player in model.agents}
-    first = model.agents[0]
-    for other in model.agents[4:]:
-        games = zip(first.moves[other], other.moves[first])
-        rows["against_" + other.strategy.__name__] = sum(POINTS[a + b][0] for a, b in games)
-    return rows
+    return last(model)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import mesa
 from mesa.experimental.devs import DEVSimulator
-from report import report
+from report import last, report
 
 
 class Street(mesa.Agent):
@@ -44,6 +44,13 @@ class Office(mesa.Model):
 
     def open(self):
         self.desk = Desk(self)
+        self.datacollector = mesa.DataCollector(
+            {
+                "present": lambda model: model.desk.area / max(model.desk.since, 1),
+                "stay": lambda model: model.desk.waited / max(model.desk.served, 1),
+                "served": lambda model: model.desk.served,
+            }
+        )
         Street(self).arrive()
 
 
@@ -52,9 +59,10 @@ def run(seed, load=0.7, minutes=10_000):
     model = Office(seed, load, clock)
     clock.setup(model)
     model.open()
-    clock.run_until(minutes)
-    desk = model.desk
-    return {"present": desk.area / desk.since, "stay": desk.waited / desk.served}
+    for _ in range(minutes // 1000):
+        clock.run_for(1000)
+        model.datacollector.collect(model)
+    return last(model)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import statistics
 
 import mesa
-from report import gini, report
+from report import gini, last, report
 
 
 class Person(mesa.Agent):
@@ -24,17 +24,24 @@ class Reshuffle(mesa.Model):
     def __init__(self, seed, count=500, start=1000):
         super().__init__(seed=seed)
         Person.create_agents(self, count, start)
+        self.datacollector = mesa.DataCollector(
+            {
+                "gini": lambda model: gini(model.agents.get("scrip")),
+                "median": lambda model: statistics.median(model.agents.get("scrip")),
+                "top_tenth": lambda model: sum(sorted(model.agents.get("scrip"))[-count // 10 :]) / (count * start),
+            }
+        )
 
     def step(self):
         self.agents.shuffle_do("step")
+        self.datacollector.collect(self)
 
 
 def run(seed, ticks=20):
     model = Reshuffle(seed)
     for _ in range(ticks):
         model.step()
-    scrip = sorted(model.agents.get("scrip"))
-    return {"gini": gini(scrip), "median": statistics.median(scrip), "top_tenth": sum(scrip[-50:]) / sum(scrip)}
+    return last(model)
 
 
 if __name__ == "__main__":

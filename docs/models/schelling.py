@@ -2,7 +2,7 @@
 
 import mesa
 from mesa.discrete_space import CellAgent, OrthogonalMooreGrid
-from report import report
+from report import last, report
 
 
 class Resident(CellAgent):
@@ -32,24 +32,32 @@ class Town(mesa.Model):
         self.grid = OrthogonalMooreGrid((size, size), torus=True, capacity=1, random=self.random)
         cells = self.random.sample(self.grid.all_cells.cells, count)
         Resident.create_agents(self, count, cells, [i % 2 for i in range(count)])
+        self.datacollector = mesa.DataCollector({"alike": alike, "unhappy": unhappy})
 
     def step(self):
         self.agents.do("think")
         self.agents.shuffle_do("act")
+        self.datacollector.collect(self)
 
 
 def run(seed, wanted=30, ticks=60):
     model = Town(seed, wanted)
-    rows = {"at_first": alike(model)}
     for _ in range(ticks):
         model.step()
-    return {**rows, "alike": alike(model), "moving": sum(agent.goal is not None for agent in model.agents)}
+        if not unhappy(model):
+            break
+    return last(model)
 
 
 def alike(model):
     shares = [agent.likeness() for agent in model.agents]
     shares = [share for share in shares if share is not None]
     return sum(shares) / len(shares)
+
+
+def unhappy(model):
+    shares = [agent.likeness() for agent in model.agents]
+    return sum(share is not None and 100 * share < model.wanted for share in shares)
 
 
 if __name__ == "__main__":

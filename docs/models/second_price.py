@@ -1,7 +1,7 @@
 """The world `science/second_price` in Mesa 3.3: `python docs/models/second_price.py [seeds]`."""
 
 import mesa
-from report import report
+from report import last, report
 
 TOP = 10_000
 
@@ -22,6 +22,14 @@ class House(mesa.Model):
         self.revenue = self.rounds = 0
         Bidder.create_agents(self, bidders, 100)
         Bidder.create_agents(self, 1, percent)
+        *honest, deviator = self.agents
+        self.datacollector = mesa.DataCollector(
+            {
+                "price": lambda model: model.revenue / model.rounds / TOP,
+                "honest_gain": lambda model: sum(bidder.gain for bidder in honest) / bidders / model.rounds / TOP,
+                "deviator_gain": lambda model: deviator.gain / model.rounds / TOP,
+            }
+        )
 
     def step(self):
         self.agents.do("think")
@@ -30,18 +38,14 @@ class House(mesa.Model):
         ranking[0].gain += ranking[0].value - price
         self.revenue += price
         self.rounds += 1
+        self.datacollector.collect(self)
 
 
 def run(seed, rounds=400, percent=100):
     model = House(seed, percent=percent)
     for _ in range(rounds):
         model.step()
-    *honest, deviator = model.agents
-    return {
-        "price": model.revenue / rounds / TOP,
-        "honest_gain": sum(bidder.gain for bidder in honest) / len(honest) / rounds / TOP,
-        "deviator_gain": deviator.gain / rounds / TOP,
-    }
+    return last(model)
 
 
 if __name__ == "__main__":

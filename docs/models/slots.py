@@ -1,7 +1,7 @@
 """The world `science/slots` in Mesa 3.3: `python docs/models/slots.py [seeds]`."""
 
 import mesa
-from report import report
+from report import last, report
 
 CLICKS = [200, 100, 50]
 VALUES = [10_000, 4_000, 2_000, 1_000]
@@ -11,7 +11,6 @@ class Advertiser(mesa.Agent):
     def __init__(self, model, value):
         super().__init__(model)
         self.value = self.bid = value
-        self.paid = 0
 
     def think(self):
         self.plan = self.bid
@@ -31,19 +30,21 @@ class Search(mesa.Model):
         super().__init__(seed=seed)
         self.hurry = hurry
         Advertiser.create_agents(self, len(VALUES), VALUES)
+        self.datacollector = mesa.DataCollector({"revenue": "revenue"})
 
     def step(self):
         self.agents.do("think")
         self.agents.do("act")
         ranking = self.agents.shuffle().sort("bid")
         self.revenue = sum(clicks * below.bid for clicks, below in zip(CLICKS, list(ranking)[1:]))
+        self.datacollector.collect(self)
 
 
 def run(seed, rounds=200, hurry=0.2):
     model = Search(seed, hurry)
     for _ in range(rounds):
         model.step()
-    return {"revenue": model.revenue / 1000}
+    return last(model)
 
 
 if __name__ == "__main__":

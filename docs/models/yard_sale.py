@@ -1,7 +1,7 @@
 """The world `science/yard_sale` in Mesa 3.3: `python docs/models/yard_sale.py [seeds]`."""
 
 import mesa
-from report import gini, report
+from report import gini, last, report
 
 
 class Trader(mesa.Agent):
@@ -27,18 +27,25 @@ class YardSale(mesa.Model):
         super().__init__(seed=seed)
         self.stake_percent = stake_percent
         Trader.create_agents(self, count, start)
+        self.datacollector = mesa.DataCollector(
+            {
+                "gini": lambda model: gini(model.agents.get("scrip")),
+                "richest": lambda model: max(model.agents.get("scrip")) / (count * start),
+                "nine": lambda model: sum(model.agents.get("scrip")[:9]),
+            }
+        )
 
     def step(self):
         self.agents.do("think")
         self.agents.shuffle_do("act")
+        self.datacollector.collect(self)
 
 
 def run(seed, ticks=1000):
     model = YardSale(seed)
     for _ in range(ticks):
         model.step()
-    scrip = model.agents.get("scrip")
-    return {"gini": gini(scrip), "richest": max(scrip) / sum(scrip), "nine": sum(scrip[:9]) / sum(scrip)}
+    return last(model)
 
 
 if __name__ == "__main__":
