@@ -38,7 +38,7 @@ class Nest(mesa.Model):
         self.datacollector.collect(self)
 
 
-def run(seed, alone=0.005, met=0.9, count=40, minutes=400):
+def run(seed, alone=0.01, met=0.9, count=20, minutes=200):
     model = Nest(seed, alone, met, count)
     for _ in range(minutes):
         model.step()
@@ -46,6 +46,6 @@ def run(seed, alone=0.005, met=0.9, count=40, minutes=400):
 
 
 if __name__ == "__main__":
-    for alone in (0.005, 0.023, 0.1):
+    for alone in (0.01, 0.047, 0.2):
         print(f"alone {alone}:")
         report(lambda seed: run(seed, alone))

@@ -54,13 +54,13 @@ class Office(mesa.Model):
         Street(self).arrive()
 
 
-def run(seed, load=0.7, minutes=10_000):
+def run(seed, load=0.7, minutes=4000):
     clock = DEVSimulator()
     model = Office(seed, load, clock)
     clock.setup(model)
     model.open()
-    for _ in range(minutes // 1000):
-        clock.run_for(1000)
+    for _ in range(minutes // 400):
+        clock.run_for(400)
         model.datacollector.collect(model)
     return last(model)
 

@@ -26,7 +26,7 @@ class Resident(CellAgent):
 
 
 class Town(mesa.Model):
-    def __init__(self, seed, wanted, size=20, count=320):
+    def __init__(self, seed, wanted, size=15, count=180):
         super().__init__(seed=seed)
         self.wanted = wanted
         self.grid = OrthogonalMooreGrid((size, size), torus=True, capacity=1, random=self.random)

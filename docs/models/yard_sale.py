@@ -23,7 +23,7 @@ class Trader(mesa.Agent):
 
 
 class YardSale(mesa.Model):
-    def __init__(self, seed, count=50, start=1000, stake_percent=50):
+    def __init__(self, seed, count=20, start=1000, stake_percent=50):
         super().__init__(seed=seed)
         self.stake_percent = stake_percent
         Trader.create_agents(self, count, start)
@@ -41,7 +41,7 @@ class YardSale(mesa.Model):
         self.datacollector.collect(self)
 
 
-def run(seed, ticks=1000):
+def run(seed, ticks=400):
     model = YardSale(seed)
     for _ in range(ticks):
         model.step()

@@ -3,7 +3,7 @@
 
 def settle():
     """Gives each its first house. A hook."""
-    invoke("genesis_space", "town", 20, 20, True, 1, method="make_grid")
+    invoke("genesis_space", "town", 15, 15, True, 1, method="make_grid")
     homes = invoke("genesis_space", "town", len(query("agents")), method="free")
     for resident, home in zip(query("agents"), homes):
         invoke("genesis_space", "town", resident["id"], home, method="place")
@@ -26,10 +26,6 @@ def alike():
 
 def unhappy():
     return sum(100 * share < parameters["wanted"] for share in _shares())
-
-
-def is_calm():
-    return unhappy() == 0
 
 
 def _shares():
