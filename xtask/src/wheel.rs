@@ -23,7 +23,7 @@ const EXECUTE: &str = "\
 import pathlib, sys, nbformat, nbclient
 path = pathlib.Path(sys.argv[1])
 notebook = nbformat.read(path, as_version=4)
-nbclient.NotebookClient(notebook, timeout=600, resources={'metadata': {'path': str(path.parent)}}).execute()
+nbclient.NotebookClient(notebook, timeout=1800, resources={'metadata': {'path': str(path.parent)}}).execute()
 told = [part for cell in notebook.cells if cell.cell_type == 'code' for part in cell.outputs]
 assert any('text/html' in part.get('data', {}) for part in told), 'no cell shows a table'
 ";
