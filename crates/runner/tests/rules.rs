@@ -280,7 +280,7 @@ def step(o):
         world.get(world.lookup(id).expect("it is there")).expect("it is there").kind().to_owned()
     };
     for (id, is) in
-        [("hen_001", "hen"), ("chick", "hen"), ("duck", "duck"), ("bank", "coordinator"), ("branch", "agent")]
+        [("hen_001", "hen"), ("chick", "hen"), ("duck", "duck"), ("bank", "coordinator"), ("branch", "data")]
     {
         assert_eq!(kind(id), is, "{id}");
     }
