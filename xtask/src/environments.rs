@@ -12,15 +12,17 @@ use anyhow::{Context as _, Result, bail};
 use crate::wheel;
 
 /// The packages that it is tested with.
-const PACKAGES: [&str; 6] = [
+const PACKAGES: [&str; 8] = [
     "pettingzoo==1.27.0",
     "gymnasium==1.4.0",
     "mypy==2.4.1",
     "pandas==3.1.1",
     "polars==2.1.0",
+    "pyarrow==26.0.1",
+    "duckdb==2.0.1",
     wheel::MATURIN,
 ];
-const IMPORTS: &str = "import pettingzoo, gymnasium, mypy, pandas, polars, maturin";
+const IMPORTS: &str = "import pettingzoo, gymnasium, mypy, pandas, polars, pyarrow, duckdb, maturin";
 
 pub(crate) fn check(root: &Path, target: &Path) -> Result<()> {
     if !succeeds(Command::new("python3").arg("--version")) {
@@ -39,7 +41,7 @@ pub(crate) fn check(root: &Path, target: &Path) -> Result<()> {
             "python3".into()
         }
     };
-    let mut command = Command::new(python);
+    let mut command = Command::new(&python);
     command.current_dir(root.join("python")).args(["-m", "unittest", "discover", "-s", "tests", "-t", "."]);
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     command.env("OIKOS_BINARY", target.join("debug/oikos")).env("OIKOS_CACHE", target.join("tmp/python"));

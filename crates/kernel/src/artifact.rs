@@ -129,6 +129,36 @@ impl Artifact {
         self.owner
     }
 
+    /// The artifact that created it; of one of the founding, its owner then.
+    #[must_use]
+    pub fn creator(&self) -> Handle {
+        self.creator
+    }
+
+    /// The contract that decides about it.
+    #[must_use]
+    pub fn access_contract(&self) -> Handle {
+        self.access_contract
+    }
+
+    /// The price of an invocation, in scrip.
+    #[must_use]
+    pub fn price(&self) -> i64 {
+        self.price
+    }
+
+    /// The time at which it came into being.
+    #[must_use]
+    pub fn created_at(&self) -> Time {
+        self.created_at
+    }
+
+    /// The time of its last change.
+    #[must_use]
+    pub fn updated_at(&self) -> Time {
+        self.updated_at
+    }
+
     /// The private storage, by key.
     pub fn storage(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.storage.iter().map(|(key, value)| (&**key, value.value()))

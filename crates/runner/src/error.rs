@@ -96,6 +96,9 @@ pub enum RunError {
     /// There is no later time.
     #[error("the world's clock has come to the last instant there is, the end of the year 9999")]
     EndOfTime,
+    /// A table could not be written.
+    #[error(transparent)]
+    Table(#[from] oikos_tables::TableError),
     /// Printing or reading failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),

@@ -14,6 +14,7 @@ pub mod config;
 mod desk;
 mod drive;
 mod error;
+pub mod export;
 mod fork;
 mod lateness;
 pub mod library;
@@ -61,7 +62,7 @@ pub use self::{
     models::{Access, Answered, Ask, Preview, ask, preview},
     replay::{Difference, Replayed, replay},
     sequencer::Sequencer,
-    stop::{Signal, Stop, Why},
+    stop::{Bell, Signal, Stop, Why},
     summary::{Calls, Summary},
     view::View,
     when::When,

@@ -688,7 +688,8 @@ pub(crate) fn each_until(
     visited
 }
 
-fn apply(world: &mut World, record: &Record) -> Result<(), RunError> {
+/// Applies a record that was read.
+pub(crate) fn apply(world: &mut World, record: &Record) -> Result<(), RunError> {
     let corrupt = |error: ApplyError| {
         let place = format!("record {}", error.seq);
         JournalError::Corrupt { place, problem: error.problem }

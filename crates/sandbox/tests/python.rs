@@ -171,6 +171,8 @@ fn a_mind_thinks_and_does_not_act() {
     with("def step(o):\n    transfer('bob', 1)", &[], "! Raised a mind thinks and does not act");
     with("def step(o):\n    call_llm('hi')", &[], "! Raised a mind thinks and does not act");
     with("def step(o):\n    return query('supply')", &[("query [\"supply\"] {}", Ok(json!(9)))], "9");
+    with("def step(o):\n    return read('board')", &[("read [\"board\"] {}", Ok(json!(9)))], "9");
+    with("def step(o):\n    return invoke('board', 2)", &[("invoke [\"board\",2] {}", Ok(json!(9)))], "9");
 }
 
 #[test]
