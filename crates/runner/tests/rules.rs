@@ -280,7 +280,7 @@ def step(o):
         world.get(world.lookup(id).expect("it is there")).expect("it is there").kind().to_owned()
     };
     for (id, is) in
-        [("hen_001", "hen"), ("chick", "hen"), ("duck", "duck"), ("bank", "coordinator"), ("branch", "agent")]
+        [("hen_001", "hen"), ("chick", "hen"), ("duck", "duck"), ("bank", "coordinator"), ("branch", "data")]
     {
         assert_eq!(kind(id), is, "{id}");
     }
@@ -485,8 +485,7 @@ fn a_condition_ends_a_run_and_no_run_goes_past_it() {
             let text = POT.replace("UNTIL", &format!("until = \"{until}\"")).replace("TICKS", how);
             let mut live = world.open(&text, &[], "a.oikos");
             let goal = live.goal().expect("a goal");
-            let run =
-                |live: &mut Live| live.run_to_end(goal, &Stop::default(), |_, _| ()).expect("it runs");
+            let run = |live: &mut Live| live.run_to_end(goal, &Stop::default(), |_, _| ()).expect("it runs");
             let stopped = run(&mut live);
             let case = format!("{until} {how}");
             assert_eq!(stopped.word() == "until", full.is_some(), "{case}");
@@ -528,7 +527,7 @@ fn functions_that_a_world_file_names_are_looked_for() {
             "`pot`: its code has no function `is_ful`, which `[execution] until` names; did you mean `is_full`?",
         ),
         (
-            POT.replace("UNTIL", "").replace("\"pot.filled\"", "\"pot.fille\""),
+            POT.replace("UNTIL", "").replace("\"pot.filled\"", "\"pot.fillled\""),
             "which the measure `filled` names; did you mean `filled`?",
         ),
     ] {

@@ -223,6 +223,7 @@ fn text(world: &World, handles: &[Handle], what: &str) -> String {
             let headings: Vec<String> = limited.iter().map(|(_, name)| format!("{name} free")).collect();
             let mut columns = vec![
                 Column::Name(if what == "agents" { "agent" } else { "principal" }),
+                Column::Name("kind"),
                 Column::Name("owner"),
                 Column::Word("state"),
                 Column::Number("steps"),
@@ -236,7 +237,8 @@ fn text(world: &World, handles: &[Handle], what: &str) -> String {
                 let state = agent.map_or(String::new(), |agent| agent.state().to_owned());
                 let waits = agent.map_or(String::new(), |agent| waits(world, agent));
                 let scrip = number(world.scrip(*handle));
-                let mut row = vec![name(*handle), owner(*handle), state, steps, scrip, waits];
+                let kind = world.get(*handle).map_or("", |artifact| artifact.kind()).to_owned();
+                let mut row = vec![name(*handle), kind, owner(*handle), state, steps, scrip, waits];
                 row.extend(
                     limited.iter().map(|(id, name)| amount(name, world.capacity(*handle, *id, world.now()))),
                 );

@@ -210,7 +210,7 @@ impl Transaction<'_> {
         let parent = actor.origin.and_then(|origin| self.draft.artifact(origin));
         let kind =
             parent.filter(|parent| parent.has_loop && !parent.is_coordinator()).map(|parent| &*parent.kind);
-        kind.unwrap_or("agent").into()
+        kind.unwrap_or("data").into()
     }
 
     fn rewrite(&mut self, actor: Actor, handle: Handle, op: &Write) -> Result<Handle, Refusal> {
