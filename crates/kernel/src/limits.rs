@@ -208,6 +208,8 @@ pub const AGENTS_MAX: i64 = 4_000_000;
 pub const RESOURCES_MAX: usize = 1_000;
 /// Measures of a world file.
 pub const MEASURES_MAX: usize = 1_000;
+/// Numbers of each agent that a world file has taken.
+pub const AGENT_COLUMNS_MAX: usize = 100;
 /// Bytes of one line of a session.
 pub const LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Fuel of the runtime that one unit of work stands for; a run's fuel counts up to whole units.

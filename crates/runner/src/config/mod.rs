@@ -25,6 +25,7 @@ use oikos_kernel::{
     json::text_bytes,
     limits,
     op::OpKind,
+    record::{EventKind, Why},
     rules::{
         Authority, CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind,
         ResourceRule, Rules,
@@ -70,6 +71,8 @@ pub struct WorldFile {
     pub founding: Founding,
     /// The measures.
     pub measures: Vec<Measure>,
+    /// The numbers of each agent that are taken with them, by name.
+    pub columns: Vec<(String, Measured)>,
     /// How often a series of them is taken, in milliseconds; they are taken at the end in any case.
     pub every_ms: Option<i64>,
     /// The text it was read from.
@@ -155,6 +158,13 @@ pub enum MeasureKind {
         /// The ids of those who are meant, as a pattern with `*`; none means all agents.
         whom: Option<String>,
     },
+    /// A rate: how much of something happened since the moment before, or in the whole run.
+    Rate {
+        /// Of what.
+        flow: Flow,
+        /// The ids of those who did it, as a pattern with `*`; none means all.
+        whom: Option<String>,
+    },
     /// A method of an artifact that returns a number.
     Method {
         /// The artifact.
@@ -162,6 +172,17 @@ pub enum MeasureKind {
         /// The method.
         method: String,
     },
+}
+
+/// Things that happen, and are counted or added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Events, of one type or of all.
+    Events(Option<EventKind>),
+    /// Payments, for one reason or for all.
+    Payments(Option<Why>),
+    /// The scrip of payments, for one reason or for all.
+    Paid(Option<Why>),
 }
 
 /// The number of each agent that is measured.
@@ -377,7 +398,8 @@ fn build(
     let parts = artifacts::Parts { document, root, rules: &rules, scrip_start };
     let own = artifacts::read(&parts, files, &founders, &mut shares)?;
     founders.extend(own);
-    let (measures, every_ms) = measures::read(&section("measures")?, &rules, &founders)?;
+    let measures::Taken { measures, columns, every_ms } =
+        measures::read(&section("measures")?, &rules, &founders)?;
     let ids: HashSet<&str> = founders.iter().map(|founder| founder.id.as_str()).collect();
     for id in &rules.mint_authorities {
         if !ids.contains(id.as_str()) {
@@ -389,7 +411,7 @@ fn build(
     institutions::check_scorer(&section("mint")?, &scorer, &founders)?;
     (plan.llm.models, plan.has_clients) = llm::named(&rules, &founders);
     let founding = Founding { rules, source: [0; 32], runtime: String::new(), founders };
-    Ok(WorldFile { plan, founding, measures, every_ms, source: Source::default(), tape: Vec::new() })
+    Ok(WorldFile { plan, founding, measures, columns, every_ms, source: Source::default(), tape: Vec::new() })
 }
 
 fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut Rules) -> Read<Plan> {

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::{
     ExportTable, Tables, int,
-    spec::{ActionRow, ChargeRow, EventRow, PaymentRow, Text, Word},
+    spec::{ActionRow, ChargeRow, EventRow, PaymentRow, Row as _, Text, Word},
 };
 use crate::error::RunError;
 

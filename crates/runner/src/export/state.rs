@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Export, int,
-    spec::{AccountRow, ArtifactRow, MetaRow, Text, Word},
+    spec::{AccountRow, ArtifactRow, MetaRow, Row as _, Text, Word},
 };
 use crate::{
     error::RunError,
