@@ -253,8 +253,8 @@ tables! {
         is_agent "is_agent": bool,
         /// The resource, or `scrip`.
         resource "resource": Word<'a>,
-        /// How much it has free, in base units; null where a resource limits nobody.
-        amount "amount": Option<i64>,
+        /// How much it has free, in base units; of a resource that limits nobody, how much it has used.
+        amount "amount": i64,
         /// Its rate or quota, or the balance that is left.
         limit "limit": Option<i64>,
         /// How much it has used in all; of a quota, how much is in use.
