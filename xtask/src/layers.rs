@@ -18,7 +18,8 @@ const OURS: &[(&str, &[&str])] = &[
     ("oikos-agents", &["oikos-kernel"]),
     ("oikos-tables", &[]),
     ("oikos-runner", &["oikos-kernel", "oikos-sandbox", "oikos-journal", "oikos-agents", "oikos-tables"]),
-    ("oikos-cli", &["oikos-runner"]),
+    ("oikos-sweep", &["oikos-runner", "oikos-tables"]),
+    ("oikos-cli", &["oikos-runner", "oikos-sweep"]),
     ("xtask", &[]),
 ];
 
@@ -43,6 +44,8 @@ const WORDS: &[(&str, &[&str])] = &[
             "crates/python/src/cache.rs",
             "crates/runner/src/config/",
             "crates/sandbox/src/worker/probe.rs",
+            "crates/sweep/src/file.rs",
+            "crates/sweep/src/folder.rs",
             "crates/tables/src/beside.rs",
             "crates/cli/",
         ],
@@ -57,16 +60,27 @@ const WORDS: &[(&str, &[&str])] = &[
             "crates/python/examples/",
             "crates/sandbox/src/pool/",
             "crates/sandbox/src/worker/probe.rs",
+            "crates/sweep/src/child.rs",
         ],
     ),
     ("SystemTime", &["crates/runner/src/clock.rs"]),
-    ("Instant", &["crates/agents/", "crates/runner/", "crates/sandbox/src/lookout.rs", "crates/cli/"]),
+    (
+        "Instant",
+        &[
+            "crates/agents/",
+            "crates/runner/",
+            "crates/sandbox/src/lookout.rs",
+            "crates/sweep/src/crew.rs",
+            "crates/cli/",
+        ],
+    ),
     (
         "std::thread",
         &[
             "crates/runner/",
             "crates/sandbox/src/pool/keeper.rs",
             "crates/sandbox/src/lookout.rs",
+            "crates/sweep/src/child.rs",
             "crates/cli/",
         ],
     ),

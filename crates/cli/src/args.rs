@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use oikos_runner::When;
@@ -27,13 +27,17 @@ impl Args {
     pub(crate) const fn is_one_object(&self) -> bool {
         let is_lines = match &self.command {
             Command::Run { events, .. } => events.is_some(),
-            Command::Log { .. } | Command::Session { .. } | Command::Worker { .. } => true,
+            Command::Log { .. } | Command::Session { .. } | Command::Runs { .. } | Command::Worker { .. } => {
+                true
+            }
             Command::Tape { what: TapeCommand::Export { file, .. } } => file.is_none(),
-            Command::Tape { what: TapeCommand::Import { .. } }
+            Command::Sweep(_)
+            | Command::Tape { what: TapeCommand::Import { .. } }
             | Command::Init { .. }
             | Command::Validate { .. }
             | Command::Inspect { .. }
             | Command::Ask { .. }
+            | Command::Bench { .. }
             | Command::Cost { .. }
             | Command::Verify { .. }
             | Command::Replay { .. }
@@ -74,24 +78,26 @@ pub(crate) enum Command {
         #[command(flatten)]
         workplace: WorkplaceArgs,
     },
+    /// Run a world file many times, with other seeds and values, and put the figures of all runs together.
+    Sweep(Box<SweepArgs>),
     /// Write a small world file with one agent, to begin with.
     Init {
         /// The world's name; its file will be NAME.toml.
         #[arg(default_value = "world")]
         name: String,
     },
-    /// Say whether a world file is fine.
+    /// Say whether a world file, or a sweep file, is fine.
     Validate {
-        /// The world file.
+        /// The world file, or the sweep file.
         file: PathBuf,
         #[command(flatten)]
         overrides: OverrideArgs,
     },
-    /// Show principals, agents, artifacts, balances, or one artifact of a world.
+    /// Show principals, agents, artifacts, balances, one artifact of a world, or how it stands.
     Inspect {
         /// The world database.
         world: PathBuf,
-        /// `principals`, `agents`, `artifacts`, `balances`, or the id of an artifact.
+        /// `principals`, `agents`, `artifacts`, `balances`, `summary`, or the id of an artifact.
         #[arg(default_value = "principals")]
         what: String,
         /// As the world was at a moment, such as 17, 6h or tick:40 [default: the end].
@@ -245,6 +251,15 @@ pub(crate) enum Command {
         #[command(flatten)]
         workplace: WorkplaceArgs,
     },
+    /// Time steps and sessions on this machine, beside Mesa where it is installed.
+    Bench {
+        /// How often all of it is timed; the medians are told.
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+        /// The Python that may have Mesa.
+        #[arg(long, value_name = "PROGRAM", default_value = "python3")]
+        python: String,
+    },
     /// Print a JSON Schema.
     Schema {
         /// Of what.
@@ -258,6 +273,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: PythonCommand,
     },
+    /// Make the runs of the sweep that started this process, ordered on standard input.
+    #[command(hide = true)]
+    Runs {
+        #[command(flatten)]
+        workplace: WorkplaceArgs,
+    },
     /// Run code for the process that started this one, on standard input.
     #[command(hide = true)]
     Worker {
@@ -268,6 +289,50 @@ pub(crate) enum Command {
         #[arg(long, requires = "probe")]
         layer: Option<String>,
     },
+}
+
+/// The sweep that is wanted.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SweepArgs {
+    /// The world file, or a sweep file, which names one.
+    pub(crate) file: PathBuf,
+    /// The seeds of each cell, such as 1..100 (both ends are in), 1,5,9 or 7 [default: the world file's].
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) seeds: Option<String>,
+    /// The values of a key of the world file, such as scrip.start=1,2,5; may be given again for another key.
+    #[arg(long, value_name = "KEY=VALUES")]
+    pub(crate) set: Vec<String>,
+    /// Which values go together: each with each, the first of all keys and then the second, or samples of ranges such
+    /// as scrip.start=1..100 [default: grid].
+    #[arg(long, value_parser = ["grid", "list", "latin"])]
+    pub(crate) design: Option<String>,
+    /// With the design latin: how many cells.
+    #[arg(long, value_name = "N")]
+    pub(crate) samples: Option<u64>,
+    /// With the design latin: the seed of the samples [default: 1].
+    #[arg(long, value_name = "N")]
+    pub(crate) design_seed: Option<u64>,
+    /// How many runs go on at once [default: the number of cores].
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// The folder of the results; the same command goes on there [default: NAME-sweep].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Keep the database of each world too.
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) keep: Option<KeepArg>,
+    /// List the runs; nothing is run, and nothing is written.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) workplace: WorkplaceArgs,
+}
+
+/// What a sweep keeps beside its figures.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum KeepArg {
+    /// The database of each world.
+    Worlds,
 }
 
 /// Where answers of models come from.

@@ -83,6 +83,16 @@ impl Artifact {
         &self.kind
     }
 
+    /// The kind of agents that keep a world going and are none of those that are studied: a bank, an auctioneer. No
+    /// sample and no measure means them where it names nobody.
+    pub const COORDINATOR: &str = "coordinator";
+
+    /// Whether it is of the kind [`Self::COORDINATOR`].
+    #[must_use]
+    pub fn is_coordinator(&self) -> bool {
+        *self.kind == *Self::COORDINATOR
+    }
+
     /// The content.
     #[must_use]
     pub fn content(&self) -> &Value {

@@ -27,6 +27,14 @@ pub enum RunError {
         /// The report.
         problem: String,
     },
+    /// The code of an artifact of the world file lacks a function that the world file names.
+    #[error("`{id}`: {problem}")]
+    Entry {
+        /// The artifact.
+        id: String,
+        /// What it lacks.
+        problem: String,
+    },
     /// The world file differs from the one that the database records.
     #[error("the world file is not the one that `{db}` was made from:\n{}", differences.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n"))]
     Differs {
@@ -111,6 +119,7 @@ impl RunError {
             Self::Config(_)
                 | Self::Founding(_)
                 | Self::Code { .. }
+                | Self::Entry { .. }
                 | Self::Differs { .. }
                 | Self::Runtime { .. }
                 | Self::Unsupported(_)

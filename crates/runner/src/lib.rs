@@ -54,7 +54,7 @@ pub use self::workplace::serve_code;
 pub use self::{
     bills::{Bill, Bills, Forecast, Kind, Sums},
     bus::{MAILBOX_MAX, Notice, Subscription},
-    compare::{Comparison, Refused, compare},
+    compare::{Comparison, Refused, compare, measures},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
     error::RunError,
     fork::{Fork, Forked, Forking, Parent, copy_at, fork, parent},
@@ -63,7 +63,7 @@ pub use self::{
     models::{Access, Answered, Ask, Preview, ask, preview},
     replay::{Difference, Replayed, replay},
     sequencer::Sequencer,
-    stop::{Signal, Stop, Why},
+    stop::{Bell, Signal, Stop, Why},
     summary::{Calls, Summary},
     view::View,
     when::When,

@@ -10,7 +10,7 @@ use oikos_kernel::{
 use serde_json::Value;
 
 use crate::{
-    config::{Measure, MeasureKind, Measured, Statistic},
+    config::{Compare, Measure, MeasureKind, Measured, Statistic, Until, Whom},
     error::RunError,
     rates::Rates,
     sequencer::Sequencer,
@@ -41,27 +41,86 @@ pub(crate) fn at(
     measure: &Measure,
     now: Time,
 ) -> Result<Result<f64, String>, RunError> {
-    let (artifact, method) = match &measure.what {
+    number(sequencer, &measure.what, now)
+}
+
+fn number(sequencer: &mut Sequencer, what: &MeasureKind, now: Time) -> Result<Result<f64, String>, RunError> {
+    let (artifact, method) = match what {
         MeasureKind::Statistic { function, of, whom } => {
-            let amounts = amounts(sequencer.world(), of, whom.as_deref(), now);
+            let amounts = amounts(sequencer.world(), of, whom, now);
             let value = statistic(*function, &amounts);
             return Ok(value.ok_or_else(|| "there is nobody to measure".into()));
         }
         // A rate is counted as records come, not found in a world.
         MeasureKind::Rate { .. } => {
-            return Ok(Ok(sequencer.sampler.rates.value(&measure.what).unwrap_or_default()));
+            return Ok(Ok(sequencer.sampler.rates.value(what).unwrap_or_default()));
         }
         MeasureKind::Method { artifact, method } => (artifact, method),
     };
+    let told = returned(sequencer, artifact, method, now)?;
+    Ok(told.and_then(|value| {
+        value.as_f64().ok_or_else(|| format!("`{artifact}.{method}` returned {value}, not a number"))
+    }))
+}
+
+fn returned(
+    sequencer: &mut Sequencer,
+    artifact: &str,
+    method: &str,
+    now: Time,
+) -> Result<Result<Value, String>, RunError> {
     let Some(handle) = sequencer.world().lookup(artifact) else {
         return Ok(Err(format!("there is no artifact `{artifact}`")));
     };
-    Ok(match sequencer.measure(handle, method, now)? {
-        Err(refusal) => Err(refusal.to_string()),
-        Ok(value) => {
-            value.as_f64().ok_or_else(|| format!("`{artifact}.{method}` returned {value}, not a number"))
+    Ok(sequencer.measure(handle, method, now)?.map_err(|refusal| refusal.to_string()))
+}
+
+/// Whether a condition holds as of an instant; the inner error is why nobody can tell, in words.
+///
+/// # Errors
+/// Only faults.
+pub(crate) fn holds(
+    sequencer: &mut Sequencer,
+    until: &Until,
+    now: Time,
+) -> Result<Result<bool, String>, RunError> {
+    let Some((compare, bound)) = until.bound else {
+        return match &until.what {
+            MeasureKind::Method { artifact, method } => {
+                Ok(returned(sequencer, artifact, method, now)?.map(|value| is_true(&value)))
+            }
+            MeasureKind::Statistic { .. } | MeasureKind::Rate { .. } => {
+                Ok(Err("a measure ends a run by a bound".into()))
+            }
+        };
+    };
+    Ok(number(sequencer, &until.what, now)?.map(|number| compare.holds(number, bound)))
+}
+
+impl Compare {
+    #[expect(clippy::float_cmp, reason = "the author asks for the very number")]
+    fn holds(self, number: f64, bound: f64) -> bool {
+        match self {
+            Self::Above => number > bound,
+            Self::AtLeast => number >= bound,
+            Self::Below => number < bound,
+            Self::AtMost => number <= bound,
+            Self::Equal => number == bound,
+            Self::Other => number != bound,
         }
-    })
+    }
+}
+
+/// Truth as Python has it.
+fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+    }
 }
 
 /// Bytes of lines that are one part of the rows of a moment; the last line may go beyond.
@@ -71,15 +130,14 @@ const PART_BYTES: usize = 4 << 20;
 pub(crate) fn of_agents(world: &World, columns: &[(String, Measured)], now: Time) -> Vec<AgentRows> {
     let names = Value::from_iter(columns.iter().map(|(name, _)| name.as_str())).to_string();
     let (mut parts, mut lines) = (Vec::new(), Vec::new());
-    let is_there = |agent: &&Agent| world.get(agent.handle).is_some_and(|artifact| !artifact.is_deleted());
-    for agent in world.agents().filter(is_there) {
+    for agent in world.agents().filter(|agent| is_meant(world, agent, &Whom::All)) {
         lines.push(b'[');
         lines.extend(Value::from(world.name(agent.handle)).to_string().bytes());
         for (_, of) in columns {
             lines.push(b',');
             match of {
                 Measured::Content(path) => {
-                    let number = number(world, agent, path);
+                    let number = content(world, agent, path);
                     lines.extend(number.map_or("null".into(), Value::to_string).bytes());
                 }
                 Measured::Scrip => lines.extend(world.scrip(agent.handle).to_string().bytes()),
@@ -109,9 +167,9 @@ fn amount(world: &World, agent: &Agent, resource: ResourceId, now: Time) -> i64 
 }
 
 /// The number in an agent's content below these keys.
-fn number<'a>(world: &'a World, agent: &Agent, path: &[String]) -> Option<&'a Value> {
-    let content = world.get(agent.handle)?.content();
-    path.iter().try_fold(content, |value, key| value.get(key)).filter(|value| value.is_number())
+fn content<'a>(world: &'a World, agent: &Agent, path: &[String]) -> Option<&'a Value> {
+    let whole = world.get(agent.handle)?.content();
+    path.iter().try_fold(whole, |value, key| value.get(key)).filter(|value| value.is_number())
 }
 
 /// Numbers of agents; whole ones are added up exactly.
@@ -122,12 +180,8 @@ enum Amounts {
 
 /// The scrip of each agent that is meant, its free amount of a resource (of one that limits nobody, its use), or a
 /// number in its content; those who have no such number are left out.
-fn amounts(world: &World, of: &Measured, whom: Option<&str>, now: Time) -> Amounts {
-    let is_meant = |agent: &&Agent| {
-        world.get(agent.handle).is_some_and(|artifact| !artifact.is_deleted())
-            && whom.is_none_or(|pattern| fits(pattern, world.name(agent.handle)))
-    };
-    let meant = world.agents().filter(is_meant);
+fn amounts(world: &World, of: &Measured, whom: &Whom, now: Time) -> Amounts {
+    let meant = world.agents().filter(|agent| is_meant(world, agent, whom));
     let path = match of {
         Measured::Scrip => return Amounts::Whole(meant.map(|agent| world.scrip(agent.handle)).collect()),
         Measured::Resource(resource) => {
@@ -135,12 +189,22 @@ fn amounts(world: &World, of: &Measured, whom: Option<&str>, now: Time) -> Amoun
         }
         Measured::Content(path) => path,
     };
-    let numbers: Vec<&Value> = meant.filter_map(|agent| number(world, agent, path)).collect();
+    let numbers: Vec<&Value> = meant.filter_map(|agent| content(world, agent, path)).collect();
     let whole: Option<Vec<i64>> = numbers.iter().map(|number| number.as_i64()).collect();
     whole.map_or_else(
         || Amounts::Broken(numbers.iter().filter_map(|number| number.as_f64()).collect()),
         Amounts::Whole,
     )
+}
+
+/// Whether a measure means an agent.
+fn is_meant(world: &World, agent: &Agent, whom: &Whom) -> bool {
+    let there = world.get(agent.handle).filter(|artifact| !artifact.is_deleted());
+    there.is_some_and(|artifact| match whom {
+        Whom::All => !artifact.is_coordinator(),
+        Whom::Id(pattern) => fits(pattern, artifact.id()),
+        Whom::Kind(pattern) => fits(pattern, artifact.kind()),
+    })
 }
 
 /// Whether an id fits a pattern, in which `*` stands for any text.

@@ -7,7 +7,7 @@ use oikos_kernel::{
 };
 
 use crate::{
-    config::{Flow, Measure, MeasureKind},
+    config::{Flow, Measure, MeasureKind, Whom},
     error::RunError,
     live::each_until,
     measure::fits,
@@ -23,7 +23,7 @@ struct Rate {
     /// The rate as a measure.
     what: MeasureKind,
     flow: Flow,
-    whom: Option<String>,
+    whom: Whom,
     /// Exact, as far as scrip goes.
     sum: i128,
 }
@@ -53,7 +53,11 @@ impl Rates {
     /// Counts a record; `world` knows the names.
     pub(crate) fn count(&mut self, world: &World, record: &Record) {
         for rate in &mut self.0 {
-            let is_theirs = |who: Handle| rate.whom.as_ref().is_none_or(|whom| fits(whom, world.name(who)));
+            let is_theirs = |who: Handle| match &rate.whom {
+                Whom::All => true,
+                Whom::Id(pattern) => fits(pattern, world.name(who)),
+                Whom::Kind(pattern) => world.get(who).is_some_and(|artifact| fits(pattern, artifact.kind())),
+            };
             let payments = record.effects.iter().filter_map(|effect| {
                 let Effect::Pay { from, amount, why, .. } = effect else { return None };
                 is_theirs(*from).then_some((*why, *amount))

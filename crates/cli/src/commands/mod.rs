@@ -1,6 +1,7 @@
 //! One function per command.
 
 mod ask;
+mod bench;
 mod compare;
 mod cost;
 mod dry;
@@ -14,6 +15,7 @@ mod python;
 mod replay;
 mod run;
 mod signals;
+mod sweep;
 mod tape;
 mod workplace;
 
@@ -63,9 +65,14 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             let wanted = run::Wanted { db, fresh, events, workplace };
             run::run(&file, wanted, &overrides, printer)
         }
+        Command::Sweep(wanted) => sweep::sweep(*wanted, printer),
+        Command::Runs { workplace } => sweep::serve(&workplace::of(workplace)),
         Command::Init { name } => make::init(&name, printer),
         Command::Validate { file, overrides } => make::validate(&file, &overrides, printer),
-        Command::Inspect { world, what, at } => inspect::inspect(&world, &what, at, printer),
+        Command::Inspect { world, what, at } => {
+            let workplace = WorkplaceArgs::default();
+            inspect::inspect(&world, &what, at, &workplace::of(workplace), printer)
+        }
         Command::Log { world, since, until, limit, kind, of, refused, thoughts } => {
             log::log(&world, &log::Wanted { since, until, limit, kind, of, refused, thoughts }, printer)
         }
@@ -73,6 +80,7 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
             ask::ask(&world, &ask::Wanted { agent, question, at }, &workplace, printer)
         }
+        Command::Bench { rounds, python } => bench::bench(&bench::Wanted { rounds, python }, printer),
         Command::Cost { world } => cost::cost(&world, printer),
         Command::Tape { what: TapeCommand::Export { world, file } } => {
             tape::export(&world, file.as_deref(), printer)
@@ -128,7 +136,12 @@ fn schema(of: SchemaOf, whom: Option<SchemaFor>) -> Result<Value> {
 /// Reads a world file with what the command line changes of it.
 pub(crate) fn world_file(path: &Path, overrides: &OverrideArgs) -> Result<WorldFile> {
     let overrides = Overrides { seed: overrides.seed, set: pairs(&overrides.set)? };
-    Ok(config::load(path, &overrides, library::founders()).map_err(RunError::from)?)
+    let loaded = config::load(path, &overrides, library::founders());
+    if loaded.is_err() && oikos_sweep::is_sweep(path) {
+        let file = path.display();
+        bail!(Usage(format!("`{file}` is a sweep file, not a world file\n  = help: oikos sweep {file}")));
+    }
+    Ok(loaded.map_err(RunError::from)?)
 }
 
 /// The keys and values of `--set`.

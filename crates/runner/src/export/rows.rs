@@ -42,7 +42,7 @@ fn told(cause: &Cause) -> Told<'_> {
     let of = |cause, agent: &Handle, turn: u64| Told { actor: Some(*agent), turn: Some(turn), ..none(cause) };
     match cause {
         Cause::Genesis { .. } | Cause::Founding => none("founding"),
-        Cause::Tick { number } => Told { turn: Some(*number), ..none("tick") },
+        Cause::Tick { number, phase: _ } => Told { turn: Some(*number), ..none("tick") },
         Cause::Clock { .. } => none("clock"),
         Cause::Act { actor, action, .. } => {
             Told { actor: Some(*actor), action: Some(action.value()), ..none("act") }
@@ -53,6 +53,9 @@ fn told(cause: &Cause) -> Told<'_> {
         Cause::Ask { agent, turn, .. } => of("ask", agent, *turn),
         Cause::Short { agent, turn, .. } => of("short", agent, *turn),
         Cause::Runtime { .. } => none("runtime"),
+        Cause::Hook { artifact, tick, .. } => {
+            Told { actor: Some(*artifact), turn: Some(*tick), ..none("hook") }
+        }
         Cause::Due { artifact, .. } => Told { actor: Some(*artifact), ..none("due") },
         Cause::Rules { .. } => none("rules"),
     }
