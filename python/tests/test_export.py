@@ -66,7 +66,7 @@ class Exports(unittest.TestCase):
         self.assertEqual(payments, [("ann", GIVEN)] * 3)
         self.assertEqual(dict(accounts)["ann"], MOST - 3 * GIVEN)
         self.assertEqual(dict(accounts)["bob"], 3 * GIVEN)
-        self.assertEqual(sorted({code for code, _ in actions if code}), ["insufficient_funds"])
+        self.assertEqual(sorted({code for code, _ in actions if code}), ["insufficient_scrip"])
         hours = sorted({time for _, time in actions})
         self.assertEqual(hours[1] - hours[0], datetime.timedelta(hours=1))
         self.assertEqual(hours[0], datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc))
@@ -91,11 +91,11 @@ class Exports(unittest.TestCase):
 
     def test_pandas_keeps_whole_numbers_where_some_are_none(self):
         pandas = self.need("pandas", "pyarrow")
-        accounts = pandas.read_parquet(self.folder / "accounts.parquet", dtype_backend="numpy_nullable")
-        self.assertEqual(str(accounts["amount"].dtype), "Int64")
-        row = accounts[(accounts["principal"] == "ann") & (accounts["resource"] == "scrip")]
-        self.assertEqual(int(row["amount"].iloc[0]), MOST - 3 * GIVEN)
-        self.assertTrue(row["limit"].isna().all())
+        events = pandas.read_parquet(self.folder / "events.parquet", dtype_backend="numpy_nullable")
+        self.assertEqual(str(events["amount"].dtype), "Int64")
+        given = events[events["type"] == "transfer"]
+        self.assertEqual([int(amount) for amount in given["amount"]], [GIVEN] * 3)
+        self.assertTrue(events[events["type"] == "spawn"]["amount"].isna().all())
 
     def test_polars(self):
         polars = self.need("polars")

@@ -24,6 +24,10 @@ tick_duration = "1h"
 [measures]
 every = "2h"
 rich = "max(scrip)"
+gifts = "count(event.transfer)"
+[measures.agents]
+wealth = "scrip"
+skill = "content.skill"
 [[agents]]
 id = "ann"
 scrip = 9223372036854775807
@@ -33,6 +37,7 @@ id = "bob"
 code = "def step(o): return [{'op': 'store', 'key': 'n', 'value': 1}, {'op': 'transfer', 'to': 'cid', 'amount': 1}]"
 [[agents]]
 id = "cid"
+content = { skill = 0.5 }
 code = "def step(o): return {'op': 'invoke', 'artifact': 'nothing', 'method': 'go'}"
 "#;
 
@@ -77,7 +82,8 @@ fn export(db: &Path, out: &Path, more: &[&str]) -> BTreeMap<String, Vec<Value>> 
     files
         .map(|file| {
             let text = fs::read_to_string(file["file"].as_str().expect("a path")).expect("a file");
-            let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+            let rows: Vec<Value> =
+                text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
             assert_eq!(file["rows"], rows.len(), "{file}");
             (file["table"].as_str().expect("a name").to_owned(), rows)
         })
@@ -93,7 +99,7 @@ fn column<'a>(rows: &'a [Value], name: &str) -> Vec<&'a Value> {
 fn rows_are_those_of_the_journal_and_add_up() {
     let world = World::new();
     let tables = world.export("out", &["--every", "1h"]);
-    assert_eq!(tables.len(), 9);
+    assert_eq!(tables.len(), 10);
     let actions = &tables["actions"];
     let seqs: Vec<u64> = column(actions, "seq").iter().map(|seq| seq.as_u64().expect("a number")).collect();
     assert_eq!(seqs, (1..=actions.len() as u64).collect::<Vec<_>>(), "one row a record");
@@ -110,7 +116,10 @@ fn rows_are_those_of_the_journal_and_add_up() {
         assert!(row["cpu"].as_i64().expect("CPU") > 0);
     }
     for row in of("cid") {
-        assert_eq!((&row["op"], &row["method"], &row["target"]), (&"invoke".into(), &"go".into(), &"nothing".into()));
+        assert_eq!(
+            (&row["op"], &row["method"], &row["target"]),
+            (&"invoke".into(), &"go".into(), &"nothing".into())
+        );
         assert_eq!((&row["ok"], &row["code"]), (&false.into(), &"not_found".into()));
         assert!(row["message"].as_str().expect("words").contains("nothing"));
     }
@@ -137,7 +146,16 @@ fn rows_are_those_of_the_journal_and_add_up() {
     let lines = String::from_utf8(log.stdout).expect("UTF-8");
     let transfers = tables["events"].iter().filter(|row| row["type"] == "transfer").count();
     assert_eq!(transfers, lines.lines().count());
-    assert_eq!(tables["series"].len(), 3, "each of two moments, and the end");
+    assert_eq!(tables["series"].len(), 6, "two measures at each of two moments, and the end");
+    let rates = tables["series"].iter().filter(|row| row["name"] == "gifts");
+    assert_eq!(rates.map(|row| row["value"].as_f64().expect("a rate")).sum::<f64>(), transfers as f64);
+    let last: Vec<&Value> = tables["agent_series"].iter().skip(6).collect();
+    assert_eq!(tables["agent_series"].len(), 9, "each agent at each moment");
+    for row in last {
+        let agent = row["agent"].as_str().expect("an id");
+        assert_eq!(row["wealth"].as_i64(), Some(end[agent]), "{agent}, exactly");
+        assert_eq!(row["skill"].as_f64(), (agent == "cid").then_some(0.5));
+    }
     assert!(tables["artifacts"].iter().any(|row| row["id"] == "bob" && row["storage"] == "{\"n\":1}"));
     assert!(tables["meta"].iter().any(|row| row["key"] == "state_digest"));
     assert!(tables["thoughts"].is_empty());
@@ -147,10 +165,11 @@ fn rows_are_those_of_the_journal_and_add_up() {
 fn scrip(accounts: &[Value], which: usize) -> BTreeMap<&str, i64> {
     let mut moments: Vec<&str> = accounts.iter().map(|row| row["time"].as_str().expect("a time")).collect();
     moments.dedup();
-    assert!(moments.is_sorted() && moments.len() == 5, "each hour once: {moments:?}");
+    assert!(moments.is_sorted() && moments.len() == 4, "each hour once: {moments:?}");
     let moment = moments[which.min(moments.len() - 1)];
     let rows = accounts.iter().filter(|row| row["time"] == moment && row["resource"] == "scrip");
-    rows.map(|row| (row["principal"].as_str().expect("an id"), row["amount"].as_i64().expect("an amount"))).collect()
+    rows.map(|row| (row["principal"].as_str().expect("an id"), row["amount"].as_i64().expect("an amount")))
+        .collect()
 }
 
 #[test]
@@ -159,7 +178,7 @@ fn parts_follow_each_other_and_a_fork_has_the_past_of_its_parent() {
     let whole = world.export("whole", &[]);
     let first = world.export("first", &["--until", "tick:1"]);
     let second = world.export("second", &["--since", "tick:1"]);
-    for table in ["actions", "payments", "charges", "events", "series"] {
+    for table in ["actions", "payments", "charges", "events", "series", "agent_series"] {
         let both = [first[table].clone(), second[table].clone()].concat();
         assert_eq!(both, whole[table], "{table}");
         assert!(!first[table].is_empty() && !second[table].is_empty(), "{table}");
@@ -167,15 +186,25 @@ fn parts_follow_each_other_and_a_fork_has_the_past_of_its_parent() {
     let (db, fork) = (world.db.to_str().expect("UTF-8"), world.path("fork.oikos"));
     let made = oikos(["fork", db, "--at", "tick:1", "--to", fork.to_str().expect("UTF-8")]);
     assert!(made.status.success(), "{}", talk(&made));
-    let forked = export(&fork, &world.path("forked"), &["--tables", "actions,events,accounts,artifacts"]);
-    assert_eq!(forked.len(), 4);
+    let forked = export(
+        &fork,
+        &world.path("forked"),
+        &["--tables", "actions,events,accounts,artifacts,series,agent_series"],
+    );
+    assert_eq!(forked.len(), 6);
     for (table, rows) in &forked {
         assert_eq!(rows, &first[table], "{table} as it was then");
+    }
+    let ended = oikos(["run", fork.to_str().expect("UTF-8"), "--json"]);
+    assert!(ended.status.success(), "{}", talk(&ended));
+    for (table, rows) in &export(&fork, &world.path("ended"), &[]) {
+        assert!(table == "meta" || rows == &whole[table], "{table} ends as its parent's");
     }
     assert_eq!(whole, world.export("again", &[]), "the same again");
     let files = |out: &str| {
         let file = world.path(out).join("actions.parquet");
-        let written = oikos(["export", db, "--out", world.path(out).to_str().expect("UTF-8"), "--tables", "actions"]);
+        let written =
+            oikos(["export", db, "--out", world.path(out).to_str().expect("UTF-8"), "--tables", "actions"]);
         assert!(written.status.success(), "{}", talk(&written));
         fs::read(file).expect("a file")
     };
@@ -195,7 +224,11 @@ fn files_of_others_stay_and_strange_arguments_are_refused() {
     };
     let there = told(&[]);
     assert_eq!(there.status.code(), Some(2));
-    assert!(talk(&there).contains("payments.jsonl` is there already; --force replaces it"), "{}", talk(&there));
+    assert!(
+        talk(&there).contains("payments.jsonl` is there already; --force replaces it"),
+        "{}",
+        talk(&there)
+    );
     assert_eq!(fs::read_dir(&out).expect("a folder").count(), 2, "nothing was written");
     assert!(told(&["--tables", "events"]).status.success());
     assert_eq!(fs::read_to_string(out.join("payments.jsonl")).expect("a file"), "mine too");

@@ -9,6 +9,7 @@ use oikos_kernel::{
 };
 
 use crate::{
+    agent_series::AgentPart,
     batch::{self, Hash, Row},
     error::JournalError,
     file::{self, Note},
@@ -259,6 +260,22 @@ impl Journal {
         while let Some((at, row)) = self.log.series_after(place)? {
             place = at;
             visit(row)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the series of agents, part by part, in the order in which it was taken.
+    ///
+    /// # Errors
+    /// When the file can't be read, a part is damaged, or `visit` fails.
+    pub fn agent_series<E: From<JournalError>>(
+        &self,
+        mut visit: impl FnMut(AgentPart) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut place = i64::MIN;
+        while let Some((at, part)) = self.log.agents_after(place)? {
+            place = at;
+            visit(part)?;
         }
         Ok(())
     }

@@ -214,6 +214,8 @@ pub const PHASES_MAX: usize = 64;
 pub const HOOKS_MAX: usize = 1_000;
 /// Measures of a world file.
 pub const MEASURES_MAX: usize = 1_000;
+/// Numbers of each agent that a world file has taken.
+pub const AGENT_COLUMNS_MAX: usize = 100;
 /// Bytes of one line of a session.
 pub const LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Fuel of the runtime that one unit of work stands for; a run's fuel counts up to whole units.

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use oikos_journal::{Beside, Journal, JournalError, Sample, SeriesRow};
+use oikos_journal::{AgentPart, Beside, Journal, JournalError, Sample, SeriesRow};
 use oikos_kernel::{
     founding::Founder,
     record::{Cause, Effect, Handle, Outcome, Record},
@@ -31,6 +31,8 @@ const PARENT: &str = "parent";
 const RECORDS: usize = 16_384;
 /// Rows of the tape that are copied in one commit.
 const ROWS: usize = 256;
+/// Bytes of the numbers of agents that are copied at once.
+const COPIED_BYTES: usize = 8 << 20;
 /// Moments of the series that are copied in one commit.
 const SAMPLES: usize = 1_024;
 
@@ -277,7 +279,8 @@ fn copied(from: &Journal, world: &World, before: &Source, mut journal: Journal) 
 
 /// Copies the measures that were taken before a world stands where it does; it takes those of later moments itself.
 fn copy_series(from: &Journal, world: &World, to: &mut Journal) -> Result<(), RunError> {
-    let mut samples: Vec<Sample> = Vec::new();
+    let (mut samples, mut parts) = (Vec::<Sample>::new(), Vec::<Sample>::new());
+    let mut bytes = 0;
     from.series(|SeriesRow { seq, time, name, value }| {
         if seq > world.seq() || time >= world.now() {
             return Ok(());
@@ -290,12 +293,39 @@ fn copy_series(from: &Journal, world: &World, to: &mut Journal) -> Result<(), Ru
                     samples.clear();
                 }
                 // Nothing is in the way of a new journal's.
-                samples.push(Sample { seq, time, after: Some(time), values: vec![(name, value)] });
+                samples.push(Sample {
+                    seq,
+                    time,
+                    after: Some(time),
+                    values: vec![(name, value)],
+                    agents: Vec::new(),
+                });
             }
         }
         Ok::<(), JournalError>(())
     })?;
-    Ok(to.put_series(&samples)?)
+    to.put_series(&samples)?;
+    from.agent_series(|AgentPart { seq, time, rows }| {
+        if seq > world.seq() || time >= world.now() {
+            return Ok(());
+        }
+        let new = rows.lines.len();
+        match parts.last_mut().filter(|sample| sample.time == time) {
+            Some(sample) => sample.agents.push(rows),
+            None => {
+                if bytes >= COPIED_BYTES {
+                    to.put_series(&parts)?;
+                    parts.clear();
+                    bytes = 0;
+                }
+                let values = Vec::new();
+                parts.push(Sample { seq, time, after: Some(time), values, agents: vec![rows] });
+            }
+        }
+        bytes += new;
+        Ok::<(), JournalError>(())
+    })?;
+    Ok(to.put_series(&parts)?)
 }
 
 /// Copies the whole tape. The rows that the world has not asked yet are there as if they were brought from elsewhere.

@@ -23,6 +23,7 @@ mod look;
 mod models;
 pub mod measure;
 mod open;
+mod rates;
 mod replay;
 pub mod report;
 pub mod request;

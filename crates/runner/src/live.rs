@@ -176,7 +176,7 @@ impl Live {
             Lasts::Ticks(_) => Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)?),
             Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(open_before, &mut sequencer)),
         };
-        sequencer.sampler = Sampler::of(&file, sequencer.world());
+        sequencer.sampler = Sampler::of(&file, &mut sequencer)?;
         let counter = Counter::open();
         let desk = counter.desk();
         sequencer.set_bell(Arc::new(move || desk.ring()));

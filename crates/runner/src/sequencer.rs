@@ -613,6 +613,7 @@ impl Sequencer {
         if let Some(agenda) = &mut self.agenda {
             agenda.follow(&self.world);
         }
+        self.sampler.rates.count(&self.world, &record);
         let receipt = Receipt::of(&record).with_whole(whole);
         if let Some(following) = &mut self.following {
             following.made = Some(record);

@@ -5,10 +5,12 @@ use oikos_journal::Sample;
 use oikos_kernel::{time::Time, world::World};
 
 use crate::{
-    config::{Measure, WorldFile},
+    config::{Measure, Measured, WorldFile},
     error::RunError,
     measure,
+    rates::Rates,
     sequencer::Sequencer,
+    when::at_time,
 };
 
 /// The most samples that are taken of a time in which nothing happened; of a longer one the last are.
@@ -51,16 +53,42 @@ impl Moments {
 #[derive(Debug, Default)]
 pub(crate) struct Sampler {
     measures: Vec<Measure>,
+    /// The numbers of each agent, by name.
+    columns: Vec<(String, Measured)>,
+    /// Those of the measures that are counted, since the moment before.
+    pub(crate) rates: Rates,
     /// When they are taken; none where only the end is measured.
     moments: Option<Moments>,
 }
 
 impl Sampler {
     /// A sampler that goes on where a world stands, or begins with it.
-    pub(crate) fn of(file: &WorldFile, world: &World) -> Self {
-        let every_ms = file.every_ms.filter(|_| !file.measures.is_empty());
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn of(file: &WorldFile, sequencer: &mut Sequencer) -> Result<Self, RunError> {
+        let mut this = Self::begun(file, sequencer.world());
+        if this.rates.is_empty() {
+            return Ok(this);
+        }
+        let before = this.moments.as_ref().and_then(Moments::before);
+        let from = match before.filter(|before| *before >= sequencer.world().rules().start) {
+            Some(before) => at_time(&*sequencer.journal()?, before)? + 1,
+            None => 1,
+        };
+        this.rates.count_on(sequencer, from)?;
+        Ok(this)
+    }
+
+    fn begun(file: &WorldFile, world: &World) -> Self {
+        let every_ms = file.every_ms.filter(|_| !file.measures.is_empty() || !file.columns.is_empty());
         let moments = every_ms.map(|every_ms| Moments::from(world.rules().start, every_ms, world.now()));
-        Self { measures: file.measures.clone(), moments }
+        Self {
+            measures: file.measures.clone(),
+            columns: file.columns.clone(),
+            rates: Rates::of(&file.measures),
+            moments,
+        }
     }
 
     fn due(&mut self, time: Time) -> Option<(Time, Option<Time>)> {
@@ -76,6 +104,7 @@ impl Sequencer {
     pub(crate) fn sample_before(&mut self, time: Time) -> Result<(), RunError> {
         while let Some((at, after)) = self.sampler.due(time) {
             let sample = self.sample(at, after)?;
+            self.sampler.rates.begin();
             // It is stored with the record that comes next.
             self.writer.push_sample(sample);
         }
@@ -91,10 +120,11 @@ impl Sequencer {
         let mut samples = Vec::new();
         while let Some((at, after)) = self.sampler.due(now) {
             samples.push(self.sample(at, after)?);
+            self.sampler.rates.begin();
         }
-        let Sampler { measures, moments } = &self.sampler;
+        let Sampler { measures, columns, moments, .. } = &self.sampler;
         let is_due = moments.as_ref().is_some_and(|moments| moments.next == Some(now));
-        if !measures.is_empty() && (is_end || is_due) {
+        if !(measures.is_empty() && columns.is_empty()) && (is_end || is_due) {
             // It is taken again if more happens at this instant, or after it.
             let after = moments.as_ref().and_then(Moments::before);
             samples.push(self.sample(now, after)?);
@@ -112,6 +142,10 @@ impl Sequencer {
             values.push((one.name.clone(), measure::at(self, one, at)?.ok()));
         }
         self.sampler.measures = measures;
-        Ok(Sample { seq, time: at, after, values })
+        let agents = match self.sampler.columns.as_slice() {
+            [] => Vec::new(),
+            columns => measure::of_agents(self.world(), columns, at),
+        };
+        Ok(Sample { seq, time: at, after, values, agents })
     }
 }

@@ -111,7 +111,7 @@ fn record(journal: &Journal, seq: u64) -> Result<Option<Record>, RunError> {
 }
 
 /// The last record that is not later than an instant; times of records never go back.
-fn at_time(journal: &Journal, time: Time) -> Result<u64, RunError> {
+pub(crate) fn at_time(journal: &Journal, time: Time) -> Result<u64, RunError> {
     let (mut low, mut high) = (1, journal.head().seq);
     while low < high {
         let middle = high - (high - low) / 2;

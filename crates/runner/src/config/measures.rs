@@ -1,14 +1,17 @@
 //! `[measures]`: numbers that are taken of a world, and how often.
 
 use oikos_kernel::{
+    event::EventKind,
     founding::Founder,
     id::nearest,
     limits,
+    record::Why,
+    resource::SCRIP,
     rules::{Execution, Rules},
 };
 
 use super::{
-    Compare, Measure, MeasureKind, Measured, Statistic, Until, Whom,
+    Compare, Flow, Measure, MeasureKind, Measured, Statistic, Until, Whom,
     reader::{Read, Reader},
     tree::{Node, Table, Tree},
 };
@@ -35,22 +38,36 @@ const FUNCTIONS: [(&str, Made); 10] = [
     ("count", Made::Plain(Statistic::Count)),
     ("top_share", Made::Shared(|ppm| Statistic::TopShare { ppm })),
 ];
+/// The key of the numbers of each agent, where it holds a table.
+const AGENTS: &str = "agents";
+/// The columns that a table of agents has by itself.
+const TAKEN_COLUMNS: [&str; 3] = ["seq", "time", "agent"];
 /// Bytes of a pattern of ids.
 const PATTERN_BYTES_MAX: usize = 256;
 
-/// Reads the section: the measures, and how often they are taken, in milliseconds.
-pub(super) fn read(
-    section: &Reader<'_>,
-    rules: &Rules,
-    founders: &[Founder],
-) -> Read<(Vec<Measure>, Option<i64>)> {
+/// The section, read.
+pub(super) struct Taken {
+    /// The measures.
+    pub(super) measures: Vec<Measure>,
+    /// The numbers of each agent, by name.
+    pub(super) columns: Vec<(String, Measured)>,
+    /// How often they are taken, in milliseconds.
+    pub(super) every_ms: Option<i64>,
+}
+
+/// Reads the section.
+pub(super) fn read(section: &Reader<'_>, rules: &Rules, founders: &[Founder]) -> Read<Taken> {
     let every_ms = section.duration_ms("every", 1)?;
-    let mut measures = Vec::new();
+    let (mut measures, mut columns) = (Vec::new(), Vec::new());
     if section.table.0.len() > limits::MEASURES_MAX {
         let most = limits::MEASURES_MAX;
         return Err(section.document.error(&section.span, format!("a world may have {most} measures")));
     }
     for (name, _, node) in section.table.0.iter().filter(|(name, _, _)| name != "every") {
+        if let (AGENTS, Tree::Table(table)) = (name.as_str(), &node.value) {
+            columns = agent_columns(section, table, rules)?;
+            continue;
+        }
         let (node, whom) = match &node.value {
             Tree::Table(table) => with_whom(section, name, node, table)?,
             _ => (node, Whom::All),
@@ -68,7 +85,30 @@ pub(super) fn read(
         };
         measures.push(Measure { name: name.clone(), what });
     }
-    Ok((measures, every_ms))
+    Ok(Taken { measures, columns, every_ms })
+}
+
+/// Reads `[measures.agents]`: a number of each agent by name.
+fn agent_columns(
+    section: &Reader<'_>,
+    table: &super::tree::Table,
+    rules: &Rules,
+) -> Read<Vec<(String, Measured)>> {
+    if table.0.len() > limits::AGENT_COLUMNS_MAX {
+        let message = format!("an agent may have {} numbers", limits::AGENT_COLUMNS_MAX);
+        return Err(section.document.error(&section.span, message));
+    }
+    let column = |(name, span, node): &(String, std::ops::Range<usize>, Node)| {
+        if TAKEN_COLUMNS.contains(&name.as_str()) {
+            let message = format!("`{name}` is a column of every table of agents; take another name");
+            return Err(section.document.error(span, message));
+        }
+        let Tree::Str(of) = &node.value else {
+            return section.wrong(node, name, "text such as \"scrip\", \"cpu\" or \"content.skill\"");
+        };
+        Ok((name.clone(), measured(section, node, of.trim(), rules)?))
+    };
+    table.0.iter().map(column).collect()
 }
 
 /// The function and what it is of, as in `gini(scrip)`.
@@ -174,6 +214,10 @@ pub(super) fn until(
             });
         }
     };
+    if let MeasureKind::Rate { .. } = &what {
+        let error = section.document.error(&node.span, "a rate ends no run: it begins anew at each moment");
+        return Err(error.help("bound a measure of the agents, or a method of an artifact that counts"));
+    }
     if bound.is_none() && matches!(what, MeasureKind::Statistic { .. }) {
         let error = section.document.error(&node.span, "a measure ends a run by a bound");
         return Err(error.help(format!("write it as \"{} > 0.5\"", text.trim())));
@@ -188,6 +232,9 @@ fn statistic(
     rules: &Rules,
     whom: Whom,
 ) -> Read<MeasureKind> {
+    if let Some(flow) = flow(section, node, (name, args))? {
+        return Ok(MeasureKind::Rate { flow, whom });
+    }
     let names = FUNCTIONS.map(|(name, _)| name);
     let Some((_, made)) = FUNCTIONS.iter().find(|(known, _)| *known == name) else {
         let error = section.document.error(&node.span, format!("there is no measure `{name}`"));
@@ -212,21 +259,63 @@ fn statistic(
         }
     };
     let of = match of {
-        "scrip" => Measured::Scrip,
         "" if function == Statistic::Count => Measured::Scrip,
-        of => match (rules.resource(of), of.strip_prefix("content.")) {
-            (Some(resource), _) => Measured::Resource(resource),
-            (None, Some(path)) if path.split('.').all(|key| !key.is_empty()) => {
-                Measured::Content(path.split('.').map(str::to_owned).collect())
-            }
-            (None, _) => {
-                let message = format!("this world has no resource `{of}`");
-                let error = section.document.error(&node.span, message);
-                return Err(error.help("measure scrip, a resource, or a number such as content.skill"));
-            }
-        },
+        of => measured(section, node, of, rules)?,
     };
     Ok(MeasureKind::Statistic { function, of, whom })
+}
+
+/// The flow of `count(event.transfer)`, `count(payment)` or `sum(payment.price)`; none where neither events nor payments
+/// are named.
+fn flow(section: &Reader<'_>, node: &Node, (name, of): (&str, &str)) -> Read<Option<Flow>> {
+    let wrong = |word: &str, words: &mut dyn Iterator<Item = &'static str>| {
+        let words: Vec<&str> = words.collect();
+        let error = section.document.error(&node.span, format!("there is no {of:?}"));
+        Err(match nearest(word, words.iter().copied()) {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error.help(format!("there are {}", words.join(", "))),
+        })
+    };
+    let (what, word) = of.split_once('.').map_or((of, None), |(what, word)| (what, Some(word)));
+    Ok(Some(match (name, what) {
+        ("count", "event") => match word.map(|word| (word, EventKind::from_word(word))) {
+            None => Flow::Events(None),
+            Some((_, Some(kind))) => Flow::Events(Some(kind)),
+            Some((word, None)) => return wrong(word, &mut EventKind::words()),
+        },
+        ("count" | "sum", "payment") => {
+            let why = match word.map(|word| (word, Why::from_word(word))) {
+                None => None,
+                Some((_, Some(why))) => Some(why),
+                Some((word, None)) => return wrong(word, &mut Why::ALL.iter().map(|why| why.as_str())),
+            };
+            if name == "count" { Flow::Payments(why) } else { Flow::Paid(why) }
+        }
+        (_, "event" | "payment") => {
+            let message = format!("`{name}` is no function over {what}s");
+            let error = section.document.error(&node.span, message);
+            return Err(error.help("write count(event.transfer), count(payment.price) or sum(payment.price)"));
+        }
+        _ => return Ok(None),
+    }))
+}
+
+/// The number of an agent that a text names.
+fn measured(section: &Reader<'_>, node: &Node, of: &str, rules: &Rules) -> Read<Measured> {
+    if of == SCRIP {
+        return Ok(Measured::Scrip);
+    }
+    match (rules.resource(of), of.strip_prefix("content.")) {
+        (Some(resource), _) => Ok(Measured::Resource(resource)),
+        (None, Some(path)) if path.split('.').all(|key| !key.is_empty()) => {
+            Ok(Measured::Content(path.split('.').map(str::to_owned).collect()))
+        }
+        (None, _) => {
+            let message = format!("this world has no resource `{of}`");
+            let error = section.document.error(&node.span, message);
+            Err(error.help("measure scrip, a resource, or a number such as content.skill"))
+        }
+    }
 }
 
 /// A share from 0 to 1, in parts per million.

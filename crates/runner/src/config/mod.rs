@@ -28,6 +28,7 @@ use oikos_kernel::{
     json::text_bytes,
     limits,
     op::OpKind,
+    record::{EventKind, Why},
     rules::{
         Authority, CpuMeter, Execution, Missing, OnExhaustion, Order, Privacy, Renewal, ResourceId,
         ResourceKind, ResourceRule, Rules,
@@ -71,6 +72,8 @@ pub struct WorldFile {
     pub founding: Founding,
     /// The measures.
     pub measures: Vec<Measure>,
+    /// The numbers of each agent that are taken with them, by name.
+    pub columns: Vec<(String, Measured)>,
     /// How often a series of them is taken, in milliseconds; they are taken at the end in any case.
     pub every_ms: Option<i64>,
     /// The text it was read from.
@@ -197,6 +200,13 @@ pub enum MeasureKind {
         /// Those who are meant.
         whom: Whom,
     },
+    /// A rate: how much of something happened since the moment before, or in the whole run.
+    Rate {
+        /// Of what.
+        flow: Flow,
+        /// Those who did it; all of them are whoever it was.
+        whom: Whom,
+    },
     /// A method of an artifact that returns a number.
     Method {
         /// The artifact.
@@ -204,6 +214,17 @@ pub enum MeasureKind {
         /// The method.
         method: String,
     },
+}
+
+/// Things that happen, and are counted or added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Events, of one type or of all.
+    Events(Option<EventKind>),
+    /// Payments, for one reason or for all.
+    Payments(Option<Why>),
+    /// The scrip of payments, for one reason or for all.
+    Paid(Option<Why>),
 }
 
 /// The number of each agent that is measured.
@@ -406,7 +427,8 @@ fn build(
         *kinds = kinds_of(&founders);
     }
     rules.hooks = hooks::read(document, root, &rules, &founders)?;
-    let (measures, every_ms) = measures::read(&section("measures")?, &rules, &founders)?;
+    let measures::Taken { measures, columns, every_ms } =
+        measures::read(&section("measures")?, &rules, &founders)?;
     plan.until = measures::until(&section("execution")?, (&measures, every_ms), &rules, &founders)?;
     let ids: HashSet<&str> = founders.iter().map(|founder| founder.id.as_str()).collect();
     for id in &rules.mint_authorities {
@@ -419,7 +441,7 @@ fn build(
     institutions::check_scorer(&section("mint")?, &scorer, &founders)?;
     (plan.llm.models, plan.has_clients) = llm::named(&rules, &founders);
     let founding = Founding { rules, source: [0; 32], runtime: String::new(), founders };
-    Ok(WorldFile { plan, founding, measures, every_ms, source: Source::default(), tape: Vec::new() })
+    Ok(WorldFile { plan, founding, measures, columns, every_ms, source: Source::default(), tape: Vec::new() })
 }
 
 /// The kinds of agents, in the order in which they stand first.

@@ -1,6 +1,7 @@
 //! Exports: a world's journal, its state and what was measured, as tables for other programs. The world is only read,
 //! and may go on meanwhile; records are streamed, and none is kept.
 
+mod agents;
 mod rows;
 mod spec;
 mod state;
@@ -12,12 +13,12 @@ use oikos_kernel::{
     tape::{Origin, Taped},
     world::World,
 };
-use oikos_tables::Table;
+use oikos_tables::{Column, Table};
 pub use oikos_tables::{Format, TableError};
 
 pub use self::spec::{ExportTable, reference};
 use self::{
-    spec::{SeriesRow, Text, ThoughtRow, Word},
+    spec::{Row as _, SeriesRow, Text, ThoughtRow, Word},
     state::Accounts,
 };
 use crate::{
@@ -74,10 +75,12 @@ fn file(folder: &Path, table: ExportTable, format: Format) -> PathBuf {
 }
 
 impl Tables {
-    fn create(wanted: &Export) -> Result<Self, RunError> {
+    /// Begins the tables; `numbers` are the columns that a world file adds to the numbers of its agents.
+    fn create(wanted: &Export, numbers: &[Column]) -> Result<Self, RunError> {
         let create = |table: &ExportTable| {
             let path = wanted.file(*table);
-            let made = Table::create(&path, wanted.format, table.columns())?;
+            let more = if *table == ExportTable::AgentSeries { numbers } else { &[] };
+            let made = Table::create(&path, wanted.format, [&table.columns(), more].concat())?;
             Ok::<_, RunError>((*table, path, made))
         };
         Ok(Self { open: wanted.tables.iter().map(create).collect::<Result<_, _>>()? })
@@ -110,10 +113,12 @@ pub fn export(
     mut visit: impl FnMut(u64),
 ) -> Result<Vec<Exported>, RunError> {
     let end = state_at(journal, wanted.until)?;
-    let mut tables = Tables::create(wanted)?;
+    let numbers = agents::columns(journal)?;
+    let mut tables = Tables::create(wanted, &numbers)?;
     records(journal, wanted, &end, &mut tables, &mut visit)?;
     tables.with(ExportTable::Artifacts, |table| state::artifacts(&end, table))?;
     tables.with(ExportTable::Series, |table| series(journal, wanted, table))?;
+    tables.with(ExportTable::AgentSeries, |table| agents::rows(journal, wanted, &numbers, table))?;
     tables.with(ExportTable::Thoughts, |table| thoughts(journal, wanted, table))?;
     tables.with(ExportTable::Meta, |table| state::meta(journal, wanted, &end, table))?;
     tables.finish()

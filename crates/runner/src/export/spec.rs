@@ -76,6 +76,15 @@ impl<T: Cell> Cell for Option<T> {
     }
 }
 
+/// A row of a table.
+pub(super) trait Row {
+    /// Its values.
+    fn values(&self) -> Vec<Value<'_>>;
+
+    /// Adds it to its table.
+    fn push(&self, table: &mut Table) -> Result<(), TableError>;
+}
+
 /// The types of rows, and the tables that they make.
 macro_rules! tables {
     ($(
@@ -120,7 +129,14 @@ macro_rules! tables {
                     vec![$( column::<$type>($key), )+]
                 }
 
-                pub(super) fn push(&self, table: &mut Table) -> Result<(), TableError> {
+            }
+
+            impl Row for $Row<'_> {
+                fn values(&self) -> Vec<Value<'_>> {
+                    vec![$( self.$field.value(), )+]
+                }
+
+                fn push(&self, table: &mut Table) -> Result<(), TableError> {
                     table.push(&[$( self.$field.value(), )+])
                 }
             }
@@ -237,8 +253,8 @@ tables! {
         is_agent "is_agent": bool,
         /// The resource, or `scrip`.
         resource "resource": Word<'a>,
-        /// How much it has free, in base units; null where a resource limits nobody.
-        amount "amount": Option<i64>,
+        /// How much it has free, in base units; of a resource that limits nobody, how much it has used.
+        amount "amount": i64,
         /// Its rate or quota, or the balance that is left.
         limit "limit": Option<i64>,
         /// How much it has used in all; of a quota, how much is in use.
@@ -291,6 +307,15 @@ tables! {
         name "name": Word<'a>,
         /// Its value; null where it had none.
         value "value": Option<f64>,
+    }
+    /// One row for each agent and moment, as the world's database has them; after these columns one for each key of `[measures.agents]`: scrip and resources as int64, numbers in the content as double, all or null.
+    AgentSeries "agent_series" AgentSeriesRow {
+        /// The last record at or before the moment.
+        seq "seq": i64,
+        /// The moment.
+        time "time": Time,
+        /// The agent.
+        agent "agent": Word<'a>,
     }
     /// One row for each asking of a model that the world used, as `docs/journal.md` has the tape.
     Thoughts "thoughts" ThoughtRow {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Export, int,
-    spec::{AccountRow, ArtifactRow, MetaRow, Text, Word},
+    spec::{AccountRow, ArtifactRow, MetaRow, Row as _, Text, Word},
 };
 use crate::{
     error::RunError,
@@ -70,12 +70,13 @@ pub(super) fn accounts(world: &World, at: Time, table: &mut Table) -> Result<(),
             limit,
             used,
         };
-        row(SCRIP, Some(world.scrip(handle)), None, None).push(table)?;
+        row(SCRIP, world.scrip(handle), None, None).push(table)?;
         for (resource, rule) in world.rules().by_id() {
             let limits = rule.kind != ResourceKind::Metered;
-            let free = limits.then(|| world.capacity(handle, resource, at));
+            let used = world.used(handle, resource);
+            let amount = if limits { world.capacity(handle, resource, at) } else { used };
             let limit = limits.then(|| world.limit(handle, resource));
-            row(&rule.name, free, limit, Some(world.used(handle, resource))).push(table)?;
+            row(&rule.name, amount, limit, Some(used)).push(table)?;
         }
     }
     Ok(())
