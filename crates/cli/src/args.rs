@@ -37,10 +37,12 @@ impl Args {
             | Command::Validate { .. }
             | Command::Inspect { .. }
             | Command::Ask { .. }
+            | Command::Bench { .. }
             | Command::Cost { .. }
             | Command::Verify { .. }
             | Command::Replay { .. }
             | Command::Compare { .. }
+            | Command::Export { .. }
             | Command::Fork { .. }
             | Command::Act { .. }
             | Command::Schema { .. }
@@ -91,11 +93,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         overrides: OverrideArgs,
     },
-    /// Show principals, agents, artifacts, balances, or one artifact of a world.
+    /// Show principals, agents, artifacts, balances, one artifact of a world, or how it stands.
     Inspect {
         /// The world database.
         world: PathBuf,
-        /// `principals`, `agents`, `artifacts`, `balances`, or the id of an artifact.
+        /// `principals`, `agents`, `artifacts`, `balances`, `summary`, or the id of an artifact.
         #[arg(default_value = "principals")]
         what: String,
         /// As the world was at a moment, such as 17, 6h or tick:40 [default: the end].
@@ -175,6 +177,32 @@ pub(crate) enum Command {
         /// Another, such as a fork of it.
         second: PathBuf,
     },
+    /// Write a world's records, accounts and series as tables for other programs.
+    Export {
+        /// The world database; it is only read, and may be running.
+        world: PathBuf,
+        /// The folder of the files; it is made if it is not there.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// The format of the files.
+        #[arg(long, value_enum, default_value = "parquet")]
+        format: FormatArg,
+        /// Only these tables, with commas between them [default: all].
+        #[arg(long, value_name = "TABLES", value_delimiter = ',')]
+        tables: Vec<String>,
+        /// Only after a moment: a record as 17, a time, a time since the beginning as 6h, or tick:40.
+        #[arg(long, value_name = "WHEN", default_value = "0", value_parser = moment, allow_negative_numbers = true)]
+        since: When,
+        /// Only up to a moment, and with it.
+        #[arg(long, value_name = "WHEN", value_parser = moment, allow_negative_numbers = true)]
+        until: Option<When>,
+        /// Show accounts so often too, such as 1h; without it they are shown at the end.
+        #[arg(long, value_name = "DURATION", value_parser = duration_ms)]
+        every: Option<i64>,
+        /// Replace files of these tables that are there; others are never touched.
+        #[arg(long)]
+        force: bool,
+    },
     /// Make a new world that goes on from a moment of another, as it is or under changed rules.
     Fork {
         /// The world database; it stays as it is.
@@ -222,6 +250,15 @@ pub(crate) enum Command {
         overrides: OverrideArgs,
         #[command(flatten)]
         workplace: WorkplaceArgs,
+    },
+    /// Time steps and sessions on this machine, beside Mesa where it is installed.
+    Bench {
+        /// How often all of it is timed; the medians are told.
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+        /// The Python that may have Mesa.
+        #[arg(long, value_name = "PROGRAM", default_value = "python3")]
+        python: String,
     },
     /// Print a JSON Schema.
     Schema {
@@ -312,6 +349,23 @@ pub(crate) enum TapeArg {
 /// Dollars as micro-dollars.
 fn dollars(text: &str) -> Result<u64, String> {
     oikos_runner::dollars(text).ok_or_else(|| "dollars such as '$0.50', to a millionth".into())
+}
+
+/// A duration in milliseconds, at least one.
+fn duration_ms(text: &str) -> Result<i64, String> {
+    let ms = oikos_runner::kernel::time::parse_duration_ms(text).filter(|ms| *ms > 0);
+    ms.ok_or_else(|| "a duration of at least 1ms, such as 30s, 1h or 1h 30m".into())
+}
+
+/// How tables are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FormatArg {
+    /// Apache Parquet.
+    Parquet,
+    /// Comma-separated values.
+    Csv,
+    /// JSON, an object in each line.
+    Jsonl,
 }
 
 /// The answers of models.

@@ -14,6 +14,7 @@ pub mod config;
 mod desk;
 mod drive;
 mod error;
+pub mod export;
 mod fork;
 mod lateness;
 pub mod library;
@@ -52,7 +53,7 @@ pub use self::workplace::serve_code;
 pub use self::{
     bills::{Bill, Bills, Forecast, Kind, Sums},
     bus::{MAILBOX_MAX, Notice, Subscription},
-    compare::{Comparison, Refused, compare},
+    compare::{Comparison, Refused, compare, measures},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
     error::RunError,
     fork::{Fork, Forked, Forking, Parent, copy_at, fork, parent},

@@ -186,7 +186,7 @@ impl Order {
 
     fn row(&self, live: &mut Live, stopped: Stopped) -> Result<Row, RunError> {
         let (status, reason, is_final) = match stopped {
-            Stopped::Ticks | Stopped::Duration => (Status::Done, None, true),
+            Stopped::Ticks | Stopped::Duration | Stopped::Until => (Status::Done, None, true),
             Stopped::Turns => {
                 (Status::Turns, Some("clients are to decide for their agents".to_owned()), true)
             }

@@ -1,9 +1,11 @@
 //! One function per command.
 
 mod ask;
+mod bench;
 mod compare;
 mod cost;
 mod dry;
+mod export;
 mod fork;
 mod inspect;
 mod line;
@@ -67,7 +69,10 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Runs { workplace } => sweep::serve(&workplace::of(workplace)),
         Command::Init { name } => make::init(&name, printer),
         Command::Validate { file, overrides } => make::validate(&file, &overrides, printer),
-        Command::Inspect { world, what, at } => inspect::inspect(&world, &what, at, printer),
+        Command::Inspect { world, what, at } => {
+            let workplace = WorkplaceArgs::default();
+            inspect::inspect(&world, &what, at, &workplace::of(workplace), printer)
+        }
         Command::Log { world, since, until, limit, kind, of, refused, thoughts } => {
             log::log(&world, &log::Wanted { since, until, limit, kind, of, refused, thoughts }, printer)
         }
@@ -75,6 +80,7 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
             ask::ask(&world, &ask::Wanted { agent, question, at }, &workplace, printer)
         }
+        Command::Bench { rounds, python } => bench::bench(&bench::Wanted { rounds, python }, printer),
         Command::Cost { world } => cost::cost(&world, printer),
         Command::Tape { what: TapeCommand::Export { world, file } } => {
             tape::export(&world, file.as_deref(), printer)
@@ -88,6 +94,10 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Fork { world, at, to, acts, overrides, workplace } => {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
             fork::fork(&world, &fork::Wanted { at, to, acts, overrides }, &workplace, printer)
+        }
+        Command::Export { world, out, format, tables, since, until, every, force } => {
+            let wanted = export::Wanted { out, format, tables, since, until, every_ms: every, force };
+            export::export(&world, wanted, printer)
         }
         Command::Replay { world, until, isolation } => {
             let workplace = WorkplaceArgs { isolation, ..WorkplaceArgs::default() };
@@ -182,6 +192,14 @@ pub(crate) fn tell_notes(live: &Live) {
 /// The record at whose end a moment is.
 pub(crate) fn record_at(journal: &Journal, when: When) -> Result<u64> {
     when.seq(journal)?.map_err(|refusal| Usage(refusal.exception_text()).into())
+}
+
+/// The place of a moment among the records: any whole number is one, behind the last too.
+pub(crate) fn place_of(journal: &Journal, when: When) -> Result<u64> {
+    match when {
+        When::Seq(seq) => Ok(seq),
+        When::Time(_) | When::After(_) | When::Tick(_) => record_at(journal, when),
+    }
 }
 
 /// Opens a world to go on with it; or a copy in memory as it was at a moment.
