@@ -287,7 +287,7 @@ fn a_failed_run_is_a_row_and_fails_nothing_else() {
     if !Path::new("/proc/self/stat").exists() {
         return;
     }
-    let slow = "sweep dice.toml --seeds 1..3 --set execution.ticks=3000";
+    let slow = "sweep dice.toml --seeds 1..3 --set execution.ticks=400";
     let mut command = bench.command(&format!("{slow} --jobs 1 --out b"));
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary runs");
     bench.wait(&mut child, "b", 1);

@@ -23,6 +23,7 @@ const ROWS_MAX: usize = 120;
 const STYLE: &str = "
   body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem; background: #fff; color: #000;
          font: 15px/1.5 system-ui, 'Helvetica Neue', Arial, sans-serif; }
+  p { overflow-wrap: anywhere; }
   h1 { font-size: 1.6rem; margin: 0 0 .5rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
   h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
   pre { background: #fff; border: 1px solid #999; padding: .7rem; overflow-x: auto; white-space: pre-wrap;
@@ -207,8 +208,10 @@ fn section(
     let over_time = if is_count { None } else { over_time(measured, measure, &named)? };
     let of_cells: Vec<&Line> =
         lines.iter().filter(|line| line.measure == measure && line.minus.is_none()).collect();
-    let differences: Vec<&Line> =
-        lines.iter().filter(|line| line.measure == measure && line.minus.is_some()).collect();
+    let differences: Vec<&Line> = lines
+        .iter()
+        .filter(|line| line.measure == measure && line.minus.is_some() && line.figures.n > 0)
+        .collect();
     let more = differences.len().saturating_sub(ROWS_MAX);
     Ok(html! {
         h2 { (name) }
