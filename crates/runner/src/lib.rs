@@ -8,6 +8,7 @@ mod autonomous;
 mod beside;
 mod bills;
 mod bus;
+mod check;
 mod clock;
 mod compare;
 pub mod config;
@@ -25,6 +26,7 @@ mod open;
 mod replay;
 pub mod report;
 pub mod request;
+pub mod schema;
 mod sequencer;
 mod series;
 pub mod session;
@@ -51,13 +53,14 @@ pub use oikos_sandbox::{Stage, runtime_name};
 pub use self::workplace::serve_code;
 pub use self::{
     bills::{Bill, Bills, Forecast, Kind, Sums},
+    check::{Finding, check},
     bus::{MAILBOX_MAX, Notice, Subscription},
     compare::{Comparison, Refused, compare},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
     error::RunError,
     fork::{Fork, Forked, Forking, Parent, copy_at, fork, parent},
     lateness::Lateness,
-    live::{Goal, Live, Stopped, founded_from, recorded_source, state, state_at},
+    live::{Goal, Live, Stopped, founded_from, go_on, recorded_source, state, state_at},
     models::{Access, Answered, Ask, Preview, ask, preview},
     replay::{Difference, Replayed, replay},
     sequencer::Sequencer,

@@ -26,6 +26,7 @@ pub mod wire;
 mod account;
 mod observe;
 pub mod brief;
+pub mod schema;
 pub mod image;
 
 use std::sync::Arc;

@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod file;
+mod idle;
 mod institutions;
 mod keys;
 mod llm;
@@ -74,6 +75,8 @@ pub struct WorldFile {
     pub every_ms: Option<i64>,
     /// The text it was read from.
     pub source: Source,
+    /// The keys that do nothing where they stand, each in a sentence.
+    pub idle: Vec<String>,
     /// The answers that a fresh world begins with; none where the file was read again from a database.
     pub tape: Vec<Taped>,
 }
@@ -388,8 +391,9 @@ fn build(
     }
     institutions::check_scorer(&section("mint")?, &scorer, &founders)?;
     (plan.llm.models, plan.has_clients) = llm::named(&rules, &founders);
+    let idle = idle::keys(&section("execution")?, plan.lasts, clock, &rules);
     let founding = Founding { rules, source: [0; 32], runtime: String::new(), founders };
-    Ok(WorldFile { plan, founding, measures, every_ms, source: Source::default(), tape: Vec::new() })
+    Ok(WorldFile { plan, founding, measures, every_ms, source: Source::default(), idle, tape: Vec::new() })
 }
 
 fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut Rules) -> Read<Plan> {
