@@ -44,7 +44,9 @@ impl ExitStatus {
             Ok(()) => Ok(Self::No),
             Err(error) if yes => Err(error.into()),
             Err(error) => {
-                print::error(&error.into());
+                if !error.nobody_reads() {
+                    print::error(&error.into());
+                }
                 Ok(Self::No)
             }
         }

@@ -87,7 +87,7 @@ pub fn check(workplace: &Workplace, file: &WorldFile) -> Result<Vec<Finding>, Ru
             looked.call(&founder.id, code, &STEP);
         }
         let is_contract = || founders.iter().any(|other| other.access_contract.as_ref() == Some(&founder.id));
-        if founder.decides || founder.kind == "contract" || is_contract() {
+        if looked.defines(code, CHECK.function) || founder.kind == "contract" || is_contract() {
             looked.call(&founder.id, code, &CHECK);
         }
     }
@@ -129,6 +129,10 @@ impl Looked<'_> {
             let sentence = format!("the code of `{id}`, line {line}: {why}");
             self.findings.push(Finding { sentence, is_wrong: *is_certain });
         }
+    }
+
+    fn defines(&mut self, code: &Arc<str>, function: &str) -> bool {
+        self.found(code).is_some_and(|found| found.functions.contains_key(function))
     }
 
     /// Says whether a function can't be called with its arguments.

@@ -101,9 +101,9 @@ pub(super) fn validate(path: &Path, overrides: &OverrideArgs, printer: Printer) 
     let world = live.world();
     let asks = |agent| matches!(mind(world, agent), Some(Mind::Llm(_)));
     if world.agents().any(|agent| asks(agent.handle)) {
-        check_minds(&workplace, file)?;
+        check_minds(&workplace, file.clone())?;
     }
-    let found = oikos_runner::check(&workplace, &live.file)?;
+    let found = oikos_runner::check(&workplace, &file)?;
     let wrong: Vec<&str> = found.iter().filter(|found| found.is_wrong).map(|found| &*found.sentence).collect();
     if !wrong.is_empty() {
         bail!(Usage(wrong.join("\n")));
