@@ -191,6 +191,11 @@ fn an_observation_is_as_it_is_shown() {
 }
 
 #[test]
+fn every_query_is_answered_as_it_is_shown() {
+    follow("docs/queries.md");
+}
+
+#[test]
 fn state_is_kept_as_its_page_says() {
     follow("docs/state.md");
 }

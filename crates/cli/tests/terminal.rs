@@ -25,9 +25,9 @@ def step(observation):
 """
 "#;
 /// Every command that a user types, with arguments that can be meant.
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "run", "init", "validate", "inspect", "log", "ask", "cost", "tape", "tape export", "verify", "replay", "compare",
-    "fork", "act", "session", "schema", "completions",
+    "fork", "act", "session", "schema", "completions", "bench",
 ];
 
 struct Place(tempfile::TempDir);
