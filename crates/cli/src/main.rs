@@ -36,7 +36,11 @@ fn main() -> ExitCode {
             ended
         }
         ended @ (ExitStatus::Usage | ExitStatus::Fault) => {
-            if for_programs { print::failure_line(&error, ended) } else { print::error(&error) }
+            if for_programs {
+                print::failure_line(&error, ended)
+            } else {
+                print::error(&error)
+            }
             ended
         }
         ended @ (ExitStatus::Done | ExitStatus::No | ExitStatus::Asked(_)) => ended,

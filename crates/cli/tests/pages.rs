@@ -132,9 +132,8 @@ fn joined(mut parts: Vec<String>, part: &str) -> Vec<String> {
 
 /// Whether a page shows what was printed.
 fn fits(shown: &str, printed: &str) -> bool {
-    let [shown, printed] = [shown, printed].map(|text| {
-        text.lines().map(|line| without_hashes(line.trim_end())).collect::<Vec<_>>()
-    });
+    let [shown, printed] = [shown, printed]
+        .map(|text| text.lines().map(|line| without_hashes(line.trim_end())).collect::<Vec<_>>());
     fit(&shown, &printed)
 }
 
@@ -216,7 +215,9 @@ fn a_model_of_concordia_is_run() {
     let provider = Provider::saying(|request| {
         let asked = request.to_string();
         let to = if asked.contains("You are giver_001") { "giver_002" } else { "giver_001" };
-        format!("{{\"think\": \"they have less than I\", \"op\": \"transfer\", \"to\": \"{to}\", \"amount\": 1}}")
+        format!(
+            "{{\"think\": \"they have less than I\", \"op\": \"transfer\", \"to\": \"{to}\", \"amount\": 1}}"
+        )
     });
     let mut page = Page::new("docs/from-concordia.md");
     page.instead.push(("127.0.0.1:11434".into(), provider.address.to_string()));

@@ -77,7 +77,9 @@ fn flaw_by(word: &str, said: &Value, value: &Value, schema: &Value, whole: &Valu
     let wrong = |is_right: bool| (!is_right).then(|| format!("{value:.300} is not {word} {said:.300}"));
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     match word {
-        "$schema" | "$defs" | "title" | "description" | "examples" | "format" | "default" => None,
+        "$schema" | "$defs" | "title" | "description" | "examples" | "format" | "default" | "x-fields" => {
+            None
+        }
         "$ref" => {
             let at = said.as_str().and_then(|text| text.strip_prefix('#')).expect("a place in this schema");
             flaw(value, whole.pointer(at).unwrap_or_else(|| panic!("{at} is there")), whole)
@@ -96,21 +98,36 @@ fn flaw_by(word: &str, said: &Value, value: &Value, schema: &Value, whole: &Valu
         }
         "minimum" => wrong(value.as_i64().is_none_or(|number| Some(number) >= said.as_i64())),
         "maximum" => wrong(value.as_i64().is_none_or(|number| Some(number) <= said.as_i64())),
-        "minLength" => wrong(value.as_str().is_none_or(|text| text.chars().count() as u64 >= said.as_u64().unwrap_or(0))),
-        "maxLength" => wrong(value.as_str().is_none_or(|text| text.chars().count() as u64 <= said.as_u64().unwrap_or(0))),
-        "minItems" => wrong(value.as_array().is_none_or(|items| items.len() as u64 >= said.as_u64().unwrap_or(0))),
-        "maxItems" => wrong(value.as_array().is_none_or(|items| items.len() as u64 <= said.as_u64().unwrap_or(0))),
+        "minLength" => {
+            wrong(value.as_str().is_none_or(|text| text.chars().count() as u64 >= said.as_u64().unwrap_or(0)))
+        }
+        "maxLength" => {
+            wrong(value.as_str().is_none_or(|text| text.chars().count() as u64 <= said.as_u64().unwrap_or(0)))
+        }
+        "minItems" => {
+            wrong(value.as_array().is_none_or(|items| items.len() as u64 >= said.as_u64().unwrap_or(0)))
+        }
+        "maxItems" => {
+            wrong(value.as_array().is_none_or(|items| items.len() as u64 <= said.as_u64().unwrap_or(0)))
+        }
         "uniqueItems" | "pattern" => None,
         "items" => list(value).iter().find_map(|item| flaw(item, said, whole)),
         "required" => {
             let fields = value.as_object()?;
-            list(said).iter().find(|name| !fields.contains_key(name.as_str().expect("a name")))
+            list(said)
+                .iter()
+                .find(|name| !fields.contains_key(name.as_str().expect("a name")))
                 .map(|name| format!("{name} is missing in {value:.300}"))
         }
-        "properties" => value.as_object()?.iter().find_map(|(name, field)| flaw(field, said.get(name)?, whole)),
+        "properties" => {
+            value.as_object()?.iter().find_map(|(name, field)| flaw(field, said.get(name)?, whole))
+        }
         "additionalProperties" => {
             let known = schema["properties"].as_object();
-            let mut stray = value.as_object()?.iter().filter(|(name, _)| known.is_none_or(|known| !known.contains_key(*name)));
+            let mut stray = value
+                .as_object()?
+                .iter()
+                .filter(|(name, _)| known.is_none_or(|known| !known.contains_key(*name)));
             stray.find_map(|(name, field)| flaw(field, said, whole).map(|flaw| format!("`{name}`: {flaw}")))
         }
         _ => panic!("the schema says `{word}`, which is not checked here"),
@@ -178,7 +195,10 @@ fn requests() -> Vec<(Value, bool)> {
         json!({ "decide": { "as": "client" } }),
         json!({ "verify": false }),
     ];
-    good.into_iter().map(|request| (request, true)).chain(bad.into_iter().map(|request| (request, false))).collect()
+    good.into_iter()
+        .map(|request| (request, true))
+        .chain(bad.into_iter().map(|request| (request, false)))
+        .collect()
 }
 
 #[test]
@@ -193,7 +213,6 @@ fn requests_answers_receipts_and_observations_are_as_their_schemas_say() {
     assert_eq!(answers.len(), requests.len(), "{output}");
     let (mut receipts, mut observed, mut codes) = (0, 0, Vec::new());
     for ((asked, is_one), told) in requests.iter().zip(&answers) {
-
         assert_eq!(flaw(asked, &request, &request).is_none(), *is_one, "{asked}");
         fits(told, &answer);
         let one = told.get("receipt").filter(|receipt| !receipt.is_null()).cloned();
@@ -214,9 +233,13 @@ fn requests_answers_receipts_and_observations_are_as_their_schemas_say() {
     for code in ["insufficient_scrip", "code_error", "not_found"] {
         assert!(codes.iter().any(|found| found == code), "no {code} among {codes:?}\n{output}");
     }
-    let failed = answers.iter().find(|told| told["receipt"]["error"]["code"] == "code_error").expect("one fails");
+    let failed =
+        answers.iter().find(|told| told["receipt"]["error"]["code"] == "code_error").expect("one fails");
     let error = &failed["receipt"]["error"];
-    assert!(error["message"].as_str().is_some_and(|line| line.ends_with("ZeroDivisionError: division by zero")), "{error}");
+    assert!(
+        error["message"].as_str().is_some_and(|line| line.ends_with("ZeroDivisionError: division by zero")),
+        "{error}"
+    );
     assert!(error["traceback"].as_str().is_some_and(|text| text.contains("line 2, in f")), "{error}");
     // A schema that takes everything would be none.
     let mut good = failed["receipt"].clone();

@@ -26,8 +26,24 @@ def step(observation):
 "#;
 /// Every command that a user types, with arguments that can be meant.
 const COMMANDS: [&str; 18] = [
-    "run", "init", "validate", "inspect", "log", "ask", "cost", "tape", "tape export", "verify", "replay", "compare",
-    "fork", "act", "session", "schema", "completions", "bench",
+    "run",
+    "init",
+    "validate",
+    "inspect",
+    "log",
+    "ask",
+    "cost",
+    "tape",
+    "tape export",
+    "verify",
+    "replay",
+    "compare",
+    "fork",
+    "act",
+    "session",
+    "schema",
+    "completions",
+    "bench",
 ];
 
 struct Place(tempfile::TempDir);
@@ -245,11 +261,20 @@ fn a_refused_run_is_helped_by_the_command_that_was_typed() {
             &["run", "--set", "scrip.start=9", "town.toml", "--db", "./town.oikos"],
             "oikos run --set scrip.start=9 town.toml --db ./town.oikos --fresh\n",
         ),
-        (&["inspect", "town.toml", "agents"], "whose world is `town.oikos`: oikos inspect town.oikos agents\n"),
+        (
+            &["inspect", "town.toml", "agents"],
+            "whose world is `town.oikos`: oikos inspect town.oikos agents\n",
+        ),
         (&["log", "town.toml", "--limit", "3"], "oikos log town.oikos --limit 3\n"),
         (&["verify", "town.toml"], "oikos verify town.oikos\n"),
-        (&["act", "town.toml", "--as", "giver_001", r#"{"op": "noop"}"#], r#"oikos act town.oikos --as giver_001 '{"op": "noop"}'"#),
-        (&["fork", "town.toml", "--at", "3", "--to", "new.oikos"], "oikos fork town.oikos --at 3 --to new.oikos\n"),
+        (
+            &["act", "town.toml", "--as", "giver_001", r#"{"op": "noop"}"#],
+            r#"oikos act town.oikos --as giver_001 '{"op": "noop"}'"#,
+        ),
+        (
+            &["fork", "town.toml", "--at", "3", "--to", "new.oikos"],
+            "oikos fork town.oikos --at 3 --to new.oikos\n",
+        ),
         (&["compare", "town.oikos", "town.toml"], "oikos compare town.oikos town.oikos\n"),
         (&["cost", "town.toml"], "oikos cost town.oikos\n"),
         (&["replay", "town.toml"], "oikos replay town.oikos\n"),

@@ -337,18 +337,27 @@ mod tests {
         let frames = "  File \"a.py\", line 2, in run\n    return 1/0\n           ~^~\n";
         for (message, line) in [
             ("it is short".to_owned(), "it is short"),
-            (format!("in `a`: {HEAD}\n{frames}ZeroDivisionError: division by zero"), "in `a`: ZeroDivisionError: division by zero"),
+            (
+                format!("in `a`: {HEAD}\n{frames}ZeroDivisionError: division by zero"),
+                "in `a`: ZeroDivisionError: division by zero",
+            ),
             (format!("in `a`: {HEAD}\n{frames}ValueError: one\n  two"), "in `a`: ValueError: one …"),
             (
-                format!("in `a`: {HEAD}\n{frames}RuntimeError: code_error: in `b`: {HEAD}\n{frames}KeyError: 'k'"),
+                format!(
+                    "in `a`: {HEAD}\n{frames}RuntimeError: code_error: in `b`: {HEAD}\n{frames}KeyError: 'k'"
+                ),
                 "in `a`: RuntimeError: code_error: in `b`: KeyError: 'k'",
             ),
             (
-                format!("in `a`: {HEAD}\n{frames}ValueError: x\n\n{}\n\n{HEAD}\n{frames}TypeError: y", BEFORE[0]),
+                format!(
+                    "in `a`: {HEAD}\n{frames}ValueError: x\n\n{}\n\n{HEAD}\n{frames}TypeError: y",
+                    BEFORE[0]
+                ),
                 "in `a`: TypeError: y",
             ),
             (
-                "in `a`:   File \"a\", line 1\n    def f(\n         ^\nSyntaxError: '(' was never closed".to_owned(),
+                "in `a`:   File \"a\", line 1\n    def f(\n         ^\nSyntaxError: '(' was never closed"
+                    .to_owned(),
                 "in `a`: SyntaxError: '(' was never closed",
             ),
             ("one\ntwo".to_owned(), "one …"),

@@ -60,10 +60,8 @@ struct Call<'a> {
 /// The call of a mind.
 const STEP: Call<'static> = Call { function: "step", arguments: &["observation"] };
 /// The call of a contract.
-const CHECK: Call<'static> = Call {
-    function: "check_permission",
-    arguments: &["caller", "action", "target", "context", "ledger"],
-};
+const CHECK: Call<'static> =
+    Call { function: "check_permission", arguments: &["caller", "action", "target", "context", "ledger"] };
 
 /// Checks the code of a world file, which is Python, and its measures.
 ///

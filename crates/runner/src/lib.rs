@@ -53,8 +53,8 @@ pub use oikos_sandbox::{Stage, runtime_name};
 pub use self::workplace::serve_code;
 pub use self::{
     bills::{Bill, Bills, Forecast, Kind, Sums},
-    check::{Finding, check},
     bus::{MAILBOX_MAX, Notice, Subscription},
+    check::{Finding, check},
     compare::{Comparison, Refused, compare},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
     error::RunError,

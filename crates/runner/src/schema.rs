@@ -60,11 +60,15 @@ pub fn answer() -> Value {
     let receipt = json!({ "$ref": "#/$defs/receipt" });
     let now = json!({ "type": "string", "format": "date-time", "description": "where the clock stands" });
     let seq = json!({ "type": "integer", "minimum": 0, "description": "the number of the last record" });
-    let turn = object(&[("as", json!({ "type": "string" })), ("observation", json!({ "$ref": "#/$defs/observation" }))], &[]);
+    let turn = object(
+        &[("as", json!({ "type": "string" })), ("observation", json!({ "$ref": "#/$defs/observation" }))],
+        &[],
+    );
     let turns = json!({ "type": "array", "items": turn, "description": "the turns that are open" });
     let asked = [Why::Signal(Signal::Interrupt).word(), Why::ClosedPipe.word()];
     let words = ["ticks", "for", "budget", asked[0], asked[1]];
-    let ran = |stopped: Value| [("id", id()), ("now", now.clone()), ("seq", seq.clone()), ("stopped", stopped)];
+    let ran =
+        |stopped: Value| [("id", id()), ("now", now.clone()), ("seq", seq.clone()), ("stopped", stopped)];
     let mut with_turns = ran(json!({ "const": "turns" })).to_vec();
     with_turns.push(("turns", turns));
     let mut observation = observation();
@@ -133,7 +137,8 @@ fn duration(doc: &str) -> Value {
 /// An object with fields that are always there, others that may be, and no more.
 fn object(always: &[(&str, Value)], else_there: &[(&str, Value)]) -> Value {
     let all = always.iter().chain(else_there);
-    let properties: Map<String, Value> = all.map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    let properties: Map<String, Value> =
+        all.map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
     let required: Vec<&str> = always.iter().map(|(name, _)| *name).collect();
     json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }

@@ -104,7 +104,8 @@ pub(super) fn validate(path: &Path, overrides: &OverrideArgs, printer: Printer) 
         check_minds(&workplace, file.clone())?;
     }
     let found = oikos_runner::check(&workplace, &file)?;
-    let wrong: Vec<&str> = found.iter().filter(|found| found.is_wrong).map(|found| &*found.sentence).collect();
+    let wrong: Vec<&str> =
+        found.iter().filter(|found| found.is_wrong).map(|found| &*found.sentence).collect();
     if !wrong.is_empty() {
         bail!(Usage(wrong.join("\n")));
     }

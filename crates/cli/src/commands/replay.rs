@@ -70,7 +70,10 @@ fn text(found: &Replayed) -> String {
 /// The first record that differs, both versions of each part one under the other.
 fn differs(difference: &Difference) -> String {
     let Difference { seq, time, cause, why, parts, .. } = difference;
-    let mut lines = vec![format!("{}: record {seq} differs, {time}", styled(style::ERROR, "not equal")), format!("  {cause}")];
+    let mut lines = vec![
+        format!("{}: record {seq} differs, {time}", styled(style::ERROR, "not equal")),
+        format!("  {cause}"),
+    ];
     if let Some(why) = why {
         lines.push(format!("  no such record is made: {}", cut(why, PART_CHARS)));
     } else if difference.replayed.is_null() {

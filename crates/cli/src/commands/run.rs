@@ -131,7 +131,8 @@ pub(super) fn db_of(file: &WorldFile) -> PathBuf {
 
 /// The sentence for options that go with a world file alone.
 fn with_a_file(db: &Path, overrides: &OverrideArgs) -> String {
-    let sentence = "--db, --no-db, --fresh, --seed and --set go with a world file, and this is a world database";
+    let sentence =
+        "--db, --no-db, --fresh, --seed and --set go with a world file, and this is a world database";
     let mut fork = format!("oikos fork {} --at WHEN --to FILE", quoted(&db.display().to_string()));
     fork.extend(overrides.seed.map(|seed| format!(" --seed {seed}")));
     fork.extend(overrides.set.iter().map(|pair| format!(" --set {}", quoted(pair))));

@@ -68,7 +68,10 @@ pub fn refusal() -> Value {
             ("need", number("the amount that it would have taken")),
             ("have", number("the amount that there was")),
             ("hint", text("the next thing to try")),
-            ("index", json!({ "type": "integer", "minimum": 0, "description": "which op of a list it is about" })),
+            (
+                "index",
+                json!({ "type": "integer", "minimum": 0, "description": "which op of a list it is about" }),
+            ),
         ],
     )
 }
@@ -109,23 +112,36 @@ pub fn receipt_object() -> Value {
         let whole = json!({ "type": "array", "items": items });
         json!({ "oneOf": [whole, cut()], "description": doc })
     };
-    let error = json!({ "oneOf": [{ "type": "null" }, refusal()], "description": "why it was refused or failed" });
+    let error =
+        json!({ "oneOf": [{ "type": "null" }, refusal()], "description": "why it was refused or failed" });
     object(
         &[
-            ("seq", json!({ "type": ["integer", "null"], "minimum": 1,
-                "description": "the number of its record; null where it was refused at admission and left none" })),
+            (
+                "seq",
+                json!({ "type": ["integer", "null"], "minimum": 1,
+                "description": "the number of its record; null where it was refused at admission and left none" }),
+            ),
             ("time", time("when")),
             ("ok", json!({ "type": "boolean", "description": "whether its effects happened" })),
-            ("result", json!({ "description": "of one op its result, of a list one each; null where it failed" })),
+            (
+                "result",
+                json!({ "description": "of one op its result, of a list one each; null where it failed" }),
+            ),
             ("error", error),
             ("charges", list(charge, "what was used, also where it failed")),
             ("payments", list(payment, "the scrip that moved")),
             ("events", list(event_object(), "what others may see of it")),
         ],
         &[
-            ("work", json!({ "type": "integer", "minimum": 1, "description": "units of work behind its CPU" })),
+            (
+                "work",
+                json!({ "type": "integer", "minimum": 1, "description": "units of work behind its CPU" }),
+            ),
             ("lines", list(line, "charges and payments line by line")),
-            ("output", json!({ "oneOf": [{ "type": "string" }, cut()], "description": "what its code printed" })),
+            (
+                "output",
+                json!({ "oneOf": [{ "type": "string" }, cut()], "description": "what its code printed" }),
+            ),
         ],
     )
 }
@@ -163,7 +179,8 @@ fn time(doc: &str) -> Value {
 /// An object with fields that are always there, others that may be, and no more.
 fn object(always: &[(&str, Value)], else_there: &[(&str, Value)]) -> Value {
     let all = always.iter().chain(else_there);
-    let properties: Map<String, Value> = all.map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    let properties: Map<String, Value> =
+        all.map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
     let required: Vec<&str> = always.iter().map(|(name, _)| *name).collect();
     json!({ "type": "object", "additionalProperties": false, "properties": properties, "required": required })
 }
