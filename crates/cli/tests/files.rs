@@ -268,9 +268,13 @@ fn code_that_could_not_be_entered_as_it_will_be_is_refused() {
     ] {
         place.refused(&minded(code, &more), &[], part);
     }
-    // What can be entered, however it is written.
+}
+
+#[test]
+fn code_that_can_be_entered_is_fine_however_it_is_written() {
+    let place = Place::new();
     for code in [
-        step,
+        "def step(observation):\n    return None",
         "def step(observation, depth=2):\n    return None",
         "def step(*observations):\n    return None",
         "step = lambda observation: None",
@@ -279,13 +283,14 @@ fn code_that_could_not_be_entered_as_it_will_be_is_refused() {
         "class Mind:\n    def __call__(self, observation): return None\nstep = Mind()",
         "if True:\n    def step(observation): return None",
         "try:\n    import numpy\nexcept ImportError:\n    numpy = None\ndef step(observation): return None",
-        "import json, math, random, re, statistics\nfrom collections import Counter\ndef step(observation): return None",
+        "import json, math, re\nfrom collections import Counter\ndef step(observation): return None",
         "from math import *\ndef step(observation): return None",
     ] {
         assert_eq!(place.validate(&minded(code, ""), &[]), (Some(0), String::new()), "{code}");
     }
-    let fine = shop("def sold():\n    return 1") + measure;
-    assert_eq!(place.validate(&minded(step, &fine), &[]), (Some(0), String::new()));
+    let shop = "[[artifacts]]\nid = 'shop'\nowner = 'poet'\ncode = 'def sold(): return 1'\n[measures]\nsold = 'shop.sold'\n";
+    let step = "def step(observation): return None";
+    assert_eq!(place.validate(&minded(step, shop), &[]), (Some(0), String::new()));
 }
 
 #[test]

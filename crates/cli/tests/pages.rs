@@ -1,7 +1,7 @@
 //! Pages of the documentation that show commands and what they print, followed as a reader would.
 //!
-//! A block whose first line is `# file: NAME` is a file; a block of `console` has commands, each behind `$ `, with what it
-//! prints. A line `…` stands for any lines. Hashes are any hashes, and a folder's name is any folder's.
+//! A block whose first line is `# file: NAME` is a file; a block of `console` has commands, each behind `$ `, with what
+//! it prints. A line `…` stands for any lines. Hashes are any hashes, and a folder's name is any folder's.
 //! With `OIKOS_PAGES=write` the pages are given what the commands print.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
@@ -12,6 +12,8 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
+
+use serde_json::json;
 
 use self::provider::Provider;
 
@@ -71,7 +73,7 @@ impl Page {
         };
         let path = self.folder.path().join(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        std::fs::write(path, block).expect("a file");
+        std::fs::write(path, self.typed(block)).expect("a file");
     }
 
     /// Types the commands of a block, and compares what they print.
@@ -95,12 +97,14 @@ impl Page {
         written
     }
 
+    /// What stands in the page as it is typed.
+    fn typed(&self, text: &str) -> String {
+        self.instead.iter().fold(text.to_owned(), |text, (word, other)| text.replace(word, other))
+    }
+
     /// What a command prints, on both streams.
     fn run(&self, command: &str) -> String {
-        let mut typed = command.split_once("   # ").map_or(command, |(command, _)| command).to_owned();
-        for (word, other) in &self.instead {
-            typed = typed.replace(word, other);
-        }
+        let typed = self.typed(command.split_once("   # ").map_or(command, |(command, _)| command));
         let binaries = Path::new(env!("CARGO_BIN_EXE_oikos")).parent().expect("a folder");
         let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap_or_default());
         let output = Command::new("sh")
@@ -211,13 +215,12 @@ fn a_model_of_netlogo_is_run() {
 
 #[test]
 fn a_model_of_concordia_is_run() {
-    // The richest of the others, by an answer that a small model could give.
+    // An answer that a small model could give.
     let provider = Provider::saying(|request| {
         let asked = request.to_string();
         let to = if asked.contains("You are giver_001") { "giver_002" } else { "giver_001" };
-        format!(
-            "{{\"think\": \"they have less than I\", \"op\": \"transfer\", \"to\": \"{to}\", \"amount\": 1}}"
-        )
+        let ops = json!([{ "op": "transfer", "to": to, "amount": 1 }]);
+        json!({ "think": "they have less than I", "ops": ops }).to_string()
     });
     let mut page = Page::new("docs/from-concordia.md");
     page.instead.push(("127.0.0.1:11434".into(), provider.address.to_string()));

@@ -258,7 +258,7 @@ fn duration(fields: &Map<String, Value>, key: &str, least_ms: i64) -> Result<Opt
     let Some(value) = given(fields, key) else { return Ok(None) };
     let fits = |ms: &i64| (least_ms..=limits::THINK_MS_MAX).contains(ms);
     let ms = value.as_str().and_then(parse_duration_ms).filter(fits);
-    let expected = format!("a duration from {least_ms}ms to 366d, such as \"2s\"");
+    let expected = format!("a duration from {least_ms}ms to 366 days, such as \"2s\"");
     ms.map(Some).ok_or_else(|| wrong(key, &expected, value))
 }
 

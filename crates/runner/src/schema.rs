@@ -3,7 +3,7 @@
 use oikos_kernel::{
     op,
     op_kind::OpKind,
-    world::schema::{DIALECT, observation, receipt_object, refusal},
+    schema::{DIALECT, observation, receipt_object, refusal},
 };
 use serde_json::{Map, Value, json};
 
@@ -82,7 +82,7 @@ pub fn answer() -> Value {
             object(&[("id", id()), ("receipt", receipt.clone())], &[]),
             object(&[("id", id()), ("receipt", json!({ "type": "null" })), ("pending", json!({ "const": true }))], &[]),
             object(&[("id", id()), ("receipts", json!({ "type": "array", "items": receipt }))], &[]),
-            object(&[("id", id()), ("result", json!({ "description": "of a query as `oikos schema query` says" }))], &[]),
+            object(&[("id", id()), ("result", json!({ "description": "as `oikos schema query` says" }))], &[]),
             object(&[("id", id()), ("now", now.clone())], &[]),
             object(&ran(json!({ "enum": words })), &[]),
             object(&with_turns, &[]),

@@ -27,7 +27,8 @@ use oikos_runner::kernel::{
     event,
     op::{self, Words},
     receipt::Receipt,
-    world::{self, wire::Viewer},
+    schema as shown,
+    world::wire::Viewer,
 };
 use oikos_runner::{
     Journal, Live, Misread, Parent, RunError, Signal, Stop, Verified, When, Why, Workplace,
@@ -130,8 +131,8 @@ fn schema(of: SchemaOf, whom: Option<SchemaFor>) -> Result<Value> {
         (SchemaOf::Event, None) => event::schema(),
         (SchemaOf::Log, None) => line::schema(),
         (SchemaOf::World, None) => config::schema(),
-        (SchemaOf::Receipt, None) => world::schema::receipt(),
-        (SchemaOf::Observation, None) => world::schema::observation(),
+        (SchemaOf::Receipt, None) => shown::receipt(),
+        (SchemaOf::Observation, None) => shown::observation(),
         (SchemaOf::Request, None) => oikos_runner::schema::request(),
         (SchemaOf::Answer, None) => oikos_runner::schema::answer(),
         (

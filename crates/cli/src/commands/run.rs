@@ -69,13 +69,7 @@ pub(super) fn run(
     let shown = bar.clone();
     // From here on there is something to be left in order.
     let stop = stop_on_signal(move || shown.finish_and_clear());
-    let begun = match (world, &db) {
-        (None, _) => Journal::open(path).map_err(RunError::from).and_then(|journal| workplace.open(journal)),
-        (Some(file), None) => workplace.found(file, Journal::in_memory),
-        (Some(file), Some(db)) if fresh => workplace.found(file, || Journal::create_afresh(db)),
-        (Some(file), Some(db)) => workplace.open_or_found(file, db),
-    };
-    let mut live = begun?;
+    let mut live = begun(&workplace, world, path, (db.as_deref(), fresh))?;
     tell_notes(&live);
     let goal = live.goal()?;
     let far = How::far(&live, goal);
@@ -116,6 +110,22 @@ pub(super) fn run(
         Stopped::Ticks | Stopped::Duration | Stopped::Turns | Stopped::Budget => ExitStatus::Done,
         Stopped::Asked(why) => ExitStatus::Asked(why),
     })
+}
+
+/// The world of a database, or that of a world file: founded, or gone on with; in memory where there is no database.
+fn begun(
+    workplace: &Workplace,
+    world: Option<WorldFile>,
+    path: &Path,
+    (db, fresh): (Option<&Path>, bool),
+) -> Result<Live, RunError> {
+    match (world, db) {
+        (None, _) => workplace.open(Journal::open(path)?),
+        (Some(file), None) => workplace.found(file, Journal::in_memory),
+        // The old world is moved aside in the moment in which the new one is whole.
+        (Some(file), Some(db)) if fresh => workplace.found(file, || Journal::create_afresh(db)),
+        (Some(file), Some(db)) => workplace.open_or_found(file, db),
+    }
 }
 
 /// Whether a path is that of a world database rather than a world file.

@@ -26,7 +26,6 @@ pub mod wire;
 mod account;
 mod observe;
 pub mod brief;
-pub mod schema;
 pub mod image;
 
 use std::sync::Arc;
