@@ -57,8 +57,9 @@ struct Call<'a> {
     arguments: &'a [&'a str],
 }
 
-/// The call of a mind.
-const STEP: Call<'static> = Call { function: "step", arguments: &["observation"] };
+/// The function of a mind where there are no phases, and its arguments.
+const STEP: &str = "step";
+const OBSERVATION: &[&str] = &["observation"];
 /// The call of a contract.
 const CHECK: Call<'static> =
     Call { function: "check_permission", arguments: &["caller", "action", "target", "context", "ledger"] };
@@ -71,7 +72,9 @@ pub fn check(workplace: &Workplace, file: &WorldFile) -> Result<Vec<Finding>, Ru
     let (interpreter, _) = workplace.interpreter(&file.plan)?;
     let mut looked = Looked { sandbox: &*interpreter.sandbox, seen: Vec::new(), findings: Vec::new() };
     let founders = &file.founding.founders;
-    let model = file.founding.rules.llm_model.as_deref();
+    let rules = &file.founding.rules;
+    let model = rules.llm_model.as_deref();
+    let no_phases = rules.phases.is_empty().then_some(STEP);
     let mut told: Vec<&Arc<str>> = Vec::new();
     for founder in founders.iter().filter(|founder| reserved_prefix(&founder.id).is_none()) {
         let Some(code) = &founder.code else { continue };
@@ -82,30 +85,47 @@ pub fn check(workplace: &Workplace, file: &WorldFile) -> Result<Vec<Finding>, Ru
         told.push(code);
         looked.imports(&founder.id, code);
         if founder.has_loop && matches!(Mind::of(founder.content.value(), model), Ok(Mind::Script)) {
-            looked.call(&founder.id, code, &STEP);
+            for function in rules.phases.iter().map(String::as_str).chain(no_phases) {
+                looked.call(&founder.id, code, &Call { function, arguments: OBSERVATION });
+            }
         }
         let is_contract = || founders.iter().any(|other| other.access_contract.as_ref() == Some(&founder.id));
         if looked.defines(code, CHECK.function) || founder.kind == "contract" || is_contract() {
             looked.call(&founder.id, code, &CHECK);
         }
     }
-    for measure in &file.measures {
-        let MeasureKind::Method { artifact, method } = &measure.what else { continue };
-        let of = format!("the measure `{}`: ", measure.name);
-        match founders.iter().find(|founder| founder.id == *artifact).map(|founder| &founder.code) {
+    for (of, artifact, method, arguments) in methods(file) {
+        let before = looked.findings.len();
+        match founders.iter().find(|founder| founder.id == artifact).map(|founder| &founder.code) {
             Some(Some(code)) => {
-                let call = Call { function: method, arguments: &[] };
-                let before = looked.findings.len();
-                looked.call(artifact, code, &call);
-                looked.findings.iter_mut().skip(before).for_each(|found| found.sentence.insert_str(0, &of));
+                looked.call(artifact, code, &Call { function: method, arguments: &arguments })
             }
-            Some(None) => looked.wrong(format!("{of}`{artifact}` has no code, and so no method `{method}`")),
-            None => looked.wrong(format!("{of}there is no artifact `{artifact}`")),
+            Some(None) => looked.wrong(format!("`{artifact}` has no code, and so no method `{method}`")),
+            None => looked.wrong(format!("there is no artifact `{artifact}`")),
         }
+        looked.findings.iter_mut().skip(before).for_each(|found| found.sentence.insert_str(0, &of));
     }
     let mut findings = looked.findings;
     findings.extend(file.idle.iter().map(|sentence| Finding { sentence: sentence.clone(), is_wrong: false }));
     Ok(findings)
+}
+
+/// The methods that a world file names beside its agents: for what, whose, which, and the names of their arguments.
+fn methods(file: &WorldFile) -> Vec<(String, &str, &str, Vec<&'static str>)> {
+    let measures =
+        file.measures.iter().map(|measure| (format!("the measure `{}`: ", measure.name), &measure.what));
+    let until = file.plan.until.iter().map(|until| ("`until`: ".to_owned(), &until.what));
+    let asked = measures.chain(until).filter_map(|(of, what)| match what {
+        MeasureKind::Method { artifact, method } => {
+            Some((of, artifact.as_str(), method.as_str(), Vec::new()))
+        }
+        MeasureKind::Statistic { .. } | MeasureKind::Events { .. } => None,
+    });
+    let hooks = file.founding.rules.hooks.iter().map(|hook| {
+        let count = hook.args.value().as_array().map_or(0, Vec::len);
+        ("a hook: ".to_owned(), hook.artifact.as_str(), hook.method.as_str(), vec!["…"; count])
+    });
+    asked.chain(hooks).collect()
 }
 
 /// The code that was looked at, and what was found.

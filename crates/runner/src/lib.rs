@@ -15,6 +15,7 @@ pub mod config;
 mod desk;
 mod drive;
 mod error;
+pub mod export;
 mod fork;
 mod lateness;
 pub mod library;
@@ -55,7 +56,7 @@ pub use self::{
     bills::{Bill, Bills, Forecast, Kind, Sums},
     bus::{MAILBOX_MAX, Notice, Subscription},
     check::{Finding, check},
-    compare::{Comparison, Refused, compare},
+    compare::{Comparison, Refused, compare, measures},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
     error::RunError,
     fork::{Fork, Forked, Forking, Parent, copy_at, fork, parent},
@@ -64,7 +65,7 @@ pub use self::{
     models::{Access, Answered, Ask, Preview, ask, preview},
     replay::{Difference, Replayed, replay},
     sequencer::Sequencer,
-    stop::{Signal, Stop, Why},
+    stop::{Bell, Signal, Stop, Why},
     summary::{Calls, Summary},
     view::View,
     when::When,

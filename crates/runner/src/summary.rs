@@ -86,12 +86,14 @@ impl Summary {
             }
         }
         match (&record.cause, &record.outcome) {
-            (Cause::Act { .. } | Cause::Step { .. }, Outcome::Refused(refusal)) => {
+            (Cause::Act { .. } | Cause::Step { .. } | Cause::Hook { .. }, Outcome::Refused(refusal)) => {
                 self.failures += 1;
                 let reason = self.reasons.entry(refusal.code).or_insert_with(|| (0, refusal.message.clone()));
                 reason.0 += 1;
             }
-            (Cause::Act { .. } | Cause::Step { .. }, Outcome::Done(_)) => self.actions += 1,
+            (Cause::Act { .. } | Cause::Step { .. } | Cause::Hook { .. }, Outcome::Done(_)) => {
+                self.actions += 1
+            }
             _ => {}
         }
     }

@@ -47,12 +47,9 @@ pub(super) fn log(path: &Path, wanted: &Wanted, printer: Printer) -> Result<Exit
     let mut journal = super::reading(path)?;
     let mut world = oikos_runner::state(&journal)?;
     check(&world, wanted)?;
-    let place = |when: When| match when {
-        When::Seq(seq) => Ok(seq),
-        When::Time(_) | When::After(_) | When::Tick(_) => super::record_at(&journal, when),
-    };
-    let since = place(wanted.span.since)?;
-    let until = wanted.span.until.map_or(Ok(u64::MAX), place)?.min(world.seq());
+    let place = |journal: &Journal, when: When| super::place_of(journal, when);
+    let since = place(&journal, wanted.span.since)?;
+    let until = wanted.span.until.map_or(Ok(u64::MAX), |when| place(&journal, when))?.min(world.seq());
     print_until(&journal, &world, (since, until), wanted, printer)?;
     while is_written {
         std::thread::sleep(POLL);

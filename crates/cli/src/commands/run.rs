@@ -107,7 +107,9 @@ pub(super) fn run(
     let stopped = stopped?;
     finish(&mut live, db.as_deref(), stopped, printer)?;
     Ok(match stopped {
-        Stopped::Ticks | Stopped::Duration | Stopped::Turns | Stopped::Budget => ExitStatus::Done,
+        Stopped::Ticks | Stopped::Duration | Stopped::Until | Stopped::Turns | Stopped::Budget => {
+            ExitStatus::Done
+        }
         Stopped::Asked(why) => ExitStatus::Asked(why),
     })
 }
@@ -261,7 +263,7 @@ fn finish(live: &mut Live, db: Option<&Path>, stopped: Stopped, printer: Printer
             if let Some(ticks) = live.ticks_done() {
                 map.insert("ticks".into(), ticks.into());
             }
-            map.insert("agents".into(), summary::states(live));
+            map.insert("agents".into(), summary::states(live.world()));
             map.insert("health".into(), summary::health(live.world()));
             map.insert("finished".into(), stopped.is_done().into());
             map.insert("stopped".into(), stopped.word().into());
@@ -274,8 +276,15 @@ fn finish(live: &mut Live, db: Option<&Path>, stopped: Stopped, printer: Printer
         drop(journal);
         printer.data(|| Value::Null, || summary::text(live, &totals, &taken, db))?;
     }
+    if let (Some(until), Some(problem)) = (&live.file.plan.until, &live.untold) {
+        print::note(&format!("`until` ({}) could not be told: {problem}", until.text));
+    }
     match stopped {
         Stopped::Ticks | Stopped::Duration => {}
+        Stopped::Until => {
+            let text = live.file.plan.until.as_ref().map_or("", |until| &until.text);
+            print::note(&format!("ended by `until`: {text}"));
+        }
         Stopped::Turns => {
             print::note(&format!(
                 "clients are to decide for their agents; they do so in `oikos session {}`",

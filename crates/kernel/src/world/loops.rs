@@ -239,6 +239,7 @@ impl World {
             | Cause::Act { .. }
             | Cause::Short { .. }
             | Cause::Due { .. }
+            | Cause::Hook { .. }
             | Cause::Runtime { .. }
             | Cause::Rules { .. } => return Vec::new(),
         };
@@ -279,6 +280,7 @@ impl World {
             | Cause::Clock { .. }
             | Cause::Act { .. }
             | Cause::Due { .. }
+            | Cause::Hook { .. }
             | Cause::Runtime { .. }
             | Cause::Rules { .. } => {}
         }
@@ -318,6 +320,7 @@ impl World {
                         self.unpause(*heir);
                     }
                 }
+                Effect::Rate { of, .. } => self.account_changed(*of, None, &mut told),
                 Effect::Create(creation) => self.account_changed(creation.owner, None, &mut told),
                 Effect::Mint { to, .. } => {
                     self.account_changed(*to, None, &mut told);

@@ -305,9 +305,12 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
         events.filter_map(|event| event_json(world, seq, time, event, Viewer::Observer)).collect();
     let due: Json;
     let (actor, action, failed) = match &record.cause {
-        Cause::Tick { number } => {
+        Cause::Tick { number, phase } => {
             let mut tick = line(record, LineType::Tick);
             tick.insert("tick".into(), (*number).into());
+            if let Some(name) = world.rules().phase(*phase) {
+                tick.insert("phase".into(), name.into());
+            }
             lines.push(tick.into());
             return lines;
         }
@@ -315,6 +318,10 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
         Cause::Step { agent, thought, .. } => (*agent, &thought.action, thought.failed || thought.unanswered),
         Cause::Due { artifact, .. } => {
             due = World::due_call(world.name(*artifact)).into();
+            (*artifact, &due, false)
+        }
+        Cause::Hook { index, artifact, .. } => {
+            due = world.rules().hooks.get(*index as usize).map(World::hook_call).unwrap_or_default().into();
             (*artifact, &due, false)
         }
         Cause::Genesis { .. }
