@@ -119,7 +119,7 @@ fn methods(file: &WorldFile) -> Vec<(String, &str, &str, Vec<&'static str>)> {
         MeasureKind::Method { artifact, method } => {
             Some((of, artifact.as_str(), method.as_str(), Vec::new()))
         }
-        MeasureKind::Statistic { .. } | MeasureKind::Events { .. } => None,
+        MeasureKind::Statistic { .. } => None,
     });
     let hooks = file.founding.rules.hooks.iter().map(|hook| {
         let count = hook.args.value().as_array().map_or(0, Vec::len);
