@@ -47,9 +47,9 @@ pub(super) fn log(path: &Path, wanted: &Wanted, printer: Printer) -> Result<Exit
     let mut journal = super::reading(path)?;
     let mut world = oikos_runner::state(&journal)?;
     check(&world, wanted)?;
-    let place = |journal: &Journal, when: When| super::place_of(journal, when);
-    let since = place(&journal, wanted.span.since)?;
-    let until = wanted.span.until.map_or(Ok(u64::MAX), |when| place(&journal, when))?.min(world.seq());
+    let since = super::place_of(&journal, wanted.span.since)?;
+    let until = wanted.span.until.map_or(Ok(u64::MAX), |when| super::place_of(&journal, when))?;
+    let until = until.min(world.seq());
     print_until(&journal, &world, (since, until), wanted, printer)?;
     while is_written {
         std::thread::sleep(POLL);
