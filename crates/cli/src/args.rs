@@ -3,7 +3,10 @@
 use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use oikos_runner::When;
+
+use crate::{print, style};
 
 /// Economies of autonomous agents under real scarcity.
 #[derive(Debug, Parser)]
@@ -11,19 +14,24 @@ use oikos_runner::When;
     name = "oikos",
     version,
     about = "Economies of autonomous agents under real scarcity",
-    propagate_version = true
+    propagate_version = true,
+    styles = style::CLAP,
+    max_term_width = print::COLUMNS
 )]
 pub(crate) struct Args {
     /// Print JSON for programs instead of text for people.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Print in colours: where there is a terminal, always, or never.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub(crate) color: ColorArg,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 impl Args {
     /// Whether a program reads one JSON object, which says too that the command failed. Where lines are printed, a
-    /// failure is only said on standard error.
+    /// failure is an object on standard error.
     pub(crate) const fn is_one_object(&self) -> bool {
         let is_lines = match &self.command {
             Command::Run { events, .. } => events.is_some(),
@@ -46,6 +54,7 @@ impl Args {
             | Command::Fork { .. }
             | Command::Act { .. }
             | Command::Schema { .. }
+            | Command::Completions { .. }
             | Command::Python { .. } => false,
         };
         self.json && !is_lines
@@ -61,6 +70,9 @@ pub(crate) enum Command {
         /// The world database [default: ./NAME.oikos].
         #[arg(long)]
         db: Option<PathBuf>,
+        /// Keep the world in memory alone: no file is left.
+        #[arg(long, conflicts_with_all = ["db", "fresh", "adopt_runtime"])]
+        no_db: bool,
         /// Start over; the old database is moved aside.
         #[arg(long)]
         fresh: bool,
@@ -68,7 +80,7 @@ pub(crate) enum Command {
         #[arg(long)]
         adopt_runtime: bool,
         /// Say what the first round would ask of models, and could cost; nobody is asked, and nothing is written.
-        #[arg(long, conflicts_with_all = ["fresh", "adopt_runtime", "events"])]
+        #[arg(long, conflicts_with_all = ["fresh", "adopt_runtime", "events", "no_db"])]
         dry_run: bool,
         /// Print events as they happen, all or those of one type.
         #[arg(long, value_name = "TYPE", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
@@ -115,8 +127,14 @@ pub(crate) enum Command {
         #[arg(long, value_name = "WHEN", value_parser = moment, allow_negative_numbers = true)]
         until: Option<When>,
         /// Only the first so many lines.
-        #[arg(long)]
+        #[arg(long, value_name = "N", conflicts_with = "tail")]
         limit: Option<u64>,
+        /// Only the last so many lines.
+        #[arg(long, value_name = "N")]
+        tail: Option<usize>,
+        /// Go on with what comes, until the process that runs the world ends, or Ctrl-C.
+        #[arg(long, conflicts_with_all = ["until", "limit"])]
+        follow: bool,
         /// Only lines of this type, such as `transfer`; with --refused, only this op.
         #[arg(long = "type")]
         kind: Option<String>,
@@ -267,6 +285,11 @@ pub(crate) enum Command {
         /// With `op`: in the form that language models are held to, with the reasons and the looks around it.
         #[arg(long = "for", value_name = "WHOM")]
         whom: Option<SchemaFor>,
+    },
+    /// Print what a shell needs to complete commands and options, such as: oikos completions bash.
+    Completions {
+        /// The shell.
+        shell: Shell,
     },
     /// Look after the Python that runs agents' code.
     Python {
@@ -445,6 +468,28 @@ pub(crate) enum SchemaOf {
     Log,
     /// A world file.
     World,
+    /// A receipt, as `act` and sessions answer, and as agents find their last one.
+    Receipt,
+    /// A line into a session.
+    Request,
+    /// A line out of a session.
+    Answer,
+    /// An observation, as minds are given it.
+    Observation,
+}
+
+/// Whether to print in colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorArg {
+    Auto,
+    Always,
+    Never,
+}
+
+impl ColorArg {
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        Self::from_str(word, false).ok()
+    }
 }
 
 /// A moment between records: every whole number is one, before the first, or after the last, too.

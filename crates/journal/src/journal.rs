@@ -103,6 +103,12 @@ impl Journal {
         Ok(this)
     }
 
+    /// Whether somebody writes to a world at this moment.
+    #[must_use]
+    pub fn is_written(path: &Path) -> bool {
+        file::is_written(path)
+    }
+
     fn new(log: Box<dyn Log>, path: Option<std::path::PathBuf>, notes: Vec<Note>) -> Self {
         Self { log, path, head: Head::default(), epoch: 1, poisoned: false, notes }
     }

@@ -238,6 +238,9 @@ pub enum Spending {
 }
 
 impl Spending {
+    /// Every word for it.
+    pub const WORDS: [&str; 8] = ["op", "code", "contract", "snippet", "host", "thought", "held", "llm"];
+
     /// The word for it in a line of a receipt.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -8,6 +8,7 @@ mod autonomous;
 mod beside;
 mod bills;
 mod bus;
+mod check;
 mod clock;
 mod compare;
 pub mod config;
@@ -27,6 +28,7 @@ mod rates;
 mod replay;
 pub mod report;
 pub mod request;
+pub mod schema;
 mod sequencer;
 mod series;
 pub mod session;
@@ -54,12 +56,13 @@ pub use self::workplace::serve_code;
 pub use self::{
     bills::{Bill, Bills, Forecast, Kind, Sums},
     bus::{MAILBOX_MAX, Notice, Subscription},
+    check::{Finding, check},
     compare::{Comparison, Refused, compare, measures},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
     error::RunError,
     fork::{Fork, Forked, Forking, Parent, copy_at, fork, parent},
     lateness::Lateness,
-    live::{Goal, Live, Stopped, founded_from, recorded_source, state, state_at},
+    live::{Goal, Live, Stopped, founded_from, go_on, recorded_source, state, state_at},
     models::{Access, Answered, Ask, Preview, ask, preview},
     replay::{Difference, Replayed, replay},
     sequencer::Sequencer,

@@ -670,6 +670,27 @@ pub fn state_at(journal: &Journal, seq: u64) -> Result<World, RunError> {
     Ok(world)
 }
 
+/// Brings a world from where it stands to the head of its journal; `visit` is shown it after each record, and says
+/// whether to go on.
+///
+/// # Errors
+/// When the journal is damaged.
+pub fn go_on(
+    world: &mut World,
+    journal: &Journal,
+    mut visit: impl FnMut(&World, &Record) -> bool,
+) -> Result<(), RunError> {
+    if world.seq() >= journal.head().seq {
+        return Ok(());
+    }
+    let mut gone = Ok(());
+    journal.records_while(world.seq() + 1, |record| {
+        gone = apply(world, &record);
+        gone.is_ok() && visit(world, &record)
+    })?;
+    gone
+}
+
 /// Visits the records after one up to another.
 pub(crate) fn each_until(
     journal: &Journal,

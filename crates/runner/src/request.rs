@@ -9,7 +9,7 @@ use oikos_kernel::{
     op::{Action, Op, Query},
     receipt::Receipt,
     refusal::{Code, Refusal},
-    time::{Time, parse_duration_ms},
+    time::{DURATION_UNITS, Time, parse_duration_ms},
     world::wire::Viewer,
 };
 use serde_json::Value;
@@ -145,6 +145,7 @@ impl Request {
                 let ms = body.as_str().and_then(parse_duration_ms);
                 let wrong = || {
                     Refusal::invalid("`advance` must be a duration such as \"60s\", in whole milliseconds")
+                        .hint(format!("its units are {DURATION_UNITS}"))
                 };
                 plain(ms.is_none().then(wrong))?;
                 Ok(Self::Advance(ms.unwrap_or(0)))

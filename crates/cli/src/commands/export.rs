@@ -53,6 +53,7 @@ pub(super) fn export(path: &Path, wanted: Wanted, printer: Printer) -> Result<Ex
     let whole = Export { folder: wanted.out, format, tables, since, until, every_ms: wanted.every_ms };
     make_room(&whole, wanted.force)?;
     let bar = crate::summary::progress(until - since, "records", printer.is_for_programs());
+    super::clear_on_signal(&bar);
     let written = export::export(&journal, &whole, |done| bar.set_position(done));
     bar.finish_and_clear();
     let written = written?;

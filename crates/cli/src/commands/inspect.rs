@@ -231,14 +231,17 @@ fn text(world: &World, handles: &[Handle], what: &str) -> String {
                 Column::Text("waits for"),
             ];
             columns.extend(headings.iter().map(|heading| Column::Number(heading)));
+            // Where everybody owns himself a column says nothing.
+            let are_owned = handles.iter().any(|handle| owner(*handle) != world.name(*handle));
             let rows = handles.iter().map(|handle| {
+                let owner = if are_owned { owner(*handle) } else { String::new() };
                 let agent = world.agent(*handle);
                 let steps = agent.map_or(String::new(), |agent| agent.steps.to_string());
                 let state = agent.map_or(String::new(), |agent| agent.state().to_owned());
                 let waits = agent.map_or(String::new(), |agent| waits(world, agent));
                 let scrip = number(world.scrip(*handle));
                 let kind = world.get(*handle).map_or("", |artifact| artifact.kind()).to_owned();
-                let mut row = vec![name(*handle), kind, owner(*handle), state, steps, scrip, waits];
+                let mut row = vec![name(*handle), kind, owner, state, steps, scrip, waits];
                 row.extend(
                     limited.iter().map(|(id, name)| amount(name, world.capacity(*handle, *id, world.now()))),
                 );

@@ -7,6 +7,7 @@ mod cost;
 mod dry;
 mod export;
 mod fork;
+mod help;
 mod inspect;
 mod line;
 mod log;
@@ -22,14 +23,17 @@ mod workplace;
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use clap::CommandFactory as _;
+use indicatif::ProgressBar;
 use oikos_runner::kernel::{
     event,
     op::{self, Words},
     receipt::Receipt,
+    schema as shown,
     world::wire::Viewer,
 };
 use oikos_runner::{
-    Journal, Live, Misread, Parent, RunError, Stop, Verified, When, Workplace,
+    Journal, Live, Misread, Parent, RunError, Signal, Stop, Verified, When, Why, Workplace,
     config::{self, Overrides, WorldFile},
     copy_at, founded_from, library, parent, recorded_source, report, session, strict_json, verify,
 };
@@ -39,7 +43,11 @@ use crate::{
     args::{Args, Command, OverrideArgs, PythonCommand, SchemaFor, SchemaOf, TapeCommand, WorkplaceArgs},
     print::{self, Printer},
     status::ExitStatus,
+    style::{self, styled},
+    summary::Bar,
 };
+
+pub(crate) use self::help::{help_of, quoted};
 
 /// Something typed that can't be meant.
 #[derive(Debug)]
@@ -60,9 +68,9 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Run { file, db, dry_run: true, overrides, workplace, .. } => {
             dry::run(&file, db, &overrides, &workplace::of(workplace), printer)
         }
-        Command::Run { file, db, fresh, adopt_runtime, events, overrides, workplace, .. } => {
+        Command::Run { file, db, no_db, fresh, adopt_runtime, events, overrides, workplace, .. } => {
             let workplace = Workplace { adopt_runtime, ..workplace::of(workplace) };
-            let wanted = run::Wanted { db, fresh, events, workplace };
+            let wanted = run::Wanted { db, no_db, fresh, events, workplace };
             run::run(&file, wanted, &overrides, printer)
         }
         Command::Sweep(wanted) => sweep::sweep(*wanted, printer),
@@ -73,8 +81,9 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             let workplace = WorkplaceArgs::default();
             inspect::inspect(&world, &what, at, &workplace::of(workplace), printer)
         }
-        Command::Log { world, since, until, limit, kind, of, refused, thoughts } => {
-            log::log(&world, &log::Wanted { since, until, limit, kind, of, refused, thoughts }, printer)
+        Command::Log { world, since, until, limit, tail, follow, kind, of, refused, thoughts } => {
+            let span = log::Span { since, until, limit, tail, follow };
+            log::log(&world, &log::Wanted { span, kind, of, refused, thoughts }, printer)
         }
         Command::Ask { world, agent, question, at, workplace } => {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
@@ -112,6 +121,12 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         }
         Command::Python { what: PythonCommand::Prepare } => python::prepare(printer),
         Command::Worker { probe, layer } => workplace::worker(probe.as_deref(), layer.as_deref()),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "oikos", &mut script);
+            printer.line(String::from_utf8_lossy(&script).trim_end())?;
+            Ok(ExitStatus::Done)
+        }
         Command::Schema { of, whom } => {
             printer.value(&schema(of, whom)?)?;
             Ok(ExitStatus::Done)
@@ -127,7 +142,21 @@ fn schema(of: SchemaOf, whom: Option<SchemaFor>) -> Result<Value> {
         (SchemaOf::Event, None) => event::schema(),
         (SchemaOf::Log, None) => line::schema(),
         (SchemaOf::World, None) => config::schema(),
-        (SchemaOf::Query | SchemaOf::Event | SchemaOf::Log | SchemaOf::World, Some(SchemaFor::Llm)) => {
+        (SchemaOf::Receipt, None) => shown::receipt(),
+        (SchemaOf::Observation, None) => shown::observation(),
+        (SchemaOf::Request, None) => oikos_runner::schema::request(),
+        (SchemaOf::Answer, None) => oikos_runner::schema::answer(),
+        (
+            SchemaOf::Query
+            | SchemaOf::Event
+            | SchemaOf::Log
+            | SchemaOf::World
+            | SchemaOf::Receipt
+            | SchemaOf::Request
+            | SchemaOf::Answer
+            | SchemaOf::Observation,
+            Some(SchemaFor::Llm),
+        ) => {
             bail!(Usage("--for goes with `op`: oikos schema op --for llm".into()))
         }
     })
@@ -183,6 +212,15 @@ pub(crate) fn stop_on_signal(give_up: impl Fn() + Send + 'static) -> Stop {
     stop
 }
 
+/// Takes a bar away before a signal ends this process, where there is nothing else to put in order.
+pub(crate) fn clear_on_signal(bar: &Bar) {
+    let (stop, bar) = (Stop::default(), ProgressBar::clone(bar));
+    // The first signal is the last one here.
+    stop.ask(Why::Signal(Signal::Interrupt));
+    // Without a listener the signal itself ends it, and the bar stays.
+    let _ = signals::listen(stop, move || bar.finish_and_clear());
+}
+
 /// Says the things that the owner of a world should know.
 pub(crate) fn tell_notes(live: &Live) {
     live.notes.iter().for_each(|note| print::note(&note.to_string()));
@@ -219,6 +257,7 @@ pub(crate) fn reading(world: &Path) -> Result<Journal> {
 fn check(world: &Path, printer: Printer) -> Result<ExitStatus> {
     let journal = reading(world)?;
     let bar = crate::summary::progress(journal.head().seq, "records", printer.is_for_programs());
+    clear_on_signal(&bar);
     let found = verify(&journal, |seq| bar.set_position(seq));
     bar.finish_and_clear();
     let found = found.map_err(RunError::from).and_then(|found| {
@@ -246,7 +285,7 @@ fn check(world: &Path, printer: Printer) -> Result<ExitStatus> {
                             "state_digest": null, "journal_hash": report::hex(&head.journal_hash), "supply": null,
                             "parent": forked })
                 },
-                || format!("not ok: {error}"),
+                || format!("{}: {error}", styled(style::ERROR, "not ok")),
             )
         }
     };
@@ -259,8 +298,9 @@ fn verified_text(found: &Verified) -> String {
     let (snapshots, supply) = (found.snapshots, found.world.supply());
     let hash = |key: &str| report.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     format!(
-        "ok: {records} records in {batches} batches re-applied, {snapshots} snapshots compared, \
+        "{}: {records} records in {batches} batches re-applied, {snapshots} snapshots compared, \
          {supply} scrip conserved\nstate_digest {}\njournal_hash {}",
+        styled(style::GOOD, "ok"),
         hash("state_digest"),
         hash("journal_hash")
     )

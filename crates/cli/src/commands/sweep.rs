@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressStyle;
 use oikos_runner::{Journal, Stop, Workplace, config::Isolation, show_dollars};
 use oikos_sweep::{Ended, Folder, Launch, Plan, Progress, Row, Setup, SweepError, Wanted, Written};
 use serde_json::{Value, json};
@@ -108,7 +108,7 @@ fn make(
 
 /// Tells how far a sweep is: by a bar, or by lines where there is no terminal.
 struct Telling {
-    bar: ProgressBar,
+    bar: summary::Bar,
     all: usize,
     by_lines: bool,
 }

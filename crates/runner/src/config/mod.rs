@@ -6,6 +6,7 @@
 mod artifacts;
 mod file;
 mod hooks;
+mod idle;
 mod institutions;
 mod keys;
 mod llm;
@@ -78,6 +79,8 @@ pub struct WorldFile {
     pub every_ms: Option<i64>,
     /// The text it was read from.
     pub source: Source,
+    /// The keys that do nothing where they stand, each in a sentence.
+    pub idle: Vec<String>,
     /// The answers that a fresh world begins with; none where the file was read again from a database.
     pub tape: Vec<Taped>,
 }
@@ -440,8 +443,10 @@ fn build(
     }
     institutions::check_scorer(&section("mint")?, &scorer, &founders)?;
     (plan.llm.models, plan.has_clients) = llm::named(&rules, &founders);
+    let idle = idle::keys(&section("execution")?, plan.lasts, clock, &rules);
     let founding = Founding { rules, source: [0; 32], runtime: String::new(), founders };
-    Ok(WorldFile { plan, founding, measures, columns, every_ms, source: Source::default(), tape: Vec::new() })
+    let source = Source::default();
+    Ok(WorldFile { plan, founding, measures, columns, every_ms, source, idle, tape: Vec::new() })
 }
 
 /// The kinds of agents, in the order in which they stand first.
