@@ -119,7 +119,7 @@ fn methods(file: &WorldFile) -> Vec<(String, &str, &str, Vec<&'static str>)> {
         MeasureKind::Method { artifact, method } => {
             Some((of, artifact.as_str(), method.as_str(), Vec::new()))
         }
-        MeasureKind::Statistic { .. } => None,
+        MeasureKind::Statistic { .. } | MeasureKind::Rate { .. } => None,
     });
     let hooks = file.founding.rules.hooks.iter().map(|hook| {
         let count = hook.args.value().as_array().map_or(0, Vec::len);
@@ -200,6 +200,7 @@ fn look(sandbox: &dyn Sandbox, code: &Arc<str>) -> Option<Found> {
         args: vec![(&**code).into()],
         me: "check".into(),
         call: CallInfo::default(),
+        parameters: None,
         now: Time::default(),
         seed: 0,
         limits: CodeLimits {
