@@ -77,7 +77,8 @@ fn export(db: &Path, out: &Path, more: &[&str]) -> BTreeMap<String, Vec<Value>> 
     files
         .map(|file| {
             let text = fs::read_to_string(file["file"].as_str().expect("a path")).expect("a file");
-            let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+            let rows: Vec<Value> =
+                text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
             assert_eq!(file["rows"], rows.len(), "{file}");
             (file["table"].as_str().expect("a name").to_owned(), rows)
         })
@@ -110,7 +111,10 @@ fn rows_are_those_of_the_journal_and_add_up() {
         assert!(row["cpu"].as_i64().expect("CPU") > 0);
     }
     for row in of("cid") {
-        assert_eq!((&row["op"], &row["method"], &row["target"]), (&"invoke".into(), &"go".into(), &"nothing".into()));
+        assert_eq!(
+            (&row["op"], &row["method"], &row["target"]),
+            (&"invoke".into(), &"go".into(), &"nothing".into())
+        );
         assert_eq!((&row["ok"], &row["code"]), (&false.into(), &"not_found".into()));
         assert!(row["message"].as_str().expect("words").contains("nothing"));
     }
@@ -150,7 +154,8 @@ fn scrip(accounts: &[Value], which: usize) -> BTreeMap<&str, i64> {
     assert!(moments.is_sorted() && moments.len() == 5, "each hour once: {moments:?}");
     let moment = moments[which.min(moments.len() - 1)];
     let rows = accounts.iter().filter(|row| row["time"] == moment && row["resource"] == "scrip");
-    rows.map(|row| (row["principal"].as_str().expect("an id"), row["amount"].as_i64().expect("an amount"))).collect()
+    rows.map(|row| (row["principal"].as_str().expect("an id"), row["amount"].as_i64().expect("an amount")))
+        .collect()
 }
 
 #[test]
@@ -175,7 +180,8 @@ fn parts_follow_each_other_and_a_fork_has_the_past_of_its_parent() {
     assert_eq!(whole, world.export("again", &[]), "the same again");
     let files = |out: &str| {
         let file = world.path(out).join("actions.parquet");
-        let written = oikos(["export", db, "--out", world.path(out).to_str().expect("UTF-8"), "--tables", "actions"]);
+        let written =
+            oikos(["export", db, "--out", world.path(out).to_str().expect("UTF-8"), "--tables", "actions"]);
         assert!(written.status.success(), "{}", talk(&written));
         fs::read(file).expect("a file")
     };
@@ -195,7 +201,11 @@ fn files_of_others_stay_and_strange_arguments_are_refused() {
     };
     let there = told(&[]);
     assert_eq!(there.status.code(), Some(2));
-    assert!(talk(&there).contains("payments.jsonl` is there already; --force replaces it"), "{}", talk(&there));
+    assert!(
+        talk(&there).contains("payments.jsonl` is there already; --force replaces it"),
+        "{}",
+        talk(&there)
+    );
     assert_eq!(fs::read_dir(&out).expect("a folder").count(), 2, "nothing was written");
     assert!(told(&["--tables", "events"]).status.success());
     assert_eq!(fs::read_to_string(out.join("payments.jsonl")).expect("a file"), "mine too");

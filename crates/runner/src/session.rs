@@ -255,7 +255,7 @@ impl<W: Write> Answers<W> {
             }
             Reply::Ran { now, seq, span, stopped, .. } => {
                 let is_whole = matches!(stopped, Stopped::Ticks | Stopped::Duration);
-            let stopped = if is_whole { span.word() } else { stopped.word() };
+                let stopped = if is_whole { span.word() } else { stopped.word() };
                 json!({ "now": now.to_string(), "seq": seq, "stopped": stopped })
             }
             Reply::Pending => json!({ "receipt": null, "pending": true }),

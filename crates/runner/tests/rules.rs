@@ -485,8 +485,7 @@ fn a_condition_ends_a_run_and_no_run_goes_past_it() {
             let text = POT.replace("UNTIL", &format!("until = \"{until}\"")).replace("TICKS", how);
             let mut live = world.open(&text, &[], "a.oikos");
             let goal = live.goal().expect("a goal");
-            let run =
-                |live: &mut Live| live.run_to_end(goal, &Stop::default(), |_, _| ()).expect("it runs");
+            let run = |live: &mut Live| live.run_to_end(goal, &Stop::default(), |_, _| ()).expect("it runs");
             let stopped = run(&mut live);
             let case = format!("{until} {how}");
             assert_eq!(stopped.word() == "until", full.is_some(), "{case}");

@@ -53,7 +53,9 @@ fn told(cause: &Cause) -> Told<'_> {
         Cause::Ask { agent, turn, .. } => of("ask", agent, *turn),
         Cause::Short { agent, turn, .. } => of("short", agent, *turn),
         Cause::Runtime { .. } => none("runtime"),
-        Cause::Hook { artifact, tick, .. } => Told { actor: Some(*artifact), turn: Some(*tick), ..none("hook") },
+        Cause::Hook { artifact, tick, .. } => {
+            Told { actor: Some(*artifact), turn: Some(*tick), ..none("hook") }
+        }
         Cause::Due { artifact, .. } => Told { actor: Some(*artifact), ..none("due") },
         Cause::Rules { .. } => none("rules"),
     }
