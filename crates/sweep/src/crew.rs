@@ -133,6 +133,9 @@ struct UnderWay {
     paid_before: u64,
 }
 
+/// A run that can begin, its share of the money, and what was paid in its world before.
+type Begun = ((u64, u64), Option<Share>, u64);
+
 struct Crew<'a> {
     plan: &'a Plan,
     folder: &'a mut Folder,
@@ -188,7 +191,7 @@ impl Crew<'_> {
     }
 
     /// The next run that can begin now, with its share of the money and what was paid in it before.
-    fn next(&mut self) -> Result<Option<((u64, u64), Option<Share>, u64)>, SweepError> {
+    fn next(&mut self) -> Result<Option<Begun>, SweepError> {
         while let Some(run) = self.waiting.front().copied() {
             let Some(cell) = self.plan.cell(run.0) else { return Ok(None) };
             if let Some(problem) = &cell.problem {
@@ -214,12 +217,11 @@ impl Crew<'_> {
             return Ok(Some((run, share, self.folder.paid(Some(run)))));
         }
         let Some(money) = self.money.as_mut().filter(|money| !money.is_held()) else { return Ok(None) };
-        while let Some((run, paid_before)) = self.starved.pop_front() {
-            if let Some(share) = money.take(1) {
-                return Ok(Some((run, Some(share), paid_before)));
-            }
-            self.starved.push_front((run, paid_before));
-            break;
+        if let Some((run, paid_before)) = self.starved.front().copied()
+            && let Some(share) = money.take(1)
+        {
+            self.starved.pop_front();
+            return Ok(Some((run, Some(share), paid_before)));
         }
         while let Some((run, paid_before)) = self.starved.pop_front() {
             self.keep(&out_of_money(run, paid_before), 0.0)?;

@@ -203,7 +203,6 @@ impl Part {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
     use super::{Axis, Design, cells};
 

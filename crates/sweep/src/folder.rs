@@ -254,8 +254,8 @@ impl Folder {
                 file.write_all(head.as_bytes())?;
                 failed = self
                     .each(|row| {
-                        Ok(writeln!(file, "{}", json_line(&row))
-                            .map_err(|error| SweepError::unwritten(&path, &error))?)
+                        writeln!(file, "{}", json_line(&row))
+                            .map_err(|error| SweepError::unwritten(&path, &error))
                     })
                     .err();
                 Ok(())

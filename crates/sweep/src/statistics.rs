@@ -103,7 +103,6 @@ fn interval(sample: &[f64], seed: u64) -> Option<(f64, f64)> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
     use super::{Figures, paired, quantile};
 

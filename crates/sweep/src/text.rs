@@ -102,7 +102,6 @@ pub(crate) fn shown(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::{seeds, values, written};
 

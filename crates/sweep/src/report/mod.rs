@@ -269,13 +269,14 @@ fn over_time(
 
 /// The unit in which a span of milliseconds is a handy number.
 fn unit(span: i64) -> (&'static str, f64) {
-    match span {
-        ..=10_000 => ("milliseconds", 1.0),
-        ..=600_000 => ("seconds", 1_000.0),
-        ..=36_000_000 => ("minutes", 60_000.0),
-        ..=864_000_000 => ("hours", 3_600_000.0),
-        _ => ("days", 86_400_000.0),
-    }
+    let units = [
+        (10_000, "milliseconds", 1.0),
+        (600_000, "seconds", 1_000.0),
+        (36_000_000, "minutes", 60_000.0),
+        (864_000_000, "hours", 3_600_000.0),
+    ];
+    let fits = units.iter().find(|(most, ..)| span <= *most);
+    fits.map_or(("days", 86_400_000.0), |(_, unit, ms)| (unit, *ms))
 }
 
 fn figures_table(lines: &[&Line], name: impl Fn(&Line) -> String) -> Markup {

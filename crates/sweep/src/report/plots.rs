@@ -213,7 +213,7 @@ fn draw_line(
     if space == 0 || line.len() < 2 {
         chart.draw_series([PathElement::new(line, stroke)]).map_err(failed)?;
     } else {
-        let dashed = DashedPathElement::new(line.into_iter(), dash * SCALE, space * SCALE, stroke);
+        let dashed = DashedPathElement::new(line, dash * SCALE, space * SCALE, stroke);
         chart.draw_series([dashed]).map_err(failed)?;
     }
     Ok(())
@@ -228,7 +228,7 @@ fn draw_legend(area: &Area<'_>, lines: &[Line]) -> Result<(), SweepError> {
         if space == 0 {
             area.draw(&PathElement::new(ends.to_vec(), stroke)).map_err(failed)?;
         } else {
-            let dashed = DashedPathElement::new(ends.into_iter(), dash * SCALE, space * SCALE, stroke);
+            let dashed = DashedPathElement::new(ends, dash * SCALE, space * SCALE, stroke);
             area.draw(&dashed).map_err(failed)?;
         }
         let left = style(false).pos(Pos::new(HPos::Left, VPos::Center));
@@ -265,9 +265,8 @@ fn tick(number: f64, span: f64) -> String {
     if number.abs() >= 1e7 || (span > 0.0 && span < 1e-5) {
         return format!("{number:.3e}");
     }
-    let digits = (0..7_usize)
-        .find(|digits| 10_f64.powi(i32::try_from(*digits).unwrap_or(0)) * span >= 20.0)
-        .unwrap_or(6);
+    let steps = [20.0, 2.0, 0.2, 0.02, 0.002, 0.000_2];
+    let digits = steps.iter().take_while(|step| span < **step).count();
     let text = format!("{number:.digits$}");
     // No zero with a sign.
     if text.trim_start_matches('-').chars().all(|letter| matches!(letter, '0' | '.')) {
