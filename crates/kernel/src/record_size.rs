@@ -140,6 +140,7 @@ impl Refusal {
         };
         8 * NUMBER
             + text(&self.message)
+            + maybe(self.traceback.as_ref(), |traceback| text(traceback))
             + maybe(self.hint.as_ref(), |hint| text(hint))
             + maybe(self.about.as_deref(), about)
     }

@@ -51,7 +51,7 @@ pub use oikos_sandbox::{Stage, runtime_name};
 pub use self::workplace::serve_code;
 pub use self::{
     bills::{Bill, Bills, Forecast, Kind, Sums},
-    bus::{MAILBOX_MAX, Notice, Subscription},
+    bus::{MAILBOX_MAX, Notice, Subscription, Wanted},
     compare::{Comparison, Refused, compare},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
     error::RunError,
@@ -62,7 +62,7 @@ pub use self::{
     replay::{Difference, Replayed, replay},
     sequencer::Sequencer,
     stop::{Signal, Stop, Why},
-    summary::{Calls, Summary},
+    summary::{Calls, Failure, Failures, Summary},
     view::View,
     when::When,
     workplace::{Worker, Workplace},

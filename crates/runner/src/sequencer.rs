@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use oikos_agents::Mind;
 use oikos_journal::{Head, Journal, JournalError};
 use oikos_kernel::{
-    event::{Event, EventKind, Filter},
+    event::{Event, EventKind},
     id::Handle,
     receipt::Receipt,
     record::{Cause, Outcome, Record},
@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::{
     agenda::Agenda,
-    bus::{Bus, Subscription},
+    bus::{Bus, Subscription, Wanted},
     clock::{Clock, Moved},
     config::{ClockKind, LlmPlan},
     error::RunError,
@@ -654,20 +654,20 @@ impl Sequencer {
         self.sound(audited)
     }
 
-    /// Tells of the events that fit a filter and come after the record `since`, from now on and as long
+    /// Tells of the events that fit a filter, or else are wanted, and come after the record `since`, from now on and as long
     /// as this lives. Events that are on disk already are read from the journal.
     ///
     /// # Errors
     /// When the journal can't be written.
-    pub fn subscribe(&mut self, filter: Filter, since: u64) -> Result<Subscription, RunError> {
+    pub fn subscribe(&mut self, wanted: impl Into<Wanted>, since: u64) -> Result<Subscription, RunError> {
         self.commit()?;
-        Ok(self.subscription(filter, since))
+        Ok(self.subscription(wanted.into(), since))
     }
 
     /// As [`Self::subscribe`]; it may be read once all that has happened until now is on disk.
-    pub(crate) fn subscription(&mut self, filter: Filter, since: u64) -> Subscription {
+    pub(crate) fn subscription(&mut self, wanted: Wanted, since: u64) -> Subscription {
         let file = self.writer.file();
-        self.bus.subscribe(filter, since, &self.world, file)
+        self.bus.subscribe(wanted, since, &self.world, file)
     }
 
     /// Ends every subscription, as if no more came; what has happened is still told.

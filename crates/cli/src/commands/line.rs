@@ -8,7 +8,7 @@ use oikos_runner::kernel::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::print::{amount, wrapped};
+use crate::print::{amount, plain_lines, wrapped};
 
 /// Columns before the reasons of a step.
 const THINK_INDENT: usize = 9;
@@ -56,6 +56,17 @@ impl Line {
         Some(Self { kind, whole })
     }
 
+    /// Names the authors' files in the tracebacks of the line.
+    pub(super) fn name_files(&mut self, named: impl Fn(&str) -> String) {
+        for place in ["/error/traceback", "/detail"] {
+            if let Some(Value::String(text)) = self.whole.pointer_mut(place)
+                && text.contains("  File \"")
+            {
+                *text = named(text);
+            }
+        }
+    }
+
     /// A field that is text.
     pub(super) fn field(&self, name: &str) -> Option<&str> {
         self.whole.get(name).and_then(Value::as_str)
@@ -70,7 +81,7 @@ impl Line {
     fn what(&self) -> Option<&str> {
         self.field("op").or(match self.kind {
             LineKind::Other(LineType::Refused | LineType::Thought) => None,
-            LineKind::Event(_) | LineKind::Other(LineType::Tick | LineType::Think) => {
+            LineKind::Event(_) | LineKind::Other(LineType::Tick | LineType::Think | LineType::Print) => {
                 Some(self.kind.as_str())
             }
         })
@@ -91,6 +102,19 @@ impl Line {
                 Some(think).filter(|think| !think.is_empty()).map(|think| wrapped(think, THINK_INDENT));
             let lines = [format!("{head}  {actor} thinks")].into_iter().chain(looks).chain(reasons);
             return lines.collect::<Vec<_>>().join("\n");
+        }
+        if let (LineKind::Other(LineType::Print), Some(text)) = (self.kind, self.field("text")) {
+            let actor = self.field("actor").unwrap_or_default();
+            let shown = plain_lines(text);
+            return match shown.as_slice() {
+                [line] => format!("{head}  {actor} prints: {line}"),
+                lines => {
+                    let lines = lines.iter().map(|line| format!("{:THINK_INDENT$}{line}", ""));
+                    let lines: Vec<String> =
+                        [format!("{head}  {actor} prints")].into_iter().chain(lines).collect();
+                    lines.join("\n")
+                }
+            };
         }
         let mut text = head;
         text.push(' ');
@@ -126,7 +150,7 @@ impl Line {
     }
 }
 
-/// The JSON Schema of a line: that of an event, or one of the four lines that are none.
+/// The JSON Schema of a line: that of an event, or one of the five lines that are none.
 pub(super) fn schema() -> Value {
     let mut schema = event::schema();
     let common = |kind: LineType| {
@@ -163,7 +187,16 @@ pub(super) fn schema() -> Value {
         json!({ "type": "array", "description": "the looks that it took before, if any" }),
     );
     think.insert("ok".into(), json!({ "type": "boolean", "description": "whether the step succeeded" }));
+    let mut print = common(LineType::Print);
+    print.extend(refused.get("actor").map(|field| ("actor".to_owned(), field.clone())));
+    print.insert(
+        "of".into(),
+        json!({ "enum": ["thought", "action"], "description": "whether the mind printed it, or the action" }),
+    );
+    print.insert("text".into(), json!({ "type": "string", "description": "the output, as it was printed" }));
     let more = [
+        json!({ "title": LineType::Print.as_str(), "description": "the output of code", "type": "object",
+                "properties": print, "required": ["seq", "time", "type", "actor", "of", "text"] }),
         json!({ "title": LineType::Tick.as_str(), "description": "a tick begins", "type": "object", "properties": tick,
                 "required": ["seq", "time", "type", "tick"] }),
         json!({ "title": LineType::Refused.as_str(), "description": "an action was refused or failed", "type": "object",

@@ -12,7 +12,7 @@ use oikos_runner::kernel::{
         wire::{LineType, log_lines, think_line},
     },
 };
-use oikos_runner::{RunError, When};
+use oikos_runner::{RunError, When, recorded_source};
 
 use super::{
     Usage,
@@ -41,6 +41,7 @@ pub(super) fn log(path: &Path, wanted: &Wanted, printer: Printer) -> Result<Exit
     };
     let since = place(wanted.since)?;
     let until = wanted.until.map_or(Ok(u64::MAX), place)?;
+    let authors = recorded_source(&journal)?.authors();
     let mut left = wanted.limit.unwrap_or(u64::MAX);
     let mut told = Ok(());
     // Nothing comes after the last record.
@@ -49,7 +50,8 @@ pub(super) fn log(path: &Path, wanted: &Wanted, printer: Printer) -> Result<Exit
             // Another process has gone on with the world meanwhile; it may name what is not known here.
             return false;
         }
-        for line in lines(&world, &record, wanted) {
+        for mut line in lines(&world, &record, wanted) {
+            line.name_files(|traceback| authors.named(&world, traceback));
             if left == 0 {
                 return false;
             }

@@ -14,6 +14,7 @@ mod replay;
 mod run;
 mod signals;
 mod tape;
+mod warning;
 mod workplace;
 
 use std::path::Path;
@@ -23,12 +24,14 @@ use oikos_runner::kernel::{
     event,
     op::{self, Words},
     receipt::Receipt,
-    world::wire::Viewer,
+    world::wire::{LineType, Viewer},
 };
 use oikos_runner::{
     Journal, Live, Misread, Parent, RunError, Stop, Verified, When, Workplace,
     config::{self, Overrides, WorldFile},
-    copy_at, founded_from, library, parent, recorded_source, report, session, strict_json, verify,
+    copy_at, founded_from, library, parent, recorded_source, report,
+    request::Inspect,
+    session, strict_json, verify,
 };
 use serde_json::{Value, json};
 
@@ -57,15 +60,19 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Run { file, db, dry_run: true, overrides, workplace, .. } => {
             dry::run(&file, db, &overrides, &workplace::of(workplace), printer)
         }
-        Command::Run { file, db, fresh, adopt_runtime, events, overrides, workplace, .. } => {
+        Command::Run { file, db, fresh, adopt_runtime, events, strict, overrides, workplace, .. } => {
             let workplace = Workplace { adopt_runtime, ..workplace::of(workplace) };
-            let wanted = run::Wanted { db, fresh, events, workplace };
+            let wanted = run::Wanted { db, fresh, events, strict, workplace };
             run::run(&file, wanted, &overrides, printer)
         }
         Command::Init { name } => make::init(&name, printer),
         Command::Validate { file, overrides } => make::validate(&file, &overrides, printer),
-        Command::Inspect { world, what, at } => inspect::inspect(&world, &what, at, printer),
-        Command::Log { world, since, until, limit, kind, of, refused, thoughts } => {
+        Command::Inspect { world, what, storage, content, code, at } => {
+            let asked = Inspect { artifact: what, storage, content, code };
+            inspect::inspect(&world, &asked, at, printer)
+        }
+        Command::Log { world, since, until, limit, kind, of, output, refused, thoughts } => {
+            let kind = if output { Some(LineType::Print.as_str().to_owned()) } else { kind };
             log::log(&world, &log::Wanted { since, until, limit, kind, of, refused, thoughts }, printer)
         }
         Command::Ask { world, agent, question, at, workplace } => {

@@ -3,15 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use oikos_runner::kernel::record::{EventKind, Filter};
+use oikos_runner::kernel::{
+    record::{EventKind, Filter},
+    world::wire::LineType,
+};
 use oikos_runner::{
-    Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Why, Workplace,
+    Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Wanted as LinesWanted, Why,
+    Workplace,
     config::{Lasts, WorldFile},
     measure, report,
 };
 use serde_json::{Map, Value};
 
-use super::{Usage, line::Line, log, stop_on_signal, tell_notes, world_file};
+use super::{Usage, line::Line, log, stop_on_signal, tell_notes, warning, world_file};
 use crate::{
     args::OverrideArgs,
     print::{self, Printer},
@@ -27,6 +31,8 @@ pub(super) struct Wanted {
     pub(super) db: Option<PathBuf>,
     pub(super) fresh: bool,
     pub(super) events: Option<String>,
+    /// Whether failing code is a failure of the command.
+    pub(super) strict: bool,
     pub(super) workplace: Workplace,
 }
 
@@ -36,8 +42,8 @@ pub(super) fn run(
     overrides: &OverrideArgs,
     printer: Printer,
 ) -> Result<ExitStatus> {
-    let Wanted { db, fresh, events, workplace } = wanted;
-    let wanted = events.as_deref().map(filter).transpose()?;
+    let Wanted { db, fresh, events, strict, workplace } = wanted;
+    let wanted = events.as_deref().map(lines_wanted).transpose()?;
     let world = if is_database(path) {
         if db.is_some() || fresh || overrides.seed.is_some() || !overrides.set.is_empty() {
             let sentence =
@@ -80,7 +86,7 @@ pub(super) fn run(
     bar.set_position(far.before);
     // Of a world that has only been founded, the founding is told too.
     let since = if live.world().is_new() { 0 } else { live.world().seq() };
-    let told = wanted.map(|filter| live.sequencer.subscribe(filter, since)).transpose()?;
+    let told = wanted.map(|lines| live.sequencer.subscribe(lines, since)).transpose()?;
     let stopped = std::thread::scope(|scope| {
         let telling = told.map(|events| scope.spawn(|| tell(events, &stop, printer)));
         let run = || {
@@ -103,8 +109,11 @@ pub(super) fn run(
     });
     bar.finish_and_clear();
     let stopped = stopped?;
-    finish(&mut live, &db, stopped, printer)?;
+    let has_failed = finish(&mut live, &db, stopped, printer)?;
     Ok(match stopped {
+        Stopped::Ticks | Stopped::Duration | Stopped::Turns | Stopped::Budget if strict && has_failed => {
+            ExitStatus::No
+        }
         Stopped::Ticks | Stopped::Duration | Stopped::Turns | Stopped::Budget => ExitStatus::Done,
         Stopped::Asked(why) => ExitStatus::Asked(why),
     })
@@ -121,12 +130,14 @@ pub(super) fn db_of(file: &WorldFile) -> PathBuf {
     PathBuf::from(format!("{}.oikos", file.plan.name))
 }
 
-/// The events of a type, or of any.
-fn filter(kind: &str) -> Result<Filter> {
+/// The events of a type, the output of code, or all of it.
+fn lines_wanted(kind: &str) -> Result<LinesWanted> {
+    let print = LineType::Print.as_str();
     if kind != ANY {
-        log::known("--events", kind, EventKind::words().chain([ANY]))?;
+        log::known("--events", kind, EventKind::words().chain([print, ANY]))?;
     }
-    Ok(Filter { kind: EventKind::from_word(kind), ..Filter::default() })
+    let filter = Filter { kind: EventKind::from_word(kind), ..Filter::default() };
+    Ok(LinesWanted { events: (kind != print).then_some(filter), prints: [print, ANY].contains(&kind) })
 }
 
 /// Prints events as they come. Where they can't be printed, nothing more is to happen.
@@ -187,7 +198,8 @@ fn seconds(ms: i64) -> u64 {
     u64::try_from(ms / 1_000).unwrap_or(0)
 }
 
-fn finish(live: &mut Live, db: &Path, stopped: Stopped, printer: Printer) -> Result<()> {
+/// Says how the run ended, and answers whether code failed in it.
+fn finish(live: &mut Live, db: &Path, stopped: Stopped, printer: Printer) -> Result<bool> {
     let measures: Vec<_> = live.file.measures.clone();
     let taken: Vec<(String, Result<f64, String>)> = measures
         .iter()
@@ -197,6 +209,11 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, printer: Printer) -> Res
         print::note(&format!("note: the measure `{name}` has no value: {problem}"));
     }
     let head = live.sequencer.head();
+    let world = live.world().clone();
+    let journal = live.sequencer.journal()?;
+    let totals = Summary::read(&journal, &world).map_err(RunError::from)?;
+    drop(journal);
+    let warnings = warning::of(live, &totals, db);
     if printer.is_for_programs() {
         let mut report = report::state(live.world(), &head.journal_hash);
         if let Value::Object(map) = &mut report {
@@ -210,15 +227,13 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, printer: Printer) -> Res
             }
             map.insert("agents".into(), summary::states(live));
             map.insert("health".into(), summary::health(live.world()));
+            let told = warnings.iter().map(|warning| warning.whole.clone());
+            map.insert("warnings".into(), told.collect());
             map.insert("finished".into(), stopped.is_done().into());
             map.insert("stopped".into(), stopped.word().into());
         }
         printer.value(&report)?;
     } else {
-        let world = live.world().clone();
-        let journal = live.sequencer.journal()?;
-        let totals = Summary::read(&journal, &world).map_err(RunError::from)?;
-        drop(journal);
         printer.data(|| Value::Null, || summary::text(live, &totals, &taken, db))?;
     }
     match stopped {
@@ -235,7 +250,8 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, printer: Printer) -> Res
         ),
         Stopped::Asked(_) => print::note("stopped; the same command goes on from here"),
     }
-    Ok(())
+    warnings.iter().for_each(|warning| print::note(&warning.text));
+    Ok(warnings.iter().any(|warning| warning.is_failure))
 }
 
 /// Founds the world anew. The old one is moved aside in the moment in which the new one is whole.

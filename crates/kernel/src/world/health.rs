@@ -371,8 +371,7 @@ fn has_effect(record: &Record) -> bool {
 }
 
 fn is_noop(action: &Value) -> bool {
-    let parsed = Action::parse(action.clone());
-    parsed.is_ok_and(|action| action.ops.iter().all(|planned| planned.op.kind() == OpKind::Noop))
+    Action::parse(action.clone()).is_ok_and(|action| action.is_noop())
 }
 
 /// A print of an action: two that differ have the same by chance only.

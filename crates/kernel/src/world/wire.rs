@@ -145,6 +145,8 @@ words! {
         Thought = "thought",
         /// The reasons that a mind gave for its step; among the lines only where they are asked for.
         Think = "think",
+        /// The output of code, as a mind thought or as it acted.
+        Print = "print",
     }
 }
 
@@ -153,8 +155,8 @@ words! {
 pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
     let (seq, time) = (record.seq, record.time);
     let events = record.events.iter();
-    let mut lines: Vec<Value> =
-        events.filter_map(|event| event_json(world, seq, time, event, Viewer::Observer)).collect();
+    let events = events.filter_map(|event| event_json(world, seq, time, event, Viewer::Observer));
+    let mut lines: Vec<Value> = print_lines(world, record).into_iter().chain(events).collect();
     let due: Json;
     let (actor, action, failed) = match &record.cause {
         Cause::Tick { number } => {
@@ -187,6 +189,34 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
         lines.push(refused.into());
     }
     lines
+}
+
+/// The lines with the output of code: of the mind, then of the action. An observer's, as no bystander knows them; who
+/// acted is told the output of its action by its receipt.
+#[must_use]
+pub fn print_lines(world: &World, record: &Record) -> Vec<Value> {
+    let (actor, of_thought, of_action) = match &record.cause {
+        Cause::Step { agent, thought, output, .. } => (*agent, thought.output.as_str(), output),
+        Cause::Act { actor, output, .. } => (*actor, "", output),
+        Cause::Due { artifact, output } => (*artifact, "", output),
+        Cause::Genesis { .. }
+        | Cause::Founding
+        | Cause::Tick { .. }
+        | Cause::Clock { .. }
+        | Cause::Ask { .. }
+        | Cause::Short { .. }
+        | Cause::Runtime { .. }
+        | Cause::Rules { .. } => return Vec::new(),
+    };
+    let outputs = [("thought", of_thought), ("action", of_action)].into_iter();
+    let line = |(of, text): (&str, &str)| {
+        let mut line = line(record, LineType::Print);
+        line.insert("actor".into(), world.name(actor).into());
+        line.insert("of".into(), of.into());
+        line.insert("text".into(), text.into());
+        line.into()
+    };
+    outputs.filter(|(_, text)| !text.is_empty()).map(line).collect()
 }
 
 /// The line with the reasons that a mind gave for a step, and the looks that it took before, if there were any: an

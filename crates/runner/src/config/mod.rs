@@ -4,6 +4,7 @@
 //! same founding.
 
 mod artifacts;
+mod authors;
 mod file;
 mod institutions;
 mod keys;
@@ -35,6 +36,7 @@ use oikos_kernel::{
 use serde_json::Value;
 
 pub use self::{
+    authors::Authors,
     llm::LlmPlan,
     source::Source,
     tree::{ConfigError, Place},
