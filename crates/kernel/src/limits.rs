@@ -142,6 +142,13 @@ pub const HEALTH_MALFORMED: u8 = 3;
 pub const HEALTH_STARVED_TURNS: i64 = 20;
 /// Agents that one record tells to be starved; the next one tells of others.
 pub const HEALTH_STARVED_PER_RECORD: usize = 16;
+/// The most that a resource grows back in an interval, in parts per million: a stock that is small doubles, and none
+/// grows beyond its cap.
+pub const REGROW_RATE_PPM_MAX: u32 = 1_000_000;
+/// The largest cap of a resource that grows back: so little that all of them add up.
+pub const REGROW_CAP_MAX: i64 = LIBRARY_ALLOTMENT;
+/// Artifacts of one world whose stocks of one resource grow back: each is told in a record.
+pub const REGROW_HOLDERS_MAX: usize = 1_000;
 /// How long the library waits with what was due and failed.
 pub const DUE_RETRY_MS: i64 = 60_000;
 /// The amount of each resource that an artifact of the library has that acts by itself, where a world names nothing

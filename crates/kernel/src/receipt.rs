@@ -178,6 +178,7 @@ impl Receipt {
             | Cause::Ask { .. }
             | Cause::Short { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => String::new(),
         };
         Self {

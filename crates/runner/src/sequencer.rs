@@ -368,23 +368,39 @@ impl Sequencer {
         Ok(())
     }
 
-    /// On the wall clock: brings the clock up to now, before an action or a turn, and records a move of the
-    /// machine's clock.
+    /// Before an action or a turn: on the wall clock brings the clock up to now, and records a move of the machine's
+    /// clock; records the growth of resources until then.
     ///
     /// # Errors
     /// Only faults.
     pub(crate) fn bring_up(&mut self) -> Result<(), RunError> {
-        let Clock::Wall(clock) = &mut self.clock else { return Ok(()) };
         if self.holds_time {
             return Ok(());
         }
+        let Clock::Wall(clock) = &mut self.clock else { return self.grow() };
         let moved = self.moved.take().or_else(|| clock.look());
         self.tell_time()?;
         if let Some(Moved { away_ms, event }) = moved {
             let away_ms = away_ms.min(self.now.ms() - self.world.now().ms());
             self.happen(Cause::Clock { away_ms }, vec![event])?;
         }
-        Ok(())
+        self.grow()
+    }
+
+    /// Records the growth of all resources that grow back, up to now.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn grow(&mut self) -> Result<(), RunError> {
+        if self.world.rules().regrow.is_empty() {
+            return Ok(());
+        }
+        let effects = self.world.growth(self.now);
+        if effects.is_empty() {
+            return Ok(());
+        }
+        let finished = Finished { effects, ..Finished::nothing_done(Outcome::Nothing) };
+        self.record(Cause::Regrow, finished).map(|_| ())
     }
 
     /// On the wall clock: has a record say how far the world has come, if the last one is `old`.

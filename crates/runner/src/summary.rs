@@ -170,6 +170,7 @@ impl Summary {
             | Cause::Ask { .. }
             | Cause::Short { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => None,
         };
         let mut failed = None;
@@ -215,6 +216,7 @@ impl Summary {
             | Cause::Short { .. }
             | Cause::Due { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => {}
         }
     }

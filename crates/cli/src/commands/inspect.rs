@@ -21,12 +21,7 @@ use crate::{
     table::{Column, table},
 };
 
-pub(super) fn inspect(
-    path: &Path,
-    look: &Inspect,
-    at: Option<When>,
-    printer: Printer,
-) -> Result<ExitStatus> {
+pub(super) fn inspect(path: &Path, look: &Inspect, at: Option<When>, printer: Printer) -> Result<ExitStatus> {
     let what = look.artifact.as_str();
     let journal = super::reading(path)?;
     let world = match at {

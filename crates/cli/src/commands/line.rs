@@ -81,7 +81,8 @@ impl Line {
     fn what(&self) -> Option<&str> {
         self.field("op").or(match self.kind {
             LineKind::Other(LineType::Refused | LineType::Thought) => None,
-            LineKind::Event(_) | LineKind::Other(LineType::Tick | LineType::Think | LineType::Print) => {
+            LineKind::Event(_)
+            | LineKind::Other(LineType::Tick | LineType::Think | LineType::Print | LineType::Regrow) => {
                 Some(self.kind.as_str())
             }
         })
@@ -150,7 +151,7 @@ impl Line {
     }
 }
 
-/// The JSON Schema of a line: that of an event, or one of the five lines that are none.
+/// The JSON Schema of a line: that of an event, or one of the six lines that are none.
 pub(super) fn schema() -> Value {
     let mut schema = event::schema();
     let common = |kind: LineType| {
@@ -194,7 +195,17 @@ pub(super) fn schema() -> Value {
         json!({ "enum": ["thought", "action"], "description": "whether the mind printed it, or the action" }),
     );
     print.insert("text".into(), json!({ "type": "string", "description": "the output, as it was printed" }));
+    let mut regrow = common(LineType::Regrow);
+    for (name, kind, doc) in [
+        ("artifact", "string", "the id of the holder"),
+        ("amount", "integer", "how much has grown, in base units"),
+        ("resource", "string", "the resource"),
+    ] {
+        regrow.insert(name.into(), json!({ "type": kind, "description": doc }));
+    }
     let more = [
+        json!({ "title": LineType::Regrow.as_str(), "description": "a stock has grown by the rules", "type": "object",
+                "properties": regrow, "required": ["seq", "time", "type", "artifact", "amount", "resource"] }),
         json!({ "title": LineType::Print.as_str(), "description": "the output of code", "type": "object",
                 "properties": print, "required": ["seq", "time", "type", "actor", "of", "text"] }),
         json!({ "title": LineType::Tick.as_str(), "description": "a tick begins", "type": "object", "properties": tick,

@@ -56,6 +56,7 @@ impl World {
             | Cause::Ask { .. }
             | Cause::Due { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => {}
         }
         self.examine_run(record, told);
@@ -278,6 +279,7 @@ impl World {
             | Cause::Short { .. }
             | Cause::Due { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => Some(steps),
         };
         let turns = i64::from(HEALTH_SILENT_TURNS);

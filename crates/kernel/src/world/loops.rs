@@ -240,6 +240,7 @@ impl World {
             | Cause::Short { .. }
             | Cause::Due { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => return Vec::new(),
         };
         let Some(row) = self.agent(agent) else { return Vec::new() };
@@ -280,6 +281,7 @@ impl World {
             | Cause::Act { .. }
             | Cause::Due { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => {}
         }
         self.tell_exhausted(record, &mut told);
@@ -325,6 +327,7 @@ impl World {
                 }
                 Effect::Endow { .. }
                 | Effect::Allot { .. }
+                | Effect::Grow { .. }
                 | Effect::Lapse { .. }
                 | Effect::Mandate { .. }
                 | Effect::Draw { .. }

@@ -18,6 +18,7 @@ mod dues;
 mod sight;
 mod reputation;
 mod due;
+mod regrow;
 mod thinking;
 mod health;
 mod apply;
@@ -689,6 +690,13 @@ impl State for World {
 
     fn failed(&mut self, artifact: Handle, times: u32) {
         self.count_failures(artifact, times);
+    }
+
+    fn grown(&mut self, resource: ResourceId, amount: i64) -> Result<(), Guard> {
+        let total = self.allotted.get_mut(usize::from(resource.0));
+        let total = total.ok_or_else(|| Guard::Broken("no such resource".into()))?;
+        *total = total.checked_add(amount).ok_or_else(|| Guard::Broken("too much of everything".into()))?;
+        Ok(())
     }
 
     fn lapsed(&mut self, resource: ResourceId, amount: i64) -> Result<(), Guard> {

@@ -12,7 +12,7 @@ use crate::{
     json::Json,
     op::Action,
     receipt::{Cut, Payment, Receipt},
-    record::{Cause, Charge, Outcome, Record, Spending},
+    record::{Cause, Charge, Effect, Outcome, Record, Spending},
     resource::{ResourceId, SCRIP},
     time::Time,
     words::words,
@@ -147,6 +147,8 @@ words! {
         Think = "think",
         /// The output of code, as a mind thought or as it acted.
         Print = "print",
+        /// A stock has grown by the rules.
+        Regrow = "regrow",
     }
 }
 
@@ -158,6 +160,15 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
     let events = events.filter_map(|event| event_json(world, seq, time, event, Viewer::Observer));
     let mut lines: Vec<Value> = print_lines(world, record).into_iter().chain(events).collect();
     let due: Json;
+    for effect in &record.effects {
+        if let Effect::Grow { to, resource, amount } = effect {
+            let mut grown = line(record, LineType::Regrow);
+            grown.insert("artifact".into(), world.name(*to).into());
+            grown.insert("amount".into(), (*amount).into());
+            grown.insert("resource".into(), world.rules().resource_name(*resource).into());
+            lines.push(grown.into());
+        }
+    }
     let (actor, action, failed) = match &record.cause {
         Cause::Tick { number } => {
             let mut tick = line(record, LineType::Tick);
@@ -177,6 +188,7 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
         | Cause::Ask { .. }
         | Cause::Short { .. }
         | Cause::Runtime { .. }
+        | Cause::Regrow
         | Cause::Rules { .. } => return lines,
     };
     if let Outcome::Refused(refusal) = &record.outcome {
@@ -206,6 +218,7 @@ pub fn print_lines(world: &World, record: &Record) -> Vec<Value> {
         | Cause::Ask { .. }
         | Cause::Short { .. }
         | Cause::Runtime { .. }
+        | Cause::Regrow
         | Cause::Rules { .. } => return Vec::new(),
     };
     let outputs = [("thought", of_thought), ("action", of_action)].into_iter();

@@ -12,6 +12,7 @@ mod llm;
 mod measures;
 mod minds;
 mod reader;
+mod regrow;
 mod source;
 mod split;
 mod tree;
@@ -378,6 +379,8 @@ fn build(
     institutions::market(&section("market")?, &rules, &mut founders)?;
     let parts = artifacts::Parts { document, root, rules: &rules, scrip_start };
     let own = artifacts::read(&parts, files, &founders, &mut shares)?;
+    let regrow = regrow::read(&section("resources")?, &rules, &own)?;
+    rules.regrow = regrow;
     founders.extend(own);
     let (measures, every_ms) = measures::read(&section("measures")?, &rules, &founders)?;
     let ids: HashSet<&str> = founders.iter().map(|founder| founder.id.as_str()).collect();
@@ -525,8 +528,12 @@ fn resources(section: &Reader<'_>, plan: &Plan, rules: &mut Rules) -> Read<Share
             Scarcity::Depletable => ResourceKind::Depletable,
             Scarcity::Allocatable => ResourceKind::Allocatable,
         };
-        for key in if scarcity == Scarcity::Renewable { &["total", "split"][..] } else { &["rate", "window"] }
-        {
+        let strange = match scarcity {
+            Scarcity::Renewable => &["total", "split", "regrow"][..],
+            Scarcity::Depletable => &["rate", "window"],
+            Scarcity::Allocatable => &["rate", "window", "regrow"],
+        };
+        for key in strange {
             if let Some(node) = one.node(key) {
                 let message = format!("`{key}` does not go with a resource of this kind");
                 return Err(section.document.error(&node.span, message));
