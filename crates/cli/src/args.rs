@@ -34,6 +34,7 @@ impl Args {
             | Command::Validate { .. }
             | Command::Inspect { .. }
             | Command::Ask { .. }
+            | Command::Bench { .. }
             | Command::Cost { .. }
             | Command::Verify { .. }
             | Command::Replay { .. }
@@ -232,6 +233,15 @@ pub(crate) enum Command {
         overrides: OverrideArgs,
         #[command(flatten)]
         workplace: WorkplaceArgs,
+    },
+    /// Time steps and sessions on this machine, beside Mesa where it is installed.
+    Bench {
+        /// How often all of it is timed; the medians are told.
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+        /// The Python that may have Mesa.
+        #[arg(long, value_name = "PROGRAM", default_value = "python3")]
+        python: String,
     },
     /// Print a JSON Schema.
     Schema {

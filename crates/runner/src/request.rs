@@ -122,8 +122,8 @@ pub enum Reply {
 pub struct Shown {
     /// The receipt.
     pub receipt: Receipt,
-    /// The same as JSON, as the one who acted may see it.
-    pub json: Value,
+    /// The text of it as JSON, as the one who acted may see it.
+    pub text: String,
 }
 
 /// Why something is no request.
@@ -399,8 +399,8 @@ impl Sequencer {
     /// The receipt of what never became an action.
     pub(crate) fn refused(&self, refusal: Refusal) -> Shown {
         let receipt = Receipt::refused(self.now(), refusal);
-        let json = receipt.to_json(self.world(), Viewer::Artifact(None));
-        Shown { receipt, json }
+        let text = receipt.shown(self.world(), Viewer::Artifact(None)).text();
+        Shown { receipt, text }
     }
 }
 

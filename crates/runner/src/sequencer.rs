@@ -487,8 +487,8 @@ impl Sequencer {
     pub fn perform_shown(&mut self, act: Act) -> Result<Shown, RunError> {
         let principal = act.principal.clone();
         let receipt = self.perform(act)?;
-        let json = receipt.to_json(&self.world, Viewer::Artifact(self.world.lookup(&principal)));
-        Ok(Shown { receipt, json })
+        let text = receipt.shown(&self.world, Viewer::Artifact(self.world.lookup(&principal))).text();
+        Ok(Shown { receipt, text })
     }
 
     /// Lets a principal act from outside.

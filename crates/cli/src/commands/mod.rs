@@ -1,6 +1,7 @@
 //! One function per command.
 
 mod ask;
+mod bench;
 mod compare;
 mod cost;
 mod dry;
@@ -79,6 +80,7 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
             ask::ask(&world, &ask::Wanted { agent, question, at }, &workplace, printer)
         }
+        Command::Bench { rounds, python } => bench::bench(&bench::Wanted { rounds, python }, printer),
         Command::Cost { world } => cost::cost(&world, printer),
         Command::Tape { what: TapeCommand::Export { world, file } } => {
             tape::export(&world, file.as_deref(), printer)
