@@ -18,8 +18,8 @@ use oikos_kernel::{
     },
     refusal::{Code, Lack, Refusal},
     rules::{
-        Authority, CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind,
-        ResourceRule, Rules,
+        Authority, CpuMeter, Execution, Missing, OnExhaustion, Privacy, Regrow, Renewal, ResourceId,
+        ResourceKind, ResourceRule, Rules,
     },
     time::Time,
 };
@@ -84,6 +84,7 @@ fn kind_of(effect: &Effect) -> usize {
         Effect::Remember { .. } => 16,
         Effect::Forget { .. } => 17,
         Effect::Verdicts { .. } => 18,
+        Effect::Grow { .. } => 19,
     }
 }
 
@@ -101,6 +102,7 @@ fn cause_of(record: &Record) -> usize {
         Cause::Runtime { .. } => 8,
         Cause::Due { .. } => 9,
         Cause::Rules { .. } => 10,
+        Cause::Regrow => 11,
     }
 }
 
@@ -110,11 +112,11 @@ fn the_batch_has_every_cause_and_effect() {
     let mut causes: Vec<usize> = batch.iter().map(cause_of).collect();
     causes.sort_unstable();
     causes.dedup();
-    assert_eq!(causes, (0..11).collect::<Vec<_>>());
+    assert_eq!(causes, (0..12).collect::<Vec<_>>());
     let mut effects: Vec<usize> = batch.iter().flat_map(|record| &record.effects).map(kind_of).collect();
     effects.sort_unstable();
     effects.dedup();
-    assert_eq!(effects, (0..19).collect::<Vec<_>>());
+    assert_eq!(effects, (0..20).collect::<Vec<_>>());
 }
 
 fn golden() -> Vec<Record> {
@@ -222,6 +224,11 @@ fn golden() -> Vec<Record> {
             Outcome::Done(json!(1).into()),
         ),
         (Cause::Rules { rules: Box::new(rules()), source: [9; 32] }, Vec::new(), Outcome::Nothing),
+        (
+            Cause::Regrow,
+            vec![Effect::Grow { to: tool, resource: ResourceId(4), amount: 61 }],
+            Outcome::Nothing,
+        ),
     ];
     let records = (1_u64..).zip(records);
     records
@@ -256,6 +263,9 @@ fn rules() -> Rules {
     rules.work_per_action = 9_000;
     rules.resources_per_invoke = vec![(ResourceId::CPU, 5_000)];
     rules.mint_authorities = vec!["genesis_mint".into()];
+    let (rate_ppm, cap, every_ms) = (250_000, 1_000, 3_600_000);
+    rules.regrow =
+        vec![Regrow { resource: ResourceId(4), rate_ppm, cap, every_ms, holders: vec!["pond".into()] }];
     rules.execution = Execution::Autonomous { pace_ms: 1_000 };
     rules.on_exhaustion = OnExhaustion::Skip;
     rules.llm_model = Some("local::small".into());
@@ -394,6 +404,8 @@ fn refusal(who: Handle) -> Refusal {
         .numbers(1, 0)
         .hint("wait 5s");
     refusal.index = Some(2);
+    refusal.traceback = Some("Traceback".into());
+    refusal.is_crash = true;
     refusal.lack = Some(Lack { principal: who, resource: ResourceId(3) });
     refusal
 }
