@@ -219,7 +219,10 @@ fn it_is_said_when_nobody_does_anything() {
         let section = format!("[execution]\nmode = \"autonomous\"\nduration = \"100s\"\npace = \"{pace}\"\n");
         agent("def step(o):\n    return None", 0).replace("[execution]\nticks = 0\n", &section)
     };
+    // A recorder whose series has outgrown what a key of storage holds.
+    let recorder = "def step(o):\n    return {'op': 'invoke', 'artifact': me, 'method': 'note'}\n\ndef note():\n    series = storage_get('series', [])\n    storage_set('series', series + [random()] * 2000)";
     for (text, says) in [
+        (agent(recorder, 60), Some("the last 59 ticks")),
         (agent(idle, 50), Some("the last 50 ticks")),
         (agent(idle, 49), None),
         (agent(&once(0), 51), Some("the last 50 ticks")),

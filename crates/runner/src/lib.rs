@@ -15,6 +15,7 @@ mod desk;
 mod drive;
 mod error;
 mod fork;
+mod grow;
 mod lateness;
 pub mod library;
 mod live;

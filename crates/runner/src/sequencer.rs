@@ -387,22 +387,6 @@ impl Sequencer {
         self.grow()
     }
 
-    /// Records the growth of all resources that grow back, up to now.
-    ///
-    /// # Errors
-    /// Only faults.
-    pub(crate) fn grow(&mut self) -> Result<(), RunError> {
-        if self.world.rules().regrow.is_empty() {
-            return Ok(());
-        }
-        let effects = self.world.growth(self.now);
-        if effects.is_empty() {
-            return Ok(());
-        }
-        let finished = Finished { effects, ..Finished::nothing_done(Outcome::Nothing) };
-        self.record(Cause::Regrow, finished).map(|_| ())
-    }
-
     /// On the wall clock: has a record say how far the world has come, if the last one is `old`.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub(super) struct Warning {
 
 /// The warnings of a world whose journal was read.
 pub(super) fn of(live: &Live, totals: &Summary, db: &Path) -> Vec<Warning> {
-    failing(live, totals, db).into_iter().chain(idle(live, totals)).collect()
+    failing(live, totals, db).into_iter().chain(idle(live, totals, db)).collect()
 }
 
 fn failing(live: &Live, totals: &Summary, db: &Path) -> Option<Warning> {
@@ -36,9 +36,10 @@ fn failing(live: &Live, totals: &Summary, db: &Path) -> Option<Warning> {
     let paused = failing.paused.iter().filter(|whose| failing.whose.contains(whose)).count();
     let (file, line) = first.place(world, &live.file.source.authors());
     let place = line.map_or(file.clone(), |line| format!("{file}, line {line}"));
-    let message = first.message.rsplit_once("`: ").map_or(first.message.as_str(), |(_, rest)| rest);
-    let error = first.message.split_once(": ").filter(|(head, _)| head.starts_with("in `"));
-    let error = error.map_or(message, |(_, rest)| rest);
+    let error = match first.message.split_once(": ") {
+        Some((head, rest)) if head.starts_with("in `") => rest,
+        _ => first.message.as_str(),
+    };
     let count = |count: usize| number(i64::try_from(count).unwrap_or(i64::MAX));
     let times = number(i64::try_from(failing.count).unwrap_or(i64::MAX));
     let of_agents = match (agents, paused) {
@@ -77,7 +78,7 @@ fn failing(live: &Live, totals: &Summary, db: &Path) -> Option<Warning> {
     Some(Warning { is_failure: true, text, whole: whole.into() })
 }
 
-fn idle(live: &Live, totals: &Summary) -> Option<Warning> {
+fn idle(live: &Live, totals: &Summary, db: &Path) -> Option<Warning> {
     let world = live.world();
     let is_there = |agent: &oikos_runner::kernel::world::Agent| {
         world.get(agent.handle).is_some_and(|artifact| !artifact.is_deleted())
@@ -97,8 +98,11 @@ fn idle(live: &Live, totals: &Summary) -> Option<Warning> {
         }
     };
     let sentence = format!("nobody did anything in the last {span}: no action but noops and failures");
-    let whole = told("nobody_acts", &sentence).into();
-    Some(Warning { is_failure: false, text: format!("warning: {sentence}"), whole })
+    let see = format!("oikos log {} --refused", db.display());
+    let mut whole = told("nobody_acts", &sentence);
+    whole.insert("see".into(), see.clone().into());
+    let text = format!("warning: {sentence}\n  = help: `{see}` shows what was tried");
+    Some(Warning { is_failure: false, text, whole: whole.into() })
 }
 
 fn told(code: &str, sentence: &str) -> Map<String, Value> {

@@ -667,15 +667,10 @@ impl State for World {
         if !self.is_founding() {
             return Err(Guard::Broken("nothing comes from nothing after the founding".into()));
         }
-        let total = match resource {
-            None => &mut self.supply,
-            Some(resource) => {
-                let total = self.allotted.get_mut(usize::from(resource.0));
-                total.ok_or_else(|| Guard::Broken("no such resource".into()))?
-            }
-        };
-        *total = total.checked_add(amount).ok_or_else(|| Guard::Broken("too much of everything".into()))?;
-        Ok(())
+        match resource {
+            None => self.minted(amount),
+            Some(resource) => self.grown(resource, amount),
+        }
     }
 
     fn minted(&mut self, amount: i64) -> Result<(), Guard> {
@@ -693,10 +688,7 @@ impl State for World {
     }
 
     fn grown(&mut self, resource: ResourceId, amount: i64) -> Result<(), Guard> {
-        let total = self.allotted.get_mut(usize::from(resource.0));
-        let total = total.ok_or_else(|| Guard::Broken("no such resource".into()))?;
-        *total = total.checked_add(amount).ok_or_else(|| Guard::Broken("too much of everything".into()))?;
-        Ok(())
+        self.allot_more(resource, amount)
     }
 
     fn lapsed(&mut self, resource: ResourceId, amount: i64) -> Result<(), Guard> {

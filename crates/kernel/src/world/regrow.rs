@@ -4,8 +4,8 @@
 use super::World;
 use crate::{
     record::{Cause, Effect, Handle, Record},
-    rules::Regrow,
-    state::State,
+    rules::{Regrow, ResourceId},
+    state::{Guard, State},
     time::Time,
 };
 
@@ -41,6 +41,14 @@ impl World {
             let number = self.get(handle).filter(|artifact| !artifact.is_deleted())?.account?;
             Some((handle, self.cell(number, regrow.resource)?.limit))
         })
+    }
+
+    /// So much more of a resource has come into being.
+    pub(super) fn allot_more(&mut self, resource: ResourceId, amount: i64) -> Result<(), Guard> {
+        let total = self.allotted.get_mut(usize::from(resource.0));
+        let total = total.ok_or_else(|| Guard::Broken("no such resource".into()))?;
+        *total = total.checked_add(amount).ok_or_else(|| Guard::Broken("too much of everything".into()))?;
+        Ok(())
     }
 
     /// Whether a record makes grow what grows by the rules, no more and no less.

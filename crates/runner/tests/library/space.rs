@@ -18,7 +18,7 @@ fn a_grid() {
         carl genesis_space.near ["field", [0, 0], 1] -> ok ["ann", "bob"]
         carl genesis_space.near ["field", [0, 0], 1, "neumann"] -> ok ["ann"]
         carl genesis_space.near ["field", [0, 0], 2, "neumann"] -> ok ["ann", "bob"]
-        carl genesis_space.neighbours ["field", [0, 0], "neumann"] -> ok [[0, 1], [0, 2], [1, 0], [3, 0]]
+        carl genesis_space.neighbours ["field", [0, 0], "neumann"] -> ok [[1, 0], [3, 0], [0, 1], [0, 2]]
         # A full cell is free again when its one has gone.
         carl genesis_space.place ["field", "carl", [0, 0]] -> code_error "[0, 0] of field is full: it holds 1"
         ann genesis_space.move ["field", [2, 2]] -> ok [2, 2]
