@@ -52,7 +52,7 @@ fn free_places_are_drawn_without_a_look_at_full_ones() {
         # The largest grid answers as the smallest does.
         god genesis_space.make_grid ["plain", 1000000, 1000000, false, 1] -> ok
         god genesis_space.place ["plain", "ann", [999999, 0]] -> ok [999999, 0]
-        ann genesis_space.near ["plain", [0, 999999], 2000000] -> ok ["ann"]
+        ann genesis_space.near ["plain", [0, 999999], 1000000] -> ok ["ann"]
         ann genesis_space.near ["plain", [0, 999999], 999998] -> ok []
         "#,
     );
