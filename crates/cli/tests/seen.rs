@@ -228,7 +228,7 @@ fn it_is_said_when_nobody_does_anything() {
         (agent(&once(0), 51), Some("the last 50 ticks")),
         (agent(&once(0), 50), None),
         (agent(&once(59), 60), None),
-        (alone("2s"), Some("the last 1m 40s")),
+        (alone("2s"), Some("the last 100s")),
         (alone("3s"), None),
         ("[execution]\nticks = 60\n".into(), None),
     ] {
