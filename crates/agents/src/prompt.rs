@@ -158,6 +158,8 @@ fn context(view: &View<'_>) -> Map<String, Value> {
         ("resources".to_owned(), of(&["self", "resources"])),
         ("storage_keys".to_owned(), of(&["self", "storage_keys"])),
         ("population".to_owned(), of(&["population"])),
+        ("parameters".to_owned(), of(&["parameters"])),
+        ("phase".to_owned(), of(&["phase"])),
         ("last".to_owned(), of(&["last"])),
         ("events".to_owned(), newest_first(of(&["events"]))),
         ("missed".to_owned(), of(&["missed"])),

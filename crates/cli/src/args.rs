@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use oikos_runner::When;
@@ -27,9 +27,12 @@ impl Args {
     pub(crate) const fn is_one_object(&self) -> bool {
         let is_lines = match &self.command {
             Command::Run { events, .. } => events.is_some(),
-            Command::Log { .. } | Command::Session { .. } | Command::Worker { .. } => true,
+            Command::Log { .. } | Command::Session { .. } | Command::Runs { .. } | Command::Worker { .. } => {
+                true
+            }
             Command::Tape { what: TapeCommand::Export { file, .. } } => file.is_none(),
-            Command::Tape { what: TapeCommand::Import { .. } }
+            Command::Sweep(_)
+            | Command::Tape { what: TapeCommand::Import { .. } }
             | Command::Init { .. }
             | Command::Validate { .. }
             | Command::Inspect { .. }
@@ -39,6 +42,7 @@ impl Args {
             | Command::Verify { .. }
             | Command::Replay { .. }
             | Command::Compare { .. }
+            | Command::Export { .. }
             | Command::Fork { .. }
             | Command::Act { .. }
             | Command::Schema { .. }
@@ -77,24 +81,26 @@ pub(crate) enum Command {
         #[command(flatten)]
         workplace: WorkplaceArgs,
     },
+    /// Run a world file many times, with other seeds and values, and put the figures of all runs together.
+    Sweep(Box<SweepArgs>),
     /// Write a small world file with one agent, to begin with.
     Init {
         /// The world's name; its file will be NAME.toml.
         #[arg(default_value = "world")]
         name: String,
     },
-    /// Say whether a world file is fine.
+    /// Say whether a world file, or a sweep file, is fine.
     Validate {
-        /// The world file.
+        /// The world file, or the sweep file.
         file: PathBuf,
         #[command(flatten)]
         overrides: OverrideArgs,
     },
-    /// Show principals, agents, artifacts, balances, or one artifact of a world.
+    /// Show principals, agents, artifacts, balances, one artifact of a world, or how it stands.
     Inspect {
         /// The world database.
         world: PathBuf,
-        /// `principals`, `agents`, `artifacts`, `balances`, or the id of an artifact.
+        /// `principals`, `agents`, `artifacts`, `balances`, `summary`, or the id of an artifact.
         #[arg(default_value = "principals")]
         what: String,
         /// Of one artifact, only what it keeps in its storage.
@@ -186,6 +192,32 @@ pub(crate) enum Command {
         /// Another, such as a fork of it.
         second: PathBuf,
     },
+    /// Write a world's records, accounts and series as tables for other programs.
+    Export {
+        /// The world database; it is only read, and may be running.
+        world: PathBuf,
+        /// The folder of the files; it is made if it is not there.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// The format of the files.
+        #[arg(long, value_enum, default_value = "parquet")]
+        format: FormatArg,
+        /// Only these tables, with commas between them [default: all].
+        #[arg(long, value_name = "TABLES", value_delimiter = ',')]
+        tables: Vec<String>,
+        /// Only after a moment: a record as 17, a time, a time since the beginning as 6h, or tick:40.
+        #[arg(long, value_name = "WHEN", default_value = "0", value_parser = moment, allow_negative_numbers = true)]
+        since: When,
+        /// Only up to a moment, and with it.
+        #[arg(long, value_name = "WHEN", value_parser = moment, allow_negative_numbers = true)]
+        until: Option<When>,
+        /// Show accounts so often too, such as 1h; without it they are shown at the end.
+        #[arg(long, value_name = "DURATION", value_parser = duration_ms)]
+        every: Option<i64>,
+        /// Replace files of these tables that are there; others are never touched.
+        #[arg(long)]
+        force: bool,
+    },
     /// Make a new world that goes on from a moment of another, as it is or under changed rules.
     Fork {
         /// The world database; it stays as it is.
@@ -256,6 +288,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         what: PythonCommand,
     },
+    /// Make the runs of the sweep that started this process, ordered on standard input.
+    #[command(hide = true)]
+    Runs {
+        #[command(flatten)]
+        workplace: WorkplaceArgs,
+    },
     /// Run code for the process that started this one, on standard input.
     #[command(hide = true)]
     Worker {
@@ -266,6 +304,50 @@ pub(crate) enum Command {
         #[arg(long, requires = "probe")]
         layer: Option<String>,
     },
+}
+
+/// The sweep that is wanted.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SweepArgs {
+    /// The world file, or a sweep file, which names one.
+    pub(crate) file: PathBuf,
+    /// The seeds of each cell, such as 1..100 (both ends are in), 1,5,9 or 7 [default: the world file's].
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) seeds: Option<String>,
+    /// The values of a key of the world file, such as scrip.start=1,2,5; may be given again for another key.
+    #[arg(long, value_name = "KEY=VALUES")]
+    pub(crate) set: Vec<String>,
+    /// Which values go together: each with each, the first of all keys and then the second, or samples of ranges such
+    /// as scrip.start=1..100 [default: grid].
+    #[arg(long, value_parser = ["grid", "list", "latin"])]
+    pub(crate) design: Option<String>,
+    /// With the design latin: how many cells.
+    #[arg(long, value_name = "N")]
+    pub(crate) samples: Option<u64>,
+    /// With the design latin: the seed of the samples [default: 1].
+    #[arg(long, value_name = "N")]
+    pub(crate) design_seed: Option<u64>,
+    /// How many runs go on at once [default: the number of cores].
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// The folder of the results; the same command goes on there [default: NAME-sweep].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Keep the database of each world too.
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) keep: Option<KeepArg>,
+    /// List the runs; nothing is run, and nothing is written.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) workplace: WorkplaceArgs,
+}
+
+/// What a sweep keeps beside its figures.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum KeepArg {
+    /// The database of each world.
+    Worlds,
 }
 
 /// Where answers of models come from.
@@ -282,6 +364,23 @@ pub(crate) enum TapeArg {
 /// Dollars as micro-dollars.
 fn dollars(text: &str) -> Result<u64, String> {
     oikos_runner::dollars(text).ok_or_else(|| "dollars such as '$0.50', to a millionth".into())
+}
+
+/// A duration in milliseconds, at least one.
+fn duration_ms(text: &str) -> Result<i64, String> {
+    let ms = oikos_runner::kernel::time::parse_duration_ms(text).filter(|ms| *ms > 0);
+    ms.ok_or_else(|| "a duration of at least 1ms, such as 30s, 1h or 1h 30m".into())
+}
+
+/// How tables are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FormatArg {
+    /// Apache Parquet.
+    Parquet,
+    /// Comma-separated values.
+    Csv,
+    /// JSON, an object in each line.
+    Jsonl,
 }
 
 /// The answers of models.

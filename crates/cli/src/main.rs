@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod print;
+mod progress;
 mod status;
 mod summary;
 mod table;

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::{
     print::{amount, number},
+    progress::as_lines,
     table::{Column, table},
 };
 
@@ -26,7 +27,8 @@ pub(crate) fn progress(length: u64, unit: &str, json: bool) -> ProgressBar {
     if json {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
-    let template = format!("{{bar:40}} {{pos}}/{{len}} {unit}  {{elapsed}} (left {{eta}})");
+    let template = as_lines(&bar, unit)
+        .unwrap_or_else(|| format!("{{bar:40}} {{pos}}/{{len}} {unit}  {{elapsed}} (left {{eta}})"));
     if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style);
     }
@@ -108,9 +110,9 @@ fn span(ms: i64) -> String {
 }
 
 /// How many agents are in which state.
-pub(crate) fn states(live: &Live) -> Value {
+pub(crate) fn states(world: &World) -> Value {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for agent in live.world().agents() {
+    for agent in world.agents() {
         *counts.entry(agent.state()).or_default() += 1;
     }
     counts.into_iter().map(|(state, count)| (state.to_owned(), Value::from(count))).collect()
@@ -119,7 +121,7 @@ pub(crate) fn states(live: &Live) -> Value {
 /// The states of the loops as the run ends, and their punctuality; nothing where there are ticks and all
 /// of them run.
 fn loops(live: &Live) -> Option<String> {
-    let states = states(live);
+    let states = states(live.world());
     let rows: Vec<(&String, &Value)> = states.as_object()?.iter().collect();
     let idle = rows.iter().all(|(state, _)| matches!(state.as_str(), "starting" | "running"));
     if rows.is_empty() || (live.ticks_done().is_some() && idle) {

@@ -18,8 +18,8 @@ use oikos_kernel::{
     },
     refusal::{Code, Lack, Refusal},
     rules::{
-        Authority, CpuMeter, Execution, Missing, OnExhaustion, Privacy, Regrow, Renewal, ResourceId,
-        ResourceKind, ResourceRule, Rules,
+        Authority, CpuMeter, Execution, Hook, HookAt, Missing, OnExhaustion, Order, Privacy, Regrow, Renewal,
+        ResourceId, ResourceKind, ResourceRule, Rules,
     },
     time::Time,
 };
@@ -27,8 +27,8 @@ use serde_json::json;
 
 /// The format, and of each record of the batch its number, the length of its bytes and how their BLAKE3 begins.
 const PINNED: &str = "\
-format 6
-1 350 132afbfd65ddbb69
+format 7
+1 366 ce3740674c402b4b
 2 116 e1a18d10ccceb732
 3 9 260b768c52cc8745
 4 19 9bbcef275e60a966
@@ -39,8 +39,7 @@ format 6
 9 15 189c84a603487a0c
 10 22 8929f3503763446c
 11 33 d177bc64db88a92a
-12 224 6567cba77632a2ce
-13 13 642cb874a584089d
+12 240 4648e7f4a6947a62
 ";
 
 #[test]
@@ -60,7 +59,7 @@ fn the_chain_over_a_batch_is_that_of_the_format() {
     let mut journal = Journal::in_memory().unwrap();
     journal.append(&golden(), &[]).unwrap();
     let hash = blake3::Hash::from(journal.head().journal_hash).to_hex();
-    assert_eq!(hash.as_str(), "3e75b41416df70411a8e12a073b1a639a723d3bfe86f8457095b99823f4c8db1");
+    assert_eq!(hash.as_str(), "a43ddcd860d7904c678c0d93229609a6b2f815e5d07f92b0ca22b153fce374be");
 }
 
 /// A number for each variant, so that a new one can't be forgotten here.
@@ -85,7 +84,8 @@ fn kind_of(effect: &Effect) -> usize {
         Effect::Remember { .. } => 16,
         Effect::Forget { .. } => 17,
         Effect::Verdicts { .. } => 18,
-        Effect::Grow { .. } => 19,
+        Effect::Rate { .. } => 19,
+        Effect::Grow { .. } => 20,
     }
 }
 
@@ -102,8 +102,9 @@ fn cause_of(record: &Record) -> usize {
         Cause::Short { .. } => 7,
         Cause::Runtime { .. } => 8,
         Cause::Due { .. } => 9,
-        Cause::Rules { .. } => 10,
-        Cause::Regrow => 11,
+        Cause::Hook { .. } => 10,
+        Cause::Rules { .. } => 11,
+        Cause::Regrow => 12,
     }
 }
 
@@ -113,11 +114,11 @@ fn the_batch_has_every_cause_and_effect() {
     let mut causes: Vec<usize> = batch.iter().map(cause_of).collect();
     causes.sort_unstable();
     causes.dedup();
-    assert_eq!(causes, (0..12).collect::<Vec<_>>());
+    assert_eq!(causes, (0..13).collect::<Vec<_>>());
     let mut effects: Vec<usize> = batch.iter().flat_map(|record| &record.effects).map(kind_of).collect();
     effects.sort_unstable();
     effects.dedup();
-    assert_eq!(effects, (0..20).collect::<Vec<_>>());
+    assert_eq!(effects, (0..21).collect::<Vec<_>>());
 }
 
 fn golden() -> Vec<Record> {
@@ -145,7 +146,7 @@ fn golden() -> Vec<Record> {
             Outcome::Nothing,
         ),
         (Cause::Founding, vec![Effect::Create(Box::new(creation("bob", Shared::As(ann))))], Outcome::Nothing),
-        (Cause::Tick { number: 3 }, Vec::new(), Outcome::Nothing),
+        (Cause::Tick { number: 3, phase: 1 }, Vec::new(), Outcome::Nothing),
         (Cause::Clock { away_ms: 3_600_000 }, Vec::new(), Outcome::Nothing),
         (
             Cause::Act {
@@ -224,7 +225,16 @@ fn golden() -> Vec<Record> {
             ],
             Outcome::Done(json!(1).into()),
         ),
-        (Cause::Rules { rules: Box::new(rules()), source: [9; 32] }, Vec::new(), Outcome::Nothing),
+        (
+            Cause::Hook { index: 2, tick: 3, artifact: tool, output: "filled".into() },
+            Vec::new(),
+            Outcome::Done(json!(2).into()),
+        ),
+        (
+            Cause::Rules { rules: Box::new(rules()), source: [9; 32] },
+            vec![Effect::Rate { of: ann, resource: ResourceId(3), limit: 40 }],
+            Outcome::Nothing,
+        ),
         (
             Cause::Regrow,
             vec![Effect::Grow { to: tool, resource: ResourceId(4), amount: 61 }],
@@ -272,6 +282,14 @@ fn rules() -> Rules {
     rules.llm_model = Some("local::small".into());
     rules.think_time_ms = 3_000;
     rules.memory_half_life_ms = 1_800_000;
+    rules.order = Order::ByKind { kinds: vec!["fisher".into()] };
+    rules.hooks = vec![Hook {
+        at: HookAt::Setup,
+        artifact: "lake".into(),
+        method: "fill".into(),
+        args: json!([1]).into(),
+    }];
+    rules.parameters = json!({ "harvest": 11, "names": ["a", 1.5] }).into();
     rules
 }
 

@@ -7,7 +7,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{host_fn::HostFn, json::as_text, time::Time};
+use crate::{
+    host_fn::HostFn,
+    json::{Json, as_text},
+    time::Time,
+};
 
 /// One run of code that the kernel asks for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,12 +29,19 @@ pub struct CodeCall {
     pub me: Arc<str>,
     /// The global `call`.
     pub call: CallInfo,
+    /// The global `parameters`, where the world has any and the source names them.
+    pub parameters: Option<Json>,
     /// The action's clock; `now()`, `time` and `datetime` show it.
     pub now: Time,
     /// The seed of `random` for this run.
     pub seed: u64,
     /// The limits of this run.
     pub limits: CodeLimits,
+}
+
+impl CodeCall {
+    /// The global by which code reads [`Self::parameters`].
+    pub const PARAMETERS: &str = "parameters";
 }
 
 /// Where code begins.

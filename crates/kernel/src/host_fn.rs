@@ -70,7 +70,7 @@ pub struct HostSpec {
     pub call: &'static str,
     /// Its answer, in words.
     pub doc: &'static str,
-    /// Whether it only looks, so that a mind may call it while it thinks.
+    /// Whether a mind may call it while it thinks: it only looks, or does when a thought calls it.
     pub looks: bool,
 }
 
@@ -83,7 +83,7 @@ impl Function {
                 &["op"],
                 "attempt(\"invoke\", artifact, …)",
                 "any op without raising: `{\"ok\", \"result\", \"error\"}`",
-                false,
+                true,
             ),
             Self::GetBalance => {
                 (&["of"], "get_balance(of=None)", "the scrip of a principal, or the own", true)
@@ -169,11 +169,11 @@ impl HostFn {
         }
     }
 
-    /// Whether it only looks.
+    /// Whether a mind may call it while it thinks: it only looks, or does when a thought calls it.
     #[must_use]
     pub const fn looks(self) -> bool {
         match self {
-            Self::Op(kind) => matches!(kind, OpKind::Query),
+            Self::Op(kind) => matches!(kind, OpKind::Query | OpKind::Read | OpKind::Invoke),
             Self::Function(function) => function.spec().looks,
             Self::Ledger(function) => function.spec().looks,
         }

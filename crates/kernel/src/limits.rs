@@ -216,6 +216,12 @@ pub const WORLD_FILES_BYTES_MAX: usize = 24 * 1024 * 1024;
 pub const AGENTS_MAX: i64 = 4_000_000;
 /// Resources that a world names, those built in among them: each principal has a cell for each.
 pub const RESOURCES_MAX: usize = 1_000;
+/// Bytes of the parameters of a world as JSON: each run of code that names them is handed a copy.
+pub const PARAMETERS_BYTES_MAX: usize = 64 * 1024;
+/// Phases of a tick.
+pub const PHASES_MAX: usize = 64;
+/// Hooks of a world file.
+pub const HOOKS_MAX: usize = 1_000;
 /// Measures of a world file.
 pub const MEASURES_MAX: usize = 1_000;
 /// Bytes of one line of a session.

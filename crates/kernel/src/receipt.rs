@@ -168,9 +168,10 @@ impl Receipt {
             _ => None,
         });
         let output = match &record.cause {
-            Cause::Act { output, .. } | Cause::Step { output, .. } | Cause::Due { output, .. } => {
-                output.clone()
-            }
+            Cause::Act { output, .. }
+            | Cause::Step { output, .. }
+            | Cause::Due { output, .. }
+            | Cause::Hook { output, .. } => output.clone(),
             Cause::Genesis { .. }
             | Cause::Founding
             | Cause::Tick { .. }

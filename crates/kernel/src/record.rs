@@ -24,7 +24,7 @@ pub use crate::{
 };
 
 /// The version of the journal's format.
-pub const FORMAT: u32 = 6;
+pub const FORMAT: u32 = 7;
 
 /// One entry of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,6 +66,8 @@ pub enum Cause {
     Tick {
         /// Its number, counted from 0.
         number: u64,
+        /// The phase of it that begins, counted from 0.
+        phase: u32,
     },
     /// The clock was moved, or found to have moved.
     Clock {
@@ -125,6 +127,17 @@ pub enum Cause {
     /// Something was due in the library, and the scheduler ran it.
     Due {
         /// The artifact of the library.
+        artifact: Handle,
+        /// The output of its code.
+        output: String,
+    },
+    /// A hook of the rules was run.
+    Hook {
+        /// Its place among the hooks of the rules.
+        index: u32,
+        /// The tick in which it was run; 0 before the first.
+        tick: u64,
+        /// The artifact that acted.
         artifact: Handle,
         /// The output of its code.
         output: String,
@@ -303,6 +316,15 @@ pub enum Effect {
         resource: ResourceId,
         /// All of it, in base units, at least 1.
         amount: i64,
+    },
+    /// The rate of a principal becomes another: the world was forked. What it has used beyond that has come back.
+    Rate {
+        /// The holder of the rate.
+        of: Handle,
+        /// Of what.
+        resource: ResourceId,
+        /// The rate from here on, in base units, at least 0.
+        limit: i64,
     },
     /// An artifact comes into being under the next handle.
     Create(Box<Creation>),
@@ -615,6 +637,7 @@ impl Effect {
             | Self::Allot { .. }
             | Self::Move { .. }
             | Self::Lapse { .. }
+            | Self::Rate { .. }
             | Self::Own { .. }
             | Self::Delete { .. }
             | Self::Store { .. }

@@ -57,6 +57,7 @@ impl Effect {
             | Self::Allot { .. }
             | Self::Move { .. }
             | Self::Lapse { .. }
+            | Self::Rate { .. }
             | Self::Own { .. }
             | Self::Delete { .. }
             | Self::Mandate { .. }
@@ -179,7 +180,7 @@ impl Cause {
                 }
                 Self::Rules { rules, .. } => 40 + postcard::to_stdvec(rules).map_or(0, |bytes| bytes.len()),
                 Self::Runtime { name } => text(name),
-                Self::Due { output, .. } => text(output),
+                Self::Due { output, .. } | Self::Hook { output, .. } => text(output),
                 Self::Founding | Self::Tick { .. } | Self::Clock { .. } | Self::Regrow => 0,
                 Self::Ask { holds, .. } => 40 + holds.len() * 2 * NUMBER,
                 Self::Short { .. } => 2 * NUMBER,

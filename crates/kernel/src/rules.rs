@@ -1,8 +1,15 @@
 //! The rules of a world: what its world file fixed once and for all.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::{limits, mind::check_model, op_kind::OpKind, time::Time};
+use crate::{
+    json::{self, Json},
+    limits,
+    mind::check_model,
+    op_kind::OpKind,
+    time::Time,
+};
 
 pub use crate::resource::{ResourceId, ResourceKind, ResourceRule, SCRIP};
 
@@ -33,6 +40,46 @@ pub enum Execution {
         /// From one step to the next, in milliseconds, at least 1.
         pace_ms: i64,
     },
+}
+
+/// The order in which those act whose turn comes at one instant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// One that the seed decides, anew at each instant.
+    Random,
+    /// As they were made.
+    Fixed,
+    /// One kind after the other, and each in an order that the seed decides.
+    ByKind {
+        /// The kinds in their order; all others come after them.
+        kinds: Vec<String>,
+    },
+}
+
+/// The moment at which a hook is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HookAt {
+    /// Once, before the first turn of anybody.
+    Setup,
+    /// As each tick begins, before anybody thinks.
+    TickStart,
+    /// As each tick ends, when all have acted.
+    TickEnd,
+}
+
+/// A method that the scheduler invokes at a moment, as the artifact itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hook {
+    /// The moment.
+    pub at: HookAt,
+    /// The id of the artifact.
+    pub artifact: String,
+    /// The method.
+    pub method: String,
+    /// Its arguments, an array.
+    pub args: Json,
 }
 
 /// The behaviour of an agent's loop when a step needs more of a resource than there is.
@@ -86,7 +133,7 @@ pub enum CpuMeter {
 }
 
 /// The rules of a world. They are part of its first record, and change only where a world is forked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rules {
     /// The world's name.
     pub name: String,
@@ -133,6 +180,14 @@ pub struct Rules {
     pub memory_half_life_ms: i64,
     /// The resources that grow back, each once.
     pub regrow: Vec<Regrow>,
+    /// The parameters, by name: values that code and minds read; an object.
+    pub parameters: Json,
+    /// The order of turns of one instant.
+    pub order: Order,
+    /// The methods of minds that the parts of a tick call, one after the other; none is `step` alone.
+    pub phases: Vec<String>,
+    /// The hooks, in their order.
+    pub hooks: Vec<Hook>,
 }
 
 /// A depletable resource that grows back where it is held: at every multiple of `every_ms`, counted from the start of
@@ -223,6 +278,13 @@ impl Rules {
         if self.memory_half_life_ms < 1 {
             return Err(("memory", "an entry becomes half as recent after a millisecond at the earliest"));
         }
+        if !self.parameters.value().is_object() || json::check(self.parameters.value()).is_err() {
+            return Err(("parameters", "they are values by name"));
+        }
+        if self.parameters.text_bytes() > limits::PARAMETERS_BYTES_MAX {
+            return Err(("parameters", "they have more bytes than a world may name"));
+        }
+        self.check_turns()?;
         if matches!(self.renewal, Renewal::Tick { ms } if ms < 1) {
             return Err(("renewal", "what was used comes back after a millisecond at the earliest"));
         }
@@ -265,6 +327,50 @@ impl Rules {
         Ok(())
     }
 
+    /// Whether phases and hooks fit the scheduler.
+    fn check_turns(&self) -> Result<(), (&'static str, &'static str)> {
+        let has_ticks = matches!(self.execution, Execution::Tick { .. });
+        let twice = |at: usize, name: &String| self.phases.iter().take(at).any(|before| before == name);
+        if self.phases.iter().enumerate().any(|(at, name)| name.is_empty() || twice(at, name)) {
+            return Err(("phases", "each is named once"));
+        }
+        if self.phases.len() > limits::PHASES_MAX || self.hooks.len() > limits::HOOKS_MAX {
+            return Err(("phases", "there are more phases or hooks than a world may have"));
+        }
+        if !has_ticks && !self.phases.is_empty() {
+            return Err((
+                "phases",
+                "where each agent has its own turns, there is no phase that all have together",
+            ));
+        }
+        if !has_ticks && self.hooks.iter().any(|hook| hook.at != HookAt::Setup) {
+            return Err((
+                "hooks",
+                "where each agent has its own turns, there are no ticks that begin and end",
+            ));
+        }
+        if self
+            .hooks
+            .iter()
+            .any(|hook| !hook.args.value().is_array() || json::check(hook.args.value()).is_err())
+        {
+            return Err(("hooks", "the arguments of a hook are an array"));
+        }
+        Ok(())
+    }
+
+    /// How many turns each agent has in a tick.
+    #[must_use]
+    pub fn turns_per_tick(&self) -> u64 {
+        self.phases.len().max(1) as u64
+    }
+
+    /// The method of a mind that a phase calls; none where it is `step`.
+    #[must_use]
+    pub fn phase(&self, phase: u32) -> Option<&str> {
+        self.phases.get(phase as usize).map(String::as_str)
+    }
+
     /// Whether a world that goes by these rules can go on by others.
     ///
     /// # Errors
@@ -299,6 +405,9 @@ impl Rules {
         };
         if grows(self) != grows(other) {
             return Err(("resources", "the same resources grow back, where the founding put them"));
+        }
+        if self.phases != other.phases {
+            return Err(("execution.phases", "turns are counted by the phases that the world began with"));
         }
         if self.mint_authorities != other.mint_authorities {
             return Err(("mint.authorities", "scrip is made by those whom the founding names"));
@@ -347,7 +456,18 @@ impl Rules {
             think_time_ms: limits::THINK_TIME_MS,
             memory_half_life_ms: limits::MEMORY_HALF_LIFE_MS,
             regrow: Vec::new(),
+            parameters: Value::Object(Map::new()).into(),
+            order: Order::Random,
+            phases: Vec::new(),
+            hooks: Vec::new(),
         }
+    }
+
+    /// The parameters, where there are any.
+    #[must_use]
+    pub fn named_parameters(&self) -> Option<&Json> {
+        Some(&self.parameters)
+            .filter(|named| named.value().as_object().is_some_and(|named| !named.is_empty()))
     }
 
     /// The resource of that name.

@@ -445,6 +445,22 @@ def compiled(source, file, is_snippet):
 # The kinds of requests, as `driver.rs` numbers them.
 COMPILE, METHOD, CHECK, SNIPPET = range(4)
 
+class Parameters(dict):
+    """The parameters of the world: a dict that code reads."""
+
+    __slots__ = ()
+
+    def _fixed(self, *args, **kwargs):
+        raise TypeError("parameters are the world's, and code can't change them; dict(parameters) is a copy")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _fixed
+
+    def __reduce__(self):
+        return dict, (dict(self),)
+
+
+Parameters.__module__ = "builtins"
+
 # The first namespace; its module is found where `typing`, `pickle` and others look for it.
 module = types.ModuleType(MODULE)
 namespace = vars(module)
@@ -453,18 +469,20 @@ namespace.update(__name__=MODULE, __builtins__=builtins)
 
 
 def drive(request):
-    kind, code, name, args, me, call = loads(request)
+    kind, code, name, args, me, call, parameters = loads(request)
     if kind == COMPILE:
         return compiled(code, name, args)
-    return answered(kind, code, name, args, me, call)
+    return answered(kind, code, name, args, me, call, parameters)
 
 
-def answered(kind, code, name, args, me, call):
+def answered(kind, code, name, args, me, call, parameters):
     global file_now
     if me is not None:
         namespace["me"] = me
     if call is not None:
         namespace["call"] = call
+    if parameters is not None:
+        namespace["parameters"] = Parameters(parameters)
     try:
         if kind == SNIPPET:
             code, last = code
@@ -499,11 +517,11 @@ def answered(kind, code, name, args, me, call):
 def warm(kind, source, name, *args):
     """Runs a source as the host asks for it, so that the snapshot holds what the interpreter learns by it."""
     filters = warnings.filters[:]
-    answer = loads(drive(dumps((COMPILE, source, "warm", kind == SNIPPET, None, None))))
+    answer = loads(drive(dumps((COMPILE, source, "warm", kind == SNIPPET, None, None, None))))
     warnings.filters[:] = filters
     if len(answer) == 2:
         code = loads(answer[0])
-        answer = loads(drive(dumps((kind, code, name, list(args), "me", {"caller": None}), CODE)))
+        answer = loads(drive(dumps((kind, code, name, list(args), "me", {"caller": None}, None), CODE)))
     namespace.clear()
     namespace.update(__name__=MODULE, __builtins__=builtins)
     linecache.cache.clear()

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use oikos_kernel::{id::Handle, time::Time, world::Agent};
+use oikos_kernel::{id::Handle, rules::HookAt, time::Time, world::Agent};
 
 use crate::{
     beside::{Beside, THOUGHTS_PER_WORKER},
@@ -52,6 +52,10 @@ impl AutonomousScheduler {
         // A world that has ended is not gone on with, however long that was ago.
         if is_wall && sequencer.world().now() >= end {
             return Ok(Came::Through);
+        }
+        let came = sequencer.run_hooks(HookAt::Setup, 0, stop)?;
+        if came != Came::Through {
+            return Ok(came);
         }
         let away_ms = sequencer.world().away_ms();
         let interpreter = sequencer.interpreter();

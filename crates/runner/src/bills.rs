@@ -200,7 +200,7 @@ impl Bills {
             if let Cause::Clock { away_ms: more } = record.cause {
                 away_ms += more;
             }
-            if let Cause::Tick { number } = record.cause {
+            if let Cause::Tick { number, .. } = record.cause {
                 ticks = number + 1;
             }
             let start = *start.get_or_insert(record.time.ms());

@@ -184,9 +184,22 @@ fn measured(
     journal: &Journal,
     world: &World,
 ) -> Result<BTreeMap<String, f64>, RunError> {
+    let measures = measures(workplace, journal, world)?.into_iter();
+    Ok(measures.filter_map(|(name, value)| Some((name, value?))).collect())
+}
+
+/// The measures of a world that is read from its journal, in the order of its file; nothing where one has no value.
+///
+/// # Errors
+/// When the world is damaged, or there is no process to run the code of its measures in.
+pub fn measures(
+    workplace: &Workplace,
+    journal: &Journal,
+    world: &World,
+) -> Result<Vec<(String, Option<f64>)>, RunError> {
     let file = config::reload(&source_of(journal, world.source())?, library::founders())?;
     let (Some(path), false) = (journal.file(), file.measures.is_empty()) else {
-        return Ok(BTreeMap::new());
+        return Ok(Vec::new());
     };
     let (interpreter, _) = workplace.interpreter(&file.plan)?;
     let clients = Clients { timeout_ms: 0, are_declared: false, are_told: false };
@@ -194,9 +207,10 @@ fn measured(
     let (clock, beside) = (Clock::Told(file.plan.clock), Journal::open_read_only(path)?);
     let mut looks = Sequencer::new(world.clone(), beside, interpreter, clock, None, clients, models)?;
     let value = |Measure { name, what }| {
-        measure::take(&mut looks, &Measure { name: name.clone(), what }).ok().map(|value| (name, value))
+        let value = measure::take(&mut looks, &Measure { name: name.clone(), what }).ok();
+        (name, value)
     };
-    Ok(file.measures.into_iter().filter_map(value).collect())
+    Ok(file.measures.into_iter().map(value).collect())
 }
 
 /// The scrip of each principal that is there.

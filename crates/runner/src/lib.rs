@@ -14,6 +14,7 @@ pub mod config;
 mod desk;
 mod drive;
 mod error;
+pub mod export;
 mod fork;
 mod grow;
 mod lateness;
@@ -53,7 +54,7 @@ pub use self::workplace::serve_code;
 pub use self::{
     bills::{Bill, Bills, Forecast, Kind, Sums},
     bus::{MAILBOX_MAX, Notice, Subscription, Wanted},
-    compare::{Comparison, Refused, compare},
+    compare::{Comparison, Refused, compare, measures},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
     error::RunError,
     fork::{Fork, Forked, Forking, Parent, copy_at, fork, parent},
@@ -62,7 +63,7 @@ pub use self::{
     models::{Access, Answered, Ask, Preview, ask, preview},
     replay::{Difference, Replayed, replay},
     sequencer::Sequencer,
-    stop::{Signal, Stop, Why},
+    stop::{Bell, Signal, Stop, Why},
     summary::{Calls, Failure, Failures, Summary},
     view::View,
     when::When,

@@ -6,7 +6,8 @@ use oikos_journal::{Journal, JournalError, Note};
 use oikos_kernel::{
     code::Entry,
     founding::{Founder, Founding},
-    id::{Handle, reserved_prefix},
+    id::{Handle, nearest, reserved_prefix},
+    mind::{Mind, MindKind},
     record::{Cause, Record},
     refusal::Refusal,
     time::{Time, format_duration_ms},
@@ -17,11 +18,11 @@ use oikos_sandbox::{Sandbox, check};
 use crate::{
     autonomous::AutonomousScheduler,
     clock::{Clock, Moved, WallClock, machine_now},
-    config::{self, ClockKind, Lasts, Source, WorldFile},
+    config::{self, ClockKind, Lasts, MeasureKind, Source, Until, WorldFile},
     desk::{Counter, Desk},
     error::RunError,
     lateness::Lateness,
-    library,
+    library, measure,
     models::Access,
     open::{AskedBefore, Came, OpenBefore},
     request::Span,
@@ -48,6 +49,10 @@ pub struct Live {
     pub notes: Vec<Note>,
     /// The layers that the wall around its code lacks on this machine, and why.
     pub missing: Vec<String>,
+    /// Why nobody could tell whether the condition holds that ends a run, when it was looked at last.
+    pub untold: Option<String>,
+    /// The last record of a run that the condition has ended: until there is another, it is over.
+    ended_seq: Option<u64>,
 }
 
 /// The scheduler of steps.
@@ -73,6 +78,8 @@ pub enum Stopped {
     Ticks,
     /// The world's time has come as far as was asked for.
     Duration,
+    /// The condition of the world file holds.
+    Until,
     /// Clients are to decide for their agents.
     Turns,
     /// The money for models is spent.
@@ -88,6 +95,7 @@ impl Stopped {
         match self {
             Self::Ticks => "ticks",
             Self::Duration => "duration",
+            Self::Until => "until",
             Self::Turns => "turns",
             Self::Budget => "budget",
             Self::Asked(why) => why.word(),
@@ -98,7 +106,7 @@ impl Stopped {
     #[must_use]
     pub const fn asked(self) -> Option<Why> {
         match self {
-            Self::Ticks | Self::Duration | Self::Turns | Self::Budget => None,
+            Self::Ticks | Self::Duration | Self::Until | Self::Turns | Self::Budget => None,
             Self::Asked(why) => Some(why),
         }
     }
@@ -106,7 +114,7 @@ impl Stopped {
     /// Whether it came as far as it was to.
     #[must_use]
     pub const fn is_done(self) -> bool {
-        matches!(self, Self::Ticks | Self::Duration)
+        matches!(self, Self::Ticks | Self::Duration | Self::Until)
     }
 }
 
@@ -130,6 +138,7 @@ impl Live {
     ) -> Result<Self, RunError> {
         let code = workplace.interpreter(&file.plan)?;
         decide(&*code.0.sandbox, &mut file.founding.founders)?;
+        check_entries(&*code.0.sandbox, &file)?;
         let clock = match file.plan.clock {
             ClockKind::Virtual => Clock::Virtual,
             ClockKind::Wall => {
@@ -171,7 +180,7 @@ impl Live {
         let counter = Counter::open();
         let desk = counter.desk();
         sequencer.set_bell(Arc::new(move || desk.ring()));
-        Ok(Self { sequencer, scheduler, counter, file, notes, missing })
+        Ok(Self { sequencer, scheduler, counter, file, notes, missing, untold: None, ended_seq: None })
     }
 
     /// Opens a world where its journal ends. A tick that was cut short goes on where it was.
@@ -354,10 +363,17 @@ impl Live {
         stop: &Stop,
         mut progress: impl FnMut(Time, u64),
     ) -> Result<Stopped, RunError> {
+        if self.ended_seq == Some(self.world().seq()) {
+            return Ok(Stopped::Until);
+        }
+        let mut end = End::of(&self.file, self.world());
         let ran = self.open_desk(stop, |scheduler, sequencer, counter| match (scheduler, goal) {
             (Scheduler::Tick(scheduler), Goal::Ticks(ticks)) => loop {
                 let number = scheduler.next_number(sequencer.world());
                 progress(sequencer.now(), number);
+                if scheduler.has_ended_one(sequencer.world()) && end.has_come(sequencer)? {
+                    break Ok(Came::Through);
+                }
                 if number >= ticks {
                     break Ok(Came::Through);
                 }
@@ -366,15 +382,27 @@ impl Live {
                     break Ok(came);
                 }
             },
-            (Scheduler::Autonomous(scheduler), Goal::Time(end)) => {
-                scheduler.run(sequencer, end, counter, stop, |sequencer| progress(sequencer.now(), 0))
-            }
+            (Scheduler::Autonomous(scheduler), Goal::Time(time)) => loop {
+                let next = end.next_look(sequencer.now()).filter(|next| *next <= time);
+                let told = |sequencer: &Sequencer| progress(sequencer.now(), 0);
+                let came = scheduler.run(sequencer, next.unwrap_or(time), counter, stop, told)?;
+                let Some(next) = next.filter(|_| came == Came::Through) else { break Ok(came) };
+                sequencer.set_now(next);
+                if end.has_come(sequencer)? {
+                    break Ok(Came::Through);
+                }
+            },
             _ => Ok(Came::Through),
         });
         let ran = match ran {
             Err(RunError::Stopped) => Came::Asked,
             ran => ran?,
         };
+        self.untold = end.untold;
+        if end.is_there {
+            self.ended_seq = Some(self.world().seq());
+            return Ok(Stopped::Until);
+        }
         let far = match goal {
             Goal::Ticks(_) => Stopped::Ticks,
             Goal::Time(_) => Stopped::Duration,
@@ -402,7 +430,7 @@ impl Live {
         match &ran {
             Ok(Stopped::Asked(_)) => {}
             Ok(Stopped::Turns | Stopped::Budget) => self.await_models(stop)?,
-            Ok(Stopped::Ticks | Stopped::Duration) => {
+            Ok(Stopped::Ticks | Stopped::Duration | Stopped::Until) => {
                 self.await_models(stop)?;
                 self.sequencer.sample_end(true)?;
             }
@@ -492,6 +520,41 @@ impl Live {
     }
 }
 
+/// The condition that ends a run, as it is looked at.
+struct End {
+    until: Option<Until>,
+    start: Time,
+    every_ms: Option<i64>,
+    /// Whether it holds.
+    is_there: bool,
+    untold: Option<String>,
+}
+
+impl End {
+    fn of(file: &WorldFile, world: &World) -> Self {
+        let (until, every_ms) = (file.plan.until.clone(), file.every_ms);
+        Self { until, start: world.rules().start, every_ms, is_there: false, untold: None }
+    }
+
+    /// The first moment after an instant at which it is looked at, where each agent has its own turns.
+    fn next_look(&self, now: Time) -> Option<Time> {
+        let every_ms = self.every_ms.filter(|_| self.until.is_some())?;
+        let times = now.ms().saturating_sub(self.start.ms()).max(0) / every_ms + 1;
+        self.start.after_ms(times.checked_mul(every_ms)?)
+    }
+
+    /// Looks whether it holds now. Where nobody can tell, the run goes on.
+    fn has_come(&mut self, sequencer: &mut Sequencer) -> Result<bool, RunError> {
+        let Some(until) = &self.until else { return Ok(false) };
+        let now = sequencer.now();
+        match measure::holds(sequencer, until, now)? {
+            Ok(holds) => (self.is_there, self.untold) = (holds, None),
+            Err(problem) => self.untold = Some(problem),
+        }
+        Ok(self.is_there)
+    }
+}
+
 /// Has the code of founders looked at, which of it defines `check_permission`.
 ///
 /// # Errors
@@ -519,6 +582,56 @@ pub(crate) fn decide(sandbox: &dyn Sandbox, founders: &mut [Founder]) -> Result<
         };
         looked_at = Some((Arc::clone(code), decides));
         founder.decides = decides;
+    }
+    Ok(())
+}
+
+/// Whether the code of founders has the functions that the world file names: phases of minds, methods of hooks,
+/// measures and the condition that ends a run.
+///
+/// # Errors
+/// The first that is missing, or when there is no process to look at code in.
+fn check_entries(sandbox: &dyn Sandbox, file: &WorldFile) -> Result<(), RunError> {
+    let founders = &file.founding.founders;
+    let rules = &file.founding.rules;
+    let lacks = |founder: &Founder, name: &str, whose: String| -> Result<(), RunError> {
+        let code = founder.code.as_ref();
+        let known = code.map(|code| check(sandbox, code, &founder.id)).transpose()?;
+        let known = known.and_then(Result::ok).unwrap_or_default();
+        if known.iter().any(|is| is == name) {
+            return Ok(());
+        }
+        let near = nearest(name, known.iter().map(String::as_str));
+        let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        let problem = format!("its code has no function `{name}`, which {whose} names{near}");
+        Err(RunError::Entry { id: founder.id.clone(), problem })
+    };
+    let mut last: Option<&Arc<str>> = None;
+    for founder in founders.iter().filter(|founder| founder.has_loop && !rules.phases.is_empty()) {
+        let Some(code) = &founder.code else { continue };
+        let is_known = last.is_some_and(|last| Arc::ptr_eq(last, code));
+        last = Some(code);
+        let is_script = Mind::of(founder.content.value(), rules.llm_model.as_deref())
+            .is_ok_and(|mind| mind.kind() == MindKind::Script);
+        if !is_known && is_script {
+            rules.phases.iter().try_for_each(|phase| lacks(founder, phase, "`[execution] phases`".into()))?;
+        }
+    }
+    let of = |id: &str| founders.iter().find(|founder| founder.id == id);
+    for hook in &rules.hooks {
+        if let Some(founder) = of(&hook.artifact) {
+            lacks(founder, &hook.method, "`[[hooks]]`".into())?;
+        }
+    }
+    let measures =
+        file.measures.iter().map(|measure| (&measure.what, format!("the measure `{}`", measure.name)));
+    let until = file.plan.until.iter().map(|until| (&until.what, "`[execution] until`".into()));
+    for (what, whose) in measures.chain(until) {
+        if let MeasureKind::Method { artifact, method } = what
+            && let Some(founder) = of(artifact)
+        {
+            lacks(founder, method, whose)?;
+        }
     }
     Ok(())
 }
@@ -576,7 +689,8 @@ pub(crate) fn each_until(
     visited
 }
 
-fn apply(world: &mut World, record: &Record) -> Result<(), RunError> {
+/// Applies a record that was read.
+pub(crate) fn apply(world: &mut World, record: &Record) -> Result<(), RunError> {
     let corrupt = |error: ApplyError| {
         let place = format!("record {}", error.seq);
         JournalError::Corrupt { place, problem: error.problem }

@@ -8,7 +8,7 @@ use oikos_kernel::{
 use serde_json::Value;
 
 use crate::{
-    config::{Measure, MeasureKind, Measured, Statistic},
+    config::{Compare, Measure, MeasureKind, Measured, Statistic, Until, Whom},
     error::RunError,
     sequencer::Sequencer,
 };
@@ -31,23 +31,80 @@ pub(crate) fn at(
     measure: &Measure,
     now: Time,
 ) -> Result<Result<f64, String>, RunError> {
-    let (artifact, method) = match &measure.what {
+    number(sequencer, &measure.what, now)
+}
+
+fn number(sequencer: &mut Sequencer, what: &MeasureKind, now: Time) -> Result<Result<f64, String>, RunError> {
+    let (artifact, method) = match what {
         MeasureKind::Statistic { function, of, whom } => {
-            let amounts = amounts(sequencer.world(), of, whom.as_deref(), now);
+            let amounts = amounts(sequencer.world(), of, whom, now);
             let value = statistic(*function, &amounts);
             return Ok(value.ok_or_else(|| "there is nobody to measure".into()));
         }
         MeasureKind::Method { artifact, method } => (artifact, method),
     };
+    let told = returned(sequencer, artifact, method, now)?;
+    Ok(told.and_then(|value| {
+        value.as_f64().ok_or_else(|| format!("`{artifact}.{method}` returned {value}, not a number"))
+    }))
+}
+
+fn returned(
+    sequencer: &mut Sequencer,
+    artifact: &str,
+    method: &str,
+    now: Time,
+) -> Result<Result<Value, String>, RunError> {
     let Some(handle) = sequencer.world().lookup(artifact) else {
         return Ok(Err(format!("there is no artifact `{artifact}`")));
     };
-    Ok(match sequencer.measure(handle, method, now)? {
-        Err(refusal) => Err(refusal.to_string()),
-        Ok(value) => {
-            value.as_f64().ok_or_else(|| format!("`{artifact}.{method}` returned {value}, not a number"))
+    Ok(sequencer.measure(handle, method, now)?.map_err(|refusal| refusal.to_string()))
+}
+
+/// Whether a condition holds as of an instant; the inner error is why nobody can tell, in words.
+///
+/// # Errors
+/// Only faults.
+pub(crate) fn holds(
+    sequencer: &mut Sequencer,
+    until: &Until,
+    now: Time,
+) -> Result<Result<bool, String>, RunError> {
+    let Some((compare, bound)) = until.bound else {
+        return match &until.what {
+            MeasureKind::Method { artifact, method } => {
+                Ok(returned(sequencer, artifact, method, now)?.map(|value| is_true(&value)))
+            }
+            MeasureKind::Statistic { .. } => Ok(Err("a measure ends a run by a bound".into())),
+        };
+    };
+    Ok(number(sequencer, &until.what, now)?.map(|number| compare.holds(number, bound)))
+}
+
+impl Compare {
+    #[expect(clippy::float_cmp, reason = "the author asks for the very number")]
+    fn holds(self, number: f64, bound: f64) -> bool {
+        match self {
+            Self::Above => number > bound,
+            Self::AtLeast => number >= bound,
+            Self::Below => number < bound,
+            Self::AtMost => number <= bound,
+            Self::Equal => number == bound,
+            Self::Other => number != bound,
         }
-    })
+    }
+}
+
+/// Truth as Python has it.
+fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+    }
 }
 
 /// Numbers of agents; whole ones are added up exactly.
@@ -58,10 +115,13 @@ enum Amounts {
 
 /// The scrip of each agent that is meant, its free amount of a resource (of one that limits nobody, its use), or a
 /// number in its content; those who have no such number are left out.
-fn amounts(world: &World, of: &Measured, whom: Option<&str>, now: Time) -> Amounts {
+fn amounts(world: &World, of: &Measured, whom: &Whom, now: Time) -> Amounts {
     let is_meant = |agent: &&Agent| {
-        world.get(agent.handle).is_some_and(|artifact| !artifact.is_deleted())
-            && whom.is_none_or(|pattern| fits(pattern, world.name(agent.handle)))
+        world.get(agent.handle).filter(|artifact| !artifact.is_deleted()).is_some_and(|artifact| match whom {
+            Whom::All => !artifact.is_coordinator(),
+            Whom::Id(pattern) => fits(pattern, artifact.id()),
+            Whom::Kind(pattern) => fits(pattern, artifact.kind()),
+        })
     };
     let meant = world.agents().filter(is_meant);
     let path = match of {

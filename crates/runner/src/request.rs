@@ -427,9 +427,11 @@ impl Live {
                     let (now, seq) = (self.sequencer.now(), self.world().seq());
                     let turns = match stopped {
                         Stopped::Turns => self.sequencer.open_turns().told(self.world()),
-                        Stopped::Ticks | Stopped::Duration | Stopped::Budget | Stopped::Asked(_) => {
-                            Vec::new()
-                        }
+                        Stopped::Ticks
+                        | Stopped::Duration
+                        | Stopped::Until
+                        | Stopped::Budget
+                        | Stopped::Asked(_) => Vec::new(),
                     };
                     Reply::Ran { now, seq, span, stopped, turns }
                 }

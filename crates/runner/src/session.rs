@@ -254,7 +254,8 @@ impl<W: Write> Answers<W> {
                 json!({ "now": now.to_string(), "seq": seq, "stopped": stopped.word(), "turns": turns })
             }
             Reply::Ran { now, seq, span, stopped, .. } => {
-                let stopped = if stopped.is_done() { span.word() } else { stopped.word() };
+                let is_whole = matches!(stopped, Stopped::Ticks | Stopped::Duration);
+                let stopped = if is_whole { span.word() } else { stopped.word() };
                 json!({ "now": now.to_string(), "seq": seq, "stopped": stopped })
             }
             Reply::Pending => json!({ "receipt": null, "pending": true }),

@@ -143,12 +143,14 @@ impl Summary {
             }
         }
         match (&record.cause, &record.outcome) {
-            (Cause::Act { .. } | Cause::Step { .. }, Outcome::Refused(refusal)) => {
+            (Cause::Act { .. } | Cause::Step { .. } | Cause::Hook { .. }, Outcome::Refused(refusal)) => {
                 self.failures += 1;
                 let reason = self.reasons.entry(refusal.code).or_insert_with(|| (0, refusal.message.clone()));
                 reason.0 += 1;
             }
-            (Cause::Act { .. } | Cause::Step { .. }, Outcome::Done(_)) => self.actions += 1,
+            (Cause::Act { .. } | Cause::Step { .. } | Cause::Hook { .. }, Outcome::Done(_)) => {
+                self.actions += 1
+            }
             _ => {}
         }
         self.add_failure(record, world);
@@ -162,7 +164,7 @@ impl Summary {
         let whose = match &record.cause {
             Cause::Step { agent, thought, .. } => Some((*agent, thought.failed && is_script(*agent))),
             Cause::Act { actor, .. } => Some((*actor, false)),
-            Cause::Due { artifact, .. } => Some((*artifact, false)),
+            Cause::Due { artifact, .. } | Cause::Hook { artifact, .. } => Some((*artifact, false)),
             Cause::Genesis { .. }
             | Cause::Founding
             | Cause::Tick { .. }
@@ -215,6 +217,7 @@ impl Summary {
             | Cause::Ask { .. }
             | Cause::Short { .. }
             | Cause::Due { .. }
+            | Cause::Hook { .. }
             | Cause::Runtime { .. }
             | Cause::Regrow
             | Cause::Rules { .. } => {}

@@ -133,7 +133,7 @@ fn at_tick(journal: &Journal, number: u64, start: Time, tick_ms: i64) -> Result<
     let from = before.map_or(Ok(1), |before| at_time(journal, before))?;
     let (mut begun, mut seq) = (false, None);
     journal.records_while(from, |record| {
-        if let Cause::Tick { number: this } = record.cause {
+        if let Cause::Tick { number: this, .. } = record.cause {
             if this > number {
                 return false;
             }

@@ -259,6 +259,163 @@ fn options_of_the_command_line_override_keys() {
 }
 
 #[test]
+fn options_reach_parameters_agents_and_artifacts() {
+    let text = r#"
+[parameters]
+harvest = 3
+rule = "sqrt"
+shore = { fee = 1 }
+[[agents]]
+id = "trader"
+count = 2
+scrip = 5
+code_file = "mind.py"
+[[agents]]
+id = "v1.trader"
+code_file = "mind.py"
+[[artifacts]]
+id = "pot"
+owner = "trader_001"
+content = { fine = 1, rules = { "a" = [1] } }
+[[artifacts]]
+id = "note"
+owner = "trader_001"
+content = "hello"
+"#;
+    let set = [
+        ("parameters.harvest", "11.5"),
+        ("parameters.shore.fee", "0"),
+        ("parameters.rule", "log"),
+        ("agents.trader.count", "3"),
+        ("agents.trader.scrip", "7"),
+        ("agents.v1.trader.scrip", "9"),
+        ("agents.trader.resources", "{}"),
+        ("artifacts.pot.content.fine", "0"),
+        ("artifacts.pot.content.rules.a", "[]"),
+        ("artifacts.note.content", "bye"),
+    ];
+    let file = read(text, &set).expect("fine");
+    let named = &file.founding.rules.parameters;
+    assert_eq!(named.value(), &serde_json::json!({ "harvest": 11.5, "rule": "log", "shore": { "fee": 0 } }));
+    let of = |id: &str| file.founding.founders.iter().find(|founder| founder.id == id).expect("it is there");
+    assert_eq!((of("trader_003").scrip, of("v1.trader").scrip), (7, 9));
+    assert_eq!(of("pot").content.value(), &serde_json::json!({ "fine": 0, "rules": { "a": [] } }));
+    assert_eq!(of("note").content.value(), "bye");
+    for (key, value, part) in [
+        ("parameters.harvst", "9", "declares no `parameters.harvst` | did you mean `parameters.harvest`?"),
+        ("parameters.zzzzzz", "9", "`parameters` has harvest, rule, shore"),
+        ("parameters.shore.fees", "9", "did you mean `parameters.shore.fee`?"),
+        ("parameters.harvest.x", "9", "`parameters.harvest` is an integer, not a table"),
+        ("parameters.harvest", "many", "`parameters.harvest` is an integer in the world file, not a string"),
+        ("parameters.rule", "9", "`parameters.rule` is a string in the world file, not an integer"),
+        ("parameters", "9", "must be a table, not an integer"),
+        ("agents.trade.count", "9", "there is no agent `trade` | did you mean `trader`?"),
+        ("agents.zzzzzzzz.count", "9", "write it as agents.ID.KEY"),
+        ("agents.trader_001.scrip", "9", "`agents.trader` sets all that its `count` makes"),
+        ("agents.trader", "9", "names no key; write it as agents.trader.scrip"),
+        ("agents.trader.conut", "9", "unknown key `conut` in `agents` | did you mean `count`?"),
+        ("agents.trader.count", "0", "`count` must be an integer of at least 1, not 0"),
+        ("agents.trader.count", "many", "`count` must be an integer of at least 1, not \"many\""),
+        ("agents.trader.count", "4000001", "these are 4000001 agents | a world file may have 4000000"),
+        ("artifacts.trader.scrip", "9", "there is no artifact `trader`"),
+        ("artifacts.genesis_mint.price", "9", "there is no artifact `genesis_mint`"),
+        ("artifacts.pot.content.fien", "9", "did you mean `artifacts.pot.content.fine`?"),
+        ("artifacts.note.content.x", "9", "`artifacts.note.content` is a string, not a table"),
+        (
+            "artifacts.pot.metadata.x",
+            "9",
+            "declares no `artifacts.pot.metadata.x` | declare it in the world file",
+        ),
+        ("artifacts", "9", "two brackets"),
+    ] {
+        let error = read(text, &[(key, value)]).expect_err(key);
+        let missing: Vec<&str> = part.split(" | ").filter(|part| !error.contains(part)).collect();
+        assert!(missing.is_empty() && error.contains("--set"), "{key}={value}: {missing:?} in {error}");
+    }
+    let error = read("", &[("agents.a.count", "9")]).expect_err("it has none");
+    assert!(error.contains("the world file has no `[[agents]]`"), "{error}");
+}
+
+#[test]
+fn order_phases_hooks_and_ends_are_read() {
+    let agent = "[[agents]]\nid = 'a'\ncode_file = 'mind.py'\n";
+    let with = |text: &str| format!("{text}\n{agent}");
+    let hook = |text: &str| with(&format!("[[hooks]]\n{text}"));
+    let alone = "mode = 'autonomous'\n";
+    refused(&[
+        (
+            &with("[execution]\norder = 'kinds'"),
+            "`order` can't be \"kinds\"; it is one of random, fixed, by_kind",
+        ),
+        (&with("[execution]\nphases = 'plan'"), "`phases` must be an array of the names of functions"),
+        (
+            &with("[execution]\nphases = ['plan', 3]"),
+            "`phases` must be an array of the names of functions | not 3",
+        ),
+        (&with("[execution]\nphases = ['_plan']"), "not \"_plan\""),
+        (&with("[execution]\nphases = ['plan', 'plan']"), "`phases` names `plan` twice"),
+        (
+            &with(&format!("[execution]\n{alone}phases = ['plan']")),
+            "no phase that all have together | mode = \"tick\"",
+        ),
+        (&with("[hooks]\nat = 'setup'"), "write `[[hooks]]`, with two brackets"),
+        (&hook("artifact = 'a'"), "`at` is missing in `hooks`"),
+        (&hook("at = 'setup'"), "`artifact` is missing in `hooks`"),
+        (&hook("at = 'start'\nartifact = 'a'"), "it is one of setup, tick_start, tick_end"),
+        (&hook("at = 'setup'\nartifact = 'aa'"), "there is no artifact `aa` | did you mean `a`?"),
+        (&hook("at = 'setup'\nartifact = 'a'\nmethd = 'x'"), "did you mean `method`?"),
+        (&hook("at = 'setup'\nartifact = 'a'\nargs = 3"), "`args` must be an array such as [10, 10], not 3"),
+        (
+            &format!("[execution]\n{alone}{}", hook("at = 'tick_end'\nartifact = 'a'")),
+            "no ticks that begin and end",
+        ),
+        (&with("[execution]\nuntil = 'gini > 0.5'"), "there is no measure `gini` | such as \"gini > 0.5\""),
+        (&with("[execution]\nuntil = 'gin > 0.5'\n[measures]\ngini = 'gini(scrip)'"), "did you mean `gini`?"),
+        (
+            &with("[execution]\nuntil = 'gini'\n[measures]\ngini = 'gini(scrip)'"),
+            "ends a run by a bound | gini > 0.5",
+        ),
+        (&with("[execution]\nuntil = 'gini(scrip) > many'"), "\"many\" is no number"),
+        (&with("[execution]\nuntil = 'gini(scrip) > nan'"), "\"nan\" is no number"),
+        (&with("[execution]\nuntil = 'aa.closed'"), "there is no artifact `aa` | did you mean `a`?"),
+        (&with("[execution]\nuntil = 7"), "`until` must be a string, not 7"),
+        (
+            &with(&format!("[execution]\n{alone}until = 'count() > 5'")),
+            "looked at each `[measures] every`, which is not named | every = \"1m\"",
+        ),
+        (
+            &with("[measures]\nx = { of = 'count()', where = { kin = 'a' } }"),
+            "`where` must be a pattern of ids",
+        ),
+        (&with("[measures]\nx = { of = 'a.step', where = { kind = 'a' } }"), "`where` goes with a function"),
+    ]);
+    let text = format!(
+        "[execution]\nphases = []\nuntil = 'count() >= 1'\norder = 'by_kind'\n{agent}[[agents]]\nid = 'b'\nkind = 'a'\ncode_file = 'mind.py'\n[[agents]]\nid = 'c'\ncode_file = 'mind.py'\n"
+    );
+    let file = read(&text, &[]).expect("fine");
+    let kinds = vec!["a".to_owned(), "c".to_owned()];
+    assert_eq!(file.founding.rules.order, oikos_runner::kernel::rules::Order::ByKind { kinds });
+}
+
+#[test]
+fn parameters_are_bounded_values() {
+    let long = format!("[parameters]\nx = \"{}\"", "y".repeat(70_000));
+    let many: String = (0..9_000).map(|at| format!("k{at} = 1\n")).collect();
+    refused(&[
+        ("[parameters]\nx = nan", "`x`: JSON can't hold nan | w.toml:2:5"),
+        ("[parameters]\nx = 2026-01-01", "`x`: JSON can't hold a date"),
+        ("[parameters]\nx = 9223372036854775808", "JSON can't hold a number beyond 64 bits"),
+        ("[[parameters]]\nx = 1", "`parameters` must be a table"),
+        (&long, "`x` is too large: the most is 65536 bytes"),
+        (&format!("[parameters]\n{many}"), "`parameters` is too large: the most is 65536 bytes"),
+    ]);
+    let file = read("[parameters]\nb = 1\na = 2\n", &[]).expect("fine");
+    let turned = read("[parameters]\na = 2\nb = 1\n", &[]).expect("fine");
+    assert_eq!(file.founding.rules, turned.founding.rules, "the order of the file decides nothing");
+    assert_eq!(read("", &[]).expect("fine").founding.rules.parameters.value(), &serde_json::json!({}));
+}
+
+#[test]
 fn the_smallest_world_is_a_world() {
     for text in ["", "\u{feff}[world]\r\nname = 'x'\r\n", "# nothing\n"] {
         let live = Live::found(read(text, &[]).expect("fine"), Journal::in_memory).expect("founded");

@@ -125,6 +125,7 @@ fn call(source: &str, entry: Entry, args: Value) -> CodeCall {
         args: args.as_array().cloned().unwrap_or_default(),
         me: "tool".into(),
         call: CallInfo::default(),
+        parameters: None,
         now: Time::default(),
         seed: 7,
         limits: CodeLimits {

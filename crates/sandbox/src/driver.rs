@@ -4,9 +4,10 @@
 use oikos_kernel::{
     code::{CallInfo, CodeFailure, Entry, FailureKind, HostCall},
     host_fn::{HostFn, LedgerFn},
+    json::Json,
     limits,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     program::Program,
@@ -23,7 +24,7 @@ enum Kind {
 }
 
 /// Parts of every request.
-const REQUEST_PARTS: usize = 6;
+const REQUEST_PARTS: usize = 7;
 
 /// The exceptions that an answer raises, as the driver numbers them.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +56,7 @@ pub(crate) fn compile(source: &str, file: &str, is_snippet: bool) -> Vec<u8> {
     write(&Value::Bool(is_snippet), &mut request);
     write(&Value::Null, &mut request);
     write(&Value::Null, &mut request);
+    write(&Value::Null, &mut request);
     request
 }
 
@@ -65,6 +67,7 @@ pub(crate) struct Inputs<'a> {
     pub(crate) args: &'a [Value],
     pub(crate) me: &'a str,
     pub(crate) call: &'a CallInfo,
+    pub(crate) parameters: Option<&'a Json>,
 }
 
 /// The request to run a program.
@@ -94,6 +97,11 @@ pub(crate) fn run(program: &Program, inputs: &Inputs<'_>) -> Vec<u8> {
         write(&call, &mut request);
     } else {
         write(&Value::Null, &mut request);
+    }
+    match inputs.parameters {
+        Some(parameters) if program.wants_parameters => write(parameters.value(), &mut request),
+        None if program.wants_parameters => write(&Value::Object(Map::new()), &mut request),
+        Some(_) | None => write(&Value::Null, &mut request),
     }
     request
 }

@@ -18,9 +18,10 @@ pub(crate) struct Program {
     pub(crate) code: Arc<Code>,
     /// The functions that it defines and that may be called.
     pub(crate) defines: Arc<[String]>,
-    /// Whether the source mentions the global `call`, or `me`.
+    /// Whether the source mentions the global `call`, `me` or `parameters`.
     pub(crate) wants_call: bool,
     pub(crate) wants_me: bool,
+    pub(crate) wants_parameters: bool,
 }
 
 /// Marshalled code without the name of its file, which stands in it once: artifacts share code, and each has its own
@@ -156,8 +157,13 @@ mod tests {
         let mut programs = Programs::default();
         let shape = IsSnippet(false);
         let code = Code::without_file(b"c\xda\x01fr\0", "f").expect("the file is in it");
-        let program =
-            Program { code: Arc::new(code), defines: Arc::new([]), wants_call: false, wants_me: false };
+        let program = Program {
+            code: Arc::new(code),
+            defines: Arc::new([]),
+            wants_call: false,
+            wants_me: false,
+            wants_parameters: false,
+        };
         let first = source(0);
         programs.keep(&first, shape, program.clone());
         for at in 1..=2 * PROGRAMS_MAX {

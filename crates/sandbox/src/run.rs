@@ -105,6 +105,7 @@ impl PythonSandbox {
             defines: defines.into(),
             wants_call: source.contains("call"),
             wants_me: source.contains("me"),
+            wants_parameters: source.contains(CodeCall::PARAMETERS),
         })
     }
 }
@@ -142,8 +143,9 @@ impl Sandbox for PythonSandbox {
             let failure = CodeFailure { defines: program.defines.to_vec(), ..failure };
             return done(Err(failure), least(), String::new());
         }
-        let CodeCall { source, file, entry, args, me, call, now, seed, limits } = call;
-        let inputs = Inputs { file: &file, entry: &entry, args: &args, me: &me, call: &call };
+        let CodeCall { source, file, entry, args, me, call, parameters, now, seed, limits } = call;
+        let parameters = parameters.as_ref();
+        let inputs = Inputs { file: &file, entry: &entry, args: &args, me: &me, call: &call, parameters };
         let request = driver::run(&program, &inputs);
         let mut run = Run {
             source,

@@ -89,6 +89,52 @@ fn globals_tell_who_calls_whom() {
 }
 
 #[test]
+fn parameters_are_a_dict_that_stays() {
+    let named = json!({ "harvest": 11, "names": ["a"], "shore": { "fee": 0.5 } });
+    let parameters = |source: &str| {
+        let call = method(&format!("def run():\n    {source}"), json!([]));
+        end(CodeCall { parameters: Some(named.clone().into()), ..call }).text()
+    };
+    for (source, result) in [
+        ("return parameters", r#"{"harvest":11,"names":["a"],"shore":{"fee":0.5}}"#),
+        (
+            "return [parameters['harvest'], parameters.get('x', 5), 'names' in parameters, len(parameters)]",
+            "[11,5,true,3]",
+        ),
+        (
+            "import json\n    return json.dumps(parameters)",
+            r#""{\"harvest\": 11, \"names\": [\"a\"], \"shore\": {\"fee\": 0.5}}""#,
+        ),
+        (
+            "import copy\n    mine = copy.deepcopy(parameters); mine['x'] = 1\n    return [len(mine), len(parameters)]",
+            "[4,3]",
+        ),
+        ("return list(parameters | {'x': 1})", r#"["harvest","names","shore","x"]"#),
+        ("return isinstance(parameters, dict) and parameters == dict(parameters)", "true"),
+        ("return {'inner': [parameters]}['inner'][0]['names']", r#"["a"]"#),
+        ("parameters = {'harvest': 2}\n    return parameters", r#"{"harvest":2}"#),
+    ] {
+        assert_eq!(parameters(source), result, "{source}");
+    }
+    for source in [
+        "parameters['harvest'] = 5",
+        "del parameters['harvest']",
+        "parameters.update(harvest=5)",
+        "parameters.clear()",
+        "parameters.pop('harvest')",
+        "parameters.setdefault('x', 1)",
+        "parameters.__ior__({'x': 1})",
+    ] {
+        let error = parameters(source);
+        assert!(error.contains("code can't change them"), "{source}: {error}");
+    }
+    let error = parameters("return parameters['harvst']");
+    assert!(error.contains("KeyError: 'harvst'"), "{error}");
+    // A world without any has none, and code that names none is handed none.
+    check(&[("def run():\n    return [parameters, parameters.get('x', 3)]", json!([]), "[{},3]")]);
+}
+
+#[test]
 fn host_calls_suspend_and_go_on() {
     with(
         "def run():\n    a = transfer('bob', 5, resource='cpu')\n    return [a, invoke('x', 1, method='m', pay=2)]",
@@ -125,6 +171,8 @@ fn a_mind_thinks_and_does_not_act() {
     with("def step(o):\n    transfer('bob', 1)", &[], "! Raised a mind thinks and does not act");
     with("def step(o):\n    call_llm('hi')", &[], "! Raised a mind thinks and does not act");
     with("def step(o):\n    return query('supply')", &[("query [\"supply\"] {}", Ok(json!(9)))], "9");
+    with("def step(o):\n    return read('board')", &[("read [\"board\"] {}", Ok(json!(9)))], "9");
+    with("def step(o):\n    return invoke('board', 2)", &[("invoke [\"board\",2] {}", Ok(json!(9)))], "9");
 }
 
 #[test]

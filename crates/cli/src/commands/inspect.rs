@@ -10,7 +10,8 @@ use oikos_runner::kernel::{
     world::{Agent, World},
 };
 use oikos_runner::{
-    Bills, Journal, Sums, When, config::Authors, recorded_source, request::Inspect, show_dollars,
+    Bills, Journal, Sums, When, Workplace, config::Authors, recorded_source, report, request::Inspect,
+    show_dollars,
 };
 use serde_json::{Map, Value, json};
 
@@ -18,16 +19,26 @@ use super::Usage;
 use crate::{
     print::{Printer, amount, number},
     status::ExitStatus,
+    summary,
     table::{Column, table},
 };
 
-pub(super) fn inspect(path: &Path, look: &Inspect, at: Option<When>, printer: Printer) -> Result<ExitStatus> {
+pub(super) fn inspect(
+    path: &Path,
+    look: &Inspect,
+    at: Option<When>,
+    workplace: &Workplace,
+    printer: Printer,
+) -> Result<ExitStatus> {
     let what = look.artifact.as_str();
     let journal = super::reading(path)?;
     let world = match at {
         Some(at) => oikos_runner::state_at(&journal, super::record_at(&journal, at)?)?,
         None => oikos_runner::state(&journal)?,
     };
+    if what == "summary" {
+        return stands(&journal, &world, workplace, printer);
+    }
     super::tell_parent(&journal, printer)?;
     let has_parts = look.storage || look.content || look.code;
     let alive = |handle: &Handle| world.get(*handle).is_some_and(|artifact| !artifact.is_deleted());
@@ -61,6 +72,30 @@ pub(super) fn inspect(path: &Path, look: &Inspect, at: Option<When>, printer: Pr
             parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
         },
     )?;
+    Ok(ExitStatus::Done)
+}
+
+/// How a world stands, as `run --json` says it at the end of a run.
+fn stands(journal: &Journal, world: &World, workplace: &Workplace, printer: Printer) -> Result<ExitStatus> {
+    let measures = oikos_runner::measures(workplace, journal, world)?;
+    let head = journal.head();
+    let mut report = report::state(world, &head.journal_hash);
+    if let Value::Object(map) = &mut report {
+        // The hash of the journal is kept for its end.
+        if world.seq() != head.seq {
+            map.insert("journal_hash".into(), Value::Null);
+        }
+        let measures: Map<String, Value> =
+            measures.into_iter().map(|(name, value)| (name, value.into())).collect();
+        map.insert("measures".into(), Value::Object(measures));
+        if let Some(tick) = world.tick() {
+            map.insert("ticks".into(), (tick.number + 1).into());
+        }
+        map.insert("agents".into(), summary::states(world));
+        map.insert("health".into(), summary::health(world));
+        map.insert("parent".into(), json!(oikos_runner::parent(journal)?));
+    }
+    printer.value(&report)?;
     Ok(ExitStatus::Done)
 }
 

@@ -35,10 +35,7 @@ pub(super) fn log(path: &Path, wanted: &Wanted, printer: Printer) -> Result<Exit
     let journal = super::reading(path)?;
     let world = oikos_runner::state(&journal)?;
     check(&world, wanted)?;
-    let place = |when: When| match when {
-        When::Seq(seq) => Ok(seq),
-        When::Time(_) | When::After(_) | When::Tick(_) => super::record_at(&journal, when),
-    };
+    let place = |when: When| super::place_of(&journal, when);
     let since = place(wanted.since)?;
     let until = wanted.until.map_or(Ok(u64::MAX), place)?;
     let authors = recorded_source(&journal)?.authors();

@@ -11,7 +11,7 @@ use oikos_runner::{
 };
 use serde_json::{Value, json};
 
-use super::{Usage, inspect::mind, workplace, world_file};
+use super::{Usage, inspect::mind, sweep, workplace, world_file};
 use crate::{
     args::{OverrideArgs, WorkplaceArgs},
     print::Printer,
@@ -83,6 +83,9 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 pub(super) fn validate(path: &Path, overrides: &OverrideArgs, printer: Printer) -> Result<ExitStatus> {
+    if oikos_sweep::is_sweep(path) {
+        return sweep::validate(path, overrides, printer);
+    }
     let file = world_file(path, overrides)?;
     // Founding compiles all code; where it would run later is the run's affair.
     let thread = Some(Isolation::Thread);

@@ -5,6 +5,7 @@ mod bench;
 mod compare;
 mod cost;
 mod dry;
+mod export;
 mod fork;
 mod inspect;
 mod line;
@@ -14,6 +15,7 @@ mod python;
 mod replay;
 mod run;
 mod signals;
+mod sweep;
 mod tape;
 mod warning;
 mod workplace;
@@ -66,11 +68,14 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             let wanted = run::Wanted { db, fresh, events, strict, workplace };
             run::run(&file, wanted, &overrides, printer)
         }
+        Command::Sweep(wanted) => sweep::sweep(*wanted, printer),
+        Command::Runs { workplace } => sweep::serve(&workplace::of(workplace)),
         Command::Init { name } => make::init(&name, printer),
         Command::Validate { file, overrides } => make::validate(&file, &overrides, printer),
         Command::Inspect { world, what, storage, content, code, at } => {
+            let workplace = WorkplaceArgs::default();
             let asked = Inspect { artifact: what, storage, content, code };
-            inspect::inspect(&world, &asked, at, printer)
+            inspect::inspect(&world, &asked, at, &workplace::of(workplace), printer)
         }
         Command::Log { world, since, until, limit, kind, of, output, refused, thoughts } => {
             let kind = if output { Some(LineType::Print.as_str().to_owned()) } else { kind };
@@ -94,6 +99,10 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Fork { world, at, to, acts, overrides, workplace } => {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
             fork::fork(&world, &fork::Wanted { at, to, acts, overrides }, &workplace, printer)
+        }
+        Command::Export { world, out, format, tables, since, until, every, force } => {
+            let wanted = export::Wanted { out, format, tables, since, until, every_ms: every, force };
+            export::export(&world, wanted, printer)
         }
         Command::Replay { world, until, isolation } => {
             let workplace = WorkplaceArgs { isolation, ..WorkplaceArgs::default() };
@@ -132,7 +141,12 @@ fn schema(of: SchemaOf, whom: Option<SchemaFor>) -> Result<Value> {
 /// Reads a world file with what the command line changes of it.
 pub(crate) fn world_file(path: &Path, overrides: &OverrideArgs) -> Result<WorldFile> {
     let overrides = Overrides { seed: overrides.seed, set: pairs(&overrides.set)? };
-    Ok(config::load(path, &overrides, library::founders()).map_err(RunError::from)?)
+    let loaded = config::load(path, &overrides, library::founders());
+    if loaded.is_err() && oikos_sweep::is_sweep(path) {
+        let file = path.display();
+        bail!(Usage(format!("`{file}` is a sweep file, not a world file\n  = help: oikos sweep {file}")));
+    }
+    Ok(loaded.map_err(RunError::from)?)
 }
 
 /// The keys and values of `--set`.
@@ -183,6 +197,14 @@ pub(crate) fn tell_notes(live: &Live) {
 /// The record at whose end a moment is.
 pub(crate) fn record_at(journal: &Journal, when: When) -> Result<u64> {
     when.seq(journal)?.map_err(|refusal| Usage(refusal.exception_text()).into())
+}
+
+/// The place of a moment among the records: any whole number is one, behind the last too.
+pub(crate) fn place_of(journal: &Journal, when: When) -> Result<u64> {
+    match when {
+        When::Seq(seq) => Ok(seq),
+        When::Time(_) | When::After(_) | When::Tick(_) => record_at(journal, when),
+    }
 }
 
 /// Opens a world to go on with it; or a copy in memory as it was at a moment.

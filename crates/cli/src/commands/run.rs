@@ -111,11 +111,11 @@ pub(super) fn run(
     let stopped = stopped?;
     let has_failed = finish(&mut live, &db, stopped, printer)?;
     Ok(match stopped {
-        Stopped::Ticks | Stopped::Duration | Stopped::Turns | Stopped::Budget if strict && has_failed => {
-            ExitStatus::No
-        }
-        Stopped::Ticks | Stopped::Duration | Stopped::Turns | Stopped::Budget => ExitStatus::Done,
         Stopped::Asked(why) => ExitStatus::Asked(why),
+        _ if strict && has_failed => ExitStatus::No,
+        Stopped::Ticks | Stopped::Duration | Stopped::Until | Stopped::Turns | Stopped::Budget => {
+            ExitStatus::Done
+        }
     })
 }
 
@@ -225,7 +225,7 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, printer: Printer) -> Res
             if let Some(ticks) = live.ticks_done() {
                 map.insert("ticks".into(), ticks.into());
             }
-            map.insert("agents".into(), summary::states(live));
+            map.insert("agents".into(), summary::states(live.world()));
             map.insert("health".into(), summary::health(live.world()));
             let told = warnings.iter().map(|warning| warning.whole.clone());
             map.insert("warnings".into(), told.collect());
@@ -236,8 +236,15 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, printer: Printer) -> Res
     } else {
         printer.data(|| Value::Null, || summary::text(live, &totals, &taken, db))?;
     }
+    if let (Some(until), Some(problem)) = (&live.file.plan.until, &live.untold) {
+        print::note(&format!("`until` ({}) could not be told: {problem}", until.text));
+    }
     match stopped {
         Stopped::Ticks | Stopped::Duration => {}
+        Stopped::Until => {
+            let text = live.file.plan.until.as_ref().map_or("", |until| &until.text);
+            print::note(&format!("ended by `until`: {text}"));
+        }
         Stopped::Turns => {
             print::note(&format!(
                 "clients are to decide for their agents; they do so in `oikos session {}`",

@@ -53,7 +53,8 @@ impl Transaction<'_> {
         if matches!(purpose, Purpose::Check { .. }) {
             self.begin_recording(payer);
         }
-        self.look(actor, meter::converted(&args))?;
+        let parameters = self.parameters_of(&source);
+        self.look(actor, meter::converted(args.iter().chain(parameters.as_ref().map(Json::value))))?;
         self.settle(actor);
         let of = self.spending(actor, &entry, purpose);
         self.begin_run(payer, of)?;
@@ -82,6 +83,7 @@ impl Transaction<'_> {
             args,
             me,
             call,
+            parameters,
             now: self.now,
             seed: crate::seed::mix(self.seed ^ 0x0069_6b6f_7300, self.runs),
             limits: CodeLimits {
@@ -91,6 +93,12 @@ impl Transaction<'_> {
                 measure_cpu: self.draft.world().rules().cpu_meter == CpuMeter::Measured,
             },
         })))
+    }
+
+    /// The parameters of the world, if there are any and a source names them.
+    fn parameters_of(&self, source: &str) -> Option<Json> {
+        let named = self.draft.world().rules().named_parameters()?;
+        source.contains(CodeCall::PARAMETERS).then(|| named.clone())
     }
 
     /// The line of the receipt that tells of the CPU of a run.
@@ -515,7 +523,10 @@ impl Transaction<'_> {
             self.outcome = Some(Err(refusal));
             return;
         };
-        self.prepare(source, Entry::Step, vec![observation]);
+        let world = self.draft.world();
+        let phase = world.tick().and_then(|tick| world.rules().phase(tick.phase));
+        let entry = phase.map_or(Entry::Step, |method| Entry::Method(method.into()));
+        self.prepare(source, entry, vec![observation]);
     }
 
     /// Prepares a measure; [`super::Answer::Begin`] starts it.

@@ -35,7 +35,7 @@ use serde_json::Value;
 use self::{
     draft::{Draft, Savepoint},
     meter::Metering,
-    stack::{Actor, Mode, OpTask, Recording, Task, Trial},
+    stack::{Actor, Bearer, Mode, OpTask, Recording, Task, Trial},
 };
 use crate::{
     call::{LlmCall, LlmTold, LlmUse},
@@ -45,7 +45,7 @@ use crate::{
     op::{Action, Amounts, Op, OpKind, Planned, Query, Sleep},
     record::{Charge, Effect, Event, EventKind, Handle, Outcome, Spending},
     refusal::{Code, Lack, Refusal},
-    rules::{ResourceId, ResourceKind},
+    rules::{Hook, ResourceId, ResourceKind},
     state::{self, Guard, State},
     time::{Time, format_duration_ms},
     world::{
@@ -249,7 +249,42 @@ impl<'w> Transaction<'w> {
     /// # Errors
     /// As [`Self::act`].
     pub fn due(world: &'w World, artifact: Handle, now: Time, seed: u64) -> Result<Self, Refusal> {
-        let mut action = Action::parse(World::due_call(world.name(artifact)))?;
+        let action = Self::unbounded(world, World::due_call(world.name(artifact)))?;
+        Self::act(world, artifact, action, now, seed)
+    }
+
+    /// A hook of the rules: the artifact invokes its own method. It bears all of it, or its owner where it has no
+    /// standing.
+    ///
+    /// # Errors
+    /// As [`Self::act`], and where there is nobody to bear it.
+    pub fn hook(
+        world: &'w World,
+        artifact: Handle,
+        hook: &Hook,
+        now: Time,
+        seed: u64,
+    ) -> Result<Self, Refusal> {
+        let action = Self::unbounded(world, World::hook_call(hook))?;
+        let Some(bearer) = world.bearer_of(artifact) else {
+            let sentence =
+                format!("nobody can bear what `{}` does: it has no standing, and no owner", hook.artifact);
+            return Err(Refusal::invalid(sentence));
+        };
+        let actor = Actor {
+            bearer: Bearer::of(bearer),
+            origin: Some(bearer),
+            ..Actor::principal(artifact, Mode::Act)
+        };
+        let mut this = Self::new(world, now, seed, actor);
+        this.admit(bearer, &action)?;
+        this.queue = action.ops.into();
+        Ok(this)
+    }
+
+    /// An action of the scheduler's.
+    fn unbounded(world: &World, action: Value) -> Result<Action, Refusal> {
+        let mut action = Action::parse(action)?;
         // The bound that the world puts on invocations protects callers, and here is none.
         let rules = world.rules();
         let names = rules.resources_per_invoke.iter().map(|(resource, _)| rules.resource_name(*resource));
@@ -257,7 +292,7 @@ impl<'w> Transaction<'w> {
         for planned in &mut action.ops {
             planned.max_resources = Some(all.clone());
         }
-        Self::act(world, artifact, action, now, seed)
+        Ok(action)
     }
 
     /// An agent's own step: as [`Self::act`], after it thought: the thought's charges come first.

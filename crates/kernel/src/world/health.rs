@@ -55,6 +55,7 @@ impl World {
             | Cause::Step { .. }
             | Cause::Ask { .. }
             | Cause::Due { .. }
+            | Cause::Hook { .. }
             | Cause::Runtime { .. }
             | Cause::Regrow
             | Cause::Rules { .. } => {}
@@ -278,13 +279,14 @@ impl World {
             | Cause::Ask { .. }
             | Cause::Short { .. }
             | Cause::Due { .. }
+            | Cause::Hook { .. }
             | Cause::Runtime { .. }
             | Cause::Regrow
             | Cause::Rules { .. } => Some(steps),
         };
         let turns = i64::from(HEALTH_SILENT_TURNS);
         let span = match (&record.cause, self.rules().execution) {
-            (Cause::Tick { number }, Execution::Tick { .. }) => {
+            (Cause::Tick { number, .. }, Execution::Tick { .. }) => {
                 (*number >= u64::from(HEALTH_SILENT_TURNS)).then(|| format!("{turns} ticks"))
             }
             (_, Execution::Tick { .. }) => None,

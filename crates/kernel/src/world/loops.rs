@@ -239,6 +239,7 @@ impl World {
             | Cause::Act { .. }
             | Cause::Short { .. }
             | Cause::Due { .. }
+            | Cause::Hook { .. }
             | Cause::Runtime { .. }
             | Cause::Regrow
             | Cause::Rules { .. } => return Vec::new(),
@@ -280,6 +281,7 @@ impl World {
             | Cause::Clock { .. }
             | Cause::Act { .. }
             | Cause::Due { .. }
+            | Cause::Hook { .. }
             | Cause::Runtime { .. }
             | Cause::Regrow
             | Cause::Rules { .. } => {}
@@ -320,6 +322,7 @@ impl World {
                         self.unpause(*heir);
                     }
                 }
+                Effect::Rate { of, .. } => self.account_changed(*of, None, &mut told),
                 Effect::Create(creation) => self.account_changed(creation.owner, None, &mut told),
                 Effect::Mint { to, .. } => {
                     self.account_changed(*to, None, &mut told);

@@ -47,6 +47,7 @@ use crate::{
     record::{Charge, FORMAT, KeptVerdict, Until, Use},
     refusal::Refusal,
     resource::ResourceId,
+    rules::HookAt,
     rules::Rules,
     state::{self, Account, Guard, MINTED_TOO_MUCH, State},
     time::Time,
@@ -73,6 +74,7 @@ pub struct World {
     seq: u64,
     now: Time,
     tick: Option<Tick>,
+    hooked: Option<Hooked>,
     /// Time since the founding that is no time of a run, in milliseconds.
     away_ms: i64,
     #[serde(skip)]
@@ -122,10 +124,25 @@ pub struct World {
 pub struct Tick {
     /// Its number, counted from 0.
     pub number: u64,
+    /// The phase of it, counted from 0.
+    pub phase: u32,
+    /// The number of the turn that agents have in it: that of the tick, where ticks have no phases.
+    pub turn: u64,
     /// The sequence number of the record that began it.
     pub seq: u64,
     /// The time of all its actions.
     pub time: Time,
+}
+
+/// The hook that was run last: hooks are run in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Hooked {
+    /// The tick; 0 before the first.
+    tick: u64,
+    /// The moment.
+    at: HookAt,
+    /// Its place among the hooks of the rules.
+    index: u32,
 }
 
 /// An amount set aside (`DESIGN.md §9`): reserved before it is known what something costs, settled after.
@@ -165,6 +182,7 @@ impl World {
             seq: 0,
             now: Time::default(),
             tick: None,
+            hooked: None,
             away_ms: 0,
             index: Index::default(),
             artifacts: Pages::default(),
@@ -235,6 +253,14 @@ impl World {
     #[must_use]
     pub fn tick(&self) -> Option<Tick> {
         self.tick
+    }
+
+    /// The next hook of a moment of a tick that was not run yet: its place among the hooks of the rules.
+    #[must_use]
+    pub fn next_hook(&self, at: HookAt, tick: u64) -> Option<u32> {
+        let is_left = |index: u32| self.hooked.is_none_or(|last| last < Hooked { tick, at, index });
+        let hooks = (0..).zip(&self.rules.hooks).filter(|(_, hook)| hook.at == at);
+        hooks.map(|(index, _)| index).find(|index| is_left(*index))
     }
 
     /// How much of the time since the founding is no time of a run, in milliseconds: nothing ran, or the
@@ -692,9 +718,12 @@ impl State for World {
     }
 
     fn lapsed(&mut self, resource: ResourceId, amount: i64) -> Result<(), Guard> {
-        let total = self.allotted.get_mut(usize::from(resource.0)).filter(|total| **total >= amount);
-        let total = total.ok_or_else(|| Guard::Broken("a rate lapses that never came into being".into()))?;
-        *total -= amount;
+        let total = self.allotted.get_mut(usize::from(resource.0));
+        let left = total.as_ref().and_then(|total| total.checked_sub(amount)).filter(|left| *left >= 0);
+        match (total, left) {
+            (Some(total), Some(left)) => *total = left,
+            _ => return Err(Guard::Broken("a rate lapses that never came into being".into())),
+        }
         Ok(())
     }
 }

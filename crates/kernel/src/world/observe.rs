@@ -30,7 +30,7 @@ impl World {
         let digest: Map<String, Value> =
             missed.iter().map(|(kind, count)| (kind.as_str().to_owned(), (*count).into())).collect();
         let woke = row.and_then(|row| self.woke(row, now));
-        json!({
+        let mut seen = json!({
             "now": now.to_string(),
             "tick": self.tick().map(|tick| tick.number),
             "step": row.map_or(0, |row| row.steps),
@@ -48,7 +48,15 @@ impl World {
             "events_missed": missed.values().sum::<u64>(),
             "missed": digest,
             "population": population,
-        })
+        });
+        let phase = self.tick().and_then(|tick| self.rules().phase(tick.phase));
+        if let (Some(phase), Some(seen)) = (phase, seen.as_object_mut()) {
+            seen.insert("phase".into(), phase.into());
+        }
+        if let (Some(parameters), Some(seen)) = (self.rules().named_parameters(), seen.as_object_mut()) {
+            seen.insert("parameters".into(), parameters.to_value());
+        }
+        seen
     }
 
     /// The resources that limit an agent; those that are merely metered are not for minds.

@@ -65,6 +65,7 @@ impl World {
             | Cause::Ask { .. }
             | Cause::Short { .. }
             | Cause::Due { .. }
+            | Cause::Hook { .. }
             | Cause::Runtime { .. }
             | Cause::Rules { .. } => !record.effects.iter().any(is_growth),
         };

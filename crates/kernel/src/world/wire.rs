@@ -318,9 +318,12 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
         }
     }
     let (actor, action, failed) = match &record.cause {
-        Cause::Tick { number } => {
+        Cause::Tick { number, phase } => {
             let mut tick = line(record, LineType::Tick);
             tick.insert("tick".into(), (*number).into());
+            if let Some(name) = world.rules().phase(*phase) {
+                tick.insert("phase".into(), name.into());
+            }
             lines.push(tick.into());
             return lines;
         }
@@ -328,6 +331,10 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
         Cause::Step { agent, thought, .. } => (*agent, &thought.action, thought.failed || thought.unanswered),
         Cause::Due { artifact, .. } => {
             due = World::due_call(world.name(*artifact)).into();
+            (*artifact, &due, false)
+        }
+        Cause::Hook { index, artifact, .. } => {
+            due = world.rules().hooks.get(*index as usize).map(World::hook_call).unwrap_or_default().into();
             (*artifact, &due, false)
         }
         Cause::Genesis { .. }
@@ -358,7 +365,7 @@ pub fn print_lines(world: &World, record: &Record) -> Vec<Value> {
     let (actor, of_thought, of_action) = match &record.cause {
         Cause::Step { agent, thought, output, .. } => (*agent, thought.output.as_str(), output),
         Cause::Act { actor, output, .. } => (*actor, "", output),
-        Cause::Due { artifact, output } => (*artifact, "", output),
+        Cause::Due { artifact, output } | Cause::Hook { artifact, output, .. } => (*artifact, "", output),
         Cause::Genesis { .. }
         | Cause::Founding
         | Cause::Tick { .. }

@@ -33,6 +33,7 @@ fn call(entry: Entry) -> CodeCall {
             paid: 7,
             given: vec![json!({ "resource": "cpu", "amount": 1 })],
         },
+        parameters: Some(json!({ "harvest": 11, "b": [1.0] }).into()),
         now: Time::parse("2026-01-01T00:00:00.5Z").unwrap(),
         seed: u64::MAX,
         limits: CodeLimits { work: 100, memory_bytes: 6, output_bytes: 8, measure_cpu: true },

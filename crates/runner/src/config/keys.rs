@@ -80,7 +80,13 @@ const AGENT_KEYS: [Key; 26] = [
     key("recall", "integer", "8", "how many entries of its memory are before it"),
     key("template_file", "path", "none", "a file with the template of its prompts, in MiniJinja"),
     key("owner", "id", "itself", "the principal that owns it"),
-    key("kind", "string", "\"agent\"", "a word for what it is"),
+    key(
+        "kind",
+        "string",
+        "its `id` here",
+        "a word for what it is, which queries, measures and `order` go by; agents of the kind `coordinator` are in no \
+         sample and no measure that does not name them",
+    ),
     key("code", "string", "none", "its Python code"),
     key("code_file", "path", "none", "a file with its code, relative to the world file"),
     key("content", "any", "null", "its own configuration"),
@@ -150,6 +156,28 @@ pub(super) const SECTIONS: &[Section] = &[
             ),
             key("duration", "duration", "\"1h\"", "for the autonomous scheduler: how long"),
             key(
+                "until",
+                "string",
+                "none",
+                "a condition that ends the run before: a method that returns truth, such as \"market.closed\", or a measure \
+                 or method with a bound, such as \"gini > 0.5\"; after each tick, or at each `[measures] every` where each \
+                 agent has its own turns",
+            ),
+            key(
+                "order",
+                "\"random\", \"fixed\" or \"by_kind\"",
+                "\"random\"",
+                "who acts first of those whose turn comes at one instant: the seed decides anew each time; as they stand in \
+                 the world file; or kind after kind as they stand there, within a kind by the seed",
+            ),
+            key(
+                "phases",
+                "array of strings",
+                "[]",
+                "for the tick scheduler: the parts of a tick, such as [\"plan\", \"trade\"]. In each all think, each mind by \
+                 the function of that name in the place of `step`, and all act, before the next begins",
+            ),
+            key(
                 "isolation",
                 "\"thread\" or \"process\"",
                 "\"thread\"",
@@ -203,6 +231,14 @@ pub(super) const SECTIONS: &[Section] = &[
                 "the most of each resource that an invocation may take of its caller where it names no `max_resources`",
             ),
         ],
+    },
+    Section {
+        name: "parameters",
+        doc: "Values of your own by name, such as `harvest = 11`: numbers, text, booleans, arrays, tables, at most 64 \
+              KiB together. All code reads them as `parameters[\"harvest\"]`, and every mind finds them in its \
+              observation. `--set parameters.harvest=12` sets one that is declared here; a fork may set them too.",
+        open: true,
+        keys: &[],
     },
     Section {
         name: "permissions",
@@ -394,7 +430,8 @@ pub(super) const SECTIONS: &[Section] = &[
               top_share(x, p), the part of the sum that the richest share p has. Of the agents' scrip, of a resource \
               (what is free of it, or used if it limits nobody), or of a number in their content, such as \
               content.skill; agents without that number are left out. `name = { of = \"gini(scrip)\", where = \
-              \"trader_*\" }` measures those whose id fits a pattern. `name = \"artifact.method\"` is run read-only. \
+              \"trader_*\" }` measures those whose id fits a pattern, `where = { kind = \"trader\" }` those of a kind; without it \
+              all but coordinators are meant. `name = \"artifact.method\"` is run read-only. \
               The table `series` of the world's database has each value (seq, time, name, value).",
         open: true,
         keys: &[key(
@@ -467,6 +504,24 @@ pub(super) const SECTIONS: &[Section] = &[
             "what each of them starts with; where nothing is said, those that act by themselves have all they need",
         )],
     },
+    Section {
+        name: "hooks",
+        doc: "`[[hooks]]`, one each: a method that an artifact invokes of itself at a moment of the run. It bears what that \
+              uses, or its owner where it has no standing; hooks of one moment are run in the order of the file. One that \
+              fails changes nothing, and the run goes on: the summary and `oikos log --refused` tell of it.",
+        open: false,
+        keys: &[
+            key(
+                "at",
+                "\"setup\", \"tick_start\" or \"tick_end\"",
+                "required",
+                "once before the first turn; before all think in a tick; or when all have acted in it",
+            ),
+            key("artifact", "id", "required", "the artifact"),
+            key("method", "string", "\"run\"", "its method"),
+            key("args", "array", "[]", "the arguments"),
+        ],
+    },
     Section { name: "artifacts", doc: "`[[artifacts]]`, one each.", open: false, keys: &ARTIFACT_KEYS },
     Section {
         name: "agents",
@@ -480,6 +535,7 @@ pub(super) const SECTIONS: &[Section] = &[
 pub(super) const TOP: &[&str] = &[
     "world",
     "execution",
+    "parameters",
     "permissions",
     "privacy",
     "llm",
@@ -491,6 +547,7 @@ pub(super) const TOP: &[&str] = &[
     "mint",
     "market",
     "genesis",
+    "hooks",
     "artifacts",
     "agents",
 ];
@@ -532,7 +589,7 @@ pub(super) fn schema() -> Value {
                 }
                 object
             }
-            "artifacts" | "agents" => json!({ "type": "array", "items": object(section) }),
+            "hooks" | "artifacts" | "agents" => json!({ "type": "array", "items": object(section) }),
             _ => object(section),
         };
         properties.insert(section.name.into(), object);

@@ -1,11 +1,16 @@
 //! `[measures]`: numbers that are taken of a world, and how often.
 
-use oikos_kernel::{founding::Founder, id::nearest, limits, rules::Rules};
+use oikos_kernel::{
+    founding::Founder,
+    id::nearest,
+    limits,
+    rules::{Execution, Rules},
+};
 
 use super::{
-    Measure, MeasureKind, Measured, Statistic,
+    Compare, Measure, MeasureKind, Measured, Statistic, Until, Whom,
     reader::{Read, Reader},
-    tree::{Node, Tree},
+    tree::{Node, Table, Tree},
 };
 
 /// A built-in function, as its arguments make it.
@@ -48,14 +53,14 @@ pub(super) fn read(
     for (name, _, node) in section.table.0.iter().filter(|(name, _, _)| name != "every") {
         let (node, whom) = match &node.value {
             Tree::Table(table) => with_whom(section, name, node, table)?,
-            _ => (node, None),
+            _ => (node, Whom::All),
         };
         let Tree::Str(text) = &node.value else {
             return section.wrong(node, name, "text such as \"gini(scrip)\" or \"market.efficiency\"");
         };
-        let what = match text.strip_suffix(')').and_then(|text| text.split_once('(')) {
-            Some((function, of)) => statistic(section, node, (function.trim(), of.trim()), rules, whom)?,
-            None if whom.is_some() => {
+        let what = match call(text) {
+            Some(call) => statistic(section, node, call, rules, whom)?,
+            None if whom != Whom::All => {
                 let message = "`where` goes with a function over agents, such as \"gini(scrip)\"";
                 return Err(section.document.error(&node.span, message));
             }
@@ -66,13 +71,19 @@ pub(super) fn read(
     Ok((measures, every_ms))
 }
 
+/// The function and what it is of, as in `gini(scrip)`.
+fn call(text: &str) -> Option<(&str, &str)> {
+    let (function, of) = text.trim().strip_suffix(')')?.split_once('(')?;
+    Some((function.trim(), of.trim()))
+}
+
 /// The parts of `{ of = "gini(scrip)", where = "trader_*" }`.
 fn with_whom<'a>(
     section: &Reader<'_>,
     name: &str,
     node: &'a Node,
-    table: &'a super::tree::Table,
-) -> Read<(&'a Node, Option<String>)> {
+    table: &'a Table,
+) -> Read<(&'a Node, Whom)> {
     if let Some((stray, span, _)) = table.0.iter().find(|(key, ..)| !["of", "where"].contains(&key.as_str()))
     {
         let error = section.document.error(span, format!("unknown key `{stray}`"));
@@ -81,13 +92,93 @@ fn with_whom<'a>(
     let Some(of) = table.get("of") else {
         return section.wrong(node, name, "text, or a table with `of` and `where`");
     };
-    let Some(pattern) = table.get("where") else { return Ok((of, None)) };
-    match &pattern.value {
-        Tree::Str(text) if !text.is_empty() && text.len() <= PATTERN_BYTES_MAX => {
-            Ok((of, Some(text.clone())))
+    let Some(pattern) = table.get("where") else { return Ok((of, Whom::All)) };
+    let text = |node: &Node| match &node.value {
+        Tree::Str(text) if !text.is_empty() && text.len() <= PATTERN_BYTES_MAX => Some(text.clone()),
+        _ => None,
+    };
+    let whom = match &pattern.value {
+        Tree::Table(by) => match by.0.as_slice() {
+            [(key, _, node)] if key == "kind" => text(node).map(Whom::Kind),
+            [(key, _, node)] if key == "id" => text(node).map(Whom::Id),
+            _ => None,
+        },
+        _ => text(pattern).map(|text| match kind_in(&text) {
+            Some(kind) => Whom::Kind(kind.to_owned()),
+            None => Whom::Id(text),
+        }),
+    };
+    match whom {
+        Some(whom) => Ok((of, whom)),
+        None => {
+            section.wrong(pattern, "where", "a pattern of ids such as \"trader_*\", or { kind = \"trader\" }")
         }
-        _ => section.wrong(pattern, "where", "a pattern of ids such as \"trader_*\""),
     }
+}
+
+/// The kind in a text such as `kind = "trader"`; no id looks so.
+fn kind_in(text: &str) -> Option<&str> {
+    let (key, kind) = text.split_once('=')?;
+    let kind = kind.trim().trim_matches(['"', '\'']);
+    Some(kind).filter(|kind| key.trim() == "kind" && !kind.is_empty())
+}
+
+/// The comparisons of a bound; those of two signs stand before those that begin alike.
+const COMPARISONS: [(&str, Compare); 6] = [
+    (">=", Compare::AtLeast),
+    ("<=", Compare::AtMost),
+    ("==", Compare::Equal),
+    ("!=", Compare::Other),
+    (">", Compare::Above),
+    ("<", Compare::Below),
+];
+
+/// Reads the condition that ends a run.
+pub(super) fn until(
+    section: &Reader<'_>,
+    (measures, every_ms): (&[Measure], Option<i64>),
+    rules: &Rules,
+    founders: &[Founder],
+) -> Read<Option<Until>> {
+    let (Some(text), Some(node)) = (section.text("until")?, section.node("until")) else { return Ok(None) };
+    if matches!(rules.execution, Execution::Autonomous { .. }) && every_ms.is_none() {
+        let message = "where each agent has its own turns, `until` is looked at each `[measures] every`, which is not named";
+        let error = section.document.error(&node.span, message);
+        return Err(error.help("write `every = \"1m\"` in [measures]"));
+    }
+    let parts = COMPARISONS.iter().find_map(|(sign, compare)| {
+        let (what, bound) = text.split_once(sign)?;
+        Some((what.trim(), *compare, bound.trim()))
+    });
+    let (what, bound) = match parts {
+        None => (text.trim(), None),
+        Some((what, compare, bound)) => match bound.parse::<f64>() {
+            Ok(number) if number.is_finite() => (what, Some((compare, number))),
+            Ok(_) | Err(_) => {
+                let message = format!("{bound:?} is no number that a measure could be compared with");
+                return Err(section.document.error(&node.span, message));
+            }
+        },
+    };
+    let what = match (measures.iter().find(|measure| measure.name == what), call(what)) {
+        (Some(measure), _) => measure.what.clone(),
+        (None, Some(call)) => statistic(section, node, call, rules, Whom::All)?,
+        (None, None) if what.contains('.') => method(section, node, what, founders)?,
+        (None, None) => {
+            let error = section.document.error(&node.span, format!("there is no measure `{what}`"));
+            return Err(match nearest(what, measures.iter().map(|measure| measure.name.as_str())) {
+                Some(near) => error.help(format!("did you mean `{near}`?")),
+                None => error.help(
+                    "name one of [measures], such as \"gini > 0.5\", or a method, such as \"market.closed\"",
+                ),
+            });
+        }
+    };
+    if bound.is_none() && matches!(what, MeasureKind::Statistic { .. }) {
+        let error = section.document.error(&node.span, "a measure ends a run by a bound");
+        return Err(error.help(format!("write it as \"{} > 0.5\"", text.trim())));
+    }
+    Ok(Some(Until { text: text.to_owned(), what, bound }))
 }
 
 fn statistic(
@@ -95,7 +186,7 @@ fn statistic(
     node: &Node,
     (name, args): (&str, &str),
     rules: &Rules,
-    whom: Option<String>,
+    whom: Whom,
 ) -> Read<MeasureKind> {
     let names = FUNCTIONS.map(|(name, _)| name);
     let Some((_, made)) = FUNCTIONS.iter().find(|(known, _)| *known == name) else {
@@ -160,7 +251,11 @@ fn method(section: &Reader<'_>, node: &Node, text: &str, founders: &[Founder]) -
         return Err(error.help("write \"gini(scrip)\" or \"artifact.method\""));
     };
     if !founders.iter().any(|founder| founder.id == artifact) {
-        return Err(section.document.error(&node.span, format!("there is no artifact `{artifact}`")));
+        let error = section.document.error(&node.span, format!("there is no artifact `{artifact}`"));
+        return Err(match nearest(artifact, founders.iter().map(|founder| founder.id.as_str())) {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error,
+        });
     }
     Ok(MeasureKind::Method { artifact: artifact.into(), method: method.into() })
 }

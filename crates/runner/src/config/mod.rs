@@ -6,11 +6,14 @@
 mod artifacts;
 mod authors;
 mod file;
+mod hooks;
 mod institutions;
 mod keys;
 mod llm;
 mod measures;
 mod minds;
+mod options;
+mod parameters;
 mod reader;
 mod regrow;
 mod source;
@@ -28,14 +31,15 @@ use oikos_kernel::{
     limits,
     op::OpKind,
     rules::{
-        Authority, CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind,
-        ResourceRule, Rules,
+        Authority, CpuMeter, Execution, Missing, OnExhaustion, Order, Privacy, Renewal, ResourceId,
+        ResourceKind, ResourceRule, Rules,
     },
     tape::Taped,
     time::Time,
 };
 use serde_json::Value;
 
+pub(crate) use self::hooks::WORDS as HOOK_WORDS;
 pub use self::{
     authors::Authors,
     llm::LlmPlan,
@@ -48,9 +52,6 @@ use self::{
     tree::{Document, Node, Table, Tree},
 };
 use crate::library;
-
-/// Parts of a key that `--set` names: no key of a world file is deeper but those of free-form JSON.
-const KEY_PARTS_MAX: usize = 16;
 
 /// How many may run code at once: more than cores of most machines.
 pub const WORKERS_MAX: usize = 1_024;
@@ -82,7 +83,7 @@ pub struct WorldFile {
 }
 
 /// How a world is run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The world's name.
     pub name: String,
@@ -102,6 +103,47 @@ pub struct Plan {
     pub has_clients: bool,
     /// How models are asked.
     pub llm: LlmPlan,
+    /// The condition that ends a run before.
+    pub until: Option<Until>,
+}
+
+/// A condition that ends a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Until {
+    /// The text of the world file.
+    pub text: String,
+    /// The measure.
+    pub what: MeasureKind,
+    /// The bound of its number; none where a method returns truth.
+    pub bound: Option<(Compare, f64)>,
+}
+
+/// How a number is compared with a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// It is greater.
+    Above,
+    /// It is not less.
+    AtLeast,
+    /// It is less.
+    Below,
+    /// It is not greater.
+    AtMost,
+    /// It is the same.
+    Equal,
+    /// It is another.
+    Other,
+}
+
+/// Whom a measure means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// All agents but coordinators.
+    All,
+    /// Those whose id fits a pattern with `*`.
+    Id(String),
+    /// Those whose kind does.
+    Kind(String),
 }
 
 /// Where code runs.
@@ -155,8 +197,8 @@ pub enum MeasureKind {
         function: Statistic,
         /// The number that each agent has.
         of: Measured,
-        /// The ids of those who are meant, as a pattern with `*`; none means all agents.
-        whom: Option<String>,
+        /// Those who are meant.
+        whom: Whom,
     },
     /// A method of an artifact that returns a number.
     Method {
@@ -260,7 +302,7 @@ pub fn parse(
         return Err(document.error(&(0..0), format!("the world file has {size} bytes; the most is {most}")));
     }
     let mut root = document.parse()?;
-    apply_options(&mut document, &mut root, overrides)?;
+    options::apply(&mut document, &mut root, overrides)?;
     check_top(&document, &root)?;
     // They are kept with the world as JSON, so that is what counts.
     let kept_bytes = |text: &str| text_bytes(&Value::from(text));
@@ -297,24 +339,6 @@ pub fn schema() -> Value {
 #[must_use]
 pub fn reference() -> String {
     keys::reference()
-}
-
-fn apply_options(document: &mut Document<'_>, root: &mut Table, overrides: &Overrides) -> Read<()> {
-    for (key, value) in &overrides.set {
-        let span = document.option_span(format!("--set {key}={value}"));
-        let path: Vec<&str> = key.split('.').map(str::trim).collect();
-        if path.iter().any(|part| part.is_empty()) || path.len() > KEY_PARTS_MAX {
-            return Err(document.error(&span, format!("`{key}` is no key; write it as execution.ticks")));
-        }
-        // A bare word that is no TOML value is meant as text.
-        let line = format!("value = {value}");
-        let inner = Document { file: "", text: &line, options: Vec::new() };
-        let parsed = inner.parse().ok().filter(|table| table.0.len() == 1);
-        let parsed = parsed.and_then(|table| table.get("value").map(|node| node.value.clone()));
-        let node = Node { span: span.clone(), value: parsed.unwrap_or_else(|| Tree::Str(value.clone())) };
-        root.set(&path, node).map_err(|problem| document.error(&span, problem))?;
-    }
-    Ok(())
 }
 
 fn check_top(document: &Document<'_>, root: &Table) -> Read<()> {
@@ -363,6 +387,7 @@ fn build(
         rules.cpu_meter = CpuMeter::Measured;
     }
     let mut plan = execution(&section("execution")?, name, clock, &mut rules)?;
+    rules.parameters = parameters::read(&section("parameters")?)?;
     permissions(&section("permissions")?, &mut rules)?;
     let balances = [("public", Privacy::Public), ("own", Privacy::Own)];
     rules.privacy = section("privacy")?.word("balances", &balances)?.unwrap_or(Privacy::Public);
@@ -382,7 +407,12 @@ fn build(
     let regrow = regrow::read(&section("resources")?, &rules, &own)?;
     rules.regrow = regrow;
     founders.extend(own);
+    if let Order::ByKind { kinds } = &mut rules.order {
+        *kinds = kinds_of(&founders);
+    }
+    rules.hooks = hooks::read(document, root, &rules, &founders)?;
     let (measures, every_ms) = measures::read(&section("measures")?, &rules, &founders)?;
+    plan.until = measures::until(&section("execution")?, (&measures, every_ms), &rules, &founders)?;
     let ids: HashSet<&str> = founders.iter().map(|founder| founder.id.as_str()).collect();
     for id in &rules.mint_authorities {
         if !ids.contains(id.as_str()) {
@@ -397,6 +427,13 @@ fn build(
     Ok(WorldFile { plan, founding, measures, every_ms, source: Source::default(), tape: Vec::new() })
 }
 
+/// The kinds of agents, in the order in which they stand first.
+fn kinds_of(founders: &[Founder]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let agents = founders.iter().filter(|founder| founder.has_loop);
+    agents.filter(|agent| seen.insert(&*agent.kind)).map(|agent| agent.kind.clone()).collect()
+}
+
 fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut Rules) -> Read<Plan> {
     let autonomous = section.word("mode", &[("tick", false), ("autonomous", true)])?.unwrap_or(false);
     let isolation = section.word("isolation", &Isolation::WORDS)?.unwrap_or_default();
@@ -409,6 +446,13 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
     let tick_ms = section.duration_ms("tick_duration", 1)?.unwrap_or(60_000);
     rules.execution =
         if autonomous { Execution::Autonomous { pace_ms } } else { Execution::Tick { ms: tick_ms } };
+    let orders = [("random", 0), ("fixed", 1), ("by_kind", 2)];
+    rules.order = match section.word("order", &orders)? {
+        Some(1) => Order::Fixed,
+        Some(2) => Order::ByKind { kinds: Vec::new() },
+        Some(_) | None => Order::Random,
+    };
+    rules.phases = hooks::phases(section, autonomous)?;
     let lasts = if autonomous { Lasts::Ms(duration_ms) } else { Lasts::Ticks(ticks) };
     if let Some(us) = section.duration_us("step_reserve")? {
         rules.step_reserve_us = us;
@@ -417,7 +461,18 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
     let external_timeout_ms = section.duration_ms("external_timeout", 1)?.unwrap_or(60_000);
     let llm = LlmPlan::default();
     let has_clients = false;
-    Ok(Plan { name, lasts, tick_ms, clock, isolation, workers, external_timeout_ms, has_clients, llm })
+    Ok(Plan {
+        name,
+        lasts,
+        tick_ms,
+        clock,
+        isolation,
+        workers,
+        external_timeout_ms,
+        has_clients,
+        llm,
+        until: None,
+    })
 }
 
 fn workers(section: &Reader<'_>) -> Read<Option<usize>> {

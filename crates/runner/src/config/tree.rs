@@ -214,6 +214,12 @@ impl Tree {
         }
     }
 
+    /// Whether a value can stand in the place of another: numbers for numbers, else one of its kind.
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
+        let is_number = |tree: &Self| matches!(tree, Self::Int(_) | Self::Float(_));
+        (is_number(self) && is_number(other)) || self.kind() == other.kind()
+    }
+
     /// The same as JSON, for content and metadata.
     pub(super) fn to_json(&self) -> Result<serde_json::Value, String> {
         use serde_json::Value;
@@ -241,6 +247,10 @@ impl Tree {
 impl Table {
     pub(super) fn get(&self, key: &str) -> Option<&Node> {
         self.0.iter().find(|(name, _, _)| name == key).map(|(_, _, node)| node)
+    }
+
+    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        self.0.iter_mut().find(|(name, _, _)| name == key).map(|(_, _, node)| node)
     }
 
     /// Sets a value at a path of keys, making tables on the way.

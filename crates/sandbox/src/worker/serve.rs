@@ -78,6 +78,7 @@ fn trial() -> CodeCall {
         args: Vec::new(),
         me: "trial".into(),
         call: CallInfo::default(),
+        parameters: None,
         now: Time::default(),
         seed: 0,
         limits: CodeLimits {

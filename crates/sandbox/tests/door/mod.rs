@@ -90,6 +90,7 @@ pub(crate) fn call(source: &str, entry: Entry, args: Value) -> CodeCall {
             paid: 7,
             given: vec!["gift".into()],
         },
+        parameters: None,
         now: Time::parse("2026-01-01T00:00:00.5Z").expect("a time"),
         seed: 7,
         limits: CodeLimits {

@@ -38,12 +38,15 @@ struct Steps {
 
 const COINS: &[(&str, &str)] = &[("coins/agent.py", include_str!("../../../../../worlds/coins/agent.py"))];
 
+const RESHUFFLE: &[(&str, &str)] =
+    &[("reshuffle/person.py", include_str!("../../../../../worlds/science/reshuffle/person.py"))];
+
 const fn noop(agents: u64, ticks: u64, is_compared: bool) -> Steps {
     Steps { name: "noop", text: include_str!("noop.toml"), files: &[], agents, ticks, is_compared }
 }
 
 /// The same number of steps in all sizes of one world.
-const STEPS: [Steps; 4] = [
+const STEPS: [Steps; 5] = [
     noop(1_000, 200, true),
     noop(10_000, 20, false),
     noop(100_000, 2, false),
@@ -53,6 +56,14 @@ const STEPS: [Steps; 4] = [
         files: COINS,
         agents: 1_000,
         ticks: 50,
+        is_compared: true,
+    },
+    Steps {
+        name: "reshuffle",
+        text: include_str!("../../../../../worlds/science/reshuffle.toml"),
+        files: RESHUFFLE,
+        agents: 10_000,
+        ticks: 2,
         is_compared: true,
     },
 ];
