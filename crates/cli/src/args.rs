@@ -82,9 +82,12 @@ pub(crate) enum Command {
         /// Say what the first round would ask of models, and could cost; nobody is asked, and nothing is written.
         #[arg(long, conflicts_with_all = ["fresh", "adopt_runtime", "events", "no_db"])]
         dry_run: bool,
-        /// Print events as they happen, all or those of one type.
+        /// Print events and the output of code as they happen, all or those of one type, such as print.
         #[arg(long, value_name = "TYPE", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
         events: Option<String>,
+        /// End with 1 when code of the world failed, though the run came to its end.
+        #[arg(long, conflicts_with = "dry_run")]
+        strict: bool,
         #[command(flatten)]
         overrides: OverrideArgs,
         #[command(flatten)]
@@ -112,6 +115,15 @@ pub(crate) enum Command {
         /// `principals`, `agents`, `artifacts`, `balances`, `summary`, or the id of an artifact.
         #[arg(default_value = "principals")]
         what: String,
+        /// Of one artifact, only what it keeps in its storage.
+        #[arg(long)]
+        storage: bool,
+        /// Of one artifact, only its content: the text itself, or JSON.
+        #[arg(long)]
+        content: bool,
+        /// Of one artifact, only its code, as it is.
+        #[arg(long)]
+        code: bool,
         /// As the world was at a moment, such as 17, 6h or tick:40 [default: the end].
         #[arg(long, value_name = "WHEN")]
         at: Option<When>,
@@ -144,6 +156,9 @@ pub(crate) enum Command {
         /// Only actions that were refused or failed.
         #[arg(long)]
         refused: bool,
+        /// Only what code printed and logged, as minds thought and as actions ran.
+        #[arg(long, conflicts_with_all = ["kind", "refused", "thoughts"])]
+        output: bool,
         /// With the reasons that minds gave for their steps, before what came of them.
         #[arg(long)]
         thoughts: bool,

@@ -74,6 +74,14 @@ impl Printer {
         writeln!(stdout(), "{text}").map_err(Unprinted)
     }
 
+    /// A text as it is, with an end of its last line only where a terminal shows it.
+    pub(crate) fn raw(self, text: &str) -> Result<(), Unprinted> {
+        let is_open = std::io::stdout().is_terminal() && !text.is_empty() && !text.ends_with('\n');
+        write!(std::io::stdout(), "{text}{}", if is_open { "\n" } else { "" })
+            .and_then(|()| std::io::stdout().flush())
+            .map_err(Unprinted)
+    }
+
     /// A value on one line for programs, on many for people.
     pub(crate) fn value(self, value: &Value) -> Result<(), Unprinted> {
         self.data(|| value.clone(), || format!("{value:#}"))
@@ -152,6 +160,12 @@ pub(crate) fn amount(resource: &str, value: i64) -> String {
         return number(value);
     }
     format!("{}{}", if value < 0 { "-" } else { "" }, show_dollars(value.unsigned_abs()))
+}
+
+/// The lines of a text by others as they are, without signs that a terminal would obey.
+pub(crate) fn plain_lines(text: &str) -> Vec<String> {
+    let plain = |line: &str| line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    text.lines().map(plain).collect()
 }
 
 /// A text by others in lines of the terminal's width, behind so many spaces, without signs that a

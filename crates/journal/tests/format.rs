@@ -18,7 +18,7 @@ use oikos_kernel::{
     },
     refusal::{Code, Lack, Refusal},
     rules::{
-        Authority, CpuMeter, Execution, Hook, HookAt, Missing, OnExhaustion, Order, Privacy, Renewal,
+        Authority, CpuMeter, Execution, Hook, HookAt, Missing, OnExhaustion, Order, Privacy, Regrow, Renewal,
         ResourceId, ResourceKind, ResourceRule, Rules,
     },
     time::Time,
@@ -33,8 +33,8 @@ format 7
 3 10 95edc008ab6bc462
 4 19 9bbcef275e60a966
 5 120 4ffc42c9c5c2ad23
-6 395 f1b622551038c53c
-7 90 aea3862d846f71c7
+6 395 d943de3d19e44d2a
+7 102 e6c450573d8e9808
 8 56 973018f9bd61ed2d
 9 15 189c84a603487a0c
 10 22 8929f3503763446c
@@ -86,6 +86,7 @@ fn kind_of(effect: &Effect) -> usize {
         Effect::Forget { .. } => 17,
         Effect::Verdicts { .. } => 18,
         Effect::Rate { .. } => 19,
+        Effect::Grow { .. } => 20,
     }
 }
 
@@ -104,6 +105,7 @@ fn cause_of(record: &Record) -> usize {
         Cause::Due { .. } => 9,
         Cause::Hook { .. } => 10,
         Cause::Rules { .. } => 11,
+        Cause::Regrow => 12,
     }
 }
 
@@ -113,11 +115,11 @@ fn the_batch_has_every_cause_and_effect() {
     let mut causes: Vec<usize> = batch.iter().map(cause_of).collect();
     causes.sort_unstable();
     causes.dedup();
-    assert_eq!(causes, (0..12).collect::<Vec<_>>());
+    assert_eq!(causes, (0..13).collect::<Vec<_>>());
     let mut effects: Vec<usize> = batch.iter().flat_map(|record| &record.effects).map(kind_of).collect();
     effects.sort_unstable();
     effects.dedup();
-    assert_eq!(effects, (0..20).collect::<Vec<_>>());
+    assert_eq!(effects, (0..21).collect::<Vec<_>>());
 }
 
 fn golden() -> Vec<Record> {
@@ -234,6 +236,11 @@ fn golden() -> Vec<Record> {
             vec![Effect::Rate { of: ann, resource: ResourceId(3), limit: 40 }],
             Outcome::Nothing,
         ),
+        (
+            Cause::Regrow,
+            vec![Effect::Grow { to: tool, resource: ResourceId(4), amount: 61 }],
+            Outcome::Nothing,
+        ),
     ];
     let records = (1_u64..).zip(records);
     records
@@ -268,6 +275,9 @@ fn rules() -> Rules {
     rules.work_per_action = 9_000;
     rules.resources_per_invoke = vec![(ResourceId::CPU, 5_000)];
     rules.mint_authorities = vec!["genesis_mint".into()];
+    let (rate_ppm, cap, every_ms) = (250_000, 1_000, 3_600_000);
+    rules.regrow =
+        vec![Regrow { resource: ResourceId(4), rate_ppm, cap, every_ms, holders: vec!["pond".into()] }];
     rules.execution = Execution::Autonomous { pace_ms: 1_000 };
     rules.on_exhaustion = OnExhaustion::Skip;
     rules.llm_model = Some("local::small".into());
@@ -414,6 +424,8 @@ fn refusal(who: Handle) -> Refusal {
         .numbers(1, 0)
         .hint("wait 5s");
     refusal.index = Some(2);
+    refusal.traceback = Some("Traceback".into());
+    refusal.is_crash = true;
     refusal.lack = Some(Lack { principal: who, resource: ResourceId(3) });
     refusal
 }

@@ -149,6 +149,8 @@ pub enum Cause {
         /// BLAKE3 of the world file with all it refers to, as it is from here on.
         source: [u8; 32],
     },
+    /// Intervals ended in which resources grow back.
+    Regrow,
 }
 
 /// An amount of a resource that is set aside, or would have to be.
@@ -433,6 +435,15 @@ pub enum Effect {
         /// Those that are kept from now on.
         kept: Vec<KeptVerdict>,
     },
+    /// A stock has grown by the rules.
+    Grow {
+        /// The holder of the stock.
+        to: Handle,
+        /// Of what.
+        resource: ResourceId,
+        /// How much, in base units, at least 1.
+        amount: i64,
+    },
 }
 
 /// The entry of a memory as it was remembered.
@@ -640,6 +651,7 @@ impl Effect {
             | Self::Forget { .. }
             | Self::Verdicts { .. }
             | Self::Mint { .. }
+            | Self::Grow { .. }
             | Self::Use(_)
             | Self::Fail { .. } => ([None; 3], [].as_slice()),
         };

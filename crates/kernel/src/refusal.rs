@@ -93,8 +93,12 @@ impl std::fmt::Display for Code {
 pub struct Refusal {
     /// The stable code.
     pub code: Code,
-    /// A lower-case sentence without a full stop; names in backticks.
+    /// A lower-case sentence without a full stop, on one line; names in backticks.
     pub message: String,
+    /// The places in code at which it happened, as Python reports them, where code failed.
+    pub traceback: Option<String>,
+    /// Whether code failed otherwise than by an exception that it raised itself, or let through.
+    pub is_crash: bool,
     /// The amount it would have taken, in base units.
     pub need: Option<i64>,
     /// The amount there was, in base units.
@@ -138,6 +142,8 @@ impl Refusal {
         Self {
             code,
             message: message.into(),
+            traceback: None,
+            is_crash: false,
             need: None,
             have: None,
             hint: None,
@@ -162,12 +168,17 @@ impl Refusal {
     /// Cuts the sentence and the hint to what a record holds of them.
     #[must_use]
     pub(crate) fn shortened(mut self) -> Self {
-        self.shorten(limits::MESSAGE_BYTES_MAX, limits::HINT_BYTES_MAX);
+        self.shorten(limits::MESSAGE_BYTES_MAX, limits::HINT_BYTES_MAX, limits::TRACEBACK_BYTES_MAX);
         self
     }
 
-    /// Cuts all its sentences and hints, those for who may not know the amounts too; a hint of no bytes is none.
-    pub(crate) fn shorten(&mut self, message_bytes: usize, hint_bytes: usize) {
+    /// Cuts all its sentences and hints, those for who may not know the amounts too, and the beginning of the
+    /// traceback; a hint or a traceback of no bytes is none.
+    pub(crate) fn shorten(&mut self, message_bytes: usize, hint_bytes: usize, traceback_bytes: usize) {
+        self.traceback = self.traceback.take().filter(|_| traceback_bytes > 0);
+        if let Some(traceback) = &mut self.traceback {
+            shorten_front(traceback, traceback_bytes);
+        }
         let about = self.about.as_deref_mut().map(|about| (&mut about.sentence, &mut about.hint));
         for (sentence, hint) in std::iter::once((&mut self.message, &mut self.hint)).chain(about) {
             shorten(sentence, message_bytes);
@@ -202,11 +213,27 @@ impl Refusal {
         };
         Self {
             message: about.sentence.clone(),
+            // Its last line has the amounts.
+            traceback: None,
             hint: about.hint.clone(),
             need: None,
             have: None,
             ..self.clone()
         }
+    }
+
+    /// Adds the places in code.
+    #[must_use]
+    pub(crate) fn at(mut self, traceback: Option<String>) -> Self {
+        self.traceback = traceback;
+        self
+    }
+
+    /// All there is to tell of what happened: the traceback, which ends with the message of what failed, or the
+    /// sentence.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.traceback.as_deref().unwrap_or(&self.message)
     }
 
     /// Adds what to try next.
@@ -242,9 +269,9 @@ impl Refusal {
     pub fn to_json(&self) -> serde_json::Value {
         let mut map = serde_json::Map::new();
         map.insert("code".into(), self.code.as_str().into());
-        map.insert("message".into(), self.line().into());
-        if self.message.contains('\n') {
-            map.insert("traceback".into(), self.message.clone().into());
+        map.insert("message".into(), self.message.clone().into());
+        if let Some(traceback) = &self.traceback {
+            map.insert("traceback".into(), traceback.clone().into());
         }
         if let Some(need) = self.need {
             map.insert("need".into(), need.into());
@@ -313,6 +340,15 @@ fn shorten(text: &mut String, bytes_max: usize) {
     if text.len() > bytes_max {
         text.truncate(text.floor_char_boundary(bytes_max.saturating_sub(MARK.len())));
         text.push_str(MARK);
+    }
+}
+
+/// Cuts the beginning of a text of many lines, and says so in its place.
+fn shorten_front(text: &mut String, bytes_max: usize) {
+    const MARK: &str = "…\n";
+    if text.len() > bytes_max {
+        let from = text.ceil_char_boundary(text.len() - bytes_max.saturating_sub(MARK.len()));
+        text.replace_range(..from, MARK);
     }
 }
 

@@ -178,6 +178,8 @@ pub struct Rules {
     pub think_time_ms: i64,
     /// The time in which an entry of a memory becomes half as recent, in milliseconds, at least 1.
     pub memory_half_life_ms: i64,
+    /// The resources that grow back, each once.
+    pub regrow: Vec<Regrow>,
     /// The parameters, by name: values that code and minds read; an object.
     pub parameters: Json,
     /// The order of turns of one instant.
@@ -186,6 +188,59 @@ pub struct Rules {
     pub phases: Vec<String>,
     /// The hooks, in their order.
     pub hooks: Vec<Hook>,
+}
+
+/// A depletable resource that grows back where it is held: at every multiple of `every_ms`, counted from the start of
+/// the world, a stock below the cap grows by `stock · rate_ppm · (cap − stock) / (cap · 10⁶)`, rounded down. A stock at
+/// the cap or above it stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Regrow {
+    /// The resource.
+    pub resource: ResourceId,
+    /// The growth of a small stock in an interval, in parts per million of it, at most a million.
+    pub rate_ppm: u32,
+    /// The stock that does not grow any more, at most [`limits::REGROW_CAP_MAX`].
+    pub cap: i64,
+    /// The interval in milliseconds, at least 1.
+    pub every_ms: i64,
+    /// The ids of those whose stock grows.
+    pub holders: Vec<String>,
+}
+
+impl Regrow {
+    /// The growth of a stock in so many intervals.
+    #[must_use]
+    pub fn growth(&self, stock: i64, intervals: u64) -> i64 {
+        let cap = u128::from(self.cap.unsigned_abs());
+        let (rate, begun) = (u128::from(self.rate_ppm), u128::from(stock.unsigned_abs()));
+        let mut now = begun;
+        if stock > 0 {
+            for _ in 0..intervals {
+                // INVARIANT: with a rate of a million at most no stock grows beyond the cap, and with the largest cap
+                // the product has 118 bits.
+                let grows = if now < cap { now * rate * (cap - now) / (cap * 1_000_000) } else { 0 };
+                if grows == 0 {
+                    break;
+                }
+                now += grows;
+            }
+        }
+        i64::try_from(now - begun).unwrap_or_default()
+    }
+
+    /// The intervals that end after one instant, and at or before another, in a world that began at `start`.
+    #[must_use]
+    pub fn intervals(&self, start: Time, after: Time, until: Time) -> u64 {
+        let ended = |time: Time| (time.ms() - start.ms()).div_euclid(self.every_ms);
+        u64::try_from(ended(until) - ended(after)).unwrap_or_default()
+    }
+
+    /// The end of the interval under way at an instant; none where there is no such time.
+    #[must_use]
+    pub fn next(&self, start: Time, after: Time) -> Option<Time> {
+        let ended = (after.ms() - start.ms()).div_euclid(self.every_ms);
+        start.after_ms((ended + 1).checked_mul(self.every_ms)?)
+    }
 }
 
 impl Rules {
@@ -252,6 +307,17 @@ impl Rules {
                     "`memory` and `disk` are allocatable, and a window is at least 1ms",
                 ));
             }
+        }
+        let mut grown = Vec::new();
+        for Regrow { resource, rate_ppm, cap, every_ms, .. } in &self.regrow {
+            if self.kind(*resource) != ResourceKind::Depletable || grown.contains(resource) {
+                return Err(("regrow", "depletable resources grow back, each by one rule"));
+            }
+            let caps = 0..=limits::REGROW_CAP_MAX;
+            if *rate_ppm > limits::REGROW_RATE_PPM_MAX || !caps.contains(cap) || *every_ms < 1 {
+                return Err(("regrow", "its rate, cap or interval is none that there can be"));
+            }
+            grown.push(*resource);
         }
         for (_, resource, amount) in &self.costs {
             if *amount < 1 || matches!(self.kind(*resource), ResourceKind::Allocatable) {
@@ -334,6 +400,12 @@ impl Rules {
                 "balances are kept by the resources, and the kinds, that the world began with",
             ));
         }
+        let grows = |rules: &Self| -> Vec<(ResourceId, Vec<String>)> {
+            rules.regrow.iter().map(|one| (one.resource, one.holders.clone())).collect()
+        };
+        if grows(self) != grows(other) {
+            return Err(("resources", "the same resources grow back, where the founding put them"));
+        }
         if self.phases != other.phases {
             return Err(("execution.phases", "turns are counted by the phases that the world began with"));
         }
@@ -383,6 +455,7 @@ impl Rules {
             llm_model: None,
             think_time_ms: limits::THINK_TIME_MS,
             memory_half_life_ms: limits::MEMORY_HALF_LIFE_MS,
+            regrow: Vec::new(),
             parameters: Value::Object(Map::new()).into(),
             order: Order::Random,
             phases: Vec::new(),

@@ -17,6 +17,7 @@ mod drive;
 mod error;
 pub mod export;
 mod fork;
+mod grow;
 mod lateness;
 pub mod library;
 mod live;
@@ -55,7 +56,7 @@ pub use oikos_sandbox::{Stage, runtime_name};
 pub use self::workplace::serve_code;
 pub use self::{
     bills::{Bill, Bills, Forecast, Kind, Sums},
-    bus::{MAILBOX_MAX, Notice, Subscription},
+    bus::{MAILBOX_MAX, Notice, Subscription, Wanted},
     check::{Finding, check},
     compare::{Comparison, Refused, compare, measures},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
@@ -67,7 +68,7 @@ pub use self::{
     replay::{Difference, Replayed, replay},
     sequencer::Sequencer,
     stop::{Bell, Signal, Stop, Why},
-    summary::{Calls, Summary},
+    summary::{Calls, Failure, Failures, Summary},
     view::View,
     when::When,
     workplace::{Worker, Workplace},

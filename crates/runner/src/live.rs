@@ -514,6 +514,7 @@ impl Live {
             return Ok(Err("that is beyond the last instant there is".into()));
         };
         self.sequencer.set_now(now);
+        self.sequencer.grow()?;
         self.sequencer.mark_clock()?;
         Ok(Ok(()))
     }

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use oikos_agents::Mind;
 use oikos_journal::{Head, Journal, JournalError};
 use oikos_kernel::{
-    event::{Event, EventKind, Filter},
+    event::{Event, EventKind},
     id::Handle,
     receipt::Receipt,
     record::{Cause, Outcome, Record},
@@ -22,7 +22,7 @@ use serde_json::Value;
 
 use crate::{
     agenda::Agenda,
-    bus::{Bus, Subscription},
+    bus::{Bus, Subscription, Wanted},
     clock::{Clock, Moved},
     config::{ClockKind, LlmPlan},
     error::RunError,
@@ -369,23 +369,23 @@ impl Sequencer {
         Ok(())
     }
 
-    /// On the wall clock: brings the clock up to now, before an action or a turn, and records a move of the
-    /// machine's clock.
+    /// Before an action or a turn: on the wall clock brings the clock up to now, and records a move of the machine's
+    /// clock; records the growth of resources until then.
     ///
     /// # Errors
     /// Only faults.
     pub(crate) fn bring_up(&mut self) -> Result<(), RunError> {
-        let Clock::Wall(clock) = &mut self.clock else { return Ok(()) };
         if self.holds_time {
             return Ok(());
         }
+        let Clock::Wall(clock) = &mut self.clock else { return self.grow() };
         let moved = self.moved.take().or_else(|| clock.look());
         self.tell_time()?;
         if let Some(Moved { away_ms, event }) = moved {
             let away_ms = away_ms.min(self.now.ms() - self.world.now().ms());
             self.happen(Cause::Clock { away_ms }, vec![event])?;
         }
-        Ok(())
+        self.grow()
     }
 
     /// On the wall clock: has a record say how far the world has come, if the last one is `old`.
@@ -696,20 +696,20 @@ impl Sequencer {
         self.sound(audited)
     }
 
-    /// Tells of the events that fit a filter and come after the record `since`, from now on and as long
+    /// Tells of the events that fit a filter, or else are wanted, and come after the record `since`, from now on and as long
     /// as this lives. Events that are on disk already are read from the journal.
     ///
     /// # Errors
     /// When the journal can't be written.
-    pub fn subscribe(&mut self, filter: Filter, since: u64) -> Result<Subscription, RunError> {
+    pub fn subscribe(&mut self, wanted: impl Into<Wanted>, since: u64) -> Result<Subscription, RunError> {
         self.commit()?;
-        Ok(self.subscription(filter, since))
+        Ok(self.subscription(wanted.into(), since))
     }
 
     /// As [`Self::subscribe`]; it may be read once all that has happened until now is on disk.
-    pub(crate) fn subscription(&mut self, filter: Filter, since: u64) -> Subscription {
+    pub(crate) fn subscription(&mut self, wanted: Wanted, since: u64) -> Subscription {
         let file = self.writer.file();
-        self.bus.subscribe(filter, since, &self.world, file)
+        self.bus.subscribe(wanted, since, &self.world, file)
     }
 
     /// Ends every subscription, as if no more came; what has happened is still told.

@@ -9,7 +9,10 @@ use oikos_runner::kernel::{
     resource::{ResourceId, ResourceKind},
     world::{Agent, World},
 };
-use oikos_runner::{Bills, Journal, Sums, When, Workplace, report, show_dollars};
+use oikos_runner::{
+    Bills, Journal, Sums, When, Workplace, config::Authors, recorded_source, report, request::Inspect,
+    show_dollars,
+};
 use serde_json::{Map, Value, json};
 
 use super::Usage;
@@ -22,11 +25,12 @@ use crate::{
 
 pub(super) fn inspect(
     path: &Path,
-    what: &str,
+    look: &Inspect,
     at: Option<When>,
     workplace: &Workplace,
     printer: Printer,
 ) -> Result<ExitStatus> {
+    let what = look.artifact.as_str();
     let journal = super::reading(path)?;
     let world = match at {
         Some(at) => oikos_runner::state_at(&journal, super::record_at(&journal, at)?)?,
@@ -36,13 +40,19 @@ pub(super) fn inspect(
         return stands(&journal, &world, workplace, printer);
     }
     super::tell_parent(&journal, printer)?;
+    let has_parts = look.storage || look.content || look.code;
     let alive = |handle: &Handle| world.get(*handle).is_some_and(|artifact| !artifact.is_deleted());
     let handles: Vec<Handle> = match what {
         "principals" | "balances" => world.principals().map(|(handle, _)| handle).filter(alive).collect(),
         "agents" => world.agents().map(|agent| agent.handle).filter(alive).collect(),
         "artifacts" => world.artifacts().map(|(handle, _)| handle).filter(alive).collect(),
-        id => return one(&world, id, printer),
+        _ if has_parts => return parts(&world, look, printer),
+        id => return one(&world, id, &recorded_source(&journal)?.authors(), printer),
     };
+    if has_parts {
+        let sentence = "--storage, --content and --code go with one artifact";
+        bail!(Usage(format!("{sentence}: oikos inspect WORLD ID --storage")));
+    }
     // The tape tells of the end.
     let asked = if what == "agents" && at.is_none() { asked(&world, &handles, &journal)? } else { None };
     printer.data(
@@ -266,7 +276,7 @@ fn waits(world: &World, agent: &Agent) -> String {
 }
 
 /// All there is to see of one artifact.
-fn one(world: &World, id: &str, printer: Printer) -> Result<ExitStatus> {
+fn one(world: &World, id: &str, authors: &Authors, printer: Printer) -> Result<ExitStatus> {
     let Some((handle, artifact)) = world.lookup(id).and_then(|handle| Some((handle, world.get(handle)?)))
     else {
         bail!(Usage(format!(
@@ -277,10 +287,36 @@ fn one(world: &World, id: &str, printer: Printer) -> Result<ExitStatus> {
     let details = row(world, handle, "artifacts");
     if let (Value::Object(shown), Value::Object(details)) = (&mut shown, details) {
         shown.extend(details);
+        if let Some(Value::String(text)) =
+            shown.get_mut("last_error").and_then(|error| error.get_mut("traceback"))
+        {
+            *text = authors.named(world, text);
+        }
         shown.insert("deleted".into(), artifact.is_deleted().into());
         shown.insert("content".into(), artifact.content().clone());
         shown.insert("code".into(), artifact.code().map_or(Value::Null, |code| (**code).into()));
     }
     printer.value(&shown)?;
+    Ok(ExitStatus::Done)
+}
+
+/// The parts of one artifact that are asked for: one of them as it is, many as an object.
+fn parts(world: &World, asked: &Inspect, printer: Printer) -> Result<ExitStatus> {
+    let shown = asked.of(world).map_err(|refusal| {
+        let names = "or name principals, agents, artifacts or balances";
+        Usage(format!("{}; {names}", refusal.message))
+    })?;
+    let one = match (asked.storage, asked.content, asked.code) {
+        (true, false, false) => Some("storage"),
+        (false, true, false) => Some("content"),
+        (false, false, true) => Some("code"),
+        _ => None,
+    };
+    match one.and_then(|part| shown.get(part)).filter(|_| !printer.is_for_programs()) {
+        Some(Value::String(text)) => printer.raw(text)?,
+        Some(Value::Null) if asked.code => bail!(Usage(format!("`{}` has no code", asked.artifact))),
+        Some(part) => printer.value(part)?,
+        None => printer.value(&shown)?,
+    }
     Ok(ExitStatus::Done)
 }

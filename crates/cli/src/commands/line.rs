@@ -9,7 +9,7 @@ use oikos_runner::kernel::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    print::{COLUMNS, Printer, amount, lines_within},
+    print::{COLUMNS, Printer, amount, lines_within, plain_lines},
     style::{self, styled},
 };
 
@@ -89,6 +89,17 @@ impl Line {
         self.whole.get("seq").and_then(Value::as_u64).unwrap_or(0)
     }
 
+    /// Names the authors' files in the tracebacks of the line.
+    pub(super) fn name_files(&mut self, named: impl Fn(&str) -> String) {
+        for place in ["/error/traceback", "/detail"] {
+            if let Some(Value::String(text)) = self.whole.pointer_mut(place)
+                && text.contains("  File \"")
+            {
+                *text = named(text);
+            }
+        }
+    }
+
     /// A field that is text.
     pub(super) fn field(&self, name: &str) -> Option<&str> {
         self.whole.get(name).and_then(Value::as_str)
@@ -103,7 +114,8 @@ impl Line {
     fn what(&self) -> Option<&str> {
         self.field("op").or(match self.kind {
             LineKind::Other(LineType::Refused | LineType::Thought) => None,
-            LineKind::Event(_) | LineKind::Other(LineType::Tick | LineType::Think) => {
+            LineKind::Event(_)
+            | LineKind::Other(LineType::Tick | LineType::Think | LineType::Print | LineType::Regrow) => {
                 Some(self.kind.as_str())
             }
         })
@@ -142,6 +154,7 @@ impl Line {
             let first = self.field("artifact").unwrap_or_default();
             return clean(&format!("spawn of {count} agents, {first} to {last}"));
         }
+        let actor = || self.field("actor").unwrap_or_default();
         match self.kind {
             LineKind::Other(LineType::Tick) => {
                 let tick = self.whole.get("tick").and_then(Value::as_u64).unwrap_or(0);
@@ -151,10 +164,21 @@ impl Line {
                 let looks = self.whole.get("looks").and_then(Value::as_array).into_iter().flatten();
                 let looks = looks.map(|look| clean(&format!("looks {look}")));
                 let think = self.field("think").unwrap_or_default().lines().map(clean);
-                let head = clean(&format!("{} thinks", self.field("actor").unwrap_or_default()));
+                let head = clean(&format!("{} thinks", actor()));
                 [head].into_iter().chain(looks).chain(think).collect::<Vec<_>>().join("\n")
             }
-            LineKind::Event(_) | LineKind::Other(LineType::Refused | LineType::Thought) => {
+            LineKind::Other(LineType::Print) => {
+                let printed = plain_lines(self.field("text").unwrap_or_default());
+                match printed.as_slice() {
+                    [line] => format!("{} prints: {line}", actor()),
+                    lines => {
+                        let head = format!("{} prints", actor());
+                        [head].iter().chain(lines).cloned().collect::<Vec<_>>().join("\n")
+                    }
+                }
+            }
+            LineKind::Event(_)
+            | LineKind::Other(LineType::Refused | LineType::Thought | LineType::Regrow) => {
                 clean(&self.deed())
             }
         }
@@ -200,7 +224,7 @@ fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// The JSON Schema of a line: that of an event, or one of the four lines that are none.
+/// The JSON Schema of a line: that of an event, or one of the six lines that are none.
 pub(super) fn schema() -> Value {
     let mut schema = event::schema();
     let common = |kind: LineType| {
@@ -237,7 +261,26 @@ pub(super) fn schema() -> Value {
         json!({ "type": "array", "description": "the looks that it took before, if any" }),
     );
     think.insert("ok".into(), json!({ "type": "boolean", "description": "whether the step succeeded" }));
+    let mut print = common(LineType::Print);
+    print.extend(refused.get("actor").map(|field| ("actor".to_owned(), field.clone())));
+    print.insert(
+        "of".into(),
+        json!({ "enum": ["thought", "action"], "description": "whether the mind printed it, or the action" }),
+    );
+    print.insert("text".into(), json!({ "type": "string", "description": "the output, as it was printed" }));
+    let mut regrow = common(LineType::Regrow);
+    for (name, kind, doc) in [
+        ("artifact", "string", "the id of the holder"),
+        ("amount", "integer", "how much has grown, in base units"),
+        ("resource", "string", "the resource"),
+    ] {
+        regrow.insert(name.into(), json!({ "type": kind, "description": doc }));
+    }
     let more = [
+        json!({ "title": LineType::Regrow.as_str(), "description": "a stock has grown by the rules", "type": "object",
+                "properties": regrow, "required": ["seq", "time", "type", "artifact", "amount", "resource"] }),
+        json!({ "title": LineType::Print.as_str(), "description": "the output of code", "type": "object",
+                "properties": print, "required": ["seq", "time", "type", "actor", "of", "text"] }),
         json!({ "title": LineType::Tick.as_str(), "description": "a tick begins", "type": "object", "properties": tick,
                 "required": ["seq", "time", "type", "tick"] }),
         json!({ "title": LineType::Refused.as_str(), "description": "an action was refused or failed", "type": "object",

@@ -12,7 +12,7 @@ use oikos_runner::kernel::{
         wire::{LineType, log_lines, think_line},
     },
 };
-use oikos_runner::{Journal, RunError, When};
+use oikos_runner::{Journal, RunError, When, recorded_source};
 
 use super::{
     Usage,
@@ -50,22 +50,28 @@ pub(super) fn log(path: &Path, wanted: &Wanted, printer: Printer) -> Result<Exit
     let since = super::place_of(&journal, wanted.span.since)?;
     let until = wanted.span.until.map_or(Ok(u64::MAX), |when| super::place_of(&journal, when))?;
     let until = until.min(world.seq());
-    print_until(&journal, &world, (since, until), wanted, printer)?;
+    let authors = recorded_source(&journal)?.authors();
+    let told = |world: &World, record: &Record| -> Vec<Line> {
+        let mut lines: Vec<Line> = lines(world, record, wanted);
+        lines.iter_mut().for_each(|line| line.name_files(|traceback| authors.named(world, traceback)));
+        lines
+    };
+    print_until(&journal, &world, (since, until), wanted, printer, &told)?;
     while is_written {
         std::thread::sleep(POLL);
         is_written = Journal::is_written(path);
         journal.refresh().map_err(RunError::from)?;
-        let mut told = Ok(());
+        let mut shown = Ok(());
         oikos_runner::go_on(&mut world, &journal, |world, record| {
-            for line in together(lines(world, record, wanted), printer) {
-                told = show(&line, printer);
-                if told.is_err() {
+            for line in together(told(world, record), printer) {
+                shown = show(&line, printer);
+                if shown.is_err() {
                     return false;
                 }
             }
             true
         })?;
-        told?;
+        shown?;
     }
     Ok(ExitStatus::Done)
 }
@@ -77,6 +83,7 @@ fn print_until(
     (since, until): (u64, u64),
     wanted: &Wanted,
     printer: Printer,
+    lines: &impl Fn(&World, &Record) -> Vec<Line>,
 ) -> Result<()> {
     let mut left = wanted.span.limit.unwrap_or(u64::MAX);
     let mut kept: VecDeque<Line> = VecDeque::new();
@@ -87,7 +94,7 @@ fn print_until(
             // Another process has gone on with the world meanwhile; it may name what is not known here.
             return false;
         }
-        for line in together(lines(world, &record, wanted), printer) {
+        for line in together(lines(world, &record), printer) {
             if left == 0 {
                 return false;
             }

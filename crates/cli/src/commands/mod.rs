@@ -18,6 +18,7 @@ mod run;
 mod signals;
 mod sweep;
 mod tape;
+mod warning;
 mod workplace;
 
 use std::path::Path;
@@ -30,12 +31,14 @@ use oikos_runner::kernel::{
     op::{self, Words},
     receipt::Receipt,
     schema as shown,
-    world::wire::Viewer,
+    world::wire::{LineType, Viewer},
 };
 use oikos_runner::{
     Journal, Live, Misread, Parent, RunError, Signal, Stop, Verified, When, Why, Workplace,
     config::{self, Overrides, WorldFile},
-    copy_at, founded_from, library, parent, recorded_source, report, session, strict_json, verify,
+    copy_at, founded_from, library, parent, recorded_source, report,
+    request::Inspect,
+    session, strict_json, verify,
 };
 use serde_json::{Value, json};
 
@@ -68,21 +71,25 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Run { file, db, dry_run: true, overrides, workplace, .. } => {
             dry::run(&file, db, &overrides, &workplace::of(workplace), printer)
         }
-        Command::Run { file, db, no_db, fresh, adopt_runtime, events, overrides, workplace, .. } => {
+        Command::Run {
+            file, db, no_db, fresh, adopt_runtime, events, strict, overrides, workplace, ..
+        } => {
             let workplace = Workplace { adopt_runtime, ..workplace::of(workplace) };
-            let wanted = run::Wanted { db, no_db, fresh, events, workplace };
+            let wanted = run::Wanted { db, no_db, fresh, events, strict, workplace };
             run::run(&file, wanted, &overrides, printer)
         }
         Command::Sweep(wanted) => sweep::sweep(*wanted, printer),
         Command::Runs { workplace } => sweep::serve(&workplace::of(workplace)),
         Command::Init { name } => make::init(&name, printer),
         Command::Validate { file, overrides } => make::validate(&file, &overrides, printer),
-        Command::Inspect { world, what, at } => {
+        Command::Inspect { world, what, storage, content, code, at } => {
             let workplace = WorkplaceArgs::default();
-            inspect::inspect(&world, &what, at, &workplace::of(workplace), printer)
+            let asked = Inspect { artifact: what, storage, content, code };
+            inspect::inspect(&world, &asked, at, &workplace::of(workplace), printer)
         }
-        Command::Log { world, since, until, limit, tail, follow, kind, of, refused, thoughts } => {
+        Command::Log { world, since, until, limit, tail, follow, kind, of, output, refused, thoughts } => {
             let span = log::Span { since, until, limit, tail, follow };
+            let kind = if output { Some(LineType::Print.as_str().to_owned()) } else { kind };
             log::log(&world, &log::Wanted { span, kind, of, refused, thoughts }, printer)
         }
         Command::Ask { world, agent, question, at, workplace } => {

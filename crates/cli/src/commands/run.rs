@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use oikos_runner::kernel::{
     record::{EventKind, Filter},
-    world::wire::log_lines,
+    world::wire::{LineType, log_lines},
 };
 use oikos_runner::{
-    Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Why, Workplace,
+    Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Wanted as LinesWanted, Why,
+    Workplace,
     config::{Lasts, WorldFile},
     measure, report,
 };
@@ -18,7 +19,7 @@ use super::{
     Usage,
     help::{Typed, quoted},
     line::{self, Line, LineKind},
-    log, stop_on_signal, tell_notes, world_file,
+    log, stop_on_signal, tell_notes, warning, world_file,
 };
 use crate::{
     args::OverrideArgs,
@@ -36,6 +37,8 @@ pub(super) struct Wanted {
     pub(super) no_db: bool,
     pub(super) fresh: bool,
     pub(super) events: Option<String>,
+    /// Whether failing code is a failure of the command.
+    pub(super) strict: bool,
     pub(super) workplace: Workplace,
 }
 
@@ -45,8 +48,8 @@ pub(super) fn run(
     overrides: &OverrideArgs,
     printer: Printer,
 ) -> Result<ExitStatus> {
-    let Wanted { db, no_db, fresh, events, workplace } = wanted;
-    let wanted = events.as_deref().map(filter).transpose()?;
+    let Wanted { db, no_db, fresh, events, strict, workplace } = wanted;
+    let wanted = events.as_deref().map(lines_wanted).transpose()?;
     let world = if is_database(path) {
         if db.is_some() || no_db || fresh || overrides.seed.is_some() || !overrides.set.is_empty() {
             bail!(Usage(with_a_file(path, overrides)));
@@ -78,11 +81,11 @@ pub(super) fn run(
     }
     bar.set_length(far.whole);
     bar.set_position(far.before);
-    if let Some(filter) = wanted.as_ref().filter(|_| live.world().is_new()) {
-        tell_founding(&mut live, filter, printer)?;
+    if let Some(wanted) = wanted.as_ref().filter(|_| live.world().is_new()) {
+        tell_founding(&mut live, wanted, printer)?;
     }
     let since = live.world().seq();
-    let told = wanted.map(|filter| live.sequencer.subscribe(filter, since)).transpose()?;
+    let told = wanted.map(|lines| live.sequencer.subscribe(lines, since)).transpose()?;
     let stopped = std::thread::scope(|scope| {
         let telling = told.map(|events| scope.spawn(|| tell(events, &stop, printer)));
         let run = || {
@@ -105,12 +108,13 @@ pub(super) fn run(
     });
     bar.finish_and_clear();
     let stopped = stopped?;
-    finish(&mut live, db.as_deref(), stopped, printer)?;
+    let has_failed = finish(&mut live, db.as_deref(), stopped, printer)?;
     Ok(match stopped {
+        Stopped::Asked(why) => ExitStatus::Asked(why),
+        _ if strict && has_failed => ExitStatus::No,
         Stopped::Ticks | Stopped::Duration | Stopped::Until | Stopped::Turns | Stopped::Budget => {
             ExitStatus::Done
         }
-        Stopped::Asked(why) => ExitStatus::Asked(why),
     })
 }
 
@@ -157,7 +161,8 @@ fn named(db: Option<&Path>) -> String {
 }
 
 /// Prints the events of a founding that are wanted.
-fn tell_founding(live: &mut Live, filter: &Filter, printer: Printer) -> Result<()> {
+fn tell_founding(live: &mut Live, wanted: &LinesWanted, printer: Printer) -> Result<()> {
+    let Some(filter) = &wanted.events else { return Ok(()) };
     let world = live.world().clone();
     let mut lines = Vec::new();
     let journal = live.sequencer.journal()?;
@@ -176,12 +181,14 @@ fn tell_founding(live: &mut Live, filter: &Filter, printer: Printer) -> Result<(
     Ok(())
 }
 
-/// The events of a type, or of any.
-fn filter(kind: &str) -> Result<Filter> {
+/// The events of a type, the output of code, or all of it.
+fn lines_wanted(kind: &str) -> Result<LinesWanted> {
+    let print = LineType::Print.as_str();
     if kind != ANY {
-        log::known("--events", kind, EventKind::words().chain([ANY]))?;
+        log::known("--events", kind, EventKind::words().chain([print, ANY]))?;
     }
-    Ok(Filter { kind: EventKind::from_word(kind), ..Filter::default() })
+    let filter = Filter { kind: EventKind::from_word(kind), ..Filter::default() };
+    Ok(LinesWanted { events: (kind != print).then_some(filter), prints: [print, ANY].contains(&kind) })
 }
 
 /// Prints events as they come. Where they can't be printed, nothing more is to happen.
@@ -242,7 +249,8 @@ fn seconds(ms: i64) -> u64 {
     u64::try_from(ms / 1_000).unwrap_or(0)
 }
 
-fn finish(live: &mut Live, db: Option<&Path>, stopped: Stopped, printer: Printer) -> Result<()> {
+/// Says how the run ended, and answers whether code failed in it.
+fn finish(live: &mut Live, db: Option<&Path>, stopped: Stopped, printer: Printer) -> Result<bool> {
     let measures: Vec<_> = live.file.measures.clone();
     let taken: Vec<(String, Result<f64, String>)> = measures
         .iter()
@@ -252,6 +260,11 @@ fn finish(live: &mut Live, db: Option<&Path>, stopped: Stopped, printer: Printer
         print::note(&format!("note: the measure `{name}` has no value: {problem}"));
     }
     let head = live.sequencer.head();
+    let world = live.world().clone();
+    let journal = live.sequencer.journal()?;
+    let totals = Summary::read(&journal, &world).map_err(RunError::from)?;
+    drop(journal);
+    let warnings = warning::of(live, &totals, db);
     if printer.is_for_programs() {
         let mut report = report::state(live.world(), &head.journal_hash);
         if let Value::Object(map) = &mut report {
@@ -265,15 +278,13 @@ fn finish(live: &mut Live, db: Option<&Path>, stopped: Stopped, printer: Printer
             }
             map.insert("agents".into(), summary::states(live.world()));
             map.insert("health".into(), summary::health(live.world()));
+            let told = warnings.iter().map(|warning| warning.whole.clone());
+            map.insert("warnings".into(), told.collect());
             map.insert("finished".into(), stopped.is_done().into());
             map.insert("stopped".into(), stopped.word().into());
         }
         printer.value(&report)?;
     } else {
-        let world = live.world().clone();
-        let journal = live.sequencer.journal()?;
-        let totals = Summary::read(&journal, &world).map_err(RunError::from)?;
-        drop(journal);
         printer.data(|| Value::Null, || summary::text(live, &totals, &taken, db))?;
     }
     if let (Some(until), Some(problem)) = (&live.file.plan.until, &live.untold) {
@@ -301,5 +312,6 @@ fn finish(live: &mut Live, db: Option<&Path>, stopped: Stopped, printer: Printer
             print::note(&format!("stopped; this goes on from here: {again}"));
         }
     }
-    Ok(())
+    warnings.iter().for_each(|warning| print::note(&warning.text));
+    Ok(warnings.iter().any(|warning| warning.is_failure))
 }

@@ -170,6 +170,8 @@ pub struct Transaction<'w> {
     /// Prices paid so far: who paid, how much.
     prices: Vec<(Handle, i64)>,
     output: String,
+    /// Whether output was left out, so that no more is kept.
+    is_output_cut: bool,
     outcome: Option<Result<Value, Refusal>>,
     /// Whether it is an agent's own step.
     is_step: bool,
@@ -214,6 +216,7 @@ impl<'w> Transaction<'w> {
             call: None,
             prices: Vec::new(),
             output: String::new(),
+            is_output_cut: false,
             outcome: None,
             is_step: false,
             sleeps: Vec::new(),

@@ -99,8 +99,13 @@ impl Transaction<'_> {
                     }
                     _ => true,
                 };
-                let text = if open { failure.text().to_owned() } else { failure.discreet() };
-                self.end_op(Err(Refusal::new(Code::InvalidCode, text)))
+                let file = match &*op {
+                    Op::Edit(op) => op.artifact.as_str(),
+                    Op::Write(op) => op.artifact.as_str(),
+                    _ => "<run>",
+                };
+                let (sentence, traceback) = failure.told(file, open);
+                self.end_op(Err(Refusal::new(Code::InvalidCode, sentence).at(traceback)))
             }
         }
     }

@@ -111,6 +111,7 @@ impl World {
             | Cause::Tick { .. }
             | Cause::Clock { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => None,
         };
         let effects = record.effects.iter().flat_map(|effect| effect.handles());
@@ -151,6 +152,7 @@ impl World {
         if record.time < self.now || (self.founding && record.time != self.now) {
             return Err(format!("its time {} does not fit {}", record.time, self.now));
         }
+        self.check_growth(record)?;
         match &record.cause {
             Cause::Runtime { name } => self.run_on(name)?,
             Cause::Rules { rules, source } => self.go_by(rules, *source, record.time)?,
@@ -295,6 +297,7 @@ impl World {
             | Cause::Due { .. }
             | Cause::Hook { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => {}
         }
         Ok(())

@@ -57,6 +57,7 @@ impl World {
             | Cause::Due { .. }
             | Cause::Hook { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => {}
         }
         self.examine_run(record, told);
@@ -280,6 +281,7 @@ impl World {
             | Cause::Due { .. }
             | Cause::Hook { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => Some(steps),
         };
         let turns = i64::from(HEALTH_SILENT_TURNS);
@@ -373,8 +375,7 @@ fn has_effect(record: &Record) -> bool {
 }
 
 fn is_noop(action: &Value) -> bool {
-    let parsed = Action::parse(action.clone());
-    parsed.is_ok_and(|action| action.ops.iter().all(|planned| planned.op.kind() == OpKind::Noop))
+    Action::parse(action.clone()).is_ok_and(|action| action.is_noop())
 }
 
 /// A print of an action: two that differ have the same by chance only.

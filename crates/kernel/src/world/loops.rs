@@ -241,6 +241,7 @@ impl World {
             | Cause::Due { .. }
             | Cause::Hook { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => return Vec::new(),
         };
         let Some(row) = self.agent(agent) else { return Vec::new() };
@@ -282,6 +283,7 @@ impl World {
             | Cause::Due { .. }
             | Cause::Hook { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => {}
         }
         self.tell_exhausted(record, &mut told);
@@ -328,6 +330,7 @@ impl World {
                 }
                 Effect::Endow { .. }
                 | Effect::Allot { .. }
+                | Effect::Grow { .. }
                 | Effect::Lapse { .. }
                 | Effect::Mandate { .. }
                 | Effect::Draw { .. }

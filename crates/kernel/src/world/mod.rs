@@ -18,6 +18,7 @@ mod dues;
 mod sight;
 mod reputation;
 mod due;
+mod regrow;
 mod thinking;
 mod health;
 mod apply;
@@ -692,15 +693,10 @@ impl State for World {
         if !self.is_founding() {
             return Err(Guard::Broken("nothing comes from nothing after the founding".into()));
         }
-        let total = match resource {
-            None => &mut self.supply,
-            Some(resource) => {
-                let total = self.allotted.get_mut(usize::from(resource.0));
-                total.ok_or_else(|| Guard::Broken("no such resource".into()))?
-            }
-        };
-        *total = total.checked_add(amount).ok_or_else(|| Guard::Broken("too much of everything".into()))?;
-        Ok(())
+        match resource {
+            None => self.minted(amount),
+            Some(resource) => self.grown(resource, amount),
+        }
     }
 
     fn minted(&mut self, amount: i64) -> Result<(), Guard> {
@@ -715,6 +711,10 @@ impl State for World {
 
     fn failed(&mut self, artifact: Handle, times: u32) {
         self.count_failures(artifact, times);
+    }
+
+    fn grown(&mut self, resource: ResourceId, amount: i64) -> Result<(), Guard> {
+        self.allot_more(resource, amount)
     }
 
     fn lapsed(&mut self, resource: ResourceId, amount: i64) -> Result<(), Guard> {

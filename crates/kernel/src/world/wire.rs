@@ -15,7 +15,7 @@ use crate::{
     json::Json,
     op::Action,
     receipt::{Cut, Payment, Receipt},
-    record::{Cause, Charge, Outcome, Record, Spending},
+    record::{Cause, Charge, Effect, Outcome, Record, Spending},
     resource::{ResourceId, SCRIP},
     time::Time,
     words::words,
@@ -293,6 +293,10 @@ words! {
         Thought = "thought",
         /// The reasons that a mind gave for its step; among the lines only where they are asked for.
         Think = "think",
+        /// The output of code, as a mind thought or as it acted.
+        Print = "print",
+        /// A stock has grown by the rules.
+        Regrow = "regrow",
     }
 }
 
@@ -301,9 +305,18 @@ words! {
 pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
     let (seq, time) = (record.seq, record.time);
     let events = record.events.iter();
-    let mut lines: Vec<Value> =
-        events.filter_map(|event| event_json(world, seq, time, event, Viewer::Observer)).collect();
+    let events = events.filter_map(|event| event_json(world, seq, time, event, Viewer::Observer));
+    let mut lines: Vec<Value> = print_lines(world, record).into_iter().chain(events).collect();
     let due: Json;
+    for effect in &record.effects {
+        if let Effect::Grow { to, resource, amount } = effect {
+            let mut grown = line(record, LineType::Regrow);
+            grown.insert("artifact".into(), world.name(*to).into());
+            grown.insert("amount".into(), (*amount).into());
+            grown.insert("resource".into(), world.rules().resource_name(*resource).into());
+            lines.push(grown.into());
+        }
+    }
     let (actor, action, failed) = match &record.cause {
         Cause::Tick { number, phase } => {
             let mut tick = line(record, LineType::Tick);
@@ -330,6 +343,7 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
         | Cause::Ask { .. }
         | Cause::Short { .. }
         | Cause::Runtime { .. }
+        | Cause::Regrow
         | Cause::Rules { .. } => return lines,
     };
     if let Outcome::Refused(refusal) = &record.outcome {
@@ -342,6 +356,35 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
         lines.push(refused.into());
     }
     lines
+}
+
+/// The lines with the output of code: of the mind, then of the action. An observer's, as no bystander knows them; who
+/// acted is told the output of its action by its receipt.
+#[must_use]
+pub fn print_lines(world: &World, record: &Record) -> Vec<Value> {
+    let (actor, of_thought, of_action) = match &record.cause {
+        Cause::Step { agent, thought, output, .. } => (*agent, thought.output.as_str(), output),
+        Cause::Act { actor, output, .. } => (*actor, "", output),
+        Cause::Due { artifact, output } | Cause::Hook { artifact, output, .. } => (*artifact, "", output),
+        Cause::Genesis { .. }
+        | Cause::Founding
+        | Cause::Tick { .. }
+        | Cause::Clock { .. }
+        | Cause::Ask { .. }
+        | Cause::Short { .. }
+        | Cause::Runtime { .. }
+        | Cause::Regrow
+        | Cause::Rules { .. } => return Vec::new(),
+    };
+    let outputs = [("thought", of_thought), ("action", of_action)].into_iter();
+    let line = |(of, text): (&str, &str)| {
+        let mut line = line(record, LineType::Print);
+        line.insert("actor".into(), world.name(actor).into());
+        line.insert("of".into(), of.into());
+        line.insert("text".into(), text.into());
+        line.into()
+    };
+    outputs.filter(|(_, text)| !text.is_empty()).map(line).collect()
 }
 
 /// The line with the reasons that a mind gave for a step, and the looks that it took before, if there were any: an

@@ -388,6 +388,34 @@ pub(super) const SECTIONS: &[Section] = &[
                 "\"equal\"",
                 "how the total is shared",
             ),
+            key(
+                "regrow",
+                "a table",
+                "none",
+                "how a depletable resource grows back where artifacts hold it: `{ rate_ppm, cap, every }`",
+            ),
+        ],
+    },
+    Section {
+        name: "resources.NAME.regrow",
+        doc: "The growth of a depletable resource with the artifacts that the world file gives some of it, agents apart: at \
+              every multiple of `every` a stock below `cap` grows by stock · rate_ppm · (cap − stock) / (cap · 10⁶), \
+              rounded down.",
+        open: false,
+        keys: &[
+            key(
+                "rate_ppm",
+                "integer",
+                "required",
+                "the growth of a small stock in an interval, in parts per million, at most 1000000",
+            ),
+            key(
+                "cap",
+                "amount",
+                "required",
+                "the stock that does not grow any more; a larger one stays as it is",
+            ),
+            key("every", "duration", "required", "the interval, counted from the start of the world"),
         ],
     },
     Section {

@@ -4,6 +4,7 @@
 //! same founding.
 
 mod artifacts;
+mod authors;
 mod file;
 mod hooks;
 mod idle;
@@ -15,6 +16,7 @@ mod minds;
 mod options;
 mod parameters;
 mod reader;
+mod regrow;
 mod source;
 mod split;
 mod tree;
@@ -41,6 +43,7 @@ use serde_json::Value;
 
 pub(crate) use self::hooks::WORDS as HOOK_WORDS;
 pub use self::{
+    authors::Authors,
     llm::LlmPlan,
     source::Source,
     tree::{ConfigError, Place},
@@ -425,6 +428,8 @@ fn build(
     institutions::market(&section("market")?, &rules, &mut founders)?;
     let parts = artifacts::Parts { document, root, rules: &rules, scrip_start };
     let own = artifacts::read(&parts, files, &founders, &mut shares)?;
+    let regrow = regrow::read(&section("resources")?, &rules, &own)?;
+    rules.regrow = regrow;
     founders.extend(own);
     if let Order::ByKind { kinds } = &mut rules.order {
         *kinds = kinds_of(&founders);
@@ -605,8 +610,12 @@ fn resources(section: &Reader<'_>, plan: &Plan, rules: &mut Rules) -> Read<Share
             Scarcity::Depletable => ResourceKind::Depletable,
             Scarcity::Allocatable => ResourceKind::Allocatable,
         };
-        for key in if scarcity == Scarcity::Renewable { &["total", "split"][..] } else { &["rate", "window"] }
-        {
+        let strange = match scarcity {
+            Scarcity::Renewable => &["total", "split", "regrow"][..],
+            Scarcity::Depletable => &["rate", "window"],
+            Scarcity::Allocatable => &["rate", "window", "regrow"],
+        };
+        for key in strange {
             if let Some(node) = one.node(key) {
                 let message = format!("`{key}` does not go with a resource of this kind");
                 return Err(section.document.error(&node.span, message));

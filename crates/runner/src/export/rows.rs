@@ -57,6 +57,7 @@ fn told(cause: &Cause) -> Told<'_> {
             Told { actor: Some(*artifact), turn: Some(*tick), ..none("hook") }
         }
         Cause::Due { artifact, .. } => Told { actor: Some(*artifact), ..none("due") },
+        Cause::Regrow => none("regrow"),
         Cause::Rules { .. } => none("rules"),
     }
 }

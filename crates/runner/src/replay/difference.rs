@@ -95,6 +95,7 @@ fn cause(world: &World, cause: &Cause) -> String {
         Cause::Ask { agent, .. } => format!("{} was asked", name(*agent)),
         Cause::Short { agent, .. } => format!("the turn of {} passed", name(*agent)),
         Cause::Runtime { .. } => "another runtime of code".into(),
+        Cause::Regrow => "resources grew back".into(),
         Cause::Due { artifact, .. } => format!("{} was due", name(*artifact)),
         Cause::Hook { artifact, .. } => format!("a hook of {}", name(*artifact)),
         Cause::Rules { .. } => "other rules, of a fork".into(),

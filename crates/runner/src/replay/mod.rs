@@ -230,6 +230,7 @@ impl Again {
             Cause::Step { agent, .. } | Cause::Ask { agent, .. } | Cause::Short { agent, .. } => {
                 self.take_turn(*agent, record)
             }
+            Cause::Regrow => self.sequencer.grow().map(|()| None),
             Cause::Rules { source, .. } => self.go_by(*source),
             Cause::Runtime { name } if *name != self.runtime => {
                 return Err(RunError::Runtime { made_by: name.clone(), here: self.runtime.clone() });
