@@ -8,7 +8,7 @@ use oikos_kernel::{
     tape::{Origin, Purpose, Taped},
 };
 
-use crate::{config::Lasts, error::RunError, live::recorded};
+use crate::{config::Lasts, error::RunError, past::recorded};
 
 /// Sums of rows of a tape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

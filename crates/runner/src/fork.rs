@@ -20,7 +20,7 @@ use crate::{
     config::{self, Source, WorldFile},
     error::RunError,
     library,
-    live::{SOURCE, each_until, encode, source_key, source_of, state_at},
+    past::{SOURCE, each_until, encode, source_key, source_of, state_at},
     report::hex,
     workplace::Workplace,
 };

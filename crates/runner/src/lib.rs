@@ -21,6 +21,7 @@ mod grow;
 mod lateness;
 pub mod library;
 mod live;
+mod past;
 mod look;
 mod models;
 pub mod measure;
@@ -31,6 +32,7 @@ pub mod report;
 pub mod request;
 pub mod schema;
 mod sequencer;
+mod hooks;
 mod series;
 pub mod session;
 mod stop;
@@ -63,8 +65,9 @@ pub use self::{
     error::RunError,
     fork::{Fork, Forked, Forking, Parent, copy_at, fork, parent},
     lateness::Lateness,
-    live::{Goal, Live, Stopped, founded_from, go_on, recorded_source, state, state_at},
+    live::{Goal, Live, Stopped},
     models::{Access, Answered, Ask, Preview, ask, preview},
+    past::{founded_from, go_on, recorded_source, state, state_at},
     replay::{Difference, Replayed, replay},
     sequencer::Sequencer,
     stop::{Bell, Signal, Stop, Why},

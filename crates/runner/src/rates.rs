@@ -9,8 +9,8 @@ use oikos_kernel::{
 use crate::{
     config::{Flow, Measure, MeasureKind, Whom},
     error::RunError,
-    live::each_until,
     measure::fits,
+    past::each_until,
     sequencer::Sequencer,
 };
 

@@ -8,7 +8,7 @@ use super::{
     Export, int,
     spec::{AgentSeriesRow, Row as _, Word},
 };
-use crate::{config::Measured, error::RunError, live::recorded};
+use crate::{config::Measured, error::RunError, past::recorded};
 
 /// The columns that the world file adds.
 pub(super) fn columns(journal: &Journal) -> Result<Vec<Column>, RunError> {

@@ -23,7 +23,7 @@ use self::{
 };
 use crate::{
     error::RunError,
-    live::{each_until, state_at},
+    past::{each_until, state_at},
 };
 
 /// Records between two tellings of how far it is.

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::RunError,
     fork::parent,
-    live::{apply, recorded, recorded_source, state_at},
+    past::{apply, recorded, recorded_source, state_at},
     report::hex,
     series::Moments,
 };
