@@ -1,4 +1,4 @@
-"""What the Mesa versions of the worlds of science share: a mean and a standard deviation over seeds."""
+"""Shared by the Mesa versions of the worlds of science: a mean and a standard deviation over seeds."""
 
 import statistics
 import sys

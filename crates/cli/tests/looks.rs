@@ -73,11 +73,12 @@ fn all_minds_of_a_tick_look_at_one_state() {
     for told in &seen {
         assert_eq!(told[1], true, "{told}");
         assert_eq!(told[2], told[0]);
-        assert!(text(&told[3]).starts_with("limit_exceeded: to invoke `shop` costs 2 scrip"), "{told}");
-        assert!(text(&told[4]).contains("changes the world"), "{told}");
+        assert_eq!(told[3]["code"], "limit_exceeded");
+        assert!(text(&told[3]["message"]).starts_with("to invoke `shop` costs 2 scrip"), "{told}");
+        assert!(text(&told[4]["message"]).contains("changes the world"), "{told}");
         own.push(told[5].clone());
     }
-    // What has a price costs its owner nothing, and nobody else looks at it.
+    // An artifact with a price costs its owner nothing, and nobody else looks at it.
     own.sort_by_key(Value::is_null);
     assert_eq!(own, [json!(8), json!(8), json!(null), json!(null), json!(null), json!(null)]);
     assert_eq!(hashes(&report), hashes(&run(file, &apart, &["--isolation", "process"])));

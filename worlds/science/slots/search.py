@@ -1,4 +1,4 @@
-"""The search engine: sells its slots by the bids for a click. Who has a slot pays the next lower bid for each click.
+"""The search engine: sells its slots by the bids for a click. A slot costs the next lower bid for each click.
 
 Storage: `bids` -> {bidder: amount}; `revenue` -> what the last round brought
 """
