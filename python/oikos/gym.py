@@ -19,12 +19,13 @@ except ImportError as error:
         "oikos.gym needs PettingZoo and Gymnasium: `pip install pettingzoo gymnasium`"
     ) from error
 
-from oikos.session import Refused, Session
+from oikos.errors import Refused
+from oikos.session import Session
 
 Observation = dict[str, Any]
 Reward = Callable[[str, Observation, Observation], float]
 
-_WAIT = {"ticks": {"ticks": 1_000}, "for": {"for": "24h"}}
+_WAIT: dict[str, dict[str, Any]] = {"ticks": {"ticks": 1_000}, "for": {"for": "24h"}}
 """The span in which a client has a turn; a world that goes on longer without one has ended for its clients."""
 
 
@@ -74,7 +75,7 @@ class _Clients:
         reward: Reward = earned,
         max_cycles: int | None = None,
         set: Mapping[str, Any] | None = None,
-        binary: str | os.PathLike[str] = "oikos",
+        binary: str | os.PathLike[str] | None = None,
     ) -> None:
         self._world, self._set, self._binary = world, dict(set or {}), binary
         self._reward = reward
@@ -206,7 +207,7 @@ class parallel_env(_Clients, ParallelEnv):  # noqa: N801: PettingZoo's name for 
     `world` is the path of a world file. `agents` are the clients, by default all there are. `reward(agent, before,
     after)` is given two observations of an agent; by default it is the change of its scrip, in base units. After
     `max_cycles` steps all are truncated. `set` has other values for keys of the world file, and `binary` is the
-    program `oikos`. A step goes on to the next tick in which a client has a turn; an agent that has none in it, since
+    program `oikos`, by default `oikos.find_binary()`. A step goes on to the next tick in which a client has a turn; an agent that has none in it, since
     it sleeps or waits, has `infos[agent]["turn"]` false, and its action is let go.
     """
 
@@ -220,7 +221,7 @@ class parallel_env(_Clients, ParallelEnv):  # noqa: N801: PettingZoo's name for 
         reward: Reward = earned,
         max_cycles: int | None = None,
         set: Mapping[str, Any] | None = None,
-        binary: str | os.PathLike[str] = "oikos",
+        binary: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(world, agents=agents, reward=reward, max_cycles=max_cycles, set=set, binary=binary)
         if self._wait != _WAIT["ticks"]:

@@ -16,8 +16,10 @@ const OURS: &[(&str, &[&str])] = &[
     ("oikos-sandbox", &["oikos-kernel", "oikos-python"]),
     ("oikos-journal", &["oikos-kernel"]),
     ("oikos-agents", &["oikos-kernel"]),
-    ("oikos-runner", &["oikos-kernel", "oikos-sandbox", "oikos-journal", "oikos-agents"]),
-    ("oikos-cli", &["oikos-runner"]),
+    ("oikos-tables", &[]),
+    ("oikos-runner", &["oikos-kernel", "oikos-sandbox", "oikos-journal", "oikos-agents", "oikos-tables"]),
+    ("oikos-sweep", &["oikos-runner", "oikos-tables"]),
+    ("oikos-cli", &["oikos-runner", "oikos-sweep"]),
     ("xtask", &[]),
 ];
 
@@ -29,6 +31,7 @@ const THEIRS: &[(&str, &[&str])] = &[
     ("reqwest", &["oikos-agents"]),
     ("genai", &["oikos-agents"]),
     ("anyhow", &["oikos-cli", "xtask"]),
+    ("parquet", &["oikos-tables"]),
 ];
 
 /// Words that may stand only in the sources below these folders.
@@ -41,6 +44,9 @@ const WORDS: &[(&str, &[&str])] = &[
             "crates/python/src/cache.rs",
             "crates/runner/src/config/",
             "crates/sandbox/src/worker/probe.rs",
+            "crates/sweep/src/file.rs",
+            "crates/sweep/src/folder.rs",
+            "crates/tables/src/beside.rs",
             "crates/cli/",
         ],
     ),
@@ -54,16 +60,27 @@ const WORDS: &[(&str, &[&str])] = &[
             "crates/python/examples/",
             "crates/sandbox/src/pool/",
             "crates/sandbox/src/worker/probe.rs",
+            "crates/sweep/src/child.rs",
         ],
     ),
     ("SystemTime", &["crates/runner/src/clock.rs"]),
-    ("Instant", &["crates/agents/", "crates/runner/", "crates/sandbox/src/lookout.rs", "crates/cli/"]),
+    (
+        "Instant",
+        &[
+            "crates/agents/",
+            "crates/runner/",
+            "crates/sandbox/src/lookout.rs",
+            "crates/sweep/src/crew.rs",
+            "crates/cli/",
+        ],
+    ),
     (
         "std::thread",
         &[
             "crates/runner/",
             "crates/sandbox/src/pool/keeper.rs",
             "crates/sandbox/src/lookout.rs",
+            "crates/sweep/src/child.rs",
             "crates/cli/",
         ],
     ),

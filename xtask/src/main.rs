@@ -6,6 +6,7 @@ mod layers;
 mod llm;
 mod tidy;
 mod torture;
+mod wheel;
 
 use std::{
     path::{Path, PathBuf},
@@ -59,10 +60,13 @@ fn run(words: &[String]) -> Result<()> {
     if wanted == "llm" {
         return llm::run(&root, words.get(1..).unwrap_or_default());
     }
+    if wanted == "wheel" {
+        return wheel::make(&root, &target(&root));
+    }
     let chosen: Vec<&Check> = CHECKS.iter().filter(|(name, _)| wanted == "ci" || wanted == *name).collect();
     if chosen.is_empty() {
         let names: Vec<&str> = CHECKS.iter().map(|(name, _)| *name).collect();
-        bail!("usage: cargo xtask ci, torture, or one of {}", names.join(", "));
+        bail!("usage: cargo xtask ci, torture, wheel, or one of {}", names.join(", "));
     }
     let begun = Instant::now();
     for (name, check) in chosen {

@@ -1,9 +1,12 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use oikos_runner::When;
+
+use crate::{print, style};
 
 /// Economies of autonomous agents under real scarcity.
 #[derive(Debug, Parser)]
@@ -11,36 +14,47 @@ use oikos_runner::When;
     name = "oikos",
     version,
     about = "Economies of autonomous agents under real scarcity",
-    propagate_version = true
+    propagate_version = true,
+    styles = style::CLAP,
+    max_term_width = print::COLUMNS
 )]
 pub(crate) struct Args {
     /// Print JSON for programs instead of text for people.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Print in colours: where there is a terminal, always, or never.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true)]
+    pub(crate) color: ColorArg,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 impl Args {
     /// Whether a program reads one JSON object, which says too that the command failed. Where lines are printed, a
-    /// failure is only said on standard error.
+    /// failure is an object on standard error.
     pub(crate) const fn is_one_object(&self) -> bool {
         let is_lines = match &self.command {
             Command::Run { events, .. } => events.is_some(),
-            Command::Log { .. } | Command::Session { .. } | Command::Worker { .. } => true,
+            Command::Log { .. } | Command::Session { .. } | Command::Runs { .. } | Command::Worker { .. } => {
+                true
+            }
             Command::Tape { what: TapeCommand::Export { file, .. } } => file.is_none(),
-            Command::Tape { what: TapeCommand::Import { .. } }
+            Command::Sweep(_)
+            | Command::Tape { what: TapeCommand::Import { .. } }
             | Command::Init { .. }
             | Command::Validate { .. }
             | Command::Inspect { .. }
             | Command::Ask { .. }
+            | Command::Bench { .. }
             | Command::Cost { .. }
             | Command::Verify { .. }
             | Command::Replay { .. }
             | Command::Compare { .. }
+            | Command::Export { .. }
             | Command::Fork { .. }
             | Command::Act { .. }
             | Command::Schema { .. }
+            | Command::Completions { .. }
             | Command::Python { .. } => false,
         };
         self.json && !is_lines
@@ -56,6 +70,9 @@ pub(crate) enum Command {
         /// The world database [default: ./NAME.oikos].
         #[arg(long)]
         db: Option<PathBuf>,
+        /// Keep the world in memory alone: no file is left.
+        #[arg(long, conflicts_with_all = ["db", "fresh", "adopt_runtime"])]
+        no_db: bool,
         /// Start over; the old database is moved aside.
         #[arg(long)]
         fresh: bool,
@@ -63,36 +80,50 @@ pub(crate) enum Command {
         #[arg(long)]
         adopt_runtime: bool,
         /// Say what the first round would ask of models, and could cost; nobody is asked, and nothing is written.
-        #[arg(long, conflicts_with_all = ["fresh", "adopt_runtime", "events"])]
+        #[arg(long, conflicts_with_all = ["fresh", "adopt_runtime", "events", "no_db"])]
         dry_run: bool,
-        /// Print events as they happen, all or those of one type.
+        /// Print events and the output of code as they happen, all or those of one type, such as print.
         #[arg(long, value_name = "TYPE", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
         events: Option<String>,
+        /// End with 1 when code of the world failed, though the run came to its end.
+        #[arg(long, conflicts_with = "dry_run")]
+        strict: bool,
         #[command(flatten)]
         overrides: OverrideArgs,
         #[command(flatten)]
         workplace: WorkplaceArgs,
     },
+    /// Run a world file many times, with other seeds and values, and put the figures of all runs together.
+    Sweep(Box<SweepArgs>),
     /// Write a small world file with one agent, to begin with.
     Init {
         /// The world's name; its file will be NAME.toml.
         #[arg(default_value = "world")]
         name: String,
     },
-    /// Say whether a world file is fine.
+    /// Say whether a world file, or a sweep file, is fine.
     Validate {
-        /// The world file.
+        /// The world file, or the sweep file.
         file: PathBuf,
         #[command(flatten)]
         overrides: OverrideArgs,
     },
-    /// Show principals, agents, artifacts, balances, or one artifact of a world.
+    /// Show principals, agents, artifacts, balances, one artifact of a world, or how it stands.
     Inspect {
         /// The world database.
         world: PathBuf,
-        /// `principals`, `agents`, `artifacts`, `balances`, or the id of an artifact.
+        /// `principals`, `agents`, `artifacts`, `balances`, `summary`, or the id of an artifact.
         #[arg(default_value = "principals")]
         what: String,
+        /// Of one artifact, only what it keeps in its storage.
+        #[arg(long)]
+        storage: bool,
+        /// Of one artifact, only its content: the text itself, or JSON.
+        #[arg(long)]
+        content: bool,
+        /// Of one artifact, only its code, as it is.
+        #[arg(long)]
+        code: bool,
         /// As the world was at a moment, such as 17, 6h or tick:40 [default: the end].
         #[arg(long, value_name = "WHEN")]
         at: Option<When>,
@@ -108,8 +139,14 @@ pub(crate) enum Command {
         #[arg(long, value_name = "WHEN", value_parser = moment, allow_negative_numbers = true)]
         until: Option<When>,
         /// Only the first so many lines.
-        #[arg(long)]
+        #[arg(long, value_name = "N", conflicts_with = "tail")]
         limit: Option<u64>,
+        /// Only the last so many lines.
+        #[arg(long, value_name = "N")]
+        tail: Option<usize>,
+        /// Go on with what comes, until the process that runs the world ends, or Ctrl-C.
+        #[arg(long, conflicts_with_all = ["until", "limit"])]
+        follow: bool,
         /// Only lines of this type, such as `transfer`; with --refused, only this op.
         #[arg(long = "type")]
         kind: Option<String>,
@@ -119,6 +156,9 @@ pub(crate) enum Command {
         /// Only actions that were refused or failed.
         #[arg(long)]
         refused: bool,
+        /// Only what code printed and logged, as minds thought and as actions ran.
+        #[arg(long, conflicts_with_all = ["kind", "refused", "thoughts"])]
+        output: bool,
         /// With the reasons that minds gave for their steps, before what came of them.
         #[arg(long)]
         thoughts: bool,
@@ -170,6 +210,32 @@ pub(crate) enum Command {
         /// Another, such as a fork of it.
         second: PathBuf,
     },
+    /// Write a world's records, accounts and series as tables for other programs.
+    Export {
+        /// The world database; it is only read, and may be running.
+        world: PathBuf,
+        /// The folder of the files; it is made if it is not there.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// The format of the files.
+        #[arg(long, value_enum, default_value = "parquet")]
+        format: FormatArg,
+        /// Only these tables, with commas between them [default: all].
+        #[arg(long, value_name = "TABLES", value_delimiter = ',')]
+        tables: Vec<String>,
+        /// Only after a moment: a record as 17, a time, a time since the beginning as 6h, or tick:40.
+        #[arg(long, value_name = "WHEN", default_value = "0", value_parser = moment, allow_negative_numbers = true)]
+        since: When,
+        /// Only up to a moment, and with it.
+        #[arg(long, value_name = "WHEN", value_parser = moment, allow_negative_numbers = true)]
+        until: Option<When>,
+        /// Show accounts so often too, such as 1h; without it they are shown at the end.
+        #[arg(long, value_name = "DURATION", value_parser = duration_ms)]
+        every: Option<i64>,
+        /// Replace files of these tables that are there; others are never touched.
+        #[arg(long)]
+        force: bool,
+    },
     /// Make a new world that goes on from a moment of another, as it is or under changed rules.
     Fork {
         /// The world database; it stays as it is.
@@ -218,6 +284,15 @@ pub(crate) enum Command {
         #[command(flatten)]
         workplace: WorkplaceArgs,
     },
+    /// Time steps and sessions on this machine, beside Mesa where it is installed.
+    Bench {
+        /// How often all of it is timed; the medians are told.
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+        /// The Python that may have Mesa.
+        #[arg(long, value_name = "PROGRAM", default_value = "python3")]
+        python: String,
+    },
     /// Print a JSON Schema.
     Schema {
         /// Of what.
@@ -226,10 +301,21 @@ pub(crate) enum Command {
         #[arg(long = "for", value_name = "WHOM")]
         whom: Option<SchemaFor>,
     },
+    /// Print what a shell needs to complete commands and options, such as: oikos completions bash.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
     /// Look after the Python that runs agents' code.
     Python {
         #[command(subcommand)]
         what: PythonCommand,
+    },
+    /// Make the runs of the sweep that started this process, ordered on standard input.
+    #[command(hide = true)]
+    Runs {
+        #[command(flatten)]
+        workplace: WorkplaceArgs,
     },
     /// Run code for the process that started this one, on standard input.
     #[command(hide = true)]
@@ -241,6 +327,50 @@ pub(crate) enum Command {
         #[arg(long, requires = "probe")]
         layer: Option<String>,
     },
+}
+
+/// The sweep that is wanted.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SweepArgs {
+    /// The world file, or a sweep file, which names one.
+    pub(crate) file: PathBuf,
+    /// The seeds of each cell, such as 1..100 (both ends are in), 1,5,9 or 7 [default: the world file's].
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) seeds: Option<String>,
+    /// The values of a key of the world file, such as scrip.start=1,2,5; may be given again for another key.
+    #[arg(long, value_name = "KEY=VALUES")]
+    pub(crate) set: Vec<String>,
+    /// Which values go together: each with each, the first of all keys and then the second, or samples of ranges such
+    /// as scrip.start=1..100 [default: grid].
+    #[arg(long, value_parser = ["grid", "list", "latin"])]
+    pub(crate) design: Option<String>,
+    /// With the design latin: how many cells.
+    #[arg(long, value_name = "N")]
+    pub(crate) samples: Option<u64>,
+    /// With the design latin: the seed of the samples [default: 1].
+    #[arg(long, value_name = "N")]
+    pub(crate) design_seed: Option<u64>,
+    /// How many runs go on at once [default: the number of cores].
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// The folder of the results; the same command goes on there [default: NAME-sweep].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Keep the database of each world too.
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) keep: Option<KeepArg>,
+    /// List the runs; nothing is run, and nothing is written.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) workplace: WorkplaceArgs,
+}
+
+/// What a sweep keeps beside its figures.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum KeepArg {
+    /// The database of each world.
+    Worlds,
 }
 
 /// Where answers of models come from.
@@ -257,6 +387,23 @@ pub(crate) enum TapeArg {
 /// Dollars as micro-dollars.
 fn dollars(text: &str) -> Result<u64, String> {
     oikos_runner::dollars(text).ok_or_else(|| "dollars such as '$0.50', to a millionth".into())
+}
+
+/// A duration in milliseconds, at least one.
+fn duration_ms(text: &str) -> Result<i64, String> {
+    let ms = oikos_runner::kernel::time::parse_duration_ms(text).filter(|ms| *ms > 0);
+    ms.ok_or_else(|| "a duration of at least 1ms, such as 30s, 1h or 1h 30m".into())
+}
+
+/// How tables are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum FormatArg {
+    /// Apache Parquet.
+    Parquet,
+    /// Comma-separated values.
+    Csv,
+    /// JSON, an object in each line.
+    Jsonl,
 }
 
 /// The answers of models.
@@ -336,6 +483,28 @@ pub(crate) enum SchemaOf {
     Log,
     /// A world file.
     World,
+    /// A receipt, as `act` and sessions answer, and as agents find their last one.
+    Receipt,
+    /// A line into a session.
+    Request,
+    /// A line out of a session.
+    Answer,
+    /// An observation, as minds are given it.
+    Observation,
+}
+
+/// Whether to print in colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorArg {
+    Auto,
+    Always,
+    Never,
+}
+
+impl ColorArg {
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        Self::from_str(word, false).ok()
+    }
 }
 
 /// A moment between records: every whole number is one, before the first, or after the last, too.

@@ -1,10 +1,16 @@
 //! All printing: data on standard output, talk on standard error.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use anstream::{stderr, stdout};
 use oikos_runner::{kernel::resource::ResourceId, show_dollars};
 use serde_json::{Value, json};
+
+use crate::{
+    commands::help_of,
+    status::ExitStatus,
+    style::{self, styled},
+};
 
 /// Characters of a line of an error, and lines, that are shown: a hostile file may fill either.
 const LINE_CHARS_MAX: usize = 1_200;
@@ -48,6 +54,11 @@ impl Printer {
         self.json
     }
 
+    /// The columns that a line has room in: those of a terminal; one that goes elsewhere is as long as it is.
+    pub(crate) fn columns(self) -> Option<usize> {
+        std::io::stdout().is_terminal().then_some(COLUMNS)
+    }
+
     /// For programs a value on one line, for people a text.
     pub(crate) fn data(
         self,
@@ -63,15 +74,26 @@ impl Printer {
         writeln!(stdout(), "{text}").map_err(Unprinted)
     }
 
+    /// A text as it is, with an end of its last line only where a terminal shows it.
+    pub(crate) fn raw(self, text: &str) -> Result<(), Unprinted> {
+        let is_open = std::io::stdout().is_terminal() && !text.is_empty() && !text.ends_with('\n');
+        write!(std::io::stdout(), "{text}{}", if is_open { "\n" } else { "" })
+            .and_then(|()| std::io::stdout().flush())
+            .map_err(Unprinted)
+    }
+
     /// A value on one line for programs, on many for people.
     pub(crate) fn value(self, value: &Value) -> Result<(), Unprinted> {
         self.data(|| value.clone(), || format!("{value:#}"))
     }
 }
 
-/// An error, with its causes.
+/// An error, with its causes and what to do about it.
 pub(crate) fn error(error: &anyhow::Error) {
-    let text = format!("error: {error:#}");
+    let mut text = format!("{} {error:#}", styled(style::ERROR, "error:"));
+    if let Some(help) = help_of(error) {
+        text.push_str(&format!("\n  {} {help}", styled(style::HELP, "= help:")));
+    }
     let lines = text.lines().take(LINES_MAX).map(|line| match line.char_indices().nth(LINE_CHARS_MAX) {
         Some((at, _)) => format!("{}…", line.get(..at).unwrap_or_default()),
         None => line.to_owned(),
@@ -85,16 +107,33 @@ pub(crate) fn error(error: &anyhow::Error) {
 }
 
 /// An error as data for programs, as `verify` tells of damage.
-pub(crate) fn failure(error: &anyhow::Error) {
-    let problem = json!({ "ok": false, "problem": format!("{error:#}") });
+pub(crate) fn failure(error: &anyhow::Error, ended: ExitStatus) {
     // Where it can't be printed the exit code says it.
-    let _ = writeln!(stdout(), "{problem}");
+    let _ = writeln!(stdout(), "{}", failed(error, ended));
+}
+
+/// The same on standard error, where standard output has lines of another kind.
+pub(crate) fn failure_line(error: &anyhow::Error, ended: ExitStatus) {
+    let _ = writeln!(stderr(), "{}", failed(error, ended));
+}
+
+fn failed(error: &anyhow::Error, ended: ExitStatus) -> Value {
+    let mut object = json!({ "ok": false, "problem": format!("{error:#}"), "exit": ended.code() });
+    if let (Some(help), Value::Object(map)) = (help_of(error), &mut object) {
+        map.insert("help".into(), help.into());
+    }
+    object
 }
 
 /// Something worth knowing beside the data.
 pub(crate) fn note(text: &str) {
     // Where nobody listens there is nobody to tell that either.
     let _ = writeln!(stderr(), "{text}");
+}
+
+/// A warning: something that is likely not meant.
+pub(crate) fn warning(text: &str) {
+    note(&format!("{} {text}", styled(style::WARNING, "warning:")));
 }
 
 /// As [`note`], without a look at what is at the other end: behind a wall only writing is left.
@@ -121,6 +160,12 @@ pub(crate) fn amount(resource: &str, value: i64) -> String {
         return number(value);
     }
     format!("{}{}", if value < 0 { "-" } else { "" }, show_dollars(value.unsigned_abs()))
+}
+
+/// The lines of a text by others as they are, without signs that a terminal would obey.
+pub(crate) fn plain_lines(text: &str) -> Vec<String> {
+    let plain = |line: &str| line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    text.lines().map(plain).collect()
 }
 
 /// A text by others in lines of the terminal's width, behind so many spaces, without signs that a

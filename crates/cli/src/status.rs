@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use oikos_runner::{RunError, Why};
 
 use crate::{
-    commands::Usage,
+    commands::{Usage, help_of},
     print::{self, Unprinted},
 };
 
@@ -25,14 +25,15 @@ pub(crate) enum ExitStatus {
 }
 
 impl ExitStatus {
-    /// The status of a command that failed, which is told.
+    /// The status of a command that failed.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         if error.downcast_ref::<Unprinted>().is_some_and(Unprinted::nobody_reads) {
             return Self::Asked(Why::ClosedPipe);
         }
-        print::error(error);
         let usage = error.downcast_ref::<RunError>().is_some_and(RunError::is_config)
-            || error.downcast_ref::<Usage>().is_some();
+            || error.downcast_ref::<Usage>().is_some()
+            // There is help where something else was to be typed, such as a database and not a world file.
+            || help_of(error).is_some();
         if usage { Self::Usage } else { Self::Fault }
     }
 
@@ -43,13 +44,16 @@ impl ExitStatus {
             Ok(()) => Ok(Self::No),
             Err(error) if yes => Err(error.into()),
             Err(error) => {
-                print::error(&error.into());
+                if !error.nobody_reads() {
+                    print::error(&error.into());
+                }
                 Ok(Self::No)
             }
         }
     }
 
-    const fn code(self) -> u8 {
+    /// The code for the system.
+    pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
             Self::No => 1,

@@ -13,28 +13,51 @@ use oikos_runner::{Live, Summary, config::Lasts, report};
 use serde_json::{Value, json};
 
 use crate::{
-    print::{amount, number},
+    commands::quoted,
+    print::{COLUMNS, amount, number},
+    progress::as_lines,
     table::{Column, table},
 };
 
+/// Before the commands that look at a world.
+const NEXT: &str = "         ";
 /// Rows of each list.
 const ROWS: usize = 5;
 
+/// A bar that goes away with whoever has it, however that ends.
+#[derive(Debug)]
+pub(crate) struct Bar(ProgressBar);
+
+impl std::ops::Deref for Bar {
+    type Target = ProgressBar;
+
+    fn deref(&self) -> &ProgressBar {
+        &self.0
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// A bar on standard error, when that is a terminal and the output is for people.
-pub(crate) fn progress(length: u64, unit: &str, json: bool) -> ProgressBar {
+pub(crate) fn progress(length: u64, unit: &str, json: bool) -> Bar {
     let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
     if json {
         bar.set_draw_target(ProgressDrawTarget::hidden());
     }
-    let template = format!("{{bar:40}} {{pos}}/{{len}} {unit}  {{elapsed}} (left {{eta}})");
+    let template = as_lines(&bar, unit)
+        .unwrap_or_else(|| format!("{{bar:40}} {{pos}}/{{len}} {unit}  {{elapsed}} (left {{eta}})"));
     if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style);
     }
-    bar
+    Bar(bar)
 }
 
 /// `1 tick`, `2 ticks`.
-fn counted(count: i64, word: &str) -> String {
+pub(crate) fn counted(count: i64, word: &str) -> String {
     format!("{} {word}{}", number(count), if count == 1 { "" } else { "s" })
 }
 
@@ -43,7 +66,7 @@ pub(crate) fn text(
     live: &Live,
     totals: &Summary,
     measures: &[(String, Result<f64, String>)],
-    db: &Path,
+    db: Option<&Path>,
 ) -> String {
     let world = live.world();
     let span_ms = live.ran_ms();
@@ -90,11 +113,28 @@ pub(crate) fn text(
         report::hex(&world.digest()),
         report::hex(&live.sequencer.head().journal_hash)
     );
-    parts.push(format!(
-        "{world_hashes}\nworld    {0}   (oikos inspect {0} agents · oikos log {0} · oikos verify {0})",
-        db.display()
-    ));
+    parts.push(format!("{world_hashes}\n{}", place(db)));
     parts.join("\n\n")
+}
+
+/// Where the world is, and the commands that look at it, within the terminal's width.
+fn place(db: Option<&Path>) -> String {
+    let Some(db) = db else { return "world    in memory, and gone with this command".into() };
+    let name = quoted(&db.display().to_string());
+    let mut lines = vec![format!("world    {}", db.display())];
+    let mut line = String::new();
+    for (command, what) in [("inspect", " agents"), ("log", ""), ("verify", "")] {
+        let command = format!("oikos {command} {name}{what}");
+        let more = if line.is_empty() { command.clone() } else { format!("{line} · {command}") };
+        if more.chars().count() + NEXT.len() > COLUMNS && !line.is_empty() {
+            lines.push(format!("{NEXT}{line}"));
+            line = command;
+        } else {
+            line = more;
+        }
+    }
+    lines.push(format!("{NEXT}{line}"));
+    lines.join("\n")
 }
 
 /// A span of time, to the second if it is long: `3h 20m`.
@@ -108,9 +148,9 @@ fn span(ms: i64) -> String {
 }
 
 /// How many agents are in which state.
-pub(crate) fn states(live: &Live) -> Value {
+pub(crate) fn states(world: &World) -> Value {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for agent in live.world().agents() {
+    for agent in world.agents() {
         *counts.entry(agent.state()).or_default() += 1;
     }
     counts.into_iter().map(|(state, count)| (state.to_owned(), Value::from(count))).collect()
@@ -119,7 +159,7 @@ pub(crate) fn states(live: &Live) -> Value {
 /// The states of the loops as the run ends, and their punctuality; nothing where there are ticks and all
 /// of them run.
 fn loops(live: &Live) -> Option<String> {
-    let states = states(live);
+    let states = states(live.world());
     let rows: Vec<(&String, &Value)> = states.as_object()?.iter().collect();
     let idle = rows.iter().all(|(state, _)| matches!(state.as_str(), "starting" | "running"));
     if rows.is_empty() || (live.ticks_done().is_some() && idle) {

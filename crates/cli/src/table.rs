@@ -2,7 +2,10 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use crate::print::{COLUMNS, lines_within};
+use crate::{
+    print::{COLUMNS, lines_within},
+    style::{self, styled},
+};
 
 /// Letters that a name keeps, and those that a line of a sentence has, however little room there is.
 const NAME_CHARS_MIN: usize = 12;
@@ -110,8 +113,11 @@ fn part(first: &Filled<'_>, rest: &[Filled<'_>]) -> String {
             column.set_padding((if at == 0 { 0 } else { 2 }, 0));
         }
     }
-    let text: Vec<String> = table.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
-    text.join("\n")
+    let text = table.to_string();
+    let lines = text.lines().map(str::trim_end).enumerate();
+    // Headings are words: one line of them.
+    let lines = lines.map(|(at, line)| if at == 0 { styled(style::HEADING, line) } else { line.to_owned() });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// The widths of columns within the terminal's, as far as they can be narrowed: the widest first.
@@ -150,6 +156,11 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Without the style of headings.
+    fn table(columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
+        anstream::adapter::strip_str(&super::table(columns, rows)).to_string()
+    }
 
     fn cells(row: &[&str]) -> Vec<String> {
         row.iter().map(|cell| (*cell).to_owned()).collect()

@@ -96,6 +96,15 @@ fn a_fork_parts_from_its_parent_where_its_rules_are_others() {
     assert_eq!(found["parted"]["seq"], json!(found["common"].as_u64().expect("a number") + 1));
     assert_eq!(found["parted"]["cause"], "tick 3");
     assert!(found["parted"]["b"]["cause"]["Rules"].is_object(), "{found:#}");
+    // After its rules the fork goes on alike, until somebody has no second call.
+    let first = &found["diverged"];
+    assert_eq!(first["cause"], "a step of `bob`", "{first:#}");
+    let seqs = ["seq", "seq_b"].map(|key| first[key].as_u64().expect("a number"));
+    assert!(
+        seqs[0] > found["parted"]["seq"].as_u64().expect("a number") && seqs[1] == seqs[0] + 1,
+        "{seqs:?}"
+    );
+    assert_eq!(first["b"]["outcome"]["Refused"]["code"], "rate_limited", "{first:#}");
     let ann = |list: &str| {
         let rows = found[list].as_array().expect("rows").iter().filter(|row| row["id"] == "ann");
         rows.map(|row| (row["a"].as_i64(), row["b"].as_i64())).collect::<Vec<_>>()
@@ -105,6 +114,13 @@ fn a_fork_parts_from_its_parent_where_its_rules_are_others() {
     assert_ne!(gini["a"], gini["b"], "{gini}");
     let shown = text(&db, &other);
     assert!(shown.contains("they part at record") && shown.contains("principal"), "{shown}");
+    assert!(shown.contains(&format!("then they differ at record {} of A", seqs[0])), "{shown}");
+
+    // Rules under which nothing goes otherwise.
+    let alike = fork("alike.oikos", &["--set", "resources.calls.window=1s"]);
+    oikos([Path::new("run"), &alike]);
+    let found = compare(&db, &alike);
+    assert_eq!(found["diverged"], Value::Null, "{found:#}");
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn an_interrupted_run_says_so_and_goes_on() {
         let told = (output.status.code(), &report["finished"]);
         assert_eq!(told, (Some(code), &Value::Bool(false)), "{signal}: {report}");
         let talk = talk(&output);
-        assert!(talk.contains("stopped; the same command goes on from here"), "{signal}: {talk}");
+        assert!(talk.contains("stopped; this goes on from here: oikos run "), "{signal}: {talk}");
         assert_eq!(whole, small.run(&db, &more), "{signal}");
     }
 }

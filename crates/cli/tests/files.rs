@@ -203,3 +203,142 @@ fn a_database_is_not_taken_for_a_world_file() {
     assert!(output.status.success(), "{}", talk(&output));
     assert!(!Path::new(&place.path("home/w.oikos.oikos")).exists());
 }
+
+/// A world file with the mind of an agent, and more.
+fn minded(code: &str, more: &str) -> String {
+    format!("[[agents]]\nid = 'poet'\ncode = \"\"\"\n{code}\n\"\"\"\n{more}")
+}
+
+#[test]
+fn code_that_could_not_be_entered_as_it_will_be_is_refused() {
+    let place = Place::new();
+    let shop =
+        |code: &str| format!("[[artifacts]]\nid = 'shop'\nowner = 'poet'\ncode = \"\"\"\n{code}\n\"\"\"\n");
+    let law = |code: &str| shop(code).replace("owner =", "kind = 'contract'\nowner =");
+    let measure = "[measures]\nsold = 'shop.sold'\n";
+    let step = "def step(observation):\n    return None";
+    for (code, more, part) in [
+        (
+            "def Step(observation):\n    return None",
+            String::new(),
+            "the code of `poet` defines no `step(observation)`; did you mean `Step`?",
+        ),
+        (
+            "def step():\n    return None",
+            String::new(),
+            "line 1: it is called as `step(observation)`, and takes 0",
+        ),
+        (
+            "def step(a, b):\n    return None",
+            String::new(),
+            "it is called as `step(observation)`, and needs 2",
+        ),
+        ("def step(a, *, b):\n    return None", String::new(), "has arguments that must be named"),
+        (
+            &format!("import numpy\n{step}"),
+            String::new(),
+            "the code of `poet`, line 1: No module named 'numpy'",
+        ),
+        (
+            &format!("import math\nfrom itertools import cycel\n{step}"),
+            String::new(),
+            "line 2: cannot import name 'cycel'",
+        ),
+        (
+            step,
+            law("def check_permission(caller, action):\n    return None"),
+            "it is called as `check_permission(caller, action, target, context, ledger)`, and takes 2",
+        ),
+        (step, law("def run():\n    return 1"), "the code of `shop` defines no `check_permission("),
+        (
+            step,
+            shop("def sald():\n    return 1") + measure,
+            "the measure `sold`: the code of `shop` defines no `sold()`; did you mean `sald`?",
+        ),
+        (
+            step,
+            shop("def sold(day):\n    return 1") + measure,
+            "the measure `sold`: the code of `shop`, line 1: it is called as `sold()`, and needs 1",
+        ),
+        (
+            step,
+            "[[artifacts]]\nid = 'shop'\nowner = 'poet'\n".to_owned() + measure,
+            "the measure `sold`: `shop` has no code",
+        ),
+    ] {
+        place.refused(&minded(code, &more), &[], part);
+    }
+}
+
+#[test]
+fn code_that_can_be_entered_is_fine_however_it_is_written() {
+    let place = Place::new();
+    for code in [
+        "def step(observation):\n    return None",
+        "def step(observation, depth=2):\n    return None",
+        "def step(*observations):\n    return None",
+        "step = lambda observation: None",
+        "def made():\n    return lambda observation: None\nstep = made()",
+        "exec('def step(observation): return None')",
+        "class Mind:\n    def __call__(self, observation): return None\nstep = Mind()",
+        "if True:\n    def step(observation): return None",
+        "try:\n    import numpy\nexcept ImportError:\n    numpy = None\ndef step(observation): return None",
+        "import json, math, re\nfrom collections import Counter\ndef step(observation): return None",
+        "from math import *\ndef step(observation): return None",
+    ] {
+        assert_eq!(place.validate(&minded(code, ""), &[]), (Some(0), String::new()), "{code}");
+    }
+    let shop = "[[artifacts]]\nid = 'shop'\nowner = 'poet'\ncode = 'def sold(): return 1'\n[measures]\nsold = 'shop.sold'\n";
+    let step = "def step(observation): return None";
+    assert_eq!(place.validate(&minded(step, shop), &[]), (Some(0), String::new()));
+}
+
+#[test]
+fn what_does_nothing_is_warned_of_and_refuses_nothing() {
+    let place = Place::new();
+    let inner = "def step(observation):\n    import numpy";
+    for (text, more, part) in [
+        (
+            "[execution]\nmode = 'autonomous'\nticks = 5\n".to_owned(),
+            "",
+            "warning: `ticks` in `[execution]` does nothing here: agents go by themselves",
+        ),
+        (
+            "[execution]\nmode = 'autonomous'\ntick_duration = '5s'\n".to_owned(),
+            "",
+            "`tick_duration` in `[execution]` does nothing",
+        ),
+        (
+            "[execution]\nduration = '2d'\n".to_owned(),
+            "",
+            "`duration` in `[execution]` does nothing here: agents go by ticks",
+        ),
+        ("[execution]\npace = '2s'\n".to_owned(), "", "`pace` in `[execution]` does nothing"),
+        (
+            "[execution]\nexternal_timeout = '2s'\n".to_owned(),
+            "",
+            "`external_timeout` in `[execution]` does nothing here: the virtual clock waits",
+        ),
+        (String::new(), "execution.duration=1h", "`duration` in `[execution]` does nothing"),
+        (minded(inner, ""), "", "warning: the code of `poet`, line 2: No module named 'numpy'"),
+    ] {
+        let set = ["--set", more];
+        let (code, talk) = place.validate(&text, if more.is_empty() { &[] } else { &set });
+        assert!(code == Some(0) && talk.contains(part), "{text} {more}: exit {code:?}: {talk}");
+    }
+    for quiet in [
+        "[execution]\nmode = 'autonomous'\nduration = '1w'\npace = '2s'\n",
+        "[execution]\nticks = 5\ntick_duration = '1d12h'\n",
+    ] {
+        assert_eq!(place.validate(quiet, &[]), (Some(0), String::new()), "{quiet}");
+    }
+}
+
+#[test]
+fn a_duration_names_the_units_that_there_are() {
+    let place = Place::new();
+    for text in ["5 parsecs", "-1d", "1mo", "", "7", "1.0000001s"] {
+        let world = format!("[execution]\ntick_duration = '{text}'\n");
+        place.refused(&world, &[], "its units are us, ms, s, m, h, d (24 hours), w (7 days)");
+    }
+}

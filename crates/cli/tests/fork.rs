@@ -179,6 +179,7 @@ fn a_fork_goes_on_under_other_rules_and_is_the_same_again() {
         let mut hashes = vec![told(&["verify", db.to_str().expect("UTF-8")])["journal_hash"].clone()];
         for (name, change) in [
             ("window", &["--set", "resources.calls.window=1s"][..]),
+            ("rate", &["--set", "resources.calls.rate=9"]),
             ("cost", &["--set", "costs.invoke.calls=3"]),
             ("seed", &["--seed", "8"]),
             ("act", &["--act", "seller", r#"{"op": "write", "artifact": "lots", "price": 9}"#]),
@@ -194,7 +195,9 @@ fn a_fork_goes_on_under_other_rules_and_is_the_same_again() {
             hashes.push(report["journal_hash"].clone());
             assert_replays(&fork);
             match name {
-                "window" | "longer" => assert!(calls(&fork) > few, "{name}: {} of {few}", calls(&fork)),
+                "window" | "rate" | "longer" => {
+                    assert!(calls(&fork) > few, "{name}: {} of {few}", calls(&fork))
+                }
                 "cost" => assert!(calls(&fork) < few, "{name}: {} of {few}", calls(&fork)),
                 _ => {}
             }
@@ -219,7 +222,8 @@ fn a_change_that_no_running_world_can_make_is_refused_with_its_reason() {
         (&["--set", "resources.fuel={kind = \"renewable\", rate = 1}"], 2, "by the resources, and the kinds"),
         (&["--set", "permissions.mode=policy"], 2, "has its contract, or policy, already"),
         (&["--set", "execution.mode=autonomous"], 2, "the mode that the world began with"),
-        (&["--set", "resources.calls.rate=9"], 2, "founded with"),
+        (&["--set", "agents.buyer.scrip=9"], 2, "founded with"),
+        (&["--set", "execution.phases=[\"step\"]"], 2, "by the phases that the world began with"),
         (&["--set", "execution.tick=9"], 2, "unknown key `tick`"),
         (&["--set", "execution.ticks"], 2, "KEY=VALUE"),
         (&["--act", "seller", "{"], 2, "not JSON"),

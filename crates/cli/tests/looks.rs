@@ -65,7 +65,10 @@ fn all_minds_of_a_tick_look_at_one_state() {
     assert_eq!(report["supply"], 30);
     let seen = seen(&db);
     // Three began on the empty board, and three on that of the first tick.
-    assert_eq!(seen.iter().map(|told| told[0].as_u64().expect("a number")).collect::<Vec<_>>(), [0, 0, 0, 3, 3, 3]);
+    assert_eq!(
+        seen.iter().map(|told| told[0].as_u64().expect("a number")).collect::<Vec<_>>(),
+        [0, 0, 0, 3, 3, 3]
+    );
     let mut own = Vec::new();
     for told in &seen {
         assert_eq!(told[1], true, "{told}");

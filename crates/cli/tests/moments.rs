@@ -21,6 +21,9 @@ name = "w"
 [execution]
 ticks = 6
 tick_duration = "1h"
+[measures]
+least = "min(scrip)"
+nobody = { of = "min(scrip)", where = "nobody" }
 [[agents]]
 id = "ann"
 scrip = 10
@@ -159,4 +162,45 @@ fn a_moment_can_be_tried_out_and_nothing_is_kept() {
     assert_eq!(before, std::fs::read(&world.db).expect("a file"), "nothing is kept");
     let output = oikos(["session", "w.toml", "--at", "tick:1"]);
     assert_eq!(output.status.code(), Some(2), "{}", talk(&output));
+}
+
+#[test]
+fn a_summary_is_that_of_the_run_and_of_each_moment() {
+    let world = World::new();
+    let of = |more: &[&str]| -> Value {
+        let output = world.tell("inspect", &[&["summary"], more].concat());
+        assert!(output.status.success(), "{}", talk(&output));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let output = oikos(["run", world.db.to_str().expect("UTF-8"), "--json"]);
+    let run: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let mut now = of(&[]);
+    let more = now.as_object_mut().expect("an object").remove("parent");
+    assert_eq!(more, Some(Value::Null));
+    for (key, value) in now.as_object().expect("an object") {
+        assert_eq!(value, &run[key], "{key}");
+    }
+    assert_eq!(now["measures"], serde_json::json!({ "least": 4.0, "nobody": null }));
+    let then = of(&["--at", "tick:1"]);
+    assert_eq!((&then["measures"]["least"], &then["ticks"]), (&2.0.into(), &2.into()));
+    assert_eq!((&then["supply"], &then["journal_hash"]), (&10.into(), &Value::Null));
+}
+
+#[test]
+fn programs_are_told_how_far_a_command_is() {
+    let world = World::new();
+    let db = world.db.to_str().expect("UTF-8");
+    for (asked, is_told) in [("lines", true), ("bar", false)] {
+        let output =
+            Command::new(COMMAND).args(["replay", db, "--json"]).env("OIKOS_PROGRESS", asked).output();
+        let output = output.expect("a process");
+        let lines = talk(&output);
+        let told: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(!told.is_empty(), is_told, "{asked}: {lines}");
+        for line in told {
+            let far = &line["progress"];
+            assert!(far["done"].as_u64() <= far["of"].as_u64() && far["unit"] == "records", "{line}");
+        }
+        assert!(output.status.success());
+    }
 }

@@ -104,7 +104,8 @@ fn ants_that_meet_seldom_agree() {
 #[test]
 fn a_line_is_as_long_as_it_keeps_those_who_come() {
     let told = measures("queue", &["execution.duration=600m", "parameters.load=0.5"]);
-    let [present, stay, served] = ["present", "stay", "served"].map(|name| told[name].as_f64().expect("a number"));
+    let [present, stay, served] =
+        ["present", "stay", "served"].map(|name| told[name].as_f64().expect("a number"));
     near(&told, "present", 1.0, 4.0 * 0.25);
     near(&told, "served", 300.0, 4.0 * 17.0);
     // Little's law, up to those who are still there.

@@ -336,7 +336,7 @@ fn contracts_in_python_decide_alone() {
         # Nor does a traceback quote it: not to the caller, and not through a tool that may read it.
         bob {"op": "write", "artifact": "till", "code": "def check_permission(caller, action, target, context, ledger):\n    return {'allowed': action == 'invoke' or caller == 'bob'}"} => ok
         bob {"op": "write", "artifact": "closed", "code": "def run(x):\n    return x / 0 # 31337", "access_contract": "till"} => ok
-        alice {"op": "invoke", "artifact": "closed", "args": [1]} => {"receipt": {"error": {"code": "code_error", "message": "in `closed`: Traceback (most recent call last):\n  File \"closed\", line 2\nZeroDivisionError"}}}
+        alice {"op": "invoke", "artifact": "closed", "args": [1]} => {"receipt": {"error": {"code": "code_error", "message": "in `closed`, line 2: ZeroDivisionError", "traceback": "Traceback (most recent call last):\n  File \"closed\", line 2\nZeroDivisionError"}}}
         bob {"op": "set_contract", "artifact": "closed", "contract": "genesis_contract_self_owned"} => ok
         bob {"op": "run", "code": "invoke('closed', 1)"} => code_error # 31337
         # Content that may not be read can't be found by its words either.

@@ -112,6 +112,11 @@ pub(crate) fn holds_world(given: &Path) -> Result<bool, JournalError> {
     reading::open(&name).map(|(_, _, found)| found == Found::World)
 }
 
+/// Whether somebody writes to a world. Where it can't be told nobody does.
+pub(crate) fn is_written(given: &Path) -> bool {
+    Name::look(given).is_ok_and(|name| lock::is_held(&name.path))
+}
+
 pub(crate) fn open_read_only(given: &Path) -> Result<Opened, JournalError> {
     let name = Name::look(given)?;
     let (db, reading, found) = reading::open(&name)?;

@@ -9,6 +9,7 @@ use oikos_kernel::{
 };
 
 use crate::{
+    agent_series::AgentPart,
     batch::{self, Hash, Row},
     error::JournalError,
     file::{self, Note},
@@ -100,6 +101,12 @@ impl Journal {
         let mut this = Self::new(Box::new(begun.tables), Some(begun.path), begun.notes);
         this.find_head()?;
         Ok(this)
+    }
+
+    /// Whether somebody writes to a world at this moment.
+    #[must_use]
+    pub fn is_written(path: &Path) -> bool {
+        file::is_written(path)
     }
 
     fn new(log: Box<dyn Log>, path: Option<std::path::PathBuf>, notes: Vec<Note>) -> Self {
@@ -259,6 +266,22 @@ impl Journal {
         while let Some((at, row)) = self.log.series_after(place)? {
             place = at;
             visit(row)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the series of agents, part by part, in the order in which it was taken.
+    ///
+    /// # Errors
+    /// When the file can't be read, a part is damaged, or `visit` fails.
+    pub fn agent_series<E: From<JournalError>>(
+        &self,
+        mut visit: impl FnMut(AgentPart) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut place = i64::MIN;
+        while let Some((at, part)) = self.log.agents_after(place)? {
+            place = at;
+            visit(part)?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 //!
 //! In reading order: faults; bytes that are packed and how far they may unpack; batches and snapshots
 //! of them; what a store must do; the journal over any store; its verification; SQLite as the store:
-//! its schema, series, the tape, tapes in files, its tables, and the life of its file.
+//! its schema, the series of agents and of measures, the tape, tapes in files, its tables, and the life of its file.
 
 mod error;
 mod packed;
@@ -16,6 +16,7 @@ mod log;
 mod journal;
 mod verify;
 mod schema;
+mod agent_series;
 mod series;
 mod tape;
 mod tape_file;
@@ -28,6 +29,7 @@ mod file;
 mod beside;
 
 pub use self::{
+    agent_series::{AgentPart, AgentRows},
     batch::Hash,
     beside::Beside,
     error::JournalError,

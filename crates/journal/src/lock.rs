@@ -80,6 +80,12 @@ pub(crate) fn lock_beside(path: &Path) -> Result<Locked, JournalError> {
     exclusively(file, path)
 }
 
+/// Whether a writer has the lock beside a world. Where nobody has it, it is taken and let go at once.
+pub(crate) fn is_held(path: &Path) -> bool {
+    let file = File::open(with_suffix(path, ".lock"));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 /// Locks a file that only one writer may have.
 pub(crate) fn exclusively(file: File, path: &Path) -> Result<Locked, JournalError> {
     match file.try_lock() {

@@ -3,6 +3,7 @@
 use oikos_kernel::tape::Taped;
 
 use crate::{
+    agent_series::AgentPart,
     batch::{Hash, Row},
     error::JournalError,
     series::{Sample, SeriesRow},
@@ -62,6 +63,9 @@ pub(crate) trait Log: std::fmt::Debug + Send {
 
     /// The first value of the series after a place, with its own place.
     fn series_after(&self, place: i64) -> Result<Option<(i64, SeriesRow)>, JournalError>;
+
+    /// The first part of the series of agents after a place, with its own place.
+    fn agents_after(&self, place: i64) -> Result<Option<(i64, AgentPart)>, JournalError>;
 
     /// A value.
     fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, JournalError>;

@@ -88,7 +88,9 @@ fn check_words(path: &Path) -> Result<&OsStr, String> {
     };
     if words.starts_with("file:") || words.contains(":memory:") {
         return Err(
-            "it is the spelling of a database that is no file; write `./` before it if it is one".into()
+            "it is the spelling of a database that is no file; `oikos run FILE --no-db` runs a world in memory; write \
+             `./` before it if it is a file"
+                .into()
         );
     }
     let last = name.to_string_lossy();

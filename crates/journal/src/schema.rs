@@ -17,7 +17,7 @@ pub(crate) const VALUE_BYTES_MAX: usize = 2 * BATCH_BYTES_MAX;
 const BUSY_MS: u64 = 5_000;
 
 /// The tables, by name, each as it is created.
-const TABLES: [(&str, &str); 6] = [
+const TABLES: [(&str, &str); 7] = [
     (
         "journal",
         "CREATE TABLE journal (
@@ -52,6 +52,12 @@ const TABLES: [(&str, &str); 6] = [
         "CREATE TABLE series (
             seq INTEGER NOT NULL, time TEXT NOT NULL, name TEXT NOT NULL, value REAL,
             PRIMARY KEY (time, name))",
+    ),
+    (
+        "agent_series",
+        "CREATE TABLE agent_series (
+            seq INTEGER NOT NULL, time TEXT NOT NULL, number INTEGER NOT NULL, columns TEXT NOT NULL,
+            body BLOB NOT NULL, PRIMARY KEY (time, number))",
     ),
     ("meta", "CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL)"),
 ];

@@ -4,7 +4,10 @@
 use oikos_kernel::time::Time;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::error::JournalError;
+use crate::{
+    agent_series::{self, AgentRows},
+    error::JournalError,
+};
 
 /// The measures of one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +21,8 @@ pub struct Sample {
     pub after: Option<Time>,
     /// Each measure with its value, if it had one.
     pub values: Vec<(String, Option<f64>)>,
+    /// The numbers of each agent, in parts.
+    pub agents: Vec<AgentRows>,
 }
 
 /// One value of a series.
@@ -38,7 +43,8 @@ const ROW_BYTES: usize = 96;
 
 /// Bytes that samples take, about.
 pub(crate) fn bytes(samples: &[Sample]) -> usize {
-    samples.iter().map(|sample| sample.values.len() * ROW_BYTES).sum()
+    let lines = |sample: &Sample| sample.agents.iter().map(|part| part.lines.len()).sum::<usize>();
+    samples.iter().map(|sample| sample.values.len() * ROW_BYTES + lines(sample)).sum()
 }
 
 pub(crate) fn insert(db: &Connection, samples: &[Sample]) -> rusqlite::Result<()> {
@@ -47,11 +53,15 @@ pub(crate) fn insert(db: &Connection, samples: &[Sample]) -> rusqlite::Result<()
     }
     let mut clear = db.prepare_cached("DELETE FROM series WHERE time > ? AND time <= ?")?;
     let mut insert = db.prepare_cached("INSERT INTO series (seq, time, name, value) VALUES (?, ?, ?, ?)")?;
-    for Sample { seq, time, after, values } in samples {
+    for Sample { seq, time, after, values, agents } in samples {
         let time = time.to_string();
-        clear.execute(params![after.map(|after| after.to_string()).unwrap_or_default(), time])?;
+        let after = after.map(|after| after.to_string()).unwrap_or_default();
+        clear.execute([&after, &time])?;
         for (name, value) in values {
             insert.execute(params![seq, time, name, value])?;
+        }
+        if !agents.is_empty() {
+            agent_series::insert(db, *seq, (&after, &time), agents)?;
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ use oikos_kernel::tape::Taped;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, TransactionBehavior, params};
 
 use crate::{
+    agent_series::{self, AgentPart},
     batch::{Hash, Row},
     error::JournalError,
     file::Place,
@@ -266,6 +267,11 @@ impl Log for Tables {
     fn series_after(&self, place: i64) -> Result<Option<(i64, SeriesRow)>, JournalError> {
         let found = self.read("series", |db| series::after(db, place))?;
         found.map(|raw| Ok((raw.0, series::checked(raw)?))).transpose()
+    }
+
+    fn agents_after(&self, place: i64) -> Result<Option<(i64, AgentPart)>, JournalError> {
+        let found = self.read("agent_series", |db| agent_series::after(db, place))?;
+        found.map(|raw| Ok((raw.0, agent_series::checked(raw)?))).transpose()
     }
 
     fn use_tape(&mut self, head: Head, rows: &[Taped]) -> Result<(), JournalError> {

@@ -18,8 +18,8 @@ use oikos_kernel::{
     },
     refusal::{Code, Lack, Refusal},
     rules::{
-        Authority, CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind,
-        ResourceRule, Rules,
+        Authority, CpuMeter, Execution, Hook, HookAt, Missing, OnExhaustion, Order, Privacy, Regrow, Renewal,
+        ResourceId, ResourceKind, ResourceRule, Rules,
     },
     time::Time,
 };
@@ -28,18 +28,19 @@ use serde_json::json;
 /// The format, and of each record of the batch its number, the length of its bytes and how their BLAKE3 begins.
 const PINNED: &str = "\
 format 7
-1 366 ce3740674c402b4b
-2 116 e1a18d10ccceb732
-3 9 260b768c52cc8745
+1 392 5a500c0a09515e35
+2 116 11e25e5940d2e24e
+3 10 95edc008ab6bc462
 4 19 9bbcef275e60a966
 5 120 4ffc42c9c5c2ad23
 6 395 d943de3d19e44d2a
-7 90 aea3862d846f71c7
+7 102 e6c450573d8e9808
 8 56 973018f9bd61ed2d
 9 15 189c84a603487a0c
 10 22 8929f3503763446c
-11 33 d177bc64db88a92a
-12 240 4648e7f4a6947a62
+11 33 6217f37be498b6e9
+12 28 edc222ca8323525f
+13 263 6741bf58a8f5e65b
 ";
 
 #[test]
@@ -59,7 +60,7 @@ fn the_chain_over_a_batch_is_that_of_the_format() {
     let mut journal = Journal::in_memory().unwrap();
     journal.append(&golden(), &[]).unwrap();
     let hash = blake3::Hash::from(journal.head().journal_hash).to_hex();
-    assert_eq!(hash.as_str(), "a43ddcd860d7904c678c0d93229609a6b2f815e5d07f92b0ca22b153fce374be");
+    assert_eq!(hash.as_str(), "59c29ae4c83c00edb0ab3766c1c2ee57eadaeaf0ad415d05d0bb99e3bf02f650");
 }
 
 /// A number for each variant, so that a new one can't be forgotten here.
@@ -84,6 +85,8 @@ fn kind_of(effect: &Effect) -> usize {
         Effect::Remember { .. } => 16,
         Effect::Forget { .. } => 17,
         Effect::Verdicts { .. } => 18,
+        Effect::Rate { .. } => 19,
+        Effect::Grow { .. } => 20,
     }
 }
 
@@ -100,7 +103,9 @@ fn cause_of(record: &Record) -> usize {
         Cause::Short { .. } => 7,
         Cause::Runtime { .. } => 8,
         Cause::Due { .. } => 9,
-        Cause::Rules { .. } => 10,
+        Cause::Hook { .. } => 10,
+        Cause::Rules { .. } => 11,
+        Cause::Regrow => 12,
     }
 }
 
@@ -110,11 +115,11 @@ fn the_batch_has_every_cause_and_effect() {
     let mut causes: Vec<usize> = batch.iter().map(cause_of).collect();
     causes.sort_unstable();
     causes.dedup();
-    assert_eq!(causes, (0..11).collect::<Vec<_>>());
+    assert_eq!(causes, (0..13).collect::<Vec<_>>());
     let mut effects: Vec<usize> = batch.iter().flat_map(|record| &record.effects).map(kind_of).collect();
     effects.sort_unstable();
     effects.dedup();
-    assert_eq!(effects, (0..19).collect::<Vec<_>>());
+    assert_eq!(effects, (0..21).collect::<Vec<_>>());
 }
 
 fn golden() -> Vec<Record> {
@@ -142,7 +147,7 @@ fn golden() -> Vec<Record> {
             Outcome::Nothing,
         ),
         (Cause::Founding, vec![Effect::Create(Box::new(creation("bob", Shared::As(ann))))], Outcome::Nothing),
-        (Cause::Tick { number: 3 }, Vec::new(), Outcome::Nothing),
+        (Cause::Tick { number: 3, phase: 1 }, Vec::new(), Outcome::Nothing),
         (Cause::Clock { away_ms: 3_600_000 }, Vec::new(), Outcome::Nothing),
         (
             Cause::Act {
@@ -221,7 +226,21 @@ fn golden() -> Vec<Record> {
             ],
             Outcome::Done(json!(1).into()),
         ),
-        (Cause::Rules { rules: Box::new(rules()), source: [9; 32] }, Vec::new(), Outcome::Nothing),
+        (
+            Cause::Hook { index: 2, tick: 3, artifact: tool, output: "filled".into() },
+            Vec::new(),
+            Outcome::Done(json!(2).into()),
+        ),
+        (
+            Cause::Rules { rules: Box::new(rules()), source: [9; 32] },
+            vec![Effect::Rate { of: ann, resource: ResourceId(3), limit: 40 }],
+            Outcome::Nothing,
+        ),
+        (
+            Cause::Regrow,
+            vec![Effect::Grow { to: tool, resource: ResourceId(4), amount: 61 }],
+            Outcome::Nothing,
+        ),
     ];
     let records = (1_u64..).zip(records);
     records
@@ -256,11 +275,21 @@ fn rules() -> Rules {
     rules.work_per_action = 9_000;
     rules.resources_per_invoke = vec![(ResourceId::CPU, 5_000)];
     rules.mint_authorities = vec!["genesis_mint".into()];
+    let (rate_ppm, cap, every_ms) = (250_000, 1_000, 3_600_000);
+    rules.regrow =
+        vec![Regrow { resource: ResourceId(4), rate_ppm, cap, every_ms, holders: vec!["pond".into()] }];
     rules.execution = Execution::Autonomous { pace_ms: 1_000 };
     rules.on_exhaustion = OnExhaustion::Skip;
     rules.llm_model = Some("local::small".into());
     rules.think_time_ms = 3_000;
     rules.memory_half_life_ms = 1_800_000;
+    rules.order = Order::ByKind { kinds: vec!["fisher".into()] };
+    rules.hooks = vec![Hook {
+        at: HookAt::Setup,
+        artifact: "lake".into(),
+        method: "fill".into(),
+        args: json!([1]).into(),
+    }];
     rules.parameters = json!({ "harvest": 11, "names": ["a", 1.5] }).into();
     rules
 }
@@ -395,6 +424,8 @@ fn refusal(who: Handle) -> Refusal {
         .numbers(1, 0)
         .hint("wait 5s");
     refusal.index = Some(2);
+    refusal.traceback = Some("Traceback".into());
+    refusal.is_crash = true;
     refusal.lack = Some(Lack { principal: who, resource: ResourceId(3) });
     refusal
 }

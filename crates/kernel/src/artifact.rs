@@ -83,6 +83,16 @@ impl Artifact {
         &self.kind
     }
 
+    /// The kind of agents that keep a world going and are none of those that are studied: a bank, an auctioneer. No
+    /// sample and no measure means them where it names nobody.
+    pub const COORDINATOR: &str = "coordinator";
+
+    /// Whether it is of the kind [`Self::COORDINATOR`].
+    #[must_use]
+    pub fn is_coordinator(&self) -> bool {
+        *self.kind == *Self::COORDINATOR
+    }
+
     /// The content.
     #[must_use]
     pub fn content(&self) -> &Value {
@@ -117,6 +127,36 @@ impl Artifact {
     #[must_use]
     pub fn owner(&self) -> Handle {
         self.owner
+    }
+
+    /// The artifact that created it; of one of the founding, its owner then.
+    #[must_use]
+    pub fn creator(&self) -> Handle {
+        self.creator
+    }
+
+    /// The contract that decides about it.
+    #[must_use]
+    pub fn access_contract(&self) -> Handle {
+        self.access_contract
+    }
+
+    /// The price of an invocation, in scrip.
+    #[must_use]
+    pub fn price(&self) -> i64 {
+        self.price
+    }
+
+    /// The time at which it came into being.
+    #[must_use]
+    pub fn created_at(&self) -> Time {
+        self.created_at
+    }
+
+    /// The time of its last change.
+    #[must_use]
+    pub fn updated_at(&self) -> Time {
+        self.updated_at
     }
 
     /// The private storage, by key.

@@ -92,6 +92,8 @@ pub(crate) trait State {
     fn used(&mut self, used: &Use);
     /// Failures of an artifact's code are counted.
     fn failed(&mut self, artifact: Handle, times: u32);
+    /// So much of a resource has grown by the rules.
+    fn grown(&mut self, resource: ResourceId, amount: i64) -> Result<(), Guard>;
     /// So much of a resource is no more.
     fn lapsed(&mut self, resource: ResourceId, amount: i64) -> Result<(), Guard>;
 }

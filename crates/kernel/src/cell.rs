@@ -60,6 +60,19 @@ impl Window {
         }
     }
 
+    /// Gives back the oldest uses until no more than `most` is left.
+    fn forgive(&mut self, most: i64, now: Time) {
+        while let Some((back, amount)) = self.entries.front_mut() {
+            let over = if *back <= now.ms() { *amount } else { (self.sum - most).clamp(0, *amount) };
+            *amount -= over;
+            self.sum -= over;
+            if *amount > 0 {
+                break;
+            }
+            self.entries.pop_front();
+        }
+    }
+
     fn push(&mut self, now: Time, back_ms: i64, amount: i64) {
         while let Some((back, gone)) = self.entries.front().copied() {
             if back > now.ms() {
@@ -116,6 +129,15 @@ impl Cell {
             && let Some(window) = &mut self.window
         {
             Arc::make_mut(window).follow((before, before_ms), (rules, window_ms), now);
+        }
+    }
+
+    /// Gives back the oldest uses of a renewable resource, as far as more than `most` has not come back.
+    pub(crate) fn forgive(&mut self, most: i64, now: Time) {
+        if self.live(now) > most
+            && let Some(window) = &mut self.window
+        {
+            Arc::make_mut(window).forgive(most, now);
         }
     }
 

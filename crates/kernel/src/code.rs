@@ -187,12 +187,43 @@ impl CodeFailure {
         if self.traceback.is_empty() { &self.message } else { &self.traceback }
     }
 
-    /// The failure as told to those who may not read the code: its place and kind, without lines, names and
+    /// The failure on one line, and its traceback, which ends with all of the message. `file` is the name of the code,
+    /// and `is_open` whether those who are told may read it.
+    #[must_use]
+    pub fn told(&self, file: &str, is_open: bool) -> (String, Option<String>) {
+        let words = if is_open { &self.message } else { self.discreet_words() };
+        let frames = self.frames();
+        let first = words.lines().next().unwrap_or_default();
+        let more = if first.len() < words.trim_end().len() { " …" } else { "" };
+        let line = last_line_of(frames, file).map_or(String::new(), |line| format!(", line {line}"));
+        let sentence = format!("in `{file}`{line}: {first}{more}");
+        let traceback = if is_open { self.text().to_owned() } else { self.discreet() };
+        let has_more = !frames.is_empty() || !more.is_empty();
+        (sentence, has_more.then_some(traceback))
+    }
+
+    /// The traceback without the message that ends it.
+    fn frames(&self) -> &str {
+        self.traceback.strip_suffix(&self.message).unwrap_or_default()
+    }
+
+    /// The failure as told to those who may not read the code: its places and kind, without lines, names and
     /// values; the message of an exception that the code raised itself, in its author's words.
     #[must_use]
     pub fn discreet(&self) -> String {
+        let places = self.frames().lines().filter_map(|line| match line.strip_prefix("  File ") {
+            // `"vault", line 3, in run`: the function's name is the code's own.
+            Some(place) => {
+                Some(format!("  File {}\n", place.rsplit_once(", in ").map_or(place, |(at, _)| at)))
+            }
+            None => line.starts_with("Traceback").then(|| format!("{line}\n")),
+        });
+        places.chain([self.discreet_words().to_owned()]).collect()
+    }
+
+    fn discreet_words(&self) -> &str {
         let kind = || self.message.split_once(':').map_or(self.message.as_str(), |(kind, _)| kind);
-        let words = match self.kind {
+        match self.kind {
             FailureKind::Raised if self.own_words => &self.message,
             FailureKind::Raised | FailureKind::Invalid => kind(),
             FailureKind::NotJson => "TypeError: the result is no JSON",
@@ -202,17 +233,15 @@ impl CodeFailure {
             | FailureKind::Recursion
             | FailureKind::Output
             | FailureKind::Died => &self.message,
-        };
-        let frames = self.traceback.strip_suffix(&self.message).unwrap_or_default();
-        let places = frames.lines().filter_map(|line| match line.strip_prefix("  File ") {
-            // `"vault", line 3, in run`: the function's name is the code's own.
-            Some(place) => {
-                Some(format!("  File {}\n", place.rsplit_once(", in ").map_or(place, |(at, _)| at)))
-            }
-            None => line.starts_with("Traceback").then(|| format!("{line}\n")),
-        });
-        places.chain([words.to_owned()]).collect()
+        }
     }
+}
+
+/// The line of a file in the innermost place of a traceback that names it.
+fn last_line_of(frames: &str, file: &str) -> Option<u64> {
+    let start = format!("  File \"{file}\", line ");
+    let place = frames.lines().rev().find_map(|line| line.strip_prefix(&start))?;
+    place.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
 }
 
 /// The kinds of [`CodeFailure`].

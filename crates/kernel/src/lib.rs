@@ -35,6 +35,7 @@ pub mod code; // calls of code, and their answers
 pub mod call; // calls of language models by code, and their answers
 pub mod interface; // the tools that an artifact lists
 pub mod op; // ops and actions
+pub mod schema; // the JSON Schemas of receipts and observations
 pub mod contract; // the answers of contracts
 
 // The state.

@@ -142,6 +142,13 @@ pub const HEALTH_MALFORMED: u8 = 3;
 pub const HEALTH_STARVED_TURNS: i64 = 20;
 /// Agents that one record tells to be starved; the next one tells of others.
 pub const HEALTH_STARVED_PER_RECORD: usize = 16;
+/// The most that a resource grows back in an interval, in parts per million: a stock that is small doubles, and none
+/// grows beyond its cap.
+pub const REGROW_RATE_PPM_MAX: u32 = 1_000_000;
+/// The largest cap of a resource that grows back: so little that all of them add up.
+pub const REGROW_CAP_MAX: i64 = LIBRARY_ALLOTMENT;
+/// Artifacts of one world whose stocks of one resource grow back: each is told in a record.
+pub const REGROW_HOLDERS_MAX: usize = 1_000;
 /// How long the library waits with what was due and failed.
 pub const DUE_RETRY_MS: i64 = 60_000;
 /// The amount of each resource that an artifact of the library has that acts by itself, where a world names nothing
@@ -166,8 +173,10 @@ pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const ACTION_BYTES_MAX: usize = LINE_BYTES_MAX;
 /// Bytes of the events of thinking in a record.
 pub const THOUGHT_BYTES_MAX: usize = 1024 * 1024;
-/// Bytes of a refusal's sentence: a traceback.
+/// Bytes of a refusal's sentence: an exception's own words.
 pub const MESSAGE_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of the traceback beside it.
+pub const TRACEBACK_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of a refusal's hint.
 pub const HINT_BYTES_MAX: usize = 2 * 1024;
 /// Bytes of the fields of a record that are always there, of what it tells of the loop that steps, and of
@@ -179,9 +188,10 @@ pub const EFFECTS_BYTES_MAX: usize = RECORD_BYTES_MAX
     - ACTION_BYTES_MAX
     - THOUGHT_BYTES_MAX
     - THINK_BYTES_MAX
-    - 2 * OUTPUT_BYTES_MAX
+    - 2 * (OUTPUT_BYTES_MAX + OUTPUT_CUT.len())
     - RESULT_KEPT_BYTES_MAX
     - 2 * (MESSAGE_BYTES_MAX + HINT_BYTES_MAX)
+    - TRACEBACK_BYTES_MAX
     - RECORD_FRAME_BYTES;
 /// Bytes of records that wait for one commit; with the next record they are begun to be written.
 pub const PENDING_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -208,8 +218,14 @@ pub const AGENTS_MAX: i64 = 4_000_000;
 pub const RESOURCES_MAX: usize = 1_000;
 /// Bytes of the parameters of a world as JSON: each run of code that names them is handed a copy.
 pub const PARAMETERS_BYTES_MAX: usize = 64 * 1024;
+/// Phases of a tick.
+pub const PHASES_MAX: usize = 64;
+/// Hooks of a world file.
+pub const HOOKS_MAX: usize = 1_000;
 /// Measures of a world file.
 pub const MEASURES_MAX: usize = 1_000;
+/// Numbers of each agent that a world file has taken.
+pub const AGENT_COLUMNS_MAX: usize = 100;
 /// Bytes of one line of a session.
 pub const LINE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Fuel of the runtime that one unit of work stands for; a run's fuel counts up to whole units.
@@ -249,8 +265,10 @@ pub const PARTS_PER_SOURCE_BYTE: u64 = 2_048;
 pub const PARTS_PER_BYTE_OF_WORDS: u64 = 96;
 /// Memory of one invocation, in bytes.
 pub const CODE_MEMORY_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Bytes that one invocation may print or log.
+/// Bytes that one invocation may print or log, and that a record keeps of a thought's output and of an action's.
 pub const OUTPUT_BYTES_MAX: usize = 64 * 1024;
+/// The mark behind output of which no more is kept.
+pub const OUTPUT_CUT: &str = "\n… the rest of the output is not kept\n";
 /// Rows of one copy-on-write page.
 pub const PAGE_ROWS: usize = 64;
 

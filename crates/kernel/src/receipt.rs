@@ -111,7 +111,7 @@ impl Kept {
     /// The shortest form, where there is little room: at most [`limits::KEPT_SHORT_BYTES_MAX`].
     pub(crate) fn short(mut receipt: Receipt) -> Self {
         if let Outcome::Refused(refusal) = &mut receipt.outcome {
-            refusal.shorten(SHORT_MESSAGE_BYTES, 0);
+            refusal.shorten(SHORT_MESSAGE_BYTES, 0, 0);
         }
         let kept = Self::cut(receipt, SHORT_PART_BYTES);
         let (bytes, most) = (kept.bytes(), limits::KEPT_SHORT_BYTES_MAX);
@@ -168,9 +168,10 @@ impl Receipt {
             _ => None,
         });
         let output = match &record.cause {
-            Cause::Act { output, .. } | Cause::Step { output, .. } | Cause::Due { output, .. } => {
-                output.clone()
-            }
+            Cause::Act { output, .. }
+            | Cause::Step { output, .. }
+            | Cause::Due { output, .. }
+            | Cause::Hook { output, .. } => output.clone(),
             Cause::Genesis { .. }
             | Cause::Founding
             | Cause::Tick { .. }
@@ -178,6 +179,7 @@ impl Receipt {
             | Cause::Ask { .. }
             | Cause::Short { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => String::new(),
         };
         Self {

@@ -1,6 +1,8 @@
 //! The records of the journal: one [`Record`] per action, thought or turn of the clock. These types are
 //! the journal's format: a change of them is a change of [`FORMAT`].
 
+mod artifact;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,7 @@ use crate::{
     words::words,
 };
 
+pub use self::artifact::{Change, Creation, Shared};
 pub use crate::{
     event::{Event, EventKind, Filter},
     id::Handle,
@@ -66,6 +69,8 @@ pub enum Cause {
     Tick {
         /// Its number, counted from 0.
         number: u64,
+        /// The phase of it that begins, counted from 0.
+        phase: u32,
     },
     /// The clock was moved, or found to have moved.
     Clock {
@@ -129,6 +134,17 @@ pub enum Cause {
         /// The output of its code.
         output: String,
     },
+    /// A hook of the rules was run.
+    Hook {
+        /// Its place among the hooks of the rules.
+        index: u32,
+        /// The tick in which it was run; 0 before the first.
+        tick: u64,
+        /// The artifact that acted.
+        artifact: Handle,
+        /// The output of its code.
+        output: String,
+    },
     /// The world goes on by other rules: it was forked.
     Rules {
         /// The rules from here on.
@@ -136,6 +152,8 @@ pub enum Cause {
         /// BLAKE3 of the world file with all it refers to, as it is from here on.
         source: [u8; 32],
     },
+    /// Intervals ended in which resources grow back.
+    Regrow,
 }
 
 /// An amount of a resource that is set aside, or would have to be.
@@ -225,6 +243,9 @@ pub enum Spending {
 }
 
 impl Spending {
+    /// Every word for it.
+    pub const WORDS: [&str; 8] = ["op", "code", "contract", "snippet", "host", "thought", "held", "llm"];
+
     /// The word for it in a line of a receipt.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -301,6 +322,15 @@ pub enum Effect {
         resource: ResourceId,
         /// All of it, in base units, at least 1.
         amount: i64,
+    },
+    /// The rate of a principal becomes another: the world was forked. What it has used beyond that has come back.
+    Rate {
+        /// The holder of the rate.
+        of: Handle,
+        /// Of what.
+        resource: ResourceId,
+        /// The rate from here on, in base units, at least 0.
+        limit: i64,
     },
     /// An artifact comes into being under the next handle.
     Create(Box<Creation>),
@@ -407,6 +437,15 @@ pub enum Effect {
         hits: u32,
         /// Those that are kept from now on.
         kept: Vec<KeptVerdict>,
+    },
+    /// A stock has grown by the rules.
+    Grow {
+        /// The holder of the stock.
+        to: Handle,
+        /// Of what.
+        resource: ResourceId,
+        /// How much, in base units, at least 1.
+        amount: i64,
     },
 }
 
@@ -521,61 +560,6 @@ words! {
     }
 }
 
-/// A value of a new artifact. Those that are alike in a founding share it, so that a million agents with one
-/// mind take the room of one mind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Shared<T> {
-    /// The value.
-    Own(T),
-    /// The same as that of an earlier artifact, which is as it was created.
-    As(Handle),
-}
-
-/// A new artifact.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields of DESIGN.md §4")]
-pub struct Creation {
-    pub id: String,
-    pub kind: String,
-    pub content: Shared<Json>,
-    pub code: Option<Shared<Arc<str>>>,
-    /// Whether the code defines `check_permission`, so that it can be a contract.
-    pub decides: bool,
-    pub interface: Shared<Json>,
-    pub owner: Handle,
-    pub creator: Handle,
-    pub access_contract: Handle,
-    pub price: i64,
-    pub pays: Pays,
-    pub has_standing: bool,
-    pub has_loop: bool,
-    pub memory_artifact: Option<Handle>,
-    pub depends_on: Vec<Handle>,
-    pub metadata: Shared<Json>,
-    /// Null where there is none.
-    pub policy: Json,
-}
-
-/// New values of the fields of an artifact; what is `None` stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields of DESIGN.md §4")]
-pub struct Change {
-    pub content: Option<Json>,
-    /// `Some(None)` removes the code.
-    pub code: Option<Option<String>>,
-    /// Whether the new code, if there is one, defines `check_permission`.
-    pub decides: bool,
-    pub interface: Option<Json>,
-    pub access_contract: Option<Handle>,
-    pub price: Option<i64>,
-    pub pays: Option<Pays>,
-    /// `Some(None)` unlinks the memory.
-    pub memory_artifact: Option<Option<Handle>>,
-    pub depends_on: Option<Vec<Handle>>,
-    pub metadata: Option<Json>,
-    pub policy: Option<Json>,
-}
-
 /// Why bytes are no record.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
@@ -604,6 +588,7 @@ impl Effect {
             | Self::Allot { .. }
             | Self::Move { .. }
             | Self::Lapse { .. }
+            | Self::Rate { .. }
             | Self::Own { .. }
             | Self::Delete { .. }
             | Self::Store { .. }
@@ -614,6 +599,7 @@ impl Effect {
             | Self::Forget { .. }
             | Self::Verdicts { .. }
             | Self::Mint { .. }
+            | Self::Grow { .. }
             | Self::Use(_)
             | Self::Fail { .. } => ([None; 3], [].as_slice()),
         };

@@ -57,11 +57,13 @@ impl Effect {
             | Self::Allot { .. }
             | Self::Move { .. }
             | Self::Lapse { .. }
+            | Self::Rate { .. }
             | Self::Own { .. }
             | Self::Delete { .. }
             | Self::Mandate { .. }
             | Self::Draw { .. }
             | Self::Forget { .. }
+            | Self::Grow { .. }
             | Self::Mint { .. } => 0,
             Self::Remember { memo, .. } => memo.bytes_max(),
             Self::Create(creation) => creation.bytes_max(),
@@ -140,6 +142,7 @@ impl Refusal {
         };
         8 * NUMBER
             + text(&self.message)
+            + maybe(self.traceback.as_ref(), |traceback| text(traceback))
             + maybe(self.hint.as_ref(), |hint| text(hint))
             + maybe(self.about.as_deref(), about)
     }
@@ -177,8 +180,8 @@ impl Cause {
                 }
                 Self::Rules { rules, .. } => 40 + postcard::to_stdvec(rules).map_or(0, |bytes| bytes.len()),
                 Self::Runtime { name } => text(name),
-                Self::Due { output, .. } => text(output),
-                Self::Founding | Self::Tick { .. } | Self::Clock { .. } => 0,
+                Self::Due { output, .. } | Self::Hook { output, .. } => text(output),
+                Self::Founding | Self::Tick { .. } | Self::Clock { .. } | Self::Regrow => 0,
                 Self::Ask { holds, .. } => 40 + holds.len() * 2 * NUMBER,
                 Self::Short { .. } => 2 * NUMBER,
                 Self::Act { action, action_id, output, .. } => {

@@ -93,8 +93,12 @@ impl std::fmt::Display for Code {
 pub struct Refusal {
     /// The stable code.
     pub code: Code,
-    /// A lower-case sentence without a full stop; names in backticks.
+    /// A lower-case sentence without a full stop, on one line; names in backticks.
     pub message: String,
+    /// The places in code at which it happened, as Python reports them, where code failed.
+    pub traceback: Option<String>,
+    /// Whether code failed otherwise than by an exception that it raised itself, or let through.
+    pub is_crash: bool,
     /// The amount it would have taken, in base units.
     pub need: Option<i64>,
     /// The amount there was, in base units.
@@ -138,6 +142,8 @@ impl Refusal {
         Self {
             code,
             message: message.into(),
+            traceback: None,
+            is_crash: false,
             need: None,
             have: None,
             hint: None,
@@ -162,12 +168,17 @@ impl Refusal {
     /// Cuts the sentence and the hint to what a record holds of them.
     #[must_use]
     pub(crate) fn shortened(mut self) -> Self {
-        self.shorten(limits::MESSAGE_BYTES_MAX, limits::HINT_BYTES_MAX);
+        self.shorten(limits::MESSAGE_BYTES_MAX, limits::HINT_BYTES_MAX, limits::TRACEBACK_BYTES_MAX);
         self
     }
 
-    /// Cuts all its sentences and hints, those for who may not know the amounts too; a hint of no bytes is none.
-    pub(crate) fn shorten(&mut self, message_bytes: usize, hint_bytes: usize) {
+    /// Cuts all its sentences and hints, those for who may not know the amounts too, and the beginning of the
+    /// traceback; a hint or a traceback of no bytes is none.
+    pub(crate) fn shorten(&mut self, message_bytes: usize, hint_bytes: usize, traceback_bytes: usize) {
+        self.traceback = self.traceback.take().filter(|_| traceback_bytes > 0);
+        if let Some(traceback) = &mut self.traceback {
+            shorten_front(traceback, traceback_bytes);
+        }
         let about = self.about.as_deref_mut().map(|about| (&mut about.sentence, &mut about.hint));
         for (sentence, hint) in std::iter::once((&mut self.message, &mut self.hint)).chain(about) {
             shorten(sentence, message_bytes);
@@ -202,11 +213,27 @@ impl Refusal {
         };
         Self {
             message: about.sentence.clone(),
+            // Its last line has the amounts.
+            traceback: None,
             hint: about.hint.clone(),
             need: None,
             have: None,
             ..self.clone()
         }
+    }
+
+    /// Adds the places in code.
+    #[must_use]
+    pub(crate) fn at(mut self, traceback: Option<String>) -> Self {
+        self.traceback = traceback;
+        self
+    }
+
+    /// All there is to tell of what happened: the traceback, which ends with the message of what failed, or the
+    /// sentence.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.traceback.as_deref().unwrap_or(&self.message)
     }
 
     /// Adds what to try next.
@@ -230,12 +257,22 @@ impl Refusal {
         text
     }
 
-    /// The `error` object of a receipt.
+    /// The sentence on one line: of a traceback the exception that ends it, behind the places that stand before it.
+    #[must_use]
+    pub fn line(&self) -> String {
+        one_line(&self.message)
+    }
+
+    /// The `error` object of a receipt: a message of more than one line, as tracebacks are, stands whole beside its one
+    /// line.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         let mut map = serde_json::Map::new();
         map.insert("code".into(), self.code.as_str().into());
         map.insert("message".into(), self.message.clone().into());
+        if let Some(traceback) = &self.traceback {
+            map.insert("traceback".into(), traceback.clone().into());
+        }
         if let Some(need) = self.need {
             map.insert("need".into(), need.into());
         }
@@ -252,12 +289,66 @@ impl Refusal {
     }
 }
 
+/// The head of a traceback, that of a report of code that is no Python, and the ends of exceptions that were there
+/// before another.
+const HEAD: &str = "Traceback (most recent call last):";
+const PLACE: &str = "  File \"";
+const BEFORE: [&str; 2] = [
+    "During handling of the above exception, another exception occurred:",
+    "The above exception was the direct cause of the following exception:",
+];
+
+/// The first line of a text; of a traceback the line that ends it, behind the words that stand before it.
+fn one_line(text: &str) -> String {
+    let mut said = String::new();
+    // Bytes of it that stand before the traceback that is being read.
+    let mut kept = 0;
+    let (mut is_said, mut in_frames, mut more) = (false, false, false);
+    for line in text.lines() {
+        let begins = line.strip_suffix(HEAD).or_else(|| {
+            let (before, _) = line.split_once(PLACE).filter(|_| !in_frames && !is_said)?;
+            Some(before)
+        });
+        if let Some(before) = begins {
+            said.push_str(before);
+            if !before.is_empty() && !before.ends_with(' ') {
+                said.push(' ');
+            }
+            kept = said.len();
+            (is_said, in_frames, more) = (false, true, false);
+        } else if BEFORE.contains(&line) {
+            said.truncate(kept);
+            is_said = false;
+        } else if (in_frames && line.starts_with(' ')) || line.trim().is_empty() {
+        } else if is_said {
+            more = true;
+        } else {
+            said.push_str(line.trim());
+            (is_said, in_frames) = (true, false);
+        }
+    }
+    if more {
+        said.push_str(" …");
+    }
+    said.truncate(said.trim_end().len());
+    said
+}
+
 /// Cuts a text to so many bytes, and says so at its end.
 fn shorten(text: &mut String, bytes_max: usize) {
     const MARK: &str = " …";
     if text.len() > bytes_max {
         text.truncate(text.floor_char_boundary(bytes_max.saturating_sub(MARK.len())));
         text.push_str(MARK);
+    }
+}
+
+/// Cuts the beginning of a text of many lines, and says so in its place.
+fn shorten_front(text: &mut String, bytes_max: usize) {
+    const MARK: &str = "…\n";
+    if text.len() > bytes_max {
+        let from = text.ceil_char_boundary(text.len() - bytes_max.saturating_sub(MARK.len()));
+        text.replace_range(..from, MARK);
     }
 }
 
@@ -270,5 +361,48 @@ impl std::fmt::Display for Refusal {
 impl From<IdError> for Refusal {
     fn from(error: IdError) -> Self {
         Self::invalid(error.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_and_the_whole_stands_beside_it() {
+        let frames = "  File \"a.py\", line 2, in run\n    return 1/0\n           ~^~\n";
+        for (message, line) in [
+            ("it is short".to_owned(), "it is short"),
+            (
+                format!("in `a`: {HEAD}\n{frames}ZeroDivisionError: division by zero"),
+                "in `a`: ZeroDivisionError: division by zero",
+            ),
+            (format!("in `a`: {HEAD}\n{frames}ValueError: one\n  two"), "in `a`: ValueError: one …"),
+            (
+                format!(
+                    "in `a`: {HEAD}\n{frames}RuntimeError: code_error: in `b`: {HEAD}\n{frames}KeyError: 'k'"
+                ),
+                "in `a`: RuntimeError: code_error: in `b`: KeyError: 'k'",
+            ),
+            (
+                format!(
+                    "in `a`: {HEAD}\n{frames}ValueError: x\n\n{}\n\n{HEAD}\n{frames}TypeError: y",
+                    BEFORE[0]
+                ),
+                "in `a`: TypeError: y",
+            ),
+            (
+                "in `a`:   File \"a\", line 1\n    def f(\n         ^\nSyntaxError: '(' was never closed"
+                    .to_owned(),
+                "in `a`: SyntaxError: '(' was never closed",
+            ),
+            ("one\ntwo".to_owned(), "one …"),
+            (format!("in `a`: {HEAD}\n  File \"a\", li …"), "in `a`:"),
+        ] {
+            let told = Refusal::new(Code::CodeError, message.clone()).to_json();
+            assert_eq!(told["message"], line, "{message}");
+            assert_eq!(told.get("traceback").is_some(), message.contains('\n'), "{message}");
+            assert!(told.get("traceback").is_none_or(|whole| *whole == message), "{message}");
+        }
     }
 }

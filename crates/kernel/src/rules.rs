@@ -42,6 +42,46 @@ pub enum Execution {
     },
 }
 
+/// The order in which those act whose turn comes at one instant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// One that the seed decides, anew at each instant.
+    Random,
+    /// As they were made.
+    Fixed,
+    /// One kind after the other, and each in an order that the seed decides.
+    ByKind {
+        /// The kinds in their order; all others come after them.
+        kinds: Vec<String>,
+    },
+}
+
+/// The moment at which a hook is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HookAt {
+    /// Once, before the first turn of anybody.
+    Setup,
+    /// As each tick begins, before anybody thinks.
+    TickStart,
+    /// As each tick ends, when all have acted.
+    TickEnd,
+}
+
+/// A method that the scheduler invokes at a moment, as the artifact itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hook {
+    /// The moment.
+    pub at: HookAt,
+    /// The id of the artifact.
+    pub artifact: String,
+    /// The method.
+    pub method: String,
+    /// Its arguments, an array.
+    pub args: Json,
+}
+
 /// The behaviour of an agent's loop when a step needs more of a resource than there is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -138,8 +178,69 @@ pub struct Rules {
     pub think_time_ms: i64,
     /// The time in which an entry of a memory becomes half as recent, in milliseconds, at least 1.
     pub memory_half_life_ms: i64,
+    /// The resources that grow back, each once.
+    pub regrow: Vec<Regrow>,
     /// The parameters, by name: values that code and minds read; an object.
     pub parameters: Json,
+    /// The order of turns of one instant.
+    pub order: Order,
+    /// The methods of minds that the parts of a tick call, one after the other; none is `step` alone.
+    pub phases: Vec<String>,
+    /// The hooks, in their order.
+    pub hooks: Vec<Hook>,
+}
+
+/// A depletable resource that grows back where it is held: at every multiple of `every_ms`, counted from the start of
+/// the world, a stock below the cap grows by `stock · rate_ppm · (cap − stock) / (cap · 10⁶)`, rounded down. A stock at
+/// the cap or above it stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Regrow {
+    /// The resource.
+    pub resource: ResourceId,
+    /// The growth of a small stock in an interval, in parts per million of it, at most a million.
+    pub rate_ppm: u32,
+    /// The stock that does not grow any more, at most [`limits::REGROW_CAP_MAX`].
+    pub cap: i64,
+    /// The interval in milliseconds, at least 1.
+    pub every_ms: i64,
+    /// The ids of those whose stock grows.
+    pub holders: Vec<String>,
+}
+
+impl Regrow {
+    /// The growth of a stock in so many intervals.
+    #[must_use]
+    pub fn growth(&self, stock: i64, intervals: u64) -> i64 {
+        let cap = u128::from(self.cap.unsigned_abs());
+        let (rate, begun) = (u128::from(self.rate_ppm), u128::from(stock.unsigned_abs()));
+        let mut now = begun;
+        if stock > 0 {
+            for _ in 0..intervals {
+                // INVARIANT: with a rate of a million at most no stock grows beyond the cap, and with the largest cap
+                // the product has 118 bits.
+                let grows = if now < cap { now * rate * (cap - now) / (cap * 1_000_000) } else { 0 };
+                if grows == 0 {
+                    break;
+                }
+                now += grows;
+            }
+        }
+        i64::try_from(now - begun).unwrap_or_default()
+    }
+
+    /// The intervals that end after one instant, and at or before another, in a world that began at `start`.
+    #[must_use]
+    pub fn intervals(&self, start: Time, after: Time, until: Time) -> u64 {
+        let ended = |time: Time| (time.ms() - start.ms()).div_euclid(self.every_ms);
+        u64::try_from(ended(until) - ended(after)).unwrap_or_default()
+    }
+
+    /// The end of the interval under way at an instant; none where there is no such time.
+    #[must_use]
+    pub fn next(&self, start: Time, after: Time) -> Option<Time> {
+        let ended = (after.ms() - start.ms()).div_euclid(self.every_ms);
+        start.after_ms((ended + 1).checked_mul(self.every_ms)?)
+    }
 }
 
 impl Rules {
@@ -183,6 +284,7 @@ impl Rules {
         if self.parameters.text_bytes() > limits::PARAMETERS_BYTES_MAX {
             return Err(("parameters", "they have more bytes than a world may name"));
         }
+        self.check_turns()?;
         if matches!(self.renewal, Renewal::Tick { ms } if ms < 1) {
             return Err(("renewal", "what was used comes back after a millisecond at the earliest"));
         }
@@ -206,12 +308,67 @@ impl Rules {
                 ));
             }
         }
+        let mut grown = Vec::new();
+        for Regrow { resource, rate_ppm, cap, every_ms, .. } in &self.regrow {
+            if self.kind(*resource) != ResourceKind::Depletable || grown.contains(resource) {
+                return Err(("regrow", "depletable resources grow back, each by one rule"));
+            }
+            let caps = 0..=limits::REGROW_CAP_MAX;
+            if *rate_ppm > limits::REGROW_RATE_PPM_MAX || !caps.contains(cap) || *every_ms < 1 {
+                return Err(("regrow", "its rate, cap or interval is none that there can be"));
+            }
+            grown.push(*resource);
+        }
         for (_, resource, amount) in &self.costs {
             if *amount < 1 || matches!(self.kind(*resource), ResourceKind::Allocatable) {
                 return Err(("costs", "an op consumes at least 1 of a resource that is not allocatable"));
             }
         }
         Ok(())
+    }
+
+    /// Whether phases and hooks fit the scheduler.
+    fn check_turns(&self) -> Result<(), (&'static str, &'static str)> {
+        let has_ticks = matches!(self.execution, Execution::Tick { .. });
+        let twice = |at: usize, name: &String| self.phases.iter().take(at).any(|before| before == name);
+        if self.phases.iter().enumerate().any(|(at, name)| name.is_empty() || twice(at, name)) {
+            return Err(("phases", "each is named once"));
+        }
+        if self.phases.len() > limits::PHASES_MAX || self.hooks.len() > limits::HOOKS_MAX {
+            return Err(("phases", "there are more phases or hooks than a world may have"));
+        }
+        if !has_ticks && !self.phases.is_empty() {
+            return Err((
+                "phases",
+                "where each agent has its own turns, there is no phase that all have together",
+            ));
+        }
+        if !has_ticks && self.hooks.iter().any(|hook| hook.at != HookAt::Setup) {
+            return Err((
+                "hooks",
+                "where each agent has its own turns, there are no ticks that begin and end",
+            ));
+        }
+        if self
+            .hooks
+            .iter()
+            .any(|hook| !hook.args.value().is_array() || json::check(hook.args.value()).is_err())
+        {
+            return Err(("hooks", "the arguments of a hook are an array"));
+        }
+        Ok(())
+    }
+
+    /// How many turns each agent has in a tick.
+    #[must_use]
+    pub fn turns_per_tick(&self) -> u64 {
+        self.phases.len().max(1) as u64
+    }
+
+    /// The method of a mind that a phase calls; none where it is `step`.
+    #[must_use]
+    pub fn phase(&self, phase: u32) -> Option<&str> {
+        self.phases.get(phase as usize).map(String::as_str)
     }
 
     /// Whether a world that goes by these rules can go on by others.
@@ -242,6 +399,15 @@ impl Rules {
                 "resources",
                 "balances are kept by the resources, and the kinds, that the world began with",
             ));
+        }
+        let grows = |rules: &Self| -> Vec<(ResourceId, Vec<String>)> {
+            rules.regrow.iter().map(|one| (one.resource, one.holders.clone())).collect()
+        };
+        if grows(self) != grows(other) {
+            return Err(("resources", "the same resources grow back, where the founding put them"));
+        }
+        if self.phases != other.phases {
+            return Err(("execution.phases", "turns are counted by the phases that the world began with"));
         }
         if self.mint_authorities != other.mint_authorities {
             return Err(("mint.authorities", "scrip is made by those whom the founding names"));
@@ -289,7 +455,11 @@ impl Rules {
             llm_model: None,
             think_time_ms: limits::THINK_TIME_MS,
             memory_half_life_ms: limits::MEMORY_HALF_LIFE_MS,
+            regrow: Vec::new(),
             parameters: Value::Object(Map::new()).into(),
+            order: Order::Random,
+            phases: Vec::new(),
+            hooks: Vec::new(),
         }
     }
 

@@ -75,6 +75,8 @@ pub(crate) fn apply<S: State>(state: &mut S, effect: &Effect) -> Result<(), Guar
         Effect::Allot { to, resource, amount } => allot(state, *to, *resource, *amount),
         Effect::Move { from, to, resource, amount } => shift(state, *from, *to, *resource, *amount),
         Effect::Lapse { from, resource, amount } => lapse(state, *from, *resource, *amount),
+        Effect::Grow { to, resource, amount } => grow(state, *to, *resource, *amount),
+        Effect::Rate { of, resource, limit } => rate(state, *of, *resource, *limit),
         Effect::Create(creation) => create(state, creation),
         Effect::Change { artifact, version, change: fields } => change(state, *artifact, *version, fields),
         Effect::Own { artifact, from, to } => own(state, *artifact, *from, *to),
@@ -229,6 +231,28 @@ fn lapse<S: State>(state: &mut S, from: Handle, resource: ResourceId, amount: i6
     cell.limit = 0;
     cell.window = None;
     state.lapsed(resource, amount)
+}
+
+fn grow<S: State>(state: &mut S, to: Handle, resource: ResourceId, amount: i64) -> Result<(), Guard> {
+    positive(amount)?;
+    let number = account_of(state, to)?;
+    let limit = cell_of(state, number, resource)?.limit;
+    let limit = limit.checked_add(amount).ok_or(Guard::Overflow { who: to })?;
+    state.grown(resource, amount)?;
+    cell_of(state, number, resource)?.limit = limit;
+    Ok(())
+}
+
+fn rate<S: State>(state: &mut S, of: Handle, resource: ResourceId, limit: i64) -> Result<(), Guard> {
+    let number = account_of(state, of)?;
+    let (kind, now) = (state.rules().kind(resource), state.now());
+    let cell = cell_of(state, number, resource)?;
+    if !matches!(kind, ResourceKind::Renewable { .. }) || limit < cell.asked {
+        return Err(Guard::Broken(format!("no rate can become {limit} here")));
+    }
+    let before = std::mem::replace(&mut cell.limit, limit);
+    cell.forgive(limit - cell.asked, now);
+    state.lapsed(resource, before - limit)
 }
 
 /// Occupies (or frees) bytes of the owner's disk.

@@ -39,6 +39,8 @@ pub const NAMES: &[&str] = &[
     "resources",
     "storage_keys",
     "population",
+    "parameters",
+    "phase",
     "last",
     "events",
     "missed",

@@ -1,6 +1,6 @@
 //! Time as the kernel knows it: whole milliseconds that somebody else hands in. It reads no clock.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 /// An instant, in milliseconds since 1970-01-01T00:00:00Z.
@@ -59,11 +59,19 @@ impl std::fmt::Display for Time {
     }
 }
 
-/// Reads a duration such as `250ms`, `60s`, `1h 30m`, in whole microseconds; negative, fractional
-/// microseconds and anything else give `None`.
+/// The units of durations, for messages.
+pub const DURATION_UNITS: &str = "us, ms, s, m, h, d (24 hours), w (7 days)";
+
+/// Reads a duration such as `250ms`, `60s`, `1h 30m`, `1d12h`, `2w`, in whole microseconds; negative, fractional
+/// microseconds and anything else give `None`. A day has 24 hours.
 #[must_use]
 pub fn parse_duration_us(text: &str) -> Option<i64> {
-    let duration: SignedDuration = text.trim().parse().ok()?;
+    let text = text.trim();
+    let of_days = || {
+        let span: Span = text.parse().ok()?;
+        span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
+    };
+    let duration: SignedDuration = text.parse().ok().or_else(of_days)?;
     if duration.is_negative() || duration.subsec_nanos() % 1_000 != 0 {
         return None;
     }
@@ -129,6 +137,16 @@ mod tests {
             ("60s", Some(60_000_000)),
             ("1h 30m", Some(5_400_000_000)),
             ("3us", Some(3)),
+            ("2d", Some(172_800_000_000)),
+            ("1w", Some(604_800_000_000)),
+            ("1d12h", Some(129_600_000_000)),
+            ("1d 12h", Some(129_600_000_000)),
+            ("1 week 2 days", Some(777_600_000_000)),
+            ("1mo", None),
+            ("1y", None),
+            ("-1d", None),
+            ("9999999999999999999d", None),
+            ("5 parsecs", None),
             ("-1s", None),
             ("", None),
             ("60", None),

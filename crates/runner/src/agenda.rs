@@ -2,30 +2,32 @@
 
 use std::collections::BTreeSet;
 
-use oikos_kernel::{record::Handle, seed::mix, time::Time, world::World};
+use oikos_kernel::{record::Handle, rules::Order, seed::mix, time::Time, world::World};
+
+/// The place of an agent among those whose turn comes at one instant: its rank, and what the seed decides.
+pub(crate) type Place = (usize, u64);
 
 /// The turns to come, the next first. It holds nothing that the world doesn't know.
 #[derive(Debug, Default)]
 pub(crate) struct Agenda {
-    /// `(due, tie, agent)`; the tie makes the order of equal times one that the seed decides.
-    turns: BTreeSet<(Time, u64, Handle)>,
-    /// The due time under which an agent stands, by handle.
-    dues: Vec<Option<Time>>,
-    seed: u64,
+    /// `(due, place, agent)`.
+    turns: BTreeSet<(Time, Place, Handle)>,
+    /// The due time, and the place, under which an agent stands, by handle.
+    dues: Vec<Option<(Time, Place)>>,
 }
 
 impl Agenda {
     /// The turns of all loops of a world.
     pub(crate) fn of(world: &World) -> Self {
-        let mut this = Self { seed: world.rules().seed, ..Self::default() };
-        world.agents().for_each(|agent| this.put(agent.handle, agent.due()));
+        let mut this = Self::default();
+        world.agents().for_each(|agent| this.put(world, agent.handle, agent.due()));
         this
     }
 
     /// Takes over what the last record changed.
     pub(crate) fn follow(&mut self, world: &World) {
         for agent in world.stirred() {
-            self.put(*agent, world.agent(*agent).and_then(|row| row.due()));
+            self.put(world, *agent, world.agent(*agent).and_then(|row| row.due()));
         }
     }
 
@@ -34,7 +36,8 @@ impl Agenda {
         self.turns.first().map(|(due, _, agent)| (*due, *agent))
     }
 
-    fn put(&mut self, agent: Handle, due: Option<Time>) {
+    fn put(&mut self, world: &World, agent: Handle, due: Option<Time>) {
+        let due = due.map(|due| (due, place(world, due, 0, agent)));
         let at = agent.0 as usize;
         if self.dues.len() <= at {
             self.dues.resize(at + 1, None);
@@ -44,21 +47,31 @@ impl Agenda {
         if before == due {
             return;
         }
-        if let Some(before) = before {
-            self.turns.remove(&self.key(agent, before));
+        if let Some((before, place)) = before {
+            self.turns.remove(&(before, place, agent));
         }
-        if let Some(due) = due {
-            self.turns.insert(self.key(agent, due));
+        if let Some((due, place)) = due {
+            self.turns.insert((due, place, agent));
         }
-    }
-
-    fn key(&self, agent: Handle, due: Time) -> (Time, u64, Handle) {
-        (due, tie(self.seed, due, agent), agent)
     }
 }
 
-/// The order of turns that come at one instant: decided by the seed, and the same for two agents
+/// The place of an agent among those whose turn comes at one instant, in a phase of it: the same for two agents
 /// whichever others have a turn.
+pub(crate) fn place(world: &World, at: Time, phase: u32, agent: Handle) -> Place {
+    let rules = world.rules();
+    let tie = || tie(rules.seed ^ u64::from(phase).rotate_right(16), at, agent);
+    match &rules.order {
+        Order::Random => (0, tie()),
+        Order::Fixed => (0, 0),
+        Order::ByKind { kinds } => {
+            let kind = world.get(agent).map_or("", |artifact| artifact.kind());
+            (kinds.iter().position(|known| known == kind).unwrap_or(kinds.len()), tie())
+        }
+    }
+}
+
+/// What the seed makes of an agent and an instant: an order of all agents, another one at each instant.
 pub(crate) fn tie(seed: u64, at: Time, agent: Handle) -> u64 {
     mix(seed ^ at.ms().cast_unsigned(), u64::from(agent.0))
 }

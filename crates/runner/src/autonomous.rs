@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use oikos_kernel::{id::Handle, time::Time, world::Agent};
+use oikos_kernel::{id::Handle, rules::HookAt, time::Time, world::Agent};
 
 use crate::{
     beside::{Beside, THOUGHTS_PER_WORKER},
@@ -52,6 +52,10 @@ impl AutonomousScheduler {
         // A world that has ended is not gone on with, however long that was ago.
         if is_wall && sequencer.world().now() >= end {
             return Ok(Came::Through);
+        }
+        let came = sequencer.run_hooks(HookAt::Setup, 0, stop)?;
+        if came != Came::Through {
+            return Ok(came);
         }
         let away_ms = sequencer.world().away_ms();
         let interpreter = sequencer.interpreter();
@@ -175,7 +179,9 @@ impl AutonomousScheduler {
                     self.lateness.add(sequencer.since(instant));
                 }
             }
+            sequencer.grow()?;
             match next {
+                Some(Next::Growth(_)) => {}
                 Some(Next::Turn(_, agent)) => turn(sequencer, agent, beside)?,
                 Some(Next::Due(_, artifact)) => sequencer.run_due(artifact)?,
                 // It is the next thing that happens: nothing else may happen before it is there.
@@ -207,6 +213,8 @@ fn cut_short(fault: RunError) -> Result<Came, RunError> {
 /// The next thing that happens.
 #[derive(Clone, Copy)]
 enum Next {
+    /// Resources grow back.
+    Growth(Time),
     /// Something is due in the library.
     Due(Time, Handle),
     /// The turn of an agent.
@@ -225,14 +233,16 @@ impl Next {
             Self::Due(due, _)
             | Self::Turn(due, _)
             | Self::Decided(due, _)
+            | Self::Growth(due)
             | Self::Unanswered(due)
             | Self::Undecided(due, _) => due,
         }
     }
 }
 
-/// The next thing: at one instant the library comes first, and what was thought before any turn.
+/// The next thing: at one instant resources grow first, then comes the library, and what was thought before any turn.
 fn next(sequencer: &mut Sequencer) -> Option<Next> {
+    let growth = sequencer.world().next_growth().map(Next::Growth);
     let due = sequencer.world().next_due().map(|(due, artifact)| Next::Due(due, artifact));
     let turn = sequencer.next_turn().map(|(due, agent)| Next::Turn(due, agent));
     let open = sequencer.next_open().map(|open| match (open.is_decided(), open.is_models()) {
@@ -241,7 +251,7 @@ fn next(sequencer: &mut Sequencer) -> Option<Next> {
         (false, false) => Next::Undecided(open.due(), open.agent()),
     });
     // The first of equal ones.
-    [due, open, turn].into_iter().flatten().min_by_key(|next| next.due())
+    [growth, due, open, turn].into_iter().flatten().min_by_key(|next| next.due())
 }
 
 /// Takes the turn of an agent. If it thinks for longer than a slice, it acts when it comes to an end.

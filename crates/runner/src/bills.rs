@@ -8,7 +8,7 @@ use oikos_kernel::{
     tape::{Origin, Purpose, Taped},
 };
 
-use crate::{config::Lasts, error::RunError, live::recorded};
+use crate::{config::Lasts, error::RunError, past::recorded};
 
 /// Sums of rows of a tape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -200,7 +200,7 @@ impl Bills {
             if let Cause::Clock { away_ms: more } = record.cause {
                 away_ms += more;
             }
-            if let Cause::Tick { number } = record.cause {
+            if let Cause::Tick { number, .. } = record.cause {
                 ticks = number + 1;
             }
             let start = *start.get_or_insert(record.time.ms());

@@ -15,11 +15,11 @@ use std::{
 
 use oikos_journal::Journal;
 use oikos_kernel::{
-    event::{EventRow, Filter},
+    event::{Event, EventRow, Filter},
     record::Record,
     world::{
         World,
-        wire::{Viewer, event_json, row_json},
+        wire::{Viewer, event_json, print_lines, row_json},
     },
 };
 use serde_json::Value;
@@ -34,10 +34,25 @@ pub const MAILBOX_MAX: usize = 4_096;
 /// Events that are read from the journal at a time.
 const READ_MAX: usize = 1_024;
 
+/// The lines that a subscriber wants.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// The events that fit; none wants no events.
+    pub events: Option<Filter>,
+    /// The output of code.
+    pub prints: bool,
+}
+
+impl From<Filter> for Wanted {
+    fn from(filter: Filter) -> Self {
+        Self { events: Some(filter), prints: false }
+    }
+}
+
 /// A message to a subscriber.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
-    /// An event, as `docs/events.md` has it.
+    /// An event, or the output of code, as `docs/events.md` has it.
     Event(Value),
     /// It was too slow, and there is no file: what came after the one record, up to and with the other, is
     /// lost to it.
@@ -54,7 +69,9 @@ pub enum Notice {
 pub struct Subscription {
     mailbox: Arc<Mailbox>,
     doorbell: Doorbell,
-    filter: Filter,
+    wanted: Wanted,
+    /// The last record before it was there.
+    begun: u64,
     file: Option<PathBuf>,
     journal: Option<Journal>,
     ready: VecDeque<Notice>,
@@ -80,7 +97,7 @@ struct Doorbell {
 
 struct Subscriber {
     mailbox: Arc<Mailbox>,
-    filter: Filter,
+    wanted: Wanted,
     since: u64,
 }
 
@@ -125,7 +142,7 @@ enum Mail {
 
 impl std::fmt::Debug for Subscription {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Subscription").field("filter", &self.filter).finish_non_exhaustive()
+        f.debug_struct("Subscription").field("wanted", &self.wanted).finish_non_exhaustive()
     }
 }
 
@@ -135,26 +152,27 @@ impl Bus {
         self.doorbell.bell = Some(bell);
     }
 
-    /// A subscription to the events that fit a filter and come after the record `since`. Records that the
+    /// A subscription to what is wanted and comes after the record `since`. Records that the
     /// world has already applied are read from the journal, which must hold them by then.
     pub(crate) fn subscribe(
         &mut self,
-        filter: Filter,
+        wanted: Wanted,
         since: u64,
         world: &World,
         file: Option<&Path>,
     ) -> Subscription {
-        let until = world.seq();
+        let (until, begun) = (world.seq(), world.seq());
         let missed = (since < until).then_some(Span { since, until });
         let world = missed.map(|_| Box::new(world.clone()));
         let slot = Slot { missed, world, ..Slot::default() };
         let mailbox = Arc::new(Mailbox { slot: Mutex::new(slot), bell: Condvar::new() });
-        let subscriber = Subscriber { mailbox: Arc::clone(&mailbox), filter: filter.clone(), since };
+        let subscriber = Subscriber { mailbox: Arc::clone(&mailbox), wanted: wanted.clone(), since };
         self.subscribers.push(subscriber);
         Subscription {
             mailbox,
             doorbell: self.doorbell.clone(),
-            filter,
+            wanted,
+            begun,
             file: file.map(Path::to_path_buf),
             journal: None,
             ready: VecDeque::new(),
@@ -169,7 +187,7 @@ impl Bus {
         self.subscribers.retain(|subscriber| Arc::strong_count(&subscriber.mailbox) > 1);
         let seq = record.seq;
         let telling = |subscriber: &Subscriber| {
-            let told = told(world, &subscriber.filter, record);
+            let told = told(world, &subscriber.wanted, record);
             (!told.is_empty()).then(|| (Arc::clone(&subscriber.mailbox), told))
         };
         let wanting = self.subscribers.iter().filter(|subscriber| seq > subscriber.since);
@@ -205,10 +223,14 @@ impl Bus {
     }
 }
 
-/// The events of a record that fit a filter.
-fn told(world: &World, filter: &Filter, record: &Record) -> Vec<Value> {
-    let wanted = record.events.iter().filter(|event| world.fits(filter, event));
-    wanted.filter_map(|event| event_json(world, record.seq, record.time, event, Viewer::Observer)).collect()
+/// The lines about a record that are wanted.
+fn told(world: &World, wanted: &Wanted, record: &Record) -> Vec<Value> {
+    let prints = if wanted.prints { print_lines(world, record) } else { Vec::new() };
+    let fits = |event: &&Event| wanted.events.as_ref().is_some_and(|filter| world.fits(filter, event));
+    let events = record.events.iter().filter(fits);
+    let events =
+        events.filter_map(|event| event_json(world, record.seq, record.time, event, Viewer::Observer));
+    prints.into_iter().chain(events).collect()
 }
 
 impl Slot {
@@ -290,10 +312,14 @@ impl Subscription {
     /// Tells the missed events that the world still holds, behind a gap for those it has let go.
     fn recall(&mut self, missed: &Missed) {
         let (Span { since, until }, world) = (missed.span, &missed.world);
-        let from = world.events_lost_until().map_or(since, |lost| lost.clamp(since, until));
+        // No world keeps the output of code.
+        let lost_prints = (self.wanted.prints && until > self.begun).then_some(until);
+        let lost = world.events_lost_until().max(lost_prints);
+        let from = lost.map_or(since, |lost| lost.clamp(since, until));
         self.ready.extend((from > since).then_some(Notice::Gap { since, until: from }));
         let rows = world.events().filter(|row| row.seq > from && row.seq <= until);
-        let wanted = rows.filter(|row| world.fits(&self.filter, &row.event));
+        let filter = self.wanted.events.as_ref();
+        let wanted = rows.filter(|row| filter.is_some_and(|filter| world.fits(filter, &row.event)));
         let event = |row: &Arc<EventRow>| row_json(world, row, Viewer::Observer).map(Notice::Event);
         self.ready.extend(wanted.filter_map(event));
     }
@@ -313,7 +339,7 @@ impl Subscription {
             whole = record.seq <= span.until && self.ready.len() < READ_MAX;
             if whole {
                 span.since = record.seq;
-                self.ready.extend(told(&missed.world, &self.filter, &record).into_iter().map(Notice::Event));
+                self.ready.extend(told(&missed.world, &self.wanted, &record).into_iter().map(Notice::Event));
             }
             whole
         })?;

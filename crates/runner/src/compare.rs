@@ -13,9 +13,8 @@ use crate::{
     clock::Clock,
     config::{self, Measure},
     error::RunError,
-    library,
-    live::{source_of, state, state_at},
-    measure,
+    library, measure,
+    past::{source_of, state, state_at},
     replay::Difference,
     sequencer::{Clients, Sequencer},
     workplace::Workplace,
@@ -33,6 +32,9 @@ pub struct Comparison {
     pub seqs: (u64, u64),
     /// The first record that both have and that differs.
     pub parted: Option<Box<Difference>>,
+    /// Where a fork parts by its other rules: the first record after them that differs, and its number in the second
+    /// world.
+    pub diverged: Option<(Box<Difference>, u64)>,
     /// The measures of either, by name.
     pub measures: Vec<(String, Option<f64>, Option<f64>)>,
     /// The scrip of principals that differs; nothing where there is no such principal.
@@ -61,13 +63,14 @@ pub struct Refused {
 /// # Errors
 /// When one of them is damaged, or a measure can't be taken because there is no process to run its code in.
 pub fn compare(workplace: &Workplace, first: &Journal, second: &Journal) -> Result<Comparison, RunError> {
-    let (common, parted) = part(first, second)?;
+    let (common, parted) = part((first, 1), (second, 1))?;
+    let diverged = match &parted {
+        Some((left, right)) => diverged(first, second, left, right)?,
+        None => None,
+    };
     let parted = match parted {
         None => None,
-        Some((left, right)) => {
-            let before = state_at_or_empty(first, left.seq - 1)?;
-            Some(Difference::of(&before, left, Some(right), None))
-        }
+        Some((left, right)) => Some(difference(first, left, right)?),
     };
     let (ours, theirs) = (state(first)?, state(second)?);
     let measures = both(measured(workplace, first, &ours)?, measured(workplace, second, &theirs)?);
@@ -83,6 +86,7 @@ pub fn compare(workplace: &Workplace, first: &Journal, second: &Journal) -> Resu
         common,
         seqs: (ours.seq(), theirs.seq()),
         parted,
+        diverged,
         measures,
         balances,
         only,
@@ -96,16 +100,48 @@ fn state_at_or_empty(journal: &Journal, seq: u64) -> Result<World, RunError> {
     if seq == 0 { Ok(World::empty()) } else { state_at(journal, seq) }
 }
 
-/// How many records two journals have in common, and the first of both that differs.
-fn part(first: &Journal, second: &Journal) -> Result<(u64, Option<(Record, Record)>), RunError> {
+/// The difference of two records of one number.
+fn difference(first: &Journal, left: Record, right: Record) -> Result<Box<Difference>, RunError> {
+    let before = state_at_or_empty(first, left.seq - 1)?;
+    Ok(Difference::of(&before, left, Some(right), None))
+}
+
+/// The first record that differs after one of other rules, which only one of two worlds has or which both have.
+fn diverged(
+    first: &Journal,
+    second: &Journal,
+    left: &Record,
+    right: &Record,
+) -> Result<Option<(Box<Difference>, u64)>, RunError> {
+    let after = |record: &Record| record.seq + u64::from(matches!(record.cause, Cause::Rules { .. }));
+    let (ours, theirs) = (after(left), after(right));
+    if (ours, theirs) == (left.seq, right.seq) {
+        return Ok(None);
+    }
+    let Some((left, mut right)) = part((first, ours), (second, theirs))?.1 else { return Ok(None) };
+    let seq = right.seq;
+    // Shifted by a record, all numbers differ: that is no news.
+    right.seq = left.seq;
+    Ok(Some((difference(first, left, right)?, seq)))
+}
+
+/// How many records two journals have in common, each from a number on, and the first of both that differs, its number
+/// apart.
+fn part(
+    (first, from): (&Journal, u64),
+    (second, from_there): (&Journal, u64),
+) -> Result<(u64, Option<(Record, Record)>), RunError> {
     let mut common = 0;
     loop {
-        let (ours, theirs) = (some(first, common + 1)?, some(second, common + 1)?);
+        let (ours, theirs) = (some(first, from + common)?, some(second, from_there + common)?);
         if ours.is_empty() || theirs.is_empty() {
             return Ok((common, None));
         }
-        for (ours, theirs) in ours.into_iter().zip(theirs) {
-            if ours != theirs {
+        for (ours, mut theirs) in ours.into_iter().zip(theirs) {
+            let seq = std::mem::replace(&mut theirs.seq, ours.seq);
+            let is_same = ours == theirs;
+            theirs.seq = seq;
+            if !is_same {
                 return Ok((common, Some((ours, theirs))));
             }
             common += 1;
@@ -147,9 +183,22 @@ fn measured(
     journal: &Journal,
     world: &World,
 ) -> Result<BTreeMap<String, f64>, RunError> {
+    let measures = measures(workplace, journal, world)?.into_iter();
+    Ok(measures.filter_map(|(name, value)| Some((name, value?))).collect())
+}
+
+/// The measures of a world that is read from its journal, in the order of its file; nothing where one has no value.
+///
+/// # Errors
+/// When the world is damaged, or there is no process to run the code of its measures in.
+pub fn measures(
+    workplace: &Workplace,
+    journal: &Journal,
+    world: &World,
+) -> Result<Vec<(String, Option<f64>)>, RunError> {
     let file = config::reload(&source_of(journal, world.source())?, library::founders())?;
     let (Some(path), false) = (journal.file(), file.measures.is_empty()) else {
-        return Ok(BTreeMap::new());
+        return Ok(Vec::new());
     };
     let (interpreter, _) = workplace.interpreter(&file.plan)?;
     let clients = Clients { timeout_ms: 0, are_declared: false, are_told: false };
@@ -157,9 +206,10 @@ fn measured(
     let (clock, beside) = (Clock::Told(file.plan.clock), Journal::open_read_only(path)?);
     let mut looks = Sequencer::new(world.clone(), beside, interpreter, clock, None, clients, models)?;
     let value = |Measure { name, what }| {
-        measure::take(&mut looks, &Measure { name: name.clone(), what }).ok().map(|value| (name, value))
+        let value = measure::take(&mut looks, &Measure { name: name.clone(), what }).ok();
+        (name, value)
     };
-    Ok(file.measures.into_iter().filter_map(value).collect())
+    Ok(file.measures.into_iter().map(value).collect())
 }
 
 /// The scrip of each principal that is there.

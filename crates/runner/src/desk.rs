@@ -236,7 +236,7 @@ impl Counter {
                     sequencer.when_on_disk(Box::new(move || drop(reply.send(Some(answer)))));
                 }
                 Message::Subscribe { filter, since, reply } => {
-                    let subscription = sequencer.subscription(filter, since);
+                    let subscription = sequencer.subscription(filter.into(), since);
                     sequencer.when_on_disk(Box::new(move || drop(reply.send(Some(subscription)))));
                 }
                 Message::Look => sequencer.look()?,

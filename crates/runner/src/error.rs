@@ -27,6 +27,14 @@ pub enum RunError {
         /// The report.
         problem: String,
     },
+    /// The code of an artifact of the world file lacks a function that the world file names.
+    #[error("`{id}`: {problem}")]
+    Entry {
+        /// The artifact.
+        id: String,
+        /// What it lacks.
+        problem: String,
+    },
     /// The world file differs from the one that the database records.
     #[error("the world file is not the one that `{db}` was made from:\n{}", differences.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n"))]
     Differs {
@@ -88,6 +96,9 @@ pub enum RunError {
     /// There is no later time.
     #[error("the world's clock has come to the last instant there is, the end of the year 9999")]
     EndOfTime,
+    /// A table could not be written.
+    #[error(transparent)]
+    Table(#[from] oikos_tables::TableError),
     /// Printing or reading failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -108,6 +119,7 @@ impl RunError {
             Self::Config(_)
                 | Self::Founding(_)
                 | Self::Code { .. }
+                | Self::Entry { .. }
                 | Self::Differs { .. }
                 | Self::Runtime { .. }
                 | Self::Unsupported(_)

@@ -4,11 +4,12 @@
 
 use std::path::Path;
 
-use oikos_journal::{Beside, Journal, JournalError, Sample, SeriesRow};
+use oikos_journal::{AgentPart, Beside, Journal, JournalError, Sample, SeriesRow};
 use oikos_kernel::{
-    record::{Cause, Outcome, Record},
+    founding::Founder,
+    record::{Cause, Effect, Handle, Outcome, Record},
     refusal::{Code, Refusal},
-    rules::Rules,
+    rules::{ResourceKind, Rules},
     tape::{Purpose, Taped},
     world::{World, wire::Viewer},
 };
@@ -19,7 +20,7 @@ use crate::{
     config::{self, Source, WorldFile},
     error::RunError,
     library,
-    live::{SOURCE, each_until, encode, source_key, source_of, state_at},
+    past::{SOURCE, each_until, encode, source_key, source_of, state_at},
     report::hex,
     workplace::Workplace,
 };
@@ -30,6 +31,8 @@ const PARENT: &str = "parent";
 const RECORDS: usize = 16_384;
 /// Rows of the tape that are copied in one commit.
 const ROWS: usize = 256;
+/// Bytes of the numbers of agents that are copied at once.
+const COPIED_BYTES: usize = 8 << 20;
 /// Moments of the series that are copied in one commit.
 const SAMPLES: usize = 1_024;
 
@@ -145,6 +148,7 @@ pub fn fork(workplace: &Workplace, from: &Journal, fork: &Fork<'_>) -> Result<Fo
 struct Changed {
     source: Source,
     rules: Rules,
+    rates: Vec<Effect>,
 }
 
 /// The world file of a fork, if a running world can go on by it; otherwise the refusal that names the key.
@@ -156,7 +160,8 @@ fn changed(world: &World, before: &Source, fork: &Fork<'_>) -> Result<Result<Cha
         Ok(file)
     };
     let mut source = before.clone();
-    let mut last = read(&source)?;
+    let first = read(&source)?;
+    let mut last = first.clone();
     let seed = fork.seed.map(|seed| ("--seed".to_owned(), None, Some(seed)));
     let set = fork.set.iter().map(|pair| (format!("--set {}={}", pair.0, pair.1), Some(pair.clone()), None));
     for (option, pair, seed) in seed.into_iter().chain(set) {
@@ -168,7 +173,9 @@ fn changed(world: &World, before: &Source, fork: &Fork<'_>) -> Result<Result<Cha
         }
         last = next;
     }
-    Ok(Ok(Changed { rules: last.founding.rules, source }))
+    let rules = last.founding.rules;
+    let rates = rates(world, &rules, &first.founding.founders, &last.founding.founders);
+    Ok(Ok(Changed { rules, source, rates }))
 }
 
 /// Why a running world can't go on by a world file that an option has changed.
@@ -180,7 +187,7 @@ fn fixed(option: &str, last: &WorldFile, next: &WorldFile) -> Option<Refusal> {
     if let Err((_, problem)) = last.founding.rules.may_become(&next.founding.rules) {
         return refused(problem, "run the world file anew with it");
     }
-    if last.founding.founders != next.founding.founders {
+    if !same_but_rates(last, next) {
         let problem = "it says what the world was founded with, and that has been given";
         return refused(problem, "`--act` changes what is there; or run the world file anew with it");
     }
@@ -188,6 +195,44 @@ fn fixed(option: &str, last: &WorldFile, next: &WorldFile) -> Option<Refusal> {
         return refused("its tape has begun", "`oikos tape import` brings answers into it");
     }
     None
+}
+
+/// Whether two world files found the same, but for the rates of renewable resources.
+fn same_but_rates(last: &WorldFile, next: &WorldFile) -> bool {
+    let rules = &next.founding.rules;
+    let is_rate = |name: &String| {
+        let kind = rules.resource(name).map(|resource| rules.kind(resource));
+        matches!(kind, Some(ResourceKind::Renewable { .. }))
+    };
+    let without = |founder: &Founder| {
+        let mut founder = founder.clone();
+        founder.resources.retain(|name, _| !is_rate(name));
+        founder
+    };
+    let (last, next) = (&last.founding.founders, &next.founding.founders);
+    last.len() == next.len()
+        && last.iter().zip(next).all(|(last, next)| last == next || without(last) == without(next))
+}
+
+/// The rates that principals have from a fork on: as much more or less as its world file gives them, and never less
+/// than nothing, or than is set aside for their thoughts under way. A rate that was handed on is another's.
+pub(crate) fn rates(world: &World, rules: &Rules, last: &[Founder], next: &[Founder]) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for (last, next) in last.iter().zip(next).filter(|(last, next)| last.resources != next.resources) {
+        let alive = |handle: &Handle| world.get(*handle).is_some_and(|artifact| !artifact.is_deleted());
+        let Some(of) = world.lookup(&next.id).filter(alive) else { continue };
+        for (resource, rule) in rules.by_id() {
+            let given = |founder: &Founder| founder.resources.get(&rule.name).copied().unwrap_or(0);
+            let more = given(next).saturating_sub(given(last));
+            if more == 0 || !matches!(rule.kind, ResourceKind::Renewable { .. }) {
+                continue;
+            }
+            let before = world.limit(of, resource);
+            let limit = before.saturating_add(more).max(world.set_aside_of(of, resource)).max(0);
+            effects.extend((limit != before).then_some(Effect::Rate { of, resource, limit }));
+        }
+    }
+    effects
 }
 
 /// A copy in memory of a journal as it was after a record, on which something can be tried: it is gone with the
@@ -234,7 +279,8 @@ fn copied(from: &Journal, world: &World, before: &Source, mut journal: Journal) 
 
 /// Copies the measures that were taken before a world stands where it does; it takes those of later moments itself.
 fn copy_series(from: &Journal, world: &World, to: &mut Journal) -> Result<(), RunError> {
-    let mut samples: Vec<Sample> = Vec::new();
+    let (mut samples, mut parts) = (Vec::<Sample>::new(), Vec::<Sample>::new());
+    let mut bytes = 0;
     from.series(|SeriesRow { seq, time, name, value }| {
         if seq > world.seq() || time >= world.now() {
             return Ok(());
@@ -247,12 +293,39 @@ fn copy_series(from: &Journal, world: &World, to: &mut Journal) -> Result<(), Ru
                     samples.clear();
                 }
                 // Nothing is in the way of a new journal's.
-                samples.push(Sample { seq, time, after: Some(time), values: vec![(name, value)] });
+                samples.push(Sample {
+                    seq,
+                    time,
+                    after: Some(time),
+                    values: vec![(name, value)],
+                    agents: Vec::new(),
+                });
             }
         }
         Ok::<(), JournalError>(())
     })?;
-    Ok(to.put_series(&samples)?)
+    to.put_series(&samples)?;
+    from.agent_series(|AgentPart { seq, time, rows }| {
+        if seq > world.seq() || time >= world.now() {
+            return Ok(());
+        }
+        let new = rows.lines.len();
+        match parts.last_mut().filter(|sample| sample.time == time) {
+            Some(sample) => sample.agents.push(rows),
+            None => {
+                if bytes >= COPIED_BYTES {
+                    to.put_series(&parts)?;
+                    parts.clear();
+                    bytes = 0;
+                }
+                let values = Vec::new();
+                parts.push(Sample { seq, time, after: Some(time), values, agents: vec![rows] });
+            }
+        }
+        bytes += new;
+        Ok::<(), JournalError>(())
+    })?;
+    Ok(to.put_series(&parts)?)
 }
 
 /// Copies the whole tape. The rows that the world has not asked yet are there as if they were brought from elsewhere.
@@ -284,7 +357,7 @@ fn is_past(world: &World, row: &Taped) -> bool {
     let is_of_turn = matches!(row.purpose, Purpose::Step | Purpose::Repair);
     let not_yet = world.tick().filter(|tick| is_of_turn && tick.seq == row.seq).is_some_and(|tick| {
         let agent = world.lookup(&row.agent).and_then(|agent| world.agent(agent));
-        agent.is_some_and(|agent| agent.last_turn != Some(tick.number) && !agent.is_thinking())
+        agent.is_some_and(|agent| agent.last_turn != Some(tick.turn) && !agent.is_thinking())
     });
     row.seq < world.seq() && !not_yet
 }
@@ -296,7 +369,7 @@ fn go_by(
     before: &Source,
     changed: Changed,
 ) -> Result<(), RunError> {
-    let Changed { source, rules } = changed;
+    let Changed { source, rules, rates } = changed;
     if source == *before {
         return Ok(());
     }
@@ -311,7 +384,7 @@ fn go_by(
         time: world.now(),
         cause: Cause::Rules { rules: Box::new(rules), source: digest },
         charges: Vec::new(),
-        effects: Vec::new(),
+        effects: rates,
         events: Vec::new(),
         outcome: Outcome::Nothing,
     };

@@ -8,24 +8,31 @@ mod autonomous;
 mod beside;
 mod bills;
 mod bus;
+mod check;
 mod clock;
 mod compare;
 pub mod config;
 mod desk;
 mod drive;
 mod error;
+pub mod export;
 mod fork;
+mod grow;
 mod lateness;
 pub mod library;
 mod live;
+mod past;
 mod look;
 mod models;
 pub mod measure;
 mod open;
+mod rates;
 mod replay;
 pub mod report;
 pub mod request;
+pub mod schema;
 mod sequencer;
+mod hooks;
 mod series;
 pub mod session;
 mod stop;
@@ -51,18 +58,20 @@ pub use oikos_sandbox::{Stage, runtime_name};
 pub use self::workplace::serve_code;
 pub use self::{
     bills::{Bill, Bills, Forecast, Kind, Sums},
-    bus::{MAILBOX_MAX, Notice, Subscription},
-    compare::{Comparison, Refused, compare},
+    bus::{MAILBOX_MAX, Notice, Subscription, Wanted},
+    check::{Finding, check},
+    compare::{Comparison, Refused, compare, measures},
     desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
     error::RunError,
     fork::{Fork, Forked, Forking, Parent, copy_at, fork, parent},
     lateness::Lateness,
-    live::{Goal, Live, Stopped, founded_from, recorded_source, state, state_at},
+    live::{Goal, Live, Stopped},
     models::{Access, Answered, Ask, Preview, ask, preview},
+    past::{founded_from, go_on, recorded_source, state, state_at},
     replay::{Difference, Replayed, replay},
     sequencer::Sequencer,
-    stop::{Signal, Stop, Why},
-    summary::{Calls, Summary},
+    stop::{Bell, Signal, Stop, Why},
+    summary::{Calls, Failure, Failures, Summary},
     view::View,
     when::When,
     workplace::{Worker, Workplace},

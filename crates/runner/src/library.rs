@@ -27,6 +27,7 @@ const SERVICES: &[(&str, &str, &str)] = &[
     service!("store"),
     service!("tasks"),
     service!("market"),
+    service!("space"),
 ];
 
 /// Pages of the handbook that are written by hand; `handbook_ops` is made from the table of ops.

@@ -1,29 +1,30 @@
 //! A live world: made from a world file or opened from its database, run, looked at.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use oikos_journal::{Journal, JournalError, Note};
 use oikos_kernel::{
     code::Entry,
     founding::{Founder, Founding},
-    id::{Handle, reserved_prefix},
-    record::{Cause, Record},
+    id::{nearest, reserved_prefix},
+    mind::{Mind, MindKind},
     refusal::Refusal,
     time::{Time, format_duration_ms},
-    world::{Agent, ApplyError, World},
+    world::World,
 };
 use oikos_sandbox::{Sandbox, check};
 
 use crate::{
     autonomous::AutonomousScheduler,
     clock::{Clock, Moved, WallClock, machine_now},
-    config::{self, ClockKind, Lasts, Source, WorldFile},
+    config::{self, ClockKind, Lasts, MeasureKind, Source, Until, WorldFile},
     desk::{Counter, Desk},
     error::RunError,
     lateness::Lateness,
-    library,
+    library, measure,
     models::Access,
-    open::{AskedBefore, Came, OpenBefore},
+    open::Came,
+    past::{Past, SOURCE, encode, founded_from, past, recorded, recorded_source},
     request::Span,
     sequencer::{Clients, Interpreter, Sequencer},
     series::Sampler,
@@ -31,9 +32,6 @@ use crate::{
     tick::TickScheduler,
     workplace::Workplace,
 };
-
-/// Where the database keeps the world file.
-pub(crate) const SOURCE: &str = "source";
 
 /// A world that can go on.
 #[derive(Debug)]
@@ -48,6 +46,10 @@ pub struct Live {
     pub notes: Vec<Note>,
     /// The layers that the wall around its code lacks on this machine, and why.
     pub missing: Vec<String>,
+    /// Why nobody could tell whether the condition holds that ends a run, when it was looked at last.
+    pub untold: Option<String>,
+    /// The last record of a run that the condition has ended: until there is another, it is over.
+    ended_seq: Option<u64>,
 }
 
 /// The scheduler of steps.
@@ -73,6 +75,8 @@ pub enum Stopped {
     Ticks,
     /// The world's time has come as far as was asked for.
     Duration,
+    /// The condition of the world file holds.
+    Until,
     /// Clients are to decide for their agents.
     Turns,
     /// The money for models is spent.
@@ -88,6 +92,7 @@ impl Stopped {
         match self {
             Self::Ticks => "ticks",
             Self::Duration => "duration",
+            Self::Until => "until",
             Self::Turns => "turns",
             Self::Budget => "budget",
             Self::Asked(why) => why.word(),
@@ -98,7 +103,7 @@ impl Stopped {
     #[must_use]
     pub const fn asked(self) -> Option<Why> {
         match self {
-            Self::Ticks | Self::Duration | Self::Turns | Self::Budget => None,
+            Self::Ticks | Self::Duration | Self::Until | Self::Turns | Self::Budget => None,
             Self::Asked(why) => Some(why),
         }
     }
@@ -106,7 +111,7 @@ impl Stopped {
     /// Whether it came as far as it was to.
     #[must_use]
     pub const fn is_done(self) -> bool {
-        matches!(self, Self::Ticks | Self::Duration)
+        matches!(self, Self::Ticks | Self::Duration | Self::Until)
     }
 }
 
@@ -130,6 +135,7 @@ impl Live {
     ) -> Result<Self, RunError> {
         let code = workplace.interpreter(&file.plan)?;
         decide(&*code.0.sandbox, &mut file.founding.founders)?;
+        check_entries(&*code.0.sandbox, &file)?;
         let clock = match file.plan.clock {
             ClockKind::Virtual => Clock::Virtual,
             ClockKind::Wall => {
@@ -167,11 +173,11 @@ impl Live {
             Lasts::Ticks(_) => Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)?),
             Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(open_before, &mut sequencer)),
         };
-        sequencer.sampler = Sampler::of(&file, sequencer.world());
+        sequencer.sampler = Sampler::of(&file, &mut sequencer)?;
         let counter = Counter::open();
         let desk = counter.desk();
         sequencer.set_bell(Arc::new(move || desk.ring()));
-        Ok(Self { sequencer, scheduler, counter, file, notes, missing })
+        Ok(Self { sequencer, scheduler, counter, file, notes, missing, untold: None, ended_seq: None })
     }
 
     /// Opens a world where its journal ends. A tick that was cut short goes on where it was.
@@ -354,10 +360,17 @@ impl Live {
         stop: &Stop,
         mut progress: impl FnMut(Time, u64),
     ) -> Result<Stopped, RunError> {
+        if self.ended_seq == Some(self.world().seq()) {
+            return Ok(Stopped::Until);
+        }
+        let mut end = End::of(&self.file, self.world());
         let ran = self.open_desk(stop, |scheduler, sequencer, counter| match (scheduler, goal) {
             (Scheduler::Tick(scheduler), Goal::Ticks(ticks)) => loop {
                 let number = scheduler.next_number(sequencer.world());
                 progress(sequencer.now(), number);
+                if scheduler.has_ended_one(sequencer.world()) && end.has_come(sequencer)? {
+                    break Ok(Came::Through);
+                }
                 if number >= ticks {
                     break Ok(Came::Through);
                 }
@@ -366,15 +379,27 @@ impl Live {
                     break Ok(came);
                 }
             },
-            (Scheduler::Autonomous(scheduler), Goal::Time(end)) => {
-                scheduler.run(sequencer, end, counter, stop, |sequencer| progress(sequencer.now(), 0))
-            }
+            (Scheduler::Autonomous(scheduler), Goal::Time(time)) => loop {
+                let next = end.next_look(sequencer.now()).filter(|next| *next <= time);
+                let told = |sequencer: &Sequencer| progress(sequencer.now(), 0);
+                let came = scheduler.run(sequencer, next.unwrap_or(time), counter, stop, told)?;
+                let Some(next) = next.filter(|_| came == Came::Through) else { break Ok(came) };
+                sequencer.set_now(next);
+                if end.has_come(sequencer)? {
+                    break Ok(Came::Through);
+                }
+            },
             _ => Ok(Came::Through),
         });
         let ran = match ran {
             Err(RunError::Stopped) => Came::Asked,
             ran => ran?,
         };
+        self.untold = end.untold;
+        if end.is_there {
+            self.ended_seq = Some(self.world().seq());
+            return Ok(Stopped::Until);
+        }
         let far = match goal {
             Goal::Ticks(_) => Stopped::Ticks,
             Goal::Time(_) => Stopped::Duration,
@@ -402,7 +427,7 @@ impl Live {
         match &ran {
             Ok(Stopped::Asked(_)) => {}
             Ok(Stopped::Turns | Stopped::Budget) => self.await_models(stop)?,
-            Ok(Stopped::Ticks | Stopped::Duration) => {
+            Ok(Stopped::Ticks | Stopped::Duration | Stopped::Until) => {
                 self.await_models(stop)?;
                 self.sequencer.sample_end(true)?;
             }
@@ -486,8 +511,44 @@ impl Live {
             return Ok(Err("that is beyond the last instant there is".into()));
         };
         self.sequencer.set_now(now);
+        self.sequencer.grow()?;
         self.sequencer.mark_clock()?;
         Ok(Ok(()))
+    }
+}
+
+/// The condition that ends a run, as it is looked at.
+struct End {
+    until: Option<Until>,
+    start: Time,
+    every_ms: Option<i64>,
+    /// Whether it holds.
+    is_there: bool,
+    untold: Option<String>,
+}
+
+impl End {
+    fn of(file: &WorldFile, world: &World) -> Self {
+        let (until, every_ms) = (file.plan.until.clone(), file.every_ms);
+        Self { until, start: world.rules().start, every_ms, is_there: false, untold: None }
+    }
+
+    /// The first moment after an instant at which it is looked at, where each agent has its own turns.
+    fn next_look(&self, now: Time) -> Option<Time> {
+        let every_ms = self.every_ms.filter(|_| self.until.is_some())?;
+        let times = now.ms().saturating_sub(self.start.ms()).max(0) / every_ms + 1;
+        self.start.after_ms(times.checked_mul(every_ms)?)
+    }
+
+    /// Looks whether it holds now. Where nobody can tell, the run goes on.
+    fn has_come(&mut self, sequencer: &mut Sequencer) -> Result<bool, RunError> {
+        let Some(until) = &self.until else { return Ok(false) };
+        let now = sequencer.now();
+        match measure::holds(sequencer, until, now)? {
+            Ok(holds) => (self.is_there, self.untold) = (holds, None),
+            Err(problem) => self.untold = Some(problem),
+        }
+        Ok(self.is_there)
     }
 }
 
@@ -522,156 +583,52 @@ pub(crate) fn decide(sandbox: &dyn Sandbox, founders: &mut [Founder]) -> Result<
     Ok(())
 }
 
-/// A world at the head of a journal, and what is needed of its past to go on.
-struct Past {
-    world: World,
-    /// The world as it stood when its last tick began.
-    began: Option<World>,
-    /// The turns of clients that are open.
-    open_before: OpenBefore,
-}
-
-impl Past {
-    fn of(world: World) -> Self {
-        Self { world, began: None, open_before: OpenBefore::default() }
-    }
-}
-
-/// The world at the head of a journal, for those who only look.
+/// Whether the code of founders has the functions that the world file names: phases of minds, methods of hooks,
+/// measures and the condition that ends a run.
 ///
 /// # Errors
-/// When the journal is damaged.
-pub fn state(journal: &Journal) -> Result<World, RunError> {
-    let (mut world, at) = journal.last_snapshot()?;
-    journal.records_after(at, |record| apply(&mut world, &record))?;
-    Ok(world)
-}
-
-/// The world after a record, which is not beyond the head.
-///
-/// # Errors
-/// When the journal is damaged.
-pub fn state_at(journal: &Journal, seq: u64) -> Result<World, RunError> {
-    let (mut world, _) = journal.snapshot_at(seq)?;
-    each_until(journal, world.seq(), seq, |record| apply(&mut world, &record))?;
-    Ok(world)
-}
-
-/// Visits the records after one up to another.
-pub(crate) fn each_until(
-    journal: &Journal,
-    after: u64,
-    until: u64,
-    mut visit: impl FnMut(Record) -> Result<(), RunError>,
-) -> Result<(), RunError> {
-    let mut visited = Ok(());
-    journal.records_while(after + 1, |record| {
-        if record.seq > until {
-            return false;
+/// The first that is missing, or when there is no process to look at code in.
+fn check_entries(sandbox: &dyn Sandbox, file: &WorldFile) -> Result<(), RunError> {
+    let founders = &file.founding.founders;
+    let rules = &file.founding.rules;
+    let lacks = |founder: &Founder, name: &str, whose: String| -> Result<(), RunError> {
+        let code = founder.code.as_ref();
+        let known = code.map(|code| check(sandbox, code, &founder.id)).transpose()?;
+        let known = known.and_then(Result::ok).unwrap_or_default();
+        if known.iter().any(|is| is == name) {
+            return Ok(());
         }
-        visited = visit(record);
-        visited.is_ok()
-    })?;
-    visited
-}
-
-fn apply(world: &mut World, record: &Record) -> Result<(), RunError> {
-    let corrupt = |error: ApplyError| {
-        let place = format!("record {}", error.seq);
-        JournalError::Corrupt { place, problem: error.problem }
+        let near = nearest(name, known.iter().map(String::as_str));
+        let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        let problem = format!("its code has no function `{name}`, which {whose} names{near}");
+        Err(RunError::Entry { id: founder.id.clone(), problem })
     };
-    Ok(world.apply(record).map_err(corrupt)?)
-}
-
-/// The world at the head of a journal, and what is needed of its past.
-///
-/// # Errors
-/// When the journal is damaged.
-fn past(journal: &Journal) -> Result<Past, RunError> {
-    let (mut world, at) = journal.last_snapshot()?;
-    let mut began = world.tick().filter(|tick| tick.seq == world.seq()).map(|_| world.clone());
-    let mut open_before = OpenBefore::default();
-    journal.records_after(at, |record| {
-        open_before.extend(asked_by(&world, &record));
-        apply(&mut world, &record)?;
-        match record.cause {
-            Cause::Tick { .. } => began = Some(world.clone()),
-            Cause::Step { agent, .. } | Cause::Short { agent, .. } => drop(open_before.remove(&agent)),
-            _ => {}
+    let mut last: Option<&Arc<str>> = None;
+    for founder in founders.iter().filter(|founder| founder.has_loop && !rules.phases.is_empty()) {
+        let Some(code) = &founder.code else { continue };
+        let is_known = last.is_some_and(|last| Arc::ptr_eq(last, code));
+        last = Some(code);
+        let is_script = Mind::of(founder.content.value(), rules.llm_model.as_deref())
+            .is_ok_and(|mind| mind.kind() == MindKind::Script);
+        if !is_known && is_script {
+            rules.phases.iter().try_for_each(|phase| lacks(founder, phase, "`[execution] phases`".into()))?;
         }
-        Ok::<(), RunError>(())
-    })?;
-    let asked = world.agents().filter_map(Agent::asked_seq);
-    let earlier: BTreeSet<u64> = asked.filter(|seq| *seq <= at.seq).collect();
-    if let Some(first) = earlier.first() {
-        // They were asked before the snapshot, which does not say what they saw.
-        let (mut before, _) = journal.snapshot_at(first - 1)?;
-        each_until(journal, before.seq(), at.seq, |record| {
-            if earlier.contains(&record.seq) {
-                open_before.extend(asked_by(&before, &record));
-            }
-            apply(&mut before, &record)
-        })?;
     }
-    Ok(Past { world, began, open_before })
-}
-
-/// The turn that a record says was opened on a world as it was before: the record itself ends the wait that its agent
-/// is told of.
-fn asked_by(world: &World, record: &Record) -> Option<(Handle, AskedBefore)> {
-    let Cause::Ask { agent, turn, .. } = record.cause else { return None };
-    Some((agent, AskedBefore::of(world, agent, turn, record.time)?))
-}
-
-/// The world file that a database was made from.
-pub(crate) fn recorded(journal: &Journal) -> Result<WorldFile, RunError> {
-    Ok(config::reload(&recorded_source(journal)?, library::founders())?)
-}
-
-/// The text of the world file that a database was made from, with all it refers to.
-///
-/// # Errors
-/// When it is missing or damaged.
-pub fn recorded_source(journal: &Journal) -> Result<Source, RunError> {
-    let corrupt = |problem: String| JournalError::Corrupt { place: "meta".into(), problem };
-    let bytes = journal.meta(SOURCE)?.ok_or_else(|| corrupt("the world file is missing".into()))?;
-    Ok(serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?)
-}
-
-/// The text of the world file with a digest: the one that a database records, or one that it had before it was forked.
-///
-/// # Errors
-/// When it is missing or damaged.
-pub(crate) fn source_of(journal: &Journal, digest: [u8; 32]) -> Result<Source, RunError> {
-    let source = recorded_source(journal)?;
-    if source.digest() == digest {
-        return Ok(source);
+    let of = |id: &str| founders.iter().find(|founder| founder.id == id);
+    for hook in &rules.hooks {
+        if let Some(founder) = of(&hook.artifact) {
+            lacks(founder, &hook.method, "`[[hooks]]`".into())?;
+        }
     }
-    let corrupt = |problem: String| JournalError::Corrupt { place: "meta".into(), problem };
-    let bytes = journal.meta(&source_key(digest))?.ok_or_else(|| {
-        corrupt("the recorded world file is not the one that the world was founded from".into())
-    })?;
-    Ok(serde_json::from_slice(&bytes).map_err(|error| corrupt(error.to_string()))?)
-}
-
-/// Where the database of a fork keeps a world file of its past.
-pub(crate) fn source_key(digest: [u8; 32]) -> String {
-    format!("{SOURCE}:{}", crate::report::hex(&digest))
-}
-
-/// Whether a world was founded from a recorded world file, or goes by it since it was forked.
-///
-/// # Errors
-/// When it was not.
-pub fn founded_from(world: &World, source: &Source) -> Result<(), RunError> {
-    if source.digest() == world.source() {
-        return Ok(());
+    let measures =
+        file.measures.iter().map(|measure| (&measure.what, format!("the measure `{}`", measure.name)));
+    let until = file.plan.until.iter().map(|until| (&until.what, "`[execution] until`".into()));
+    for (what, whose) in measures.chain(until) {
+        if let MeasureKind::Method { artifact, method } = what
+            && let Some(founder) = of(artifact)
+        {
+            lacks(founder, method, whose)?;
+        }
     }
-    let problem = "the recorded world file is not the one that the world was founded from".into();
-    Err(JournalError::Corrupt { place: "meta".into(), problem }.into())
-}
-
-#[expect(clippy::expect_used, reason = "a source is text, and text is JSON")]
-pub(crate) fn encode(source: &Source) -> Vec<u8> {
-    serde_json::to_vec(source).expect("a world file can be written as JSON")
+    Ok(())
 }

@@ -1,6 +1,8 @@
 //! Measures: numbers that a world file declares, taken on the world as it stands.
 
+use oikos_journal::AgentRows;
 use oikos_kernel::{
+    resource::ResourceId,
     rules::ResourceKind,
     time::Time,
     world::{Agent, World},
@@ -8,17 +10,25 @@ use oikos_kernel::{
 use serde_json::Value;
 
 use crate::{
-    config::{Measure, MeasureKind, Measured, Statistic},
+    config::{Compare, Measure, MeasureKind, Measured, Statistic, Until, Whom},
     error::RunError,
+    rates::Rates,
     sequencer::Sequencer,
 };
 
 /// Takes a measure, now. `None` when it has no value: nobody to measure, or a method that failed.
 ///
+/// A rate is that of the whole run.
+///
 /// # Errors
 /// Why there is no number, in words.
 pub fn take(sequencer: &mut Sequencer, measure: &Measure) -> Result<f64, String> {
     let now = sequencer.now();
+    if let MeasureKind::Rate { .. } = &measure.what {
+        let mut rates = Rates::of([measure]);
+        let read = rates.count_on(sequencer, 1).map_err(|fault| fault.to_string());
+        return read.map(|()| rates.value(&measure.what).unwrap_or_default());
+    }
     at(sequencer, measure, now).map_err(|fault| fault.to_string())?
 }
 
@@ -31,23 +41,135 @@ pub(crate) fn at(
     measure: &Measure,
     now: Time,
 ) -> Result<Result<f64, String>, RunError> {
-    let (artifact, method) = match &measure.what {
+    number(sequencer, &measure.what, now)
+}
+
+fn number(sequencer: &mut Sequencer, what: &MeasureKind, now: Time) -> Result<Result<f64, String>, RunError> {
+    let (artifact, method) = match what {
         MeasureKind::Statistic { function, of, whom } => {
-            let amounts = amounts(sequencer.world(), of, whom.as_deref(), now);
+            let amounts = amounts(sequencer.world(), of, whom, now);
             let value = statistic(*function, &amounts);
             return Ok(value.ok_or_else(|| "there is nobody to measure".into()));
         }
+        // A rate is counted as records come, not found in a world.
+        MeasureKind::Rate { .. } => {
+            return Ok(Ok(sequencer.sampler.rates.value(what).unwrap_or_default()));
+        }
         MeasureKind::Method { artifact, method } => (artifact, method),
     };
+    let told = returned(sequencer, artifact, method, now)?;
+    Ok(told.and_then(|value| {
+        value.as_f64().ok_or_else(|| format!("`{artifact}.{method}` returned {value}, not a number"))
+    }))
+}
+
+fn returned(
+    sequencer: &mut Sequencer,
+    artifact: &str,
+    method: &str,
+    now: Time,
+) -> Result<Result<Value, String>, RunError> {
     let Some(handle) = sequencer.world().lookup(artifact) else {
         return Ok(Err(format!("there is no artifact `{artifact}`")));
     };
-    Ok(match sequencer.measure(handle, method, now)? {
-        Err(refusal) => Err(refusal.to_string()),
-        Ok(value) => {
-            value.as_f64().ok_or_else(|| format!("`{artifact}.{method}` returned {value}, not a number"))
+    Ok(sequencer.measure(handle, method, now)?.map_err(|refusal| refusal.to_string()))
+}
+
+/// Whether a condition holds as of an instant; the inner error is why nobody can tell, in words.
+///
+/// # Errors
+/// Only faults.
+pub(crate) fn holds(
+    sequencer: &mut Sequencer,
+    until: &Until,
+    now: Time,
+) -> Result<Result<bool, String>, RunError> {
+    let Some((compare, bound)) = until.bound else {
+        return match &until.what {
+            MeasureKind::Method { artifact, method } => {
+                Ok(returned(sequencer, artifact, method, now)?.map(|value| is_true(&value)))
+            }
+            MeasureKind::Statistic { .. } | MeasureKind::Rate { .. } => {
+                Ok(Err("a measure ends a run by a bound".into()))
+            }
+        };
+    };
+    Ok(number(sequencer, &until.what, now)?.map(|number| compare.holds(number, bound)))
+}
+
+impl Compare {
+    #[expect(clippy::float_cmp, reason = "the author asks for the very number")]
+    fn holds(self, number: f64, bound: f64) -> bool {
+        match self {
+            Self::Above => number > bound,
+            Self::AtLeast => number >= bound,
+            Self::Below => number < bound,
+            Self::AtMost => number <= bound,
+            Self::Equal => number == bound,
+            Self::Other => number != bound,
         }
-    })
+    }
+}
+
+/// Truth as Python has it.
+fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+    }
+}
+
+/// Bytes of lines that are one part of the rows of a moment; the last line may go beyond.
+const PART_BYTES: usize = 4 << 20;
+
+/// The numbers of each agent, as of an instant.
+pub(crate) fn of_agents(world: &World, columns: &[(String, Measured)], now: Time) -> Vec<AgentRows> {
+    let names = Value::from_iter(columns.iter().map(|(name, _)| name.as_str())).to_string();
+    let (mut parts, mut lines) = (Vec::new(), Vec::new());
+    for agent in world.agents().filter(|agent| is_meant(world, agent, &Whom::All)) {
+        lines.push(b'[');
+        lines.extend(Value::from(world.name(agent.handle)).to_string().bytes());
+        for (_, of) in columns {
+            lines.push(b',');
+            match of {
+                Measured::Content(path) => {
+                    let number = content(world, agent, path);
+                    lines.extend(number.map_or("null".into(), Value::to_string).bytes());
+                }
+                Measured::Scrip => lines.extend(world.scrip(agent.handle).to_string().bytes()),
+                Measured::Resource(resource) => {
+                    lines.extend(amount(world, agent, *resource, now).to_string().bytes());
+                }
+            }
+        }
+        lines.extend(b"]\n");
+        if lines.len() >= PART_BYTES {
+            parts.push(AgentRows { columns: names.clone(), lines: std::mem::take(&mut lines) });
+        }
+    }
+    if !lines.is_empty() {
+        parts.push(AgentRows { columns: names, lines });
+    }
+    parts
+}
+
+/// The free amount of a resource that an agent has, or its use of one that limits nobody.
+fn amount(world: &World, agent: &Agent, resource: ResourceId, now: Time) -> i64 {
+    if world.rules().kind(resource) == ResourceKind::Metered {
+        world.used(agent.handle, resource)
+    } else {
+        world.capacity(agent.handle, resource, now)
+    }
+}
+
+/// The number in an agent's content below these keys.
+fn content<'a>(world: &'a World, agent: &Agent, path: &[String]) -> Option<&'a Value> {
+    let whole = world.get(agent.handle)?.content();
+    path.iter().try_fold(whole, |value, key| value.get(key)).filter(|value| value.is_number())
 }
 
 /// Numbers of agents; whole ones are added up exactly.
@@ -58,28 +180,16 @@ enum Amounts {
 
 /// The scrip of each agent that is meant, its free amount of a resource (of one that limits nobody, its use), or a
 /// number in its content; those who have no such number are left out.
-fn amounts(world: &World, of: &Measured, whom: Option<&str>, now: Time) -> Amounts {
-    let is_meant = |agent: &&Agent| {
-        world.get(agent.handle).is_some_and(|artifact| !artifact.is_deleted())
-            && whom.is_none_or(|pattern| fits(pattern, world.name(agent.handle)))
-    };
-    let meant = world.agents().filter(is_meant);
+fn amounts(world: &World, of: &Measured, whom: &Whom, now: Time) -> Amounts {
+    let meant = world.agents().filter(|agent| is_meant(world, agent, whom));
     let path = match of {
         Measured::Scrip => return Amounts::Whole(meant.map(|agent| world.scrip(agent.handle)).collect()),
-        Measured::Resource(resource) if world.rules().kind(*resource) == ResourceKind::Metered => {
-            return Amounts::Whole(meant.map(|agent| world.used(agent.handle, *resource)).collect());
-        }
         Measured::Resource(resource) => {
-            return Amounts::Whole(meant.map(|agent| world.capacity(agent.handle, *resource, now)).collect());
+            return Amounts::Whole(meant.map(|agent| amount(world, agent, *resource, now)).collect());
         }
         Measured::Content(path) => path,
     };
-    let numbers: Vec<&Value> = meant
-        .filter_map(|agent| {
-            let content = world.get(agent.handle)?.content();
-            path.iter().try_fold(content, |value, key| value.get(key)).filter(|value| value.is_number())
-        })
-        .collect();
+    let numbers: Vec<&Value> = meant.filter_map(|agent| content(world, agent, path)).collect();
     let whole: Option<Vec<i64>> = numbers.iter().map(|number| number.as_i64()).collect();
     whole.map_or_else(
         || Amounts::Broken(numbers.iter().filter_map(|number| number.as_f64()).collect()),
@@ -87,8 +197,18 @@ fn amounts(world: &World, of: &Measured, whom: Option<&str>, now: Time) -> Amoun
     )
 }
 
+/// Whether a measure means an agent.
+fn is_meant(world: &World, agent: &Agent, whom: &Whom) -> bool {
+    let there = world.get(agent.handle).filter(|artifact| !artifact.is_deleted());
+    there.is_some_and(|artifact| match whom {
+        Whom::All => !artifact.is_coordinator(),
+        Whom::Id(pattern) => fits(pattern, artifact.id()),
+        Whom::Kind(pattern) => fits(pattern, artifact.kind()),
+    })
+}
+
 /// Whether an id fits a pattern, in which `*` stands for any text.
-fn fits(pattern: &str, id: &str) -> bool {
+pub(crate) fn fits(pattern: &str, id: &str) -> bool {
     let Some((first, rest)) = pattern.split_once('*') else { return pattern == id };
     let Some(mut id) = id.strip_prefix(first) else { return false };
     let mut parts: Vec<&str> = rest.split('*').collect();

@@ -638,8 +638,8 @@ impl Sequencer {
         };
         match closed {
             Some(receipt) => {
-                let json = receipt.to_json(self.world(), Viewer::Artifact(Some(agent)));
-                Ok(Reply::Receipt(Box::new(Shown { receipt, json })))
+                let text = receipt.shown(self.world(), Viewer::Artifact(Some(agent))).text();
+                Ok(Reply::Receipt(Box::new(Shown { receipt, text })))
             }
             None if self.parked().holds(agent) => Ok(Reply::Pending),
             None => refused(self, Refusal::new(Code::NotFound, format!("`as`: `{name}` was deleted"))),

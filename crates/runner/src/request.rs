@@ -6,13 +6,14 @@ use oikos_agents::{
 };
 use oikos_kernel::{
     json::Json,
+    limits,
     op::{Action, Op, Query},
     receipt::Receipt,
     refusal::{Code, Refusal},
-    time::{Time, parse_duration_ms},
-    world::wire::Viewer,
+    time::{DURATION_UNITS, Time, parse_duration_ms},
+    world::{World, wire::Viewer},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     error::RunError,
@@ -42,6 +43,21 @@ pub enum Request {
     Decide(Decide),
     /// The observation of an agent, as it would be now.
     Observe(String),
+    /// An observer looks into an artifact.
+    Inspect(Inspect),
+}
+
+/// A look into an artifact: at its parts that nobody else may see, too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inspect {
+    /// The artifact.
+    pub artifact: String,
+    /// Whether its storage is shown, an object by key.
+    pub storage: bool,
+    /// Whether its content is shown.
+    pub content: bool,
+    /// Whether its code is shown.
+    pub code: bool,
 }
 
 /// The decision of a client.
@@ -106,8 +122,8 @@ pub enum Reply {
 pub struct Shown {
     /// The receipt.
     pub receipt: Receipt,
-    /// The same as JSON, as the one who acted may see it.
-    pub json: Value,
+    /// The text of it as JSON, as the one who acted may see it.
+    pub text: String,
 }
 
 /// Why something is no request.
@@ -120,8 +136,8 @@ pub(crate) enum Malformed {
 }
 
 /// The words for requests.
-pub(crate) const REQUESTS: [&str; 8] =
-    ["act", "batch", "query", "advance", "run", "verify", "decide", "observe"];
+pub(crate) const REQUESTS: [&str; 9] =
+    ["act", "batch", "query", "advance", "run", "verify", "decide", "observe", "inspect"];
 
 impl Request {
     /// Reads the request of that word. `flawed` says that its text held what no world can hold.
@@ -145,6 +161,7 @@ impl Request {
                 let ms = body.as_str().and_then(parse_duration_ms);
                 let wrong = || {
                     Refusal::invalid("`advance` must be a duration such as \"60s\", in whole milliseconds")
+                        .hint(format!("its units are {DURATION_UNITS}"))
                 };
                 plain(ms.is_none().then(wrong))?;
                 Ok(Self::Advance(ms.unwrap_or(0)))
@@ -167,8 +184,75 @@ impl Request {
                 let Value::String(agent) = body else { return Err(Malformed::Request(wrong())) };
                 Ok(Self::Observe(agent))
             }
+            "inspect" => {
+                plain(None)?;
+                Inspect::parse(body).map(Self::Inspect).map_err(Malformed::Request)
+            }
             _ => Err(Malformed::Request(Refusal::invalid("there is no such request"))),
         }
+    }
+}
+
+impl Inspect {
+    /// Reads an id, which asks for all parts, or an object that names some.
+    fn parse(body: Value) -> Result<Self, Refusal> {
+        let wrong =
+            || Refusal::invalid("`inspect` must be the id of an artifact, or an object with `artifact`");
+        let all = |artifact| Self { artifact, storage: true, content: true, code: true };
+        let fields = match body {
+            Value::String(artifact) => return Ok(all(artifact)),
+            Value::Object(fields) => fields,
+            _ => return Err(wrong()),
+        };
+        let mut asked = Self::default();
+        for (key, value) in &fields {
+            let part = match key.as_str() {
+                "artifact" => {
+                    asked.artifact = value.as_str().ok_or_else(wrong)?.to_owned();
+                    continue;
+                }
+                "storage" => &mut asked.storage,
+                "content" => &mut asked.content,
+                "code" => &mut asked.code,
+                _ => {
+                    let shown: String = key.chars().take(64).collect();
+                    return Err(Refusal::invalid(format!("`inspect` has no field {shown:?}"))
+                        .hint("it has `artifact`, `storage`, `content` and `code`"));
+                }
+            };
+            *part =
+                value.as_bool().ok_or_else(|| Refusal::invalid(format!("`{key}` must be true or false")))?;
+        }
+        match asked.artifact.as_str() {
+            "" => Err(wrong()),
+            _ if !asked.storage && !asked.content && !asked.code => Ok(all(asked.artifact)),
+            _ => Ok(asked),
+        }
+    }
+
+    /// The parts of an artifact that are asked for, beside its id.
+    ///
+    /// # Errors
+    /// When there never was such an artifact.
+    pub fn of(&self, world: &World) -> Result<Value, Refusal> {
+        let Some(artifact) = world.lookup(&self.artifact).and_then(|handle| world.get(handle)) else {
+            let shown: String = self.artifact.chars().take(limits::ID_CHARS_MAX).collect();
+            let sentence = format!("there is no artifact `{shown}`");
+            return Err(Refusal::new(Code::NotFound, sentence).hint("`search` finds artifacts"));
+        };
+        let mut shown = Map::new();
+        shown.insert("id".into(), artifact.id().into());
+        if self.content {
+            shown.insert("content".into(), artifact.content().clone());
+        }
+        if self.code {
+            shown.insert("code".into(), artifact.code().map_or(Value::Null, |code| (**code).into()));
+        }
+        if self.storage {
+            let storage = artifact.storage().map(|(key, value)| (key.to_owned(), value.clone()));
+            shown.insert("storage".into(), Value::Object(storage.collect()));
+        }
+        Ok(shown.into())
     }
 }
 
@@ -305,6 +389,7 @@ impl Sequencer {
             }
             Request::Decide(decide) => self.decide(decide)?,
             Request::Observe(agent) => self.observed(&agent)?.map_or_else(Reply::Refused, Reply::Result),
+            Request::Inspect(asked) => asked.of(self.world()).map_or_else(Reply::Refused, Reply::Result),
             Request::Advance(_) | Request::Run(_) | Request::Verify => {
                 let sentence = "the world is being run, and only who runs it moves its time or verifies it";
                 Reply::Refused(Refusal::new(Code::Unsupported, sentence))
@@ -315,8 +400,8 @@ impl Sequencer {
     /// The receipt of what never became an action.
     pub(crate) fn refused(&self, refusal: Refusal) -> Shown {
         let receipt = Receipt::refused(self.now(), refusal);
-        let json = receipt.to_json(self.world(), Viewer::Artifact(None));
-        Shown { receipt, json }
+        let text = receipt.shown(self.world(), Viewer::Artifact(None)).text();
+        Shown { receipt, text }
     }
 }
 
@@ -332,7 +417,8 @@ impl Live {
             | Request::Batch(_)
             | Request::Query(_)
             | Request::Decide(_)
-            | Request::Observe(_) => self.sequencer.answer(request)?,
+            | Request::Observe(_)
+            | Request::Inspect(_) => self.sequencer.answer(request)?,
             Request::Advance(ms) => match self.advance(ms)? {
                 Ok(()) => Reply::Now(self.sequencer.now()),
                 Err(problem) => Reply::Refused(Refusal::invalid(problem)),
@@ -342,9 +428,11 @@ impl Live {
                     let (now, seq) = (self.sequencer.now(), self.world().seq());
                     let turns = match stopped {
                         Stopped::Turns => self.sequencer.open_turns().told(self.world()),
-                        Stopped::Ticks | Stopped::Duration | Stopped::Budget | Stopped::Asked(_) => {
-                            Vec::new()
-                        }
+                        Stopped::Ticks
+                        | Stopped::Duration
+                        | Stopped::Until
+                        | Stopped::Budget
+                        | Stopped::Asked(_) => Vec::new(),
                     };
                     Reply::Ran { now, seq, span, stopped, turns }
                 }

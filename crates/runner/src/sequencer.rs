@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use oikos_agents::Mind;
 use oikos_journal::{Head, Journal, JournalError};
 use oikos_kernel::{
-    event::{Event, EventKind, Filter},
+    event::{Event, EventKind},
     id::Handle,
     receipt::Receipt,
     record::{Cause, Outcome, Record},
@@ -21,7 +21,7 @@ use serde_json::Value;
 
 use crate::{
     agenda::Agenda,
-    bus::{Bus, Subscription},
+    bus::{Bus, Subscription, Wanted},
     clock::{Clock, Moved},
     config::{ClockKind, LlmPlan},
     error::RunError,
@@ -368,23 +368,23 @@ impl Sequencer {
         Ok(())
     }
 
-    /// On the wall clock: brings the clock up to now, before an action or a turn, and records a move of the
-    /// machine's clock.
+    /// Before an action or a turn: on the wall clock brings the clock up to now, and records a move of the machine's
+    /// clock; records the growth of resources until then.
     ///
     /// # Errors
     /// Only faults.
     pub(crate) fn bring_up(&mut self) -> Result<(), RunError> {
-        let Clock::Wall(clock) = &mut self.clock else { return Ok(()) };
         if self.holds_time {
             return Ok(());
         }
+        let Clock::Wall(clock) = &mut self.clock else { return self.grow() };
         let moved = self.moved.take().or_else(|| clock.look());
         self.tell_time()?;
         if let Some(Moved { away_ms, event }) = moved {
             let away_ms = away_ms.min(self.now.ms() - self.world.now().ms());
             self.happen(Cause::Clock { away_ms }, vec![event])?;
         }
-        Ok(())
+        self.grow()
     }
 
     /// On the wall clock: has a record say how far the world has come, if the last one is `old`.
@@ -471,8 +471,8 @@ impl Sequencer {
     pub fn perform_shown(&mut self, act: Act) -> Result<Shown, RunError> {
         let principal = act.principal.clone();
         let receipt = self.perform(act)?;
-        let json = receipt.to_json(&self.world, Viewer::Artifact(self.world.lookup(&principal)));
-        Ok(Shown { receipt, json })
+        let text = receipt.shown(&self.world, Viewer::Artifact(self.world.lookup(&principal))).text();
+        Ok(Shown { receipt, text })
     }
 
     /// Lets a principal act from outside.
@@ -505,36 +505,6 @@ impl Sequencer {
         let output = finished.output.clone();
         let cause = Cause::Act { actor, action: recorded, action_id, output };
         self.record(cause, finished)
-    }
-
-    /// Runs one thing that is due in the library: its own record, borne by the library.
-    ///
-    /// # Errors
-    /// Only faults.
-    pub(crate) fn run_due(&mut self, artifact: Handle) -> Result<(), RunError> {
-        self.check()?;
-        let (world, now) = (&self.world, self.now);
-        let seed = derive(world.rules().seed, "due", world.name(artifact), world.seq() + 1);
-        let refused = |refusal| Finished::nothing_done(Outcome::Refused(Box::new(refusal)));
-        let done = self.execute((), |world, ()| Transaction::due(world, artifact, now, seed))?;
-        let mut finished = done.unwrap_or_else(refused);
-        let output = std::mem::take(&mut finished.output);
-        self.record(Cause::Due { artifact, output }, finished).map(|_| ())
-    }
-
-    /// Runs all that is due in the library by now, until somebody asks to stop.
-    ///
-    /// # Errors
-    /// Only faults.
-    pub(crate) fn run_dues(&mut self, stop: &Stop) -> Result<(), RunError> {
-        self.bring_up()?;
-        while let Some((_, artifact)) = self.world.next_due().filter(|(due, _)| *due <= self.now) {
-            if stop.is_asked() {
-                break;
-            }
-            self.run_due(artifact)?;
-        }
-        Ok(())
     }
 
     fn principal(&self, id: &str) -> Result<Handle, Refusal> {
@@ -572,6 +542,7 @@ impl Sequencer {
         if let Some(agenda) = &mut self.agenda {
             agenda.follow(&self.world);
         }
+        self.sampler.rates.count(&self.world, &record);
         let receipt = Receipt::of(&record).with_whole(whole);
         if let Some(following) = &mut self.following {
             following.made = Some(record);
@@ -654,20 +625,20 @@ impl Sequencer {
         self.sound(audited)
     }
 
-    /// Tells of the events that fit a filter and come after the record `since`, from now on and as long
+    /// Tells of the events that fit a filter, or else are wanted, and come after the record `since`, from now on and as long
     /// as this lives. Events that are on disk already are read from the journal.
     ///
     /// # Errors
     /// When the journal can't be written.
-    pub fn subscribe(&mut self, filter: Filter, since: u64) -> Result<Subscription, RunError> {
+    pub fn subscribe(&mut self, wanted: impl Into<Wanted>, since: u64) -> Result<Subscription, RunError> {
         self.commit()?;
-        Ok(self.subscription(filter, since))
+        Ok(self.subscription(wanted.into(), since))
     }
 
     /// As [`Self::subscribe`]; it may be read once all that has happened until now is on disk.
-    pub(crate) fn subscription(&mut self, filter: Filter, since: u64) -> Subscription {
+    pub(crate) fn subscription(&mut self, wanted: Wanted, since: u64) -> Subscription {
         let file = self.writer.file();
-        self.bus.subscribe(filter, since, &self.world, file)
+        self.bus.subscribe(wanted, since, &self.world, file)
     }
 
     /// Ends every subscription, as if no more came; what has happened is still told.

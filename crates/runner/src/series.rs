@@ -5,51 +5,94 @@ use oikos_journal::Sample;
 use oikos_kernel::{time::Time, world::World};
 
 use crate::{
-    config::{Measure, WorldFile},
+    config::{Measure, Measured, WorldFile},
     error::RunError,
     measure,
+    rates::Rates,
     sequencer::Sequencer,
+    when::at_time,
 };
 
 /// The most samples that are taken of a time in which nothing happened; of a longer one the last are.
 const IDLE_MAX: i64 = 10_000;
 
-/// Takes samples as time goes by.
-#[derive(Debug, Default)]
-pub(crate) struct Sampler {
-    measures: Vec<Measure>,
-    every_ms: Option<i64>,
-    start: Time,
-    /// The next sample to take; none after the last instant there is, or where only the end is measured.
+/// Moments as time goes by: the multiples of a time from a world's start.
+#[derive(Debug)]
+pub(crate) struct Moments {
+    every_ms: i64,
+    /// The next one; none after the last instant there is.
     next: Option<Time>,
 }
 
-impl Sampler {
-    /// A sampler that goes on where a world stands, or begins with it.
-    pub(crate) fn of(file: &WorldFile, world: &World) -> Self {
-        let start = world.rules().start;
-        let mut this = Self { measures: file.measures.clone(), every_ms: file.every_ms, start, next: None };
-        this.next = this.at_or_after(world.now());
-        this
+impl Moments {
+    /// The moments that are not before an instant.
+    pub(crate) fn from(start: Time, every_ms: i64, from: Time) -> Self {
+        let gone = from.ms().saturating_sub(start.ms()).max(0);
+        let times = gone / every_ms + i64::from(gone % every_ms != 0);
+        Self { every_ms, next: times.checked_mul(every_ms).and_then(|ms| start.after_ms(ms)) }
     }
 
-    /// The first moment of a sample that is not before an instant.
-    fn at_or_after(&self, time: Time) -> Option<Time> {
-        let every = self.every_ms.filter(|_| !self.measures.is_empty())?;
-        let gone = time.ms().saturating_sub(self.start.ms()).max(0);
-        let times = gone / every + i64::from(gone % every != 0);
-        self.start.after_ms(times.checked_mul(every)?)
-    }
-
-    /// The moment of a sample that is due before `time`, and the one before it.
-    fn due(&mut self, time: Time) -> Option<(Time, Option<Time>)> {
-        let every = self.every_ms?;
+    /// The moment that is due before `time`, and the one before it.
+    pub(crate) fn due(&mut self, time: Time) -> Option<(Time, Option<Time>)> {
+        let every = self.every_ms;
         let next = self.next.filter(|next| *next < time)?;
         // A time without end in which nothing happens is not measured without end.
         let idle = (time.ms() - 1 - next.ms()) / every;
         let next = next.after_ms((idle - (IDLE_MAX - 1)).max(0).saturating_mul(every))?;
         self.next = next.after_ms(every);
         Some((next, next.after_ms(-every)))
+    }
+
+    /// The one that was due last, or before.
+    fn before(&self) -> Option<Time> {
+        self.next.and_then(|next| next.after_ms(-self.every_ms))
+    }
+}
+
+/// Takes samples as time goes by.
+#[derive(Debug, Default)]
+pub(crate) struct Sampler {
+    measures: Vec<Measure>,
+    /// The numbers of each agent, by name.
+    columns: Vec<(String, Measured)>,
+    /// Those of the measures that are counted, since the moment before.
+    pub(crate) rates: Rates,
+    /// When they are taken; none where only the end is measured.
+    moments: Option<Moments>,
+}
+
+impl Sampler {
+    /// A sampler that goes on where a world stands, or begins with it.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn of(file: &WorldFile, sequencer: &mut Sequencer) -> Result<Self, RunError> {
+        let mut this = Self::begun(file, sequencer.world());
+        if this.rates.is_empty() {
+            return Ok(this);
+        }
+        let before = this.moments.as_ref().and_then(Moments::before);
+        let from = match before.filter(|before| *before >= sequencer.world().rules().start) {
+            Some(before) => at_time(&*sequencer.journal()?, before)? + 1,
+            None => 1,
+        };
+        this.rates.count_on(sequencer, from)?;
+        Ok(this)
+    }
+
+    fn begun(file: &WorldFile, world: &World) -> Self {
+        let every_ms = file.every_ms.filter(|_| !file.measures.is_empty() || !file.columns.is_empty());
+        let moments = every_ms.map(|every_ms| Moments::from(world.rules().start, every_ms, world.now()));
+        Self {
+            measures: file.measures.clone(),
+            columns: file.columns.clone(),
+            rates: Rates::of(&file.measures),
+            moments,
+        }
+    }
+
+    fn due(&mut self, time: Time) -> Option<(Time, Option<Time>)> {
+        self.moments.as_mut()?.due(time)
     }
 }
 
@@ -61,6 +104,7 @@ impl Sequencer {
     pub(crate) fn sample_before(&mut self, time: Time) -> Result<(), RunError> {
         while let Some((at, after)) = self.sampler.due(time) {
             let sample = self.sample(at, after)?;
+            self.sampler.rates.begin();
             // It is stored with the record that comes next.
             self.writer.push_sample(sample);
         }
@@ -76,12 +120,13 @@ impl Sequencer {
         let mut samples = Vec::new();
         while let Some((at, after)) = self.sampler.due(now) {
             samples.push(self.sample(at, after)?);
+            self.sampler.rates.begin();
         }
-        let sampler = &self.sampler;
-        if !sampler.measures.is_empty() && (is_end || sampler.next == Some(now)) {
+        let Sampler { measures, columns, moments, .. } = &self.sampler;
+        let is_due = moments.as_ref().is_some_and(|moments| moments.next == Some(now));
+        if !(measures.is_empty() && columns.is_empty()) && (is_end || is_due) {
             // It is taken again if more happens at this instant, or after it.
-            let every_ms = sampler.every_ms.unwrap_or_default();
-            let after = sampler.next.and_then(|next| next.after_ms(-every_ms));
+            let after = moments.as_ref().and_then(Moments::before);
             samples.push(self.sample(now, after)?);
         }
         self.commit()?;
@@ -97,6 +142,10 @@ impl Sequencer {
             values.push((one.name.clone(), measure::at(self, one, at)?.ok()));
         }
         self.sampler.measures = measures;
-        Ok(Sample { seq, time: at, after, values })
+        let agents = match self.sampler.columns.as_slice() {
+            [] => Vec::new(),
+            columns => measure::of_agents(self.world(), columns, at),
+        };
+        Ok(Sample { seq, time: at, after, values, agents })
     }
 }

@@ -225,16 +225,48 @@ impl<W: Write> Answers<W> {
             Ok(Request::Batch(acts)) => self.batch(live, &id, acts, stop)?,
             Ok(request) => {
                 let reply = live.answer(request, stop)?;
-                self.put(&told(&id, reply))?;
+                self.told(&id, reply)?;
             }
             Err(Malformed::Act(refusal)) => {
                 let shown = live.sequencer.refused(refusal);
-                self.put(&told(&id, Reply::Receipt(Box::new(shown))))?;
+                self.told(&id, Reply::Receipt(Box::new(shown)))?;
             }
-            Err(Malformed::Request(refusal)) => self.put(&told(&id, Reply::Refused(refusal)))?,
+            Err(Malformed::Request(refusal)) => self.told(&id, Reply::Refused(refusal))?,
         }
         self.bytes.push(b'\n');
         self.make_room(live)
+    }
+
+    /// Writes an answer as it goes over the wire.
+    fn told(&mut self, id: &Value, reply: Reply) -> Result<(), RunError> {
+        self.bytes.extend_from_slice(b"{\"id\":");
+        self.put(id)?;
+        let rest = match reply {
+            Reply::Receipt(shown) => {
+                self.bytes.extend_from_slice(b",\"receipt\":");
+                self.bytes.extend_from_slice(shown.text.as_bytes());
+                self.bytes.push(b'}');
+                return Ok(());
+            }
+            Reply::Result(result) => Map::from_iter([("result".into(), result)]).into(),
+            Reply::Now(now) => json!({ "now": now.to_string() }),
+            Reply::Ran { now, seq, stopped: stopped @ Stopped::Turns, turns, .. } => {
+                json!({ "now": now.to_string(), "seq": seq, "stopped": stopped.word(), "turns": turns })
+            }
+            Reply::Ran { now, seq, span, stopped, .. } => {
+                let is_whole = matches!(stopped, Stopped::Ticks | Stopped::Duration);
+                let stopped = if is_whole { span.word() } else { stopped.word() };
+                json!({ "now": now.to_string(), "seq": seq, "stopped": stopped })
+            }
+            Reply::Pending => json!({ "receipt": null, "pending": true }),
+            Reply::Refused(refusal) => json!({ "error": refusal.to_json() }),
+        };
+        let brace = self.bytes.len();
+        self.put(&rest)?;
+        if let Some(brace) = self.bytes.get_mut(brace) {
+            *brace = b',';
+        }
+        Ok(())
     }
 
     fn put(&mut self, value: &Value) -> Result<(), RunError> {
@@ -260,7 +292,7 @@ impl<W: Write> Answers<W> {
             if stop.is_asked() {
                 break;
             }
-            let Shown { json, .. } = match act {
+            let Shown { text, .. } = match act {
                 Ok(act) => match live.sequencer.perform_shown(act) {
                     Err(RunError::Stopped) => break,
                     shown => shown?,
@@ -270,7 +302,7 @@ impl<W: Write> Answers<W> {
             if at > 0 {
                 self.bytes.push(b',');
             }
-            self.put(&json)?;
+            self.bytes.extend_from_slice(text.as_bytes());
             self.make_room(live)?;
         }
         self.bytes.extend_from_slice(b"]}");
@@ -334,22 +366,4 @@ fn check_keys(request: &Map<String, Value>) -> Option<Refusal> {
     }
     let names: Vec<&str> = request.keys().map(String::as_str).collect();
     (names.len() > 1).then(|| Refusal::invalid(format!("one request at a time, not {}", names.join(" and "))))
-}
-
-/// An answer as it goes over the wire.
-fn told(id: &Value, reply: Reply) -> Value {
-    match reply {
-        Reply::Receipt(shown) => json!({ "id": id, "receipt": shown.json }),
-        Reply::Result(result) => json!({ "id": id, "result": result }),
-        Reply::Now(now) => json!({ "id": id, "now": now.to_string() }),
-        Reply::Ran { now, seq, stopped: stopped @ Stopped::Turns, turns, .. } => {
-            json!({ "id": id, "now": now.to_string(), "seq": seq, "stopped": stopped.word(), "turns": turns })
-        }
-        Reply::Ran { now, seq, span, stopped, .. } => {
-            let stopped = if stopped.is_done() { span.word() } else { stopped.word() };
-            json!({ "id": id, "now": now.to_string(), "seq": seq, "stopped": stopped })
-        }
-        Reply::Pending => json!({ "id": id, "receipt": null, "pending": true }),
-        Reply::Refused(refusal) => json!({ "id": id, "error": refusal.to_json() }),
-    }
 }

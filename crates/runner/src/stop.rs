@@ -61,7 +61,7 @@ struct Shared {
 type Ring = Box<dyn Fn() + Send>;
 
 /// Rings the loop that waits, until it is dropped.
-pub(crate) struct Bell(Arc<Shared>, u64);
+pub struct Bell(Arc<Shared>, u64);
 
 impl std::fmt::Debug for Stop {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -91,7 +91,8 @@ impl Stop {
 
     /// Calls `ring` when somebody asks, at once if somebody has, so that nobody needs to look again and
     /// again while waiting.
-    pub(crate) fn bell(&self, ring: impl Fn() + Send + 'static) -> Bell {
+    #[must_use]
+    pub fn bell(&self, ring: impl Fn() + Send + 'static) -> Bell {
         let number = self.0.next.fetch_add(1, Ordering::SeqCst);
         let mut bells = self.0.bells.lock().unwrap_or_else(PoisonError::into_inner);
         if self.is_asked() {

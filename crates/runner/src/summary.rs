@@ -1,16 +1,21 @@
 //! The summary of a run, read from the journal: the richest principals, the artifacts built and called, the
 //! failures and their reasons, the costs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use oikos_journal::{Journal, JournalError};
 use oikos_kernel::{
-    op::OpKind,
+    mind::MindKind,
+    op::{Action, OpKind},
     record::{Cause, Effect, EventKind, Handle, Outcome, Record, Why},
     refusal::Code,
     rules::ResourceId,
+    time::Time,
     world::World,
 };
+use serde_json::Value;
+
+use crate::config::Authors;
 
 /// Totals over a journal.
 #[derive(Debug, Default)]
@@ -29,6 +34,38 @@ pub struct Summary {
     pub consumed: BTreeMap<ResourceId, i64>,
     /// The payments by reason: how many, and how much scrip.
     pub paid: BTreeMap<&'static str, (u64, i64)>,
+    /// The code that failed.
+    pub failing: Failures,
+    /// Ticks that began after the last record in which somebody did something.
+    pub idle_ticks: u64,
+    /// The time of that record, or of the beginning, in milliseconds; time in which nothing ran since then is added.
+    pub idle_since_ms: i64,
+}
+
+/// Code that failed: minds, and what actions ran, but for exceptions that an artifact raised itself to refuse.
+#[derive(Debug, Default)]
+pub struct Failures {
+    /// How often.
+    pub count: u64,
+    /// Those whose code it was, or who ran it.
+    pub whose: BTreeSet<Handle>,
+    /// Those who were paused.
+    pub paused: BTreeSet<Handle>,
+    /// The first.
+    pub first: Option<Failure>,
+}
+
+/// One failure of code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The record.
+    pub seq: u64,
+    /// Whose code it was, or who ran it.
+    pub whose: Handle,
+    /// The failure on one line.
+    pub message: String,
+    /// The places in code.
+    pub traceback: Option<String>,
 }
 
 /// How an artifact was used.
@@ -38,6 +75,26 @@ pub struct Calls {
     pub count: u64,
     /// By how many of them not its owner.
     pub by_others: u64,
+}
+
+impl Failure {
+    /// The place of the failure: the author's file and the line in it, as far as they are known. `world` is the state
+    /// at the end of the journal.
+    #[must_use]
+    pub fn place(&self, world: &World, authors: &Authors) -> (String, Option<u64>) {
+        let place = self.traceback.as_deref().and_then(|traceback| {
+            let place = traceback.lines().rev().find_map(|line| line.strip_prefix("  File \""))?;
+            let (file, rest) = place.split_once("\", line ")?;
+            let digits = rest.split(|letter: char| !letter.is_ascii_digit()).next()?;
+            Some((file, digits.parse().ok()))
+        });
+        let whose = world.name(self.whose);
+        match place {
+            Some((file, line)) if world.lookup(file).is_some() => (authors.name(world, file), line),
+            Some((file, line)) => (format!("{file} by {whose}"), line),
+            None => (authors.name(world, whose), None),
+        }
+    }
 }
 
 impl Summary {
@@ -86,14 +143,89 @@ impl Summary {
             }
         }
         match (&record.cause, &record.outcome) {
-            (Cause::Act { .. } | Cause::Step { .. }, Outcome::Refused(refusal)) => {
+            (Cause::Act { .. } | Cause::Step { .. } | Cause::Hook { .. }, Outcome::Refused(refusal)) => {
                 self.failures += 1;
                 let reason = self.reasons.entry(refusal.code).or_insert_with(|| (0, refusal.message.clone()));
                 reason.0 += 1;
             }
-            (Cause::Act { .. } | Cause::Step { .. }, Outcome::Done(_)) => self.actions += 1,
+            (Cause::Act { .. } | Cause::Step { .. } | Cause::Hook { .. }, Outcome::Done(_)) => {
+                self.actions += 1
+            }
             _ => {}
         }
+        self.add_failure(record, world);
+        self.add_idleness(record);
+    }
+
+    fn add_failure(&mut self, record: &Record, world: &World) {
+        let is_script = |agent: Handle| {
+            world.get(agent).is_some_and(|row| MindKind::of(row.content()) == Ok(MindKind::Script))
+        };
+        let whose = match &record.cause {
+            Cause::Step { agent, thought, .. } => Some((*agent, thought.failed && is_script(*agent))),
+            Cause::Act { actor, .. } => Some((*actor, false)),
+            Cause::Due { artifact, .. } | Cause::Hook { artifact, .. } => Some((*artifact, false)),
+            Cause::Genesis { .. }
+            | Cause::Founding
+            | Cause::Tick { .. }
+            | Cause::Clock { .. }
+            | Cause::Ask { .. }
+            | Cause::Short { .. }
+            | Cause::Runtime { .. }
+            | Cause::Regrow
+            | Cause::Rules { .. } => None,
+        };
+        let mut failed = None;
+        if let (Some((whose, is_mind)), Outcome::Refused(refusal)) = (whose, &record.outcome)
+            && (is_mind || refusal.is_crash)
+        {
+            let (message, traceback) = (refusal.message.clone(), refusal.traceback.clone());
+            failed = Some(Failure { seq: record.seq, whose, message, traceback });
+        }
+        for event in &record.events {
+            match event.kind {
+                EventKind::Pause => drop(self.failing.paused.insert(event.actor)),
+                EventKind::ContractError => {
+                    let (whose, detail) = (event.artifact.unwrap_or(event.actor), event.detail.as_deref());
+                    let traceback = detail.filter(|detail| detail.contains('\n')).map(str::to_owned);
+                    let last = detail.and_then(|detail| detail.lines().last()).unwrap_or_default();
+                    let message = format!("the contract `{}`: {last}", world.name(whose));
+                    failed = failed.or(Some(Failure { seq: record.seq, whose, message, traceback }));
+                }
+                _ => {}
+            }
+        }
+        if let Some(failure) = failed {
+            self.failing.count += 1;
+            self.failing.whose.insert(failure.whose);
+            self.failing.first.get_or_insert(failure);
+        }
+    }
+
+    /// Counts how long nobody has done anything.
+    fn add_idleness(&mut self, record: &Record) {
+        match &record.cause {
+            Cause::Tick { .. } => self.idle_ticks += 1,
+            // Time in which nothing ran.
+            Cause::Clock { away_ms } => self.idle_since_ms = self.idle_since_ms.saturating_add(*away_ms),
+            Cause::Genesis { .. } => self.deed(record.time),
+            Cause::Act { action, .. } if is_deed(record, action.value()) => self.deed(record.time),
+            Cause::Step { thought, .. } if is_deed(record, thought.action.value()) => self.deed(record.time),
+            Cause::Founding
+            | Cause::Act { .. }
+            | Cause::Step { .. }
+            | Cause::Ask { .. }
+            | Cause::Short { .. }
+            | Cause::Due { .. }
+            | Cause::Hook { .. }
+            | Cause::Runtime { .. }
+            | Cause::Regrow
+            | Cause::Rules { .. } => {}
+        }
+    }
+
+    fn deed(&mut self, at: Time) {
+        (self.idle_ticks, self.idle_since_ms) = (0, at.ms());
     }
 
     /// Scrip paid as prices: what the artifacts of this world earned.
@@ -101,4 +233,10 @@ impl Summary {
     pub fn price_volume(&self) -> i64 {
         self.paid.get(Why::Price.as_str()).map_or(0, |(_, volume)| *volume)
     }
+}
+
+/// Whether somebody did something in a record: all but nothing, and what failed.
+fn is_deed(record: &Record, action: &Value) -> bool {
+    matches!(record.outcome, Outcome::Done(_))
+        && Action::parse(action.clone()).is_ok_and(|action| !action.is_noop())
 }

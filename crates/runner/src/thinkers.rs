@@ -93,7 +93,7 @@ fn think_alone(
         if stop.is_asked() {
             return Ok(None);
         }
-        thoughts.push(think(snapshot, sequencer.interpreter(), *agent, tick.number, tick.time)?);
+        thoughts.push(think(snapshot, sequencer.interpreter(), *agent, tick.turn, tick.time)?);
     }
     Ok(Some(thoughts))
 }
@@ -120,7 +120,7 @@ impl Round<'_> {
         }
         let at = self.next.fetch_add(1, Ordering::Relaxed);
         let agent = *self.agents.get(at)?;
-        let thought = think_in(self.snapshot, self.sandbox, agent, self.tick.number, self.tick.time);
+        let thought = think_in(self.snapshot, self.sandbox, agent, self.tick.turn, self.tick.time);
         if thought.is_err() {
             self.halted.store(true, Ordering::Relaxed);
         }

@@ -1,16 +1,18 @@
-//! The tick scheduler: all think on one snapshot, then all act in an order that the seed decides.
+//! The tick scheduler: all think on one snapshot, then all act in an order that the rules decide; in each phase of a
+//! tick anew.
 
 use std::sync::Arc;
 
 use oikos_kernel::{
     id::Handle,
     record::Cause,
+    rules::HookAt,
     time::Time,
     world::{Tick, World},
 };
 
 use crate::{
-    agenda::tie,
+    agenda::place,
     config::ClockKind,
     desk::Counter,
     error::RunError,
@@ -52,7 +54,7 @@ impl TickScheduler {
         let Some(tick) = sequencer.world().tick() else { return Ok(this) };
         let is_left = |snapshot: &World| {
             let left = turns(snapshot, sequencer.world(), tick);
-            !(left.able.is_empty() && left.short.is_empty())
+            !(left.able.is_empty() && left.short.is_empty()) || hooks_left(sequencer.world(), tick)
         };
         this.unfinished = snapshot.filter(is_left).map(Box::new);
         match this.unfinished {
@@ -66,9 +68,13 @@ impl TickScheduler {
     pub(crate) fn next_number(&self, world: &World) -> u64 {
         match (world.tick(), &self.unfinished) {
             (Some(tick), Some(_)) => tick.number,
-            (Some(tick), None) => tick.number + 1,
-            (None, _) => 0,
+            (Some(_), None) | (None, _) => next_phase(world).0,
         }
+    }
+
+    /// Whether a tick has ended, with all its phases, and the next has not begun.
+    pub(crate) fn has_ended_one(&self, world: &World) -> bool {
+        self.unfinished.is_none() && world.tick().is_some_and(|tick| is_last(world, tick))
     }
 
     /// Runs the next tick, or what is left of one that was cut short. Says how far it came.
@@ -84,25 +90,26 @@ impl TickScheduler {
         let snapshot = match self.unfinished.take() {
             Some(snapshot) => snapshot,
             None => {
-                let number = self.next_number(sequencer.world());
-                if !self.wait(sequencer, number, counter, stop)? {
-                    return Ok(Came::Asked);
-                }
-                match sequencer.run_dues(stop) {
-                    Err(RunError::Halt(halt)) if halt.is_budget() => return Ok(Came::Spent),
-                    ran => ran?,
-                }
-                if stop.is_asked() {
-                    return Ok(Came::Asked);
+                let (number, phase) = next_phase(sequencer.world());
+                if phase == 0 {
+                    let came = self.before(sequencer, number, counter, stop)?;
+                    if came != Came::Through {
+                        return Ok(came);
+                    }
                 }
                 sequencer.set_in_tick(true);
-                sequencer.mark(Cause::Tick { number })?;
+                sequencer.mark(Cause::Tick { number, phase })?;
                 Box::new(sequencer.world().clone())
             }
         };
         let tick = begun(&snapshot);
         sequencer.hold_time(true);
-        let ended = turns_of(tick, &snapshot, sequencer, counter, stop);
+        let ended = turns_of(tick, &snapshot, sequencer, counter, stop).and_then(|came| match came {
+            Came::Through if is_last(sequencer.world(), tick) => {
+                sequencer.run_hooks(HookAt::TickEnd, tick.number, stop)
+            }
+            came => Ok(came),
+        });
         sequencer.hold_time(false);
         match &ended {
             Ok(Came::Through) => self.end(sequencer, tick)?,
@@ -112,9 +119,33 @@ impl TickScheduler {
         ended
     }
 
+    /// All that comes before a tick: its time, what is due in the library, and the hooks of its beginning.
+    fn before(
+        &self,
+        sequencer: &mut Sequencer,
+        number: u64,
+        counter: &Counter,
+        stop: &Stop,
+    ) -> Result<Came, RunError> {
+        if !self.wait(sequencer, number, counter, stop)? {
+            return Ok(Came::Asked);
+        }
+        match sequencer.run_dues(stop) {
+            Err(RunError::Halt(halt)) if halt.is_budget() => return Ok(Came::Spent),
+            ran => ran?,
+        }
+        for (at, tick) in [(HookAt::Setup, 0), (HookAt::TickStart, number)] {
+            let came = sequencer.run_hooks(at, tick, stop)?;
+            if came != Came::Through {
+                return Ok(came);
+            }
+        }
+        Ok(if stop.is_asked() { Came::Asked } else { Came::Through })
+    }
+
     fn end(&self, sequencer: &mut Sequencer, tick: Tick) -> Result<(), RunError> {
         sequencer.set_in_tick(false);
-        if sequencer.clock() == ClockKind::Virtual {
+        if sequencer.clock() == ClockKind::Virtual && is_last(sequencer.world(), tick) {
             sequencer.set_now(tick.time.after_ms(self.tick_ms).ok_or(RunError::EndOfTime)?);
         }
         Ok(())
@@ -155,6 +186,25 @@ impl TickScheduler {
     }
 }
 
+/// The tick and the phase of it that come after the last ones that began.
+pub(crate) fn next_phase(world: &World) -> (u64, u32) {
+    match world.tick() {
+        Some(tick) if is_last(world, tick) => (tick.number + 1, 0),
+        Some(tick) => (tick.number, tick.phase + 1),
+        None => (0, 0),
+    }
+}
+
+/// Whether a tick has no phase after this one.
+fn is_last(world: &World, tick: Tick) -> bool {
+    u64::from(tick.phase) + 1 >= world.rules().turns_per_tick()
+}
+
+/// Whether hooks of the end of a tick are still to be run.
+pub(crate) fn hooks_left(world: &World, tick: Tick) -> bool {
+    is_last(world, tick) && world.next_hook(HookAt::TickEnd, tick.number).is_some()
+}
+
 #[expect(clippy::expect_used, reason = "a tick's snapshot is taken when its record has been applied")]
 fn begun(snapshot: &World) -> Tick {
     snapshot.tick().expect("a snapshot of a tick knows the tick")
@@ -171,7 +221,7 @@ fn turns_of(
 ) -> Result<Came, RunError> {
     let left = turns(snapshot, sequencer.world(), tick);
     for agent in left.short {
-        pass(sequencer, agent, tick.number)?;
+        pass(sequencer, agent, tick.turn)?;
     }
     let (outside, scripts): (Vec<_>, Vec<_>) = left
         .able
@@ -198,8 +248,9 @@ fn turns_of(
         (thought, reserved)
     };
     let mut thoughts: Vec<_> = thoughts.into_iter().map(reserve).collect();
-    let seed = snapshot.rules().seed;
-    thoughts.sort_by_cached_key(|(thought, _)| (tie(seed, tick.time, thought.agent()), thought.agent()));
+    thoughts.sort_by_cached_key(|(thought, _)| {
+        (place(snapshot, tick.time, tick.phase, thought.agent()), thought.agent())
+    });
     let (mut stopped, mut halted) = (false, None);
     for (thought, reserved) in thoughts {
         if !stopped {
@@ -226,7 +277,7 @@ fn turns_of(
         } else {
             // It thought on the beginning of the tick, and an action from outside has used since what
             // that takes.
-            pass(sequencer, agent, tick.number)?;
+            pass(sequencer, agent, tick.turn)?;
         }
         sequencer.open_turns_mut().close(agent);
     }
@@ -253,7 +304,7 @@ fn open_all(
         if sequencer.open_turns().of(agent).is_some() {
             continue;
         }
-        let asked = Asked::of(snapshot, agent, tick.number, tick.time);
+        let asked = Asked::of(snapshot, agent, tick.turn, tick.time);
         match mind {
             Some(Outside::Client { .. }) => {
                 let due = sequencer.passes_at()?;
@@ -263,7 +314,7 @@ fn open_all(
             // All are prepared before the first is asked: where one can't be, nothing is paid that would be lost.
             Some(Outside::Model { mind, .. }) => {
                 let world = Arc::clone(&seen);
-                let place = TurnPlace { world, agent, turn: tick.number, now: tick.time };
+                let place = TurnPlace { world, agent, turn: tick.turn, now: tick.time };
                 sequencer.open_model_turn(asked, place, &mind, Effect::InTick, Time::LAST)?;
             }
             None => {}
@@ -309,7 +360,7 @@ fn is_left(snapshot: &World, world: &World, agent: Handle, tick: Tick) -> bool {
         && alive(world)
         && world.agent(agent).is_none_or(|now| {
             // One that is asked has still to act.
-            now.last_turn != Some(tick.number) || now.is_thinking()
+            now.last_turn != Some(tick.turn) || now.is_thinking()
         })
 }
 

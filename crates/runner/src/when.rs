@@ -111,7 +111,7 @@ fn record(journal: &Journal, seq: u64) -> Result<Option<Record>, RunError> {
 }
 
 /// The last record that is not later than an instant; times of records never go back.
-fn at_time(journal: &Journal, time: Time) -> Result<u64, RunError> {
+pub(crate) fn at_time(journal: &Journal, time: Time) -> Result<u64, RunError> {
     let (mut low, mut high) = (1, journal.head().seq);
     while low < high {
         let middle = high - (high - low) / 2;
@@ -133,7 +133,7 @@ fn at_tick(journal: &Journal, number: u64, start: Time, tick_ms: i64) -> Result<
     let from = before.map_or(Ok(1), |before| at_time(journal, before))?;
     let (mut begun, mut seq) = (false, None);
     journal.records_while(from, |record| {
-        if let Cause::Tick { number: this } = record.cause {
+        if let Cause::Tick { number: this, .. } = record.cause {
             if this > number {
                 return false;
             }

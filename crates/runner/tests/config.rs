@@ -337,6 +337,67 @@ content = "hello"
 }
 
 #[test]
+fn order_phases_hooks_and_ends_are_read() {
+    let agent = "[[agents]]\nid = 'a'\ncode_file = 'mind.py'\n";
+    let with = |text: &str| format!("{text}\n{agent}");
+    let hook = |text: &str| with(&format!("[[hooks]]\n{text}"));
+    let alone = "mode = 'autonomous'\n";
+    refused(&[
+        (
+            &with("[execution]\norder = 'kinds'"),
+            "`order` can't be \"kinds\"; it is one of random, fixed, by_kind",
+        ),
+        (&with("[execution]\nphases = 'plan'"), "`phases` must be an array of the names of functions"),
+        (
+            &with("[execution]\nphases = ['plan', 3]"),
+            "`phases` must be an array of the names of functions | not 3",
+        ),
+        (&with("[execution]\nphases = ['_plan']"), "not \"_plan\""),
+        (&with("[execution]\nphases = ['plan', 'plan']"), "`phases` names `plan` twice"),
+        (
+            &with(&format!("[execution]\n{alone}phases = ['plan']")),
+            "no phase that all have together | mode = \"tick\"",
+        ),
+        (&with("[hooks]\nat = 'setup'"), "write `[[hooks]]`, with two brackets"),
+        (&hook("artifact = 'a'"), "`at` is missing in `hooks`"),
+        (&hook("at = 'setup'"), "`artifact` is missing in `hooks`"),
+        (&hook("at = 'start'\nartifact = 'a'"), "it is one of setup, tick_start, tick_end"),
+        (&hook("at = 'setup'\nartifact = 'aa'"), "there is no artifact `aa` | did you mean `a`?"),
+        (&hook("at = 'setup'\nartifact = 'a'\nmethd = 'x'"), "did you mean `method`?"),
+        (&hook("at = 'setup'\nartifact = 'a'\nargs = 3"), "`args` must be an array such as [10, 10], not 3"),
+        (
+            &format!("[execution]\n{alone}{}", hook("at = 'tick_end'\nartifact = 'a'")),
+            "no ticks that begin and end",
+        ),
+        (&with("[execution]\nuntil = 'gini > 0.5'"), "there is no measure `gini` | such as \"gini > 0.5\""),
+        (&with("[execution]\nuntil = 'gin > 0.5'\n[measures]\ngini = 'gini(scrip)'"), "did you mean `gini`?"),
+        (
+            &with("[execution]\nuntil = 'gini'\n[measures]\ngini = 'gini(scrip)'"),
+            "ends a run by a bound | gini > 0.5",
+        ),
+        (&with("[execution]\nuntil = 'gini(scrip) > many'"), "\"many\" is no number"),
+        (&with("[execution]\nuntil = 'gini(scrip) > nan'"), "\"nan\" is no number"),
+        (&with("[execution]\nuntil = 'aa.closed'"), "there is no artifact `aa` | did you mean `a`?"),
+        (&with("[execution]\nuntil = 7"), "`until` must be a string, not 7"),
+        (
+            &with(&format!("[execution]\n{alone}until = 'count() > 5'")),
+            "looked at each `[measures] every`, which is not named | every = \"1m\"",
+        ),
+        (
+            &with("[measures]\nx = { of = 'count()', where = { kin = 'a' } }"),
+            "`where` must be a pattern of ids",
+        ),
+        (&with("[measures]\nx = { of = 'a.step', where = { kind = 'a' } }"), "`where` goes with a function"),
+    ]);
+    let text = format!(
+        "[execution]\nphases = []\nuntil = 'count() >= 1'\norder = 'by_kind'\n{agent}[[agents]]\nid = 'b'\nkind = 'a'\ncode_file = 'mind.py'\n[[agents]]\nid = 'c'\ncode_file = 'mind.py'\n"
+    );
+    let file = read(&text, &[]).expect("fine");
+    let kinds = vec!["a".to_owned(), "c".to_owned()];
+    assert_eq!(file.founding.rules.order, oikos_runner::kernel::rules::Order::ByKind { kinds });
+}
+
+#[test]
 fn parameters_are_bounded_values() {
     let long = format!("[parameters]\nx = \"{}\"", "y".repeat(70_000));
     let many: String = (0..9_000).map(|at| format!("k{at} = 1\n")).collect();

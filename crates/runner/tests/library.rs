@@ -52,6 +52,8 @@ mod naive_due;
 mod random;
 #[path = "library/reach.rs"]
 mod reach;
+#[path = "library/space.rs"]
+mod space;
 #[path = "library/secrets.rs"]
 mod secrets;
 

@@ -6,7 +6,7 @@ mod door;
 
 use std::path::Path;
 
-use oikos_runner::{Journal, Live, Stop, session::respond};
+use oikos_runner::{Journal, Live, Stop, measure::take, session::respond};
 use serde_json::json;
 
 use self::door::{workplace, world_file};
@@ -25,6 +25,13 @@ who = "count()"
 skill = "mean(content.skill)"
 twice = "counter.twice"
 never = "counter.fails"
+gifts = "count(event.transfer)"
+paid = {{ of = "sum(payment.transfer)", where = "giver" }}
+back = {{ of = "count(payment)", where = "taker" }}
+[measures.agents]
+wealth = "scrip"
+skill = "content.skill"
+left = "disk"
 [[artifacts]]
 id = "counter"
 owner = "taker"
@@ -82,6 +89,23 @@ fn whole(db: &Path) -> Vec<(u64, i64, String, Option<f64>)> {
     rows
 }
 
+/// The lines of the series of agents, with the second of each.
+fn agents(db: &Path) -> Vec<(i64, String)> {
+    let journal = Journal::open_read_only(db).expect("the journal");
+    let (mut lines, mut start) = (Vec::new(), None);
+    journal
+        .agent_series(|part| {
+            let start = *start.get_or_insert(part.time.ms());
+            assert_eq!(part.rows.columns, r#"["wealth","skill","left"]"#);
+            let text = String::from_utf8(part.rows.lines).expect("UTF-8");
+            let second = (part.time.ms() - start) / 1_000;
+            lines.extend(text.lines().map(|line| (second, line.to_owned())));
+            Ok::<(), oikos_runner::JournalError>(())
+        })
+        .expect("the series");
+    lines
+}
+
 #[test]
 fn measures_are_taken_on_the_state_of_each_moment_and_at_the_end() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -103,11 +127,36 @@ fn measures_are_taken_on_the_state_of_each_moment_and_at_the_end() {
     assert_eq!(also("who"), vec![Some(2.0); 6]);
     assert_eq!(also("skill"), vec![Some(1.75); 6]);
     assert_eq!(also("never"), vec![None; 6], "one without a value has its rows");
+    let rate = |name: &str| also(name).into_iter().map(|rate| rate.expect("a rate")).collect::<Vec<_>>();
+    assert_eq!(rate("gifts"), [1.0, 2.0, 2.0, 2.0, 2.0, 1.0], "since the moment before");
+    assert_eq!(rate("paid"), rate("gifts"));
+    assert_eq!(rate("back"), [0.0; 6]);
+    let each = agents(&db);
+    assert_eq!(each.len(), 12, "a line for each agent and moment");
+    for (at, line) in &each {
+        let numbers: serde_json::Value = serde_json::from_str(line).expect("a list");
+        let one =
+            given.iter().find(|(moment, _)| moment == at).and_then(|(_, value)| *value).expect("a moment");
+        let (wealth, skill) = if numbers[0] == "taker" { (one, json!(0.5)) } else { (100.0 - one, json!(3)) };
+        assert_eq!((numbers[1].as_f64(), &numbers[2]), (Some(wealth), &skill), "{at}: {line}");
+        assert!(numbers[3].as_i64().is_some_and(|left| left > 0), "{line}");
+    }
     // More ticks: the moment at which it ended is measured again, for more has happened at it.
     let mut live = open(&world(&format!("{TICKS}13"), "every = \"2m\""), &db);
     run(&mut live);
+    for (name, total) in [("gifts", 13.0), ("paid", 13.0), ("back", 0.0), ("given", 13.0)] {
+        let measure =
+            live.file.measures.iter().find(|measure| measure.name == name).expect("a measure").clone();
+        assert_eq!(take(&mut live.sequencer, &measure), Ok(total), "{name} of the whole run");
+    }
     drop(live);
     assert_eq!(rows(&db, "given").split_off(5), [(600, Some(11.0)), (720, Some(13.0)), (780, Some(13.0))]);
+    let gifts = rows(&db, "gifts").split_off(5);
+    assert_eq!(
+        gifts,
+        [(600, Some(2.0)), (720, Some(2.0)), (780, Some(0.0))],
+        "counted on where it was cut short"
+    );
 }
 
 #[test]
@@ -125,6 +174,8 @@ fn a_series_is_the_same_however_often_a_run_is_cut_short() {
             let mut live = open(&world(&format!("{execution}{until}"), every), &often);
             run(&mut live);
         }
+        assert!(agents(&once).len() > 12);
+        assert_eq!(agents(&once), agents(&often), "{execution}");
         let (once, often) = (whole(&once), whole(&often));
         assert!(once.len() > 40, "{}", once.len());
         assert_eq!(once, often, "{execution}");
@@ -148,7 +199,8 @@ fn a_session_takes_them_too_and_without_a_time_only_the_end_is_taken() {
     let mut live = open(&world(&format!("{TICKS}4"), ""), &db);
     run(&mut live);
     drop(live);
-    assert_eq!(whole(&db).len(), 6, "each measure once");
+    assert_eq!(whole(&db).len(), 9, "each measure once");
+    assert_eq!(agents(&db).len(), 2, "each agent once");
     assert_eq!(rows(&db, "given"), [(0, Some(4.0))]);
 }
 

@@ -156,7 +156,7 @@ fn strangers_learn_nothing_of_code_but_its_author_s_words() {
         (
             "[1]",
             "run",
-            "in `vault`: Traceback (most recent call last):\\n  File \\\"vault\\\", line 3\\nAssertionError: too low",
+            "\"message\":\"in `vault`, line 3: AssertionError: too low\",\"traceback\":\"Traceback (most recent call last):\\n  File \\\"vault\\\", line 3\\nAssertionError: too low\"",
         ),
         ("[]", "run", "TypeError"),
         ("[1]", "backdoor", "KeyError"),

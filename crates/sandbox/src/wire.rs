@@ -21,7 +21,7 @@ use serde_json::Value;
 use crate::lookout::Lookout;
 
 /// The version of these messages; one that differs is refused.
-pub(crate) const PROTOCOL: u32 = 2;
+pub(crate) const PROTOCOL: u32 = 3;
 
 /// Bytes of one message: the largest results and arguments of code many times over.
 pub(crate) const FRAME_BYTES_MAX: usize = 256 * 1024 * 1024;

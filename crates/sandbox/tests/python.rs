@@ -273,6 +273,40 @@ fn modules_work_and_are_seeded_and_clocked() {
 }
 
 #[test]
+fn distributions_of_a_seed_are_those_of_python() {
+    // As CPython on any machine has them, to twelve digits.
+    let drawn = r#"def run():
+    import random
+    r = random.Random(42)
+    return [round(x, 12) for x in (
+        r.random(), r.gauss(0, 1), r.expovariate(2), r.betavariate(2, 3), r.paretovariate(3), r.lognormvariate(0, 1),
+        r.normalvariate(5, 2), r.weibullvariate(1, 2), r.gammavariate(2, 1), r.triangular(0, 10, 3),
+        r.vonmisesvariate(0, 4), r.uniform(2, 3))]"#;
+    let picked = r#"def run():
+    import random
+    r = random.Random(42)
+    picked = [r.choices("abc", weights=[1, 2, 3], k=5), r.sample(range(100), 4), r.randint(1, 6), r.randrange(10),
+              r.choice([1, 2, 3]), r.getrandbits(16)]
+    r, xs = random.Random(42), list(range(6))
+    r.shuffle(xs)
+    return picked + [xs]"#;
+    check(&[
+        (
+            drawn,
+            json!([]),
+            "[0.639426798458,0.79214474095,0.126293092835,0.581444201095,1.085715154738,1.00948225521,\
+             2.048675184701,0.887315757914,0.964539757267,6.347621592366,0.005094378411,2.340250516518]",
+        ),
+        (picked, json!([]), r#"[["c","a","b","b","c"],[86,94,69,11],5,6,1,1952,[3,5,2,4,1,0]]"#),
+    ]);
+    // The generator of the module, and one without a seed, go by the seed of the action.
+    let source = "import random\ndef run():\n    return [f() for r in (random, random.Random()) for f in (r.random, lambda: r.gauss(0, 1), lambda: r.betavariate(2, 3))]";
+    let drawn = |seed: u64| end(CodeCall { seed, ..method(source, json!([])) }).text();
+    assert_eq!(drawn(1), drawn(1));
+    assert_ne!(drawn(1), drawn(2));
+}
+
+#[test]
 fn the_same_seed_gives_the_same_numbers() {
     let source = "import random\ndef run():\n    return [random.random(), random.randint(0, 10**9), hash('x'), str({'b', 'a', 'c'})]";
     let numbers = |seed: u64| end(CodeCall { seed, ..method(source, json!([])) }).text();

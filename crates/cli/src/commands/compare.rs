@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use oikos_runner::{Comparison, Workplace, compare as compared};
+use oikos_runner::{Comparison, Difference, Workplace, compare as compared};
 use serde_json::{Value, json};
 
 use super::{reading, replay::versions};
@@ -28,13 +28,8 @@ pub(super) fn compare(
 }
 
 fn json(found: &Comparison) -> Value {
-    let parted = found.parted.as_ref().map(|parted| {
-        let parts = parted.parts.iter().map(|(at, a, b)| json!({ "at": at, "a": a, "b": b }));
-        json!({
-            "seq": parted.seq, "time": parted.time.to_string(), "cause": parted.cause,
-            "parts": parts.collect::<Vec<_>>(), "a": parted.recorded, "b": parted.replayed,
-        })
-    });
+    let parted = found.parted.as_ref().map(|parted| difference(parted, parted.seq));
+    let diverged = found.diverged.as_ref().map(|(diverged, seq)| difference(diverged, *seq));
     let pair = |key: &str, name: &str, a: Value, b: Value| json!({ key: name, "a": a, "b": b });
     let measures = found.measures.iter().map(|(name, a, b)| pair("name", name, json!(a), json!(b)));
     let balances = found.balances.iter().map(|(id, a, b)| pair("id", id, json!(a), json!(b)));
@@ -44,9 +39,18 @@ fn json(found: &Comparison) -> Value {
     });
     json!({
         "common": found.common, "seq": { "a": found.seqs.0, "b": found.seqs.1 }, "parted": parted,
-        "measures": measures.collect::<Vec<_>>(), "balances": balances.collect::<Vec<_>>(),
+        "diverged": diverged, "measures": measures.collect::<Vec<_>>(), "balances": balances.collect::<Vec<_>>(),
         "artifacts": { "only_a": found.only.0, "only_b": found.only.1, "differ": artifacts.collect::<Vec<_>>() },
         "refusals": refusals.collect::<Vec<_>>(),
+    })
+}
+
+/// A record of both that differs, with its number in the second.
+fn difference(found: &Difference, there: u64) -> Value {
+    let parts = found.parts.iter().map(|(at, a, b)| json!({ "at": at, "a": a, "b": b }));
+    json!({
+        "seq": found.seq, "seq_b": there, "time": found.time.to_string(), "cause": found.cause,
+        "parts": parts.collect::<Vec<_>>(), "a": found.recorded, "b": found.replayed,
     })
 }
 
@@ -86,14 +90,28 @@ fn parting(found: &Comparison) -> String {
         Some(parted) if found.common == 0 => {
             format!("nothing in common: they were founded otherwise\n{}", versions(parted, ["A", "B"]))
         }
-        Some(parted) => format!(
-            "they part at record {}, {}\n  {}\n{}",
-            parted.seq,
-            parted.time,
-            parted.cause,
-            versions(parted, ["A", "B"])
-        ),
+        Some(parted) => {
+            format!(
+                "they part at record {}, {}\n  {}\n{}",
+                parted.seq,
+                parted.time,
+                parted.cause,
+                versions(parted, ["A", "B"])
+            ) + &diverging(found)
+        }
     }
+}
+
+/// The first thing that goes otherwise under other rules, in words.
+fn diverging(found: &Comparison) -> String {
+    let Some((first, there)) = &found.diverged else { return String::new() };
+    format!(
+        "\nthen they differ at record {} of A, {there} of B, {}\n  {}\n{}",
+        first.seq,
+        first.time,
+        first.cause,
+        versions(first, ["A", "B"])
+    )
 }
 
 /// A table, if it has rows, and how many are left out.

@@ -9,30 +9,50 @@ use oikos_runner::kernel::{
     resource::{ResourceId, ResourceKind},
     world::{Agent, World},
 };
-use oikos_runner::{Bills, Journal, Sums, When, show_dollars};
+use oikos_runner::{
+    Bills, Journal, Sums, When, Workplace, config::Authors, recorded_source, report, request::Inspect,
+    show_dollars,
+};
 use serde_json::{Map, Value, json};
 
 use super::Usage;
 use crate::{
     print::{Printer, amount, number},
     status::ExitStatus,
+    summary,
     table::{Column, table},
 };
 
-pub(super) fn inspect(path: &Path, what: &str, at: Option<When>, printer: Printer) -> Result<ExitStatus> {
+pub(super) fn inspect(
+    path: &Path,
+    look: &Inspect,
+    at: Option<When>,
+    workplace: &Workplace,
+    printer: Printer,
+) -> Result<ExitStatus> {
+    let what = look.artifact.as_str();
     let journal = super::reading(path)?;
     let world = match at {
         Some(at) => oikos_runner::state_at(&journal, super::record_at(&journal, at)?)?,
         None => oikos_runner::state(&journal)?,
     };
+    if what == "summary" {
+        return stands(&journal, &world, workplace, printer);
+    }
     super::tell_parent(&journal, printer)?;
+    let has_parts = look.storage || look.content || look.code;
     let alive = |handle: &Handle| world.get(*handle).is_some_and(|artifact| !artifact.is_deleted());
     let handles: Vec<Handle> = match what {
         "principals" | "balances" => world.principals().map(|(handle, _)| handle).filter(alive).collect(),
         "agents" => world.agents().map(|agent| agent.handle).filter(alive).collect(),
         "artifacts" => world.artifacts().map(|(handle, _)| handle).filter(alive).collect(),
-        id => return one(&world, id, printer),
+        _ if has_parts => return parts(&world, look, printer),
+        id => return one(&world, id, &recorded_source(&journal)?.authors(), printer),
     };
+    if has_parts {
+        let sentence = "--storage, --content and --code go with one artifact";
+        bail!(Usage(format!("{sentence}: oikos inspect WORLD ID --storage")));
+    }
     // The tape tells of the end.
     let asked = if what == "agents" && at.is_none() { asked(&world, &handles, &journal)? } else { None };
     printer.data(
@@ -52,6 +72,30 @@ pub(super) fn inspect(path: &Path, what: &str, at: Option<When>, printer: Printe
             parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
         },
     )?;
+    Ok(ExitStatus::Done)
+}
+
+/// How a world stands, as `run --json` says it at the end of a run.
+fn stands(journal: &Journal, world: &World, workplace: &Workplace, printer: Printer) -> Result<ExitStatus> {
+    let measures = oikos_runner::measures(workplace, journal, world)?;
+    let head = journal.head();
+    let mut report = report::state(world, &head.journal_hash);
+    if let Value::Object(map) = &mut report {
+        // The hash of the journal is kept for its end.
+        if world.seq() != head.seq {
+            map.insert("journal_hash".into(), Value::Null);
+        }
+        let measures: Map<String, Value> =
+            measures.into_iter().map(|(name, value)| (name, value.into())).collect();
+        map.insert("measures".into(), Value::Object(measures));
+        if let Some(tick) = world.tick() {
+            map.insert("ticks".into(), (tick.number + 1).into());
+        }
+        map.insert("agents".into(), summary::states(world));
+        map.insert("health".into(), summary::health(world));
+        map.insert("parent".into(), json!(oikos_runner::parent(journal)?));
+    }
+    printer.value(&report)?;
     Ok(ExitStatus::Done)
 }
 
@@ -189,6 +233,7 @@ fn text(world: &World, handles: &[Handle], what: &str) -> String {
             let headings: Vec<String> = limited.iter().map(|(_, name)| format!("{name} free")).collect();
             let mut columns = vec![
                 Column::Name(if what == "agents" { "agent" } else { "principal" }),
+                Column::Name("kind"),
                 Column::Name("owner"),
                 Column::Word("state"),
                 Column::Number("steps"),
@@ -196,13 +241,17 @@ fn text(world: &World, handles: &[Handle], what: &str) -> String {
                 Column::Text("waits for"),
             ];
             columns.extend(headings.iter().map(|heading| Column::Number(heading)));
+            // Where everybody owns himself a column says nothing.
+            let are_owned = handles.iter().any(|handle| owner(*handle) != world.name(*handle));
             let rows = handles.iter().map(|handle| {
+                let owner = if are_owned { owner(*handle) } else { String::new() };
                 let agent = world.agent(*handle);
                 let steps = agent.map_or(String::new(), |agent| agent.steps.to_string());
                 let state = agent.map_or(String::new(), |agent| agent.state().to_owned());
                 let waits = agent.map_or(String::new(), |agent| waits(world, agent));
                 let scrip = number(world.scrip(*handle));
-                let mut row = vec![name(*handle), owner(*handle), state, steps, scrip, waits];
+                let kind = world.get(*handle).map_or("", |artifact| artifact.kind()).to_owned();
+                let mut row = vec![name(*handle), kind, owner, state, steps, scrip, waits];
                 row.extend(
                     limited.iter().map(|(id, name)| amount(name, world.capacity(*handle, *id, world.now()))),
                 );
@@ -227,7 +276,7 @@ fn waits(world: &World, agent: &Agent) -> String {
 }
 
 /// All there is to see of one artifact.
-fn one(world: &World, id: &str, printer: Printer) -> Result<ExitStatus> {
+fn one(world: &World, id: &str, authors: &Authors, printer: Printer) -> Result<ExitStatus> {
     let Some((handle, artifact)) = world.lookup(id).and_then(|handle| Some((handle, world.get(handle)?)))
     else {
         bail!(Usage(format!(
@@ -238,10 +287,36 @@ fn one(world: &World, id: &str, printer: Printer) -> Result<ExitStatus> {
     let details = row(world, handle, "artifacts");
     if let (Value::Object(shown), Value::Object(details)) = (&mut shown, details) {
         shown.extend(details);
+        if let Some(Value::String(text)) =
+            shown.get_mut("last_error").and_then(|error| error.get_mut("traceback"))
+        {
+            *text = authors.named(world, text);
+        }
         shown.insert("deleted".into(), artifact.is_deleted().into());
         shown.insert("content".into(), artifact.content().clone());
         shown.insert("code".into(), artifact.code().map_or(Value::Null, |code| (**code).into()));
     }
     printer.value(&shown)?;
+    Ok(ExitStatus::Done)
+}
+
+/// The parts of one artifact that are asked for: one of them as it is, many as an object.
+fn parts(world: &World, asked: &Inspect, printer: Printer) -> Result<ExitStatus> {
+    let shown = asked.of(world).map_err(|refusal| {
+        let names = "or name principals, agents, artifacts or balances";
+        Usage(format!("{}; {names}", refusal.message))
+    })?;
+    let one = match (asked.storage, asked.content, asked.code) {
+        (true, false, false) => Some("storage"),
+        (false, true, false) => Some("content"),
+        (false, false, true) => Some("code"),
+        _ => None,
+    };
+    match one.and_then(|part| shown.get(part)).filter(|_| !printer.is_for_programs()) {
+        Some(Value::String(text)) => printer.raw(text)?,
+        Some(Value::Null) if asked.code => bail!(Usage(format!("`{}` has no code", asked.artifact))),
+        Some(part) => printer.value(part)?,
+        None => printer.value(&shown)?,
+    }
     Ok(ExitStatus::Done)
 }

@@ -8,10 +8,14 @@ use oikos_runner::kernel::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::print::{amount, wrapped};
+use crate::{
+    print::{COLUMNS, Printer, amount, lines_within, plain_lines},
+    style::{self, styled},
+};
 
-/// Columns before the reasons of a step.
+/// Columns before the reasons of a step, and before the rest of a line that is longer than the terminal is wide.
 const THINK_INDENT: usize = 9;
+const HANG: usize = 9;
 
 /// The kinds of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +51,53 @@ pub(super) struct Line {
     pub(super) kind: LineKind,
     /// The line for programs.
     pub(super) whole: Value,
+    /// How many agents a founding brought into being, where one line tells of them all, and the last of them.
+    many: Option<(usize, String)>,
+}
+
+/// The lines of one record; for people, those of agents who came into being by themselves, as in a founding, are one.
+pub(super) fn together(lines: Vec<Line>, printer: Printer) -> Vec<Line> {
+    if printer.is_for_programs() {
+        return lines;
+    }
+    let mut shown: Vec<Line> = Vec::new();
+    for line in lines {
+        match shown.last_mut() {
+            Some(before) if before.founds() && line.founds() && before.seq() == line.seq() => {
+                let count = before.many.as_ref().map_or(1, |(count, _)| *count) + 1;
+                before.many = Some((count, line.field("artifact").unwrap_or_default().to_owned()));
+            }
+            Some(_) | None => shown.push(line),
+        }
+    }
+    shown
 }
 
 impl Line {
     /// Reads a line that the kernel has made; nothing comes of what is none.
     pub(super) fn read(whole: Value) -> Option<Self> {
         let kind = LineKind::from_word(whole.get("type")?.as_str()?)?;
-        Some(Self { kind, whole })
+        Some(Self { kind, whole, many: None })
+    }
+
+    /// Whether an agent came into being by itself.
+    fn founds(&self) -> bool {
+        self.kind == LineKind::Event(EventKind::Spawn) && self.field("actor") == self.field("artifact")
+    }
+
+    fn seq(&self) -> u64 {
+        self.whole.get("seq").and_then(Value::as_u64).unwrap_or(0)
+    }
+
+    /// Names the authors' files in the tracebacks of the line.
+    pub(super) fn name_files(&mut self, named: impl Fn(&str) -> String) {
+        for place in ["/error/traceback", "/detail"] {
+            if let Some(Value::String(text)) = self.whole.pointer_mut(place)
+                && text.contains("  File \"")
+            {
+                *text = named(text);
+            }
+        }
     }
 
     /// A field that is text.
@@ -70,34 +114,83 @@ impl Line {
     fn what(&self) -> Option<&str> {
         self.field("op").or(match self.kind {
             LineKind::Other(LineType::Refused | LineType::Thought) => None,
-            LineKind::Event(_) | LineKind::Other(LineType::Tick | LineType::Think) => {
+            LineKind::Event(_)
+            | LineKind::Other(LineType::Tick | LineType::Think | LineType::Print | LineType::Regrow) => {
                 Some(self.kind.as_str())
             }
         })
     }
 
-    /// For people.
-    pub(super) fn text(&self) -> String {
-        let number = |name: &str| self.whole.get(name).and_then(Value::as_u64).unwrap_or(0);
-        let head = format!("{:>7}  {}", number("seq"), self.field("time").unwrap_or_default());
-        if self.kind == LineKind::Other(LineType::Tick) {
-            return format!("{head}  tick {}", number("tick"));
+    /// For people, within so many columns where there are.
+    pub(super) fn text(&self, columns: Option<usize>) -> String {
+        let head = format!("{:>7}  {}", self.seq(), self.field("time").unwrap_or_default());
+        let said = self.said();
+        let indent = if self.kind == LineKind::Other(LineType::Think) { THINK_INDENT } else { HANG };
+        let room = columns.map_or(usize::MAX, |columns| columns.saturating_sub(head.chars().count() + 2));
+        let mut text = styled(style::FAINT, &head);
+        let mut rest = said.lines();
+        // The first line stands behind the head, where it has room.
+        let first = rest.next().unwrap_or_default();
+        if first.chars().count() <= room {
+            text.push_str(&format!("  {first}"));
+        } else {
+            let narrow = columns.unwrap_or(usize::MAX).saturating_sub(HANG);
+            let mut lines = lines_within(first, room).into_iter();
+            text.push_str(&format!("  {}", lines.next().unwrap_or_default()));
+            let left = lines.collect::<Vec<_>>().join(" ");
+            for line in lines_within(&left, narrow) {
+                text.push_str(&format!("\n{:HANG$}{line}", ""));
+            }
         }
-        if let (LineKind::Other(LineType::Think), Some(think)) = (self.kind, self.field("think")) {
-            let actor = self.field("actor").unwrap_or_default();
-            let looks = self.whole.get("looks").and_then(Value::as_array).into_iter().flatten();
-            let looks = looks.map(|look| wrapped(&format!("looks {look}"), THINK_INDENT));
-            let reasons =
-                Some(think).filter(|think| !think.is_empty()).map(|think| wrapped(think, THINK_INDENT));
-            let lines = [format!("{head}  {actor} thinks")].into_iter().chain(looks).chain(reasons);
-            return lines.collect::<Vec<_>>().join("\n");
+        for line in rest.flat_map(|line| lines_within(line, COLUMNS - indent)) {
+            text.push_str(&format!("\n{:indent$}{line}", ""));
         }
-        let mut text = head;
-        text.push(' ');
-        text.extend(self.field("actor").iter().map(|actor| format!(" {actor}")));
-        text.extend(self.what().iter().map(|what| format!(" {what}")));
+        text
+    }
+
+    /// The words of a line, without signs that a terminal would obey; more than one where there are reasons.
+    fn said(&self) -> String {
+        if let Some((count, last)) = &self.many {
+            let first = self.field("artifact").unwrap_or_default();
+            return clean(&format!("spawn of {count} agents, {first} to {last}"));
+        }
+        let actor = || self.field("actor").unwrap_or_default();
+        match self.kind {
+            LineKind::Other(LineType::Tick) => {
+                let tick = self.whole.get("tick").and_then(Value::as_u64).unwrap_or(0);
+                format!("tick {tick}")
+            }
+            LineKind::Other(LineType::Think) => {
+                let looks = self.whole.get("looks").and_then(Value::as_array).into_iter().flatten();
+                let looks = looks.map(|look| clean(&format!("looks {look}")));
+                let think = self.field("think").unwrap_or_default().lines().map(clean);
+                let head = clean(&format!("{} thinks", actor()));
+                [head].into_iter().chain(looks).chain(think).collect::<Vec<_>>().join("\n")
+            }
+            LineKind::Other(LineType::Print) => {
+                let printed = plain_lines(self.field("text").unwrap_or_default());
+                match printed.as_slice() {
+                    [line] => format!("{} prints: {line}", actor()),
+                    lines => {
+                        let head = format!("{} prints", actor());
+                        [head].iter().chain(lines).cloned().collect::<Vec<_>>().join("\n")
+                    }
+                }
+            }
+            LineKind::Event(_)
+            | LineKind::Other(LineType::Refused | LineType::Thought | LineType::Regrow) => {
+                clean(&self.deed())
+            }
+        }
+    }
+
+    /// Who did what to whom, and what came of it.
+    fn deed(&self) -> String {
+        let mut words: Vec<String> = Vec::new();
+        words.extend(self.field("actor").map(str::to_owned));
+        words.extend(self.what().map(str::to_owned));
         for (word, name) in [("", "artifact"), ("to ", "to")] {
-            text.extend(self.field(name).iter().map(|id| format!(" {word}{id}")));
+            words.extend(self.field(name).map(|id| format!("{word}{id}")));
         }
         let resource = self.field("resource");
         match self.whole.get("amount").and_then(Value::as_i64) {
@@ -109,24 +202,29 @@ impl Line {
                 } else {
                     count.to_string()
                 };
-                text.push_str(&format!(" {count} {resource}"));
+                words.push(format!("{count} {resource}"));
             }
-            None => text.extend(resource.iter().map(|resource| format!(" {resource}"))),
+            None => words.extend(resource.map(str::to_owned)),
         }
         if let Some(error) = self.error() {
             let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
             let last = part("message").lines().last().unwrap_or_default();
             let is_thought = self.kind == LineKind::Other(LineType::Thought);
             let failed = if is_thought { "thought failed" } else { "refused" };
-            text.push_str(&format!(" {failed}: {}: {last}", part("code")));
+            words.push(format!("{failed}: {}: {last}", part("code")));
         } else if let Some(last) = self.field("detail").and_then(|detail| detail.lines().last()) {
-            text.push_str(&format!(" ({last})"));
+            words.push(format!("({last})"));
         }
-        text
+        words.join(" ")
     }
 }
 
-/// The JSON Schema of a line: that of an event, or one of the four lines that are none.
+/// A text on one line, without signs that a terminal would obey.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The JSON Schema of a line: that of an event, or one of the six lines that are none.
 pub(super) fn schema() -> Value {
     let mut schema = event::schema();
     let common = |kind: LineType| {
@@ -163,7 +261,26 @@ pub(super) fn schema() -> Value {
         json!({ "type": "array", "description": "the looks that it took before, if any" }),
     );
     think.insert("ok".into(), json!({ "type": "boolean", "description": "whether the step succeeded" }));
+    let mut print = common(LineType::Print);
+    print.extend(refused.get("actor").map(|field| ("actor".to_owned(), field.clone())));
+    print.insert(
+        "of".into(),
+        json!({ "enum": ["thought", "action"], "description": "whether the mind printed it, or the action" }),
+    );
+    print.insert("text".into(), json!({ "type": "string", "description": "the output, as it was printed" }));
+    let mut regrow = common(LineType::Regrow);
+    for (name, kind, doc) in [
+        ("artifact", "string", "the id of the holder"),
+        ("amount", "integer", "how much has grown, in base units"),
+        ("resource", "string", "the resource"),
+    ] {
+        regrow.insert(name.into(), json!({ "type": kind, "description": doc }));
+    }
     let more = [
+        json!({ "title": LineType::Regrow.as_str(), "description": "a stock has grown by the rules", "type": "object",
+                "properties": regrow, "required": ["seq", "time", "type", "artifact", "amount", "resource"] }),
+        json!({ "title": LineType::Print.as_str(), "description": "the output of code", "type": "object",
+                "properties": print, "required": ["seq", "time", "type", "actor", "of", "text"] }),
         json!({ "title": LineType::Tick.as_str(), "description": "a tick begins", "type": "object", "properties": tick,
                 "required": ["seq", "time", "type", "tick"] }),
         json!({ "title": LineType::Refused.as_str(), "description": "an action was refused or failed", "type": "object",

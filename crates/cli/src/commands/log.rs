@@ -1,6 +1,6 @@
 //! `oikos log`.
 
-use std::path::Path;
+use std::{collections::VecDeque, path::Path, time::Duration};
 
 use anyhow::{Result, bail};
 use oikos_runner::kernel::{
@@ -12,19 +12,29 @@ use oikos_runner::kernel::{
         wire::{LineType, log_lines, think_line},
     },
 };
-use oikos_runner::{RunError, When};
+use oikos_runner::{Journal, RunError, When, recorded_source};
 
 use super::{
     Usage,
-    line::{Line, LineKind},
+    line::{Line, LineKind, together},
 };
 use crate::{print::Printer, status::ExitStatus};
 
-/// Which lines are wanted.
-pub(super) struct Wanted {
+/// How often a world is looked at for more.
+const POLL: Duration = Duration::from_millis(200);
+
+/// From where to where, and how many lines.
+pub(super) struct Span {
     pub(super) since: When,
     pub(super) until: Option<When>,
     pub(super) limit: Option<u64>,
+    pub(super) tail: Option<usize>,
+    pub(super) follow: bool,
+}
+
+/// Which lines are wanted.
+pub(super) struct Wanted {
+    pub(super) span: Span,
     pub(super) kind: Option<String>,
     pub(super) of: Option<String>,
     pub(super) refused: bool,
@@ -32,29 +42,70 @@ pub(super) struct Wanted {
 }
 
 pub(super) fn log(path: &Path, wanted: &Wanted, printer: Printer) -> Result<ExitStatus> {
-    let journal = super::reading(path)?;
-    let world = oikos_runner::state(&journal)?;
+    // Asked before it is read: what comes after the end of its writer is nothing.
+    let mut is_written = wanted.span.follow && Journal::is_written(path);
+    let mut journal = super::reading(path)?;
+    let mut world = oikos_runner::state(&journal)?;
     check(&world, wanted)?;
-    let place = |when: When| match when {
-        When::Seq(seq) => Ok(seq),
-        When::Time(_) | When::After(_) | When::Tick(_) => super::record_at(&journal, when),
+    let since = super::place_of(&journal, wanted.span.since)?;
+    let until = wanted.span.until.map_or(Ok(u64::MAX), |when| super::place_of(&journal, when))?;
+    let until = until.min(world.seq());
+    let authors = recorded_source(&journal)?.authors();
+    let told = |world: &World, record: &Record| -> Vec<Line> {
+        let mut lines: Vec<Line> = lines(world, record, wanted);
+        lines.iter_mut().for_each(|line| line.name_files(|traceback| authors.named(world, traceback)));
+        lines
     };
-    let since = place(wanted.since)?;
-    let until = wanted.until.map_or(Ok(u64::MAX), place)?;
-    let mut left = wanted.limit.unwrap_or(u64::MAX);
+    print_until(&journal, &world, (since, until), wanted, printer, &told)?;
+    while is_written {
+        std::thread::sleep(POLL);
+        is_written = Journal::is_written(path);
+        journal.refresh().map_err(RunError::from)?;
+        let mut shown = Ok(());
+        oikos_runner::go_on(&mut world, &journal, |world, record| {
+            for line in together(told(world, record), printer) {
+                shown = show(&line, printer);
+                if shown.is_err() {
+                    return false;
+                }
+            }
+            true
+        })?;
+        shown?;
+    }
+    Ok(ExitStatus::Done)
+}
+
+/// Prints the lines of the records after one up to another.
+fn print_until(
+    journal: &Journal,
+    world: &World,
+    (since, until): (u64, u64),
+    wanted: &Wanted,
+    printer: Printer,
+    lines: &impl Fn(&World, &Record) -> Vec<Line>,
+) -> Result<()> {
+    let mut left = wanted.span.limit.unwrap_or(u64::MAX);
+    let mut kept: VecDeque<Line> = VecDeque::new();
     let mut told = Ok(());
     // Nothing comes after the last record.
     let read = journal.records_while(since.min(journal.head().seq) + 1, |record| {
-        if record.seq > until.min(world.seq()) {
+        if record.seq > until {
             // Another process has gone on with the world meanwhile; it may name what is not known here.
             return false;
         }
-        for line in lines(&world, &record, wanted) {
+        for line in together(lines(world, &record), printer) {
             if left == 0 {
                 return false;
             }
             left -= 1;
-            told = show(&line, printer);
+            match wanted.span.tail {
+                Some(tail) => {
+                    kept.push_back(line);
+                    kept.drain(..kept.len().saturating_sub(tail));
+                }
+                None => told = show(&line, printer),
+            }
             if told.is_err() {
                 return false;
             }
@@ -63,7 +114,7 @@ pub(super) fn log(path: &Path, wanted: &Wanted, printer: Printer) -> Result<Exit
     });
     read.map_err(RunError::from)?;
     told?;
-    Ok(ExitStatus::Done)
+    Ok(kept.iter().try_for_each(|line| show(line, printer))?)
 }
 
 /// Refuses a filter that could match no line of any log.
@@ -129,5 +180,5 @@ fn fits(line: &Line, wanted: &Wanted) -> bool {
 
 /// Prints a line of the log.
 pub(super) fn show(line: &Line, printer: Printer) -> Result<(), crate::print::Unprinted> {
-    printer.data(|| line.whole.clone(), || line.text())
+    printer.data(|| line.whole.clone(), || line.text(printer.columns()))
 }

@@ -11,11 +11,13 @@ use oikos_runner::{
 };
 use serde_json::{Value, json};
 
-use super::{Usage, inspect::mind, workplace, world_file};
+use super::{Usage, inspect::mind, sweep, workplace, world_file};
 use crate::{
     args::{OverrideArgs, WorkplaceArgs},
-    print::Printer,
+    print::{self, Printer, number},
     status::ExitStatus,
+    style::{self, styled},
+    summary::counted,
 };
 
 /// Agents of whose minds a problem is told.
@@ -61,17 +63,25 @@ pub(super) fn init(name: &str, printer: Printer) -> Result<ExitStatus> {
     }
     let (world, folder) = (format!("{name}.toml"), Path::new(name));
     let agent = folder.join("agent.py");
-    for path in [Path::new(&world), &agent] {
-        if path.exists() {
+    let files = [(Path::new(&world), WORLD.replace("NAME", name)), (&agent, AGENT.to_owned())];
+    // What was made before and not changed since is as good as new.
+    let stands = |path: &Path, text: &str| std::fs::read_to_string(path).is_ok_and(|found| found == text);
+    for (path, text) in &files {
+        if path.exists() && !stands(path, text) {
             bail!(Usage(format!("`{}` is there already", path.display())));
         }
     }
     std::fs::create_dir_all(folder).with_context(|| format!("`{name}` can't be made"))?;
-    write(&agent, AGENT)?;
-    write(Path::new(&world), &WORLD.replace("NAME", name))?;
+    let mut done = "they are there:";
+    for (path, text) in &files {
+        if !stands(path, text) {
+            write(path, text)?;
+            done = "wrote";
+        }
+    }
     printer.data(
         || json!({ "ok": true, "name": name, "files": [world, agent] }),
-        || format!("wrote {world} and {}; next: oikos run {world}", agent.display()),
+        || format!("{done} {world} and {}; next: oikos run {world}", agent.display()),
     )?;
     Ok(ExitStatus::Done)
 }
@@ -83,6 +93,9 @@ fn write(path: &Path, text: &str) -> Result<()> {
 }
 
 pub(super) fn validate(path: &Path, overrides: &OverrideArgs, printer: Printer) -> Result<ExitStatus> {
+    if oikos_sweep::is_sweep(path) {
+        return sweep::validate(path, overrides, printer);
+    }
     let file = world_file(path, overrides)?;
     // Founding compiles all code; where it would run later is the run's affair.
     let thread = Some(Isolation::Thread);
@@ -91,12 +104,25 @@ pub(super) fn validate(path: &Path, overrides: &OverrideArgs, printer: Printer) 
     let world = live.world();
     let asks = |agent| matches!(mind(world, agent), Some(Mind::Llm(_)));
     if world.agents().any(|agent| asks(agent.handle)) {
-        check_minds(&workplace, file)?;
+        check_minds(&workplace, file.clone())?;
+    }
+    let found = oikos_runner::check(&workplace, &file)?;
+    let wrong: Vec<&str> =
+        found.iter().filter(|found| found.is_wrong).map(|found| &*found.sentence).collect();
+    if !wrong.is_empty() {
+        bail!(Usage(wrong.join("\n")));
+    }
+    let warnings: Vec<String> = found.into_iter().map(|found| found.sentence).collect();
+    if !printer.is_for_programs() {
+        warnings.iter().for_each(|sentence| print::warning(sentence));
     }
     let (agents, artifacts) = (world.population(), world.artifacts().count());
     let (name, supply) = (&live.file.plan.name, world.supply());
     let (key, value, lasts) = match live.file.plan.lasts {
-        Lasts::Ticks(ticks) => ("ticks", Value::from(ticks), format!("{ticks} ticks")),
+        Lasts::Ticks(ticks) => {
+            let count = i64::try_from(ticks).unwrap_or(i64::MAX);
+            ("ticks", Value::from(ticks), counted(count, "tick"))
+        }
         Lasts::Ms(ms) => {
             let duration = format_duration_ms(ms);
             ("duration", Value::from(duration.as_str()), format!("{duration} of independent loops"))
@@ -105,9 +131,14 @@ pub(super) fn validate(path: &Path, overrides: &OverrideArgs, printer: Printer) 
     printer.data(
         || {
             json!({ "ok": true, "name": name, "agents": agents, "artifacts": artifacts, key: value,
-                    "supply": supply })
+                    "supply": supply, "warnings": warnings })
         },
-        || format!("{name} is fine: {agents} agents, {artifacts} artifacts, {supply} scrip, {lasts}"),
+        || {
+            let count = |count: usize, word: &str| counted(i64::try_from(count).unwrap_or(i64::MAX), word);
+            let (agents, artifacts) = (count(agents, "agent"), count(artifacts, "artifact"));
+            let yes = styled(style::GOOD, "is fine");
+            format!("{name} {yes}: {agents}, {artifacts}, {} scrip, {lasts}", number(supply))
+        },
     )?;
     Ok(ExitStatus::Done)
 }

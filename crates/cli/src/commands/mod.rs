@@ -1,10 +1,13 @@
 //! One function per command.
 
 mod ask;
+mod bench;
 mod compare;
 mod cost;
 mod dry;
+mod export;
 mod fork;
+mod help;
 mod inspect;
 mod line;
 mod log;
@@ -13,22 +16,29 @@ mod python;
 mod replay;
 mod run;
 mod signals;
+mod sweep;
 mod tape;
+mod warning;
 mod workplace;
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use clap::CommandFactory as _;
+use indicatif::ProgressBar;
 use oikos_runner::kernel::{
     event,
     op::{self, Words},
     receipt::Receipt,
-    world::wire::Viewer,
+    schema as shown,
+    world::wire::{LineType, Viewer},
 };
 use oikos_runner::{
-    Journal, Live, Misread, Parent, RunError, Stop, Verified, When, Workplace,
+    Journal, Live, Misread, Parent, RunError, Signal, Stop, Verified, When, Why, Workplace,
     config::{self, Overrides, WorldFile},
-    copy_at, founded_from, library, parent, recorded_source, report, session, strict_json, verify,
+    copy_at, founded_from, library, parent, recorded_source, report,
+    request::Inspect,
+    session, strict_json, verify,
 };
 use serde_json::{Value, json};
 
@@ -36,7 +46,11 @@ use crate::{
     args::{Args, Command, OverrideArgs, PythonCommand, SchemaFor, SchemaOf, TapeCommand, WorkplaceArgs},
     print::{self, Printer},
     status::ExitStatus,
+    style::{self, styled},
+    summary::Bar,
 };
+
+pub(crate) use self::help::{help_of, quoted};
 
 /// Something typed that can't be meant.
 #[derive(Debug)]
@@ -57,21 +71,32 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Run { file, db, dry_run: true, overrides, workplace, .. } => {
             dry::run(&file, db, &overrides, &workplace::of(workplace), printer)
         }
-        Command::Run { file, db, fresh, adopt_runtime, events, overrides, workplace, .. } => {
+        Command::Run {
+            file, db, no_db, fresh, adopt_runtime, events, strict, overrides, workplace, ..
+        } => {
             let workplace = Workplace { adopt_runtime, ..workplace::of(workplace) };
-            let wanted = run::Wanted { db, fresh, events, workplace };
+            let wanted = run::Wanted { db, no_db, fresh, events, strict, workplace };
             run::run(&file, wanted, &overrides, printer)
         }
+        Command::Sweep(wanted) => sweep::sweep(*wanted, printer),
+        Command::Runs { workplace } => sweep::serve(&workplace::of(workplace)),
         Command::Init { name } => make::init(&name, printer),
         Command::Validate { file, overrides } => make::validate(&file, &overrides, printer),
-        Command::Inspect { world, what, at } => inspect::inspect(&world, &what, at, printer),
-        Command::Log { world, since, until, limit, kind, of, refused, thoughts } => {
-            log::log(&world, &log::Wanted { since, until, limit, kind, of, refused, thoughts }, printer)
+        Command::Inspect { world, what, storage, content, code, at } => {
+            let workplace = WorkplaceArgs::default();
+            let asked = Inspect { artifact: what, storage, content, code };
+            inspect::inspect(&world, &asked, at, &workplace::of(workplace), printer)
+        }
+        Command::Log { world, since, until, limit, tail, follow, kind, of, output, refused, thoughts } => {
+            let span = log::Span { since, until, limit, tail, follow };
+            let kind = if output { Some(LineType::Print.as_str().to_owned()) } else { kind };
+            log::log(&world, &log::Wanted { span, kind, of, refused, thoughts }, printer)
         }
         Command::Ask { world, agent, question, at, workplace } => {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
             ask::ask(&world, &ask::Wanted { agent, question, at }, &workplace, printer)
         }
+        Command::Bench { rounds, python } => bench::bench(&bench::Wanted { rounds, python }, printer),
         Command::Cost { world } => cost::cost(&world, printer),
         Command::Tape { what: TapeCommand::Export { world, file } } => {
             tape::export(&world, file.as_deref(), printer)
@@ -86,6 +111,10 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
             fork::fork(&world, &fork::Wanted { at, to, acts, overrides }, &workplace, printer)
         }
+        Command::Export { world, out, format, tables, since, until, every, force } => {
+            let wanted = export::Wanted { out, format, tables, since, until, every_ms: every, force };
+            export::export(&world, wanted, printer)
+        }
         Command::Replay { world, until, isolation } => {
             let workplace = WorkplaceArgs { isolation, ..WorkplaceArgs::default() };
             replay::replay(&world, until, &workplace::of(workplace), printer)
@@ -99,6 +128,12 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         }
         Command::Python { what: PythonCommand::Prepare } => python::prepare(printer),
         Command::Worker { probe, layer } => workplace::worker(probe.as_deref(), layer.as_deref()),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "oikos", &mut script);
+            printer.line(String::from_utf8_lossy(&script).trim_end())?;
+            Ok(ExitStatus::Done)
+        }
         Command::Schema { of, whom } => {
             printer.value(&schema(of, whom)?)?;
             Ok(ExitStatus::Done)
@@ -114,7 +149,21 @@ fn schema(of: SchemaOf, whom: Option<SchemaFor>) -> Result<Value> {
         (SchemaOf::Event, None) => event::schema(),
         (SchemaOf::Log, None) => line::schema(),
         (SchemaOf::World, None) => config::schema(),
-        (SchemaOf::Query | SchemaOf::Event | SchemaOf::Log | SchemaOf::World, Some(SchemaFor::Llm)) => {
+        (SchemaOf::Receipt, None) => shown::receipt(),
+        (SchemaOf::Observation, None) => shown::observation(),
+        (SchemaOf::Request, None) => oikos_runner::schema::request(),
+        (SchemaOf::Answer, None) => oikos_runner::schema::answer(),
+        (
+            SchemaOf::Query
+            | SchemaOf::Event
+            | SchemaOf::Log
+            | SchemaOf::World
+            | SchemaOf::Receipt
+            | SchemaOf::Request
+            | SchemaOf::Answer
+            | SchemaOf::Observation,
+            Some(SchemaFor::Llm),
+        ) => {
             bail!(Usage("--for goes with `op`: oikos schema op --for llm".into()))
         }
     })
@@ -123,7 +172,12 @@ fn schema(of: SchemaOf, whom: Option<SchemaFor>) -> Result<Value> {
 /// Reads a world file with what the command line changes of it.
 pub(crate) fn world_file(path: &Path, overrides: &OverrideArgs) -> Result<WorldFile> {
     let overrides = Overrides { seed: overrides.seed, set: pairs(&overrides.set)? };
-    Ok(config::load(path, &overrides, library::founders()).map_err(RunError::from)?)
+    let loaded = config::load(path, &overrides, library::founders());
+    if loaded.is_err() && oikos_sweep::is_sweep(path) {
+        let file = path.display();
+        bail!(Usage(format!("`{file}` is a sweep file, not a world file\n  = help: oikos sweep {file}")));
+    }
+    Ok(loaded.map_err(RunError::from)?)
 }
 
 /// The keys and values of `--set`.
@@ -165,6 +219,15 @@ pub(crate) fn stop_on_signal(give_up: impl Fn() + Send + 'static) -> Stop {
     stop
 }
 
+/// Takes a bar away before a signal ends this process, where there is nothing else to put in order.
+pub(crate) fn clear_on_signal(bar: &Bar) {
+    let (stop, bar) = (Stop::default(), ProgressBar::clone(bar));
+    // The first signal is the last one here.
+    stop.ask(Why::Signal(Signal::Interrupt));
+    // Without a listener the signal itself ends it, and the bar stays.
+    let _ = signals::listen(stop, move || bar.finish_and_clear());
+}
+
 /// Says the things that the owner of a world should know.
 pub(crate) fn tell_notes(live: &Live) {
     live.notes.iter().for_each(|note| print::note(&note.to_string()));
@@ -174,6 +237,14 @@ pub(crate) fn tell_notes(live: &Live) {
 /// The record at whose end a moment is.
 pub(crate) fn record_at(journal: &Journal, when: When) -> Result<u64> {
     when.seq(journal)?.map_err(|refusal| Usage(refusal.exception_text()).into())
+}
+
+/// The place of a moment among the records: any whole number is one, behind the last too.
+pub(crate) fn place_of(journal: &Journal, when: When) -> Result<u64> {
+    match when {
+        When::Seq(seq) => Ok(seq),
+        When::Time(_) | When::After(_) | When::Tick(_) => record_at(journal, when),
+    }
 }
 
 /// Opens a world to go on with it; or a copy in memory as it was at a moment.
@@ -193,6 +264,7 @@ pub(crate) fn reading(world: &Path) -> Result<Journal> {
 fn check(world: &Path, printer: Printer) -> Result<ExitStatus> {
     let journal = reading(world)?;
     let bar = crate::summary::progress(journal.head().seq, "records", printer.is_for_programs());
+    clear_on_signal(&bar);
     let found = verify(&journal, |seq| bar.set_position(seq));
     bar.finish_and_clear();
     let found = found.map_err(RunError::from).and_then(|found| {
@@ -220,7 +292,7 @@ fn check(world: &Path, printer: Printer) -> Result<ExitStatus> {
                             "state_digest": null, "journal_hash": report::hex(&head.journal_hash), "supply": null,
                             "parent": forked })
                 },
-                || format!("not ok: {error}"),
+                || format!("{}: {error}", styled(style::ERROR, "not ok")),
             )
         }
     };
@@ -233,8 +305,9 @@ fn verified_text(found: &Verified) -> String {
     let (snapshots, supply) = (found.snapshots, found.world.supply());
     let hash = |key: &str| report.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     format!(
-        "ok: {records} records in {batches} batches re-applied, {snapshots} snapshots compared, \
+        "{}: {records} records in {batches} batches re-applied, {snapshots} snapshots compared, \
          {supply} scrip conserved\nstate_digest {}\njournal_hash {}",
+        styled(style::GOOD, "ok"),
         hash("state_digest"),
         hash("journal_hash")
     )

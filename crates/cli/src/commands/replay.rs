@@ -6,7 +6,12 @@ use anyhow::Result;
 use oikos_runner::{Difference, Replayed, When, Workplace, replay as replayed, report};
 use serde_json::{Value, json};
 
-use crate::{print::Printer, status::ExitStatus, table::cut};
+use crate::{
+    print::Printer,
+    status::ExitStatus,
+    style::{self, styled},
+    table::cut,
+};
 
 /// Parts of a record that are shown, and the width of a version of one.
 const PARTS: usize = 12;
@@ -24,6 +29,7 @@ pub(super) fn replay(
         None => journal.head().seq,
     };
     let bar = crate::summary::progress(until, "records", printer.is_for_programs());
+    super::clear_on_signal(&bar);
     let found = replayed(workplace, &journal, until, |seq| bar.set_position(seq));
     bar.finish_and_clear();
     let found = found?;
@@ -52,7 +58,8 @@ fn json(found: &Replayed) -> Value {
 fn text(found: &Replayed) -> String {
     match &found.difference {
         None => format!(
-            "equal: {} records executed again\nstate_digest {}",
+            "{}: {} records executed again\nstate_digest {}",
+            styled(style::GOOD, "equal"),
             found.seq,
             report::hex(&found.world.digest())
         ),
@@ -63,7 +70,10 @@ fn text(found: &Replayed) -> String {
 /// The first record that differs, both versions of each part one under the other.
 fn differs(difference: &Difference) -> String {
     let Difference { seq, time, cause, why, parts, .. } = difference;
-    let mut lines = vec![format!("not equal: record {seq} differs, {time}"), format!("  {cause}")];
+    let mut lines = vec![
+        format!("{}: record {seq} differs, {time}", styled(style::ERROR, "not equal")),
+        format!("  {cause}"),
+    ];
     if let Some(why) = why {
         lines.push(format!("  no such record is made: {}", cut(why, PART_CHARS)));
     } else if difference.replayed.is_null() {

@@ -3,15 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use oikos_runner::kernel::record::{EventKind, Filter};
+use oikos_runner::kernel::{
+    record::{EventKind, Filter},
+    world::wire::{LineType, log_lines},
+};
 use oikos_runner::{
-    Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Why, Workplace,
+    Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Wanted as LinesWanted, Why,
+    Workplace,
     config::{Lasts, WorldFile},
     measure, report,
 };
 use serde_json::{Map, Value};
 
-use super::{Usage, line::Line, log, stop_on_signal, tell_notes, world_file};
+use super::{
+    Usage,
+    help::{Typed, quoted},
+    line::{self, Line, LineKind},
+    log, stop_on_signal, tell_notes, warning, world_file,
+};
 use crate::{
     args::OverrideArgs,
     print::{self, Printer},
@@ -25,8 +34,11 @@ const ANY: &str = "*";
 /// How a world is to be run.
 pub(super) struct Wanted {
     pub(super) db: Option<PathBuf>,
+    pub(super) no_db: bool,
     pub(super) fresh: bool,
     pub(super) events: Option<String>,
+    /// Whether failing code is a failure of the command.
+    pub(super) strict: bool,
     pub(super) workplace: Workplace,
 }
 
@@ -36,21 +48,20 @@ pub(super) fn run(
     overrides: &OverrideArgs,
     printer: Printer,
 ) -> Result<ExitStatus> {
-    let Wanted { db, fresh, events, workplace } = wanted;
-    let wanted = events.as_deref().map(filter).transpose()?;
+    let Wanted { db, no_db, fresh, events, strict, workplace } = wanted;
+    let wanted = events.as_deref().map(lines_wanted).transpose()?;
     let world = if is_database(path) {
-        if db.is_some() || fresh || overrides.seed.is_some() || !overrides.set.is_empty() {
-            let sentence =
-                "--db, --fresh, --seed and --set go with a world file, and this is a world database";
-            bail!(Usage(format!("{sentence}; `oikos fork` makes one under other rules")));
+        if db.is_some() || no_db || fresh || overrides.seed.is_some() || !overrides.set.is_empty() {
+            bail!(Usage(with_a_file(path, overrides)));
         }
         None
     } else {
         Some(world_file(path, overrides)?)
     };
     let db = match &world {
-        None => path.to_owned(),
-        Some(file) => db.unwrap_or_else(|| db_of(file)),
+        None => Some(path.to_owned()),
+        Some(_) if no_db => None,
+        Some(file) => Some(db.unwrap_or_else(|| db_of(file))),
     };
     let unit = world.as_ref().map(|file| How::unit(file.plan.lasts));
     let bar = summary::progress(
@@ -61,26 +72,20 @@ pub(super) fn run(
     let shown = bar.clone();
     // From here on there is something to be left in order.
     let stop = stop_on_signal(move || shown.finish_and_clear());
-    let begun = match world {
-        None => Journal::open(&db)
-            .map_err(RunError::from)
-            .and_then(|journal| workplace.open(journal))
-            .map_err(Into::into),
-        Some(file) if fresh => start_over(&workplace, file, &db),
-        Some(file) => go_on(&workplace, file, path, &db),
-    };
-    let mut live = begun?;
+    let mut live = begun(&workplace, world, path, (db.as_deref(), fresh))?;
     tell_notes(&live);
     let goal = live.goal()?;
     let far = How::far(&live, goal);
     if far.before > 0 && far.before < far.whole {
-        print::note(&format!("going on with {} at {}", db.display(), far.words()));
+        print::note(&format!("going on with {} at {}", named(db.as_deref()), far.words()));
     }
     bar.set_length(far.whole);
     bar.set_position(far.before);
-    // Of a world that has only been founded, the founding is told too.
-    let since = if live.world().is_new() { 0 } else { live.world().seq() };
-    let told = wanted.map(|filter| live.sequencer.subscribe(filter, since)).transpose()?;
+    if let Some(wanted) = wanted.as_ref().filter(|_| live.world().is_new()) {
+        tell_founding(&mut live, wanted, printer)?;
+    }
+    let since = live.world().seq();
+    let told = wanted.map(|lines| live.sequencer.subscribe(lines, since)).transpose()?;
     let stopped = std::thread::scope(|scope| {
         let telling = told.map(|events| scope.spawn(|| tell(events, &stop, printer)));
         let run = || {
@@ -103,11 +108,30 @@ pub(super) fn run(
     });
     bar.finish_and_clear();
     let stopped = stopped?;
-    finish(&mut live, &db, stopped, printer)?;
+    let has_failed = finish(&mut live, db.as_deref(), stopped, printer)?;
     Ok(match stopped {
-        Stopped::Ticks | Stopped::Duration | Stopped::Turns | Stopped::Budget => ExitStatus::Done,
         Stopped::Asked(why) => ExitStatus::Asked(why),
+        _ if strict && has_failed => ExitStatus::No,
+        Stopped::Ticks | Stopped::Duration | Stopped::Until | Stopped::Turns | Stopped::Budget => {
+            ExitStatus::Done
+        }
     })
+}
+
+/// The world of a database, or that of a world file: founded, or gone on with; in memory where there is no database.
+fn begun(
+    workplace: &Workplace,
+    world: Option<WorldFile>,
+    path: &Path,
+    (db, fresh): (Option<&Path>, bool),
+) -> Result<Live, RunError> {
+    match (world, db) {
+        (None, _) => workplace.open(Journal::open(path)?),
+        (Some(file), None) => workplace.found(file, Journal::in_memory),
+        // The old world is moved aside in the moment in which the new one is whole.
+        (Some(file), Some(db)) if fresh => workplace.found(file, || Journal::create_afresh(db)),
+        (Some(file), Some(db)) => workplace.open_or_found(file, db),
+    }
 }
 
 /// Whether a path is that of a world database rather than a world file.
@@ -121,12 +145,50 @@ pub(super) fn db_of(file: &WorldFile) -> PathBuf {
     PathBuf::from(format!("{}.oikos", file.plan.name))
 }
 
-/// The events of a type, or of any.
-fn filter(kind: &str) -> Result<Filter> {
-    if kind != ANY {
-        log::known("--events", kind, EventKind::words().chain([ANY]))?;
+/// The sentence for options that go with a world file alone.
+fn with_a_file(db: &Path, overrides: &OverrideArgs) -> String {
+    let sentence =
+        "--db, --no-db, --fresh, --seed and --set go with a world file, and this is a world database";
+    let mut fork = format!("oikos fork {} --at WHEN --to FILE", quoted(&db.display().to_string()));
+    fork.extend(overrides.seed.map(|seed| format!(" --seed {seed}")));
+    fork.extend(overrides.set.iter().map(|pair| format!(" --set {}", quoted(pair))));
+    format!("{sentence}; a world that goes on under other rules is made by: {fork}")
+}
+
+/// The name of a database.
+fn named(db: Option<&Path>) -> String {
+    db.map_or_else(|| "the world in memory".into(), |db| db.display().to_string())
+}
+
+/// Prints the events of a founding that are wanted.
+fn tell_founding(live: &mut Live, wanted: &LinesWanted, printer: Printer) -> Result<()> {
+    let Some(filter) = &wanted.events else { return Ok(()) };
+    let world = live.world().clone();
+    let mut lines = Vec::new();
+    let journal = live.sequencer.journal()?;
+    journal.records(1, |record| {
+        let of_record = log_lines(&world, &record).into_iter().filter_map(Line::read);
+        lines.extend(of_record.filter(|line| match (line.kind, filter.kind) {
+            (LineKind::Event(kind), wanted) => wanted.is_none_or(|wanted| wanted == kind),
+            (LineKind::Other(_), _) => false,
+        }));
+        Ok::<_, RunError>(())
+    })?;
+    drop(journal);
+    for line in line::together(lines, printer) {
+        log::show(&line, printer)?;
     }
-    Ok(Filter { kind: EventKind::from_word(kind), ..Filter::default() })
+    Ok(())
+}
+
+/// The events of a type, the output of code, or all of it.
+fn lines_wanted(kind: &str) -> Result<LinesWanted> {
+    let print = LineType::Print.as_str();
+    if kind != ANY {
+        log::known("--events", kind, EventKind::words().chain([print, ANY]))?;
+    }
+    let filter = Filter { kind: EventKind::from_word(kind), ..Filter::default() };
+    Ok(LinesWanted { events: (kind != print).then_some(filter), prints: [print, ANY].contains(&kind) })
 }
 
 /// Prints events as they come. Where they can't be printed, nothing more is to happen.
@@ -187,7 +249,8 @@ fn seconds(ms: i64) -> u64 {
     u64::try_from(ms / 1_000).unwrap_or(0)
 }
 
-fn finish(live: &mut Live, db: &Path, stopped: Stopped, printer: Printer) -> Result<()> {
+/// Says how the run ended, and answers whether code failed in it.
+fn finish(live: &mut Live, db: Option<&Path>, stopped: Stopped, printer: Printer) -> Result<bool> {
     let measures: Vec<_> = live.file.measures.clone();
     let taken: Vec<(String, Result<f64, String>)> = measures
         .iter()
@@ -197,6 +260,11 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, printer: Printer) -> Res
         print::note(&format!("note: the measure `{name}` has no value: {problem}"));
     }
     let head = live.sequencer.head();
+    let world = live.world().clone();
+    let journal = live.sequencer.journal()?;
+    let totals = Summary::read(&journal, &world).map_err(RunError::from)?;
+    drop(journal);
+    let warnings = warning::of(live, &totals, db);
     if printer.is_for_programs() {
         let mut report = report::state(live.world(), &head.journal_hash);
         if let Value::Object(map) = &mut report {
@@ -208,48 +276,42 @@ fn finish(live: &mut Live, db: &Path, stopped: Stopped, printer: Printer) -> Res
             if let Some(ticks) = live.ticks_done() {
                 map.insert("ticks".into(), ticks.into());
             }
-            map.insert("agents".into(), summary::states(live));
+            map.insert("agents".into(), summary::states(live.world()));
             map.insert("health".into(), summary::health(live.world()));
+            let told = warnings.iter().map(|warning| warning.whole.clone());
+            map.insert("warnings".into(), told.collect());
             map.insert("finished".into(), stopped.is_done().into());
             map.insert("stopped".into(), stopped.word().into());
         }
         printer.value(&report)?;
     } else {
-        let world = live.world().clone();
-        let journal = live.sequencer.journal()?;
-        let totals = Summary::read(&journal, &world).map_err(RunError::from)?;
-        drop(journal);
         printer.data(|| Value::Null, || summary::text(live, &totals, &taken, db))?;
+    }
+    if let (Some(until), Some(problem)) = (&live.file.plan.until, &live.untold) {
+        print::note(&format!("`until` ({}) could not be told: {problem}", until.text));
     }
     match stopped {
         Stopped::Ticks | Stopped::Duration => {}
+        Stopped::Until => {
+            let text = live.file.plan.until.as_ref().map_or("", |until| &until.text);
+            print::note(&format!("ended by `until`: {text}"));
+        }
         Stopped::Turns => {
             print::note(&format!(
                 "clients are to decide for their agents; they do so in `oikos session {}`",
-                db.display()
+                db.map_or_else(|| "WORLD".into(), |db| quoted(&db.display().to_string()))
             ));
         }
         Stopped::Budget => print::note(
             "the money for models does not reach for the next answer; the same command goes on with more of it: \
              `[llm] budget`, or `--max-cost` where that was given",
         ),
-        Stopped::Asked(_) => print::note("stopped; the same command goes on from here"),
-    }
-    Ok(())
-}
-
-/// Founds the world anew. The old one is moved aside in the moment in which the new one is whole.
-fn start_over(workplace: &Workplace, file: WorldFile, db: &Path) -> Result<Live> {
-    Ok(workplace.found(file, || Journal::create_afresh(db))?)
-}
-
-fn go_on(workplace: &Workplace, file: WorldFile, path: &Path, db: &Path) -> Result<Live> {
-    workplace.open_or_found(file, db).map_err(|error| match error {
-        RunError::Differs { .. } => {
-            let again = format!("oikos run {} --db {} --fresh", path.display(), db.display());
-            let help = format!("to start over and keep the old world aside: {again}");
-            Usage(format!("{error}\n  = help: {help}")).into()
+        Stopped::Asked(_) if db.is_none() => print::note("stopped; nothing of the world is kept"),
+        Stopped::Asked(_) => {
+            let again = Typed::now().without("--fresh");
+            print::note(&format!("stopped; this goes on from here: {again}"));
         }
-        other => other.into(),
-    })
+    }
+    warnings.iter().for_each(|warning| print::note(&warning.text));
+    Ok(warnings.iter().any(|warning| warning.is_failure))
 }

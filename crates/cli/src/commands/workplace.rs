@@ -18,11 +18,15 @@ const BUILD: &str = concat!("oikos ", env!("CARGO_PKG_VERSION"));
 /// This process's own program. Its file may be replaced meanwhile; under this name the system still has it.
 const THIS_PROGRAM: &str = "/proc/self/exe";
 
+/// This process's own program, to be started again.
+pub(super) fn program() -> Option<PathBuf> {
+    let this = Path::new(THIS_PROGRAM);
+    if this.exists() { Some(this.to_path_buf()) } else { std::env::current_exe().ok() }
+}
+
 /// The workplace that the command line asks for.
 pub(super) fn of(arguments: WorkplaceArgs) -> Workplace {
-    let this = Path::new(THIS_PROGRAM);
-    let program = if this.exists() { Some(this.to_path_buf()) } else { std::env::current_exe().ok() };
-    let worker = program.map(|program: PathBuf| Worker {
+    let worker = program().map(|program: PathBuf| Worker {
         program,
         arguments: vec!["worker".into()],
         build: BUILD.into(),

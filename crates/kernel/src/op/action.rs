@@ -43,6 +43,12 @@ impl Action {
         Self { ops: vec![Planned::of(op)], is_list: false, action_id: None }
     }
 
+    /// Whether it does nothing.
+    #[must_use]
+    pub fn is_noop(&self) -> bool {
+        self.ops.iter().all(|planned| planned.op.kind() == OpKind::Noop)
+    }
+
     /// Reads an action: an object is one op, an array a list.
     ///
     /// # Errors

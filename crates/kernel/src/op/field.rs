@@ -11,7 +11,7 @@ use crate::{
     limits,
     record::Pays,
     refusal::{Code, Refusal},
-    time::{Time, parse_duration_ms},
+    time::{DURATION_UNITS, Time, parse_duration_ms},
     words::words,
 };
 
@@ -445,7 +445,10 @@ impl Given for Duration {
         };
         match ms {
             Some(ms) if ms >= 0 => Ok(Self(ms)),
-            _ => Err(wrong(name, "a duration such as \"60s\"", &value)),
+            _ => {
+                let refusal = wrong(name, "a duration such as \"60s\"", &value);
+                Err(refusal.hint(format!("its units are {DURATION_UNITS}")))
+            }
         }
     }
 

@@ -356,6 +356,8 @@ ops! {
         limit "limit": Option<Natural>,
         /// So many others, drawn by the seed.
         sample "sample": Option<Natural>,
+        /// Only agents of this kind.
+        agents "kind": Option<Word<64>>,
         /// The principal who would act.
         principal "as": Option<Id>,
         /// The action in question: read, write, invoke, delete or transfer.

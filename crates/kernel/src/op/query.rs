@@ -69,12 +69,13 @@ pub const QUERIES: &[QuerySpec] = &[
     },
     QuerySpec {
         what: What::Agents,
-        answer: "the agents, or so many others drawn by the seed: [{`id`, `owner`, `state`, `steps`}]",
-        fields: &["limit", "sample"],
+        answer: "the agents, or those of one `kind`; with `sample` so many others drawn by the seed, coordinators only where `kind` names them: [{`id`, `owner`, `kind`, `state`, `steps`}]",
+        fields: &["limit", "sample", "kind"],
         schema: || {
             list_of(object(&[
                 ("id", string()),
                 ("owner", string()),
+                ("kind", string()),
                 (
                     "state",
                     json!({ "enum": ["starting", "running", "sleeping", "blocked", "waiting", "paused", "stopped"] }),

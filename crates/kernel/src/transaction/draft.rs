@@ -580,6 +580,10 @@ impl State for Draft<'_> {
 
     fn failed(&mut self, _artifact: Handle, _times: u32) {}
 
+    fn grown(&mut self, _resource: ResourceId, _amount: i64) -> Result<(), Guard> {
+        Err(Guard::Broken("nothing grows by an action".into()))
+    }
+
     // The total is the world's own.
     fn lapsed(&mut self, _resource: ResourceId, _amount: i64) -> Result<(), Guard> {
         Ok(())

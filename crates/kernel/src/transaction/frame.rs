@@ -182,8 +182,8 @@ impl Transaction<'_> {
         let Some(Task::Code(task)) = self.stack.pop() else {
             return Next::Root;
         };
-        let room = limits::OUTPUT_BYTES_MAX.saturating_sub(self.output.len());
-        self.output.push_str(output.get(..output.floor_char_boundary(room)).unwrap_or(""));
+        let is_cut = result.as_ref().is_err_and(|failure| failure.kind == FailureKind::Output);
+        self.keep_output(task.actor, output, is_cut);
         let detail = result.as_ref().err().map(|failure| failure.text().to_owned());
         let asker = self.top_op().and_then(|below| below.actor.bearer.resources);
         let is_askers = match task.bound {
@@ -200,7 +200,7 @@ impl Transaction<'_> {
         match task.purpose {
             Purpose::Alone => {
                 if let (Err(refusal), Mode::Look, Some(me)) = (&result, task.actor.mode, task.actor.me) {
-                    let detail = refusal.message.chars().take(2_000).collect();
+                    let detail = refusal.text().chars().take(2_000).collect();
                     self.notice(task.actor, EventKind::MindError, me, detail);
                 }
                 self.outcome = Some(result);
@@ -212,6 +212,24 @@ impl Transaction<'_> {
             Purpose::Check { ask, contract } => {
                 self.check_done(ask, contract, result, detail, !output.is_empty())
             }
+        }
+    }
+
+    /// Keeps the output of code, as far as there is room, for which the one pays who pays for the code.
+    fn keep_output(&mut self, actor: Actor, output: &str, is_cut: bool) {
+        if self.is_output_cut {
+            return;
+        }
+        let room = limits::OUTPUT_BYTES_MAX.saturating_sub(self.output.len());
+        let kept = output.get(..output.floor_char_boundary(room)).unwrap_or("");
+        self.is_output_cut = is_cut || kept.len() < output.len();
+        self.output.push_str(kept);
+        if self.is_output_cut {
+            self.output.push_str(limits::OUTPUT_CUT);
+        }
+        if !kept.is_empty() {
+            self.look_at_last(actor, meter::written(kept.len()));
+            self.settle(actor);
         }
     }
 
@@ -255,14 +273,17 @@ impl Transaction<'_> {
     /// A failure of code, as its caller is told.
     fn failure(&self, task: &CodeTask, failure: &CodeFailure) -> Refusal {
         let (file, open) = (&task.file, self.may_see_lines(task));
+        let (sentence, traceback) = failure.told(file, open);
         let uncaught = failure.exception.as_ref();
         if let Some(text) = uncaught.filter(|_| failure.kind == FailureKind::Raised)
             && let Some((_, refusal)) = task.raised.iter().rev().find(|(raised, _)| raised == &**text)
         {
             // A refusal that the code let through keeps its code and numbers. Its words would tell of the
             // code's dealings, unless they tell the payer of its own lack.
+            let traceback =
+                traceback.filter(|_| open).map(|traceback| joined(traceback, refusal.traceback.as_deref()));
             if open || refusal.lack.is_some() || refusal.bound {
-                return refusal.clone();
+                return refusal.clone().at(traceback);
             }
             let code = refusal.code;
             return Refusal::new(code, format!("in `{file}`: an op of its code was refused as `{code}`"));
@@ -276,8 +297,8 @@ impl Transaction<'_> {
             FailureKind::Output => Code::LimitExceeded,
             FailureKind::Died => Code::WorkerDied,
         };
-        let told = if open { failure.text().to_owned() } else { failure.discreet() };
-        let refusal = Refusal::new(code, format!("in `{file}`: {told}"));
+        let mut refusal = Refusal::new(code, sentence).at(traceback);
+        refusal.is_crash = !failure.own_words && failure.kind != FailureKind::NoEntry;
         match (failure.kind, open) {
             (FailureKind::NoEntry, true) if failure.defines.is_empty() => {
                 refusal.hint("its code defines no function that can be called")
@@ -502,7 +523,10 @@ impl Transaction<'_> {
             self.outcome = Some(Err(refusal));
             return;
         };
-        self.prepare(source, Entry::Step, vec![observation]);
+        let world = self.draft.world();
+        let phase = world.tick().and_then(|tick| world.rules().phase(tick.phase));
+        let entry = phase.map_or(Entry::Step, |method| Entry::Method(method.into()));
+        self.prepare(source, entry, vec![observation]);
     }
 
     /// Prepares a measure; [`super::Answer::Begin`] starts it.
@@ -536,6 +560,15 @@ impl Transaction<'_> {
             }
         })
     }
+}
+
+/// The traceback of code that let a refusal through, with that of the code in which the refusal arose.
+fn joined(outer: String, inner: Option<&str>) -> String {
+    const HEAD: &str = "Traceback (most recent call last):\n";
+    let Some(inner) = inner.and_then(|inner| inner.strip_prefix(HEAD)) else { return outer };
+    // The last line of the outer one says only that the inner one happened.
+    let frames = outer.trim_end().rsplit_once('\n').map_or("", |(frames, _)| frames);
+    if frames.is_empty() { format!("{HEAD}{inner}") } else { format!("{frames}\n{inner}") }
 }
 
 /// The depth of what is invoked next.

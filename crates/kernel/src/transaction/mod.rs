@@ -27,6 +27,7 @@ mod query;
 mod sight;
 mod sleep;
 mod trial;
+mod begin;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -42,7 +43,7 @@ use crate::{
     code::{CodeAnswer, CodeCall, CodeFailure, Entry, HostAnswer},
     json::{Json, text_bytes},
     limits,
-    op::{Action, Amounts, Op, OpKind, Planned, Query, Sleep},
+    op::{Action, Op, OpKind, Planned, Sleep},
     record::{Charge, Effect, Event, EventKind, Handle, Outcome, Spending},
     refusal::{Code, Lack, Refusal},
     rules::{ResourceId, ResourceKind},
@@ -170,6 +171,8 @@ pub struct Transaction<'w> {
     /// Prices paid so far: who paid, how much.
     prices: Vec<(Handle, i64)>,
     output: String,
+    /// Whether output was left out, so that no more is kept.
+    is_output_cut: bool,
     outcome: Option<Result<Value, Refusal>>,
     /// Whether it is an agent's own step.
     is_step: bool,
@@ -214,6 +217,7 @@ impl<'w> Transaction<'w> {
             call: None,
             prices: Vec::new(),
             output: String::new(),
+            is_output_cut: false,
             outcome: None,
             is_step: false,
             sleeps: Vec::new(),
@@ -221,110 +225,6 @@ impl<'w> Transaction<'w> {
             recording: None,
             alone: None,
         }
-    }
-
-    /// A principal's action at time `now`; `seed` decides what is random in it.
-    ///
-    /// # Errors
-    /// A refusal at admission, which consumes nothing: the payer can't afford the ops' `[costs]`.
-    pub fn act(
-        world: &'w World,
-        actor: Handle,
-        action: Action,
-        now: Time,
-        seed: u64,
-    ) -> Result<Self, Refusal> {
-        let mut this = Self::new(world, now, seed, Actor::principal(actor, Mode::Act));
-        this.admit(actor, &action)?;
-        this.is_list = action.is_list;
-        this.queue = action.ops.into();
-        Ok(this)
-    }
-
-    /// The things that are due of an artifact of the library, which bears all of it.
-    ///
-    /// # Errors
-    /// As [`Self::act`].
-    pub fn due(world: &'w World, artifact: Handle, now: Time, seed: u64) -> Result<Self, Refusal> {
-        let mut action = Action::parse(World::due_call(world.name(artifact)))?;
-        // The bound that the world puts on invocations protects callers, and here is none.
-        let rules = world.rules();
-        let names = rules.resources_per_invoke.iter().map(|(resource, _)| rules.resource_name(*resource));
-        let all = Amounts(names.map(|name| (name.into(), i64::MAX)).collect());
-        for planned in &mut action.ops {
-            planned.max_resources = Some(all.clone());
-        }
-        Self::act(world, artifact, action, now, seed)
-    }
-
-    /// An agent's own step: as [`Self::act`], after it thought: the thought's charges come first.
-    /// A `sleep` in the list that it returned is the step's: it holds though another
-    /// op of the list is refused, unless the loop waits for what it lacked.
-    ///
-    /// # Errors
-    /// As [`Self::act`], if no sleep holds.
-    pub fn act_after(
-        world: &'w World,
-        actor: Handle,
-        action: Action,
-        now: Time,
-        seed: u64,
-        thought: &[Charge],
-    ) -> Result<Self, Refusal> {
-        let mut this = Self::new(world, now, seed, Actor::principal(actor, Mode::Act));
-        this.draft.free_holds(actor);
-        this.is_step = true;
-        this.take_over(thought);
-        this.is_list = action.is_list;
-        if action.is_list {
-            let sleeps = (0..).zip(&action.ops).filter_map(|(at, planned)| match &planned.op {
-                Op::Sleep(sleep) => Some((at, sleep.clone())),
-                _ => None,
-            });
-            this.sleeps = sleeps.collect();
-        }
-        if let Err(refusal) = this.admit(actor, &action) {
-            if !this.hold_sleeps(&refusal, 0, None) {
-                return Err(refusal);
-            }
-            this.outcome = Some(Err(refusal));
-        }
-        this.queue = action.ops.into();
-        Ok(this)
-    }
-
-    /// Runs an agent's `step(observation)`: it may look, and is charged, but changes nothing.
-    #[must_use]
-    pub fn think(world: &'w World, agent: Handle, observation: Value, now: Time, seed: u64) -> Self {
-        let mut this = Self::new(world, now, seed, Actor::principal(agent, Mode::Look));
-        this.start_thought(agent, observation);
-        this
-    }
-
-    /// Answers the look of an agent that thinks: as code that thinks it may look, and is charged, but changes nothing.
-    #[must_use]
-    pub fn peek(world: &'w World, agent: Handle, look: Action, now: Time, seed: u64) -> Self {
-        let mut this = Self::new(world, now, seed, Actor::principal(agent, Mode::Look));
-        this.is_list = look.is_list;
-        this.queue = look.ops.into();
-        this
-    }
-
-    /// Answers a query as an observer who may see all, and whose work nobody bounds.
-    #[must_use]
-    pub fn observe(world: &'w World, query: Query, now: Time, seed: u64) -> Self {
-        let mut this = Self::new(world, now, seed, Actor::observer(Mode::Look));
-        this.metering = Metering::new(u64::MAX);
-        this.queue.push_back(Planned::of(Op::Query(query)));
-        this
-    }
-
-    /// Calls a method read-only, charged to nobody: for measures.
-    #[must_use]
-    pub fn measure(world: &'w World, artifact: Handle, method: &str, now: Time, seed: u64) -> Self {
-        let mut this = Self::new(world, now, seed, Actor::observer(Mode::Decide));
-        this.start_measure(artifact, method);
-        this
     }
 
     /// Refuses, before anything is consumed, an action whose ops' costs can't be borne, or whose receipt could

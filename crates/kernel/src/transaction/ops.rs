@@ -99,8 +99,13 @@ impl Transaction<'_> {
                     }
                     _ => true,
                 };
-                let text = if open { failure.text().to_owned() } else { failure.discreet() };
-                self.end_op(Err(Refusal::new(Code::InvalidCode, text)))
+                let file = match &*op {
+                    Op::Edit(op) => op.artifact.as_str(),
+                    Op::Write(op) => op.artifact.as_str(),
+                    _ => "<run>",
+                };
+                let (sentence, traceback) = failure.told(file, open);
+                self.end_op(Err(Refusal::new(Code::InvalidCode, sentence).at(traceback)))
             }
         }
     }
@@ -171,7 +176,10 @@ impl Transaction<'_> {
         };
         let creation = Creation {
             id: op.artifact.as_str().into(),
-            kind: op.kind.as_ref().map_or_else(|| "data".into(), |kind| kind.0.as_ref().into()),
+            kind: op
+                .kind
+                .as_ref()
+                .map_or_else(|| self.kind_of_new(actor, has_loop), |kind| kind.0.as_ref().into()),
             content: Shared::Own(set_json(&op.content, |data| &data.0)),
             code: match &op.code {
                 Keep::Set(Some(source)) => Some(Shared::Own(Arc::clone(&source.0))),
@@ -196,6 +204,18 @@ impl Transaction<'_> {
         };
         self.put(Effect::Create(Box::new(creation)))?;
         Ok(next)
+    }
+
+    /// The kind of an artifact that is made without naming one: a new agent is of the kind of the agent whose action
+    /// made it.
+    fn kind_of_new(&self, actor: Actor, has_loop: bool) -> String {
+        if !has_loop {
+            return "data".into();
+        }
+        let parent = actor.origin.and_then(|origin| self.draft.artifact(origin));
+        let kind =
+            parent.filter(|parent| parent.has_loop && !parent.is_coordinator()).map(|parent| &*parent.kind);
+        kind.unwrap_or("data").into()
     }
 
     fn rewrite(&mut self, actor: Actor, handle: Handle, op: &Write) -> Result<Handle, Refusal> {

@@ -310,16 +310,27 @@ impl Transaction<'_> {
         let row = |handle: Handle| {
             let (steps, state) =
                 world.agent(handle).map_or((0, "stopped"), |agent| (agent.steps, agent.state()));
-            let owner = world.get(handle).map_or(handle, |artifact| artifact.owner);
+            let artifact = world.get(handle);
+            let owner = artifact.map_or(handle, |artifact| artifact.owner);
+            let kind = artifact.map_or("", |artifact| artifact.kind());
             // Why another waits would tell what it lacks.
             let waits = matches!(state, "sleeping" | "blocked") && keeps && actor.me != Some(handle);
             let state = if waits { "waiting" } else { state };
-            json!({ "id": world.name(handle), "owner": world.name(owner), "state": state, "steps": steps })
+            json!({
+                "id": world.name(handle), "owner": world.name(owner), "kind": kind, "state": state, "steps": steps,
+            })
+        };
+        let wanted_kind = query.agents.as_ref().map(|kind| &*kind.0);
+        let is_of = |handle: Handle, or_else: fn(&Artifact) -> bool| {
+            world.get(handle).is_some_and(|artifact| {
+                wanted_kind.map_or_else(|| or_else(artifact), |kind| artifact.kind() == kind)
+            })
         };
         let Some(sample) = query.sample else {
             let shown_max = rows.min(world.agents_len() as usize);
             self.look(actor, meter::rows(world.agents_len() as usize) + meter::shown(shown_max))?;
-            let all = world.agents().map(|agent| agent.handle).filter(|handle| alive(*handle));
+            let all = world.agents().map(|agent| agent.handle);
+            let all = all.filter(|handle| alive(*handle) && is_of(*handle, |_| true));
             let found: Vec<Value> = all.take(rows.saturating_add(1)).map(row).collect();
             if found.len() > rows && query.limit.is_none() {
                 return Err(too_many("agents", rows + 1, rows));
@@ -331,8 +342,10 @@ impl Transaction<'_> {
             return Err(too_many("`sample`", wanted, limits::QUERY_ROWS_MAX));
         }
         self.look(actor, meter::shown(wanted) + meter::rows(self.rows_to_draw(wanted)))?;
-        let others = |handle: Handle| Some(handle) != actor.me && alive(handle);
-        Ok(self.draw_agents(wanted, others).into_iter().map(row).collect())
+        let others = |handle: Handle| {
+            Some(handle) != actor.me && alive(handle) && is_of(handle, |artifact| !artifact.is_coordinator())
+        };
+        Ok(self.draw_agents(actor, wanted, others)?.into_iter().map(row).collect())
     }
 
     /// How many rows are passed over at least to draw so many agents.
@@ -342,7 +355,12 @@ impl Transaction<'_> {
     }
 
     /// Draws agents without repetition; all of them, shuffled, when so many are asked for.
-    fn draw_agents(&mut self, wanted: usize, fits: impl Fn(Handle) -> bool) -> Vec<Handle> {
+    fn draw_agents(
+        &mut self,
+        actor: Actor,
+        wanted: usize,
+        fits: impl Fn(Handle) -> bool,
+    ) -> Result<Vec<Handle>, Refusal> {
         let world = self.draft.world();
         let count = world.agents_len() as usize;
         if wanted * DRAWN_OF_MIN < count {
@@ -351,19 +369,21 @@ impl Transaction<'_> {
             // Drawing again what does not fit ends soon unless hardly anything fits.
             for _ in 0..wanted * 8 + 64 {
                 if drawn.len() == wanted {
-                    return drawn;
+                    return Ok(drawn);
                 }
                 let at = crate::seed::below(self.draw(), count);
                 let handle = world.agent_at(at).map(|agent| agent.handle);
                 drawn.extend(handle.filter(|handle| fits(*handle) && known.insert(*handle)));
             }
+            // Hardly anything fits, so that all are looked at.
+            self.look(actor, meter::rows(count))?;
         }
         let mut all: Vec<Handle> =
             world.agents().map(|agent| agent.handle).filter(|handle| fits(*handle)).collect();
         let seed = self.draw();
         crate::seed::shuffle(&mut all, seed);
         all.truncate(wanted);
-        all
+        Ok(all)
     }
 
     fn events(&self, actor: Actor, query: &Query) -> Result<Value, Refusal> {

@@ -164,7 +164,8 @@ pub(super) struct Trial {
     pub(super) ops_left: u32,
     pub(super) draws: u64,
     pub(super) runs: u64,
-    pub(super) output: usize,
+    /// Bytes of the output, and whether it was cut.
+    pub(super) output: (usize, bool),
 }
 
 /// One question to a contract: may the op's caller do this to that?

@@ -37,7 +37,7 @@ impl Transaction<'_> {
             ops_left: self.ops_left,
             draws: self.draws,
             runs: self.runs,
-            output: self.output.len(),
+            output: (self.output.len(), self.is_output_cut),
         });
         self.metering.left = units;
         self.metering.forget_room();
@@ -59,7 +59,8 @@ impl Transaction<'_> {
         self.metering.looked.set(0);
         self.metering.forget_room();
         (self.ops_left, self.draws, self.runs) = (trial.ops_left, trial.draws, trial.runs);
-        self.output.truncate(trial.output);
+        self.output.truncate(trial.output.0);
+        self.is_output_cut = trial.output.1;
         let came = |expected: &Value| result.as_ref().is_ok_and(|value| value == expected);
         match &op.expect {
             Keep::Keep => result,

@@ -241,6 +241,7 @@ impl Transaction<'_> {
     pub(super) fn code_out_of_work(&self, task: &CodeTask) -> Refusal {
         let mut refusal = self.out_of_work(task.actor.bearer.resources, task.bound, 1);
         if refusal.code == Code::CodeTimeout {
+            refusal.is_crash = true;
             refusal.message = format!("in `{}`: {}", task.file, refusal.message);
         }
         refusal

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{ApplyError, Tick, World};
+use super::{ApplyError, Hooked, Tick, World};
 use crate::{
     cell::Cell,
     event::{self, EventRow},
     json::Json,
     limits,
     receipt::{Kept, Receipt},
-    record::{Cause, Charge, Handle, Record, Thought},
+    record::{Cause, Charge, Effect, Handle, Record, Thought},
     resource::{ResourceId, ResourceKind},
     rules::{Execution, Rules},
     state::{self, State},
@@ -68,13 +68,20 @@ impl World {
         }
         self.seq = record.seq;
         self.now = record.time;
-        if let Cause::Tick { number } = record.cause {
-            self.tick = Some(Tick { number, seq: record.seq, time: record.time });
+        if let Cause::Tick { number, phase } = record.cause {
+            self.tick = Some(self.tick_of(number, phase, record)?);
+        }
+        if let Cause::Hook { index, tick, artifact, .. } = record.cause {
+            self.note_hook(index, tick, artifact)?;
         }
         for charge in &record.charges {
             self.charge(*charge)?;
         }
         let founded = State::len(self);
+        let is_fork = matches!(record.cause, Cause::Rules { .. });
+        if !is_fork && record.effects.iter().any(|effect| matches!(effect, Effect::Rate { .. })) {
+            return Err("a rate becomes another only where a world is forked".into());
+        }
         for effect in &record.effects {
             state::apply(self, effect).map_err(|guard| self.explain(guard))?;
         }
@@ -97,12 +104,14 @@ impl World {
             | Cause::Step { agent: one, .. }
             | Cause::Ask { agent: one, .. }
             | Cause::Short { agent: one, .. }
-            | Cause::Due { artifact: one, .. } => Some(*one),
+            | Cause::Due { artifact: one, .. }
+            | Cause::Hook { artifact: one, .. } => Some(*one),
             Cause::Genesis { .. }
             | Cause::Founding
             | Cause::Tick { .. }
             | Cause::Clock { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => None,
         };
         let effects = record.effects.iter().flat_map(|effect| effect.handles());
@@ -143,6 +152,7 @@ impl World {
         if record.time < self.now || (self.founding && record.time != self.now) {
             return Err(format!("its time {} does not fit {}", record.time, self.now));
         }
+        self.check_growth(record)?;
         match &record.cause {
             Cause::Runtime { name } => self.run_on(name)?,
             Cause::Rules { rules, source } => self.go_by(rules, *source, record.time)?,
@@ -172,6 +182,28 @@ impl World {
             }
         }
         self.source = source;
+        Ok(())
+    }
+
+    /// The tick, or the phase of one, that a record begins.
+    fn tick_of(&self, number: u64, phase: u32, record: &Record) -> Result<Tick, String> {
+        let turn = number
+            .checked_mul(self.rules.turns_per_tick())
+            .and_then(|turn| turn.checked_add(u64::from(phase)));
+        match turn.filter(|_| u64::from(phase) < self.rules.turns_per_tick()) {
+            Some(turn) => Ok(Tick { number, phase, turn, seq: record.seq, time: record.time }),
+            None => Err(format!("there is no phase {phase} of tick {number}")),
+        }
+    }
+
+    /// Takes note of a hook that was run.
+    fn note_hook(&mut self, index: u32, tick: u64, artifact: Handle) -> Result<(), String> {
+        let hook = self.rules.hooks.get(index as usize).ok_or("there is no such hook")?;
+        let hooked = Hooked { tick, at: hook.at, index };
+        if self.lookup(&hook.artifact) != Some(artifact) || self.hooked.is_some_and(|last| last >= hooked) {
+            return Err("it is not the turn of that hook".into());
+        }
+        self.hooked = Some(hooked);
         Ok(())
     }
 
@@ -263,7 +295,9 @@ impl World {
             | Cause::Ask { .. }
             | Cause::Short { .. }
             | Cause::Due { .. }
+            | Cause::Hook { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => {}
         }
         Ok(())

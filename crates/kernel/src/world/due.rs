@@ -9,6 +9,7 @@ use crate::{
     json::Json,
     limits::DUE_RETRY_MS,
     record::{Cause, Effect, Record},
+    rules::Hook,
     time::Time,
 };
 
@@ -34,6 +35,22 @@ impl World {
     #[must_use]
     pub fn due_call(id: &str) -> Value {
         json!({ "op": "invoke", "artifact": id, "method": KEY })
+    }
+
+    /// The op by which the scheduler runs a hook.
+    #[must_use]
+    pub fn hook_call(hook: &Hook) -> Value {
+        json!({ "op": "invoke", "artifact": hook.artifact, "method": hook.method, "args": hook.args })
+    }
+
+    /// The principal that bears a hook of an artifact: itself, or the owner that it has.
+    #[must_use]
+    pub fn bearer_of(&self, artifact: Handle) -> Option<Handle> {
+        let found = self.get(artifact)?;
+        if found.has_standing() {
+            return Some(artifact);
+        }
+        self.get(found.owner()).filter(|owner| owner.has_standing()).map(|_| found.owner())
     }
 
     /// Finds all that is due, in a world that was read from bytes.

@@ -55,7 +55,9 @@ impl World {
             | Cause::Step { .. }
             | Cause::Ask { .. }
             | Cause::Due { .. }
+            | Cause::Hook { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => {}
         }
         self.examine_run(record, told);
@@ -277,12 +279,14 @@ impl World {
             | Cause::Ask { .. }
             | Cause::Short { .. }
             | Cause::Due { .. }
+            | Cause::Hook { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => Some(steps),
         };
         let turns = i64::from(HEALTH_SILENT_TURNS);
         let span = match (&record.cause, self.rules().execution) {
-            (Cause::Tick { number }, Execution::Tick { .. }) => {
+            (Cause::Tick { number, .. }, Execution::Tick { .. }) => {
                 (*number >= u64::from(HEALTH_SILENT_TURNS)).then(|| format!("{turns} ticks"))
             }
             (_, Execution::Tick { .. }) => None,
@@ -371,8 +375,7 @@ fn has_effect(record: &Record) -> bool {
 }
 
 fn is_noop(action: &Value) -> bool {
-    let parsed = Action::parse(action.clone());
-    parsed.is_ok_and(|action| action.ops.iter().all(|planned| planned.op.kind() == OpKind::Noop))
+    Action::parse(action.clone()).is_ok_and(|action| action.is_noop())
 }
 
 /// A print of an action: two that differ have the same by chance only.

@@ -239,7 +239,9 @@ impl World {
             | Cause::Act { .. }
             | Cause::Short { .. }
             | Cause::Due { .. }
+            | Cause::Hook { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => return Vec::new(),
         };
         let Some(row) = self.agent(agent) else { return Vec::new() };
@@ -279,7 +281,9 @@ impl World {
             | Cause::Clock { .. }
             | Cause::Act { .. }
             | Cause::Due { .. }
+            | Cause::Hook { .. }
             | Cause::Runtime { .. }
+            | Cause::Regrow
             | Cause::Rules { .. } => {}
         }
         self.tell_exhausted(record, &mut told);
@@ -318,6 +322,7 @@ impl World {
                         self.unpause(*heir);
                     }
                 }
+                Effect::Rate { of, .. } => self.account_changed(*of, None, &mut told),
                 Effect::Create(creation) => self.account_changed(creation.owner, None, &mut told),
                 Effect::Mint { to, .. } => {
                     self.account_changed(*to, None, &mut told);
@@ -325,6 +330,7 @@ impl World {
                 }
                 Effect::Endow { .. }
                 | Effect::Allot { .. }
+                | Effect::Grow { .. }
                 | Effect::Lapse { .. }
                 | Effect::Mandate { .. }
                 | Effect::Draw { .. }

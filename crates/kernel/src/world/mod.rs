@@ -18,8 +18,10 @@ mod dues;
 mod sight;
 mod reputation;
 mod due;
+mod regrow;
 mod thinking;
 mod health;
+mod held;
 mod apply;
 mod loops;
 pub mod wire;
@@ -40,14 +42,14 @@ use crate::{
     event::EventRow,
     id::Handle,
     json::Json,
-    mandate::{Mandate, MandateKey},
     pages::{Index, Pages},
     receipt::Receipt,
-    record::{Charge, FORMAT, KeptVerdict, Until, Use},
+    record::{Charge, FORMAT, KeptVerdict},
     refusal::Refusal,
     resource::ResourceId,
+    rules::HookAt,
     rules::Rules,
-    state::{self, Account, Guard, MINTED_TOO_MUCH, State},
+    state::{self, Account, Guard, State},
     time::Time,
 };
 
@@ -72,6 +74,7 @@ pub struct World {
     seq: u64,
     now: Time,
     tick: Option<Tick>,
+    hooked: Option<Hooked>,
     /// Time since the founding that is no time of a run, in milliseconds.
     away_ms: i64,
     #[serde(skip)]
@@ -121,10 +124,25 @@ pub struct World {
 pub struct Tick {
     /// Its number, counted from 0.
     pub number: u64,
+    /// The phase of it, counted from 0.
+    pub phase: u32,
+    /// The number of the turn that agents have in it: that of the tick, where ticks have no phases.
+    pub turn: u64,
     /// The sequence number of the record that began it.
     pub seq: u64,
     /// The time of all its actions.
     pub time: Time,
+}
+
+/// The hook that was run last: hooks are run in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Hooked {
+    /// The tick; 0 before the first.
+    tick: u64,
+    /// The moment.
+    at: HookAt,
+    /// Its place among the hooks of the rules.
+    index: u32,
 }
 
 /// An amount set aside (`DESIGN.md §9`): reserved before it is known what something costs, settled after.
@@ -164,6 +182,7 @@ impl World {
             seq: 0,
             now: Time::default(),
             tick: None,
+            hooked: None,
             away_ms: 0,
             index: Index::default(),
             artifacts: Pages::default(),
@@ -234,6 +253,14 @@ impl World {
     #[must_use]
     pub fn tick(&self) -> Option<Tick> {
         self.tick
+    }
+
+    /// The next hook of a moment of a tick that was not run yet: its place among the hooks of the rules.
+    #[must_use]
+    pub fn next_hook(&self, at: HookAt, tick: u64) -> Option<u32> {
+        let is_left = |index: u32| self.hooked.is_none_or(|last| last < Hooked { tick, at, index });
+        let hooks = (0..).zip(&self.rules.hooks).filter(|(_, hook)| hook.at == at);
+        hooks.map(|(index, _)| index).find(|index| is_left(*index))
     }
 
     /// How much of the time since the founding is no time of a run, in milliseconds: nothing ran, or the
@@ -522,179 +549,4 @@ impl World {
 #[expect(clippy::expect_used, reason = "four billion rows fit into no memory there is")]
 fn count(rows: usize) -> u32 {
     u32::try_from(rows).expect("a world has less than four billion artifacts")
-}
-
-impl State for World {
-    fn rules(&self) -> &Rules {
-        &self.rules
-    }
-
-    fn now(&self) -> Time {
-        self.now
-    }
-
-    fn len(&self) -> u32 {
-        count(self.artifacts.len())
-    }
-
-    fn find(&self, id: &str) -> Option<Handle> {
-        self.lookup(id)
-    }
-
-    fn artifact(&self, handle: Handle) -> Option<&Artifact> {
-        self.get(handle)
-    }
-
-    fn artifact_mut(&mut self, handle: Handle) -> Option<&mut Artifact> {
-        self.artifacts.get_mut(handle.0 as usize).map(Arc::make_mut)
-    }
-
-    #[expect(
-        clippy::expect_used,
-        reason = "numbers of accounts stand in artifacts, and images are looked at"
-    )]
-    fn account(&self, number: u32) -> Account {
-        *self.accounts.get(number as usize).expect("a principal has an account")
-    }
-
-    #[expect(
-        clippy::expect_used,
-        reason = "numbers of accounts stand in artifacts, and images are looked at"
-    )]
-    fn set_account(&mut self, number: u32, account: Account) {
-        *self.accounts.get_mut(number as usize).expect("a principal has an account") = account;
-    }
-
-    fn cell(&self, number: u32, resource: ResourceId) -> Option<&Cell> {
-        self.cells.get(number as usize * self.rules.resources.len() + usize::from(resource.0))
-    }
-
-    fn cell_mut(&mut self, number: u32, resource: ResourceId) -> Option<&mut Cell> {
-        self.cells.get_mut(number as usize * self.rules.resources.len() + usize::from(resource.0))
-    }
-
-    fn free(&self, number: u32, resource: ResourceId) -> i64 {
-        State::cell(self, number, resource).map_or(0, |cell| cell.free(self.rules.kind(resource), self.now))
-    }
-
-    fn refs(&self, contract: Handle, owner: Handle) -> u32 {
-        self.refs.get(&(contract, owner)).copied().unwrap_or(0)
-    }
-
-    fn set_refs(&mut self, contract: Handle, owner: Handle, refs: u32) {
-        if refs == 0 {
-            self.refs.remove(&(contract, owner));
-        } else {
-            self.refs.insert((contract, owner), refs);
-        }
-    }
-
-    fn keep_verdicts(&mut self, contract: Handle, hits: u32, kept: &[KeptVerdict]) {
-        self.verdicts.keep(contract, hits, kept);
-    }
-
-    fn forget_verdicts(&mut self, contract: Handle) {
-        self.verdicts.forget(contract);
-    }
-
-    fn mandate(&self, key: MandateKey) -> Option<&Arc<Mandate>> {
-        self.mandates.get(key)
-    }
-
-    fn set_mandate(&mut self, key: MandateKey, mandate: Option<Arc<Mandate>>) {
-        self.mandates.set(key, mandate);
-    }
-
-    fn mandates_given(&self, giver: Handle) -> Vec<MandateKey> {
-        self.mandates.given_by(giver).collect()
-    }
-
-    fn mandates_held(&self, holder: Handle) -> Vec<MandateKey> {
-        self.mandates.held_by(holder).collect()
-    }
-
-    fn push(&mut self, artifact: Artifact) {
-        let handle = State::len(self);
-        let id = Arc::clone(&artifact.id);
-        self.artifacts.push(Arc::new(artifact));
-        self.share_with_last(handle as usize);
-        let artifacts = &self.artifacts;
-        self.index.insert(&id, handle, |row| artifacts.get(row as usize).map(|row| &*row.id));
-    }
-
-    fn open_account(&mut self, owner: Handle) -> u32 {
-        let number = self.accounts_len();
-        self.accounts.push(Account::default());
-        self.holders.push(owner);
-        for _ in 0..self.rules.resources.len() {
-            self.cells.push(Cell::default());
-        }
-        number
-    }
-
-    fn open_loop(&mut self, agent: Handle) -> u32 {
-        let number = self.agents_len();
-        self.agents.push(Agent::new(agent, self.first_turn()));
-        self.population += 1;
-        self.stirred.push(agent);
-        number
-    }
-
-    fn put_to_sleep(&mut self, number: u32, until: &[Until]) {
-        let asleep = Phase::Asleep { until: until.into(), since_seq: self.seq };
-        self.set_phase(number, asleep, None);
-    }
-
-    fn close_loop(&mut self, number: u32) {
-        self.population -= 1;
-        self.set_phase(number, Phase::Stopped, None);
-        if let Some(row) = self.agent_mut(number) {
-            (row.inbox, row.history) = (None, None);
-        }
-        self.forget_condition(number);
-    }
-
-    fn is_founding(&self) -> bool {
-        self.founding
-    }
-
-    fn forget_action_ids(&mut self, number: u32) {
-        self.action_ids.remove(&number);
-    }
-
-    fn found(&mut self, resource: Option<ResourceId>, amount: i64) -> Result<(), Guard> {
-        if !self.is_founding() {
-            return Err(Guard::Broken("nothing comes from nothing after the founding".into()));
-        }
-        let total = match resource {
-            None => &mut self.supply,
-            Some(resource) => {
-                let total = self.allotted.get_mut(usize::from(resource.0));
-                total.ok_or_else(|| Guard::Broken("no such resource".into()))?
-            }
-        };
-        *total = total.checked_add(amount).ok_or_else(|| Guard::Broken("too much of everything".into()))?;
-        Ok(())
-    }
-
-    fn minted(&mut self, amount: i64) -> Result<(), Guard> {
-        let supply = self.supply.checked_add(amount);
-        self.supply = supply.ok_or_else(|| Guard::Broken(MINTED_TOO_MUCH.into()))?;
-        Ok(())
-    }
-
-    fn used(&mut self, used: &Use) {
-        self.count_use(used);
-    }
-
-    fn failed(&mut self, artifact: Handle, times: u32) {
-        self.count_failures(artifact, times);
-    }
-
-    fn lapsed(&mut self, resource: ResourceId, amount: i64) -> Result<(), Guard> {
-        let total = self.allotted.get_mut(usize::from(resource.0)).filter(|total| **total >= amount);
-        let total = total.ok_or_else(|| Guard::Broken("a rate lapses that never came into being".into()))?;
-        *total -= amount;
-        Ok(())
-    }
 }

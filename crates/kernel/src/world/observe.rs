@@ -49,6 +49,10 @@ impl World {
             "missed": digest,
             "population": population,
         });
+        let phase = self.tick().and_then(|tick| self.rules().phase(tick.phase));
+        if let (Some(phase), Some(seen)) = (phase, seen.as_object_mut()) {
+            seen.insert("phase".into(), phase.into());
+        }
         if let (Some(parameters), Some(seen)) = (self.rules().named_parameters(), seen.as_object_mut()) {
             seen.insert("parameters".into(), parameters.to_value());
         }

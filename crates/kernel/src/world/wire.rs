@@ -1,8 +1,11 @@
 //! Receipts and events as they are shown: names in the place of numbers, and only the parts that the viewer
 //! may see.
 
+use std::borrow::Cow;
+
 use rustc_hash::FxHashMap;
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::{Map, Value};
 
 use super::World;
 pub use super::sight::Viewer;
@@ -12,7 +15,7 @@ use crate::{
     json::Json,
     op::Action,
     receipt::{Cut, Payment, Receipt},
-    record::{Cause, Charge, Outcome, Record, Spending},
+    record::{Cause, Charge, Effect, Outcome, Record, Spending},
     resource::{ResourceId, SCRIP},
     time::Time,
     words::words,
@@ -21,51 +24,186 @@ use crate::{
 impl Receipt {
     /// The receipt on the wire, for `viewer`; `world` gives the names.
     #[must_use]
+    pub const fn shown<'r>(&'r self, world: &'r World, viewer: Viewer) -> ShownReceipt<'r> {
+        ShownReceipt { receipt: self, world, viewer }
+    }
+
+    /// The same as a value.
+    #[must_use]
     pub fn to_json(&self, world: &World, viewer: Viewer) -> Value {
-        let name = |handle: Handle| world.name(handle);
-        let charges = self.charges.iter().filter(|charge| world.may_know(viewer, charge.principal));
-        let work: u64 = charges.clone().map(|charge| charge.work).fold(0, u64::saturating_add);
-        let payments = self.payments.iter().filter(|payment| world.payment_seen(payment, viewer));
-        let lines = lines(world, charges.clone(), payments.clone());
-        let charges = summed(charges).into_iter().map(|(principal, resource, amount)| {
-            json!({
-                "principal": name(principal),
-                "resource": world.rules().resource_name(resource),
-                "amount": amount,
-            })
-        });
-        let payments = payments.map(|payment| {
-            json!({
-                "from": name(payment.from),
-                "to": name(payment.to),
-                "amount": payment.amount,
-                "why": payment.why.as_str(),
-            })
-        });
-        let seq = self.seq.unwrap_or(0);
-        let events = self.events.iter().filter_map(|event| event_json(world, seq, self.time, event, viewer));
-        let mut map = Map::new();
-        map.insert("seq".into(), self.seq.into());
-        map.insert("time".into(), self.time.to_string().into());
-        map.insert("ok".into(), self.outcome.is_ok().into());
-        map.insert("result".into(), self.outcome.result());
+        value(&self.shown(world, viewer))
+    }
+}
+
+/// A receipt as a viewer may see it: it is written as JSON.
+#[derive(Clone, Copy, Debug)]
+pub struct ShownReceipt<'r> {
+    receipt: &'r Receipt,
+    world: &'r World,
+    viewer: Viewer,
+}
+
+impl ShownReceipt<'_> {
+    /// The text of it.
+    #[must_use]
+    #[expect(
+        clippy::expect_used,
+        reason = "all keys are texts, and nothing in a receipt is a float that is no number"
+    )]
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).expect("a receipt is JSON")
+    }
+}
+
+/// A value of something that is shown.
+#[expect(
+    clippy::expect_used,
+    reason = "all keys are texts, and nothing that is shown is a float that is no number"
+)]
+fn value(shown: &impl Serialize) -> Value {
+    serde_json::to_value(shown).expect("what is shown is JSON")
+}
+
+impl Serialize for ShownReceipt<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { receipt, world, viewer } = *self;
+        let charges = || receipt.charges.iter().filter(|charge| world.may_know(viewer, charge.principal));
+        let payments = || receipt.payments.iter().filter(|payment| world.payment_seen(payment, viewer));
+        let work: u64 = charges().map(|charge| charge.work).fold(0, u64::saturating_add);
+        let seq = receipt.seq.unwrap_or(0);
+        let cuts = &receipt.cuts;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("seq", &receipt.seq)?;
+        map.serialize_entry("time", &Moment(receipt.time))?;
+        map.serialize_entry("ok", &receipt.outcome.is_ok())?;
+        match &receipt.outcome {
+            Outcome::Done(result) => map.serialize_entry("result", result)?,
+            Outcome::Nothing | Outcome::Refused(_) => map.serialize_entry("result", &())?,
+        }
         let knows = |who: Handle| world.may_know(viewer, who);
-        let error = self.refusal().map(|refusal| refusal.as_told(knows).to_json());
-        map.insert("error".into(), error.into());
-        let or_cut = |cut: Option<Cut>, whole: Value| cut.map_or(whole, Cut::to_json);
-        map.insert("charges".into(), or_cut(self.cuts.charges, charges.collect()));
+        map.serialize_entry("error", &receipt.refusal().map(|refusal| refusal.as_told(knows).to_json()))?;
+        let used = Listed(|| summed(charges()).into_iter().map(|charge| Used::of(world, charge)));
+        entry(&mut map, "charges", cuts.charges, &used)?;
         if work > 0 {
-            map.insert("work".into(), work.into());
+            map.serialize_entry("work", &work)?;
         }
-        map.insert("payments".into(), or_cut(self.cuts.payments, payments.collect()));
-        if !lines.is_empty() || self.cuts.payments.or(self.cuts.charges).is_some() {
-            map.insert("lines".into(), or_cut(self.cuts.payments.or(self.cuts.charges), lines.into()));
+        let paid = Listed(|| payments().map(|payment| Paid::of(world, payment)));
+        entry(&mut map, "payments", cuts.payments, &paid)?;
+        let cut = cuts.payments.or(cuts.charges);
+        if cut.is_some() || charges().next().is_some() || payments().next().is_some() {
+            let used = || charges().map(|charge| Line::of_charge(world, charge));
+            let lines = Listed(|| used().chain(payments().map(|payment| Line::of_payment(world, payment))));
+            entry(&mut map, "lines", cut, &lines)?;
         }
-        map.insert("events".into(), or_cut(self.cuts.events, events.collect()));
-        if !self.output.is_empty() || self.cuts.output.is_some() {
-            map.insert("output".into(), or_cut(self.cuts.output, self.output.clone().into()));
+        let shown = |event| ShownEvent::of(world, seq, receipt.time, event, viewer);
+        entry(&mut map, "events", cuts.events, &Listed(|| receipt.events.iter().filter_map(shown)))?;
+        if !receipt.output.is_empty() || cuts.output.is_some() {
+            entry(&mut map, "output", cuts.output, &receipt.output)?;
         }
-        Value::Object(map)
+        map.end()
+    }
+}
+
+/// Writes a part of a receipt, or the mark that it was cut.
+fn entry<M: SerializeMap>(
+    map: &mut M,
+    key: &str,
+    cut: Option<Cut>,
+    whole: &impl Serialize,
+) -> Result<(), M::Error> {
+    match cut {
+        Some(cut) => map.serialize_entry(key, &cut.to_json()),
+        None => map.serialize_entry(key, whole),
+    }
+}
+
+/// A list of what an iterator gives.
+struct Listed<F>(F);
+
+impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for Listed<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
+}
+
+/// A time as text.
+struct Moment(Time);
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// The use of a resource by a principal in all of an action.
+#[derive(Serialize)]
+struct Used<'w> {
+    principal: &'w str,
+    resource: &'w str,
+    amount: i64,
+}
+
+impl<'w> Used<'w> {
+    fn of(world: &'w World, (principal, resource, amount): (Handle, ResourceId, i64)) -> Self {
+        Self { principal: world.name(principal), resource: world.rules().resource_name(resource), amount }
+    }
+}
+
+/// A payment with names.
+#[derive(Serialize)]
+struct Paid<'w> {
+    from: &'w str,
+    to: &'w str,
+    amount: i64,
+    why: &'static str,
+}
+
+impl<'w> Paid<'w> {
+    fn of(world: &'w World, payment: &Payment) -> Self {
+        let Payment { from, to, amount, why, .. } = *payment;
+        Self { from: world.name(from), to: world.name(to), amount, why: why.as_str() }
+    }
+}
+
+/// A line of the cost of an action, and who bore it: first what was used, then what was paid.
+#[derive(Serialize)]
+struct Line<'w> {
+    payer: &'w str,
+    resource: &'w str,
+    amount: i64,
+    r#for: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact: Option<&'w str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    op: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<&'w str>,
+}
+
+impl<'w> Line<'w> {
+    fn of_charge(world: &'w World, charge: &Charge) -> Self {
+        let of = charge.of;
+        Self {
+            payer: world.name(charge.principal),
+            resource: world.rules().resource_name(charge.resource),
+            amount: charge.amount,
+            r#for: of.as_str(),
+            artifact: of.artifact().map(|artifact| world.name(artifact)),
+            op: if let Spending::Op(kind) = of { Some(kind.as_str()) } else { None },
+            to: None,
+        }
+    }
+
+    fn of_payment(world: &'w World, payment: &Payment) -> Self {
+        Self {
+            payer: world.name(payment.from),
+            resource: SCRIP,
+            amount: payment.amount,
+            r#for: payment.why.as_str(),
+            artifact: payment.of.map(|artifact| world.name(artifact)),
+            op: None,
+            to: Some(world.name(payment.to)),
+        }
     }
 }
 
@@ -86,52 +224,62 @@ fn summed<'c>(charges: impl Iterator<Item = &'c Charge>) -> Vec<(Handle, Resourc
     sums
 }
 
-/// Line by line the cost of an action, and who bore it: first what was used, then what was paid.
-fn lines<'c>(
-    world: &World,
-    charges: impl Iterator<Item = &'c Charge>,
-    payments: impl Iterator<Item = &'c Payment>,
-) -> Vec<Value> {
-    let line = |payer: Handle, resource: &str, amount: i64, of: &str, artifact: Option<Handle>| {
-        let mut map = Map::new();
-        map.insert("payer".into(), world.name(payer).into());
-        map.insert("resource".into(), resource.into());
-        map.insert("amount".into(), amount.into());
-        map.insert("for".into(), of.into());
-        if let Some(artifact) = artifact {
-            map.insert("artifact".into(), world.name(artifact).into());
-        }
-        map
-    };
-    let used = charges.map(|charge| {
-        let resource = world.rules().resource_name(charge.resource);
-        let of = charge.of;
-        let mut map = line(charge.principal, resource, charge.amount, of.as_str(), of.artifact());
-        if let Spending::Op(kind) = of {
-            map.insert("op".into(), kind.as_str().into());
-        }
-        Value::Object(map)
-    });
-    let paid = payments.map(|payment| {
-        let mut map = line(payment.from, SCRIP, payment.amount, payment.why.as_str(), payment.of);
-        map.insert("to".into(), world.name(payment.to).into());
-        Value::Object(map)
-    });
-    used.chain(paid).collect()
+/// An event on the wire: the one schema of `docs/events.md`.
+#[derive(Serialize)]
+struct ShownEvent<'e> {
+    seq: u64,
+    time: Moment,
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<&'e str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<Cow<'e, str>>,
 }
 
-/// An event on the wire, if the viewer is shown it: the one schema of `docs/events.md`. The owner of its
-/// artifact is taken to be who owns it now.
+impl<'e> ShownEvent<'e> {
+    /// An event, if the viewer is shown it. The owner of its artifact is taken to be who owns it now.
+    fn of(world: &'e World, seq: u64, time: Time, event: &'e Event, viewer: Viewer) -> Option<Self> {
+        let owner = event.artifact.and_then(|artifact| world.get(artifact)).map(|artifact| artifact.owner);
+        world.seen(event, owner, viewer).map(|event| Self::named(world, seq, time, event))
+    }
+
+    fn named(world: &'e World, seq: u64, time: Time, event: Cow<'e, Event>) -> Self {
+        let Event { kind, actor, artifact, to, amount, resource, .. } = *event;
+        Self {
+            seq,
+            time: Moment(time),
+            r#type: kind.as_str(),
+            actor: (actor != Handle::NOBODY).then(|| world.name(actor)),
+            artifact: artifact.map(|artifact| world.name(artifact)),
+            to: to.map(|to| world.name(to)),
+            amount,
+            resource: resource.map(|resource| world.rules().resource_name(resource)),
+            detail: match event {
+                Cow::Borrowed(event) => event.detail.as_deref().map(Cow::Borrowed),
+                Cow::Owned(event) => event.detail.map(Cow::Owned),
+            },
+        }
+    }
+}
+
+/// An event on the wire, if the viewer is shown it. The owner of its artifact is taken to be who owns it now.
 #[must_use]
 pub fn event_json(world: &World, seq: u64, time: Time, event: &Event, viewer: Viewer) -> Option<Value> {
-    let owner = event.artifact.and_then(|artifact| world.get(artifact)).map(|artifact| artifact.owner);
-    world.seen(event, owner, viewer).map(|event| shown_json(world, seq, time, &event))
+    ShownEvent::of(world, seq, time, event, viewer).map(|event| value(&event))
 }
 
 /// A kept event on the wire, if the viewer is shown it.
 #[must_use]
 pub fn row_json(world: &World, row: &EventRow, viewer: Viewer) -> Option<Value> {
-    world.row_seen(row, viewer).map(|event| shown_json(world, row.seq, row.time, &event))
+    world.row_seen(row, viewer).map(|event| value(&ShownEvent::named(world, row.seq, row.time, event)))
 }
 
 words! {
@@ -145,6 +293,10 @@ words! {
         Thought = "thought",
         /// The reasons that a mind gave for its step; among the lines only where they are asked for.
         Think = "think",
+        /// The output of code, as a mind thought or as it acted.
+        Print = "print",
+        /// A stock has grown by the rules.
+        Regrow = "regrow",
     }
 }
 
@@ -153,13 +305,25 @@ words! {
 pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
     let (seq, time) = (record.seq, record.time);
     let events = record.events.iter();
-    let mut lines: Vec<Value> =
-        events.filter_map(|event| event_json(world, seq, time, event, Viewer::Observer)).collect();
+    let events = events.filter_map(|event| event_json(world, seq, time, event, Viewer::Observer));
+    let mut lines: Vec<Value> = print_lines(world, record).into_iter().chain(events).collect();
     let due: Json;
+    for effect in &record.effects {
+        if let Effect::Grow { to, resource, amount } = effect {
+            let mut grown = line(record, LineType::Regrow);
+            grown.insert("artifact".into(), world.name(*to).into());
+            grown.insert("amount".into(), (*amount).into());
+            grown.insert("resource".into(), world.rules().resource_name(*resource).into());
+            lines.push(grown.into());
+        }
+    }
     let (actor, action, failed) = match &record.cause {
-        Cause::Tick { number } => {
+        Cause::Tick { number, phase } => {
             let mut tick = line(record, LineType::Tick);
             tick.insert("tick".into(), (*number).into());
+            if let Some(name) = world.rules().phase(*phase) {
+                tick.insert("phase".into(), name.into());
+            }
             lines.push(tick.into());
             return lines;
         }
@@ -169,12 +333,17 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
             due = World::due_call(world.name(*artifact)).into();
             (*artifact, &due, false)
         }
+        Cause::Hook { index, artifact, .. } => {
+            due = world.rules().hooks.get(*index as usize).map(World::hook_call).unwrap_or_default().into();
+            (*artifact, &due, false)
+        }
         Cause::Genesis { .. }
         | Cause::Founding
         | Cause::Clock { .. }
         | Cause::Ask { .. }
         | Cause::Short { .. }
         | Cause::Runtime { .. }
+        | Cause::Regrow
         | Cause::Rules { .. } => return lines,
     };
     if let Outcome::Refused(refusal) = &record.outcome {
@@ -187,6 +356,35 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
         lines.push(refused.into());
     }
     lines
+}
+
+/// The lines with the output of code: of the mind, then of the action. An observer's, as no bystander knows them; who
+/// acted is told the output of its action by its receipt.
+#[must_use]
+pub fn print_lines(world: &World, record: &Record) -> Vec<Value> {
+    let (actor, of_thought, of_action) = match &record.cause {
+        Cause::Step { agent, thought, output, .. } => (*agent, thought.output.as_str(), output),
+        Cause::Act { actor, output, .. } => (*actor, "", output),
+        Cause::Due { artifact, output } | Cause::Hook { artifact, output, .. } => (*artifact, "", output),
+        Cause::Genesis { .. }
+        | Cause::Founding
+        | Cause::Tick { .. }
+        | Cause::Clock { .. }
+        | Cause::Ask { .. }
+        | Cause::Short { .. }
+        | Cause::Runtime { .. }
+        | Cause::Regrow
+        | Cause::Rules { .. } => return Vec::new(),
+    };
+    let outputs = [("thought", of_thought), ("action", of_action)].into_iter();
+    let line = |(of, text): (&str, &str)| {
+        let mut line = line(record, LineType::Print);
+        line.insert("actor".into(), world.name(actor).into());
+        line.insert("of".into(), of.into());
+        line.insert("text".into(), text.into());
+        line.into()
+    };
+    outputs.filter(|(_, text)| !text.is_empty()).map(line).collect()
 }
 
 /// The line with the reasons that a mind gave for a step, and the looks that it took before, if there were any: an
@@ -235,30 +433,4 @@ fn refused_op(action: &Value, index: Option<u32>) -> Map<String, Value> {
         }
     }
     map
-}
-
-fn shown_json(world: &World, seq: u64, time: Time, event: &Event) -> Value {
-    let mut map = Map::new();
-    map.insert("seq".into(), seq.into());
-    map.insert("time".into(), time.to_string().into());
-    map.insert("type".into(), event.kind.as_str().into());
-    if event.actor != Handle::NOBODY {
-        map.insert("actor".into(), world.name(event.actor).into());
-    }
-    if let Some(artifact) = event.artifact {
-        map.insert("artifact".into(), world.name(artifact).into());
-    }
-    if let Some(to) = event.to {
-        map.insert("to".into(), world.name(to).into());
-    }
-    if let Some(amount) = event.amount {
-        map.insert("amount".into(), amount.into());
-    }
-    if let Some(resource) = event.resource {
-        map.insert("resource".into(), world.rules().resource_name(resource).into());
-    }
-    if let Some(detail) = &event.detail {
-        map.insert("detail".into(), detail.clone().into());
-    }
-    Value::Object(map)
 }

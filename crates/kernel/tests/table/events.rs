@@ -37,7 +37,7 @@ fn agents_are_told_what_concerns_them() {
         tick
         step eve -> ok null
         sees eve {"events": [], "events_missed": 0}
-        alice query {"what": "agents"} -> ok [{"id": "eve", "owner": "eve", "state": "running", "steps": 2}, {"id": "sam", "owner": "sam", "state": "running", "steps": 1}]
+        alice query {"what": "agents"} -> ok [{"id": "eve", "owner": "eve", "kind": "data", "state": "running", "steps": 2}, {"id": "sam", "owner": "sam", "kind": "data", "state": "running", "steps": 1}]
         "#,
     );
 }

@@ -177,8 +177,11 @@ const TABLE: &str = r#"
     query.resource: "" | 5 -> invalid_argument
     query.resource: @text:65 -> limit_exceeded
     query.type: null | "write" -> ok
+    query.kind: null | "write" -> ok
     query.type: "" | 5 -> invalid_argument
+    query.kind: "" | 5 -> invalid_argument
     query.type: @text:65 -> limit_exceeded
+    query.kind: @text:65 -> limit_exceeded
     query.text: null | "some words" | @text:256 -> ok
     query.text: "" | 5 -> invalid_argument
     query.text: @text:257 -> limit_exceeded

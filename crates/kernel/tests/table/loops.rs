@@ -418,7 +418,7 @@ fn a_deleted_loop_stops_and_a_new_one_starts_one_pace_later() {
         loop kid stopped never
         loop eve starting 0ms
         sees eve {"population": 1}
-        alice query {"what": "agents"} -> ok [{"id": "eve", "owner": "eve", "state": "starting", "steps": 0}]
+        alice query {"what": "agents"} -> ok [{"id": "eve", "owner": "eve", "kind": "data", "state": "starting", "steps": 0}]
         "#,
     );
 }

@@ -38,9 +38,12 @@ fn each_question_has_its_answer() {
         alice query {"what": "search", "text": "greets"} -> ok ~[{"id": "tool"}]
         alice query {"what": "search", "text": "greets nobody"} -> ok []
         alice query {"what": "search"} -> invalid_argument "`text` is missing"
-        alice query {"what": "agents"} -> ok [{"id": "eve", "owner": "eve", "state": "starting", "steps": 0}]
+        alice query {"what": "agents"} -> ok [{"id": "eve", "owner": "eve", "kind": "data", "state": "starting", "steps": 0}]
         alice query {"what": "agents", "sample": 5} -> ok ~[{"id": "eve"}]
         eve query {"what": "agents", "sample": 5} -> ok []
+        alice query {"what": "agents", "kind": "data"} -> ok ~[{"id": "eve"}]
+        alice query {"what": "agents", "kind": "wolf"} -> ok []
+        alice query {"what": "agents", "kind": "wolf", "sample": 1} -> ok []
         alice query {"what": "supply"} -> ok 22
         alice query {"what": "supply", "resource": "actions"} -> ok 3
         alice query {"what": "permission", "action": "write", "target": "tool"} -> ok {"allowed": true, "reason": "the owner may", "cost": 0, "contract": "genesis_contract_freeware"}
@@ -71,6 +74,7 @@ fn stray_fields_are_refused() {
         ("type", "\"x\""),
         ("limit", "5"),
         ("sample", "5"),
+        ("kind", "\"x\""),
         ("as", "\"alice\""),
         ("action", "\"read\""),
         ("target", "\"alice\""),
@@ -87,7 +91,7 @@ fn stray_fields_are_refused() {
         ("artifact", "artifact"),
         ("artifacts", "of type text limit"),
         ("search", "text of type limit"),
-        ("agents", "limit sample"),
+        ("agents", "limit sample kind"),
         ("events", "of since type limit"),
         ("supply", "resource"),
         ("permission", "as action target artifact"),

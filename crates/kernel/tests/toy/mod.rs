@@ -206,7 +206,7 @@ impl Toy {
     /// Begins the next tick.
     pub(crate) fn tick(&mut self) {
         let number = self.world.tick().map_or(0, |tick| tick.number + 1);
-        self.record(Cause::Tick { number }, nothing());
+        self.record(Cause::Tick { number, phase: 0 }, nothing());
     }
 
     fn record(&mut self, cause: Cause, done: Finished) -> Receipt {

@@ -171,7 +171,7 @@ fn one(
         return Err(parts.document.error(&id_span, message));
     }
     let mut founder = Founder::new(&id);
-    founder.kind = section.text("kind")?.unwrap_or(if is_agent { "agent" } else { "data" }).to_owned();
+    founder.kind = section.text("kind")?.unwrap_or(if is_agent { &id } else { "data" }).to_owned();
     founder.code = text_or_file(&section, "code", "code_file", files)?.map(Into::into);
     let content = match section.json("content")? {
         Some(content) => {

@@ -18,7 +18,7 @@ pub(super) fn world(path: &Path) -> Result<String, String> {
     let mut bytes = Vec::new();
     let begun = (&mut file).take(DATABASE.len() as u64).read_to_end(&mut bytes);
     if begun.is_ok() && bytes == DATABASE {
-        let looks = "`oikos inspect`, `oikos log` and `oikos act` take it";
+        let looks = "`oikos run`, `oikos inspect`, `oikos log` and `oikos act` take it";
         return Err(format!("the world file can't be read: it is a database, not a world file; {looks}"));
     }
     rest(file, bytes, limits::WORLD_FILE_BYTES_MAX)

@@ -7,7 +7,7 @@ use oikos_kernel::{
     founding::Founder,
     limits::LIBRARY_ALLOTMENT,
     rules::{ResourceKind, Rules},
-    time::parse_duration_ms,
+    time::{DURATION_UNITS, parse_duration_ms},
 };
 use serde_json::{Map, Value, json};
 
@@ -70,7 +70,10 @@ fn every_ms(section: &Reader<'_>, tick_ms: i64) -> Read<Option<i64>> {
     };
     match ms.filter(|ms| *ms >= 1) {
         Some(ms) => Ok(Some(ms)),
-        None => section.wrong(node, "every", "a duration such as \"1h\", or ticks such as \"20t\""),
+        None => {
+            let wrong = section.wrong(node, "every", "a duration such as \"1h\", or ticks such as \"20t\"");
+            wrong.map_err(|error| error.help(format!("the units of durations are {DURATION_UNITS}")))
+        }
     }
 }
 

@@ -80,7 +80,13 @@ const AGENT_KEYS: [Key; 26] = [
     key("recall", "integer", "8", "how many entries of its memory are before it"),
     key("template_file", "path", "none", "a file with the template of its prompts, in MiniJinja"),
     key("owner", "id", "itself", "the principal that owns it"),
-    key("kind", "string", "\"agent\"", "a word for what it is"),
+    key(
+        "kind",
+        "string",
+        "its `id` here",
+        "a word for what it is, which queries, measures and `order` go by; agents of the kind `coordinator` are in no \
+         sample and no measure that does not name them",
+    ),
     key("code", "string", "none", "its Python code"),
     key("code_file", "path", "none", "a file with its code, relative to the world file"),
     key("content", "any", "null", "its own configuration"),
@@ -149,6 +155,28 @@ pub(super) const SECTIONS: &[Section] = &[
                 "how far a tick moves the clock; also when renewable resources come back with `renewal = \"tick\"`",
             ),
             key("duration", "duration", "\"1h\"", "for the autonomous scheduler: how long"),
+            key(
+                "until",
+                "string",
+                "none",
+                "a condition that ends the run before: a method that returns truth, such as \"market.closed\", or a measure \
+                 or method with a bound, such as \"gini > 0.5\"; after each tick, or at each `[measures] every` where each \
+                 agent has its own turns",
+            ),
+            key(
+                "order",
+                "\"random\", \"fixed\" or \"by_kind\"",
+                "\"random\"",
+                "who acts first of those whose turn comes at one instant: the seed decides anew each time; as they stand in \
+                 the world file; or kind after kind as they stand there, within a kind by the seed",
+            ),
+            key(
+                "phases",
+                "array of strings",
+                "[]",
+                "for the tick scheduler: the parts of a tick, such as [\"plan\", \"trade\"]. In each all think, each mind by \
+                 the function of that name in the place of `step`, and all act, before the next begins",
+            ),
             key(
                 "isolation",
                 "\"thread\" or \"process\"",
@@ -360,6 +388,34 @@ pub(super) const SECTIONS: &[Section] = &[
                 "\"equal\"",
                 "how the total is shared",
             ),
+            key(
+                "regrow",
+                "a table",
+                "none",
+                "how a depletable resource grows back where artifacts hold it: `{ rate_ppm, cap, every }`",
+            ),
+        ],
+    },
+    Section {
+        name: "resources.NAME.regrow",
+        doc: "The growth of a depletable resource with the artifacts that the world file gives some of it, agents apart: at \
+              every multiple of `every` a stock below `cap` grows by stock · rate_ppm · (cap − stock) / (cap · 10⁶), \
+              rounded down.",
+        open: false,
+        keys: &[
+            key(
+                "rate_ppm",
+                "integer",
+                "required",
+                "the growth of a small stock in an interval, in parts per million, at most 1000000",
+            ),
+            key(
+                "cap",
+                "amount",
+                "required",
+                "the stock that does not grow any more; a larger one stays as it is",
+            ),
+            key("every", "duration", "required", "the interval, counted from the start of the world"),
         ],
     },
     Section {
@@ -374,8 +430,15 @@ pub(super) const SECTIONS: &[Section] = &[
               top_share(x, p), the part of the sum that the richest share p has. Of the agents' scrip, of a resource \
               (what is free of it, or used if it limits nobody), or of a number in their content, such as \
               content.skill; agents without that number are left out. `name = { of = \"gini(scrip)\", where = \
-              \"trader_*\" }` measures those whose id fits a pattern. `name = \"artifact.method\"` is run read-only. \
-              The table `series` of the world's database has each value (seq, time, name, value).",
+              \"trader_*\" }` measures those whose id fits a pattern, `where = { kind = \"trader\" }` those of a kind; without it \
+              all but coordinators are meant. `name = \"artifact.method\"` is run read-only. `count(event.transfer)`, \
+              `count(payment.price)` and `sum(payment.price)` are rates: events of a type, payments for a reason, or \
+              their scrip, or all of them as in `count(event)`; since the moment before in the series, of the whole run \
+              in its summary; `where` fits the actor or the payer. \
+              The table `series` of the world's database has each value (seq, time, name, value). `[measures.agents]` \
+              names numbers of each agent, as in `wealth = \"scrip\"`, `left = \"cpu\"` or `skill = \
+              \"content.skill\"`: at the same moments they are taken of all agents, and `oikos export` writes them as \
+              the table `agent_series`, a row for each agent and moment.",
         open: true,
         keys: &[key(
             "every",
@@ -447,6 +510,24 @@ pub(super) const SECTIONS: &[Section] = &[
             "what each of them starts with; where nothing is said, those that act by themselves have all they need",
         )],
     },
+    Section {
+        name: "hooks",
+        doc: "`[[hooks]]`, one each: a method that an artifact invokes of itself at a moment of the run. It bears what that \
+              uses, or its owner where it has no standing; hooks of one moment are run in the order of the file. One that \
+              fails changes nothing, and the run goes on: the summary and `oikos log --refused` tell of it.",
+        open: false,
+        keys: &[
+            key(
+                "at",
+                "\"setup\", \"tick_start\" or \"tick_end\"",
+                "required",
+                "once before the first turn; before all think in a tick; or when all have acted in it",
+            ),
+            key("artifact", "id", "required", "the artifact"),
+            key("method", "string", "\"run\"", "its method"),
+            key("args", "array", "[]", "the arguments"),
+        ],
+    },
     Section { name: "artifacts", doc: "`[[artifacts]]`, one each.", open: false, keys: &ARTIFACT_KEYS },
     Section {
         name: "agents",
@@ -472,6 +553,7 @@ pub(super) const TOP: &[&str] = &[
     "mint",
     "market",
     "genesis",
+    "hooks",
     "artifacts",
     "agents",
 ];
@@ -513,7 +595,7 @@ pub(super) fn schema() -> Value {
                 }
                 object
             }
-            "artifacts" | "agents" => json!({ "type": "array", "items": object(section) }),
+            "hooks" | "artifacts" | "agents" => json!({ "type": "array", "items": object(section) }),
             _ => object(section),
         };
         properties.insert(section.name.into(), object);

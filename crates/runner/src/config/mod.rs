@@ -4,7 +4,10 @@
 //! same founding.
 
 mod artifacts;
+mod authors;
 mod file;
+mod hooks;
+mod idle;
 mod institutions;
 mod keys;
 mod llm;
@@ -13,6 +16,7 @@ mod minds;
 mod options;
 mod parameters;
 mod reader;
+mod regrow;
 mod source;
 mod split;
 mod tree;
@@ -27,16 +31,19 @@ use oikos_kernel::{
     json::text_bytes,
     limits,
     op::OpKind,
+    record::{EventKind, Why},
     rules::{
-        Authority, CpuMeter, Execution, Missing, OnExhaustion, Privacy, Renewal, ResourceId, ResourceKind,
-        ResourceRule, Rules,
+        Authority, CpuMeter, Execution, Missing, OnExhaustion, Order, Privacy, Renewal, ResourceId,
+        ResourceKind, ResourceRule, Rules,
     },
     tape::Taped,
     time::Time,
 };
 use serde_json::Value;
 
+pub(crate) use self::hooks::WORDS as HOOK_WORDS;
 pub use self::{
+    authors::Authors,
     llm::LlmPlan,
     source::Source,
     tree::{ConfigError, Place},
@@ -69,16 +76,20 @@ pub struct WorldFile {
     pub founding: Founding,
     /// The measures.
     pub measures: Vec<Measure>,
+    /// The numbers of each agent that are taken with them, by name.
+    pub columns: Vec<(String, Measured)>,
     /// How often a series of them is taken, in milliseconds; they are taken at the end in any case.
     pub every_ms: Option<i64>,
     /// The text it was read from.
     pub source: Source,
+    /// The keys that do nothing where they stand, each in a sentence.
+    pub idle: Vec<String>,
     /// The answers that a fresh world begins with; none where the file was read again from a database.
     pub tape: Vec<Taped>,
 }
 
 /// How a world is run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// The world's name.
     pub name: String,
@@ -98,6 +109,47 @@ pub struct Plan {
     pub has_clients: bool,
     /// How models are asked.
     pub llm: LlmPlan,
+    /// The condition that ends a run before.
+    pub until: Option<Until>,
+}
+
+/// A condition that ends a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Until {
+    /// The text of the world file.
+    pub text: String,
+    /// The measure.
+    pub what: MeasureKind,
+    /// The bound of its number; none where a method returns truth.
+    pub bound: Option<(Compare, f64)>,
+}
+
+/// How a number is compared with a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    /// It is greater.
+    Above,
+    /// It is not less.
+    AtLeast,
+    /// It is less.
+    Below,
+    /// It is not greater.
+    AtMost,
+    /// It is the same.
+    Equal,
+    /// It is another.
+    Other,
+}
+
+/// Whom a measure means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// All agents but coordinators.
+    All,
+    /// Those whose id fits a pattern with `*`.
+    Id(String),
+    /// Those whose kind does.
+    Kind(String),
 }
 
 /// Where code runs.
@@ -151,8 +203,15 @@ pub enum MeasureKind {
         function: Statistic,
         /// The number that each agent has.
         of: Measured,
-        /// The ids of those who are meant, as a pattern with `*`; none means all agents.
-        whom: Option<String>,
+        /// Those who are meant.
+        whom: Whom,
+    },
+    /// A rate: how much of something happened since the moment before, or in the whole run.
+    Rate {
+        /// Of what.
+        flow: Flow,
+        /// Those who did it; all of them are whoever it was.
+        whom: Whom,
     },
     /// A method of an artifact that returns a number.
     Method {
@@ -161,6 +220,17 @@ pub enum MeasureKind {
         /// The method.
         method: String,
     },
+}
+
+/// Things that happen, and are counted or added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Events, of one type or of all.
+    Events(Option<EventKind>),
+    /// Payments, for one reason or for all.
+    Payments(Option<Why>),
+    /// The scrip of payments, for one reason or for all.
+    Paid(Option<Why>),
 }
 
 /// The number of each agent that is measured.
@@ -358,8 +428,16 @@ fn build(
     institutions::market(&section("market")?, &rules, &mut founders)?;
     let parts = artifacts::Parts { document, root, rules: &rules, scrip_start };
     let own = artifacts::read(&parts, files, &founders, &mut shares)?;
+    let regrow = regrow::read(&section("resources")?, &rules, &own)?;
+    rules.regrow = regrow;
     founders.extend(own);
-    let (measures, every_ms) = measures::read(&section("measures")?, &rules, &founders)?;
+    if let Order::ByKind { kinds } = &mut rules.order {
+        *kinds = kinds_of(&founders);
+    }
+    rules.hooks = hooks::read(document, root, &rules, &founders)?;
+    let measures::Taken { measures, columns, every_ms } =
+        measures::read(&section("measures")?, &rules, &founders)?;
+    plan.until = measures::until(&section("execution")?, (&measures, every_ms), &rules, &founders)?;
     let ids: HashSet<&str> = founders.iter().map(|founder| founder.id.as_str()).collect();
     for id in &rules.mint_authorities {
         if !ids.contains(id.as_str()) {
@@ -370,8 +448,17 @@ fn build(
     }
     institutions::check_scorer(&section("mint")?, &scorer, &founders)?;
     (plan.llm.models, plan.has_clients) = llm::named(&rules, &founders);
+    let idle = idle::keys(&section("execution")?, plan.lasts, clock, &rules);
     let founding = Founding { rules, source: [0; 32], runtime: String::new(), founders };
-    Ok(WorldFile { plan, founding, measures, every_ms, source: Source::default(), tape: Vec::new() })
+    let source = Source::default();
+    Ok(WorldFile { plan, founding, measures, columns, every_ms, source, idle, tape: Vec::new() })
+}
+
+/// The kinds of agents, in the order in which they stand first.
+fn kinds_of(founders: &[Founder]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let agents = founders.iter().filter(|founder| founder.has_loop);
+    agents.filter(|agent| seen.insert(&*agent.kind)).map(|agent| agent.kind.clone()).collect()
 }
 
 fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut Rules) -> Read<Plan> {
@@ -386,6 +473,13 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
     let tick_ms = section.duration_ms("tick_duration", 1)?.unwrap_or(60_000);
     rules.execution =
         if autonomous { Execution::Autonomous { pace_ms } } else { Execution::Tick { ms: tick_ms } };
+    let orders = [("random", 0), ("fixed", 1), ("by_kind", 2)];
+    rules.order = match section.word("order", &orders)? {
+        Some(1) => Order::Fixed,
+        Some(2) => Order::ByKind { kinds: Vec::new() },
+        Some(_) | None => Order::Random,
+    };
+    rules.phases = hooks::phases(section, autonomous)?;
     let lasts = if autonomous { Lasts::Ms(duration_ms) } else { Lasts::Ticks(ticks) };
     if let Some(us) = section.duration_us("step_reserve")? {
         rules.step_reserve_us = us;
@@ -394,7 +488,18 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
     let external_timeout_ms = section.duration_ms("external_timeout", 1)?.unwrap_or(60_000);
     let llm = LlmPlan::default();
     let has_clients = false;
-    Ok(Plan { name, lasts, tick_ms, clock, isolation, workers, external_timeout_ms, has_clients, llm })
+    Ok(Plan {
+        name,
+        lasts,
+        tick_ms,
+        clock,
+        isolation,
+        workers,
+        external_timeout_ms,
+        has_clients,
+        llm,
+        until: None,
+    })
 }
 
 fn workers(section: &Reader<'_>) -> Read<Option<usize>> {
@@ -505,8 +610,12 @@ fn resources(section: &Reader<'_>, plan: &Plan, rules: &mut Rules) -> Read<Share
             Scarcity::Depletable => ResourceKind::Depletable,
             Scarcity::Allocatable => ResourceKind::Allocatable,
         };
-        for key in if scarcity == Scarcity::Renewable { &["total", "split"][..] } else { &["rate", "window"] }
-        {
+        let strange = match scarcity {
+            Scarcity::Renewable => &["total", "split", "regrow"][..],
+            Scarcity::Depletable => &["rate", "window"],
+            Scarcity::Allocatable => &["rate", "window", "regrow"],
+        };
+        for key in strange {
             if let Some(node) = one.node(key) {
                 let message = format!("`{key}` does not go with a resource of this kind");
                 return Err(section.document.error(&node.span, message));

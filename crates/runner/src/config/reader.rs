@@ -4,7 +4,7 @@ use std::{collections::HashSet, ops::Range};
 
 use oikos_kernel::{
     id::{Id, nearest},
-    time::{Time, parse_duration_ms, parse_duration_us},
+    time::{DURATION_UNITS, Time, parse_duration_ms, parse_duration_us},
 };
 use serde_json::Value;
 
@@ -75,6 +75,11 @@ impl<'a> Reader<'a> {
         Err(self.document.error(&node.span, format!("`{key}` must be {expected}, not {found}")))
     }
 
+    /// As [`Self::wrong`], with the units that there are.
+    fn wrong_duration<T>(&self, node: &Node, key: &str, expected: &str) -> Read<T> {
+        self.wrong(node, key, expected).map_err(|error| error.help(format!("its units are {DURATION_UNITS}")))
+    }
+
     pub(super) fn missing<T>(&self, key: &str) -> Read<T> {
         Err(self.document.error(&self.span, format!("`{key}` is missing in `{}`", self.name)))
     }
@@ -124,9 +129,12 @@ impl<'a> Reader<'a> {
         match &node.value {
             Tree::Str(text) => match parse_duration_ms(text) {
                 Some(ms) if ms >= least => Ok(Some(ms)),
-                _ => self.wrong(node, key, &format!("a duration of at least {least}ms, such as \"60s\"")),
+                _ => {
+                    let expected = format!("a duration of at least {least}ms, such as \"60s\" or \"1d 12h\"");
+                    self.wrong_duration(node, key, &expected)
+                }
             },
-            _ => self.wrong(node, key, "a duration such as \"60s\""),
+            _ => self.wrong_duration(node, key, "a duration such as \"60s\" or \"1d 12h\""),
         }
     }
 
@@ -135,9 +143,9 @@ impl<'a> Reader<'a> {
         match &node.value {
             Tree::Str(text) => match parse_duration_us(text) {
                 Some(us) => Ok(Some(us)),
-                None => self.wrong(node, key, "a duration such as \"1ms\""),
+                None => self.wrong_duration(node, key, "a duration such as \"1ms\""),
             },
-            _ => self.wrong(node, key, "a duration such as \"1ms\""),
+            _ => self.wrong_duration(node, key, "a duration such as \"1ms\""),
         }
     }
 

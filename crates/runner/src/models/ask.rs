@@ -26,7 +26,7 @@ use super::{
 use crate::{
     clock::machine_now,
     error::RunError,
-    live::{recorded, state_at},
+    past::{recorded, state_at},
     when::When,
     workplace::Workplace,
 };

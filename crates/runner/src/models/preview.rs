@@ -13,8 +13,8 @@ use super::{
 use crate::{
     config::WorldFile,
     error::RunError,
-    live::{recorded_source, state},
     open::Outside,
+    past::{recorded_source, state},
     workplace::Workplace,
 };
 

@@ -87,14 +87,17 @@ fn cause(world: &World, cause: &Cause) -> String {
     };
     match cause {
         Cause::Genesis { .. } | Cause::Founding => "the founding".into(),
-        Cause::Tick { number } => format!("tick {number}"),
+        Cause::Tick { number, phase: 0 } => format!("tick {number}"),
+        Cause::Tick { number, phase } => format!("phase {phase} of tick {number}"),
         Cause::Clock { .. } => "the clock".into(),
         Cause::Act { actor, .. } => format!("an action of {}", name(*actor)),
         Cause::Step { agent, .. } => format!("a step of {}", name(*agent)),
         Cause::Ask { agent, .. } => format!("{} was asked", name(*agent)),
         Cause::Short { agent, .. } => format!("the turn of {} passed", name(*agent)),
         Cause::Runtime { .. } => "another runtime of code".into(),
+        Cause::Regrow => "resources grew back".into(),
         Cause::Due { artifact, .. } => format!("{} was due", name(*artifact)),
+        Cause::Hook { artifact, .. } => format!("a hook of {}", name(*artifact)),
         Cause::Rules { .. } => "other rules, of a fork".into(),
     }
 }

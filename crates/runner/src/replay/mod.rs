@@ -20,6 +20,7 @@ use oikos_kernel::{
     refusal::Code,
     rules::CpuMeter,
     time::Time,
+    transaction::Finished,
     world::{Agent, World},
 };
 
@@ -30,10 +31,12 @@ use crate::{
     clock::Clock,
     config::{self, Lasts},
     error::RunError,
+    fork::rates,
     library,
-    live::{decide, founded_from, recorded_source, source_of},
+    live::decide,
     models::TurnPlace,
     open::{Effect, OpenTurn, Outside},
+    past::{founded_from, recorded_source, source_of},
     request::Act,
     sequencer::{Clients, Sequencer},
     turn::{Asked, Thinking, act, act_late, ask, pass, think_in},
@@ -212,7 +215,7 @@ impl Again {
         self.sequencer.following().expected = self.is_measured.then(|| Box::new(record.clone()));
         let made = match &record.cause {
             Cause::Genesis { .. } | Cause::Founding => Ok(Some("the founding is over".to_owned())),
-            Cause::Tick { number } => self.begin_tick(*number),
+            Cause::Tick { number, phase } => self.begin_tick(*number, *phase),
             Cause::Clock { .. } => {
                 let own = record.events.iter().filter(|event| event.kind == EventKind::Clock);
                 self.sequencer.happen(record.cause.clone(), own.cloned().collect()).map(|()| None)
@@ -228,11 +231,13 @@ impl Again {
             Cause::Step { agent, .. } | Cause::Ask { agent, .. } | Cause::Short { agent, .. } => {
                 self.take_turn(*agent, record)
             }
+            Cause::Regrow => self.sequencer.grow().map(|()| None),
             Cause::Rules { source, .. } => self.go_by(*source),
             Cause::Runtime { name } if *name != self.runtime => {
                 return Err(RunError::Runtime { made_by: name.clone(), here: self.runtime.clone() });
             }
             Cause::Runtime { name } => self.sequencer.run_on(name.clone()).map(|()| None),
+            Cause::Hook { index, tick, .. } => self.run_hook(*index, *tick),
             Cause::Due { artifact, .. } => {
                 let (world, now) = (self.sequencer.world(), self.sequencer.now());
                 let next = world.next_due().filter(|(due, _)| *due <= now);
@@ -253,8 +258,13 @@ impl Again {
     /// Goes on by the rules of a fork, as its world file has them.
     fn go_by(&mut self, source: [u8; 32]) -> Result<Option<Why>, RunError> {
         let mut file = config::reload(&source_of(&self.sources, source)?, library::founders())?;
-        file.founding.rules.start = self.sequencer.world().rules().start;
-        self.sequencer.mark(Cause::Rules { rules: Box::new(file.founding.rules), source })?;
+        let world = self.sequencer.share();
+        let before = config::reload(&source_of(&self.sources, world.source())?, library::founders())?;
+        let rules = &mut file.founding.rules;
+        rules.start = world.rules().start;
+        let effects = rates(&world, rules, &before.founding.founders, &file.founding.founders);
+        let cause = Cause::Rules { rules: Box::new(rules.clone()), source };
+        self.sequencer.record(cause, Finished { effects, ..Finished::nothing_done(Outcome::Nothing) })?;
         if self.tick.is_none() {
             // The seed orders turns of one instant.
             self.sequencer.keep_agenda();

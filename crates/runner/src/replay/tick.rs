@@ -5,20 +5,22 @@ use std::{collections::BTreeMap, sync::Arc};
 use oikos_kernel::{
     id::Handle,
     record::{Cause, Record},
+    rules::HookAt,
     time::Time,
     world::{Reservation, Tick, World},
 };
 
 use super::{Again, Why, is_thinking, told_by};
 use crate::{
-    agenda::tie,
+    agenda::{Place, place},
+    config::HOOK_WORDS,
     desk::Counter,
     error::RunError,
     models::TurnPlace,
     open::{Effect, Outside},
     stop::Stop,
     thinkers::think_all,
-    tick::turns,
+    tick::{next_phase, turns},
     turn::{Asked, Thinking, act, pass},
 };
 
@@ -34,12 +36,12 @@ pub(super) struct TickAgain {
     /// Whether the costs of those thoughts are set aside.
     is_reserved: bool,
     /// The last who acted.
-    last: Option<(u64, Handle)>,
+    last: Option<(Place, Handle)>,
 }
 
 impl Again {
     /// Begins a tick. All turns of the one before have been taken, and all that was due has been run.
-    pub(super) fn begin_tick(&mut self, number: u64) -> Result<Option<Why>, RunError> {
+    pub(super) fn begin_tick(&mut self, number: u64, phase: u32) -> Result<Option<Why>, RunError> {
         let world = self.sequencer.share();
         let Some(tick) = &self.tick else { return Ok(Some("this world has no ticks".to_owned())) };
         if let Some((before, began)) = &tick.began {
@@ -49,18 +51,47 @@ impl Again {
                 return Ok(Some(format!("`{name}` has a turn left in tick {}", before.number)));
             }
         }
-        if let Some((_, artifact)) = world.next_due().filter(|(due, _)| *due <= self.sequencer.now()) {
-            return Ok(Some(format!("`{}` is due first", world.name(artifact))));
+        let next = next_phase(&world);
+        if phase == 0 {
+            if let Some((_, artifact)) = world.next_due().filter(|(due, _)| *due <= self.sequencer.now()) {
+                return Ok(Some(format!("`{}` is due first", world.name(artifact))));
+            }
+            if let Some((at, tick)) = self.hooks_before(&world, next.0) {
+                return Ok(Some(format!("a hook at `{}` of tick {tick} comes first", hook_word(at))));
+            }
         }
-        let next = world.tick().map_or(0, |tick| tick.number + 1);
-        if next != number {
-            return Ok(Some(format!("the next tick is {next}")));
+        if next != (number, phase) {
+            return Ok(Some(format!("the next is phase {} of tick {}", next.1, next.0)));
         }
         drop(world);
-        self.sequencer.mark(Cause::Tick { number })?;
+        self.sequencer.mark(Cause::Tick { number, phase })?;
         let began = self.sequencer.share();
         self.tick = Some(TickAgain { began: began.tick().map(|tick| (tick, began)), ..TickAgain::default() });
         Ok(None)
+    }
+
+    /// The moment and the tick of a hook that has to be run before a tick begins.
+    fn hooks_before(&self, world: &World, number: u64) -> Option<(HookAt, u64)> {
+        let ended = world.tick().map(|tick| (HookAt::TickEnd, tick.number));
+        let moments = ended.into_iter().chain([(HookAt::Setup, 0), (HookAt::TickStart, number)]);
+        moments.into_iter().find(|(at, tick)| world.next_hook(*at, *tick).is_some())
+    }
+
+    /// Runs a hook again, if it is its turn.
+    pub(super) fn run_hook(&mut self, index: u32, tick: u64) -> Result<Option<Why>, RunError> {
+        let world = self.sequencer.share();
+        let Some(hook) = world.rules().hooks.get(index as usize) else {
+            return Ok(Some("there is no such hook".to_owned()));
+        };
+        let is_now = match hook.at {
+            HookAt::Setup => world.tick().is_none() && tick == 0,
+            HookAt::TickStart => next_phase(&world) == (tick, 0),
+            HookAt::TickEnd => world.tick().is_some_and(|last| last.number == tick),
+        };
+        if !is_now || world.next_hook(hook.at, tick) != Some(index) {
+            return Ok(Some("it is not the turn of that hook".to_owned()));
+        }
+        self.sequencer.run_hook(index, tick).map(|()| None)
     }
 
     /// Takes the turn of an agent in the tick that is under way.
@@ -73,9 +104,9 @@ impl Again {
             return Ok(Some("no tick has begun".to_owned()));
         };
         if !began.can_step(agent, tick.time) {
-            return pass(&mut self.sequencer, agent, tick.number).map(|()| None);
+            return pass(&mut self.sequencer, agent, tick.turn).map(|()| None);
         }
-        let asked = Asked::of(&began, agent, tick.number, tick.time);
+        let asked = Asked::of(&began, agent, tick.turn, tick.time);
         match Outside::of(&began, agent) {
             None => self.act_in_tick(agent, &began, tick, record),
             Some(Outside::Client { .. }) => {
@@ -92,7 +123,7 @@ impl Again {
                     return self.answer_of_model(agent).map(|()| None);
                 }
                 self.release();
-                let place = TurnPlace { world: began, agent, turn: tick.number, now: tick.time };
+                let place = TurnPlace { world: began, agent, turn: tick.turn, now: tick.time };
                 self.sequencer.open_model_turn(asked, place, &mind, Effect::InTick, Time::LAST)?;
                 Ok(None)
             }
@@ -122,7 +153,7 @@ impl Again {
             let thinking = self.measured(thinking, record);
             act(&mut self.sequencer, thinking).map(|_| None)
         } else {
-            pass(&mut self.sequencer, agent, tick.number).map(|()| None)
+            pass(&mut self.sequencer, agent, tick.turn).map(|()| None)
         }
     }
 
@@ -130,7 +161,7 @@ impl Again {
     fn in_order(&mut self, agent: Handle, began: &Arc<World>, tick: Tick) -> Result<Option<()>, RunError> {
         self.think(began, tick)?;
         self.reserve();
-        let key = (tie(began.rules().seed, tick.time, agent), agent);
+        let key = (place(began, tick.time, tick.phase, agent), agent);
         let Some(again) = &mut self.tick else { return Ok(None) };
         let comes_late = again.last.is_none_or(|last| last < key);
         again.last = Some(key);
@@ -190,6 +221,11 @@ impl Again {
         }
         Ok(true)
     }
+}
+
+/// The word for a moment, as the world file has it.
+fn hook_word(at: HookAt) -> &'static str {
+    HOOK_WORDS.iter().find(|(_, known)| *known == at).map_or("", |(word, _)| word)
 }
 
 /// Why a turn can't be taken.

@@ -35,6 +35,10 @@ pub(crate) const WORLD: &str = r#"
     bob genesis_mint.bid ["his"] pay 10 -> ok
     ann genesis_market.ask ["fuel", "balance", 3, 5] give 3_fuel -> ok ~{"order": "order_1"}
     bob genesis_market.ask ["fuel", "balance", 1, 9] give 1_fuel -> ok ~{"order": "order_2"}
+    bob genesis_space.make_grid ["field", 5, 5, true, 1] -> ok "field"
+    bob genesis_space.make_graph ["net", [["a", "b"], ["b", "c"]]] -> ok "net"
+    ann genesis_space.place ["field", "ann", [0, 0]] -> ok [0, 0]
+    bob genesis_space.place ["net", "bob", "b"] -> ok "b"
     advance 2m
 "#;
 
@@ -80,6 +84,18 @@ const ROWS: &str = r#"
     genesis_market.bid ["fuel", "balance", 1, 5] pay 5 | bob>genesis_market 5 pay, genesis_market>ann 5 transfer | pay disk
     genesis_market.cancel ["order_2"] ||
     genesis_market.book ["fuel", "balance"] || looks
+    genesis_space.make_grid ["board", 3, 3] || disk
+    genesis_space.make_graph ["web", [[1, 2]]] || disk
+    genesis_space.connect ["net", [["c", "d"]]] || disk
+    genesis_space.place ["field", "bob", [1, 1]] || disk
+    genesis_space.move ["net", "c"] ||
+    genesis_space.leave ["field", "ann"] ||
+    genesis_space.where ["field", "ann"] || looks
+    genesis_space.at ["field", [0, 0]] || looks
+    genesis_space.near ["field", [1, 1], 2] || looks
+    genesis_space.neighbours ["net", "b"] || looks
+    genesis_space.free ["field", 3] || looks
+    genesis_space.info ["field"] || looks
     genesis_ledger.balance ["bob"] || looks
     genesis_ledger.all_balances [] || looks
     genesis_ledger.transfer ["carl"] pay 5 | bob>genesis_ledger 5 pay, genesis_ledger>carl 5 transfer | pay

@@ -1,0 +1,33 @@
+//! Many runs of one world file, under other rules and seeds, and the figures that they have in common.
+//!
+//! It prints nothing. Each run is made by a process of its own program, which ends with this one; its row is stored in
+//! one step, so that a sweep that was killed goes on where it was. The same sweep makes the same files, however many
+//! runs go on at once.
+
+mod crew;
+mod child;
+mod design;
+mod error;
+mod figures;
+mod file;
+mod folder;
+mod money;
+mod order;
+mod plan;
+mod report;
+pub mod statistics;
+mod tables;
+mod text;
+
+pub use self::{
+    child::{Launch, serve},
+    crew::{Ended, Progress, Setup, carry_out},
+    error::SweepError,
+    figures::Line,
+    file::is_sweep,
+    folder::Folder,
+    order::{Row, Status},
+    plan::{Cell, Plan, Wanted},
+    report::write as write_report,
+    tables::{Written, write},
+};

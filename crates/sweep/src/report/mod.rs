@@ -1,0 +1,334 @@
+//! `report.html`: one page that needs no other file, no script and no network, for screens and for paper.
+
+mod plots;
+
+use std::{io::Write as _, path::PathBuf};
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::{
+    error::SweepError,
+    figures::{Line, Measured},
+    folder::{Folder, write_whole},
+    order::{Row, Status},
+    plan::{Plan, ranges},
+    statistics::{Figures, RESAMPLES},
+    tables::Written,
+    text::shown,
+};
+
+/// The most rows of a table of differences, and of failed runs; `summary.csv` and `runs.csv` have all.
+const ROWS_MAX: usize = 120;
+
+const STYLE: &str = "
+  body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem; background: #fff; color: #000;
+         font: 15px/1.5 system-ui, 'Helvetica Neue', Arial, sans-serif; }
+  p { overflow-wrap: anywhere; }
+  h1 { font-size: 1.6rem; margin: 0 0 .5rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
+  h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
+  pre { background: #fff; border: 1px solid #999; padding: .7rem; overflow-x: auto; white-space: pre-wrap;
+        overflow-wrap: anywhere; font: 13px/1.45 ui-monospace, Menlo, Consolas, monospace; }
+  figure { margin: 0 0 1rem; } figcaption { font-size: .87rem; color: #333; }
+  svg { display: block; width: 100%; max-width: 760px; height: auto; }
+  .wide { overflow-x: auto; }
+  table { border-collapse: collapse; font-size: .87rem; margin: .4rem 0 1rem; }
+  th, td { padding: .15rem .7rem .15rem 0; text-align: left; vertical-align: top; }
+  th { border-bottom: 1px solid #000; white-space: nowrap; } td { border-bottom: 1px solid #ccc; }
+  .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+  @page { margin: 15mm; }
+  @media print {
+    body { margin: 0; max-width: none; padding: 0; font-size: 10pt; }
+    figure, tr { break-inside: avoid; } h2, h3 { break-after: avoid; } thead { display: table-header-group; }
+    .wide { overflow: visible; }
+  }
+";
+
+/// Writes the report of a sweep whose tables were written.
+///
+/// # Errors
+/// When a row can't be read, or the file can't be written.
+pub fn write(plan: &Plan, folder: &Folder, written: &Written) -> Result<PathBuf, SweepError> {
+    let Written { measured, lines, .. } = written;
+    let mut failures = Vec::new();
+    let mut left_out = 0_u64;
+    folder.each(|row| {
+        if row.status != Status::Done {
+            if failures.len() < ROWS_MAX {
+                failures.push(Row { series: Vec::new(), ..row });
+            } else {
+                left_out += 1;
+            }
+        }
+        Ok(())
+    })?;
+    let page = page(plan, measured, lines, (&failures, left_out))?;
+    let path = folder.path().join("report.html");
+    write_whole(&path, |file| file.write_all(page.into_string().as_bytes()))?;
+    Ok(path)
+}
+
+fn page(
+    plan: &Plan,
+    measured: &Measured,
+    lines: &[Line],
+    (failures, left_out): (&[Row], u64),
+) -> Result<Markup, SweepError> {
+    let labels = labels(plan);
+    let mut sections = Vec::new();
+    for (at, (measure, _)) in measured.names.iter().enumerate() {
+        let is_count = at >= plan.measures.len();
+        if !measured.cells_with(at).is_empty() || !is_count {
+            sections.push(section(measured, lines, &labels, (at, measure, is_count))?);
+        }
+    }
+    let title = format!("Sweep of {}", clean(&plan.name));
+    let done: u64 = measured.ended.values().map(|(done, _)| done).sum();
+    let failed: u64 = measured.ended.values().map(|(_, failed)| failed).sum();
+    Ok(html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { (title) }
+                p {
+                    (counted(plan.cells.len(), "cell")) ", " (counted(plan.seeds.len(), "seed")) " ("
+                    (ranges(&plan.seeds)) "), " (counted(plan.count(), "run")) ": " (done) " done, " (failed)
+                    " failed."
+                    @if !plan.is_repeatable { " This world goes by the wall clock: its figures differ each time." }
+                }
+                pre { (clean(&plan.command)) }
+                p { "oikos " (env!("CARGO_PKG_VERSION")) ", code on " (oikos_runner::runtime_name()) "." }
+                h2 { "Cells" }
+                (cells(plan, measured))
+                @if !failures.is_empty() {
+                    h2 { "Runs that failed" }
+                    (failed_runs(failures, left_out))
+                }
+                @for section in &sections { (section) }
+                h2 { "About the figures" }
+                (notes(measured))
+                h2 { "The world file" }
+                pre { (clean(&plan.source.text)) }
+                @if !plan.source.files.is_empty() {
+                    p {
+                        "It names " (counted(plan.source.files.len(), "file")) " more: "
+                        (plan.source.files.keys().map(|name| clean(name)).collect::<Vec<_>>().join(", ")) "."
+                    }
+                }
+            }
+        }
+    })
+}
+
+/// A text by others without signs that no page may have.
+fn clean(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control() || matches!(letter, '\n' | '\t')).collect()
+}
+
+fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A name for each cell: its settings, with the last word of each key where no other key has it.
+fn labels(plan: &Plan) -> Vec<String> {
+    let last = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
+    let word = |key: &String| {
+        let is_one = plan.keys.iter().filter(|other| last(other) == last(key)).count() == 1;
+        if is_one { last(key) } else { key.clone() }
+    };
+    let words: Vec<String> = plan.keys.iter().map(word).collect();
+    let label = |cell: &crate::Cell| {
+        let parts = cell.set.iter().zip(&words).map(|((_, value), word)| format!("{word}={}", shown(value)));
+        let parts: Vec<String> = parts.collect();
+        if parts.is_empty() { "as the world file has it".to_owned() } else { clean(&parts.join(", ")) }
+    };
+    plan.cells.iter().map(label).collect()
+}
+
+fn cells(plan: &Plan, measured: &Measured) -> Markup {
+    html! {
+        div class="wide" {
+            table {
+                thead { tr {
+                    th class="n" { "cell" }
+                    @for key in &plan.keys { th { (clean(key)) } }
+                    th class="n" { "done" } th class="n" { "failed" }
+                } }
+                @for (number, cell) in (1_u64..).zip(&plan.cells) {
+                    @let (done, failed) = measured.ended.get(&number).copied().unwrap_or_default();
+                    tr {
+                        td class="n" { (number) }
+                        @for (_, value) in &cell.set { td { (clean(&shown(value))) } }
+                        td class="n" { (done) } td class="n" { (failed) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn failed_runs(failures: &[Row], left_out: u64) -> Markup {
+    html! {
+        div class="wide" {
+            table {
+                thead { tr { th class="n" { "cell" } th class="n" { "seed" } th { "status" } th { "reason" } } }
+                @for row in failures {
+                    tr {
+                        td class="n" { (row.cell) } td class="n" { (row.seed) } td { (row.status.word()) }
+                        td { (clean(row.reason.as_deref().unwrap_or_default())) }
+                    }
+                }
+            }
+        }
+        @if left_out > 0 { p { "… and " (left_out) " more in runs.csv." } }
+    }
+}
+
+/// The charts and tables of one measure.
+fn section(
+    measured: &Measured,
+    lines: &[Line],
+    labels: &[String],
+    (at, measure, is_count): (usize, &str, bool),
+) -> Result<Markup, SweepError> {
+    let shown = measured.cells_with(at);
+    let label =
+        |cell: u64| usize::try_from(cell).ok().and_then(|cell| labels.get(cell.checked_sub(1)?)).cloned();
+    let named = |cell: u64| label(cell).unwrap_or_default();
+    let values = |cell: u64| measured.of(cell, at).iter().map(|(_, value)| *value).collect();
+    let samples: Vec<plots::Sample> = shown.iter().map(|cell| (named(*cell), values(*cell))).collect();
+    let name = clean(measure);
+    let distribution =
+        if is_count || samples.is_empty() { None } else { Some(plots::distribution(&name, &samples)?) };
+    let over_time = if is_count { None } else { over_time(measured, measure, &named)? };
+    let of_cells: Vec<&Line> =
+        lines.iter().filter(|line| line.measure == measure && line.minus.is_none()).collect();
+    let differences: Vec<&Line> = lines
+        .iter()
+        .filter(|line| line.measure == measure && line.minus.is_some() && line.figures.n > 0)
+        .collect();
+    let more = differences.len().saturating_sub(ROWS_MAX);
+    Ok(html! {
+        h2 { (name) }
+        @if let Some(svg) = distribution {
+            figure {
+                (PreEscaped(svg))
+                figcaption {
+                    "Each run is a dot, the box the middle half of them, the thick line their median, the thin line \
+                     from the least to the greatest."
+                    @if samples.len() > plots::ROWS_MAX { " The first " (plots::ROWS_MAX) " cells are shown." }
+                }
+            }
+        }
+        @if let Some((svg, of)) = over_time {
+            figure {
+                (PreEscaped(svg))
+                figcaption {
+                    "The mean of all runs, and one standard deviation between runs to each side."
+                    @if of > plots::LINES_MAX { " The first " (plots::LINES_MAX) " of " (of) " cells are shown." }
+                }
+            }
+        }
+        (figures_table(&of_cells, |line| named(line.cell)))
+        @if !differences.is_empty() && !is_count {
+            h3 { "Differences on the same seeds" }
+            (figures_table(differences.get(..differences.len() - more).unwrap_or_default(), |line| {
+                format!("cell {} − cell {}", line.cell, line.minus.unwrap_or_default())
+            }))
+            @if more > 0 { p { "… and " (more) " more in summary.csv." } }
+        }
+    })
+}
+
+fn over_time(
+    measured: &Measured,
+    measure: &str,
+    named: &dyn Fn(u64) -> String,
+) -> Result<Option<(String, usize)>, SweepError> {
+    let Some(cells) = measured.series.get(measure) else { return Ok(None) };
+    let end =
+        cells.values().filter_map(|points| points.last_key_value()).map(|(time, _)| *time).max().unwrap_or(0);
+    // One moment is no line.
+    if cells.values().all(|points| points.len() < 2) {
+        return Ok(None);
+    }
+    let (unit, ms) = unit(end);
+    let line = |(cell, points): (&u64, &std::collections::BTreeMap<i64, crate::figures::Moments>)| {
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
+        let points = points.iter().map(|(time, moments)| (*time as f64 / ms, *moments)).collect();
+        (named(*cell), points)
+    };
+    let lines: Vec<plots::Line> = cells.iter().map(line).collect();
+    Ok(Some((plots::series(&clean(measure), unit, &lines)?, lines.len())))
+}
+
+/// The unit in which a span of milliseconds is a handy number.
+fn unit(span: i64) -> (&'static str, f64) {
+    let units = [
+        (10_000, "milliseconds", 1.0),
+        (600_000, "seconds", 1_000.0),
+        (36_000_000, "minutes", 60_000.0),
+        (864_000_000, "hours", 3_600_000.0),
+    ];
+    let fits = units.iter().find(|(most, ..)| span <= *most);
+    fits.map_or(("days", 86_400_000.0), |(_, unit, ms)| (unit, *ms))
+}
+
+fn figures_table(lines: &[&Line], name: impl Fn(&Line) -> String) -> Markup {
+    let number = |number: Option<f64>| number.map_or("–".to_owned(), digits);
+    html! {
+        div class="wide" {
+            table {
+                thead { tr {
+                    th { "cell" } th class="n" { "n" } th class="n" { "mean" } th class="n" { "95 % interval" }
+                    th class="n" { "sd" } th class="n" { "median" }
+                } }
+                @for line in lines {
+                    @let Figures { n, mean, sd, median, interval } = line.figures;
+                    tr {
+                        td { (name(line)) } td class="n" { (n) } td class="n" { (number(mean)) }
+                        td class="n" {
+                            @if let Some((low, high)) = interval { (digits(low)) " … " (digits(high)) } @else { "–" }
+                        }
+                        td class="n" { (number(sd)) } td class="n" { (number(median)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A number with four digits that say something.
+fn digits(number: f64) -> String {
+    let size = number.abs();
+    if number == 0.0 {
+        "0".into()
+    } else if !(1e-4..1e9).contains(&size) {
+        format!("{number:.3e}")
+    } else if number.fract() == 0.0 || size >= 1e5 {
+        format!("{number:.0}")
+    } else {
+        let whole = [10_000.0, 1_000.0, 100.0, 10.0].iter().filter(|bound| size >= **bound).count();
+        format!("{number:.0$}", 4_usize.saturating_sub(whole).max(1))
+    }
+}
+
+fn notes(measured: &Measured) -> Markup {
+    html! {
+        p {
+            "Only runs that came to their end are counted. sd is the standard deviation between runs, by n − 1. The \
+             interval is for the mean: the middle 95 % of the means of " (RESAMPLES) " samples drawn from the runs with \
+             replacement (percentile bootstrap), with draws that follow from a seed, so that it is the same each time. "
+            "Differences are taken run by run between runs of the same seed"
+            @if measured.compares_with_first() { ", each cell against the first" }
+            "; an interval that leaves out 0 is a difference that these seeds show. The intervals are not widened for \
+             the number of comparisons. summary.csv has these figures in full, runs.csv and runs.parquet every run, \
+             series.parquet every sample."
+        }
+    }
+}
