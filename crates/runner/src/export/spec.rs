@@ -89,7 +89,9 @@ pub(super) trait Row {
 macro_rules! tables {
     ($(
         $(#[doc = $doc:literal])+
-        $Name:ident $name:literal $Row:ident { $( $(#[doc = $meaning:literal])+ $field:ident $key:literal : $type:ty, )+ }
+        $Name:ident $name:literal $Row:ident {
+            $( $(#[doc = $meaning:literal])+ $field:ident $key:literal : $type:ty, )+
+        }
     )+) => {
         /// A table of an export.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
