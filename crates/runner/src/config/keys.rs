@@ -513,7 +513,8 @@ pub(super) const SECTIONS: &[Section] = &[
     Section {
         name: "hooks",
         doc: "`[[hooks]]`, one each: a method that an artifact invokes of itself at a moment of the run. It bears what that \
-              uses, or its owner where it has no standing; hooks of one moment are run in the order of the file. One that \
+              uses, or its owner where it has no standing; hooks of one moment are run in the order of the \
+              file. One that \
               fails changes nothing, and the run goes on: the summary and `oikos log --refused` tell of it.",
         open: false,
         keys: &[

@@ -89,7 +89,9 @@ pub(super) trait Row {
 macro_rules! tables {
     ($(
         $(#[doc = $doc:literal])+
-        $Name:ident $name:literal $Row:ident { $( $(#[doc = $meaning:literal])+ $field:ident $key:literal : $type:ty, )+ }
+        $Name:ident $name:literal $Row:ident {
+            $( $(#[doc = $meaning:literal])+ $field:ident $key:literal : $type:ty, )+
+        }
     )+) => {
         /// A table of an export.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,7 +112,7 @@ macro_rules! tables {
                 match self { $( Self::$Name => $Row::columns(), )+ }
             }
 
-            /// What it holds, in sentences; and what each column does.
+            /// The sentences about it, and about each of its columns.
             fn meanings(self) -> (String, Vec<String>) {
                 match self { $( Self::$Name => (
                     concat!($($doc, "\n"),+).into(),
@@ -155,13 +157,16 @@ tables! {
         seq "seq": i64,
         /// The time of the record.
         time "time": Time,
-        /// The cause of the record: `step` (an agent's own), `act` (from outside), `due` (the library's), `tick`, `ask` (a model or a client was asked), `short` (an agent had not enough to think), `clock`, `founding`, `runtime` or `rules`.
+        /// The cause of the record: `step` (an agent's own), `act` (from outside), `due` (the library's), `tick`, `ask`
+        /// (a model or a client was asked), `short` (an agent had not enough to think), `clock`, `founding`, `runtime`
+        /// or `rules`.
         cause "cause": Word<'a>,
         /// The tick; where there are no ticks, the number of steps that the agent had taken before.
         turn "turn": Option<i64>,
         /// The agent or principal who acted.
         actor "actor": Option<Word<'a>>,
-        /// The op; of a list of several `list`, or the op that was refused. Null where a mind returned nothing, or no op.
+        /// The op; of a list of several `list`, or the op that was refused. Null where a mind returned nothing, or no
+        /// op.
         op "op": Option<Word<'a>>,
         /// The artifact that the op names, or else the recipient.
         target "target": Option<Word<'a>>,
@@ -182,7 +187,8 @@ tables! {
         /// Scrip that the actor paid.
         scrip_paid "scrip_paid": i64,
     }
-    /// One row for each payment of scrip from one principal to another. Scrip that comes into being is none: `events` tells of `mint`.
+    /// One row for each payment of scrip from one principal to another. Scrip that comes into being is none: `events`
+    /// tells of `mint`.
     Payments "payments" PaymentRow {
         /// The number of the record.
         seq "seq": i64,
@@ -241,7 +247,8 @@ tables! {
         /// A word or a sentence, by type.
         detail "detail": Option<Text<'a>>,
     }
-    /// One row for each principal and resource, scrip among them, at the end; with `--every`, at each multiple of it from the world's beginning too.
+    /// One row for each principal and resource, scrip among them, at the end; with `--every`, at each multiple of it
+    /// from the world's beginning too.
     Accounts "accounts" AccountRow {
         /// The last record at or before the moment.
         seq "seq": i64,
@@ -308,7 +315,8 @@ tables! {
         /// Its value; null where it had none.
         value "value": Option<f64>,
     }
-    /// One row for each agent and moment, as the world's database has them; after these columns one for each key of `[measures.agents]`: scrip and resources as int64, numbers in the content as double, all or null.
+    /// One row for each agent and moment, as the world's database has them; after these columns one for each key of
+    /// `[measures.agents]`: scrip and resources as int64, numbers in the content as double, all or null.
     AgentSeries "agent_series" AgentSeriesRow {
         /// The last record at or before the moment.
         seq "seq": i64,
