@@ -253,7 +253,7 @@ fn code_that_could_not_be_entered_as_it_will_be_is_refused() {
         (
             step,
             shop("def sald():\n    return 1") + measure,
-            "the measure `sold`: the code of `shop` defines no `sold()`; did you mean `sald`?",
+            "its code has no function `sold`, which the measure `sold` names; did you mean `sald`?",
         ),
         (
             step,

@@ -257,14 +257,7 @@ impl Refusal {
         text
     }
 
-    /// The sentence on one line: of a traceback the exception that ends it, behind the places that stand before it.
-    #[must_use]
-    pub fn line(&self) -> String {
-        one_line(&self.message)
-    }
-
-    /// The `error` object of a receipt: a message of more than one line, as tracebacks are, stands whole beside its one
-    /// line.
+    /// The `error` object of a receipt.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         let mut map = serde_json::Map::new();
@@ -287,51 +280,6 @@ impl Refusal {
         }
         serde_json::Value::Object(map)
     }
-}
-
-/// The head of a traceback, that of a report of code that is no Python, and the ends of exceptions that were there
-/// before another.
-const HEAD: &str = "Traceback (most recent call last):";
-const PLACE: &str = "  File \"";
-const BEFORE: [&str; 2] = [
-    "During handling of the above exception, another exception occurred:",
-    "The above exception was the direct cause of the following exception:",
-];
-
-/// The first line of a text; of a traceback the line that ends it, behind the words that stand before it.
-fn one_line(text: &str) -> String {
-    let mut said = String::new();
-    // Bytes of it that stand before the traceback that is being read.
-    let mut kept = 0;
-    let (mut is_said, mut in_frames, mut more) = (false, false, false);
-    for line in text.lines() {
-        let begins = line.strip_suffix(HEAD).or_else(|| {
-            let (before, _) = line.split_once(PLACE).filter(|_| !in_frames && !is_said)?;
-            Some(before)
-        });
-        if let Some(before) = begins {
-            said.push_str(before);
-            if !before.is_empty() && !before.ends_with(' ') {
-                said.push(' ');
-            }
-            kept = said.len();
-            (is_said, in_frames, more) = (false, true, false);
-        } else if BEFORE.contains(&line) {
-            said.truncate(kept);
-            is_said = false;
-        } else if (in_frames && line.starts_with(' ')) || line.trim().is_empty() {
-        } else if is_said {
-            more = true;
-        } else {
-            said.push_str(line.trim());
-            (is_said, in_frames) = (true, false);
-        }
-    }
-    if more {
-        said.push_str(" …");
-    }
-    said.truncate(said.trim_end().len());
-    said
 }
 
 /// Cuts a text to so many bytes, and says so at its end.
@@ -361,48 +309,5 @@ impl std::fmt::Display for Refusal {
 impl From<IdError> for Refusal {
     fn from(error: IdError) -> Self {
         Self::invalid(error.0)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_is_one_line_and_the_whole_stands_beside_it() {
-        let frames = "  File \"a.py\", line 2, in run\n    return 1/0\n           ~^~\n";
-        for (message, line) in [
-            ("it is short".to_owned(), "it is short"),
-            (
-                format!("in `a`: {HEAD}\n{frames}ZeroDivisionError: division by zero"),
-                "in `a`: ZeroDivisionError: division by zero",
-            ),
-            (format!("in `a`: {HEAD}\n{frames}ValueError: one\n  two"), "in `a`: ValueError: one …"),
-            (
-                format!(
-                    "in `a`: {HEAD}\n{frames}RuntimeError: code_error: in `b`: {HEAD}\n{frames}KeyError: 'k'"
-                ),
-                "in `a`: RuntimeError: code_error: in `b`: KeyError: 'k'",
-            ),
-            (
-                format!(
-                    "in `a`: {HEAD}\n{frames}ValueError: x\n\n{}\n\n{HEAD}\n{frames}TypeError: y",
-                    BEFORE[0]
-                ),
-                "in `a`: TypeError: y",
-            ),
-            (
-                "in `a`:   File \"a\", line 1\n    def f(\n         ^\nSyntaxError: '(' was never closed"
-                    .to_owned(),
-                "in `a`: SyntaxError: '(' was never closed",
-            ),
-            ("one\ntwo".to_owned(), "one …"),
-            (format!("in `a`: {HEAD}\n  File \"a\", li …"), "in `a`:"),
-        ] {
-            let told = Refusal::new(Code::CodeError, message.clone()).to_json();
-            assert_eq!(told["message"], line, "{message}");
-            assert_eq!(told.get("traceback").is_some(), message.contains('\n'), "{message}");
-            assert!(told.get("traceback").is_none_or(|whole| *whole == message), "{message}");
-        }
     }
 }

@@ -189,7 +189,9 @@ fn answers_that_are_under_way_when_clients_are_to_decide_are_kept() {
     for execution in [TICKS, AUTONOMOUS] {
         let folder = tempfile::tempdir().expect("a folder");
         let db = folder.path().join("w.oikos");
-        let (fake, text) = (provider(), world(execution, "", client));
+        // The client's turn comes after those of the models.
+        let fixed = format!("{execution}\norder = \"fixed\"");
+        let (fake, text) = (provider(), world(&fixed, "", client));
         for at in 0..4 {
             let mut live = on_disk(&text, &fake, Access::default(), &db);
             if at % 2 == 0 {

@@ -28,7 +28,7 @@ def stock():
     return query("resources")["fish"]["balance"]
 
 def close():
-    delete(me, "ann")
+    delete(me, heir="ann")
 """
 [[artifacts]]
 id = "ann"

@@ -282,7 +282,7 @@ const TRIES: &str = "def _told(call):\\n    try:\\n        return call()\\n    e
 
 #[test]
 fn nothing_is_had_for_nothing_by_looking_while_thinking() {
-    // Eve tries all of it in her thoughts, and bob in a contract that decides. Thoughts don't even use what is free.
+    // Eve tries all of it in her thoughts, and bob in a contract that decides. Only what is free is had.
     check(&format!(
         r#"
         file: [[agents]]\nid = "eve"\nscrip = 20\ncode = """{TRIES}def step(observation):\n    return {{'op': 'write', 'artifact': 'seen', 'content': _tries()}}\n"""
@@ -296,7 +296,7 @@ fn nothing_is_had_for_nothing_by_looking_while_thinking() {
         thing trap bob nosy
         ---
         run 1
-        eve {{"op": "read", "artifact": "seen"}} -> ok ~{{"content": ["permission_denied", "permission_denied", "permission_denied", "permission_denied", "permission_denied"]}}
+        eve {{"op": "read", "artifact": "seen"}} -> ok ~{{"content": ["limit_exceeded", "limit_exceeded", "limit_exceeded", "limit_exceeded", "free"]}}
         bob {{"op": "read", "artifact": "trap"}} -> permission_denied "['limit_exceeded', 'limit_exceeded', 'limit_exceeded', 'limit_exceeded', 'free']"
         bob {{"op": "query", "what": "permission", "action": "read", "target": "trap"}} -> ok ~{{"allowed": false}}
         bob genesis_store.reputation ["tool"] -> ok ~{{"invocations": 0, "revenue": 0}}

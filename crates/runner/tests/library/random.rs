@@ -308,7 +308,9 @@ fn random_calls_do_what_the_model_does() {
     // Each method that moves something did so often; only principals are not made, for they have no end.
     for row in rows().iter().filter(|row| !row.looks() && !row.name.ends_with(".due")) {
         let times = by_method.get(row.name).copied().unwrap_or_default();
-        assert!(times >= 10 || row.name == "genesis_ledger.spawn_principal", "{} {times}", row.name);
+        // Spaces move no means: they have a model of their own.
+        let is_left_out = row.name == "genesis_ledger.spawn_principal" || row.name.starts_with("genesis_space.");
+        assert!(times >= 10 || is_left_out, "{} {times}", row.name);
     }
     // Both kinds are many.
     assert!((CALLS / 5..CALLS * 4 / 5).contains(&done), "{done} of {CALLS} were done");
