@@ -137,7 +137,8 @@ mod tests {
         near(treated.sd.unwrap() / 7.0_f64.sqrt(), 25.24, 0.005);
         near(treated.median.unwrap(), 94.0, 0.0);
         near(control.mean.unwrap(), 56.22, 0.005);
-        near(control.sd.unwrap() / 3.0, 14.14, 0.005);
+        // The book prints 14.14; its nine times give this.
+        near(control.sd.unwrap() / 3.0, 14.16, 0.005);
         near(control.median.unwrap(), 46.0, 0.0);
     }
 
