@@ -4,7 +4,7 @@
 //! it prints. A line `…` stands for any lines. Hashes are any hashes, and a folder's name is any folder's.
 //! With `OIKOS_PAGES=write` the pages are given what the commands print.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod provider;
 

@@ -100,7 +100,8 @@ fn code_that_fails_is_told_with_its_authors_file_and_line() {
         + "[[artifacts]]\nid = \"thing\"\nowner = \"b\"\naccess_contract = \"law\"\n"
         + "[[agents]]\nid = \"b\"\ncode = \"def step(o): return None\"\n";
     // The world; the file, the line and the error that are named; failures, agents, those paused.
-    let rows: &[(&str, Option<(&str, Value, &str, [u64; 3])>)] = &[
+    type Named<'a> = Option<(&'a str, Value, &'a str, [u64; 3])>;
+    let rows: &[(&str, Named<'_>)] = &[
         (
             &agent("def step(o):\n    return o.self.scrip", 6),
             Some((

@@ -1,6 +1,6 @@
 //! The terminal: widths, colours, completions, worlds in memory, following a world, and help that can be typed.
 
-#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
     path::{Path, PathBuf},

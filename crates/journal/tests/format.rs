@@ -16,7 +16,7 @@ use oikos_kernel::{
         Bound, Cause, Change, Charge, Creation, Effect, FORMAT, Hold, KeptVerdict, KeyPart, Memo, Outcome,
         Pays, Record, Shared, Spending, Terms, Thought, Until, Use, Why, Woke, WorkStep,
     },
-    refusal::{Code, Lack, Refusal},
+    refusal::{Code, Lack, Refusal, Traceback},
     rules::{
         Authority, CpuMeter, Execution, Hook, HookAt, Missing, OnExhaustion, Order, Privacy, Regrow, Renewal,
         ResourceId, ResourceKind, ResourceRule, Rules,
@@ -425,7 +425,7 @@ fn refusal(who: Handle) -> Refusal {
         .numbers(1, 0)
         .hint("wait 5s");
     refusal.index = Some(2);
-    refusal.traceback = Some("Traceback".into());
+    refusal.traceback = Some(Box::new(Traceback("Traceback".into())));
     refusal.is_crash = true;
     refusal.lack = Some(Lack { principal: who, resource: ResourceId(3) });
     refusal

@@ -142,7 +142,7 @@ impl Refusal {
         };
         8 * NUMBER
             + text(&self.message)
-            + maybe(self.traceback.as_ref(), |traceback| text(traceback))
+            + maybe(self.traceback.as_deref(), |traceback| text(&traceback.0))
             + maybe(self.hint.as_ref(), |hint| text(hint))
             + maybe(self.about.as_deref(), about)
     }

@@ -88,6 +88,10 @@ impl std::fmt::Display for Code {
     }
 }
 
+/// The places in code at which something failed, as Python reports them. Few refusals have them, so they stand apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traceback(pub String);
+
 /// Why an op was refused or failed: a stable code, a sentence, the numbers, and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
@@ -96,7 +100,7 @@ pub struct Refusal {
     /// A lower-case sentence without a full stop, on one line; names in backticks.
     pub message: String,
     /// The places in code at which it happened, as Python reports them, where code failed.
-    pub traceback: Option<String>,
+    pub traceback: Option<Box<Traceback>>,
     /// Whether code failed otherwise than by an exception that it raised itself, or let through.
     pub is_crash: bool,
     /// The amount it would have taken, in base units.
@@ -177,7 +181,7 @@ impl Refusal {
     pub(crate) fn shorten(&mut self, message_bytes: usize, hint_bytes: usize, traceback_bytes: usize) {
         self.traceback = self.traceback.take().filter(|_| traceback_bytes > 0);
         if let Some(traceback) = &mut self.traceback {
-            shorten_front(traceback, traceback_bytes);
+            shorten_front(&mut traceback.0, traceback_bytes);
         }
         let about = self.about.as_deref_mut().map(|about| (&mut about.sentence, &mut about.hint));
         for (sentence, hint) in std::iter::once((&mut self.message, &mut self.hint)).chain(about) {
@@ -225,15 +229,21 @@ impl Refusal {
     /// Adds the places in code.
     #[must_use]
     pub(crate) fn at(mut self, traceback: Option<String>) -> Self {
-        self.traceback = traceback;
+        self.traceback = traceback.map(|traceback| Box::new(Traceback(traceback)));
         self
+    }
+
+    /// The places in code, as text.
+    #[must_use]
+    pub fn traceback(&self) -> Option<&str> {
+        self.traceback.as_deref().map(|traceback| traceback.0.as_str())
     }
 
     /// All there is to tell of what happened: the traceback, which ends with the message of what failed, or the
     /// sentence.
     #[must_use]
     pub fn text(&self) -> &str {
-        self.traceback.as_deref().unwrap_or(&self.message)
+        self.traceback().unwrap_or(&self.message)
     }
 
     /// Adds what to try next.
@@ -263,8 +273,8 @@ impl Refusal {
         let mut map = serde_json::Map::new();
         map.insert("code".into(), self.code.as_str().into());
         map.insert("message".into(), self.message.clone().into());
-        if let Some(traceback) = &self.traceback {
-            map.insert("traceback".into(), traceback.clone().into());
+        if let Some(traceback) = self.traceback() {
+            map.insert("traceback".into(), traceback.into());
         }
         if let Some(need) = self.need {
             map.insert("need".into(), need.into());

@@ -79,7 +79,7 @@ pub fn check(workplace: &Workplace, file: &WorldFile) -> Result<Vec<Finding>, Ru
     for founder in founders.iter().filter(|founder| reserved_prefix(&founder.id).is_none()) {
         let Some(code) = &founder.code else { continue };
         // Agents made by `count` share their code, and its flaws are told once.
-        if told.iter().any(|other| *other == code) {
+        if told.contains(&code) {
             continue;
         }
         told.push(code);

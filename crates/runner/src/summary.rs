@@ -179,7 +179,7 @@ impl Summary {
         if let (Some((whose, is_mind)), Outcome::Refused(refusal)) = (whose, &record.outcome)
             && (is_mind || refusal.is_crash)
         {
-            let (message, traceback) = (refusal.message.clone(), refusal.traceback.clone());
+            let (message, traceback) = (refusal.message.clone(), refusal.traceback().map(str::to_owned));
             failed = Some(Failure { seq: record.seq, whose, message, traceback });
         }
         for event in &record.events {

@@ -1,6 +1,6 @@
 //! Resources that grow back: by the formula, whoever sleeps, whichever scheduler, and never beyond the rules.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod door;
 

@@ -86,8 +86,11 @@ pub(super) fn run(
     }
     let since = live.world().seq();
     let told = wanted.map(|lines| live.sequencer.subscribe(lines, since)).transpose()?;
+    // Places in code are told by the authors' files: those of the code that is there as the run begins.
+    let (authors, before) = (live.file.source.authors(), live.world().clone());
+    let named = |traceback: &str| authors.named(&before, traceback);
     let stopped = std::thread::scope(|scope| {
-        let telling = told.map(|events| scope.spawn(|| tell(events, &stop, printer)));
+        let telling = told.map(|events| scope.spawn(|| tell(events, &stop, printer, &named)));
         let run = || {
             live.run_to_end(goal, &stop, |now, ticks| {
                 bar.set_position(match goal {
@@ -192,10 +195,18 @@ fn lines_wanted(kind: &str) -> Result<LinesWanted> {
 }
 
 /// Prints events as they come. Where they can't be printed, nothing more is to happen.
-fn tell(events: Subscription, stop: &Stop, printer: Printer) -> Result<()> {
+fn tell(
+    events: Subscription,
+    stop: &Stop,
+    printer: Printer,
+    named: &(impl Fn(&str) -> String + Sync),
+) -> Result<()> {
     for notice in events {
         let told = match notice? {
-            Notice::Event(event) => Line::read(event).map_or(Ok(()), |line| log::show(&line, printer)),
+            Notice::Event(event) => Line::read(event).map_or(Ok(()), |mut line| {
+                line.name_files(named);
+                log::show(&line, printer)
+            }),
             Notice::Gap { since, until } => {
                 print::note(&format!("the events of the records {} to {until} came too fast", since + 1));
                 Ok(())

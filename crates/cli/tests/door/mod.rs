@@ -125,8 +125,8 @@ fn fits(expected: &str, answer: &Value) -> Result<(), String> {
         return if rest == "{}" { Ok(()) } else { matches(&pattern, &receipt["result"], "result") };
     }
     let error = answer.get("error").unwrap_or(&receipt["error"]);
-    let told =
-        format!("{} ({})", error["message"].as_str().unwrap_or(""), error["hint"].as_str().unwrap_or(""));
+    let text = |key: &str| error[key].as_str().unwrap_or("");
+    let told = format!("{} ({})\n{}", text("message"), text("hint"), text("traceback"));
     if error["code"] != *word {
         return Err(format!("the code is {}", error["code"]));
     }

@@ -281,7 +281,7 @@ impl Transaction<'_> {
             // A refusal that the code let through keeps its code and numbers. Its words would tell of the
             // code's dealings, unless they tell the payer of its own lack.
             let traceback =
-                traceback.filter(|_| open).map(|traceback| joined(traceback, refusal.traceback.as_deref()));
+                traceback.filter(|_| open).map(|traceback| joined(traceback, refusal.traceback()));
             if open || refusal.lack.is_some() || refusal.bound {
                 return refusal.clone().at(traceback);
             }

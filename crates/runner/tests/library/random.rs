@@ -309,7 +309,8 @@ fn random_calls_do_what_the_model_does() {
     for row in rows().iter().filter(|row| !row.looks() && !row.name.ends_with(".due")) {
         let times = by_method.get(row.name).copied().unwrap_or_default();
         // Spaces move no means: they have a model of their own.
-        let is_left_out = row.name == "genesis_ledger.spawn_principal" || row.name.starts_with("genesis_space.");
+        let is_left_out =
+            row.name == "genesis_ledger.spawn_principal" || row.name.starts_with("genesis_space.");
         assert!(times >= 10 || is_left_out, "{} {times}", row.name);
     }
     // Both kinds are many.
