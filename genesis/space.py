@@ -179,7 +179,7 @@ def free(name, sample=1):
 
 
 def info(name):
-    """What a space is: its kind, its maker, its size, how many are placed and how many places are full."""
+    """The facts of a space: its kind, its maker, its size, how many are placed and how many places are full."""
     _takes_nothing()
     space = _space(name)
     return {key: space[key] for key in space if key not in ("lent", "integers")}

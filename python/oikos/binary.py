@@ -75,7 +75,7 @@ def when(moment: Moment) -> str:
 
 
 def encoded(value: Any) -> str:
-    """What JSON has no form for, in a request: moments and durations."""
+    """The values that JSON has no form for, in a request: moments and durations."""
     if isinstance(value, (datetime, timedelta)):
         return when(value)
     raise TypeError(f"a world can't be told {value!r}")

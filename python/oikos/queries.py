@@ -242,7 +242,7 @@ class Queries(ABC):
         *,
         artifact: str | None = None,
     ) -> dict[str, Any]:
-        """What the kernel counted: of an `artifact` its `invocations`, `failures`, distinct `customers`,
+        """The counts of the kernel: of an `artifact` its `invocations`, `failures`, distinct `customers`,
         `revenue`, `first_used`, `last_used`; or of a principal what it `earned` and `spent` by prices, the
         `invocations` it bore, the `sales` it made at a price, its distinct `counterparties`.
 

@@ -366,7 +366,7 @@ pub(crate) struct SweepArgs {
     pub(crate) workplace: WorkplaceArgs,
 }
 
-/// What a sweep keeps beside its figures.
+/// The data that a sweep keeps beside its figures.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum KeepArg {
     /// The database of each world.

@@ -86,7 +86,7 @@ fn all_minds_of_a_tick_look_at_one_state() {
     assert!(replayed.status.success(), "{}", talk(&replayed));
 }
 
-/// What the lookers told the board.
+/// The entries that the lookers told the board.
 fn seen(db: &Path) -> Vec<Value> {
     let shown = oikos([Path::new("inspect"), db, Path::new("board"), Path::new("--json")]);
     assert!(shown.status.success(), "{}", talk(&shown));

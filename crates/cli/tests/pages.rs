@@ -21,7 +21,7 @@ use self::provider::Provider;
 struct Page {
     path: PathBuf,
     folder: tempfile::TempDir,
-    /// What stands in the page, and what is typed in its place.
+    /// Words that stand in the page, and those typed in their place.
     instead: Vec<(String, String)>,
 }
 
@@ -97,12 +97,12 @@ impl Page {
         written
     }
 
-    /// What stands in the page as it is typed.
+    /// Text of the page as it is typed.
     fn typed(&self, text: &str) -> String {
         self.instead.iter().fold(text.to_owned(), |text, (word, other)| text.replace(word, other))
     }
 
-    /// What a command prints, on both streams.
+    /// The output of a command, on both streams.
     fn run(&self, command: &str) -> String {
         let typed = self.typed(command.split_once("   # ").map_or(command, |(command, _)| command));
         let binaries = Path::new(env!("CARGO_BIN_EXE_oikos")).parent().expect("a folder");

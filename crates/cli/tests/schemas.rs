@@ -154,7 +154,7 @@ fn fits(value: &Value, schema: &Value) {
     }
 }
 
-/// What a session is asked, and whether it is a request at all.
+/// Lines that a session is sent, and whether each is a request at all.
 fn requests() -> Vec<(Value, bool)> {
     let act = |op: Value| {
         let mut act = op;

@@ -38,7 +38,7 @@ impl World {
         oikos(["run", &file, "--db", &db].iter().chain(more))
     }
 
-    /// What a command on the database prints; it must be done.
+    /// The output of a command on the database; it must be done.
     fn told(&self, command: &[&str]) -> String {
         let db = self.path("w.oikos");
         let (name, more) = command.split_first().expect("a command");

@@ -191,7 +191,7 @@ fn killed_sweeps_and_jobs_change_no_file() {
             assert!(expected[name] == *bytes, "{other}/{name} differs");
         }
     }
-    // What is there is not made again.
+    // Runs that are there are not made again.
     let again = bench.ends(0, &format!("{sweep} --out one"));
     assert_eq!(again["before"], runs);
     assert!(bench.files("one") == expected);

@@ -19,7 +19,7 @@ use crate::{
     words::words,
 };
 
-pub use self::artifact::{Change, Creation, Shared};
+pub use self::artifact::{Change, Creation, Pays, Shared};
 pub use crate::{
     event::{Event, EventKind, Filter},
     id::Handle,
@@ -323,7 +323,7 @@ pub enum Effect {
         /// All of it, in base units, at least 1.
         amount: i64,
     },
-    /// The rate of a principal becomes another: the world was forked. What it has used beyond that has come back.
+    /// The rate of a principal becomes another: the world was forked. Use beyond that has come back.
     Rate {
         /// The holder of the rate.
         of: Handle,
@@ -544,19 +544,6 @@ words! {
         Heir = "heir",
         /// Taken by a mandate, with `charge`.
         Charge = "charge",
-    }
-}
-
-words! {
-    /// The bearer of the cost of an artifact's code.
-    #[derive(Serialize, Deserialize)]
-    #[serde(rename_all = "snake_case")]
-    Pays {
-        /// The artifact itself; it needs standing.
-        #[serde(rename = "self")]
-        Itself = "self",
-        /// The one who pays for its caller.
-        Caller = "caller",
     }
 }
 

@@ -162,7 +162,7 @@ fn woke() -> Value {
     ] })
 }
 
-/// What stands in the place of a part that was too long to keep.
+/// The stand-in for a part that was too long to keep.
 fn cut() -> Value {
     let bytes = json!({ "type": "integer", "minimum": 0, "description": "bytes of it" });
     object(&[("cut", bytes), ("hash", text("BLAKE3 of them"))], &[])

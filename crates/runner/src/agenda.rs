@@ -71,7 +71,7 @@ pub(crate) fn place(world: &World, at: Time, phase: u32, agent: Handle) -> Place
     }
 }
 
-/// What the seed makes of an agent and an instant: an order of all agents, another one at each instant.
+/// The number that the seed makes of an agent and an instant: an order of all agents, another one at each instant.
 pub(crate) fn tie(seed: u64, at: Time, agent: Handle) -> u64 {
     mix(seed ^ at.ms().cast_unsigned(), u64::from(agent.0))
 }

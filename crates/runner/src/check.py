@@ -1,4 +1,4 @@
-"""What can be told of an agent's code without running it: the parameters of its functions, and the modules that it
+"""The facts about an agent's code that need no run of it: the parameters of its functions, and the modules that it
 imports and that are not there."""
 
 import ast

@@ -33,7 +33,7 @@ pub struct Finding {
     pub is_wrong: bool,
 }
 
-/// What was found in a text of code.
+/// The facts found in a text of code.
 #[derive(Debug, Deserialize)]
 struct Found {
     functions: BTreeMap<String, Parameters>,
@@ -181,7 +181,7 @@ impl Looked<'_> {
         }
     }
 
-    /// What there is to tell of a text; nothing where looking at it takes too long.
+    /// The facts about a text; none where looking at it takes too long.
     fn found(&mut self, code: &Arc<str>) -> Option<Arc<Found>> {
         if let Some((_, found)) = self.seen.iter().find(|(seen, _)| seen == code) {
             return found.clone();

@@ -32,7 +32,7 @@ pub enum RunError {
     Entry {
         /// The artifact.
         id: String,
-        /// What it lacks.
+        /// The fault in it.
         problem: String,
     },
     /// The world file differs from the one that the database records.

@@ -625,8 +625,8 @@ impl Sequencer {
         self.sound(audited)
     }
 
-    /// Tells of the events that fit a filter, or else are wanted, and come after the record `since`, from now on and as long
-    /// as this lives. Events that are on disk already are read from the journal.
+    /// Tells of the events that fit a filter, or else are wanted, and come after the record `since`, from now on and as
+    /// long as this lives. Events that are on disk already are read from the journal.
     ///
     /// # Errors
     /// When the journal can't be written.

@@ -60,7 +60,7 @@ pub struct Failures {
 pub struct Failure {
     /// The record.
     pub seq: u64,
-    /// Whose code it was, or who ran it.
+    /// The artifact whose code it was, or the one who ran it.
     pub whose: Handle,
     /// The failure on one line.
     pub message: String,

@@ -127,7 +127,7 @@ fn what_is_taken_grows_from_what_is_left_under_both_schedulers() {
         assert_eq!(i128::from(stock(&live)), grown(400, 250_000, 1_000, intervals), "{execution}");
         assert!(!fish(&mut live, 100_000));
         assert_eq!(i128::from(stock(&live)), grown(400, 250_000, 1_000, 3), "{execution}");
-        // What an agent has caught stays what it is.
+        // Fish that an agent has caught stay as they are.
         let world = live.world();
         let fish = world.rules().resource("fish").expect("it is named");
         let of = |id: &str| world.capacity(world.lookup(id).expect("it is there"), fish, world.now());

@@ -43,7 +43,7 @@ pub struct Progress {
     pub unpaid: usize,
     /// Runs that had their row before this command.
     pub before: usize,
-    /// What the answers of models cost in them, in micro-dollars.
+    /// The cost of the answers of models in them, in micro-dollars.
     pub cost: u64,
 }
 
@@ -95,7 +95,7 @@ pub fn carry_out(
     Ok((ended, crew.progress))
 }
 
-/// What models were paid in this folder: in runs with a row, and in those that were cut short.
+/// The sum that models were paid in this folder: in runs with a row, and in those that were cut short.
 fn spent(folder: &Folder) -> Result<u64, SweepError> {
     let mut sum = folder.paid(None);
     for (run, db) in folder.unfinished() {
@@ -129,7 +129,7 @@ struct UnderWay {
     run: (u64, u64),
     begun: Instant,
     share: Option<Share>,
-    /// What had been paid in its world before.
+    /// The sum paid in its world before.
     paid_before: u64,
 }
 

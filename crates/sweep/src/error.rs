@@ -30,7 +30,7 @@ pub enum SweepError {
         path: PathBuf,
         /// The line.
         line: u64,
-        /// What is wrong.
+        /// The fault.
         problem: String,
     },
     /// Another process has the folder.

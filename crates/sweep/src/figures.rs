@@ -18,7 +18,7 @@ const CELLS_COMPARED: usize = 16;
 /// Numbers that every run has.
 pub(crate) const COUNTS: [&str; 3] = ["actions", "refusals", "cost"];
 
-/// What was measured in all runs.
+/// The values measured in all runs.
 #[derive(Debug, Default)]
 pub(crate) struct Measured {
     /// The names of the measures, and whether all their values are whole numbers of 64 bits.

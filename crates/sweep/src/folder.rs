@@ -201,7 +201,7 @@ impl Folder {
         self.rows.get(&(cell, seed)).is_some_and(|place| place.is_final)
     }
 
-    /// What models were paid in the rows of all runs, or of one.
+    /// The sum that models were paid in the rows of all runs, or of one.
     pub(crate) fn paid(&self, run: Option<(u64, u64)>) -> u64 {
         let rows = self.rows.iter().filter(|(key, _)| run.is_none_or(|run| run == **key));
         rows.fold(0, |sum, (_, place)| sum.saturating_add(place.paid))

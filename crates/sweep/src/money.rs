@@ -6,7 +6,7 @@
 pub(crate) struct Money {
     most: u64,
     spent: u64,
-    /// What runs that are under way may spend.
+    /// The sum that runs under way may spend.
     held: u64,
 }
 

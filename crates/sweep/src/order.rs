@@ -98,9 +98,9 @@ pub struct Row {
     pub actions: Option<u64>,
     /// Actions that were refused or failed.
     pub refusals: Option<u64>,
-    /// What the answers of models cost that the world used, in micro-dollars.
+    /// The cost of the answers of models that the world used, in micro-dollars.
     pub cost: u64,
-    /// What was paid for answers here, in micro-dollars.
+    /// The sum paid for answers here, in micro-dollars.
     pub paid: u64,
     /// The digest of the state at its end.
     pub state_digest: Option<String>,
@@ -170,7 +170,7 @@ impl Order {
         let ran = live.run_to_end(goal, &Stop::default(), |_, _| ());
         match ran {
             Ok(stopped) => self.row(&mut live, stopped),
-            // What was paid is told though it came to nothing.
+            // The sum paid is told though it came to nothing.
             Err(error) => {
                 let paid = self.paid_until(&mut live).unwrap_or(0);
                 let is_final = error.is_config();

@@ -1,8 +1,8 @@
 //! The figures of a sample: mean, spread, median, and an interval for the mean by the bootstrap.
 //!
-//! The interval is that of percentiles (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapter 13): of
-//! [`RESAMPLES`] samples drawn with replacement from the sample itself, the middle 95 % of their means. The draws follow
-//! from a seed, so the same sample gives the same interval on every machine.
+//! The interval is that of percentiles (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapter 13):
+//! of [`RESAMPLES`] samples drawn with replacement from the sample itself, the middle 95 % of their means. The draws
+//! follow from a seed, so the same sample gives the same interval on every machine.
 
 use oikos_runner::kernel::seed;
 

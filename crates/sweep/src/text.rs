@@ -86,7 +86,7 @@ pub(crate) fn written(value: &Value) -> String {
     }
 }
 
-/// What a value is; none of a bare word.
+/// The value that a text says; none of a bare word.
 pub(crate) fn parsed(text: &str) -> Option<Value> {
     let mut table: toml::Table = format!("value = {text}").parse().ok()?;
     let value = table.remove("value")?;

@@ -184,7 +184,7 @@ impl Line {
         }
     }
 
-    /// Who did what to whom, and what came of it.
+    /// The deed: who did what to whom, and what came of it.
     fn deed(&self) -> String {
         let mut words: Vec<String> = Vec::new();
         words.extend(self.field("actor").map(str::to_owned));

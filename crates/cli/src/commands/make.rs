@@ -64,7 +64,7 @@ pub(super) fn init(name: &str, printer: Printer) -> Result<ExitStatus> {
     let (world, folder) = (format!("{name}.toml"), Path::new(name));
     let agent = folder.join("agent.py");
     let files = [(Path::new(&world), WORLD.replace("NAME", name)), (&agent, AGENT.to_owned())];
-    // What was made before and not changed since is as good as new.
+    // A file that was made before and not changed since is as good as new.
     let stands = |path: &Path, text: &str| std::fs::read_to_string(path).is_ok_and(|found| found == text);
     for (path, text) in &files {
         if path.exists() && !stands(path, text) {

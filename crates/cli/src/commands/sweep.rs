@@ -29,7 +29,7 @@ const CELLS_FOUNDED: usize = 100;
 /// Where no terminal shows a bar: so many lines tell how far the sweep is.
 const LINES: usize = 10;
 
-/// What was typed can't be meant, or a fault.
+/// The error as a command tells it: a line that can't be meant, or a fault.
 fn told(error: SweepError) -> anyhow::Error {
     match error {
         SweepError::Run(error) => error.into(),

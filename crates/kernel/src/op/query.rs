@@ -147,7 +147,7 @@ pub const QUERIES: &[QuerySpec] = &[
     },
     QuerySpec {
         what: What::Reputation,
-        answer: "what the kernel counted: of an `artifact` its `invocations`, `failures`, distinct `customers`, `revenue`, `first_used`, `last_used`; \
+        answer: "the counts of the kernel: of an `artifact` its `invocations`, `failures`, distinct `customers`, `revenue`, `first_used`, `last_used`; \
                  or of a principal what it `earned` and `spent` by prices, the `invocations` it bore, the `sales` it made at a price, its distinct `counterparties`",
         fields: &["artifact", "of"],
         schema: || json!({ "oneOf": [service(), dealings()] }),

@@ -4,8 +4,20 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Pays;
-use crate::{id::Handle, json::Json};
+use crate::{id::Handle, json::Json, words::words};
+
+words! {
+    /// The bearer of the cost of an artifact's code.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    Pays {
+        /// The artifact itself; it needs standing.
+        #[serde(rename = "self")]
+        Itself = "self",
+        /// The one who pays for its caller.
+        Caller = "caller",
+    }
+}
 
 /// A value of a new artifact. Those that are alike in a founding share it, so that a million agents with one
 /// mind take the room of one mind.

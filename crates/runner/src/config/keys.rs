@@ -433,8 +433,8 @@ pub(super) const SECTIONS: &[Section] = &[
               \"trader_*\" }` measures those whose id fits a pattern, `where = { kind = \"trader\" }` those of a kind; without it \
               all but coordinators are meant. `name = \"artifact.method\"` is run read-only. `count(event.transfer)`, \
               `count(payment.price)` and `sum(payment.price)` are rates: events of a type, payments for a reason, or \
-              their scrip, or all of them as in `count(event)`; since the moment before in the series, of the whole run \
-              in its summary; `where` fits the actor or the payer. \
+              their scrip, or all of them as in `count(event)`; since the moment before in the series, of the whole \
+              run in its summary; `where` fits the actor or the payer. \
               The table `series` of the world's database has each value (seq, time, name, value). `[measures.agents]` \
               names numbers of each agent, as in `wealth = \"scrip\"`, `left = \"cpu\"` or `skill = \
               \"content.skill\"`: at the same moments they are taken of all agents, and `oikos export` writes them as \

@@ -265,8 +265,8 @@ fn statistic(
     Ok(MeasureKind::Statistic { function, of, whom })
 }
 
-/// The flow of `count(event.transfer)`, `count(payment)` or `sum(payment.price)`; none where neither events nor payments
-/// are named.
+/// The flow of `count(event.transfer)`, `count(payment)` or `sum(payment.price)`; none where neither events nor
+/// payments are named.
 fn flow(section: &Reader<'_>, node: &Node, (name, of): (&str, &str)) -> Read<Option<Flow>> {
     let wrong = |word: &str, words: &mut dyn Iterator<Item = &'static str>| {
         let words: Vec<&str> = words.collect();

@@ -141,7 +141,7 @@ pub enum Compare {
     Other,
 }
 
-/// Whom a measure means.
+/// The agents that a measure means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whom {
     /// All agents but coordinators.

@@ -104,7 +104,7 @@ fn nobody_moves_another_or_takes_a_name() {
         eve genesis_space.leave ["field", "ann"] -> code_error "eve takes nobody but itself away from field"
         eve genesis_space.place ["field", "nobody_at_all", [1, 1]] -> code_error "eve places nobody but itself"
         god genesis_space.place ["field", "nobody_at_all", [1, 1]] -> code_error "there is no nobody_at_all"
-        # What acts through code acts as that code.
+        # A caller that acts through code acts as that code.
         ann pawn.go -> ok [1, 1]
         eve genesis_space.at ["field", [1, 1]] -> ok ["pawn"]
         # Strange places and names.
