@@ -489,6 +489,7 @@ class Ops(ABC, Generic[Answer]):
         type: str | None = None,
         limit: int | None = None,
         sample: int | None = None,
+        kind: str | None = None,
         as_: str | None = None,
         action: Literal["read", "write", "invoke", "execute", "delete", "transfer"] | None = None,
         target: str | None = None,
@@ -513,6 +514,7 @@ class Ops(ABC, Generic[Answer]):
         type: Only this kind of artifact or type of event.
         limit: At most so many rows.
         sample: So many others, drawn by the seed.
+        kind: Only agents of this kind.
         as_: The principal who would act.
         action: The action in question: read, write, invoke, delete or transfer.
         target: The artifact it would be done to.
@@ -526,5 +528,6 @@ class Ops(ABC, Generic[Answer]):
         """
         return self._do("query", {"what": what, "of": of, "artifact": artifact, "resource": resource,
             "amount": amount, "text": text, "since": since, "type": type, "limit": limit, "sample": sample,
-            "as": as_, "action": action, "target": target, "method": method, "args": args, "pay": pay, "tags":
-            tags, "max_spend": max_spend, "max_resources": max_resources, "action_id": action_id})
+            "kind": kind, "as": as_, "action": action, "target": target, "method": method, "args": args,
+            "pay": pay, "tags": tags, "max_spend": max_spend, "max_resources": max_resources, "action_id":
+            action_id})

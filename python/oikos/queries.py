@@ -129,13 +129,16 @@ class Queries(ABC):
         *,
         limit: int | None = None,
         sample: int | None = None,
+        kind: str | None = None,
     ) -> list[dict[str, Any]]:
-        """The agents, or so many others drawn by the seed: [{`id`, `owner`, `state`, `steps`}].
+        """The agents, or those of one `kind`; with `sample` so many others drawn by the seed, coordinators only
+        where `kind` names them: [{`id`, `owner`, `kind`, `state`, `steps`}].
 
         limit: At most so many rows.
         sample: So many others, drawn by the seed.
+        kind: Only agents of this kind.
         """
-        answer: list[dict[str, Any]] = self._ask("agents", {"limit": limit, "sample": sample})
+        answer: list[dict[str, Any]] = self._ask("agents", {"limit": limit, "sample": sample, "kind": kind})
         return answer
 
     def events(

@@ -312,7 +312,7 @@ pub(crate) enum Command {
         what: PythonCommand,
     },
     /// Make the runs of the sweep that started this process, ordered on standard input.
-    #[command(hide = true)]
+    #[command(hide = true, name = "make-runs")]
     Runs {
         #[command(flatten)]
         workplace: WorkplaceArgs,

@@ -263,7 +263,7 @@ fn code_that_could_not_be_entered_as_it_will_be_is_refused() {
         (
             step,
             "[[artifacts]]\nid = 'shop'\nowner = 'poet'\n".to_owned() + measure,
-            "the measure `sold`: `shop` has no code",
+            "`shop`: it has no code, and the measure `sold` names its function `sold`",
         ),
     ] {
         place.refused(&minded(code, &more), &[], part);

@@ -518,6 +518,8 @@ fn the_reasons_of_steps_are_in_the_log_where_they_are_asked_for() {
         let shown = show(&small, &[&["log", "a.oikos", "--json"], more].concat());
         let lines = shown.lines().filter(|line| line.starts_with('{'));
         let lines = lines.map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        // A failure is an object too.
+        let lines = lines.filter(|line| line.get("type").is_some());
         let text = |line: &Value, name: &str| line[name].as_str().unwrap_or_default().to_owned();
         lines.map(|line| (text(&line, "type"), text(&line, "actor"))).collect()
     };

@@ -600,7 +600,10 @@ fn check_entries(sandbox: &dyn Sandbox, file: &WorldFile) -> Result<(), RunError
         }
         let near = nearest(name, known.iter().map(String::as_str));
         let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-        let problem = format!("its code has no function `{name}`, which {whose} names{near}");
+        let problem = match code {
+            Some(_) => format!("its code has no function `{name}`, which {whose} names{near}"),
+            None => format!("it has no code, and {whose} names its function `{name}`"),
+        };
         Err(RunError::Entry { id: founder.id.clone(), problem })
     };
     let mut last: Option<&Arc<str>> = None;

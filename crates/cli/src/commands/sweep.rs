@@ -163,7 +163,7 @@ fn words(progress: Progress) -> String {
 fn launch(workplace: &WorkplaceArgs) -> Result<Launch> {
     let program =
         workplace::program().ok_or_else(|| anyhow::anyhow!("this program's own file can't be found"))?;
-    let mut arguments = vec!["runs".to_owned()];
+    let mut arguments = vec!["make-runs".to_owned()];
     if let Some(isolation) = workplace.isolation {
         let word = match isolation {
             IsolationArg::Thread => "thread",
