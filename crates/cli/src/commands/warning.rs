@@ -53,7 +53,7 @@ fn failing(live: &Live, totals: &Summary, db: Option<&Path>) -> Option<Warning> 
     };
     let often = if failing.count == 1 { "once".to_owned() } else { format!("{times} times") };
     let sentence = format!("code failed {often}{of_agents}; first {place}: {error}");
-    let see = db.map(|db| format!("oikos log {} --refused --json", db.display()));
+    let see = See { db, more: " --refused --json" };
     let mut whole = told("failing_code", &sentence);
     whole.insert("file".into(), file.into());
     whole.insert("line".into(), line.into());
@@ -73,8 +73,8 @@ fn failing(live: &Live, totals: &Summary, db: Option<&Path>) -> Option<Warning> 
     ];
     whole.extend(fields.map(|(name, value)| (name.to_owned(), value.into())));
     whole.insert("first".into(), world.name(first.whose).into());
-    whole.insert("see".into(), see.clone().into());
-    let text = with_help(&sentence, see.as_deref(), "shows each, with its traceback");
+    whole.insert("see".into(), see.of_any().into());
+    let text = with_help(&sentence, &see, "shows each, with its traceback");
     Some(Warning { is_failure: true, text, whole: whole.into() })
 }
 
@@ -98,17 +98,32 @@ fn idle(live: &Live, totals: &Summary, db: Option<&Path>) -> Option<Warning> {
         }
     };
     let sentence = format!("nobody did anything in the last {span}: no action but noops and failures");
-    let see = db.map(|db| format!("oikos log {} --refused", db.display()));
+    let see = See { db, more: " --refused" };
     let mut whole = told("nobody_acts", &sentence);
-    whole.insert("see".into(), see.clone().into());
-    let text = with_help(&sentence, see.as_deref(), "shows what was tried");
+    whole.insert("see".into(), see.of_any().into());
+    let text = with_help(&sentence, &see, "shows what was tried");
     Some(Warning { is_failure: false, text, whole: whole.into() })
 }
 
+/// The command that shows more of a world.
+struct See<'a> {
+    db: Option<&'a Path>,
+    more: &'static str,
+}
+
+impl See<'_> {
+    /// As it is told to programs: the report of a world is the same wherever its database stands.
+    fn of_any(&self) -> String {
+        format!("oikos log WORLD{}", self.more)
+    }
+}
+
 /// A warning with the command that shows more; a world in memory has none that does.
-fn with_help(sentence: &str, see: Option<&str>, shows: &str) -> String {
-    let help =
-        see.map_or_else(|| format!("without --no-db, `oikos log` {shows}"), |see| format!("`{see}` {shows}"));
+fn with_help(sentence: &str, see: &See<'_>, shows: &str) -> String {
+    let help = match see.db {
+        None => format!("without --no-db, `oikos log` {shows}"),
+        Some(db) => format!("`oikos log {}{}` {shows}", db.display(), see.more),
+    };
     format!("warning: {sentence}\n  = help: {help}")
 }
 
