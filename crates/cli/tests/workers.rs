@@ -177,7 +177,11 @@ fn workers_that_are_ended_cost_nothing() {
             std::thread::sleep(Duration::from_millis(50));
         }
         let output = child.wait_with_output().expect("a child");
-        assert!(output.status.success() && talk(&output).is_empty(), "{}", talk(&output));
+        // Only the world's own bad days are told.
+        let said = talk(&output);
+        let is_of_world =
+            |line: &str| ["warning: code failed", "  = help:"].iter().any(|it| line.starts_with(it));
+        assert!(output.status.success() && said.lines().all(is_of_world), "{said}");
         let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         assert_eq!(whole, report, "after {killed} workers were ended");
         assert!(killed > 5, "the run is too short to show anything: {killed}");
