@@ -229,7 +229,7 @@ class World:
 
         One row a principal: `id`, `owner`, `kind`, `scrip`, and for each resource its figures, as `cpu.used` or
         `disk.quota`, whole numbers in base units (microseconds, bytes, units). With `kind` only those of one kind,
-        such as `agent`.
+        such as `trader`.
         """
         rows = self._rows("principals", at)
         accounts = []
