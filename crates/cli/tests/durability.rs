@@ -18,7 +18,7 @@ use self::small::*;
 fn the_same_seed_gives_the_same_world_and_another_seed_another() {
     let folder = tempfile::tempdir().expect("a folder");
     for (world, more) in [
-        ("bazaar", &["--set", "execution.ticks=60"]),
+        ("bazaar", &["--set", "execution.ticks=60"][..]),
         ("coins", &["--set", "execution.ticks=20"]),
         ("exchange", &["--set", "execution.ticks=20"]),
         ("auction_house", &["--set", "execution.ticks=4"]),
