@@ -62,6 +62,8 @@ pub struct Line {
     pub minus: Option<u64>,
     /// The measure.
     pub measure: String,
+    /// Whether it is no measure of the world, but a number that every run has.
+    pub is_count: bool,
     /// The figures.
     pub figures: Figures,
 }
@@ -129,6 +131,7 @@ impl Measured {
         let all: Vec<(u64, Option<u64>)> = (1..=cells).map(|cell| (cell, None)).chain(pairs).collect();
         let mut lines = Vec::new();
         for (at, (measure, _)) in self.names.iter().enumerate() {
+            let is_count = at + COUNTS.len() >= self.names.len();
             for (cell, minus) in all.iter().copied() {
                 let sample = match minus {
                     None => self.of(cell, at).iter().map(|(_, value)| *value).collect(),
@@ -136,7 +139,7 @@ impl Measured {
                 };
                 let number = (cell << 32) | minus.unwrap_or(0);
                 let figures = Figures::of(&sample, seed::derive(0, "bootstrap", measure, number));
-                lines.push(Line { cell, minus, measure: measure.clone(), figures });
+                lines.push(Line { cell, minus, measure: measure.clone(), is_count, figures });
             }
         }
         lines

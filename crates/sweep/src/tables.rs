@@ -200,10 +200,15 @@ fn summary(plan: &Plan, folder: &Folder, lines: &[Line]) -> Result<PathBuf, Swee
         ["mean", "sd", "median", "ci95_low", "ci95_high"].map(|name| Column::nullable(name, Kind::Float)),
     );
     let mut table = Table::create(&path, Format::Csv, columns)?;
-    for Line { cell, minus, measure, figures } in lines {
+    for Line { cell, minus, measure, is_count, figures } in lines {
+        // As the column of `runs` is called.
+        let renamed = (!is_count && COUNTS.contains(&measure.as_str())).then(|| format!("measure.{measure}"));
         let mut row = vec![Value::Int(signed(*cell)), Value::from(minus.map(signed))];
         row.extend(of_cell(&settings, *cell).iter().map(Setting::value));
-        row.extend([Value::Text(measure), Value::Int(signed(figures.n as u64))]);
+        row.extend([
+            Value::Text(renamed.as_deref().unwrap_or(measure)),
+            Value::Int(signed(figures.n as u64)),
+        ]);
         let (low, high) = figures.interval.unzip();
         row.extend([figures.mean, figures.sd, figures.median, low, high].map(Value::from));
         table.push(&row)?;

@@ -208,9 +208,8 @@ fn text(plan: &Plan, out: &Path, progress: Progress, written: &Written) -> Strin
         made - failed - unpaid,
         words(progress)
     );
-    let own = written.lines.iter().filter(|line| line.minus.is_none());
     let measures: Vec<_> =
-        own.filter(|line| !["actions", "refusals", "cost"].contains(&line.measure.as_str())).collect();
+        written.lines.iter().filter(|line| line.minus.is_none() && !line.is_count).collect();
     let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
     let rows = measures.iter().take(ROWS).map(|line| {
         let interval = line.figures.interval;

@@ -206,12 +206,9 @@ fn section(
     let distribution =
         if is_count || samples.is_empty() { None } else { Some(plots::distribution(&name, &samples)?) };
     let over_time = if is_count { None } else { over_time(measured, measure, &named)? };
-    let of_cells: Vec<&Line> =
-        lines.iter().filter(|line| line.measure == measure && line.minus.is_none()).collect();
-    let differences: Vec<&Line> = lines
-        .iter()
-        .filter(|line| line.measure == measure && line.minus.is_some() && line.figures.n > 0)
-        .collect();
+    let own = || lines.iter().filter(|line| line.measure == measure && line.is_count == is_count);
+    let of_cells: Vec<&Line> = own().filter(|line| line.minus.is_none()).collect();
+    let differences: Vec<&Line> = own().filter(|line| line.minus.is_some() && line.figures.n > 0).collect();
     let more = differences.len().saturating_sub(ROWS_MAX);
     Ok(html! {
         h2 { (name) }
