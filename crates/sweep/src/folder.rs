@@ -203,8 +203,10 @@ impl Folder {
 
     /// The sum that models were paid in the rows of all runs, or of one.
     pub(crate) fn paid(&self, run: Option<(u64, u64)>) -> u64 {
-        let rows = self.rows.iter().filter(|(key, _)| run.is_none_or(|run| run == **key));
-        rows.fold(0, |sum, (_, place)| sum.saturating_add(place.paid))
+        match run {
+            Some(run) => self.rows.get(&run).map_or(0, |place| place.paid),
+            None => self.rows.values().fold(0, |sum, place| sum.saturating_add(place.paid)),
+        }
     }
 
     /// Stores the row of a run: when this returns, it is on disk.
