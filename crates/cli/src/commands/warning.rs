@@ -8,7 +8,11 @@ use oikos_runner::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::print::number;
+use super::quoted;
+use crate::{
+    print::number,
+    style::{self, styled},
+};
 
 /// Ticks, or paces, in which nobody did anything when that is told.
 const IDLE_TURNS: u32 = 50;
@@ -122,9 +126,9 @@ impl See<'_> {
 fn with_help(sentence: &str, see: &See<'_>, shows: &str) -> String {
     let help = match see.db {
         None => format!("without --no-db, `oikos log` {shows}"),
-        Some(db) => format!("`oikos log {}{}` {shows}", db.display(), see.more),
+        Some(db) => format!("`oikos log {}{}` {shows}", quoted(&db.display().to_string()), see.more),
     };
-    format!("warning: {sentence}\n  = help: {help}")
+    format!("{sentence}\n  {} {help}", styled(style::HELP, "= help:"))
 }
 
 fn told(code: &str, sentence: &str) -> Map<String, Value> {
