@@ -164,8 +164,12 @@ pub(crate) fn amount(resource: &str, value: i64) -> String {
 
 /// The lines of a text by others as they are, without signs that a terminal would obey.
 pub(crate) fn plain_lines(text: &str) -> Vec<String> {
-    let plain = |line: &str| line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    text.lines().map(plain).collect()
+    text.lines().map(clean).collect()
+}
+
+/// A text on one line, without signs that a terminal would obey.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// A text by others in lines of the terminal's width, behind so many spaces, without signs that a
@@ -184,7 +188,7 @@ pub(crate) fn lines_within(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = Vec::new();
     for line in text.lines() {
-        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let line = clean(line);
         let mut shown = String::new();
         let mut used = 0;
         for word in line.split_whitespace() {

@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::{
-    print::{COLUMNS, lines_within},
+    print::{COLUMNS, clean, lines_within},
     style::{self, styled},
 };
 
@@ -58,7 +58,7 @@ struct Filled<'a> {
 /// table of their own whose rows begin alike.
 pub(crate) fn table(columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
     let filled = columns.iter().enumerate().map(|(at, column)| {
-        let cell = |row: &Vec<String>| shown(row.get(at).map_or("", String::as_str));
+        let cell = |row: &Vec<String>| clean(row.get(at).map_or("", String::as_str));
         let cells: Vec<String> = rows.iter().map(cell).collect();
         let widths = cells.iter().map(|cell| chars(cell));
         let width = widths.chain([chars(column.heading())]).max().unwrap_or(0);
@@ -135,11 +135,6 @@ fn narrowed(columns: &[&Filled<'_>]) -> Vec<usize> {
 
 fn chars(text: &str) -> usize {
     text.chars().count()
-}
-
-/// A cell without signs that a terminal would obey.
-fn shown(cell: &str) -> String {
-    cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// A text of at most so many letters, cut in its middle.

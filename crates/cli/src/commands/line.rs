@@ -9,12 +9,11 @@ use oikos_runner::kernel::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    print::{COLUMNS, Printer, amount, lines_within, plain_lines},
+    print::{COLUMNS, Printer, amount, clean, lines_within, plain_lines},
     style::{self, styled},
 };
 
 /// Columns before the reasons of a step, and before the rest of a line that is longer than the terminal is wide.
-const THINK_INDENT: usize = 9;
 const HANG: usize = 9;
 
 /// The kinds of lines.
@@ -125,7 +124,6 @@ impl Line {
     pub(super) fn text(&self, columns: Option<usize>) -> String {
         let head = format!("{:>7}  {}", self.seq(), self.field("time").unwrap_or_default());
         let said = self.said();
-        let indent = if self.kind == LineKind::Other(LineType::Think) { THINK_INDENT } else { HANG };
         let room = columns.map_or(usize::MAX, |columns| columns.saturating_sub(head.chars().count() + 2));
         let mut text = styled(style::FAINT, &head);
         let mut rest = said.lines();
@@ -142,8 +140,8 @@ impl Line {
                 text.push_str(&format!("\n{:HANG$}{line}", ""));
             }
         }
-        for line in rest.flat_map(|line| lines_within(line, COLUMNS - indent)) {
-            text.push_str(&format!("\n{:indent$}{line}", ""));
+        for line in rest.flat_map(|line| lines_within(line, COLUMNS - HANG)) {
+            text.push_str(&format!("\n{:HANG$}{line}", ""));
         }
         text
     }
@@ -217,11 +215,6 @@ impl Line {
         }
         words.join(" ")
     }
-}
-
-/// A text on one line, without signs that a terminal would obey.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The JSON Schema of a line: that of an event, or one of the six lines that are none.
