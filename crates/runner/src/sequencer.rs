@@ -573,7 +573,10 @@ impl Sequencer {
     }
 
     pub(crate) fn happen(&mut self, cause: Cause, events: Vec<Event>) -> Result<(), RunError> {
-        self.record(cause, Finished { events, ..Finished::nothing_done(Outcome::Nothing) }).map(|_| ())
+        let passes_time = matches!(cause, Cause::Clock { .. });
+        let effects = if passes_time { self.world.growth(self.now) } else { Vec::new() };
+        self.record(cause, Finished { effects, events, ..Finished::nothing_done(Outcome::Nothing) })
+            .map(|_| ())
     }
 
     /// Has the waiting loop told when there is something to look at: a write that failed, a subscriber that

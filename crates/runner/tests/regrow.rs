@@ -202,3 +202,29 @@ fn the_pond_tells_its_stock() {
     let result: Value = told.expect("no fault").outcome.result();
     assert_eq!(i128::from(result.as_i64().expect("a number")), grown(500, 250_000, 1_000, 2));
 }
+
+#[test]
+fn it_grows_while_nobody_is_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let db = folder.path().join("w.oikos");
+    let text = format!("[world]\nclock = \"wall\"\n{}", world("ticks = 1", (100_000, 1_000, 900_000, "5ms")));
+    let mut live = workplace().found(world_file(text), || Journal::create(&db)).expect("it is founded");
+    assert!(fish(&mut live, 1));
+    live.sequencer.commit().expect("no fault");
+    let (before, then) = (stock(&live), live.world().now());
+    drop(live);
+    // Longer than clocks may be apart, so that the absence is told.
+    std::thread::sleep(std::time::Duration::from_millis(1_200));
+    let mut live = workplace().open(Journal::open(&db).expect("a journal")).expect("it goes on");
+    live.sequencer.act("ann", json!({ "op": "noop" })).expect("no fault");
+    // Whatever the machine did meanwhile: all intervals that have ended count, and each once.
+    let world = live.world();
+    let ended = |time: oikos_runner::kernel::time::Time| (time.ms() - world.rules().start.ms()).div_euclid(5);
+    let intervals = u32::try_from(ended(world.now()) - ended(then)).expect("some");
+    assert!(intervals >= 200 && world.away_ms() > 0, "{intervals} intervals");
+    assert_eq!(i128::from(stock(&live)), grown(before.into(), 1_000, 900_000, intervals));
+    live.sequencer.commit().expect("no fault");
+    drop(live);
+    let replayed = oikos_runner::verify(&Journal::open(&db).expect("a journal"), |_| ());
+    assert!(replayed.is_ok(), "{replayed:?}");
+}

@@ -17,7 +17,10 @@ impl World {
         let mut effects = Vec::new();
         for regrow in &self.rules().regrow {
             let intervals = regrow.intervals(start, after, until);
-            for (to, stock) in self.stocks(regrow).filter(|_| intervals > 0) {
+            if intervals == 0 {
+                continue;
+            }
+            for (to, stock) in self.stocks(regrow) {
                 let (resource, amount) = (regrow.resource, regrow.growth(stock, intervals));
                 effects.extend((amount > 0).then_some(Effect::Grow { to, resource, amount }));
             }
@@ -56,10 +59,13 @@ impl World {
         let is_growth = |effect: &Effect| matches!(effect, Effect::Grow { .. });
         let fits = match &record.cause {
             Cause::Regrow => !record.effects.is_empty() && record.effects == self.growth(record.time),
+            // It tells of time that has passed, and so of what has grown in it.
+            Cause::Clock { .. } => {
+                record.effects.iter().filter(|effect| is_growth(effect)).eq(&self.growth(record.time))
+            }
             Cause::Genesis { .. }
             | Cause::Founding
             | Cause::Tick { .. }
-            | Cause::Clock { .. }
             | Cause::Act { .. }
             | Cause::Step { .. }
             | Cause::Ask { .. }
