@@ -205,13 +205,14 @@ impl Summary {
     /// Counts how long nobody has done anything.
     fn add_idleness(&mut self, record: &Record) {
         match &record.cause {
-            Cause::Tick { .. } => self.idle_ticks += 1,
+            Cause::Tick { phase: 0, .. } => self.idle_ticks += 1,
             // Time in which nothing ran.
             Cause::Clock { away_ms } => self.idle_since_ms = self.idle_since_ms.saturating_add(*away_ms),
             Cause::Genesis { .. } => self.deed(record.time),
             Cause::Act { action, .. } if is_deed(record, action.value()) => self.deed(record.time),
             Cause::Step { thought, .. } if is_deed(record, thought.action.value()) => self.deed(record.time),
             Cause::Founding
+            | Cause::Tick { .. }
             | Cause::Act { .. }
             | Cause::Step { .. }
             | Cause::Ask { .. }
