@@ -17,6 +17,7 @@ name = "shop"
 start = 20
 [execution]
 ticks = 9
+phases = ["step"]
 [resources.fuel]
 kind = "depletable"
 total = 100
@@ -182,6 +183,8 @@ fn requests() -> Vec<(Value, bool)> {
         json!({ "observe": "eater" }),
         json!({ "observe": "dreamer" }),
         json!({ "observe": "nobody" }),
+        json!({ "inspect": "bread" }),
+        json!({ "inspect": { "artifact": "bread", "storage": true } }),
         json!({ "advance": "1d" }),
         json!({ "verify": true }),
     ];
@@ -192,6 +195,7 @@ fn requests() -> Vec<(Value, bool)> {
         json!({ "query": { "what": "nothing" } }),
         json!({ "act": { "op": "noop" } }),
         json!({ "fly": true }),
+        json!({ "inspect": { "artifact": "bread", "nothing": true } }),
         json!({ "decide": { "as": "client" } }),
         json!({ "verify": false }),
     ];

@@ -50,6 +50,7 @@ pub fn observation() -> Value {
             "events_missed": { "type": "integer", "minimum": 0, "description": "how many more there were" },
             "missed": event_types,
             "population": { "type": "integer", "minimum": 0, "description": "how many agents there are" },
+            "phase": { "type": "string", "description": "the phase of the tick, where ticks have phases" },
             "parameters": { "type": "object", "description": "the `[parameters]` of the world file, if it has any" },
         },
         "required": ["now", "tick", "step", "woke", "self", "last", "events", "events_missed", "missed", "population"],
@@ -177,7 +178,8 @@ fn time(doc: &str) -> Value {
 }
 
 /// An object with fields that are always there, others that may be, and no more.
-fn object(always: &[(&str, Value)], else_there: &[(&str, Value)]) -> Value {
+#[must_use]
+pub fn object(always: &[(&str, Value)], else_there: &[(&str, Value)]) -> Value {
     let all = always.iter().chain(else_there);
     let properties: Map<String, Value> =
         all.map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();

@@ -3,9 +3,9 @@
 use oikos_kernel::{
     op,
     op_kind::OpKind,
-    schema::{DIALECT, observation, receipt_object, refusal},
+    schema::{DIALECT, object, observation, receipt_object, refusal},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::stop::{Signal, Why};
 
@@ -29,6 +29,9 @@ pub fn request() -> Value {
         ],
         &[],
     );
+    let artifact = json!({ "type": "string", "minLength": 1 });
+    let parts = ["storage", "content", "code"].map(|part| (part, json!({ "type": "boolean" })));
+    let inspect = json!({ "oneOf": [artifact.clone(), object(&[("artifact", artifact)], &parts)] });
     let each = [
         ("act", "a principal acts", act.clone()),
         ("batch", "several actions, each for itself", json!({ "type": "array", "items": act })),
@@ -38,6 +41,7 @@ pub fn request() -> Value {
         ("verify", "the whole journal is verified", json!({ "const": true })),
         ("decide", "a client decides for its agent", decide),
         ("observe", "the observation of an agent, as it would be now", json!({ "type": "string" })),
+        ("inspect", "an observer looks into an artifact, without a record", inspect),
     ];
     let alternatives = each.into_iter().map(|(word, doc, body)| {
         let mut schema = object(&[(word, body)], &[("id", id())]);
@@ -66,7 +70,7 @@ pub fn answer() -> Value {
     );
     let turns = json!({ "type": "array", "items": turn, "description": "the turns that are open" });
     let asked = [Why::Signal(Signal::Interrupt).word(), Why::ClosedPipe.word()];
-    let words = ["ticks", "for", "budget", asked[0], asked[1]];
+    let words = ["ticks", "for", "until", "budget", asked[0], asked[1]];
     let ran =
         |stopped: Value| [("id", id()), ("now", now.clone()), ("seq", seq.clone()), ("stopped", stopped)];
     let mut with_turns = ran(json!({ "const": "turns" })).to_vec();
@@ -132,15 +136,6 @@ fn id() -> Value {
 
 fn duration(doc: &str) -> Value {
     json!({ "type": "string", "examples": ["60s", "1d 12h"], "description": doc })
-}
-
-/// An object with fields that are always there, others that may be, and no more.
-fn object(always: &[(&str, Value)], else_there: &[(&str, Value)]) -> Value {
-    let all = always.iter().chain(else_there);
-    let properties: Map<String, Value> =
-        all.map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
-    let required: Vec<&str> = always.iter().map(|(name, _)| *name).collect();
-    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
 }
 
 /// Without the words that stand around a schema of its own.
