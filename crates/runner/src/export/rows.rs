@@ -37,9 +37,15 @@ struct Told<'a> {
     action: Option<&'a Value>,
 }
 
-fn told(cause: &Cause) -> Told<'_> {
+fn told<'a>(names: &World, cause: &'a Cause) -> Told<'a> {
     let none = |cause| Told { cause, actor: None, turn: None, action: None };
-    let of = |cause, agent: &Handle, turn: u64| Told { actor: Some(*agent), turn: Some(turn), ..none(cause) };
+    // A tick has a turn of each agent for each of its phases.
+    let per_tick = names.rules().turns_per_tick();
+    let of = |cause, agent: &Handle, turn: u64| Told {
+        actor: Some(*agent),
+        turn: Some(turn / per_tick),
+        ..none(cause)
+    };
     match cause {
         Cause::Genesis { .. } | Cause::Founding => none("founding"),
         Cause::Tick { number, phase: _ } => Told { turn: Some(*number), ..none("tick") },
@@ -109,9 +115,9 @@ fn one_op(one: &Value) -> Shown<'_> {
 }
 
 fn action(names: &World, record: &Record, table: &mut Table) -> Result<(), RunError> {
-    let Told { cause, actor, turn, action } = told(&record.cause);
+    let Told { cause, actor, turn, action } = told(names, &record.cause);
     let mut seen = shown(action, &record.outcome);
-    if let Cause::Due { artifact, .. } = &record.cause {
+    if let Cause::Due { artifact, .. } | Cause::Hook { artifact, .. } = &record.cause {
         let (op, target) = (Some(OpKind::Invoke.as_str()), Some(names.name(*artifact)));
         seen = Shown { op, target, method: None, ops: 1 };
     }
