@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import pathlib
@@ -24,6 +25,10 @@ from oikos.session import Session
 
 _EVENT = ("seq", "time", "type", "actor", "artifact", "to", "amount", "resource", "detail")
 _ACCOUNT = ("id", "owner", "kind", "scrip")
+_TIMES = ("time", "created_at", "updated_at", "asked_at", "answered_at")
+"""Columns of tables that are moments."""
+_NOTES = ("tick", "refused", "thought", "print", "regrow", "think")
+"""Types of lines of a log that are no events (docs/events.md)."""
 _TABLES = ("principals", "agents", "artifacts", "balances")
 
 _SLICES = 50
@@ -120,7 +125,8 @@ class World:
         `seq` (records), `time`, `ticks` (in worlds with ticks), `supply` (scrip), `state_digest`, `journal_hash`,
         `measures`, `agents` (how many are in which state), `health`; `finished` and `stopped` after a run.
         """
-        if self._summary is None:
+        # A session, or another process, may have gone on with it.
+        if self._summary is None or self._summary["seq"] != self._last():
             self._summary = self._read_summary(None)
         return self._summary
 
@@ -195,9 +201,10 @@ class World:
         since, until: Only after a moment, and up to another and with it.
         limit: The first so many.
         """
-        words = self._log(since, until, type=type, of=of, limit=limit)
-        kept = (line for line in lines(words, binary=self._binary) if line["type"] not in ("tick", "refused"))
-        return frame(kept, _EVENT)
+        # The binary counts all lines, of which only those of one type are surely events.
+        words = self._log(since, until, type=type, of=of, limit=None if type is None else limit)
+        kept = (line for line in lines(words, binary=self._binary) if line["type"] not in _NOTES)
+        return frame(itertools.islice(kept, limit), _EVENT)
 
     def log(
         self,
@@ -282,7 +289,6 @@ class World:
             return self.resume(max_cost=max_cost, progress=progress)
         if ticks is not None and for_ is not None:
             raise ValueError("a run goes on by ticks or by time, not both")
-        self._summary = None
         stopped = None
         bar = bars.bar(progress)
         with self.session(max_cost=max_cost) as session:
@@ -347,7 +353,6 @@ class World:
 
     def session(self, *, at: Moment | None = None, **more: Any) -> Session:
         """Serves this world: acts change it, unless they happen on a copy of it as it was `at` a moment."""
-        self._summary = None
         return Session(self, at=at, binary=self._binary, **more)
 
     # Files.
@@ -391,17 +396,16 @@ class World:
         `series`, `agent_series`, `thoughts` or `meta`."""
         with tempfile.TemporaryDirectory(prefix="oikos-") as folder:
             out = pathlib.Path(folder)
-            self.export(
-                out, format="jsonl", tables=[name], since=since, until=until, every=every, progress=False
-            )
+            span: dict[str, Any] = {"since": since, "until": until, "every": every}
+            self.export(out, format="jsonl", tables=[name], progress=False, **span)
             with (out / f"{name}.jsonl").open(encoding="utf-8") as file:
                 rows = [json.loads(line) for line in file]
-            columns = [] if rows else self._columns(name, out)
-        return frame(rows, columns, times=("time", "created_at", "updated_at"))
+            columns = [] if rows else self._columns(name, out, span)
+        return frame(rows, columns, times=_TIMES)
 
-    def _columns(self, name: str, out: pathlib.Path) -> list[str]:
+    def _columns(self, name: str, out: pathlib.Path, span: dict[str, Any]) -> list[str]:
         """The columns of a table, which only CSV names where there are no rows."""
-        self.export(out, format="csv", tables=[name], progress=False)
+        self.export(out, format="csv", tables=[name], progress=False, **span)
         with (out / f"{name}.csv").open(newline="", encoding="utf-8") as file:
             return next(csv.reader(file))
 
@@ -423,6 +427,15 @@ class World:
         path = self.path.absolute()
         is_open = path.with_name(f"{path.name}-wal").exists()
         return sqlite3.connect(f"{path.as_uri()}?mode=ro{'' if is_open else '&immutable=1'}", uri=True)
+
+    def _last(self) -> int:
+        """The number of the last record in the file."""
+        file = self._file()
+        try:
+            row = file.execute("SELECT seq_first + count - 1 FROM journal ORDER BY seq_first DESC LIMIT 1").fetchone()
+        finally:
+            file.close()
+        return int(row[0])
 
     def _go_on(self, how: list[str], progress: bool | None) -> None:
         self._summary = _with_bar(["run", os.fspath(self.path), *how], progress, self._binary)

@@ -91,8 +91,9 @@ class Runs(Tables):
         first = oikos.run(file, db=db)
         again = oikos.run(file, db=db, progress=False)
         self.assertEqual(first.summary, again.summary)
+        before = first.seq
         longer = oikos.run(file, db=db, set={"execution.ticks": 8}, progress=False)
-        self.assertEqual((longer.summary["ticks"], longer.seq > first.seq), (8, True))
+        self.assertEqual((longer.summary["ticks"], longer.seq > before), (8, True))
         with self.assertRaises(oikos.Error) as raised:
             oikos.run(file, db=db, seed=3)
         self.assertIn("fresh=True", raised.exception.message)
@@ -172,6 +173,39 @@ class Frames(Tables):
         self.assertEqual(len(self.world.log("transfer", refused=True, of="ann")), 2)
         with self.assertRaises(oikos.Error):
             self.world.events("transfr")
+
+    def test_lines_that_are_no_events_are_in_none(self):
+        text = '''
+[execution]
+ticks = 3
+[[agents]]
+id = "ann"
+scrip = 9
+code = """
+def step(o):
+    print('here')
+    if o['tick'] == 1:
+        raise ValueError('no')
+    return {'op': 'transfer', 'to': 'bea', 'amount': 1}
+"""
+[[agents]]
+id = "bea"
+code = "def step(o): return None"
+'''
+        world = oikos.run(world_file(self, text), progress=False)
+        log, events = world.log(), world.events()
+        self.assertLessEqual({"print", "thought", "tick"}, set(log["type"]))
+        self.assertEqual(set(events["type"]), {"spawn", "transfer", "mind_error"})
+        self.assertEqual(events.columns, ["seq", "time", "type", "actor", "artifact", "to", "amount", "resource", "detail"])
+        for limit in range(len(events) + 2):
+            self.assertEqual(world.events(limit=limit).rows, events[:limit].rows)
+
+    def test_a_summary_is_of_the_world_as_it_is(self):
+        world = self.world.fork("tick:2")
+        before = world.summary["seq"]
+        with oikos.Session(world) as session:
+            session.run(ticks=1)
+        self.assertGreater(world.summary["seq"], before)
 
     def test_accounts_are_exact_at_every_moment(self):
         for at, has in [(None, 0), ("tick:0", 3), (datetime.timedelta(minutes=1), 2), ("2026-01-01T00:02:00Z", 1)]:
