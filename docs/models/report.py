@@ -16,7 +16,8 @@ def last(model):
 
 def report(run):
     """Prints the figures of `run(seed)` over so many seeds as the command line says."""
-    rows = [run(seed) for seed in range(int(sys.argv[1]) if len(sys.argv) > 1 else 100)]
+    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    rows = [run(seed) for seed in range(1, seeds + 1)]
     for name in rows[0]:
         values = [row[name] for row in rows]
         print(f"{name} {statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}")

@@ -49,6 +49,6 @@ def run(seed, rounds=400, percent=100):
 
 
 if __name__ == "__main__":
-    report(run)
-    print("the deviator bids 60 % of its value:")
-    report(lambda seed: run(seed, percent=60))
+    for percent in (60, 80, 100, 120, 140):
+        print(f"the deviator bids {percent} % of its value:")
+        report(lambda seed: run(seed, percent=percent))
