@@ -68,12 +68,12 @@ impl AutonomousScheduler {
             let ran = again.and_then(|()| {
                 self.run_turns(sequencer, (end, away_ms), counter, stop, &mut beside, progress)
             });
-            let mut came = ran.or_else(cut_short)?;
+            let mut came = ran.or_else(Came::cut_short)?;
             while let Some(thought) = beside.last()? {
                 sequencer.bring_up()?;
                 // One whose action waits for money is thought again.
                 if let Err(fault) = act_late(sequencer, thought) {
-                    let cut = cut_short(fault)?;
+                    let cut = Came::cut_short(fault)?;
                     came = if came == Came::Asked { came } else { cut };
                 }
             }
@@ -197,16 +197,6 @@ impl AutonomousScheduler {
                 progress(sequencer);
             }
         }
-    }
-}
-
-/// How far a run came whose last action was cut short, which is as if it had not begun: its code called a language
-/// model, and waits for money, or somebody asked to stop.
-fn cut_short(fault: RunError) -> Result<Came, RunError> {
-    match fault {
-        RunError::Halt(halt) if halt.is_budget() => Ok(Came::Spent),
-        RunError::Stopped => Ok(Came::Asked),
-        fault => Err(fault),
     }
 }
 

@@ -72,10 +72,8 @@ impl Sequencer {
                 return Ok(Came::Asked);
             }
             self.bring_up()?;
-            match self.run_hook(index, tick) {
-                Err(RunError::Halt(halt)) if halt.is_budget() => return Ok(Came::Spent),
-                Err(RunError::Stopped) => return Ok(Came::Asked),
-                ran => ran?,
+            if let Err(fault) = self.run_hook(index, tick) {
+                return Came::cut_short(fault);
             }
         }
         Ok(Came::Through)

@@ -135,6 +135,18 @@ pub(crate) enum Came {
     Spent,
 }
 
+impl Came {
+    /// How far a run came whose last action was cut short, which is as if it had not begun: its code called a language
+    /// model, and waits for money, or somebody asked to stop.
+    pub(crate) fn cut_short(fault: RunError) -> Result<Self, RunError> {
+        match fault {
+            RunError::Halt(halt) if halt.is_budget() => Ok(Self::Spent),
+            RunError::Stopped => Ok(Self::Asked),
+            fault => Err(fault),
+        }
+    }
+}
+
 /// A mind that is not the agent's own code.
 #[derive(Debug)]
 pub(crate) enum Outside {

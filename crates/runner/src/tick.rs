@@ -130,9 +130,8 @@ impl TickScheduler {
         if !self.wait(sequencer, number, counter, stop)? {
             return Ok(Came::Asked);
         }
-        match sequencer.run_dues(stop) {
-            Err(RunError::Halt(halt)) if halt.is_budget() => return Ok(Came::Spent),
-            ran => ran?,
+        if let Err(fault) = sequencer.run_dues(stop) {
+            return Came::cut_short(fault);
         }
         for (at, tick) in [(HookAt::Setup, 0), (HookAt::TickStart, number)] {
             let came = sequencer.run_hooks(at, tick, stop)?;
