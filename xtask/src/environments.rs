@@ -22,14 +22,16 @@ const PACKAGES: [&str; 8] = [
     "duckdb==2.0.1",
     wheel::MATURIN,
 ];
-const IMPORTS: &str = "import pettingzoo, gymnasium, mypy, pandas, polars, pyarrow, duckdb, maturin";
+/// Ends well where each word's package is there in the version that it names.
+const HAS: &str = "import sys, importlib.metadata as packages
+sys.exit(any(packages.version(name) != version for name, version in (word.split('==') for word in sys.argv[1:])))";
 
 pub(crate) fn check(root: &Path, target: &Path) -> Result<()> {
     if !succeeds(Command::new("python3").arg("--version")) {
         eprintln!("== environments: there is no python3 here, so the package in python/ is not tested");
         return Ok(());
     }
-    let python = match folder_with(&target.join("tmp/environments"), &PACKAGES, IMPORTS) {
+    let python = match folder_with(&target.join("tmp/environments"), &PACKAGES) {
         Ok(python) => {
             types(root, target, &python)?;
             wheel::check(root, target, &python)?;
@@ -62,10 +64,10 @@ fn types(root: &Path, target: &Path, python: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The interpreter of a folder that has packages, which pip installs into it where they can't be imported.
-pub(crate) fn folder_with(folder: &Path, packages: &[&str], imports: &str) -> Result<PathBuf> {
+/// The interpreter of a folder that has packages, which pip installs into it where they are not there, or in another version.
+pub(crate) fn folder_with(folder: &Path, packages: &[&str]) -> Result<PathBuf> {
     let python = folder.join("bin/python");
-    if succeeds(Command::new(&python).args(["-c", imports])) {
+    if succeeds(Command::new(&python).args(["-c", HAS]).args(packages)) {
         return Ok(python);
     }
     if !succeeds(Command::new("python3").args(["-m", "venv"]).arg(folder)) {

@@ -31,7 +31,7 @@ assert any('text/html' in part.get('data', {}) for part in told), 'no cell shows
 /// Builds the wheel with the release binary, installs it and runs the notebook; says where it is.
 pub(crate) fn make(root: &Path, target: &Path) -> Result<()> {
     let out = target.join("wheels");
-    let python = folder_with(&target.join("tmp/maturin"), &[MATURIN], "import maturin")?;
+    let python = folder_with(&target.join("tmp/maturin"), &[MATURIN])?;
     let mut maturin = maturin(root, target, &python, &out)?;
     maturin.args(["--release", "--strip"]);
     let wheel = built(maturin, &out)?;
@@ -116,7 +116,7 @@ fn installed(target: &Path, wheel: &Path) -> Result<PathBuf> {
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
-    let python = folder_with(&folder, &[], "import pip")?;
+    let python = folder_with(&folder, &[])?;
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"];
     if !succeeds(Command::new(&python).args(install).arg(wheel)) {
         bail!("pip can't install {}", wheel.display());
