@@ -25,7 +25,7 @@ def step(observation):
 """
 "#;
 /// Every command that a user types, with arguments that can be meant.
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 23] = [
     "run",
     "init",
     "validate",
@@ -44,6 +44,11 @@ const COMMANDS: [&str; 18] = [
     "schema",
     "completions",
     "bench",
+    "sweep",
+    "export",
+    "tape import",
+    "python",
+    "python prepare",
 ];
 
 struct Place(tempfile::TempDir);
