@@ -64,7 +64,8 @@ fn types(root: &Path, target: &Path, python: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The interpreter of a folder that has packages, which pip installs into it where they are not there, or in another version.
+/// The interpreter of a folder that has packages, which pip installs into it where they are not there, or are so in
+/// another version.
 pub(crate) fn folder_with(folder: &Path, packages: &[&str]) -> Result<PathBuf> {
     let python = folder.join("bin/python");
     if succeeds(Command::new(&python).args(["-c", HAS]).args(packages)) {

@@ -217,7 +217,7 @@ fn it_grows_while_nobody_is_there() {
     std::thread::sleep(std::time::Duration::from_millis(1_200));
     let mut live = workplace().open(Journal::open(&db).expect("a journal")).expect("it goes on");
     live.sequencer.act("ann", json!({ "op": "noop" })).expect("no fault");
-    // Whatever the machine did meanwhile: all intervals that have ended count, and each once.
+    // All intervals that have ended count, each once, and it is the records that say how many there were.
     let world = live.world();
     let ended = |time: oikos_runner::kernel::time::Time| (time.ms() - world.rules().start.ms()).div_euclid(5);
     let intervals = u32::try_from(ended(world.now()) - ended(then)).expect("some");

@@ -157,9 +157,9 @@ tables! {
         seq "seq": i64,
         /// The time of the record.
         time "time": Time,
-        /// The cause of the record: `step` (an agent's own), `act` (from outside), `due` (the library's), `hook` (of the
-        /// rules), `tick`, `ask` (a model or a client was asked), `short` (an agent had not enough to think), `regrow`,
-        /// `clock`, `founding`, `runtime` or `rules`.
+        /// The cause of the record: `step` (an agent's own), `act` (from outside), `due` (the library's), `hook` (of
+        /// the rules), `tick`, `ask` (a model or a client was asked), `short` (an agent had not enough to think),
+        /// `regrow`, `clock`, `founding`, `runtime` or `rules`.
         cause "cause": Word<'a>,
         /// The tick; where there are no ticks, the number of steps that the agent had taken before.
         turn "turn": Option<i64>,
