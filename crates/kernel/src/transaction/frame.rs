@@ -367,9 +367,7 @@ impl Transaction<'_> {
         op.check_trial()?;
         self.check_free(price)?;
         let is_trial = op.trial.is_some();
-        if !is_trial {
-            self.check_looks_at_price(handle, owner, price)?;
-        }
+        self.check_looks_at_price(handle, owner, price)?;
         // The arguments of a trial may be a secret, and then nothing outside it tells whether they fit.
         let mut deposit = None;
         if !is_trial {

@@ -104,3 +104,20 @@ fn nothing_but_the_answer_differs_by_the_argument() {
     }
     assert_eq!(seen[0].0, seen[1].0);
 }
+
+#[test]
+fn a_thought_tries_nothing_that_is_sold() {
+    check(
+        r#"
+        world: alice 10
+        artifact sold by alice price 3 code [['return', 'worth it']]
+        artifact free by alice code [['return', 'free']]
+        agent eve scrip 9 code [['call', 'invoke', ['sold'], {'trial': 50, 'max_spend': 9}]]
+        agent fay scrip 9 code [['call', 'invoke', ['free'], {'trial': 50}], ['raise', '$last']]
+        step eve -> limit_exceeded "to invoke `sold` costs 3 scrip, and a thought pays for nothing" ; paid
+        step fay -> code_error "free"
+        observer {"what": "reputation", "artifact": "sold"} -> ok ~{"invocations": 0, "revenue": 0}
+        balances alice 10, eve 9, fay 9
+        "#,
+    );
+}
