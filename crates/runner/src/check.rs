@@ -14,7 +14,7 @@ use oikos_sandbox::Sandbox;
 use serde::Deserialize;
 
 use crate::{
-    config::{MeasureKind, WorldFile},
+    config::{NamedMethod, WorldFile},
     error::RunError,
     workplace::Workplace,
 };
@@ -94,38 +94,21 @@ pub fn check(workplace: &Workplace, file: &WorldFile) -> Result<Vec<Finding>, Ru
             looked.call(&founder.id, code, &CHECK);
         }
     }
-    for (of, artifact, method, arguments) in methods(file) {
+    for NamedMethod { whose, artifact, method, args } in file.named_methods() {
         let before = looked.findings.len();
         match founders.iter().find(|founder| founder.id == artifact).map(|founder| &founder.code) {
             Some(Some(code)) => {
-                looked.call(artifact, code, &Call { function: method, arguments: &arguments })
+                looked.call(artifact, code, &Call { function: method, arguments: &vec!["…"; args] })
             }
             Some(None) => looked.wrong(format!("`{artifact}` has no code, and so no method `{method}`")),
             None => looked.wrong(format!("there is no artifact `{artifact}`")),
         }
+        let of = format!("{whose}: ");
         looked.findings.iter_mut().skip(before).for_each(|found| found.sentence.insert_str(0, &of));
     }
     let mut findings = looked.findings;
     findings.extend(file.idle.iter().map(|sentence| Finding { sentence: sentence.clone(), is_wrong: false }));
     Ok(findings)
-}
-
-/// The methods that a world file names beside its agents: for what, whose, which, and the names of their arguments.
-fn methods(file: &WorldFile) -> Vec<(String, &str, &str, Vec<&'static str>)> {
-    let measures =
-        file.measures.iter().map(|measure| (format!("the measure `{}`: ", measure.name), &measure.what));
-    let until = file.plan.until.iter().map(|until| ("`until`: ".to_owned(), &until.what));
-    let asked = measures.chain(until).filter_map(|(of, what)| match what {
-        MeasureKind::Method { artifact, method } => {
-            Some((of, artifact.as_str(), method.as_str(), Vec::new()))
-        }
-        MeasureKind::Statistic { .. } | MeasureKind::Rate { .. } => None,
-    });
-    let hooks = file.founding.rules.hooks.iter().map(|hook| {
-        let count = hook.args.value().as_array().map_or(0, Vec::len);
-        ("a hook: ".to_owned(), hook.artifact.as_str(), hook.method.as_str(), vec!["…"; count])
-    });
-    asked.chain(hooks).collect()
 }
 
 /// The code that was looked at, and what was found.

@@ -205,11 +205,8 @@ pub fn measures(
     let models = (workplace.access.clone().deaf(), file.plan.llm.clone());
     let (clock, beside) = (Clock::Told(file.plan.clock), Journal::open_read_only(path)?);
     let mut looks = Sequencer::new(world.clone(), beside, interpreter, clock, None, clients, models)?;
-    let value = |Measure { name, what }| {
-        let value = measure::take(&mut looks, &Measure { name: name.clone(), what }).ok();
-        (name, value)
-    };
-    Ok(file.measures.into_iter().map(value).collect())
+    let taken = measure::take_all(&mut looks, &file.measures)?;
+    Ok(taken.into_iter().map(|(name, number)| (name, number.ok())).collect())
 }
 
 /// The scrip of each principal that is there.

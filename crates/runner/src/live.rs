@@ -17,7 +17,7 @@ use oikos_sandbox::{Sandbox, check};
 use crate::{
     autonomous::AutonomousScheduler,
     clock::{Clock, Moved, WallClock, machine_now},
-    config::{self, ClockKind, Lasts, MeasureKind, Source, Until, WorldFile},
+    config::{self, ClockKind, Lasts, NamedMethod, Source, Until, WorldFile},
     desk::{Counter, Desk},
     error::RunError,
     lateness::Lateness,
@@ -618,18 +618,8 @@ fn check_entries(sandbox: &dyn Sandbox, file: &WorldFile) -> Result<(), RunError
         }
     }
     let of = |id: &str| founders.iter().find(|founder| founder.id == id);
-    for hook in &rules.hooks {
-        if let Some(founder) = of(&hook.artifact) {
-            lacks(founder, &hook.method, "`[[hooks]]`".into())?;
-        }
-    }
-    let measures =
-        file.measures.iter().map(|measure| (&measure.what, format!("the measure `{}`", measure.name)));
-    let until = file.plan.until.iter().map(|until| (&until.what, "`[execution] until`".into()));
-    for (what, whose) in measures.chain(until) {
-        if let MeasureKind::Method { artifact, method } = what
-            && let Some(founder) = of(artifact)
-        {
+    for NamedMethod { whose, artifact, method, .. } in file.named_methods() {
+        if let Some(founder) = of(artifact) {
             lacks(founder, method, whose)?;
         }
     }

@@ -16,20 +16,29 @@ use crate::{
     sequencer::Sequencer,
 };
 
-/// Takes a measure, now. `None` when it has no value: nobody to measure, or a method that failed.
-///
-/// A rate is that of the whole run.
+/// A measure by its name, with its number or the reason, in words, that it has none: nobody to measure, or a method
+/// that failed.
+pub type Taken = (String, Result<f64, String>);
+
+/// Takes measures, now. A rate is that of the whole run; the journal is read once for all of them.
 ///
 /// # Errors
-/// Why there is no number, in words.
-pub fn take(sequencer: &mut Sequencer, measure: &Measure) -> Result<f64, String> {
+/// Only faults.
+pub fn take_all(sequencer: &mut Sequencer, measures: &[Measure]) -> Result<Vec<Taken>, RunError> {
     let now = sequencer.now();
-    if let MeasureKind::Rate { .. } = &measure.what {
-        let mut rates = Rates::of([measure]);
-        let read = rates.count_on(sequencer, 1).map_err(|fault| fault.to_string());
-        return read.map(|()| rates.value(&measure.what).unwrap_or_default());
+    let mut rates = Rates::of(measures);
+    if !rates.is_empty() {
+        rates.count_on(sequencer, 1)?;
     }
-    at(sequencer, measure, now).map_err(|fault| fault.to_string())?
+    let mut taken = Vec::with_capacity(measures.len());
+    for measure in measures {
+        let number = match rates.value(&measure.what) {
+            Some(number) => Ok(number),
+            None => at(sequencer, measure, now)?,
+        };
+        taken.push((measure.name.clone(), number));
+    }
+    Ok(taken)
 }
 
 /// Takes a measure as of an instant; the inner error is why there is no number, in words.

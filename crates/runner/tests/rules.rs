@@ -175,8 +175,9 @@ impl World {
 /// The value of a measure now.
 fn measure(live: &mut Live, name: &str) -> f64 {
     let measures = live.file.measures.clone();
-    let measure = measures.iter().find(|measure| measure.name == name).expect("it is declared");
-    oikos_runner::measure::take(&mut live.sequencer, measure).expect("a number")
+    let taken = oikos_runner::measure::take_all(&mut live.sequencer, &measures).expect("no fault");
+    let number = taken.into_iter().find(|(of, _)| of == name).map(|(_, number)| number);
+    number.expect("it is declared").expect("a number")
 }
 
 /// Ten people and a bank that acts by itself and is none of them.

@@ -200,11 +200,8 @@ impl Order {
         };
         let measures = live.file.measures.clone();
         let value = |number: f64| number.is_finite().then_some(Number(number));
-        let taken = measures.iter().map(|one| {
-            let taken = measure::take(&mut live.sequencer, one).ok();
-            (one.name.clone(), taken.and_then(value))
-        });
-        let measures = taken.collect();
+        let taken = measure::take_all(&mut live.sequencer, &measures)?;
+        let measures = taken.into_iter().map(|(name, number)| (name, number.ok().and_then(value))).collect();
         let world = live.world().clone();
         let mut series = Vec::new();
         let journal = live.sequencer.journal()?;

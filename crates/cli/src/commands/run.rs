@@ -263,10 +263,7 @@ fn seconds(ms: i64) -> u64 {
 /// Says how the run ended, and answers whether code failed in it.
 fn finish(live: &mut Live, db: Option<&Path>, stopped: Stopped, printer: Printer) -> Result<bool> {
     let measures: Vec<_> = live.file.measures.clone();
-    let taken: Vec<(String, Result<f64, String>)> = measures
-        .iter()
-        .map(|measure| (measure.name.clone(), measure::take(&mut live.sequencer, measure)))
-        .collect();
+    let taken = measure::take_all(&mut live.sequencer, &measures)?;
     for (name, problem) in taken.iter().filter_map(|(name, value)| Some((name, value.as_ref().err()?))) {
         print::note(&format!("note: the measure `{name}` has no value: {problem}"));
     }

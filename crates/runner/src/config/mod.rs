@@ -13,6 +13,7 @@ mod keys;
 mod llm;
 mod measures;
 mod minds;
+mod named;
 mod options;
 mod parameters;
 mod reader;
@@ -45,6 +46,7 @@ pub(crate) use self::hooks::WORDS as HOOK_WORDS;
 pub use self::{
     authors::Authors,
     llm::LlmPlan,
+    named::NamedMethod,
     source::Source,
     tree::{ConfigError, Place},
 };
