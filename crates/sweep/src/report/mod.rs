@@ -63,7 +63,10 @@ pub fn write(plan: &Plan, folder: &Folder, written: &Written) -> Result<PathBuf,
     })?;
     let page = page(plan, measured, lines, (&failures, left_out))?;
     let path = folder.path().join("report.html");
-    write_whole(&path, |file| file.write_all(page.into_string().as_bytes()))?;
+    write_whole(&path, |file| {
+        let written = file.write_all(page.into_string().as_bytes());
+        written.map_err(|error| SweepError::unwritten(&path, &error))
+    })?;
     Ok(path)
 }
 
