@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use anstream::{stderr, stdout};
-use oikos_runner::{kernel::resource::ResourceId, show_dollars};
+use oikos_runner::{kernel::resource::ResourceId, number, show_dollars};
 use serde_json::{Value, json};
 
 use crate::{
@@ -139,19 +139,6 @@ pub(crate) fn warning(text: &str) {
 /// As [`note`], without a look at what is at the other end: behind a wall only writing is left.
 pub(crate) fn plain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-/// A number with its thousands apart.
-pub(crate) fn number(value: i64) -> String {
-    let digits = value.unsigned_abs().to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if value < 0 { format!("-{text}") } else { text }
 }
 
 /// An amount of a resource: dollars where it is counted in millionths of them.

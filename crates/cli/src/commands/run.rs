@@ -11,13 +11,13 @@ use oikos_runner::{
     Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Wanted as LinesWanted, Why,
     Workplace,
     config::{Lasts, WorldFile},
-    measure, report,
+    measure, quoted, report,
 };
 use serde_json::{Map, Value};
 
 use super::{
     Usage,
-    help::{Typed, quoted},
+    help::Typed,
     line::{self, Line, LineKind},
     log, stop_on_signal, tell_notes, warning, world_file,
 };

@@ -3,16 +3,13 @@
 use std::path::Path;
 
 use oikos_runner::{
-    Live, Summary,
+    Live, Summary, counted,
     kernel::{rules::Execution, time::format_duration_ms},
+    number, quoted,
 };
 use serde_json::{Map, Value, json};
 
-use super::quoted;
-use crate::{
-    print::number,
-    style::{self, styled},
-};
+use crate::style::{self, styled};
 
 /// Ticks, or paces, in which nobody did anything when that is told.
 const IDLE_TURNS: u32 = 50;
@@ -44,15 +41,14 @@ fn failing(live: &Live, totals: &Summary, db: Option<&Path>) -> Option<Warning> 
         Some((head, rest)) if head.starts_with("in `") => rest,
         _ => first.message.as_str(),
     };
-    let count = |count: usize| number(i64::try_from(count).unwrap_or(i64::MAX));
-    let times = number(i64::try_from(failing.count).unwrap_or(i64::MAX));
+    let times = number(failing.count);
     let of_agents = match (agents, paused) {
         (0, _) => String::new(),
         (1, 0) => ", of 1 agent".to_owned(),
         (1, _) => ", of 1 agent, which was paused for it".to_owned(),
-        (agents, 0) => format!(", of {} agents", count(agents)),
+        (agents, 0) => format!(", of {} agents", number(agents)),
         (agents, paused) => {
-            format!(", of {} agents, of which {} were paused for it", count(agents), count(paused))
+            format!(", of {} agents, of which {} were paused for it", number(agents), number(paused))
         }
     };
     let often = if failing.count == 1 { "once".to_owned() } else { format!("{times} times") };
@@ -93,7 +89,7 @@ fn idle(live: &Live, totals: &Summary, db: Option<&Path>) -> Option<Warning> {
     let span = match world.rules().execution {
         Execution::Tick { .. } => {
             let ticks = totals.idle_ticks;
-            (ticks >= u64::from(IDLE_TURNS)).then(|| format!("{ticks} ticks"))?
+            (ticks >= u64::from(IDLE_TURNS)).then(|| counted(ticks, "tick"))?
         }
         Execution::Autonomous { pace_ms } => {
             let ms = live.sequencer.now().ms().saturating_sub(totals.idle_since_ms);

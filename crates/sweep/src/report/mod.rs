@@ -5,6 +5,7 @@ mod plots;
 use std::{io::Write as _, path::PathBuf};
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use oikos_runner::counted;
 
 use crate::{
     error::SweepError,
@@ -131,10 +132,6 @@ fn page(
 /// A text by others without signs that no page may have.
 fn clean(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control() || matches!(letter, '\n' | '\t')).collect()
-}
-
-fn counted(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A name for each cell: its settings, with the last word of each key where no other key has it.
