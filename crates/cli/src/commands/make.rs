@@ -113,7 +113,7 @@ pub(super) fn validate(path: &Path, overrides: &OverrideArgs, printer: Printer) 
     }
     let warnings: Vec<String> = found.into_iter().map(|found| found.sentence).collect();
     if !printer.is_for_programs() {
-        warnings.iter().for_each(|sentence| print::warning(sentence));
+        warnings.iter().for_each(|sentence| print::warning(sentence, None));
     }
     let (agents, artifacts) = (world.population(), world.artifacts().count());
     let (name, supply) = (&live.file.plan.name, world.supply());

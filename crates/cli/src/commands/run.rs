@@ -323,6 +323,6 @@ fn finish(live: &mut Live, db: Option<&Path>, stopped: Stopped, printer: Printer
             print::note(&format!("stopped; this goes on from here: {again}"));
         }
     }
-    warnings.iter().for_each(|warning| print::warning(&warning.text));
+    warnings.iter().for_each(|warning| print::warning(&warning.text, Some(&warning.help)));
     Ok(warnings.iter().any(|warning| warning.is_failure))
 }

@@ -9,8 +9,6 @@ use oikos_runner::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::style::{self, styled};
-
 /// Ticks, or paces, in which nobody did anything when that is told.
 const IDLE_TURNS: u32 = 50;
 
@@ -21,6 +19,8 @@ pub(super) struct Warning {
     pub(super) is_failure: bool,
     /// For people.
     pub(super) text: String,
+    /// The command that shows more, for people.
+    pub(super) help: String,
     /// For programs: `code`, `message`, and what there is to know by itself.
     pub(super) whole: Value,
 }
@@ -74,8 +74,8 @@ fn failing(live: &Live, totals: &Summary, db: Option<&Path>) -> Option<Warning> 
     whole.extend(fields.map(|(name, value)| (name.to_owned(), value.into())));
     whole.insert("first".into(), world.name(first.whose).into());
     whole.insert("see".into(), see.of_any().into());
-    let text = with_help(&sentence, &see, "shows each, with its traceback");
-    Some(Warning { is_failure: true, text, whole: whole.into() })
+    let help = see.shows("each, with its traceback");
+    Some(Warning { is_failure: true, text: sentence, help, whole: whole.into() })
 }
 
 fn idle(live: &Live, totals: &Summary, db: Option<&Path>) -> Option<Warning> {
@@ -101,8 +101,8 @@ fn idle(live: &Live, totals: &Summary, db: Option<&Path>) -> Option<Warning> {
     let see = See { db, more: " --refused" };
     let mut whole = told("nobody_acts", &sentence);
     whole.insert("see".into(), see.of_any().into());
-    let text = with_help(&sentence, &see, "shows what was tried");
-    Some(Warning { is_failure: false, text, whole: whole.into() })
+    let help = see.shows("what was tried");
+    Some(Warning { is_failure: false, text: sentence, help, whole: whole.into() })
 }
 
 /// The command that shows more of a world.
@@ -116,15 +116,16 @@ impl See<'_> {
     fn of_any(&self) -> String {
         format!("oikos log WORLD{}", self.more)
     }
-}
 
-/// A warning with the command that shows more; a world in memory has none that does.
-fn with_help(sentence: &str, see: &See<'_>, shows: &str) -> String {
-    let help = match see.db {
-        None => format!("without --no-db, `oikos log` {shows}"),
-        Some(db) => format!("`oikos log {}{}` {shows}", quoted(&db.display().to_string()), see.more),
-    };
-    format!("{sentence}\n  {} {help}", styled(style::HELP, "= help:"))
+    /// As it is told to people; a world in memory has none that shows it.
+    fn shows(&self, what: &str) -> String {
+        match self.db {
+            None => format!("without --no-db, `oikos log` shows {what}"),
+            Some(db) => {
+                format!("`oikos log {}{}` shows {what}", quoted(&db.display().to_string()), self.more)
+            }
+        }
+    }
 }
 
 fn told(code: &str, sentence: &str) -> Map<String, Value> {
