@@ -60,7 +60,7 @@ QUERIES = '''
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from oikos.base import Instant, QueryMethods
+from oikos.base import Instant, Json, QueryMethods
 
 
 class Queries(QueryMethods):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from oikos.base import Instant, QueryMethods
+from oikos.base import Instant, Json, QueryMethods
 
 
 class Queries(QueryMethods):
