@@ -43,68 +43,28 @@ from __future__ import annotations
 '''
 
 OPS = '''
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from enum import Enum
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Literal
 
-Json: TypeAlias = Any
-"""Any JSON: None, a bool, a number, a text, a list or a dict of them."""
-
-Instant: TypeAlias = "str | datetime"
-"""A time of the world: RFC 3339, or a `datetime` with a zone."""
-
-Duration: TypeAlias = "str | timedelta"
-"""A span of time, such as `60s` or `1h 30m`, or a `timedelta`, to the millisecond."""
+from oikos.base import UNSET, Answer, Duration, Instant, Json, OpMethods, Unset
 
 
-class Unset(Enum):
-    """The value of a field that is left out, where None says something."""
+class Ops(OpMethods[Answer]):
+    """All ops as methods. A field that is None is left out.
 
-    UNSET = "unset"
-
-
-UNSET = Unset.UNSET
-
-Answer = TypeVar("Answer", covariant=True)
-
-
-class Ops(ABC, Generic[Answer]):
-    """All ops as methods; `_op` does something with one and answers.
-
-    A field that is None is left out. Amounts are whole numbers in base units: scrip, microseconds, bytes.
+    Amounts are whole numbers in base units: scrip, microseconds, bytes.
     """
-
-    @abstractmethod
-    def _op(self, op: dict[str, Json]) -> Answer: ...
-
-    def _do(
-        self, name: str, fields: Mapping[str, Json], nullable: Mapping[str, Json | Unset] | None = None
-    ) -> Answer:
-        """Does an op: those of its `fields` that are not None, and those in which None means something, if set."""
-        given = {field: value for field, value in fields.items() if value is not None}
-        more = {field: value for field, value in (nullable or {}).items() if value is not UNSET}
-        return self._op({"op": name, **given, **more})
 '''
 
 QUERIES = '''
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
-from oikos.ops import Instant, Json
+from oikos.base import Instant, Json, QueryMethods
 
 
-class Queries(ABC):
+class Queries(QueryMethods):
     """All queries as methods, asked as an observer who may see all. A field that is None is left out."""
-
-    @abstractmethod
-    def __call__(self, what: str, **fields: Json) -> Any:
-        """The answer to the query of that name."""
-
-    def _ask(self, what: str, fields: Mapping[str, Json]) -> Any:
-        return self(what, **{field: value for field, value in fields.items() if value is not None})
 '''
 
 

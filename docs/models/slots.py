@@ -48,6 +48,6 @@ def run(seed, rounds=200, hurry=0.2):
 
 
 if __name__ == "__main__":
-    report(run)
-    print("all bid their values:")
-    report(lambda seed: run(seed, hurry=0))
+    for hurry in [0, 0.2, 0.5]:
+        print(f"hurry {hurry}:")
+        report(lambda seed, hurry=hurry: run(seed, hurry=hurry))

@@ -5,22 +5,14 @@ Written by `generate.py` from `oikos schema query`; a test says where it is not 
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
-from oikos.ops import Instant, Json
+from oikos.base import Instant, Json, QueryMethods
 
 
-class Queries(ABC):
+class Queries(QueryMethods):
     """All queries as methods, asked as an observer who may see all. A field that is None is left out."""
-
-    @abstractmethod
-    def __call__(self, what: str, **fields: Json) -> Any:
-        """The answer to the query of that name."""
-
-    def _ask(self, what: str, fields: Mapping[str, Json]) -> Any:
-        return self(what, **{field: value for field, value in fields.items() if value is not None})
 
     def balances(
         self,

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from oikos import progress as bars
+from oikos.base import Duration
 from oikos.binary import Moment, Name, call, lines, options, overrides, text_of, when
 from oikos.errors import Error
 from oikos.frames import Frame, frame
-from oikos.ops import Duration
 from oikos.outcomes import Comparison, Measures, Replay
 from oikos.receipt import Receipt, refusal
 from oikos.session import Session

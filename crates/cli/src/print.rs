@@ -3,7 +3,8 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use anstream::{stderr, stdout};
-use oikos_runner::{kernel::resource::ResourceId, show_dollars};
+use anstyle::Style;
+use oikos_runner::{kernel::resource::ResourceId, number, show_dollars};
 use serde_json::{Value, json};
 
 use crate::{
@@ -131,27 +132,31 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(stderr(), "{text}");
 }
 
-/// A warning: something that is likely not meant.
-pub(crate) fn warning(text: &str) {
-    note(&format!("{} {text}", styled(style::WARNING, "warning:")));
+/// A warning, of something that is likely not meant, with the next step where it is known.
+pub(crate) fn warning(text: &str, help: Option<&str>) {
+    let columns = std::io::stderr().is_terminal().then_some(COLUMNS);
+    note(&warned(text, help, columns));
+}
+
+/// The lines of a warning: of at most so many columns, or as long as they are.
+fn warned(text: &str, help: Option<&str>, columns: Option<usize>) -> String {
+    let behind = |style: Style, word: &str, text: &str, indent: usize| {
+        let spaces = " ".repeat(indent);
+        let lines = match columns {
+            Some(columns) => {
+                lines_within(&format!("{word} {text}"), columns - indent).join(&format!("\n{spaces}"))
+            }
+            None => format!("{word} {text}"),
+        };
+        format!("{spaces}{}{}", styled(style, word), lines.strip_prefix(word).unwrap_or_default())
+    };
+    let help = help.map(|help| format!("\n{}", behind(style::HELP, "= help:", help, 2)));
+    behind(style::WARNING, "warning:", text, 0) + &help.unwrap_or_default()
 }
 
 /// As [`note`], without a look at what is at the other end: behind a wall only writing is left.
 pub(crate) fn plain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-/// A number with its thousands apart.
-pub(crate) fn number(value: i64) -> String {
-    let digits = value.unsigned_abs().to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if value < 0 { format!("-{text}") } else { text }
 }
 
 /// An amount of a resource: dollars where it is counted in millionths of them.
@@ -212,4 +217,32 @@ pub(crate) fn lines_within(text: &str, width: usize) -> Vec<String> {
         lines.push(shown);
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_no_wider_than_a_terminal() {
+        let (text, help) = (
+            "code failed 14 times, of 1 agent, which was paused for it; first agents.mute.code: an action is an object \
+             with an `op`",
+            "`oikos log a/rather/long/path/to/the/town.oikos --refused --json` shows each, with its traceback",
+        );
+        let bare = |columns| anstream::adapter::strip_str(&warned(text, Some(help), columns)).to_string();
+        assert_eq!(bare(None), format!("warning: {text}\n  = help: {help}"));
+        assert_eq!(
+            bare(Some(COLUMNS)),
+            "warning: code failed 14 times, of 1 agent, which was paused for it; first\n\
+             agents.mute.code: an action is an object with an `op`\n  \
+             = help: `oikos log a/rather/long/path/to/the/town.oikos --refused --json`\n  \
+             shows each, with its traceback"
+        );
+        assert_eq!(
+            anstream::adapter::strip_str(&warned("short", None, Some(COLUMNS))).to_string(),
+            "warning: short"
+        );
+        assert_ne!(warned("short", None, Some(COLUMNS)), "warning: short", "the word has a style");
+    }
 }

@@ -9,12 +9,11 @@ use oikos_runner::kernel::{
     time::format_duration_ms,
     world::{Tally, World},
 };
-use oikos_runner::{Live, Summary, config::Lasts, report};
+use oikos_runner::{Live, Summary, config::Lasts, counted, number, quoted, report};
 use serde_json::{Value, json};
 
 use crate::{
-    commands::quoted,
-    print::{COLUMNS, amount, number},
+    print::{COLUMNS, amount},
     progress::as_lines,
     table::{Column, table},
 };
@@ -56,11 +55,6 @@ pub(crate) fn progress(length: u64, unit: &str, json: bool) -> Bar {
     Bar(bar)
 }
 
-/// `1 tick`, `2 ticks`.
-pub(crate) fn counted(count: i64, word: &str) -> String {
-    format!("{} {word}{}", number(count), if count == 1 { "" } else { "s" })
-}
-
 /// The summary as text.
 pub(crate) fn text(
     live: &Live,
@@ -70,29 +64,24 @@ pub(crate) fn text(
 ) -> String {
     let world = live.world();
     let span_ms = live.ran_ms();
-    let count = |count: u64| number(count.try_into().unwrap_or(i64::MAX));
     let ran = match (live.file.plan.lasts, live.ticks_done()) {
         (Lasts::Ms(ms), _) => {
             let steps: u64 = world.agents().map(|agent| agent.steps).sum();
-            format!("{} of {}, {} steps", span(span_ms), span(ms), count(steps))
+            format!("{} of {}, {} steps", span(span_ms), span(ms), number(steps))
         }
         (Lasts::Ticks(ticks), done) => format!(
             "{} of {}, {} of world time",
-            count(done.unwrap_or(0)),
-            counted(ticks.try_into().unwrap_or(i64::MAX), "tick"),
+            number(done.unwrap_or(0)),
+            counted(ticks, "tick"),
             format_duration_ms(span_ms)
         ),
     };
-    let head = format!(
-        "{}: {ran}, {}",
-        live.file.plan.name,
-        counted(world.population().try_into().unwrap_or(i64::MAX), "agent"),
-    );
+    let head = format!("{}: {ran}, {}", live.file.plan.name, counted(world.population(), "agent"));
     let done = format!(
         "{}, {} refused, {} built, {} scrip in the world",
-        counted(totals.actions.try_into().unwrap_or(i64::MAX), "action"),
-        number(totals.failures.try_into().unwrap_or(i64::MAX)),
-        counted(totals.built.len().try_into().unwrap_or(i64::MAX), "artifact"),
+        counted(totals.actions, "action"),
+        number(totals.failures),
+        counted(totals.built.len(), "artifact"),
         number(world.supply()),
     );
     let mut parts = vec![format!("{head}\n{done}")];
@@ -201,8 +190,7 @@ fn most_called(live: &Live, totals: &Summary) -> Option<String> {
     }
     let rows = calls.iter().take(ROWS).map(|(handle, calls)| {
         let owner = world.get(**handle).map_or("", |artifact| world.name(artifact.owner()));
-        let count = |count: u64| number(count.try_into().unwrap_or(i64::MAX));
-        vec![world.name(**handle).into(), owner.into(), count(calls.count), count(calls.by_others)]
+        vec![world.name(**handle).into(), owner.into(), number(calls.count), number(calls.by_others)]
     });
     let columns = [
         Column::Name("Most called"),
@@ -224,7 +212,7 @@ fn refused(totals: &Summary) -> Option<String> {
         let line = example.lines().last().unwrap_or_default();
         let short: String = line.chars().take(90).collect();
         let short = if short.len() < line.len() { format!("{short}…") } else { short };
-        vec![code.to_string(), number((*count).try_into().unwrap_or(i64::MAX)), short]
+        vec![code.to_string(), number(*count), short]
     });
     let columns = [Column::Word("Refused"), Column::Number("times"), Column::Text("the first")];
     Some(table(&columns, &rows.collect::<Vec<_>>()))
@@ -239,7 +227,7 @@ fn ailments(world: &World) -> Option<String> {
         let (count, text) = if *first == Handle::NOBODY {
             ("the run".into(), cause.to_owned())
         } else {
-            (number((*agents).into()), format!("{}: {cause}", world.name(*first)))
+            (number(*agents), format!("{}: {cause}", world.name(*first)))
         };
         rows.push(vec![word.to_owned(), count, text]);
     }
@@ -268,7 +256,7 @@ fn costs(live: &Live, totals: &Summary) -> Option<String> {
         })
         .collect();
     for (why, (count, volume)) in &totals.paid {
-        let count = number((*count).try_into().unwrap_or(i64::MAX));
+        let count = number(*count);
         rows.push(vec![
             format!("scrip ({})", why.replace('_', " ")),
             number(*volume),

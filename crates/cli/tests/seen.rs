@@ -227,6 +227,7 @@ fn it_is_said_when_nobody_does_anything() {
         (agent(idle, 50), Some("the last 50 ticks")),
         (agent(idle, 49), None),
         (agent(&once(0), 51), Some("the last 50 ticks")),
+        (agent(&once(0), 1_101), Some("the last 1,100 ticks")),
         (agent(&once(0), 50), None),
         (agent(&once(59), 60), None),
         (alone("2s"), Some("the last 100s")),

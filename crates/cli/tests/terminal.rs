@@ -66,7 +66,10 @@ impl Place {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oikos"));
-        command.args(arguments).current_dir(&self.0).stdin(Stdio::null()).env_remove("NO_COLOR");
+        command.args(arguments).current_dir(&self.0).stdin(Stdio::null());
+        for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(variable);
+        }
         command
     }
 
@@ -143,21 +146,23 @@ fn colours_are_where_they_are_wanted() {
         (&["rnu"], 2),
         (&["log", "--help"], 0),
     ] {
-        let both = |more: &[&str], no_color: bool| {
+        let both = |more: &[&str], variables: &[&str]| {
             let mut command = place.command(&[arguments, more].concat());
-            if no_color {
-                command.env("NO_COLOR", "1");
-            }
+            command.envs(variables.iter().map(|variable| (variable, "1")));
             let output = command.output().expect("the binary runs");
             assert_eq!(output.status.code(), Some(status), "{arguments:?} {more:?}");
             out(&output) + &talk(&output)
         };
-        let plain = both(&[], false);
+        let plain = both(&[], &[]);
         assert!(!plain.contains(esc), "{arguments:?}");
-        assert_eq!(both(&["--color", "never"], false), plain, "{arguments:?}");
-        assert_eq!(both(&["--color=auto"], true), plain, "{arguments:?}");
-        let coloured = both(&["--color=always"], false);
+        assert_eq!(both(&["--color", "never"], &["CLICOLOR_FORCE"]), plain, "{arguments:?}");
+        let coloured = both(&["--color=always"], &["NO_COLOR"]);
         assert!(coloured.contains(esc), "{arguments:?}: {coloured}");
+        // Where colours are forced though nobody looks, `NO_COLOR` alone takes them away.
+        for more in [&[][..], &["--color=auto"]] {
+            assert_eq!(both(more, &["CLICOLOR_FORCE"]), coloured, "{arguments:?} {more:?}");
+            assert_eq!(both(more, &["CLICOLOR_FORCE", "NO_COLOR"]), plain, "{arguments:?} {more:?}");
+        }
         let mut bare = String::new();
         for (at, part) in coloured.split(esc).enumerate() {
             bare.push_str(if at == 0 { part } else { part.split_once('m').expect("the end of a style").1 });

@@ -32,6 +32,7 @@ pub mod report;
 pub mod request;
 pub mod schema;
 mod sequencer;
+mod shown;
 mod hooks;
 mod series;
 pub mod session;
@@ -70,6 +71,7 @@ pub use self::{
     past::{founded_from, go_on, recorded_source, state, state_at},
     replay::{Difference, Replayed, replay},
     sequencer::Sequencer,
+    shown::{counted, number, quoted},
     stop::{Bell, Signal, Stop, Why},
     summary::{Calls, Failure, Failures, Summary},
     view::View,

@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use oikos_tables::Partial;
 use serde::{Deserialize, Serialize};
 
 use crate::{error::SweepError, order::Row, plan::Plan};
@@ -123,7 +124,9 @@ impl Folder {
         let lock = locked(path)?;
         let rows = path.join(ROWS);
         if !check_head(path, &head)? {
-            write_whole(&rows, |file| writeln!(file, "{}", json_line(&head)))?;
+            write_whole(&rows, |file| {
+                writeln!(file, "{}", json_line(&head)).map_err(|error| SweepError::unwritten(&rows, &error))
+            })?;
         }
         let options = OpenOptions::new().read(true).append(true).clone();
         let file = options.open(&rows).map_err(|error| SweepError::unwritten(&rows, &error))?;
@@ -251,22 +254,12 @@ impl Folder {
             let mut head = String::new();
             let read = File::open(&path).and_then(|file| BufReader::new(file).read_line(&mut head));
             read.map_err(|error| SweepError::unread(&path, &error))?;
-            let mut failed = None;
+            let unwritten = |error: std::io::Error| SweepError::unwritten(&path, &error);
             write_whole(&path, |file| {
-                file.write_all(head.as_bytes())?;
-                failed = self
-                    .each(|row| {
-                        writeln!(file, "{}", json_line(&row))
-                            .map_err(|error| SweepError::unwritten(&path, &error))
-                    })
-                    .err();
-                Ok(())
+                file.write_all(head.as_bytes()).map_err(unwritten)?;
+                self.each(|row| writeln!(file, "{}", json_line(&row)).map_err(unwritten))
             })?;
-            if let Some(error) = failed {
-                return Err(error);
-            }
-            let opened = OpenOptions::new().append(true).open(&path);
-            self.file = opened.map_err(|error| SweepError::unwritten(&path, &error))?;
+            self.file = OpenOptions::new().append(true).open(&path).map_err(unwritten)?;
             self.rows.clear();
             self.is_loose = false;
             self.read_places(plan)?;
@@ -379,27 +372,44 @@ fn open_timings(path: &Path) -> Result<File, SweepError> {
     Ok(file)
 }
 
-/// Writes a file that takes its name when it is whole and on disk.
+/// Writes a file that takes its name when it is whole and on disk; where that fails, a file of that name is as it was.
 pub(crate) fn write_whole(
     path: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>,
+    write: impl FnOnce(&mut BufWriter<Partial>) -> Result<(), SweepError>,
 ) -> Result<(), SweepError> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".partial");
-    let written = File::create(&beside).map(BufWriter::new).and_then(|mut file| {
-        write(&mut file)?;
-        file.flush()?;
-        file.get_ref().sync_all()?;
-        fs::rename(&beside, path)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Not every system lets a folder be brought to disk.
-        drop(File::open(folder).and_then(|folder| folder.sync_all()));
-        Ok(())
-    });
-    written.map_err(|error| SweepError::unwritten(path, &error))
+    let unwritten = |error: std::io::Error| SweepError::unwritten(path, &error);
+    let mut file = Partial::create(path).map(BufWriter::new).map_err(unwritten)?;
+    write(&mut file)?;
+    let file = file.into_inner().map_err(|error| unwritten(error.into_error()))?;
+    file.keep().map_err(unwritten)
 }
 
 #[expect(clippy::expect_used, reason = "all of it is text, whole numbers and lists")]
 fn json_line(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("a row can be written as JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_could_not_be_written_whole_leaves_the_one_before() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(ROWS);
+        let rows = |text: &'static str| {
+            move |file: &mut BufWriter<Partial>| {
+                file.write_all(text.as_bytes())
+                    .map_err(|error| SweepError::unwritten(Path::new(ROWS), &error))
+            }
+        };
+        write_whole(&path, rows("one\ntwo\n")).expect("it is written");
+        let failed = write_whole(&path, |file| {
+            rows("one\n")(file)?;
+            Err(SweepError::Damaged { path: ROWS.into(), line: 2, problem: "it has no end".into() })
+        });
+        assert!(matches!(failed, Err(SweepError::Damaged { line: 2, .. })), "{failed:?}");
+        assert_eq!(fs::read_to_string(&path).expect("the file"), "one\ntwo\n");
+        assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1, "nothing stands beside it");
+    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use oikos_runner::{
     RunError,
     config::{self, ClockKind, MeasureKind, Measured, Overrides, Source, Statistic, WorldFile},
-    library,
+    library, quoted,
 };
 
 use crate::{
@@ -244,15 +244,6 @@ fn command(world: &Path, seeds: &[u64], axes: &[Axis], words: DesignWords, keeps
         parts.push("--keep worlds".into());
     }
     parts.join(" ")
-}
-
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let is_plain = |letter: char| letter.is_alphanumeric() || "_-./=,:@%+".contains(letter);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Seeds in short.

@@ -8,7 +8,7 @@ use std::{
 
 /// A file that is being written, as `NAME.partial`. Dropped before it is kept, it is removed.
 #[derive(Debug)]
-pub(crate) struct Partial {
+pub struct Partial {
     file: File,
     name: PathBuf,
     beside: PathBuf,
@@ -16,7 +16,11 @@ pub(crate) struct Partial {
 }
 
 impl Partial {
-    pub(crate) fn create(name: &Path) -> io::Result<Self> {
+    /// Begins a file that will stand at `name`, in the place of any file there.
+    ///
+    /// # Errors
+    /// When the file can't be made.
+    pub fn create(name: &Path) -> io::Result<Self> {
         let mut beside = name.as_os_str().to_owned();
         beside.push(".partial");
         let beside = PathBuf::from(beside);
@@ -24,10 +28,16 @@ impl Partial {
     }
 
     /// Gives the file its name, once it is on disk.
-    pub(crate) fn keep(mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When it can't be brought to disk or named; nothing is left of it then, and a file of that name is as it was.
+    pub fn keep(mut self) -> io::Result<()> {
         self.file.sync_all()?;
         fs::rename(&self.beside, &self.name)?;
         self.is_kept = true;
+        let folder = self.name.parent().filter(|folder| !folder.as_os_str().is_empty());
+        // Not every system lets a folder be brought to disk.
+        drop(File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all()));
         Ok(())
     }
 }

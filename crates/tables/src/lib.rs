@@ -9,6 +9,7 @@ mod text;
 
 use std::path::{Path, PathBuf};
 
+pub use self::beside::Partial;
 use self::{columns::Columns, text::Lines};
 
 /// How a table is written.

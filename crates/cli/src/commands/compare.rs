@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use anyhow::Result;
-use oikos_runner::{Comparison, Difference, Workplace, compare as compared};
+use oikos_runner::{Comparison, Difference, Workplace, compare as compared, number};
 use serde_json::{Value, json};
 
 use super::{reading, replay::versions};
 use crate::{
-    print::{Printer, number},
+    print::Printer,
     status::ExitStatus,
     table::{Column, table},
 };
@@ -68,10 +68,9 @@ fn text(found: &Comparison) -> String {
     let rows = only.iter().flat_map(|(ids, word)| ids.iter().map(|id| vec![id.clone(), (*word).to_owned()]));
     let differing = found.artifacts.iter().map(|(id, parts)| vec![id.clone(), parts.join(", ")]);
     parts.extend(rows_of(&[name("artifact"), Column::Text("differs in")], rows.chain(differing).collect()));
-    let count = |count: u64| number(count.try_into().unwrap_or(i64::MAX));
     let rows = found.refusals.iter().map(|refused| {
         let (a, b) = refused.counts;
-        vec![refused.principal.clone(), refused.code.as_str().to_owned(), count(a), count(b)]
+        vec![refused.principal.clone(), refused.code.as_str().to_owned(), number(a), number(b)]
     });
     parts.extend(rows_of(&[name("refused"), Column::Word("code"), a, b], rows.collect()));
     parts.join("\n\n")

@@ -3,11 +3,13 @@
 use std::{cmp::Reverse, collections::BTreeMap, path::Path};
 
 use anyhow::Result;
-use oikos_runner::{Bill, Bills, Forecast, Sums, kernel::time::format_duration_ms, show_dollars};
+use oikos_runner::{
+    Bill, Bills, Forecast, Sums, counted, kernel::time::format_duration_ms, number, show_dollars,
+};
 use serde_json::{Value, json};
 
 use crate::{
-    print::{Printer, number, wrapped},
+    print::{Printer, wrapped},
     status::ExitStatus,
     table::{Column, table},
 };
@@ -151,7 +153,7 @@ fn short(value: u64) -> String {
     const UNITS: [(u64, &str); 4] =
         [(1_000_000_000_000, "T"), (1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")];
     let Some((unit, word)) = UNITS.into_iter().find(|(unit, _)| value >= *unit && value >= 10_000) else {
-        return number(value.try_into().unwrap_or(i64::MAX));
+        return number(value);
     };
     let (whole, tenth) = (value / unit, value % unit * 10 / unit);
     if whole < 1_000 { format!("{whole}.{tenth}{word}") } else { format!("{whole}{word}") }
@@ -184,10 +186,4 @@ fn told(forecast: &Forecast) -> String {
     let range = if low == high { format!("about {low}") } else { format!("{low} to {high}") };
     let basis = if forecast.is_ticks { counted(forecast.done, "tick") } else { span(forecast.done) };
     format!("forecast {range} by {}, from {basis} so far", span(forecast.goal))
-}
-
-/// `1 call`, `2 calls`.
-fn counted(count: u64, word: &str) -> String {
-    let shown = number(count.try_into().unwrap_or(i64::MAX));
-    format!("{shown} {word}{}", if count == 1 { "" } else { "s" })
 }

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use oikos_runner::{Preview, Workplace, preview, show_dollars};
+use oikos_runner::{Preview, Workplace, number, preview, show_dollars};
 use serde_json::{Value, json};
 
 use super::{run::db_of, world_file};
 use crate::{
     args::OverrideArgs,
-    print::{Printer, number, wrapped},
+    print::{Printer, wrapped},
     status::ExitStatus,
     table::{Column, table},
 };
@@ -55,13 +55,12 @@ fn text(previews: &[Preview]) -> String {
     if previews.is_empty() {
         return "no model would be asked: the world file has no agent with `mind = \"llm\"`".into();
     }
-    let count = |count: usize| number(i64::try_from(count).unwrap_or(i64::MAX));
     let rows = previews.iter().take(ROWS).map(|preview| {
         vec![
             preview.agent.clone(),
             preview.model.clone(),
-            count(preview.bytes),
-            number(i64::try_from(preview.tokens_max).unwrap_or(i64::MAX)),
+            number(preview.bytes),
+            number(preview.tokens_max),
             if preview.is_taped { "on the tape".into() } else { preview.cost_words() },
         ]
     });

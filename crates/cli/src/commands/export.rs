@@ -11,13 +11,14 @@ use oikos_runner::{
     When,
     export::{self, Export, ExportTable, Exported, Format},
     kernel::id::nearest,
+    number,
 };
 use serde_json::{Value, json};
 
 use super::Usage;
 use crate::{
     args::FormatArg,
-    print::{Printer, number},
+    print::Printer,
     status::ExitStatus,
     table::{Column, table},
 };
@@ -125,7 +126,7 @@ fn json(wanted: &Export, written: &[Exported]) -> Value {
 
 fn text(wanted: &Export, written: &[Exported]) -> String {
     let row = |one: &Exported| {
-        let rows = number(one.rows.try_into().unwrap_or(i64::MAX));
+        let rows = number(one.rows);
         vec![one.table.name().to_owned(), rows, one.file.display().to_string()]
     };
     let rows: Vec<Vec<String>> = written.iter().map(row).collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 use oikos_runner::{
     Journal, JournalError, RunError,
     config::{self, Overrides},
-    library,
+    library, quoted,
 };
 
 /// Bytes at the beginning of a file that tell whether it is text.
@@ -56,15 +56,6 @@ impl std::fmt::Display for Typed {
         f.write_str("oikos")?;
         self.0.iter().try_for_each(|word| write!(f, " {}", quoted(word)))
     }
-}
-
-/// A word as a shell reads it.
-pub(crate) fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "_-./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// The next step, where it is known.

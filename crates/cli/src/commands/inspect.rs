@@ -10,14 +10,14 @@ use oikos_runner::kernel::{
     world::{Agent, World},
 };
 use oikos_runner::{
-    Bills, Journal, Sums, When, Workplace, config::Authors, recorded_source, report, request::Inspect,
-    show_dollars,
+    Bills, Journal, Sums, When, Workplace, config::Authors, number, recorded_source, report,
+    request::Inspect, show_dollars,
 };
 use serde_json::{Map, Value, json};
 
 use super::Usage;
 use crate::{
-    print::{Printer, amount, number},
+    print::{Printer, amount},
     status::ExitStatus,
     summary,
     table::{Column, table},
@@ -146,10 +146,7 @@ fn minds(world: &World, agents: &[Handle], asked: &Asked) -> String {
         let mut row = vec![name.to_owned(), mind];
         match asked.get(name) {
             Some((sums, dollars)) => {
-                row.extend(
-                    [sums.calls, sums.failures, sums.tokens()]
-                        .map(|count| number(count.try_into().unwrap_or(i64::MAX))),
-                );
+                row.extend([sums.calls, sums.failures, sums.tokens()].map(number));
                 row.push(show_dollars(*dollars));
             }
             None => row.extend(std::iter::repeat_n(String::new(), 4)),

@@ -7,17 +7,16 @@ use oikos_runner::kernel::{id::Id, mind::Mind, time::format_duration_ms};
 use oikos_runner::{
     Journal, Workplace,
     config::{Isolation, Lasts, WorldFile},
-    preview,
+    counted, number, preview,
 };
 use serde_json::{Value, json};
 
 use super::{Usage, inspect::mind, sweep, workplace, world_file};
 use crate::{
     args::{OverrideArgs, WorkplaceArgs},
-    print::{self, Printer, number},
+    print::{self, Printer},
     status::ExitStatus,
     style::{self, styled},
-    summary::counted,
 };
 
 /// Agents of whose minds a problem is told.
@@ -114,15 +113,12 @@ pub(super) fn validate(path: &Path, overrides: &OverrideArgs, printer: Printer) 
     }
     let warnings: Vec<String> = found.into_iter().map(|found| found.sentence).collect();
     if !printer.is_for_programs() {
-        warnings.iter().for_each(|sentence| print::warning(sentence));
+        warnings.iter().for_each(|sentence| print::warning(sentence, None));
     }
     let (agents, artifacts) = (world.population(), world.artifacts().count());
     let (name, supply) = (&live.file.plan.name, world.supply());
     let (key, value, lasts) = match live.file.plan.lasts {
-        Lasts::Ticks(ticks) => {
-            let count = i64::try_from(ticks).unwrap_or(i64::MAX);
-            ("ticks", Value::from(ticks), counted(count, "tick"))
-        }
+        Lasts::Ticks(ticks) => ("ticks", Value::from(ticks), counted(ticks, "tick")),
         Lasts::Ms(ms) => {
             let duration = format_duration_ms(ms);
             ("duration", Value::from(duration.as_str()), format!("{duration} of independent loops"))
@@ -134,8 +130,7 @@ pub(super) fn validate(path: &Path, overrides: &OverrideArgs, printer: Printer) 
                     "supply": supply, "warnings": warnings })
         },
         || {
-            let count = |count: usize, word: &str| counted(i64::try_from(count).unwrap_or(i64::MAX), word);
-            let (agents, artifacts) = (count(agents, "agent"), count(artifacts, "artifact"));
+            let (agents, artifacts) = (counted(agents, "agent"), counted(artifacts, "artifact"));
             let yes = styled(style::GOOD, "is fine");
             format!("{name} {yes}: {agents}, {artifacts}, {} scrip, {lasts}", number(supply))
         },

@@ -50,7 +50,7 @@ use crate::{
     summary::Bar,
 };
 
-pub(crate) use self::help::{help_of, quoted};
+pub(crate) use self::help::help_of;
 
 /// Something typed that can't be meant.
 #[derive(Debug)]

@@ -11,13 +11,13 @@ use oikos_runner::{
     Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Wanted as LinesWanted, Why,
     Workplace,
     config::{Lasts, WorldFile},
-    measure, report,
+    measure, quoted, report,
 };
 use serde_json::{Map, Value};
 
 use super::{
     Usage,
-    help::{Typed, quoted},
+    help::Typed,
     line::{self, Line, LineKind},
     log, stop_on_signal, tell_notes, warning, world_file,
 };
@@ -320,6 +320,6 @@ fn finish(live: &mut Live, db: Option<&Path>, stopped: Stopped, printer: Printer
             print::note(&format!("stopped; this goes on from here: {again}"));
         }
     }
-    warnings.iter().for_each(|warning| print::warning(&warning.text));
+    warnings.iter().for_each(|warning| print::warning(&warning.text, Some(&warning.help)));
     Ok(warnings.iter().any(|warning| warning.is_failure))
 }

@@ -8,14 +8,14 @@ use std::{
 
 use anyhow::{Result, bail};
 use indicatif::ProgressStyle;
-use oikos_runner::{Journal, Stop, Workplace, config::Isolation, show_dollars};
+use oikos_runner::{Journal, Stop, Workplace, config::Isolation, counted, show_dollars};
 use oikos_sweep::{Ended, Folder, Launch, Plan, Progress, Row, Setup, SweepError, Wanted, Written};
 use serde_json::{Value, json};
 
 use super::{Usage, stop_on_signal, workplace, world_file};
 use crate::{
     args::{IsolationArg, KeepArg, OverrideArgs, SweepArgs, TapeArg, WorkplaceArgs},
-    print::{self, Printer, number},
+    print::{self, Printer},
     progress,
     status::ExitStatus,
     summary,
@@ -247,11 +247,6 @@ fn text(plan: &Plan, out: &Path, progress: Progress, written: &Written) -> Strin
     let names: Vec<_> = names.collect();
     let _ = write!(text, "\n\nresults  {}: {}", out.display(), names.join(" "));
     text
-}
-
-fn counted(count: usize, word: &str) -> String {
-    let count = i64::try_from(count).unwrap_or(i64::MAX);
-    format!("{} {word}{}", number(count), if count == 1 { "" } else { "s" })
 }
 
 /// The settings of a cell in words.

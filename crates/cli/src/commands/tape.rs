@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use oikos_runner::kernel::{limits::TAPE_FILE_BYTES_MAX, tape::Taped};
-use oikos_runner::{Journal, RunError};
+use oikos_runner::{Journal, RunError, counted};
 use serde_json::json;
 
 use super::Usage;
@@ -37,7 +37,7 @@ pub(super) fn export(world: &Path, file: Option<&Path>, printer: Printer) -> Res
     let rows = written?;
     printer.data(
         || json!({ "ok": true, "rows": rows, "file": path }),
-        || format!("wrote {} to {}", counted(rows), path.display()),
+        || format!("wrote {} to {}", counted(rows, "row"), path.display()),
     )?;
     Ok(ExitStatus::Done)
 }
@@ -75,14 +75,14 @@ pub(super) fn import(world: &Path, path: &Path, printer: Printer) -> Result<Exit
                 1 => "\n1 row of the file repeats another".into(),
                 more => format!("\n{more} rows of the file repeat others"),
             };
-            format!("added {} to the tape of {}; {kept} were there{again}", counted(added), world.display())
+            format!(
+                "added {} to the tape of {}; {kept} were there{again}",
+                counted(added, "row"),
+                world.display()
+            )
         },
     )?;
     Ok(ExitStatus::Done)
-}
-
-fn counted(rows: usize) -> String {
-    format!("{rows} row{}", if rows == 1 { "" } else { "s" })
 }
 
 /// The rows of a tape file.

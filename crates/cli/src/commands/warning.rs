@@ -3,16 +3,11 @@
 use std::path::Path;
 
 use oikos_runner::{
-    Live, Summary,
+    Live, Summary, counted,
     kernel::{rules::Execution, time::format_duration_ms},
+    number, quoted,
 };
 use serde_json::{Map, Value, json};
-
-use super::quoted;
-use crate::{
-    print::number,
-    style::{self, styled},
-};
 
 /// Ticks, or paces, in which nobody did anything when that is told.
 const IDLE_TURNS: u32 = 50;
@@ -24,6 +19,8 @@ pub(super) struct Warning {
     pub(super) is_failure: bool,
     /// For people.
     pub(super) text: String,
+    /// The command that shows more, for people.
+    pub(super) help: String,
     /// For programs: `code`, `message`, and what there is to know by itself.
     pub(super) whole: Value,
 }
@@ -44,15 +41,14 @@ fn failing(live: &Live, totals: &Summary, db: Option<&Path>) -> Option<Warning> 
         Some((head, rest)) if head.starts_with("in `") => rest,
         _ => first.message.as_str(),
     };
-    let count = |count: usize| number(i64::try_from(count).unwrap_or(i64::MAX));
-    let times = number(i64::try_from(failing.count).unwrap_or(i64::MAX));
+    let times = number(failing.count);
     let of_agents = match (agents, paused) {
         (0, _) => String::new(),
         (1, 0) => ", of 1 agent".to_owned(),
         (1, _) => ", of 1 agent, which was paused for it".to_owned(),
-        (agents, 0) => format!(", of {} agents", count(agents)),
+        (agents, 0) => format!(", of {} agents", number(agents)),
         (agents, paused) => {
-            format!(", of {} agents, of which {} were paused for it", count(agents), count(paused))
+            format!(", of {} agents, of which {} were paused for it", number(agents), number(paused))
         }
     };
     let often = if failing.count == 1 { "once".to_owned() } else { format!("{times} times") };
@@ -78,8 +74,8 @@ fn failing(live: &Live, totals: &Summary, db: Option<&Path>) -> Option<Warning> 
     whole.extend(fields.map(|(name, value)| (name.to_owned(), value.into())));
     whole.insert("first".into(), world.name(first.whose).into());
     whole.insert("see".into(), see.of_any().into());
-    let text = with_help(&sentence, &see, "shows each, with its traceback");
-    Some(Warning { is_failure: true, text, whole: whole.into() })
+    let help = see.shows("each, with its traceback");
+    Some(Warning { is_failure: true, text: sentence, help, whole: whole.into() })
 }
 
 fn idle(live: &Live, totals: &Summary, db: Option<&Path>) -> Option<Warning> {
@@ -93,7 +89,7 @@ fn idle(live: &Live, totals: &Summary, db: Option<&Path>) -> Option<Warning> {
     let span = match world.rules().execution {
         Execution::Tick { .. } => {
             let ticks = totals.idle_ticks;
-            (ticks >= u64::from(IDLE_TURNS)).then(|| format!("{ticks} ticks"))?
+            (ticks >= u64::from(IDLE_TURNS)).then(|| counted(ticks, "tick"))?
         }
         Execution::Autonomous { pace_ms } => {
             let ms = live.sequencer.now().ms().saturating_sub(totals.idle_since_ms);
@@ -105,8 +101,8 @@ fn idle(live: &Live, totals: &Summary, db: Option<&Path>) -> Option<Warning> {
     let see = See { db, more: " --refused" };
     let mut whole = told("nobody_acts", &sentence);
     whole.insert("see".into(), see.of_any().into());
-    let text = with_help(&sentence, &see, "shows what was tried");
-    Some(Warning { is_failure: false, text, whole: whole.into() })
+    let help = see.shows("what was tried");
+    Some(Warning { is_failure: false, text: sentence, help, whole: whole.into() })
 }
 
 /// The command that shows more of a world.
@@ -120,15 +116,16 @@ impl See<'_> {
     fn of_any(&self) -> String {
         format!("oikos log WORLD{}", self.more)
     }
-}
 
-/// A warning with the command that shows more; a world in memory has none that does.
-fn with_help(sentence: &str, see: &See<'_>, shows: &str) -> String {
-    let help = match see.db {
-        None => format!("without --no-db, `oikos log` {shows}"),
-        Some(db) => format!("`oikos log {}{}` {shows}", quoted(&db.display().to_string()), see.more),
-    };
-    format!("{sentence}\n  {} {help}", styled(style::HELP, "= help:"))
+    /// As it is told to people; a world in memory has none that shows it.
+    fn shows(&self, what: &str) -> String {
+        match self.db {
+            None => format!("without --no-db, `oikos log` shows {what}"),
+            Some(db) => {
+                format!("`oikos log {}{}` shows {what}", quoted(&db.display().to_string()), self.more)
+            }
+        }
+    }
 }
 
 fn told(code: &str, sentence: &str) -> Map<String, Value> {

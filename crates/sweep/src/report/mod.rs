@@ -5,6 +5,7 @@ mod plots;
 use std::{io::Write as _, path::PathBuf};
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use oikos_runner::counted;
 
 use crate::{
     error::SweepError,
@@ -63,7 +64,10 @@ pub fn write(plan: &Plan, folder: &Folder, written: &Written) -> Result<PathBuf,
     })?;
     let page = page(plan, measured, lines, (&failures, left_out))?;
     let path = folder.path().join("report.html");
-    write_whole(&path, |file| file.write_all(page.into_string().as_bytes()))?;
+    write_whole(&path, |file| {
+        let written = file.write_all(page.into_string().as_bytes());
+        written.map_err(|error| SweepError::unwritten(&path, &error))
+    })?;
     Ok(path)
 }
 
@@ -128,10 +132,6 @@ fn page(
 /// A text by others without signs that no page may have.
 fn clean(text: &str) -> String {
     text.chars().filter(|letter| !letter.is_control() || matches!(letter, '\n' | '\t')).collect()
-}
-
-fn counted(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A name for each cell: its settings, with the last word of each key where no other key has it.

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use oikos_runner::{
     Journal, Live, RunError, Stop,
     config::{self, Overrides, WorldFile},
-    library, session,
+    library, number, session,
 };
 use serde_json::{Value, json};
 
@@ -318,7 +318,7 @@ impl Told {
                 let mesa = timed.mesa();
                 vec![
                     world.name.to_owned(),
-                    print::number(i64::try_from(timed.agents).unwrap_or(i64::MAX)),
+                    number(timed.agents),
                     format!("{ours:.2}"),
                     mesa.map_or_else(String::new, |mesa| format!("{mesa:.2}")),
                     mesa.map_or_else(String::new, |mesa| format!("{:.1}", ours / mesa)),
