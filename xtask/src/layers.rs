@@ -19,7 +19,9 @@ const OURS: &[(&str, &[&str])] = &[
     ("oikos-tables", &[]),
     ("oikos-runner", &["oikos-kernel", "oikos-sandbox", "oikos-journal", "oikos-agents", "oikos-tables"]),
     ("oikos-sweep", &["oikos-runner", "oikos-tables"]),
-    ("oikos-cli", &["oikos-runner", "oikos-sweep"]),
+    ("oikos-views", &["oikos-runner"]),
+    ("oikos-server", &["oikos-runner", "oikos-views"]),
+    ("oikos-cli", &["oikos-runner", "oikos-sweep", "oikos-views", "oikos-server"]),
     ("xtask", &[]),
 ];
 
@@ -27,7 +29,9 @@ const OURS: &[(&str, &[&str])] = &[
 const THEIRS: &[(&str, &[&str])] = &[
     ("wasmtime", &["oikos-python"]),
     ("rusqlite", &["oikos-journal"]),
-    ("tokio", &["oikos-agents", "oikos-runner", "oikos-cli"]),
+    ("tokio", &["oikos-agents", "oikos-runner", "oikos-server", "oikos-cli"]),
+    ("axum", &["oikos-server"]),
+    ("rmcp", &["oikos-server"]),
     ("reqwest", &["oikos-agents"]),
     ("genai", &["oikos-agents"]),
     ("anyhow", &["oikos-cli", "xtask"]),
