@@ -3,7 +3,7 @@
 
 use std::{
     collections::VecDeque,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -62,6 +62,12 @@ impl Reader {
     #[must_use]
     pub const fn view(&self) -> &View {
         &self.view
+    }
+
+    /// The world's file, if it has one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// The world as it stands; `None` before it is served.

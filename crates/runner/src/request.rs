@@ -448,7 +448,11 @@ impl Span {
     }
 }
 
-fn query(body: Value, flawed: bool) -> Result<Query, Refusal> {
+/// Reads a query; `flawed` says that its text held what no world can hold.
+///
+/// # Errors
+/// Why it is none.
+pub fn query(body: Value, flawed: bool) -> Result<Query, Refusal> {
     let Value::Object(mut query) = body else {
         return Err(Refusal::invalid("`query` must be an object with `what`"));
     };
