@@ -55,7 +55,10 @@ pub(crate) fn run(root: &Path, target: &Path, words: &[String]) -> Result<()> {
         let address = served.address.as_str();
         let act = |token: &str| client(address, token, until);
         let running: Vec<_> = tokens.iter().map(|token| scope.spawn(move || act(token))).collect();
-        running.into_iter().map(|client| client.join().unwrap_or_else(|_| bail!("a client failed"))).collect::<Result<Vec<_>>>()
+        running
+            .into_iter()
+            .map(|client| client.join().unwrap_or_else(|_| bail!("a client failed")))
+            .collect::<Result<Vec<_>>>()
     })?;
     let spent = begun.elapsed();
     let after = used(served.child.id())?;
@@ -104,7 +107,7 @@ impl Drop for Served {
 }
 
 fn token(binary: &PathBuf, db: &Path, client: u64) -> Result<String> {
-    let agent = format!("p_{client:02}");
+    let agent = format!("p_{client:03}");
     let made = Command::new(binary).args(["--json", "token", "--as", &agent]).arg(db).output()?;
     let told: Value = serde_json::from_slice(&made.stdout)
         .with_context(|| String::from_utf8_lossy(&made.stderr).into_owned())?;

@@ -58,7 +58,13 @@ const WORDS: &[(&str, &[&str])] = &[
     ("std::env", &["crates/cli/", "crates/python/build/"]),
     (
         "std::net",
-        &["crates/agents/", "crates/runner/", "crates/sandbox/src/worker/probe.rs", "crates/server/", "crates/cli/"],
+        &[
+            "crates/agents/",
+            "crates/runner/",
+            "crates/sandbox/src/worker/probe.rs",
+            "crates/server/",
+            "crates/cli/",
+        ],
     ),
     (
         "std::process",

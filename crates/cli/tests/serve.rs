@@ -1,11 +1,6 @@
 //! A world that is served: who may ask for what, what comes of it, and what is on disk when somebody is told.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod served;
 
@@ -87,13 +82,16 @@ fn each_route_is_for_its_ranks_alone() {
                 Rank::Operator => Some(&operator),
             };
             let bearer = token.map(|token| format!("Bearer {token}"));
-            let headers: Vec<(&str, &str)> = bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
+            let headers: Vec<(&str, &str)> =
+                bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
             let body: &[u8] = if route.body.is_some() { b"{}" } else { b"" };
             let path = if rank == Rank::Seat { path.replace("?of=alice", "") } else { path.clone() };
             let answer = shop.request(route.method.word(), &path, &headers, body);
             let is_fine = match (route.ranks.contains(&rank), rank) {
                 // An empty object is no action, query or fork, which is told to those who may make one.
-                (true, _) => [200, 202].contains(&answer.status) || (answer.status == 400 && route.body.is_some()),
+                (true, _) => {
+                    [200, 202].contains(&answer.status) || (answer.status == 400 && route.body.is_some())
+                }
                 (false, Rank::Stranger) => answer.status == 401,
                 (false, _) => answer.status == 403,
             };
@@ -126,7 +124,12 @@ fn a_seat_acts_as_its_principal_once() {
     assert_eq!((other.status, &other.json()["code"]), (403, &json!("permission_denied")));
     // A refusal by the world is an answer.
     let poor = shop.post(&bob, "/api/v1/act", r#"{"op": "transfer", "to": "alice", "amount": 500}"#);
-    assert_eq!((poor.status, &poor.json()["error"]["code"]), (200, &json!("insufficient_scrip")), "{}", poor.body);
+    assert_eq!(
+        (poor.status, &poor.json()["error"]["code"]),
+        (200, &json!("insufficient_scrip")),
+        "{}",
+        poor.body
+    );
     // A repeat is the same action; another one is none.
     let bearer = format!("Bearer {alice}");
     let keyed = |body: &str| {
@@ -154,7 +157,8 @@ fn what_is_no_request_is_told_and_changes_nothing() {
     let alice = shop.token(&["--as", "alice"]);
     let operator = shop.token(&["--operator"]);
     let before = shop.get(&alice, "/api/v1/world").json()["seq"].clone();
-    let deep = format!(r#"{{"op": "store", "key": "k", "value": {}{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
+    let deep =
+        format!(r#"{{"op": "store", "key": "k", "value": {}{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
     let (act, query, decide, run) = ("/api/v1/act", "/api/v1/query", "/api/v1/decide", "/api/v1/run");
     for (token, path, body, part) in [
         (&alice, act, "", "empty"),
@@ -198,7 +202,11 @@ fn what_is_no_request_is_told_and_changes_nothing() {
         let told = answer.json();
         assert_eq!(answer.status, 400, "{path} {body:.80}: {told}");
         assert_eq!(answer.header("content-type"), Some("application/problem+json"));
-        assert_eq!((&told["status"], &told["code"]), (&json!(400), &json!("invalid_argument")), "{body:.80}: {told}");
+        assert_eq!(
+            (&told["status"], &told["code"]),
+            (&json!(400), &json!("invalid_argument")),
+            "{body:.80}: {told}"
+        );
         let text = format!("{}{}", told["detail"], told["hint"]);
         assert!(text.contains(part), "{path} {body:.80}: {text}");
     }
@@ -213,9 +221,15 @@ fn what_is_no_request_is_told_and_changes_nothing() {
         ("/api/v1/turn?wait=2h", "wait"),
     ] {
         let answer = shop.get(&alice, path);
-        assert!(answer.status == 400 && answer.body.contains(part), "{path}: {} {}", answer.status, answer.body);
+        assert!(
+            answer.status == 400 && answer.body.contains(part),
+            "{path}: {} {}",
+            answer.status,
+            answer.body
+        );
     }
-    for (path, status) in [("/api/v1/agents/nobody", 404), ("/api/v1/world?at=9999", 404), ("/api/v1/world?at=1", 404)]
+    for (path, status) in
+        [("/api/v1/agents/nobody", 404), ("/api/v1/world?at=9999", 404), ("/api/v1/world?at=1", 404)]
     {
         // Before the record that founds them nobody is there, not even the principal of this token.
         let answer = shop.get(&alice, path);
@@ -230,9 +244,11 @@ fn what_is_no_request_is_told_and_changes_nothing() {
     );
     let told = shop.raw(format!("{head}content-length: {length}\r\n\r\n").as_bytes());
     assert_eq!(told.status, 413, "{}", told.body);
-    let pieces = format!("{head}transfer-encoding: chunked\r\n\r\n{length:x}\r\n{}\r\n0\r\n\r\n", " ".repeat(length));
+    let pieces =
+        format!("{head}transfer-encoding: chunked\r\n\r\n{length:x}\r\n{}\r\n0\r\n\r\n", " ".repeat(length));
     assert_eq!(shop.raw(pieces.as_bytes()).status, 413);
-    let not_text = shop.request("POST", act, &[("authorization", &format!("Bearer {alice}"))], b"{\"op\": \"\xff\"}");
+    let not_text =
+        shop.request("POST", act, &[("authorization", &format!("Bearer {alice}"))], b"{\"op\": \"\xff\"}");
     assert!(not_text.status == 400 && not_text.body.contains("UTF-8"), "{}", not_text.body);
     assert_eq!(shop.get(&alice, "/api/v1/world").json()["seq"], before, "nothing of it left a record");
 }
@@ -245,9 +261,10 @@ fn a_token_that_asks_too_often_is_told_when_to_come_again() {
     // The rate is that of a second: of so many at once most are refused, however slow this machine is.
     let mut text = String::new();
     for _ in 0..200 {
-        text.push_str(&format!(
-            "GET /api/v1/observe HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {seat}\r\n\r\n"
-        ).replace("host: x", &format!("host: {}", shop.address)));
+        text.push_str(
+            &format!("GET /api/v1/observe HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {seat}\r\n\r\n")
+                .replace("host: x", &format!("host: {}", shop.address)),
+        );
     }
     text.push_str(&format!("GET /healthz HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", shop.address));
     let mut stream = shop.connect();
@@ -280,7 +297,8 @@ fn a_feed_goes_on_where_it_was_cut_off() {
         let last = told.last().map(|(id, _)| id.clone());
         feed = shop.feed(&shop.observer, "/api/v1/events", last.as_deref());
     }
-    let page = |since: &str| shop.get(&shop.observer, &format!("/api/v1/events?since={since}&limit=7")).json();
+    let page =
+        |since: &str| shop.get(&shop.observer, &format!("/api/v1/events?since={since}&limit=7")).json();
     let (mut all, mut since) = (Vec::new(), "0".to_owned());
     loop {
         let page = page(&since);
@@ -302,7 +320,9 @@ fn a_feed_goes_on_where_it_was_cut_off() {
     // A filter leaves the places as they are.
     let transfers = shop.get(&shop.observer, "/api/v1/events?since=0&type=transfer&of=bob&limit=1000").json();
     let transfers = transfers["events"].as_array().expect("events");
-    assert!(transfers.len() == 200 && transfers.iter().all(|event| all.iter().any(|(id, _)| event["id"] == **id)));
+    assert!(
+        transfers.len() == 200 && transfers.iter().all(|event| all.iter().any(|(id, _)| event["id"] == **id))
+    );
 }
 
 #[test]
@@ -356,7 +376,8 @@ fn an_operator_steers() {
     assert_eq!((made.status, &made.json()["world"]), (201, &json!("other.oikos")), "{}", made.body);
     let again = shop.post(&operator, "/api/v1/fork", r#"{"at": "tick:1", "to": "other"}"#);
     assert_eq!(again.status, 409, "{}", again.body);
-    let verified = oikos().arg("verify").arg(shop.db.with_file_name("other.oikos")).status().expect("it runs");
+    let verified =
+        oikos().arg("verify").arg(shop.db.with_file_name("other.oikos")).status().expect("it runs");
     assert!(verified.success());
 }
 
@@ -399,7 +420,9 @@ fn what_was_acknowledged_is_in_the_journal_however_it_ends() {
             std::thread::yield_now();
         }
         let id = shop.child.id().to_string();
-        assert!(std::process::Command::new("kill").args(["-KILL", &id]).status().expect("kill runs").success());
+        assert!(
+            std::process::Command::new("kill").args(["-KILL", &id]).status().expect("kill runs").success()
+        );
         clients.into_iter().flat_map(|client| client.join().expect("no panic")).collect()
     });
     let (db, _folder) = shop.kill();
@@ -490,7 +513,12 @@ fn a_token_is_shown_once_and_known_to_its_bearer_alone() {
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).expect("it is ours");
     assert_eq!(shop.get(&good, "/api/v1/world").status, 503);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
-    std::fs::OpenOptions::new().append(true).open(&file).expect("it is there").write_all(b"nonsense\n").expect("text");
+    std::fs::OpenOptions::new()
+        .append(true)
+        .open(&file)
+        .expect("it is there")
+        .write_all(b"nonsense\n")
+        .expect("text");
     assert_eq!(shop.get(&good, "/api/v1/world").status, 503);
     assert_eq!(shop.get(&shop.observer, "/api/v1/world").status, 200, "the link's is not in the file");
     let (told, link) = (shop.told.clone(), shop.observer.clone());
@@ -508,7 +536,8 @@ fn what_agents_wrote_is_plain_text() {
     let content = shop.get(&shop.observer, "/api/v1/artifacts/page/content");
     assert!(content.body.contains("<script>alert(1)</script>"), "{}", content.body);
     assert_eq!(content.header("content-type"), Some("text/plain; charset=utf-8"));
-    for path in ["/api/v1/artifacts/page/content", "/api/v1/artifacts/page/code", "/api/v1/world", "/nothing"] {
+    for path in ["/api/v1/artifacts/page/content", "/api/v1/artifacts/page/code", "/api/v1/world", "/nothing"]
+    {
         let answer = shop.get(&shop.observer, path);
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
         let policy = answer.header("content-security-policy").expect("a policy");
@@ -531,7 +560,11 @@ fn a_seat_sees_no_more_than_its_principal() {
     shop.post(&alice, "/api/v1/act", r#"{"op": "store", "key": "plan", "value": "secret"}"#);
     let seen = |token: &str, path: &str| shop.get(token, path).body;
     assert!(seen(&bob, "/api/v1/agents/bob").contains("\"scrip\":5"));
-    assert!(!seen(&bob, "/api/v1/agents/alice").contains("scrip"), "{}", seen(&bob, "/api/v1/agents/alice"));
+    assert!(
+        !seen(&bob, "/api/v1/agents/alice").contains("\"scrip\""),
+        "{}",
+        seen(&bob, "/api/v1/agents/alice")
+    );
     assert!(seen(&shop.observer, "/api/v1/agents/alice").contains("\"scrip\":995"));
     for path in ["/api/v1/artifacts/alice", "/api/v1/agents/alice", "/api/v1/events?since=0&limit=1000"] {
         assert!(!seen(&bob, path).contains("secret"), "{path}");
@@ -567,11 +600,13 @@ fn a_door_to_other_machines_needs_tokens() {
 fn the_document_has_the_reference_of_every_route() {
     let document = include_str!("../../../docs/http.md");
     let reference = oikos_server::reference();
-    assert!(document.contains(reference.trim()), "docs/http.md lacks the reference as it is now:\n{reference}");
+    assert!(
+        document.contains(reference.trim()),
+        "docs/http.md lacks the reference as it is now:\n{reference}"
+    );
     let shown = oikos_server::document();
     for route in ROUTES {
         let at = format!("/paths/{}/{}", route.path.replace('/', "~1"), route.method.word().to_lowercase());
         assert!(shown.pointer(&at).is_some(), "{at}");
     }
 }
-

@@ -196,35 +196,35 @@ impl Bills {
     /// As `oikos cost --json` prints them.
     #[must_use]
     pub fn to_json(&self, forecast: Option<&Forecast>) -> Value {
-    let rows: Vec<Value> = self
-        .bills
-        .iter()
-        .map(|bill| {
-            let mut row = json!({
-                "agent": bill.agent, "model": bill.model, "purpose": bill.purpose.as_str(),
-                "replayed": bill.kind.is_replayed, "internal": bill.kind.is_internal,
-            });
-            if let (Value::Object(row), Value::Object(sums)) = (&mut row, sums(bill.sums)) {
-                row.extend(sums);
-            }
-            row
+        let rows: Vec<Value> = self
+            .bills
+            .iter()
+            .map(|bill| {
+                let mut row = json!({
+                    "agent": bill.agent, "model": bill.model, "purpose": bill.purpose.as_str(),
+                    "replayed": bill.kind.is_replayed, "internal": bill.kind.is_internal,
+                });
+                if let (Value::Object(row), Value::Object(sums)) = (&mut row, sums(bill.sums)) {
+                    row.extend(sums);
+                }
+                row
+            })
+            .collect();
+        let of = |replayed: bool, internal: bool| {
+            sums(self.sum(|bill| bill.kind.is_replayed == replayed && bill.kind.is_internal == internal))
+        };
+        json!({
+            "rows": rows,
+            "paid": of(false, false),
+            "replayed": of(true, false),
+            "internal": { "asked": of(false, true), "replayed": of(true, true) },
+            "unused": self.unused,
+            "forecast": forecast.map(|forecast| json!({
+                "low": show_dollars(forecast.low), "high": show_dollars(forecast.high),
+                (if forecast.is_ticks { "ticks" } else { "ms" }): { "done": forecast.done, "goal": forecast.goal },
+            })),
         })
-        .collect();
-    let of = |replayed: bool, internal: bool| {
-        sums(self.sum(|bill| bill.kind.is_replayed == replayed && bill.kind.is_internal == internal))
-    };
-    json!({
-        "rows": rows,
-        "paid": of(false, false),
-        "replayed": of(true, false),
-        "internal": { "asked": of(false, true), "replayed": of(true, true) },
-        "unused": self.unused,
-        "forecast": forecast.map(|forecast| json!({
-            "low": show_dollars(forecast.low), "high": show_dollars(forecast.high),
-            (if forecast.is_ticks { "ticks" } else { "ms" }): { "done": forecast.done, "goal": forecast.goal },
-        })),
-    })
-}
+    }
 
     /// Those of one agent, or of the code of one artifact.
     #[must_use]

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use oikos_journal::Journal;
 use oikos_kernel::{
-    event::{EventKind, Event},
+    event::{Event, EventKind},
     record::{Outcome, Record},
     world::{
         World,
@@ -133,7 +133,9 @@ pub fn lines_of(world: &World, record: &Record, viewer: Viewer) -> Vec<FeedLine>
                 match kind {
                     Some(LineType::Tick) => true,
                     Some(LineType::Regrow) => is("artifact"),
-                    Some(LineType::Refused | LineType::Thought | LineType::Think | LineType::Print) => is("actor"),
+                    Some(LineType::Refused | LineType::Thought | LineType::Think | LineType::Print) => {
+                        is("actor")
+                    }
                     None => false,
                 }
             };

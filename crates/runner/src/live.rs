@@ -181,7 +181,17 @@ impl Live {
         let desk = counter.desk();
         sequencer.set_bell(Arc::new(move || desk.ring()));
         let keeps_open = false;
-        Ok(Self { sequencer, scheduler, counter, keeps_open, file, notes, missing, untold: None, ended_seq: None })
+        Ok(Self {
+            sequencer,
+            scheduler,
+            counter,
+            keeps_open,
+            file,
+            notes,
+            missing,
+            untold: None,
+            ended_seq: None,
+        })
     }
 
     /// Opens a world where its journal ends. A tick that was cut short goes on where it was.

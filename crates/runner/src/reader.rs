@@ -107,7 +107,8 @@ impl Reader {
     /// When it can't be read; a world without a file has none.
     pub fn journal(&self) -> Result<Result<Journal, Refusal>, RunError> {
         let Some(file) = &self.file else {
-            let refusal = Refusal::new(Code::Unsupported, "this world is in memory alone: its past is not kept");
+            let refusal =
+                Refusal::new(Code::Unsupported, "this world is in memory alone: its past is not kept");
             return Ok(Err(refusal));
         };
         Ok(Ok(Journal::open_read_only(file)?))

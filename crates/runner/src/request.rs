@@ -208,7 +208,9 @@ impl Request {
             "run" => {
                 let span = span(&body);
                 let wrong = || {
-                    Refusal::invalid("`run` must be {\"ticks\": 3}, {\"for\": \"10m\"} or {\"until\": \"tick:40\"}")
+                    Refusal::invalid(
+                        "`run` must be {\"ticks\": 3}, {\"for\": \"10m\"} or {\"until\": \"tick:40\"}",
+                    )
                 };
                 plain(span.is_none().then(wrong))?;
                 span.map(Self::Run).ok_or_else(|| Malformed::Request(wrong()))

@@ -47,7 +47,8 @@ pub(crate) fn presented<'r>(method: &Method, uri: &Uri, headers: &'r HeaderMap) 
         return Some(Presented::Bearer(token));
     }
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut cookies = cookies.flat_map(|value| value.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+    let mut cookies =
+        cookies.flat_map(|value| value.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
     cookies.find(|(name, _)| *name == COOKIE_NAME).map(|(_, token)| Presented::Cookie(token))
 }
 
@@ -59,8 +60,9 @@ fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
 /// The address without the token in it.
 pub(crate) fn without_token(uri: &Uri) -> String {
     let kept = uri.query().unwrap_or_default().split('&');
-    let kept: Vec<&str> =
-        kept.filter(|pair| pair.split_once('=').is_none_or(|(name, _)| name != PARAMETER) && !pair.is_empty()).collect();
+    let kept: Vec<&str> = kept
+        .filter(|pair| pair.split_once('=').is_none_or(|(name, _)| name != PARAMETER) && !pair.is_empty())
+        .collect();
     // A path of two slashes would name another host.
     let path = format!("/{}", uri.path().trim_start_matches('/'));
     if kept.is_empty() { path } else { format!("{path}?{}", kept.join("&")) }
@@ -125,7 +127,8 @@ pub(crate) fn check_origin(
     }
     // A browser says where such a request comes from.
     if matches!(presented, Some(Presented::Cookie(_))) && origin.is_none() && site.is_none() {
-        let problem = Problem::forbidden("with a cookie, a request that changes something names its `Origin`");
+        let problem =
+            Problem::forbidden("with a cookie, a request that changes something names its `Origin`");
         return Err(problem.with_hint("programs send `Authorization: Bearer TOKEN`"));
     }
     Ok(())
@@ -187,7 +190,11 @@ mod tests {
             let mut all = headers(more);
             all.insert("host", HeaderValue::from_static("localhost:7777"));
             let method: Method = method.parse().unwrap();
-            assert_eq!(check_origin(&method, &all, Some(presented)).is_ok(), is_fine, "{method} {presented:?} {more:?}");
+            assert_eq!(
+                check_origin(&method, &all, Some(presented)).is_ok(),
+                is_fine,
+                "{method} {presented:?} {more:?}"
+            );
         }
     }
 

@@ -81,7 +81,9 @@ impl Call {
     pub(crate) fn request(&self, word: &str) -> Result<Request, Problem> {
         let key = match self.headers.get("idempotency-key") {
             None => None,
-            Some(key) => Some(key.to_str().map_err(|_| Problem::bad("`Idempotency-Key` must be plain text"))?),
+            Some(key) => {
+                Some(key.to_str().map_err(|_| Problem::bad("`Idempotency-Key` must be plain text"))?)
+            }
         };
         let principal = self.token.role.principal();
         Request::read(word, &self.body, principal, key).map_err(|misfit| match misfit {

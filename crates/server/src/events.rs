@@ -39,7 +39,8 @@ const BEAT: Duration = Duration::from_secs(15);
 /// `GET /api/v1/events`.
 pub(crate) async fn events(call: Call) -> Answered {
     let wanted = Filtered { kind: kind(&call)?, of: call.field("of").map(str::to_owned) };
-    let accepted = call.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let accepted =
+        call.headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if accepted.split(',').any(|kind| kind.trim().starts_with("text/event-stream")) {
         return feed(call, wanted).await;
     }

@@ -6,11 +6,7 @@ use std::{
     time::Duration,
 };
 
-use oikos_runner::{
-    Come, Cursor, FeedLine, Tail,
-    kernel::world::wire::Viewer,
-    lines_of,
-};
+use oikos_runner::{Come, Cursor, FeedLine, Tail, kernel::world::wire::Viewer, lines_of};
 use serde_json::Value;
 use tokio::{sync::broadcast, time::sleep};
 
@@ -56,7 +52,8 @@ impl Told {
 impl Batch {
     /// The first and the last record.
     pub(crate) fn span(&self) -> (u64, u64) {
-        let seq = |record: Option<&oikos_runner::kernel::record::Record>| record.map_or(0, |record| record.seq);
+        let seq =
+            |record: Option<&oikos_runner::kernel::record::Record>| record.map_or(0, |record| record.seq);
         (seq(self.come.records.first()), seq(self.come.records.last()))
     }
 

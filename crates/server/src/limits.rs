@@ -48,9 +48,8 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        const REQUESTS: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
-        const BYTES: NonZeroU32 = NonZeroU32::new(16 << 20).unwrap();
-        Self { requests_per_s: REQUESTS, bytes_per_s: BYTES, streams: 32 }
+        let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        Self { requests_per_s: number(1_000), bytes_per_s: number(16 << 20), streams: 32 }
     }
 }
 
@@ -73,10 +72,12 @@ pub(crate) struct OpenStream {
 
 impl Meters {
     pub(crate) fn new(limits: Limits) -> Self {
-        let clock = MonotonicClock;
         Self {
-            requests: RateLimiter::hashmap_with_clock(Quota::per_second(limits.requests_per_s), clock),
-            bytes: RateLimiter::hashmap_with_clock(Quota::per_second(limits.bytes_per_s), clock),
+            requests: RateLimiter::hashmap_with_clock(
+                Quota::per_second(limits.requests_per_s),
+                MonotonicClock,
+            ),
+            bytes: RateLimiter::hashmap_with_clock(Quota::per_second(limits.bytes_per_s), MonotonicClock),
             open: Mutex::default(),
             limits,
         }

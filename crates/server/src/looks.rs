@@ -12,7 +12,6 @@ use oikos_runner::{
         op::Query,
         refusal::{Code, Refusal},
         rules::Privacy,
-        time::Time,
         world::{World, wire::Viewer},
     },
     report,
@@ -54,7 +53,8 @@ pub(crate) async fn metrics(call: Call) -> Answered {
 pub(crate) async fn world(call: Call) -> Answered {
     let about = call.door.about.clone();
     let is_now = call.moment()?.is_none();
-    let (seq, mut shown) = call.look(move |reader, look, viewer| stands(reader, &about, look, viewer, is_now)).await?;
+    let (seq, mut shown) =
+        call.look(move |reader, look, viewer| stands(reader, &about, look, viewer, is_now)).await?;
     if is_now && let Value::Object(map) = &mut shown {
         map.extend(standing(&call.door));
     }
@@ -73,7 +73,13 @@ pub(crate) fn standing(door: &Door) -> Map<String, Value> {
     ])
 }
 
-fn stands(reader: &Reader, about: &About, look: &Look, viewer: Viewer, is_now: bool) -> Result<Value, Problem> {
+fn stands(
+    reader: &Reader,
+    about: &About,
+    look: &Look,
+    viewer: Viewer,
+    is_now: bool,
+) -> Result<Value, Problem> {
     let Look { world, now } = look;
     let (mode, lasts) = match about.lasts {
         Lasts::Ticks(ticks) => ("tick", ("ticks", Value::from(ticks))),
@@ -149,9 +155,12 @@ pub(crate) async fn observe(call: Call) -> Answered {
             return Err(Problem::forbidden("a principal observes for itself alone"));
         }
         (Role::Observer | Role::Operator, Some(of)) => of,
-        (Role::Observer | Role::Operator, None) => return Err(Problem::bad("`of` is missing: name an agent")),
+        (Role::Observer | Role::Operator, None) => {
+            return Err(Problem::bad("`of` is missing: name an agent"));
+        }
     };
-    let observed = move |reader: &Reader, look: &Look, _| reader.observe(look, &agent).map_err(Problem::refused);
+    let observed =
+        move |reader: &Reader, look: &Look, _| reader.observe(look, &agent).map_err(Problem::refused);
     let (seq, observation) = call.look(observed).await?;
     Ok(answer(Some(seq), &json!({ "result": observation })))
 }
@@ -181,13 +190,17 @@ impl Wanted {
 
     fn fits(&self, world: &World, handle: Handle) -> bool {
         let Some(artifact) = world.get(handle) else { return false };
-        let is = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
+        let is =
+            |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
         let is_in = |text: &str| artifact.id().contains(text);
         !artifact.is_deleted()
             && is(&self.kind, artifact.kind())
             && is(&self.owner, world.name(artifact.owner()))
             && self.text.as_deref().is_none_or(is_in)
-            && self.state.as_deref().is_none_or(|state| world.agent(handle).is_some_and(|row| row.state() == state))
+            && self
+                .state
+                .as_deref()
+                .is_none_or(|state| world.agent(handle).is_some_and(|row| row.state() == state))
     }
 
     /// A page of rows, and the id after which the next begins, if there may be one.
@@ -232,7 +245,8 @@ pub(crate) async fn agents(call: Call) -> Answered {
 pub(crate) async fn artifacts(call: Call) -> Answered {
     let wanted = Wanted::of(&call)?;
     let rows = move |_: &Reader, look: &Look, viewer| {
-        let (rows, next) = wanted.page(look, viewer, true, look.world.artifacts().map(|(handle, _)| handle))?;
+        let (rows, next) =
+            wanted.page(look, viewer, true, look.world.artifacts().map(|(handle, _)| handle))?;
         Ok(json!({ "artifacts": rows, "next": next }))
     };
     let (seq, shown) = call.look(rows).await?;

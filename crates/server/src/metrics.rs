@@ -53,7 +53,8 @@ pub(crate) fn text(door: &Door, world: &World) -> String {
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
         std::mem::take(&mut text)
     };
-    let mut all = head("oikos_http_answers_total", "counter", "Answers, by route and by class of their status.");
+    let mut all =
+        head("oikos_http_answers_total", "counter", "Answers, by route and by class of their status.");
     for (route, counts) in ROUTES.iter().zip(&door.metrics.answers) {
         for ((class, _), count) in CLASSES.iter().zip(counts) {
             let (method, path, count) = (route.method.word(), route.path, count.load(Ordering::Relaxed));
@@ -68,9 +69,19 @@ pub(crate) fn text(door: &Door, world: &World) -> String {
     let running = u64::from(door.helm.standing().motion == oikos_runner::Motion::Running);
     let principals = world.principals().filter(|(_, artifact)| !artifact.is_deleted()).count();
     for (name, kind, help, value) in [
-        ("oikos_http_strangers_total", "counter", "Answers to requests that named no route.", strangers.to_string()),
+        (
+            "oikos_http_strangers_total",
+            "counter",
+            "Answers to requests that named no route.",
+            strangers.to_string(),
+        ),
         ("oikos_feed_lines_total", "counter", "Lines told by live feeds.", lines.to_string()),
-        ("oikos_feeds_open", "gauge", "Live feeds and long polls that are open.", door.meters.streams().to_string()),
+        (
+            "oikos_feeds_open",
+            "gauge",
+            "Live feeds and long polls that are open.",
+            door.meters.streams().to_string(),
+        ),
         ("oikos_world_seq", "counter", "The last record of the world.", world.seq().to_string()),
         ("oikos_world_running", "gauge", "Whether the world runs.", running.to_string()),
         ("oikos_world_agents", "gauge", "Agents.", world.population().to_string()),

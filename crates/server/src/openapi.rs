@@ -64,7 +64,10 @@ fn operation(route: &Route) -> Value {
 
 /// A name for an operation, from its method and path.
 fn id(route: &Route) -> String {
-    let words = route.path.split(['/', '.', '{', '}']).filter(|word| !word.is_empty() && !["api", "v1"].contains(word));
+    let words = route
+        .path
+        .split(['/', '.', '{', '}'])
+        .filter(|word| !word.is_empty() && !["api", "v1"].contains(word));
     let words: Vec<&str> = std::iter::once(route.method.word()).chain(words).collect();
     words.join("_").to_lowercase()
 }
@@ -91,7 +94,8 @@ fn responses(route: &Route) -> Value {
         responses.insert(status.into(), json!({ "description": "taken in", "content": content }));
     }
     responses.insert("303".into(), json!({ "description": "a link with `token`: its cookie is set" }));
-    let problem = json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
+    let problem =
+        json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
     responses.insert("default".into(), json!({ "description": "a problem", "content": problem }));
     responses.into()
 }

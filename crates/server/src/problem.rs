@@ -43,7 +43,8 @@ impl Problem {
     }
 
     pub(crate) fn unauthorized() -> Self {
-        let refusal = Refusal::new(Code::PermissionDenied, "a token is needed, and none that is good came along");
+        let refusal =
+            Refusal::new(Code::PermissionDenied, "a token is needed, and none that is good came along");
         let hint = "send `Authorization: Bearer TOKEN`; `oikos token WORLD` makes tokens";
         Self::new(StatusCode::UNAUTHORIZED, refusal.hint(hint))
     }

@@ -111,7 +111,8 @@ const fn head(name: &'static str, doc: &'static str) -> Field {
     Field { name, place: "header", doc }
 }
 
-const AT: Field = field("at", "a moment: a record as 17, a time, a time since the beginning as 6h, or tick:40");
+const AT: Field =
+    field("at", "a moment: a record as 17, a time, a time since the beginning as 6h, or tick:40");
 const LIMIT: Field = field("limit", "how many at most, up to 1000; 100 if it is not given");
 const AFTER: Field = field("after", "only those after this id, as `next` has it");
 const WAIT: Field = field("wait", "how long to wait at most, up to 60s");
@@ -222,7 +223,10 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/act",
         SEAT,
         "acts as the token's principal: an op, or a list `ops`. The receipt, when it is on disk; a refusal by the world is a receipt too",
-        &[head("Idempotency-Key", "the `action_id`: a repeat of the same action is answered by the first receipt, and nothing is done")],
+        &[head(
+            "Idempotency-Key",
+            "the `action_id`: a repeat of the same action is answered by the first receipt, and nothing is done",
+        )],
         Some(schemas::act),
         Answers::Json(schemas::receipt),
         by!(acts::act),
@@ -266,7 +270,10 @@ pub const ROUTES: &[Route] = &[
         ALL,
         "the lines of the log after one; with `Accept: text/event-stream` all that come, as they come to be on disk",
         &[
-            field("since", "after this record, as 17, or this line, as 17.0; a feed begins with what comes if it is not given"),
+            field(
+                "since",
+                "after this record, as 17, or this line, as 17.0; a feed begins with what comes if it is not given",
+            ),
             field("type", "only lines of this type, such as transfer or refused"),
             field("of", "only lines that name this artifact"),
             LIMIT,
@@ -279,7 +286,14 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/agents",
         ALL,
         "the agents, in the order in which they came into being",
-        &[AT, LIMIT, AFTER, field("kind", "only those of this kind"), field("owner", "only those of this owner"), field("state", "only those in this state")],
+        &[
+            AT,
+            LIMIT,
+            AFTER,
+            field("kind", "only those of this kind"),
+            field("owner", "only those of this owner"),
+            field("state", "only those in this state"),
+        ],
         Answers::Json(schemas::agents),
         by!(looks::agents),
     ),
@@ -295,7 +309,14 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/artifacts",
         ALL,
         "the artifacts that are there, in the order in which they came into being",
-        &[AT, LIMIT, AFTER, field("kind", "only those of this kind"), field("owner", "only those of this owner"), field("text", "only those whose id holds this text")],
+        &[
+            AT,
+            LIMIT,
+            AFTER,
+            field("kind", "only those of this kind"),
+            field("owner", "only those of this owner"),
+            field("text", "only those whose id holds this text"),
+        ],
         Answers::Json(schemas::artifacts),
         by!(looks::artifacts),
     ),
@@ -327,7 +348,11 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/series",
         ALL,
         "the measures as they were taken, oldest first; those of worlds with private balances are for those who see all",
-        &[field("name", "only this measure"), field("after", "only those after this place, as `next` has it"), LIMIT],
+        &[
+            field("name", "only this measure"),
+            field("after", "only those after this place, as `next` has it"),
+            LIMIT,
+        ],
         Answers::Json(schemas::series),
         by!(looks::series),
     ),
@@ -383,5 +408,12 @@ pub const ROUTES: &[Route] = &[
         Answers::Json(schemas::any),
         by!(openapi::answer_document),
     ),
-    get("/metrics", WATCHERS, "the counts of the door, in the text format of Prometheus", &[], Answers::Text, by!(looks::metrics)),
+    get(
+        "/metrics",
+        WATCHERS,
+        "the counts of the door, in the text format of Prometheus",
+        &[],
+        Answers::Text,
+        by!(looks::metrics),
+    ),
 ];

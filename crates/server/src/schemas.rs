@@ -56,7 +56,10 @@ pub(crate) fn turn() -> Value {
 
 pub(crate) fn events() -> Value {
     object(&[
-        ("events", list(json!({ "type": "object", "description": "as `oikos schema log` says, with its `id`" }))),
+        (
+            "events",
+            list(json!({ "type": "object", "description": "as `oikos schema log` says, with its `id`" })),
+        ),
         ("next", json!({ "type": "string", "description": "the `since` of the next page" })),
         ("more", json!({ "type": "boolean", "description": "whether there was more when this was read" })),
     ])
@@ -101,7 +104,9 @@ pub(crate) fn costs() -> Value {
 pub(crate) fn run() -> Value {
     let mut spans = schema::spans();
     if let Some(Value::Array(alternatives)) = spans.get_mut("oneOf") {
-        alternatives.push(json!({ "type": "object", "maxProperties": 0, "description": "to the end of the world file" }));
+        alternatives.push(
+            json!({ "type": "object", "maxProperties": 0, "description": "to the end of the world file" }),
+        );
     }
     spans
 }
@@ -137,7 +142,12 @@ pub(crate) fn fork() -> Value {
 }
 
 pub(crate) fn forked() -> Value {
-    object(&[("world", string()), ("parent", any()), ("seq", json!({ "type": "integer" })), ("journal_hash", string())])
+    object(&[
+        ("world", string()),
+        ("parent", any()),
+        ("seq", json!({ "type": "integer" })),
+        ("journal_hash", string()),
+    ])
 }
 
 pub(crate) fn world() -> Value {

@@ -172,7 +172,8 @@ fn router(door: &Arc<Door>) -> Router {
         };
         router = router.route(route.path, on(filter, handler));
     }
-    let astray = |State(door): State<Arc<Door>>, request: Request<Body>| answer(door, None, Vec::new(), request);
+    let astray =
+        |State(door): State<Arc<Door>>, request: Request<Body>| answer(door, None, Vec::new(), request);
     router.method_not_allowed_fallback(astray).fallback(astray).with_state(Arc::clone(door))
 }
 
@@ -220,7 +221,10 @@ async fn handle(
     door.meters.request(&token)?;
     let Query(fields) = Query::<Vec<(String, String)>>::try_from_uri(&head.uri)
         .map_err(|_| Problem::bad("the fields behind the path can't be read"))?;
-    check_fields(&fields, route.fields.iter().filter(|field| field.place == "query").map(|field| field.name))?;
+    check_fields(
+        &fields,
+        route.fields.iter().filter(|field| field.place == "query").map(|field| field.name),
+    )?;
     let body = read(body, head.headers.get(header::CONTENT_LENGTH)).await?;
     if route.body.is_none() && !body.is_empty() {
         return Err(Problem::bad("this takes no body"));
@@ -240,7 +244,8 @@ fn known(door: &Door, presented: &Presented<'_>) -> Result<Option<Token>, Proble
 fn entered(token: &str, address: &str) -> Result<Response<Body>, Problem> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
-    let address = HeaderValue::from_str(address).map_err(|_| Problem::bad("that address can't be gone to"))?;
+    let address =
+        HeaderValue::from_str(address).map_err(|_| Problem::bad("that address can't be gone to"))?;
     response.headers_mut().insert(header::LOCATION, address);
     response.headers_mut().extend(cookie(token).map(|cookie| (header::SET_COOKIE, cookie)));
     Ok(response)
@@ -260,9 +265,7 @@ fn astray(path: &str) -> Problem {
 
 /// Reads a body, as long as it may be and as long as it may take.
 async fn read(body: Body, length: Option<&HeaderValue>) -> Result<Vec<u8>, Problem> {
-    let too_large = || {
-        Problem::too_large(format!("a body may have {BODY_BYTES_MAX} bytes"), BODY_BYTES_MAX)
-    };
+    let too_large = || Problem::too_large(format!("a body may have {BODY_BYTES_MAX} bytes"), BODY_BYTES_MAX);
     let length = length.and_then(|length| length.to_str().ok()).and_then(|length| length.parse::<u64>().ok());
     if length.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
         return Err(too_large());

@@ -4,8 +4,13 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use oikos_runner::{
-    Fork, Forking, Speed, When, fork as make_fork,
-    kernel::id::Id,
+    Fork, Forking, Speed, When,
+    config::ClockKind,
+    fork as make_fork,
+    kernel::{
+        id::Id,
+        refusal::{Code, Refusal},
+    },
     report,
     request::{Reply, Request},
     strict_json,
@@ -73,6 +78,10 @@ pub(crate) async fn speed(call: Call) -> Answered {
         Some(Value::Number(number)) => number.as_f64().and_then(Speed::of).ok_or_else(wrong)?,
         _ => return Err(wrong()),
     };
+    if call.door.about.clock == ClockKind::Wall {
+        let sentence = "this world goes by the clock on the wall, which has one speed";
+        return Err(Problem::refused(Refusal::new(Code::Unsupported, sentence)));
+    }
     call.door.helm.set_speed(speed);
     Ok(moves(&call))
 }
@@ -99,7 +108,9 @@ pub(crate) async fn fork(call: Call) -> Answered {
         let journal = reader.journal().map_err(|fault| Problem::fault(&fault))?.map_err(Problem::refused)?;
         let seq = at.seq(&journal).map_err(|fault| Problem::fault(&fault))?.map_err(Problem::refused)?;
         let beside = reader.file().and_then(std::path::Path::parent).map(std::path::Path::to_path_buf);
-        let to = beside.unwrap_or_default().join(format!("{}.oikos", name.strip_suffix(".oikos").unwrap_or(&name)));
+        let to = beside
+            .unwrap_or_default()
+            .join(format!("{}.oikos", name.strip_suffix(".oikos").unwrap_or(&name)));
         let wanted = Fork { seq, to: &to, set: &set, seed, acts: &[] };
         match make_fork(&workplace, &journal, &wanted) {
             Ok(Forking::Made(made)) => {
@@ -121,7 +132,9 @@ pub(crate) async fn fork(call: Call) -> Answered {
 
 /// The other values for keys of the world file.
 fn settings(set: Option<&Value>) -> Result<Vec<(String, String)>, Problem> {
-    let wrong = || Problem::bad("`set` must be an object of keys of the world file and their values, as --set has them");
+    let wrong = || {
+        Problem::bad("`set` must be an object of keys of the world file and their values, as --set has them")
+    };
     let object = match set {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Object(object)) => object,

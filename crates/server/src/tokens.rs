@@ -257,7 +257,8 @@ impl TokenFile {
                 serde_json::from_str(line).map_err(|_| wrong("this is no line about a token".into()))?;
             match line {
                 Line::Made { hash, role, principal, label, created, expires } => {
-                    let time = |text: &str| Time::parse(text).ok_or_else(|| wrong(format!("{text:?} is no time")));
+                    let time =
+                        |text: &str| Time::parse(text).ok_or_else(|| wrong(format!("{text:?} is no time")));
                     let role = match (role.as_str(), principal) {
                         ("observer", None) => Role::Observer,
                         ("operator", None) => Role::Operator,

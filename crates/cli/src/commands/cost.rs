@@ -2,13 +2,13 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, path::Path};
 
-use anyhow::Result;
-use oikos_runner::{Bill, Bills, Forecast, Sums, kernel::time::format_duration_ms, show_dollars};
 use crate::{
     print::{Printer, number, wrapped},
     status::ExitStatus,
     table::{Column, table},
 };
+use anyhow::Result;
+use oikos_runner::{Bill, Bills, Forecast, Sums, kernel::time::format_duration_ms, show_dollars};
 
 /// Rows of each table; the dearest come first.
 const ROWS: usize = 20;

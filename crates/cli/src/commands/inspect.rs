@@ -10,8 +10,8 @@ use oikos_runner::kernel::{
     world::{Agent, World, wire::Viewer},
 };
 use oikos_runner::{
-    Bills, Journal, Sums, When, Workplace, config::Authors, mind, recorded_source, report, request::Inspect, row,
-    show_dollars,
+    Bills, Journal, Sums, When, Workplace, config::Authors, mind, recorded_source, report, request::Inspect,
+    row, show_dollars,
 };
 use serde_json::{Map, Value, json};
 

@@ -40,14 +40,16 @@ use oikos_runner::{
     config::{self, Overrides, WorldFile},
     copy_at, founded_from, library, parent, recorded_source, report,
     request::Inspect,
-    session::{self as sessions}, strict_json, verify,
+    session::{self as sessions},
+    strict_json, verify,
 };
 use oikos_server::Role;
 use serde_json::{Value, json};
 
 use crate::{
     args::{
-        Args, Command, OverrideArgs, PythonCommand, SchemaFor, SchemaOf, TapeCommand, TokenArgs, WorkplaceArgs,
+        Args, Command, OverrideArgs, PythonCommand, SchemaFor, SchemaOf, TapeCommand, TokenArgs,
+        WorkplaceArgs,
     },
     print::{self, Printer},
     status::ExitStatus,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use oikos_runner::{Helm, Journal, Speed, Workplace};
+use oikos_runner::{Helm, Journal, Speed, Workplace, config::ClockKind};
 use oikos_server::{DoorSetup, Limits, Role, Server, TokenFile, Tokens};
 use serde_json::json;
 
@@ -63,6 +63,9 @@ pub(super) fn serve(
     let stop = stop_on_signal(|| ());
     let mut live = begun(&workplace, world, path, (Some(&db), false))?;
     tell_notes(&live);
+    if live.file.plan.clock == ClockKind::Wall && speed != Speed::MAX {
+        bail!(Usage("--speed goes with a virtual clock, and this world goes by the one on the wall".into()));
+    }
     let helm = Helm::new(speed, paused);
     let tokens = Tokens::of(file);
     let limits = match rate {

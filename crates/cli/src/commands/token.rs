@@ -46,7 +46,8 @@ pub(super) fn token(world: &Path, wanted: Wanted, printer: Printer) -> Result<Ex
 
 fn unknown(world: &oikos_runner::kernel::world::World, id: &str) -> String {
     let shown: String = id.chars().take(128).collect();
-    let ids = world.principals().filter(|(_, artifact)| !artifact.is_deleted()).map(|(_, artifact)| artifact.id());
+    let ids =
+        world.principals().filter(|(_, artifact)| !artifact.is_deleted()).map(|(_, artifact)| artifact.id());
     let near = nearest(id, ids).map_or_else(
         || "`oikos inspect WORLD principals` lists them".into(),
         |near| format!("did you mean `{near}`?"),
@@ -61,7 +62,8 @@ fn add(
     expires_ms: Option<i64>,
     printer: Printer,
 ) -> Result<ExitStatus> {
-    if label.as_ref().is_some_and(|label| label.chars().count() > LABEL_CHARS_MAX || label.trim().is_empty()) {
+    if label.as_ref().is_some_and(|label| label.chars().count() > LABEL_CHARS_MAX || label.trim().is_empty())
+    {
         bail!(Usage(format!("--label has 1 to {LABEL_CHARS_MAX} letters")));
     }
     let expires = match expires_ms {
@@ -126,12 +128,20 @@ fn revoke(file: &TokenFile, name: &str, printer: Printer) -> Result<ExitStatus> 
     let meant: Vec<&Token> = tokens.iter().filter(is_meant).collect();
     if meant.is_empty() {
         let shown: String = name.chars().take(128).collect();
-        bail!(Usage(format!("--revoke {shown}: no token has that name or label; `oikos token WORLD --list` lists them")));
+        bail!(Usage(format!(
+            "--revoke {shown}: no token has that name or label; `oikos token WORLD --list` lists them"
+        )));
     }
     meant.iter().try_for_each(|token| file.revoke(token))?;
     printer.data(
         || json!({ "revoked": meant.iter().map(|token| shown(token, None)).collect::<Vec<_>>() }),
-        || meant.iter().map(|token| format!("revoked {}, {}", token.id(), told(token))).collect::<Vec<_>>().join("\n"),
+        || {
+            meant
+                .iter()
+                .map(|token| format!("revoked {}, {}", token.id(), told(token)))
+                .collect::<Vec<_>>()
+                .join("\n")
+        },
     )?;
     Ok(ExitStatus::Done)
 }

@@ -98,7 +98,8 @@ impl Served {
 
     /// Makes a token.
     pub(crate) fn token(&self, options: &[&str]) -> String {
-        let made = oikos().args(["--json", "token"]).arg(&self.db).args(options).output().expect("the binary runs");
+        let made =
+            oikos().args(["--json", "token"]).arg(&self.db).args(options).output().expect("the binary runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let value: Value = serde_json::from_slice(&made.stdout).expect("JSON");
         value["token"].as_str().expect("a token").to_owned()
