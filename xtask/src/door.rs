@@ -65,7 +65,6 @@ pub(crate) fn run(root: &Path, target: &Path, words: &[String]) -> Result<()> {
     let mut waits: Vec<Duration> = told.into_iter().flatten().collect();
     waits.sort_unstable();
     let at = |permille: usize| waits.get(waits.len() * permille / 1_000).copied().unwrap_or_default();
-    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = waits.len() as f64 / spent.as_secs_f64();
     eprintln!(
         "{clients} clients: {rate:.0} receipts/s, on disk; {:.2} ms (median), {:.2} ms (99 %); {:.1} µs of the server's CPU each",

@@ -127,7 +127,6 @@ impl Pace {
     pub(crate) fn left(&self, time: Time) -> Duration {
         let (since, begun) = self.anchor;
         let ms = u64::try_from(time.ms().saturating_sub(since.ms())).unwrap_or(0);
-        #[expect(clippy::cast_precision_loss, reason = "nobody sees the last digits of so long a time")]
         let seconds = ms as f64 / 1_000.0 / self.times;
         let all = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         all.saturating_sub(begun.elapsed())

@@ -61,14 +61,12 @@ fn moves(call: &Call) -> axum::http::Response<axum::body::Body> {
 }
 
 /// `POST /api/v1/pause`.
-#[expect(clippy::unused_async, reason = "all handlers are alike")]
 pub(crate) async fn pause(call: Call) -> Answered {
     call.door.helm.pause();
     Ok(moves(&call))
 }
 
 /// `POST /api/v1/speed`.
-#[expect(clippy::unused_async, reason = "all handlers are alike")]
 pub(crate) async fn speed(call: Call) -> Answered {
     let body = object(&call.body)?;
     only(&body, &["speed"])?;
