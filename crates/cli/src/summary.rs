@@ -1,6 +1,6 @@
 //! The summary that a person reads at the end of a run, and the progress bar on the way.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use oikos_runner::kernel::{
@@ -10,7 +10,7 @@ use oikos_runner::kernel::{
     world::{Tally, World},
 };
 use oikos_runner::{Live, Summary, config::Lasts, report};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     commands::quoted,
