@@ -19,7 +19,9 @@ const OURS: &[(&str, &[&str])] = &[
     ("oikos-tables", &[]),
     ("oikos-runner", &["oikos-kernel", "oikos-sandbox", "oikos-journal", "oikos-agents", "oikos-tables"]),
     ("oikos-sweep", &["oikos-runner", "oikos-tables"]),
-    ("oikos-cli", &["oikos-runner", "oikos-sweep"]),
+    ("oikos-views", &["oikos-runner"]),
+    ("oikos-server", &["oikos-runner", "oikos-views"]),
+    ("oikos-cli", &["oikos-runner", "oikos-sweep", "oikos-views", "oikos-server"]),
     ("xtask", &[]),
 ];
 
@@ -27,7 +29,9 @@ const OURS: &[(&str, &[&str])] = &[
 const THEIRS: &[(&str, &[&str])] = &[
     ("wasmtime", &["oikos-python"]),
     ("rusqlite", &["oikos-journal"]),
-    ("tokio", &["oikos-agents", "oikos-runner", "oikos-cli"]),
+    ("tokio", &["oikos-agents", "oikos-runner", "oikos-server", "oikos-cli"]),
+    ("axum", &["oikos-server"]),
+    ("rmcp", &["oikos-server"]),
     ("reqwest", &["oikos-agents"]),
     ("genai", &["oikos-agents"]),
     ("anyhow", &["oikos-cli", "xtask"]),
@@ -44,6 +48,7 @@ const WORDS: &[(&str, &[&str])] = &[
             "crates/python/src/cache.rs",
             "crates/runner/src/config/",
             "crates/sandbox/src/worker/probe.rs",
+            "crates/server/src/tokens.rs",
             "crates/sweep/src/file.rs",
             "crates/sweep/src/folder.rs",
             "crates/tables/src/beside.rs",
@@ -51,7 +56,16 @@ const WORDS: &[(&str, &[&str])] = &[
         ],
     ),
     ("std::env", &["crates/cli/", "crates/python/build/"]),
-    ("std::net", &["crates/agents/", "crates/runner/", "crates/sandbox/src/worker/probe.rs", "crates/cli/"]),
+    (
+        "std::net",
+        &[
+            "crates/agents/",
+            "crates/runner/",
+            "crates/sandbox/src/worker/probe.rs",
+            "crates/server/",
+            "crates/cli/",
+        ],
+    ),
     (
         "std::process",
         &[
@@ -70,6 +84,7 @@ const WORDS: &[(&str, &[&str])] = &[
             "crates/agents/",
             "crates/runner/",
             "crates/sandbox/src/lookout.rs",
+            "crates/server/",
             "crates/sweep/src/crew.rs",
             "crates/cli/",
         ],

@@ -36,6 +36,17 @@ pub(crate) enum Clock {
     Told(ClockKind),
 }
 
+impl Clock {
+    /// Which of the two it is.
+    pub(crate) const fn kind(&self) -> ClockKind {
+        match self {
+            Self::Virtual => ClockKind::Virtual,
+            Self::Wall(_) => ClockKind::Wall,
+            Self::Told(kind) => *kind,
+        }
+    }
+}
+
 /// A world's time while it passes, beside the machine's.
 #[derive(Debug)]
 pub(crate) struct WallClock {
@@ -60,7 +71,7 @@ pub(crate) struct Moved {
 ///
 /// # Errors
 /// When it is out of range.
-pub(crate) fn machine_now() -> Result<Time, RunError> {
+pub fn machine_now() -> Result<Time, RunError> {
     let ms = machine_ms();
     Time::from_ms(ms).filter(|time| YEARS.contains(&time.ms())).ok_or(RunError::Clock { ms })
 }

@@ -11,7 +11,7 @@ use oikos_kernel::{
 
 use crate::{
     clock::Clock,
-    config::{self, Measure},
+    config,
     error::RunError,
     library, measure,
     past::{source_of, state, state_at},

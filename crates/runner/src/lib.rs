@@ -16,8 +16,10 @@ mod desk;
 mod drive;
 mod error;
 pub mod export;
+mod feed;
 mod fork;
 mod grow;
+mod helm;
 mod lateness;
 pub mod library;
 mod live;
@@ -27,10 +29,12 @@ mod models;
 pub mod measure;
 mod open;
 mod rates;
+mod reader;
 mod replay;
 pub mod report;
 pub mod request;
 pub mod schema;
+mod rows;
 mod sequencer;
 mod shown;
 mod hooks;
@@ -46,7 +50,7 @@ mod when;
 mod workplace;
 mod writer;
 
-pub use oikos_journal::{Head, Journal, JournalError, Verified, verify};
+pub use oikos_journal::{Head, Journal, JournalError, SeriesRow, Verified, verify};
 /// The kernel, whose read-only views the command line prints.
 pub use oikos_kernel as kernel;
 /// Attempts at what a worker process must not be able to do.
@@ -61,20 +65,25 @@ pub use self::{
     bills::{Bill, Bills, Forecast, Kind, Sums},
     bus::{MAILBOX_MAX, Notice, Subscription, Wanted},
     check::{Finding, check},
+    clock::machine_now,
     compare::{Comparison, Refused, compare, measures},
-    desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
+    desk::{Desk, NotTaken, SERVED_MAX, Told, WAITING_MAX},
     error::RunError,
+    feed::{Cursor, Feed, FeedLine, Filtered, lines_of},
     fork::{Fork, Forked, Forking, Parent, copy_at, fork, parent},
+    helm::{Helm, Motion, Speed, Standing},
     lateness::Lateness,
     live::{Goal, Live, Stopped},
     models::{Access, Answered, Ask, Preview, ask, preview},
     past::{founded_from, go_on, recorded_source, state, state_at},
+    reader::{Come, Reader, Tail},
     replay::{Difference, Replayed, replay},
+    rows::{mind, row},
     sequencer::Sequencer,
     shown::{counted, number, quoted},
     stop::{Bell, Signal, Stop, Why},
     summary::{Calls, Failure, Failures, Summary},
-    view::View,
+    view::{Look, View},
     when::When,
     workplace::{Worker, Workplace},
     writer::JournalGuard,

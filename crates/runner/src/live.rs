@@ -30,6 +30,7 @@ use crate::{
     series::Sampler,
     stop::{Stop, Why},
     tick::TickScheduler,
+    when::When,
     workplace::Workplace,
 };
 
@@ -40,6 +41,8 @@ pub struct Live {
     pub sequencer: Sequencer,
     scheduler: Scheduler,
     counter: Counter,
+    /// Whether the desk stays open between one thing that the world does and the next.
+    pub(crate) keeps_open: bool,
     /// The world file it was made from, with the plan as it is now; the founders are in the world.
     pub file: WorldFile,
     /// Things about the database that its owner should know.
@@ -177,7 +180,18 @@ impl Live {
         let counter = Counter::open();
         let desk = counter.desk();
         sequencer.set_bell(Arc::new(move || desk.ring()));
-        Ok(Self { sequencer, scheduler, counter, file, notes, missing, untold: None, ended_seq: None })
+        let keeps_open = false;
+        Ok(Self {
+            sequencer,
+            scheduler,
+            counter,
+            keeps_open,
+            file,
+            notes,
+            missing,
+            untold: None,
+            ended_seq: None,
+        })
     }
 
     /// Opens a world where its journal ends. A tick that was cut short goes on where it was.
@@ -323,22 +337,11 @@ impl Live {
     /// # Errors
     /// Only faults.
     pub(crate) fn run_for(&mut self, span: Span, stop: &Stop) -> Result<Result<Stopped, Refusal>, RunError> {
-        let beyond = || Refusal::invalid("`run` would end beyond the last instant there is");
         self.sequencer.bring_up()?;
-        let goal = match (self.ticks_done(), span) {
-            (Some(done), Span::Ticks(ticks)) => done.checked_add(ticks).map(Goal::Ticks),
-            (Some(done), Span::For(ms)) => {
-                let tick_ms = self.file.plan.tick_ms.max(1);
-                let begun = (ms / tick_ms + i64::from(ms % tick_ms != 0)).unsigned_abs();
-                done.checked_add(begun).map(Goal::Ticks)
-            }
-            (None, Span::For(ms)) => self.sequencer.now().after_ms(ms).map(Goal::Time),
-            (None, Span::Ticks(_)) => {
-                let refusal = Refusal::invalid("`ticks`: in this world each agent has its own turns");
-                return Ok(Err(refusal.hint("run it for a duration, as in {\"for\": \"10m\"}")));
-            }
+        let goal = match self.goal_of(span) {
+            Ok(goal) => goal,
+            Err(refusal) => return Ok(Err(refusal)),
         };
-        let Some(goal) = goal else { return Ok(Err(beyond())) };
         self.sequencer.tell_clients(true);
         let stopped = self.run_until(goal, stop, |_, _| ());
         self.sequencer.tell_clients(false);
@@ -348,6 +351,41 @@ impl Live {
             self.sequencer.mark_clock()?;
         }
         Ok(Ok(stopped))
+    }
+
+    /// The end of a span that begins now.
+    ///
+    /// # Errors
+    /// When it can't be run.
+    pub(crate) fn goal_of(&self, span: Span) -> Result<Goal, Refusal> {
+        let beyond = || Refusal::invalid("`run` would end beyond the last instant there is");
+        let now = self.sequencer.now();
+        let ticks_of = |done: u64, ms: i64| {
+            let (ms, tick_ms) = (ms.max(0), self.file.plan.tick_ms.max(1));
+            let begun = (ms / tick_ms + i64::from(ms % tick_ms != 0)).unsigned_abs();
+            done.checked_add(begun).map(Goal::Ticks)
+        };
+        let to = |time: Time| match self.ticks_done() {
+            Some(done) => ticks_of(done, time.ms().saturating_sub(now.ms())),
+            None => Some(Goal::Time(time)),
+        };
+        let goal = match (self.ticks_done(), span) {
+            (Some(done), Span::Ticks(ticks)) => done.checked_add(ticks).map(Goal::Ticks),
+            (Some(done), Span::For(ms)) => ticks_of(done, ms),
+            (None, Span::For(ms)) => now.after_ms(ms).map(Goal::Time),
+            (Some(_), Span::Until(When::Tick(number))) => number.checked_add(1).map(Goal::Ticks),
+            (_, Span::Until(When::Time(time))) => to(time),
+            (_, Span::Until(When::After(ms))) => self.world().rules().start.after_ms(ms).and_then(to),
+            (_, Span::Until(When::Seq(_))) => {
+                let refusal = Refusal::invalid("`until`: nobody knows when a record will be");
+                return Err(refusal.hint("name a time, a time since the beginning as 6h, or tick:40"));
+            }
+            (None, Span::Ticks(_) | Span::Until(When::Tick(_))) => {
+                let refusal = Refusal::invalid("`ticks`: in this world each agent has its own turns");
+                return Err(refusal.hint("run it for a duration, as in {\"for\": \"10m\"}"));
+            }
+        };
+        goal.ok_or_else(beyond)
     }
 
     /// Runs to a goal; `progress` is told of the clock and the ticks now and then.
@@ -478,6 +516,20 @@ impl Live {
         })
     }
 
+    /// Serves the desk until a client has decided of those that the world waits for, or somebody asks to stop.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn attend_clients(&mut self, stop: &Stop) -> Result<(), RunError> {
+        self.open_desk(stop, |_, sequencer, counter| {
+            let waited = sequencer.clients_waited_for();
+            while !stop.is_asked() && sequencer.clients_waited_for() == waited {
+                counter.wait(None, sequencer)?;
+            }
+            Ok(())
+        })
+    }
+
     /// Does some work with the desk open; requests handed in at the last moment are answered. A request to
     /// stop meanwhile rings at the desk.
     fn open_desk<T>(
@@ -495,8 +547,17 @@ impl Live {
             sequencer.commit()?;
             Ok(done)
         });
-        counter.close();
+        // After a fault nothing is done for anybody.
+        if !self.keeps_open || done.is_err() {
+            counter.close();
+        }
         done
+    }
+
+    /// Takes nothing in any more, if it was kept open.
+    pub(crate) fn close_desk(&mut self) {
+        self.keeps_open = false;
+        self.counter.close();
     }
 
     /// Moves the virtual clock, waking nobody's loop.

@@ -18,10 +18,7 @@ pub fn request() -> Value {
     let (acts, query) = (acts(), query());
     let act = json!({ "$ref": "#/$defs/act" });
     let op = json!({ "$ref": "#/$defs/op" });
-    let run = json!({ "oneOf": [
-        object(&[("ticks", json!({ "type": "integer", "minimum": 0 }))], &[]),
-        object(&[("for", duration("of the world's time"))], &[]),
-    ] });
+    let run = spans();
     let decide = object(
         &[
             ("as", json!({ "type": "string", "description": "the agent whose turn is open" })),
@@ -58,6 +55,30 @@ pub fn request() -> Value {
     })
 }
 
+/// The schema of an action of somebody who need not be named: an op, or a list of ops.
+#[must_use]
+pub fn action() -> Value {
+    let mut all = ops();
+    all.push(object(&[("ops", json!({ "type": "array", "items": { "oneOf": ops() } }))], &[]));
+    json!({ "oneOf": all })
+}
+
+/// The schema of a decision of an agent that need not be named.
+#[must_use]
+pub fn decision() -> Value {
+    object(&[("ops", json!({ "type": ["array", "null"], "items": { "oneOf": ops() } }))], &[])
+}
+
+/// The schema of a span for which a world is run.
+#[must_use]
+pub fn spans() -> Value {
+    json!({ "oneOf": [
+        object(&[("ticks", json!({ "type": "integer", "minimum": 0 }))], &[]),
+        object(&[("for", duration("of the world's time"))], &[]),
+        object(&[("until", moment())], &[]),
+    ] })
+}
+
 /// The schema of an answer: a line out of a session.
 #[must_use]
 pub fn answer() -> Value {
@@ -70,7 +91,7 @@ pub fn answer() -> Value {
     );
     let turns = json!({ "type": "array", "items": turn, "description": "the turns that are open" });
     let asked = [Why::Signal(Signal::Interrupt).word(), Why::ClosedPipe.word()];
-    let words = ["ticks", "for", "until", "budget", asked[0], asked[1]];
+    let words = ["ticks", "for", "moment", "until", "budget", asked[0], asked[1]];
     let ran =
         |stopped: Value| [("id", id()), ("now", now.clone()), ("seq", seq.clone()), ("stopped", stopped)];
     let mut with_turns = ran(json!({ "const": "turns" })).to_vec();
@@ -118,7 +139,9 @@ fn acts() -> Vec<Value> {
     acts
 }
 
-fn query() -> Value {
+/// The schema of a query.
+#[must_use]
+pub fn query() -> Value {
     let is_query = |op: &Value| op.pointer("/properties/op/const") == Some(&OpKind::Query.as_str().into());
     let mut query = ops().into_iter().find(is_query).unwrap_or_default();
     if let Some(Value::Object(properties)) = query.get_mut("properties") {
@@ -132,6 +155,11 @@ fn query() -> Value {
 
 fn id() -> Value {
     json!({ "description": "any JSON, which comes back as it was" })
+}
+
+fn moment() -> Value {
+    json!({ "type": "string", "examples": ["2026-01-01T06:00:00Z", "6h", "tick:40"],
+            "description": "a time, a time since the beginning, or the end of a tick" })
 }
 
 fn duration(doc: &str) -> Value {

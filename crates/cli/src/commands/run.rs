@@ -122,7 +122,7 @@ pub(super) fn run(
 }
 
 /// The world of a database, or that of a world file: founded, or gone on with; in memory where there is no database.
-fn begun(
+pub(super) fn begun(
     workplace: &Workplace,
     world: Option<WorldFile>,
     path: &Path,
@@ -284,8 +284,8 @@ fn finish(live: &mut Live, db: Option<&Path>, stopped: Stopped, printer: Printer
             if let Some(ticks) = live.ticks_done() {
                 map.insert("ticks".into(), ticks.into());
             }
-            map.insert("agents".into(), summary::states(live.world()));
-            map.insert("health".into(), summary::health(live.world()));
+            map.insert("agents".into(), report::states(live.world()));
+            map.insert("health".into(), report::health(live.world()));
             let told = warnings.iter().map(|warning| warning.whole.clone());
             map.insert("warnings".into(), told.collect());
             map.insert("finished".into(), stopped.is_done().into());
