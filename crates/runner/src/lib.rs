@@ -18,6 +18,7 @@ mod error;
 pub mod export;
 mod fork;
 mod grow;
+pub mod guest;
 mod lateness;
 pub mod library;
 mod live;
@@ -80,6 +81,6 @@ pub use self::{
 /// A mind in Rust, for those who decide without code, and dollars as text.
 pub use oikos_agents::{
     Asked as ModelProvider, Halt, Key, Mind, Place as ProviderPlace, Provider, TapeMode, dollars, fake,
-    json::{Misread, strict as strict_json},
+    json::{self, Misread, strict as strict_json},
     show_dollars,
 };

@@ -1,5 +1,7 @@
 //! Requests to a world, and their answers: read once from JSON, and the same over every carrier.
 
+use std::sync::Arc;
+
 use oikos_agents::{
     Decision, decide,
     json::{flaw, flaw_in},
@@ -17,6 +19,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     error::RunError,
+    guest::Watching,
     live::{Live, Stopped},
     models::run_halted,
     report::verified,
@@ -45,6 +48,8 @@ pub enum Request {
     Observe(String),
     /// An observer looks into an artifact.
     Inspect(Inspect),
+    /// Somebody looks how its wait stands.
+    Watch(Arc<Watching>),
 }
 
 /// A look into an artifact: at its parts that nobody else may see, too.
@@ -140,6 +145,16 @@ pub(crate) const REQUESTS: [&str; 9] =
     ["act", "batch", "query", "advance", "run", "verify", "decide", "observe", "inspect"];
 
 impl Request {
+    /// Reads the request of that word, as a line of a session has it.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn read(word: &str, body: Value) -> Result<Self, Refusal> {
+        Self::parse(word, body, false).map_err(|malformed| match malformed {
+            Malformed::Act(refusal) | Malformed::Request(refusal) => refusal,
+        })
+    }
+
     /// Reads the request of that word. `flawed` says that its text held what no world can hold.
     pub(crate) fn parse(word: &str, body: Value, flawed: bool) -> Result<Self, Malformed> {
         let flaw = flawed.then(|| flaw(word, &body)).flatten();
@@ -390,6 +405,7 @@ impl Sequencer {
             Request::Decide(decide) => self.decide(decide)?,
             Request::Observe(agent) => self.observed(&agent)?.map_or_else(Reply::Refused, Reply::Result),
             Request::Inspect(asked) => asked.of(self.world()).map_or_else(Reply::Refused, Reply::Result),
+            Request::Watch(watching) => self.watch(&watching)?.map_or_else(Reply::Refused, Reply::Result),
             Request::Advance(_) | Request::Run(_) | Request::Verify => {
                 let sentence = "the world is being run, and only who runs it moves its time or verifies it";
                 Reply::Refused(Refusal::new(Code::Unsupported, sentence))
@@ -418,7 +434,8 @@ impl Live {
             | Request::Query(_)
             | Request::Decide(_)
             | Request::Observe(_)
-            | Request::Inspect(_) => self.sequencer.answer(request)?,
+            | Request::Inspect(_)
+            | Request::Watch(_) => self.sequencer.answer(request)?,
             Request::Advance(ms) => match self.advance(ms)? {
                 Ok(()) => Reply::Now(self.sequencer.now()),
                 Err(problem) => Reply::Refused(Refusal::invalid(problem)),

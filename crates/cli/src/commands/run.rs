@@ -122,7 +122,7 @@ pub(super) fn run(
 }
 
 /// The world of a database, or that of a world file: founded, or gone on with; in memory where there is no database.
-fn begun(
+pub(super) fn begun(
     workplace: &Workplace,
     world: Option<WorldFile>,
     path: &Path,
