@@ -152,13 +152,19 @@ impl AutonomousScheduler {
             }
             let next = next(sequencer).filter(|next| next.due() < end);
             match sequencer.clock() {
-                ClockKind::Virtual => match next {
-                    Some(next) => sequencer.set_now(next.due()),
-                    None => {
-                        sequencer.set_now(end);
+                ClockKind::Virtual => {
+                    let instant = next.map_or(end, Next::due);
+                    let left = sequencer.held_back(instant);
+                    if !left.is_zero() {
+                        progress(sequencer);
+                        counter.wait(Some(left), sequencer)?;
+                        continue;
+                    }
+                    sequencer.set_now(instant);
+                    if next.is_none() {
                         return Ok(Came::Through);
                     }
-                },
+                }
                 ClockKind::Wall => {
                     if sequencer.stops_for_clients() && sequencer.are_clients_awaited() {
                         return Ok(Came::Open);

@@ -36,6 +36,17 @@ pub(crate) enum Clock {
     Told(ClockKind),
 }
 
+impl Clock {
+    /// Which of the two it is.
+    pub(crate) const fn kind(&self) -> ClockKind {
+        match self {
+            Self::Virtual => ClockKind::Virtual,
+            Self::Wall(_) => ClockKind::Wall,
+            Self::Told(kind) => *kind,
+        }
+    }
+}
+
 /// A world's time while it passes, beside the machine's.
 #[derive(Debug)]
 pub(crate) struct WallClock {

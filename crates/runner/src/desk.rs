@@ -41,8 +41,38 @@ enum Message {
     Look,
 }
 
-/// Where an answer goes; nothing, if the desk was closed before the question was looked at.
-type Answer<T> = SyncSender<Option<T>>;
+impl Message {
+    /// Tells who handed it in that it was not taken.
+    fn turn_away(self, why: NotTaken) {
+        match self {
+            Self::Ask { reply, .. } => reply.give(Err(why)),
+            Self::Subscribe { reply, .. } => reply.give(Err(why)),
+            Self::Look => {}
+        }
+    }
+}
+
+/// Called with an answer, on the thread that lets it go: it waits for nothing.
+pub type Told<T> = Box<dyn FnOnce(Result<T, NotTaken>) + Send>;
+
+/// Where an answer goes. If it is lost on the way, who asked is told that too.
+struct Answer<T>(Option<Told<T>>);
+
+impl<T> Answer<T> {
+    fn give(mut self, answer: Result<T, NotTaken>) {
+        if let Some(told) = self.0.take() {
+            told(answer);
+        }
+    }
+}
+
+impl<T> Drop for Answer<T> {
+    fn drop(&mut self) {
+        if let Some(told) = self.0.take() {
+            told(Err(NotTaken::Unanswered));
+        }
+    }
+}
 
 /// Hands in actions from any thread. A clone hands them in at the same desk.
 #[derive(Clone)]
@@ -105,7 +135,13 @@ impl Desk {
     /// # Errors
     /// As [`Self::submit`].
     pub fn ask(&self, request: Request) -> Result<Reply, NotTaken> {
-        self.hand_in(|reply| Message::Ask { request, reply })
+        self.wait(|reply| Message::Ask { request, reply })
+    }
+
+    /// As [`Self::ask`], but that nobody waits: `told` is called with the answer, on the thread of the writer, or at
+    /// once where it is not taken in.
+    pub fn hand_in(&self, request: Request, told: Told<Reply>) {
+        self.put(|reply| Message::Ask { request, reply }, told);
     }
 
     /// Asks to be told of the events that fit a filter and come after the record `since`.
@@ -113,22 +149,27 @@ impl Desk {
     /// # Errors
     /// When it was not taken in.
     pub fn subscribe(&self, filter: Filter, since: u64) -> Result<Subscription, NotTaken> {
-        self.hand_in(|reply| Message::Subscribe { filter, since, reply })
+        self.wait(|reply| Message::Subscribe { filter, since, reply })
     }
 
-    fn hand_in<T>(&self, message: impl FnOnce(Answer<T>) -> Message) -> Result<T, NotTaken> {
-        let (reply, answer) = sync_channel(1);
-        {
+    fn wait<T: Send + 'static>(&self, message: impl FnOnce(Answer<T>) -> Message) -> Result<T, NotTaken> {
+        let (sender, answer) = sync_channel(1);
+        // Who asked waits until then.
+        self.put(message, Box::new(move |told| drop(sender.send(told))));
+        answer.recv().unwrap_or(Err(NotTaken::Unanswered))
+    }
+
+    fn put<T>(&self, message: impl FnOnce(Answer<T>) -> Message, told: Told<T>) {
+        let message = message(Answer(Some(told)));
+        let refused = {
             let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
-            if !*open {
-                return Err(NotTaken::Closed);
-            }
-            self.sender.try_send(message(reply)).map_err(|error| match error {
-                TrySendError::Full(_) => NotTaken::Busy(Box::new(self.busy())),
-                TrySendError::Disconnected(_) => NotTaken::Closed,
-            })?;
+            if *open { self.sender.try_send(message) } else { Err(TrySendError::Disconnected(message)) }
+        };
+        match refused {
+            Ok(()) => {}
+            Err(TrySendError::Full(message)) => message.turn_away(NotTaken::Busy(Box::new(self.busy()))),
+            Err(TrySendError::Disconnected(message)) => message.turn_away(NotTaken::Closed),
         }
-        answer.recv().map_err(|_| NotTaken::Unanswered)?.ok_or(NotTaken::Closed)
     }
 
     /// A refusal that says when there may be room again.
@@ -168,14 +209,7 @@ impl Counter {
     /// Takes nothing in from now on, and sends away all who wait.
     pub(crate) fn close(&self) {
         self.set_open(false);
-        // If somebody is not there any more, nobody misses the answer.
-        for message in self.receiver.try_iter() {
-            match message {
-                Message::Ask { reply, .. } => drop(reply.send(None)),
-                Message::Subscribe { reply, .. } => drop(reply.send(None)),
-                Message::Look => {}
-            }
-        }
+        self.receiver.try_iter().for_each(|message| message.turn_away(NotTaken::Closed));
     }
 
     fn set_open(&self, open: bool) {
@@ -233,11 +267,11 @@ impl Counter {
                     asked += 1;
                     let answer = sequencer.answer(request)?;
                     // The asker may have gone; the action stays done.
-                    sequencer.when_on_disk(Box::new(move || drop(reply.send(Some(answer)))));
+                    sequencer.when_on_disk(Box::new(move || reply.give(Ok(answer))));
                 }
                 Message::Subscribe { filter, since, reply } => {
                     let subscription = sequencer.subscription(filter.into(), since);
-                    sequencer.when_on_disk(Box::new(move || drop(reply.send(Some(subscription)))));
+                    sequencer.when_on_disk(Box::new(move || reply.give(Ok(subscription))));
                 }
                 Message::Look => sequencer.look()?,
             }

@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 
 use crate::{
     config::ClockKind,
-    desk::NotTaken,
+    desk::{NotTaken, Told},
     error::RunError,
     live::{Goal, Live, Stopped},
     models::run_halted,
@@ -39,9 +39,6 @@ const ERRANDS_MAX: usize = 64;
 
 /// On the virtual clock, how far agents with turns of their own go between two looks at whether a wait has ended.
 const LOOK_AFTER_MS: i64 = 1_000;
-
-/// Called with an answer; it is dropped if there is none.
-pub type Told<T> = Box<dyn FnOnce(T) + Send>;
 
 /// All that a guest asks of the owner of the world.
 enum Errand {
@@ -111,20 +108,14 @@ pub fn guest() -> (Guest, House) {
 }
 
 impl Guest {
-    /// Sends a request; its answer is told when what it tells is on disk.
-    ///
-    /// # Errors
-    /// When it was not taken in: nothing happens then.
-    pub fn ask(&self, request: Request, told: Told<Reply>) -> Result<(), NotTaken> {
-        self.send(Errand::Ask { request: Box::new(request), told })
+    /// Sends a request; its answer is told when what it tells is on disk, or at once if it is not taken in.
+    pub fn ask(&self, request: Request, told: Told<Reply>) {
+        self.send(Errand::Ask { request: Box::new(request), told });
     }
 
-    /// Waits, and is told what ended it; null if nothing did.
-    ///
-    /// # Errors
-    /// As [`Self::ask`].
-    pub fn wait(&self, wait: Wait, told: Told<Result<Value, Refusal>>) -> Result<(), NotTaken> {
-        self.send(Errand::Wait { wait: Box::new(wait), told })
+    /// Waits, and is told what ended it, or null, as [`Self::ask`].
+    pub fn wait(&self, wait: Wait, told: Told<Result<Value, Refusal>>) {
+        self.send(Errand::Wait { wait: Box::new(wait), told });
     }
 
     /// Says that nothing more comes. It is heard when what was sent before is done.
@@ -133,14 +124,21 @@ impl Guest {
         let _ = self.0.send(Errand::Leave);
     }
 
-    fn send(&self, errand: Errand) -> Result<(), NotTaken> {
-        self.0.try_send(errand).map_err(|error| match error {
-            TrySendError::Full(_) => {
+    fn send(&self, errand: Errand) {
+        let (errand, why) = match self.0.try_send(errand) {
+            Ok(()) => return,
+            Err(TrySendError::Disconnected(errand)) => (errand, NotTaken::Closed),
+            Err(TrySendError::Full(errand)) => {
                 let sentence = format!("{ERRANDS_MAX} calls wait for this world already");
-                NotTaken::Busy(Box::new(Refusal::new(Code::RateLimited, sentence).hint("try again")))
+                let refusal = Refusal::new(Code::RateLimited, sentence).hint("try again");
+                (errand, NotTaken::Busy(Box::new(refusal)))
             }
-            TrySendError::Disconnected(_) => NotTaken::Closed,
-        })
+        };
+        match errand {
+            Errand::Ask { told, .. } => told(Err(why)),
+            Errand::Wait { told, .. } => told(Err(why)),
+            Errand::Look | Errand::Leave => {}
+        }
     }
 }
 
@@ -168,7 +166,7 @@ pub fn host(live: &mut Live, house: House, stop: &Stop) -> Result<Option<Why>, R
                     reply => reply?,
                 };
                 live.sequencer.commit()?;
-                told(reply);
+                told(Ok(reply));
             }
             Ok(Errand::Wait { wait, told }) => {
                 live.sequencer.tell_clients(true);
@@ -176,7 +174,7 @@ pub fn host(live: &mut Live, house: House, stop: &Stop) -> Result<Option<Why>, R
                 live.sequencer.tell_clients(false);
                 let waited = waited?;
                 live.sequencer.commit()?;
-                told(waited);
+                told(Ok(waited));
             }
             Ok(Errand::Look) => {}
             Ok(Errand::Leave) | Err(_) => break,

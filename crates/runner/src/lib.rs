@@ -16,9 +16,11 @@ mod desk;
 mod drive;
 mod error;
 pub mod export;
+mod feed;
 mod fork;
 mod grow;
 pub mod guest;
+mod helm;
 mod lateness;
 pub mod library;
 mod live;
@@ -28,6 +30,7 @@ mod models;
 pub mod measure;
 mod open;
 mod rates;
+mod reader;
 mod replay;
 pub mod report;
 pub mod request;
@@ -62,18 +65,21 @@ pub use self::{
     bus::{MAILBOX_MAX, Notice, Subscription, Wanted},
     check::{Finding, check},
     compare::{Comparison, Refused, compare, measures},
-    desk::{Desk, NotTaken, SERVED_MAX, WAITING_MAX},
+    desk::{Desk, NotTaken, SERVED_MAX, Told, WAITING_MAX},
     error::RunError,
+    feed::{Cursor, Feed, FeedLine, Filtered, lines_of},
     fork::{Fork, Forked, Forking, Parent, copy_at, fork, parent},
+    helm::{Helm, Motion, Speed, Standing},
     lateness::Lateness,
     live::{Goal, Live, Stopped},
     models::{Access, Answered, Ask, Preview, ask, preview},
     past::{founded_from, go_on, recorded_source, state, state_at},
+    reader::{Come, Reader, Tail},
     replay::{Difference, Replayed, replay},
     sequencer::Sequencer,
     stop::{Bell, Signal, Stop, Why},
     summary::{Calls, Failure, Failures, Summary},
-    view::View,
+    view::{Look, View},
     when::When,
     workplace::{Worker, Workplace},
     writer::JournalGuard,

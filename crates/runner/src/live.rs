@@ -30,6 +30,7 @@ use crate::{
     series::Sampler,
     stop::{Stop, Why},
     tick::TickScheduler,
+    when::When,
     workplace::Workplace,
 };
 
@@ -323,22 +324,11 @@ impl Live {
     /// # Errors
     /// Only faults.
     pub(crate) fn run_for(&mut self, span: Span, stop: &Stop) -> Result<Result<Stopped, Refusal>, RunError> {
-        let beyond = || Refusal::invalid("`run` would end beyond the last instant there is");
         self.sequencer.bring_up()?;
-        let goal = match (self.ticks_done(), span) {
-            (Some(done), Span::Ticks(ticks)) => done.checked_add(ticks).map(Goal::Ticks),
-            (Some(done), Span::For(ms)) => {
-                let tick_ms = self.file.plan.tick_ms.max(1);
-                let begun = (ms / tick_ms + i64::from(ms % tick_ms != 0)).unsigned_abs();
-                done.checked_add(begun).map(Goal::Ticks)
-            }
-            (None, Span::For(ms)) => self.sequencer.now().after_ms(ms).map(Goal::Time),
-            (None, Span::Ticks(_)) => {
-                let refusal = Refusal::invalid("`ticks`: in this world each agent has its own turns");
-                return Ok(Err(refusal.hint("run it for a duration, as in {\"for\": \"10m\"}")));
-            }
+        let goal = match self.goal_of(span) {
+            Ok(goal) => goal,
+            Err(refusal) => return Ok(Err(refusal)),
         };
-        let Some(goal) = goal else { return Ok(Err(beyond())) };
         self.sequencer.tell_clients(true);
         let stopped = self.run_until(goal, stop, |_, _| ());
         self.sequencer.tell_clients(false);
@@ -348,6 +338,41 @@ impl Live {
             self.sequencer.mark_clock()?;
         }
         Ok(Ok(stopped))
+    }
+
+    /// The end of a span that begins now.
+    ///
+    /// # Errors
+    /// When it can't be run.
+    pub(crate) fn goal_of(&self, span: Span) -> Result<Goal, Refusal> {
+        let beyond = || Refusal::invalid("`run` would end beyond the last instant there is");
+        let now = self.sequencer.now();
+        let ticks_of = |done: u64, ms: i64| {
+            let (ms, tick_ms) = (ms.max(0), self.file.plan.tick_ms.max(1));
+            let begun = (ms / tick_ms + i64::from(ms % tick_ms != 0)).unsigned_abs();
+            done.checked_add(begun).map(Goal::Ticks)
+        };
+        let to = |time: Time| match self.ticks_done() {
+            Some(done) => ticks_of(done, time.ms().saturating_sub(now.ms())),
+            None => Some(Goal::Time(time)),
+        };
+        let goal = match (self.ticks_done(), span) {
+            (Some(done), Span::Ticks(ticks)) => done.checked_add(ticks).map(Goal::Ticks),
+            (Some(done), Span::For(ms)) => ticks_of(done, ms),
+            (None, Span::For(ms)) => now.after_ms(ms).map(Goal::Time),
+            (Some(_), Span::Until(When::Tick(number))) => number.checked_add(1).map(Goal::Ticks),
+            (_, Span::Until(When::Time(time))) => to(time),
+            (_, Span::Until(When::After(ms))) => self.world().rules().start.after_ms(ms).and_then(to),
+            (_, Span::Until(When::Seq(_))) => {
+                let refusal = Refusal::invalid("`until`: nobody knows when a record will be");
+                return Err(refusal.hint("name a time, a time since the beginning as 6h, or tick:40"));
+            }
+            (None, Span::Ticks(_) | Span::Until(When::Tick(_))) => {
+                let refusal = Refusal::invalid("`ticks`: in this world each agent has its own turns");
+                return Err(refusal.hint("run it for a duration, as in {\"for\": \"10m\"}"));
+            }
+        };
+        goal.ok_or_else(beyond)
     }
 
     /// Runs to a goal; `progress` is told of the clock and the ticks now and then.
@@ -473,6 +498,20 @@ impl Live {
             while !stop.is_asked() {
                 counter.wait(None, sequencer)?;
                 sequencer.break_silence()?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Serves the desk until a client has decided of those that the world waits for, or somebody asks to stop.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn attend_clients(&mut self, stop: &Stop) -> Result<(), RunError> {
+        self.open_desk(stop, |_, sequencer, counter| {
+            let waited = sequencer.clients_waited_for();
+            while !stop.is_asked() && sequencer.clients_waited_for() == waited {
+                counter.wait(None, sequencer)?;
             }
             Ok(())
         })

@@ -8,7 +8,9 @@ use oikos_kernel::{
     seed::derive,
     time::Time,
     transaction::{Finished, Transaction},
+    world::wire::Viewer,
 };
+use oikos_sandbox::Sandbox;
 use serde_json::Value;
 
 use crate::{
@@ -16,7 +18,28 @@ use crate::{
     error::RunError,
     models::Nobody,
     sequencer::Sequencer,
+    view::Look,
 };
+
+/// Answers a query as a viewer would be answered.
+///
+/// # Errors
+/// Only faults; what is wrong with the query is a refusal.
+pub(crate) fn look(
+    sandbox: &dyn Sandbox,
+    Look { world, now }: &Look,
+    viewer: Viewer,
+    query: Query,
+) -> Result<Result<Value, Refusal>, RunError> {
+    let seed = derive(world.rules().seed, "observe", "", world.seq());
+    let begin = |query| {
+        Ok::<_, Refusal>(match viewer {
+            Viewer::Observer => Transaction::observe(world, query, *now, seed),
+            Viewer::Artifact(me) => Transaction::look_as(world, me.unwrap_or(Handle::NOBODY), query, *now, seed),
+        })
+    };
+    Ok(drive(sandbox, &mut Nobody, query, begin)?.and_then(answer))
+}
 
 impl Sequencer {
     /// Answers a query as an observer; it leaves no record.
@@ -24,11 +47,8 @@ impl Sequencer {
     /// # Errors
     /// Only faults; what is wrong with the query is a refusal.
     pub fn observe(&mut self, query: Query) -> Result<Result<Value, Refusal>, RunError> {
-        let now = self.now();
-        let (world, interpreter) = self.parts();
-        let seed = derive(world.rules().seed, "observe", "", world.seq());
-        let begin = |query| Ok::<_, Refusal>(Transaction::observe(world, query, now, seed));
-        Ok(drive(&*interpreter.sandbox, &mut Nobody, query, begin)?.and_then(answer))
+        let at = Look { world: self.share(), now: self.now() };
+        look(&*self.interpreter().sandbox, &at, Viewer::Observer, query)
     }
 
     /// Calls a method read-only as of an instant, for a measure; it leaves no record.

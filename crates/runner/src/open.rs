@@ -231,6 +231,16 @@ impl OpenTurn {
         !self.is_models() && !self.is_decided() && !self.has_passed && !self.asked.is_void(world)
     }
 
+    /// The turn as its client is told of it.
+    fn told(&self, world: &World) -> Option<Value> {
+        match &self.mind {
+            OpenMind::Client { observation, .. } => {
+                Some(json!({ "as": world.name(self.agent()), "observation": observation }))
+            }
+            OpenMind::Model { .. } => None,
+        }
+    }
+
     /// The decision; or, without one, that the turn passed, after so long if it was waited for.
     pub(crate) fn thought(&self, timeout_ms: Option<i64>) -> Thinking {
         match &self.mind {
@@ -251,7 +261,7 @@ impl OpenTurn {
 fn passed(timeout_ms: Option<i64>) -> Refusal {
     let Some(timeout_ms) = timeout_ms else {
         let refusal = Refusal::new(Code::Unsupported, "no client decides here, so the turn passed");
-        return refusal.hint("`oikos session` lets clients decide");
+        return refusal.hint("`oikos serve` and `oikos session` let clients decide");
     };
     let sentence =
         format!("its client decided nothing within {}, so the turn passed", format_duration_ms(timeout_ms));
@@ -350,13 +360,7 @@ impl OpenTurns {
 
     /// The turns that wait for their clients, as they are told of.
     pub(crate) fn told(&self, world: &World) -> Vec<Value> {
-        let told = self.waiting(world).filter_map(|turn| match &turn.mind {
-            OpenMind::Client { observation, .. } => {
-                Some(json!({ "as": world.name(turn.agent()), "observation": observation }))
-            }
-            OpenMind::Model { .. } => None,
-        });
-        told.collect()
+        self.waiting(world).filter_map(|turn| turn.told(world)).collect()
     }
 }
 
@@ -592,6 +596,11 @@ impl Sequencer {
         is_waiting && self.clock() == ClockKind::Virtual && self.stops_for_clients()
     }
 
+    /// The agents whose clients are waited for.
+    pub(crate) fn clients_waited_for(&self) -> Vec<Handle> {
+        self.open_turns().waiting(self.world()).map(OpenTurn::agent).collect()
+    }
+
     /// Whether turns wait for their clients, and none of them has waited too long.
     pub(crate) fn are_clients_awaited(&self) -> bool {
         let mut waiting = self.open_turns().waiting(self.world()).peekable();
@@ -658,23 +667,30 @@ impl Sequencer {
         }
     }
 
-    /// The observation of an agent, as its mind would have it now.
+    /// The turn of an agent that waits for its client, with its observation; null where none does.
     ///
     /// # Errors
-    /// Only faults; what is no agent is a refusal.
-    pub(crate) fn observed(&mut self, name: &str) -> Result<Result<Value, Refusal>, RunError> {
-        self.tell_time()?;
-        let world = self.world();
-        let agent = world.lookup(name).filter(|agent| {
-            world.agent(*agent).is_some() && world.get(*agent).is_some_and(|artifact| !artifact.is_deleted())
-        });
-        Ok(match agent {
-            Some(agent) => Ok(world.observation(agent, self.now(), world.population())),
-            None => {
-                let shown: String = name.chars().take(128).collect();
-                let refusal = Refusal::new(Code::NotFound, format!("there is no agent {shown:?}"));
-                Err(refusal.hint("`query` with `what` \"agents\" lists them"))
-            }
-        })
+    /// When there is no such agent.
+    pub(crate) fn turn_of(&self, name: &str) -> Result<Value, Refusal> {
+        let agent = agent_of(self.world(), name)?;
+        let waiting = self.open_turns().of(agent).filter(|turn| turn.is_waiting(self.world()));
+        Ok(waiting.and_then(|turn| turn.told(self.world())).unwrap_or_default())
     }
+}
+
+/// The observation of an agent, as its mind would have it at an instant.
+///
+/// # Errors
+/// When there is no such agent.
+pub(crate) fn observed(world: &World, name: &str, now: Time) -> Result<Value, Refusal> {
+    agent_of(world, name).map(|agent| world.observation(agent, now, world.population()))
+}
+
+fn agent_of(world: &World, name: &str) -> Result<Handle, Refusal> {
+    let agent = world.lookup(name).filter(|agent| world.agent(*agent).is_some() && is_alive(world, *agent));
+    agent.ok_or_else(|| {
+        let shown: String = name.chars().take(128).collect();
+        let refusal = Refusal::new(Code::NotFound, format!("there is no agent {shown:?}"));
+        refusal.hint("`query` with `what` \"agents\" lists them")
+    })
 }

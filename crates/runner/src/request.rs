@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use oikos_agents::{
     Decision, decide,
-    json::{flaw, flaw_in},
+    json::{Parsed, flaw, flaw_in, parse},
 };
 use oikos_kernel::{
     json::Json,
@@ -15,16 +15,18 @@ use oikos_kernel::{
     time::{DURATION_UNITS, Time, parse_duration_ms},
     world::{World, wire::Viewer},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     error::RunError,
     guest::Watching,
     live::{Live, Stopped},
     models::run_halted,
+    open::observed,
     report::verified,
     sequencer::Sequencer,
     stop::Stop,
+    when::When,
 };
 
 /// A request.
@@ -46,6 +48,8 @@ pub enum Request {
     Decide(Decide),
     /// The observation of an agent, as it would be now.
     Observe(String),
+    /// The turn of an agent that waits for its client.
+    Turn(String),
     /// An observer looks into an artifact.
     Inspect(Inspect),
     /// Somebody looks how its wait stands.
@@ -92,6 +96,8 @@ pub enum Span {
     Ticks(u64),
     /// For so many milliseconds of the world's time.
     For(i64),
+    /// Up to a moment.
+    Until(When),
 }
 
 /// The answer to a request, as its asker may see it.
@@ -109,8 +115,8 @@ pub enum Reply {
         now: Time,
         /// The last record's number.
         seq: u64,
-        /// The span it was to run.
-        span: Span,
+        /// The span it was to run; none is to the end that the world file names.
+        span: Option<Span>,
         /// Why it ended.
         stopped: Stopped,
         /// The turns that are open, each with `as` and `observation`.
@@ -122,6 +128,30 @@ pub enum Reply {
     Refused(Refusal),
 }
 
+impl Reply {
+    /// The answer as a session has it, beside the `id`; of a receipt its text.
+    #[must_use]
+    pub fn to_json(self) -> Value {
+        match self {
+            Self::Receipt(shown) => {
+                json!({ "receipt": serde_json::from_str::<Value>(&shown.text).unwrap_or_default() })
+            }
+            Self::Result(result) => Map::from_iter([("result".into(), result)]).into(),
+            Self::Now(now) => json!({ "now": now.to_string() }),
+            Self::Ran { now, seq, stopped: stopped @ Stopped::Turns, turns, .. } => {
+                json!({ "now": now.to_string(), "seq": seq, "stopped": stopped.word(), "turns": turns })
+            }
+            Self::Ran { now, seq, span, stopped, .. } => {
+                let whole = span.filter(|_| matches!(stopped, Stopped::Ticks | Stopped::Duration));
+                let stopped = whole.map_or(stopped.word(), Span::word);
+                json!({ "now": now.to_string(), "seq": seq, "stopped": stopped })
+            }
+            Self::Pending => json!({ "receipt": null, "pending": true }),
+            Self::Refused(refusal) => json!({ "error": refusal.to_json() }),
+        }
+    }
+}
+
 /// A receipt with its wire form: who reads it needs no world for the names.
 #[derive(Clone, Debug)]
 pub struct Shown {
@@ -129,6 +159,15 @@ pub struct Shown {
     pub receipt: Receipt,
     /// The text of it as JSON, as the one who acted may see it.
     pub text: String,
+}
+
+/// Why the text of a request is none that a principal may make.
+#[derive(Clone, Debug)]
+pub enum Misfit {
+    /// It can't be read.
+    Malformed(Refusal),
+    /// It names another principal.
+    Other(Refusal),
 }
 
 /// Why something is no request.
@@ -145,16 +184,6 @@ pub(crate) const REQUESTS: [&str; 9] =
     ["act", "batch", "query", "advance", "run", "verify", "decide", "observe", "inspect"];
 
 impl Request {
-    /// Reads the request of that word, as a line of a session has it.
-    ///
-    /// # Errors
-    /// When it is none.
-    pub fn read(word: &str, body: Value) -> Result<Self, Refusal> {
-        Self::parse(word, body, false).map_err(|malformed| match malformed {
-            Malformed::Act(refusal) | Malformed::Request(refusal) => refusal,
-        })
-    }
-
     /// Reads the request of that word. `flawed` says that its text held what no world can hold.
     pub(crate) fn parse(word: &str, body: Value, flawed: bool) -> Result<Self, Malformed> {
         let flaw = flawed.then(|| flaw(word, &body)).flatten();
@@ -183,7 +212,9 @@ impl Request {
             }
             "run" => {
                 let span = span(&body);
-                let wrong = || Refusal::invalid("`run` must be {\"ticks\": 3} or {\"for\": \"10m\"}");
+                let wrong = || {
+                    Refusal::invalid("`run` must be {\"ticks\": 3}, {\"for\": \"10m\"} or {\"until\": \"tick:40\"}")
+                };
                 plain(span.is_none().then(wrong))?;
                 span.map(Self::Run).ok_or_else(|| Malformed::Request(wrong()))
             }
@@ -206,6 +237,71 @@ impl Request {
             _ => Err(Malformed::Request(Refusal::invalid("there is no such request"))),
         }
     }
+}
+
+impl Request {
+    /// Reads the body of a request that is a text of its own, such as one over HTTP. A request in the name of a
+    /// principal is that of `principal`, and names no other; `action_id` is that of its action.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub fn read(
+        word: &str,
+        text: &[u8],
+        principal: Option<&str>,
+        action_id: Option<&str>,
+    ) -> Result<Self, Misfit> {
+        let wrong = |sentence: &str| Misfit::Malformed(Refusal::invalid(sentence));
+        let text = std::str::from_utf8(text).map_err(|_| wrong("the body is not UTF-8"))?;
+        if text.trim().is_empty() {
+            return Err(wrong("the body is empty; a request is a JSON object"));
+        }
+        let Parsed { mut value, flawed } =
+            parse(text).map_err(|problem| wrong(&format!("the body is not JSON: {problem}")))?;
+        let Value::Object(body) = &mut value else { return Err(wrong("a request is a JSON object")) };
+        if let Some(principal) = principal {
+            match body.get("as") {
+                None => drop(body.insert("as".into(), principal.into())),
+                Some(Value::String(named)) if named == principal => {}
+                Some(_) => {
+                    let sentence = format!("`as`: this token acts as `{principal}`, and as nobody else");
+                    let refusal = Refusal::new(Code::PermissionDenied, sentence);
+                    return Err(Misfit::Other(refusal.hint("leave `as` out")));
+                }
+            }
+        }
+        if let Some(id) = action_id {
+            name_action(body, id).map_err(Misfit::Malformed)?;
+        }
+        let request = Self::parse(word, value, flawed).map_err(|malformed| match malformed {
+            Malformed::Act(refusal) | Malformed::Request(refusal) => Misfit::Malformed(refusal),
+        })?;
+        match &request {
+            Self::Act(Act { action: Err(refusal), .. }) | Self::Decide(Decide { ops: Err(refusal), .. }) => {
+                Err(Misfit::Malformed(refusal.clone()))
+            }
+            _ => Ok(request),
+        }
+    }
+}
+
+/// Gives an action an id, on its op or the first op of its list; it may bear the same one already.
+fn name_action(body: &mut Map<String, Value>, id: &str) -> Result<(), Refusal> {
+    let op = match body.get_mut("ops") {
+        None => Some(body),
+        Some(ops) => ops.as_array_mut().and_then(|ops| ops.first_mut()).and_then(Value::as_object_mut),
+    };
+    // Where there is no op, what is wrong is said when it is read.
+    let Some(op) = op else { return Ok(()) };
+    match op.get("action_id") {
+        None => drop(op.insert("action_id".into(), id.into())),
+        Some(named) if named == id => {}
+        Some(_) => {
+            let refusal = Refusal::invalid("`action_id` and the header `Idempotency-Key` differ");
+            return Err(refusal.hint("give one of them"));
+        }
+    }
+    Ok(())
 }
 
 impl Inspect {
@@ -352,6 +448,7 @@ impl Span {
         match self {
             Self::Ticks(_) => "ticks",
             Self::For(_) => "for",
+            Self::Until(_) => "moment",
         }
     }
 }
@@ -381,6 +478,7 @@ fn span(body: &Value) -> Option<Span> {
     match word.as_str() {
         "ticks" => value.as_u64().map(Span::Ticks),
         "for" => value.as_str().and_then(parse_duration_ms).map(Span::For),
+        "until" => value.as_str().and_then(|text| text.parse().ok()).map(Span::Until),
         _ => None,
     }
 }
@@ -403,7 +501,11 @@ impl Sequencer {
                 Reply::Refused(refusal.hint("hand in each action by itself; those that wait share a commit"))
             }
             Request::Decide(decide) => self.decide(decide)?,
-            Request::Observe(agent) => self.observed(&agent)?.map_or_else(Reply::Refused, Reply::Result),
+            Request::Observe(agent) => {
+                self.tell_time()?;
+                observed(self.world(), &agent, self.now()).map_or_else(Reply::Refused, Reply::Result)
+            }
+            Request::Turn(agent) => self.turn_of(&agent).map_or_else(Reply::Refused, Reply::Result),
             Request::Inspect(asked) => asked.of(self.world()).map_or_else(Reply::Refused, Reply::Result),
             Request::Watch(watching) => self.watch(&watching)?.map_or_else(Reply::Refused, Reply::Result),
             Request::Advance(_) | Request::Run(_) | Request::Verify => {
@@ -434,6 +536,7 @@ impl Live {
             | Request::Query(_)
             | Request::Decide(_)
             | Request::Observe(_)
+            | Request::Turn(_)
             | Request::Inspect(_)
             | Request::Watch(_) => self.sequencer.answer(request)?,
             Request::Advance(ms) => match self.advance(ms)? {
@@ -451,7 +554,7 @@ impl Live {
                         | Stopped::Budget
                         | Stopped::Asked(_) => Vec::new(),
                     };
-                    Reply::Ran { now, seq, span, stopped, turns }
+                    Reply::Ran { now, seq, span: Some(span), stopped, turns }
                 }
                 Err(refusal) => Reply::Refused(refusal),
             },

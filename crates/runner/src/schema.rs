@@ -21,6 +21,7 @@ pub fn request() -> Value {
     let run = json!({ "oneOf": [
         object(&[("ticks", json!({ "type": "integer", "minimum": 0 }))], &[]),
         object(&[("for", duration("of the world's time"))], &[]),
+        object(&[("until", moment())], &[]),
     ] });
     let decide = object(
         &[
@@ -70,7 +71,7 @@ pub fn answer() -> Value {
     );
     let turns = json!({ "type": "array", "items": turn, "description": "the turns that are open" });
     let asked = [Why::Signal(Signal::Interrupt).word(), Why::ClosedPipe.word()];
-    let words = ["ticks", "for", "until", "budget", asked[0], asked[1]];
+    let words = ["ticks", "for", "moment", "until", "budget", asked[0], asked[1]];
     let ran =
         |stopped: Value| [("id", id()), ("now", now.clone()), ("seq", seq.clone()), ("stopped", stopped)];
     let mut with_turns = ran(json!({ "const": "turns" })).to_vec();
@@ -132,6 +133,11 @@ fn query() -> Value {
 
 fn id() -> Value {
     json!({ "description": "any JSON, which comes back as it was" })
+}
+
+fn moment() -> Value {
+    json!({ "type": "string", "examples": ["2026-01-01T06:00:00Z", "6h", "tick:40"],
+            "description": "a time, a time since the beginning, or the end of a tick" })
 }
 
 fn duration(doc: &str) -> Value {

@@ -25,6 +25,7 @@ use crate::{
     clock::{Clock, Moved},
     config::{ClockKind, LlmPlan},
     error::RunError,
+    helm::{Pace, Speed},
     models::{Access, Models, Opening, Parked, unanswered},
     open::OpenTurns,
     replay::Following,
@@ -76,6 +77,8 @@ pub struct Sequencer {
     pub(crate) writer: Writer,
     interpreter: Interpreter,
     clock: Clock,
+    /// How fast the virtual clock may go, if there is a bound.
+    pace: Option<Pace>,
     /// The move of the machine's clock since the world was open last, until it is recorded.
     moved: Option<Moved>,
     /// The turns to come, where each agent has its own.
@@ -141,14 +144,19 @@ impl Sequencer {
         clients: Clients,
         (access, llm): (Access, LlmPlan),
     ) -> Result<Self, RunError> {
+        let snapshot_seq = journal.snapshot_seq()?;
+        let writer = Writer::new(journal);
+        let kind = clock.kind();
         Ok(Self {
-            snapshot_seq: journal.snapshot_seq()?,
+            snapshot_seq,
             now: world.now(),
             open: OpenTurns::of_world(&world),
             world: Arc::new(world),
-            writer: Writer::new(journal),
+            view: View::new(writer.on_disk(), kind),
+            writer,
             interpreter,
             clock,
+            pace: None,
             moved,
             agenda: None,
             holds_time: false,
@@ -162,7 +170,6 @@ impl Sequencer {
             stop: Stop::default(),
             bell: Arc::new(|| ()),
             bus: Bus::default(),
-            view: View::default(),
             following: None,
             poisoned: false,
         })
@@ -329,11 +336,7 @@ impl Sequencer {
     /// Which clock the world goes by.
     #[must_use]
     pub fn clock(&self) -> ClockKind {
-        match self.clock {
-            Clock::Virtual => ClockKind::Virtual,
-            Clock::Wall(_) => ClockKind::Wall,
-            Clock::Told(kind) => kind,
-        }
+        self.clock.kind()
     }
 
     /// The clock.
@@ -353,6 +356,16 @@ impl Sequencer {
     /// Moves the clock, never back, without leaving a record: the next record will bear it.
     pub(crate) fn set_now(&mut self, now: Time) {
         self.now = self.now.max(now);
+    }
+
+    /// Has the virtual clock go no faster than at a speed, from now on.
+    pub(crate) fn set_pace(&mut self, speed: Speed) {
+        self.pace = Pace::from(speed, self.now);
+    }
+
+    /// How long the virtual clock has to be held back before it may show an instant.
+    pub(crate) fn held_back(&self, time: Time) -> Duration {
+        self.pace.as_ref().map_or(Duration::ZERO, |pace| pace.left(time))
     }
 
     /// On the wall clock: brings the clock up to now, for a look.
@@ -552,7 +565,7 @@ impl Sequencer {
             self.writer.release_in_time(seq, release);
         }
         self.bus.lend_if_asked(&self.world);
-        if let Some(release) = self.view.showing(&self.world) {
+        if let Some(release) = self.view.showing(&self.world, self.now) {
             self.writer.release_in_time(seq, release);
         }
         let pushed = self.writer.push(record);
@@ -584,6 +597,7 @@ impl Sequencer {
     pub(crate) fn set_bell(&mut self, bell: Bell) {
         self.writer.set_bell(Bell::clone(&bell));
         self.bell = Bell::clone(&bell);
+        self.view.set_bell(Bell::clone(&bell));
         self.bus.set_bell(bell);
     }
 
@@ -593,6 +607,10 @@ impl Sequencer {
     /// When a write failed.
     pub(crate) fn look(&mut self) -> Result<(), RunError> {
         self.bus.lend_if_asked(&self.world);
+        self.tell_time()?;
+        if let Some(release) = self.view.showing(&self.world, self.now) {
+            self.writer.release_in_time(self.world.seq(), release);
+        }
         self.check()
     }
 
@@ -616,7 +634,7 @@ impl Sequencer {
             "the journal ends with another record than the world: it must be opened again"
         );
         self.bus.lend(&self.world);
-        if let Some(show) = self.view.showing(&self.world) {
+        if let Some(show) = self.view.showing(&self.world, self.now) {
             show();
         }
         self.audit()

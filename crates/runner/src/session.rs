@@ -11,11 +11,11 @@ use oikos_kernel::{
     limits,
     refusal::{Code, Refusal},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     error::RunError,
-    live::{Live, Stopped},
+    live::Live,
     request::{Act, Malformed, REQUESTS, Reply, Request, Shown},
     stop::{Stop, Why},
 };
@@ -241,26 +241,13 @@ impl<W: Write> Answers<W> {
     fn told(&mut self, id: &Value, reply: Reply) -> Result<(), RunError> {
         self.bytes.extend_from_slice(b"{\"id\":");
         self.put(id)?;
-        let rest = match reply {
-            Reply::Receipt(shown) => {
-                self.bytes.extend_from_slice(b",\"receipt\":");
-                self.bytes.extend_from_slice(shown.text.as_bytes());
-                self.bytes.push(b'}');
-                return Ok(());
-            }
-            Reply::Result(result) => Map::from_iter([("result".into(), result)]).into(),
-            Reply::Now(now) => json!({ "now": now.to_string() }),
-            Reply::Ran { now, seq, stopped: stopped @ Stopped::Turns, turns, .. } => {
-                json!({ "now": now.to_string(), "seq": seq, "stopped": stopped.word(), "turns": turns })
-            }
-            Reply::Ran { now, seq, span, stopped, .. } => {
-                let is_whole = matches!(stopped, Stopped::Ticks | Stopped::Duration);
-                let stopped = if is_whole { span.word() } else { stopped.word() };
-                json!({ "now": now.to_string(), "seq": seq, "stopped": stopped })
-            }
-            Reply::Pending => json!({ "receipt": null, "pending": true }),
-            Reply::Refused(refusal) => json!({ "error": refusal.to_json() }),
-        };
+        if let Reply::Receipt(shown) = reply {
+            self.bytes.extend_from_slice(b",\"receipt\":");
+            self.bytes.extend_from_slice(shown.text.as_bytes());
+            self.bytes.push(b'}');
+            return Ok(());
+        }
+        let rest = reply.to_json();
         let brace = self.bytes.len();
         self.put(&rest)?;
         if let Some(brace) = self.bytes.get_mut(brace) {

@@ -16,6 +16,8 @@ pub enum Why {
     Signal(Signal),
     /// The reader of the output has gone away.
     ClosedPipe,
+    /// The world is to do something else: it is paused, or run otherwise.
+    Steered,
 }
 
 /// A signal that asks a process to end.
@@ -36,6 +38,7 @@ impl Why {
         match self {
             Self::Signal(_) => "signal",
             Self::ClosedPipe => "closed pipe",
+            Self::Steered => "steered",
         }
     }
 
@@ -46,6 +49,8 @@ impl Why {
             Self::Signal(Signal::Hangup) => 129,
             Self::Signal(Signal::Interrupt) => 130,
             Self::ClosedPipe => 141,
+            // That ends no process.
+            Self::Steered => 0,
             Self::Signal(Signal::Terminate) => 143,
         }
     }

@@ -172,11 +172,13 @@ impl TickScheduler {
                 sequencer.note_time(0)?;
                 return Ok(false);
             }
-            if sequencer.clock() == ClockKind::Virtual {
-                return Ok(true);
-            }
-            sequencer.break_silence()?;
-            let left = sequencer.until(self.due(sequencer.world(), number)?);
+            let left = match sequencer.clock() {
+                ClockKind::Virtual => sequencer.held_back(sequencer.now()),
+                ClockKind::Wall => {
+                    sequencer.break_silence()?;
+                    sequencer.until(self.due(sequencer.world(), number)?)
+                }
+            };
             if left.is_zero() {
                 return Ok(true);
             }

@@ -20,6 +20,8 @@ use std::{
 use oikos_journal::{Hash, Head, Image, Journal, JournalError, Sample};
 use oikos_kernel::{limits, record::Record, world::World};
 
+use crate::view::OnDisk;
+
 /// Records that are enough for a batch.
 const BATCH_RECORDS: usize = 4_096;
 /// Records that wait for the writer at most; the sequencer waits before it makes more.
@@ -67,6 +69,8 @@ struct Shared {
     done: Condvar,
     journal: Mutex<Journal>,
     file: Option<PathBuf>,
+    /// How far the journal is written, for those who look on.
+    on_disk: Arc<OnDisk>,
     /// Nothing can be written any more.
     failed: AtomicBool,
 }
@@ -137,8 +141,11 @@ impl Writer {
             spare: Vec::new(),
             bell: None,
         };
+        let on_disk = Arc::<OnDisk>::default();
+        on_disk.reach(queue.head.seq);
         let shared = Shared {
             queue: Mutex::new(queue),
+            on_disk,
             work: Condvar::new(),
             done: Condvar::new(),
             file: journal.file().map(Path::to_path_buf),
@@ -210,7 +217,20 @@ impl Writer {
 
     /// As [`Self::release`], but without haste.
     pub(crate) fn release_in_time(&self, seq: u64, release: Release) {
-        self.shared.open().releases.push_back((seq, release));
+        let mut queue = self.shared.open();
+        if queue.failed {
+            return;
+        }
+        if queue.head.seq >= seq {
+            drop(queue);
+            return release();
+        }
+        queue.releases.push_back((seq, release));
+    }
+
+    /// How far the journal is written.
+    pub(crate) fn on_disk(&self) -> Arc<OnDisk> {
+        Arc::clone(&self.shared.on_disk)
     }
 
     /// Takes over the world as it stands after the last record, to be stored as a snapshot; says whether
@@ -421,6 +441,7 @@ impl Shared {
             journal.append_with(&records, &[], samples)?;
             journal.head()
         };
+        self.on_disk.reach(head.seq);
         records.clear();
         loop {
             let mut queue = self.open();

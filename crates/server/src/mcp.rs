@@ -4,7 +4,7 @@
 //! refusal of the world is a result with `isError`; protocol errors are for faults of the protocol.
 
 mod call; // one call of a tool
-mod http; // over HTTP
+pub mod http; // over HTTP
 mod lines; // over lines of text
 mod place; // how calls reach the world
 mod repeats; // calls that are repeated
@@ -13,7 +13,10 @@ mod tools; // the table of tools
 
 use std::sync::{Arc, Mutex};
 
-use oikos_runner::{kernel::refusal::Refusal, request::Request};
+use oikos_runner::{
+    kernel::refusal::Refusal,
+    request::{Misfit, Request},
+};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -26,7 +29,7 @@ use rmcp::{
 };
 
 pub use self::{
-    http::{SeatOf, service},
+    http::SeatOf,
     lines::serve_lines,
     place::{Place, WAIT_MAX},
 };
@@ -226,7 +229,9 @@ impl Client {
     }
 }
 
-/// A request of the session by its JSON.
-fn query(fields: serde_json::Value) -> Result<Request, Refusal> {
-    Request::read("query", fields)
+/// The query of these fields.
+fn query(fields: &serde_json::Value) -> Result<Request, Refusal> {
+    Request::read("query", fields.to_string().as_bytes(), None, None).map_err(|misfit| match misfit {
+        Misfit::Malformed(refusal) | Misfit::Other(refusal) => refusal,
+    })
 }

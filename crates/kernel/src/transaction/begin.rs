@@ -148,6 +148,15 @@ impl<'w> Transaction<'w> {
         this
     }
 
+    /// Answers a query as a principal would be answered, charged to nobody; a principal that there is not is refused.
+    #[must_use]
+    pub fn look_as(world: &'w World, principal: Handle, query: Query, now: Time, seed: u64) -> Self {
+        let actor = Actor { bearer: Bearer::NOBODY, ..Actor::principal(principal, Mode::Look) };
+        let mut this = Self::new(world, now, seed, actor);
+        this.queue.push_back(Planned::of(Op::Query(query)));
+        this
+    }
+
     /// Calls a method read-only, charged to nobody: for measures.
     #[must_use]
     pub fn measure(world: &'w World, artifact: Handle, method: &str, now: Time, seed: u64) -> Self {

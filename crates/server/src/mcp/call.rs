@@ -165,7 +165,7 @@ impl Caller<'_> {
     /// # Errors
     /// When the world is not there any more.
     pub(super) async fn pages(&self) -> Result<Vec<String>, ErrorData> {
-        let wanted = query(json!({ "what": "artifacts", "type": PAGES, "limit": 100 }));
+        let wanted = query(&json!({ "what": "artifacts", "type": PAGES, "limit": 100 }));
         let found = match wanted {
             Ok(wanted) => self.look(wanted).await?.unwrap_or_default(),
             Err(_) => Value::Null,
@@ -186,7 +186,7 @@ impl Caller<'_> {
         // A principal without a loop has no mind to be shown anything: this is what it has.
         let mut shown = json!({ "id": &*self.principal });
         for (what, key) in [("balance", "scrip"), ("resources", "resources")] {
-            let wanted = match query(json!({ "what": what, "of": &*self.principal })) {
+            let wanted = match query(&json!({ "what": what, "of": &*self.principal })) {
                 Ok(wanted) => wanted,
                 Err(refusal) => return Ok(Err(refusal)),
             };

@@ -49,22 +49,14 @@ impl Place {
     /// # Errors
     /// When the world is not there any more.
     pub(super) async fn ask(&self, request: Request) -> Result<Answer, ErrorData> {
-        let taken = match self {
-            Self::Guest(guest) => {
-                let (sender, receiver) = oneshot::channel();
-                // Who asked may have gone: the action stays done.
-                let told = Box::new(move |reply| drop(sender.send(reply)));
-                match guest.ask(request, told) {
-                    Ok(()) => receiver.await.map_err(|_| NotTaken::Unanswered),
-                    Err(not) => Err(not),
-                }
-            }
-            Self::Served(desk) => {
-                let desk = desk.clone();
-                let asked = tokio::task::spawn_blocking(move || desk.ask(request)).await;
-                asked.unwrap_or(Err(NotTaken::Unanswered))
-            }
-        };
+        let (sender, receiver) = oneshot::channel();
+        // Who asked may have gone: the action stays done.
+        let told = Box::new(move |told| drop(sender.send(told)));
+        match self {
+            Self::Guest(guest) => guest.ask(request, told),
+            Self::Served(desk) => desk.hand_in(request, told),
+        }
+        let taken = receiver.await.unwrap_or(Err(NotTaken::Unanswered));
         match taken {
             Ok(reply) => Ok(Answer::Reply(Box::new(reply))),
             Err(NotTaken::Busy(refusal)) => Ok(Answer::Busy(refusal)),
@@ -89,18 +81,14 @@ impl Place {
                 let wait = Wait { watching, most_ms: WORLD_WAIT_MAX_MS, stop: stop.clone() };
                 let (sender, mut receiver) = oneshot::channel();
                 let told = Box::new(move |waited| drop(sender.send(waited)));
-                match guest.wait(wait, told) {
-                    Ok(()) => {}
-                    Err(NotTaken::Busy(refusal)) => return Ok(Err(*refusal)),
-                    Err(NotTaken::Closed | NotTaken::Unanswered) => return Err(gone(CLOSED)),
-                }
+                guest.wait(wait, told);
                 tokio::select! {
-                    waited = &mut receiver => return waited.map_err(|_| gone(CLOSED)),
+                    waited = &mut receiver => return heard(waited),
                     () = tokio::time::sleep(WAIT_MAX) => {}
                     () = cancelled => {}
                 }
                 stop.ask(Why::ClosedPipe);
-                receiver.await.map_err(|_| gone(CLOSED))
+                heard(receiver.await)
             }
             Self::Served(_) => {
                 let end = tokio::time::sleep(WAIT_MAX);
@@ -128,5 +116,16 @@ impl Place {
                 }
             }
         }
+    }
+}
+
+/// The end of a wait, as its guest hears of it.
+fn heard<E>(
+    told: Result<Result<Result<Value, Refusal>, NotTaken>, E>,
+) -> Result<Result<Value, Refusal>, ErrorData> {
+    match told {
+        Ok(Ok(waited)) => Ok(waited),
+        Ok(Err(NotTaken::Busy(refusal))) => Ok(Err(*refusal)),
+        Ok(Err(NotTaken::Closed | NotTaken::Unanswered)) | Err(_) => Err(gone(CLOSED)),
     }
 }
