@@ -4,6 +4,7 @@
 //! refusal of the world is a result with `isError`; protocol errors are for faults of the protocol.
 
 mod call; // one call of a tool
+mod changes; // subscriptions
 pub mod http; // over HTTP
 mod lines; // over lines of text
 mod place; // how calls reach the world
@@ -22,10 +23,11 @@ use rmcp::{
     model::{
         CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode, Extensions,
         Implementation, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-        PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-        ServerConfig, Tool,
+        PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+        ResourceUpdatedNotificationParam, ServerCapabilities, ServerConfig, SubscribeRequestParams,
+        SubscriptionFilter, Tool, UnsubscribeRequestParams,
     },
-    service::RequestContext,
+    service::{RequestContext, SubscriptionContext},
 };
 
 pub use self::{
@@ -35,6 +37,7 @@ pub use self::{
 };
 use self::{
     call::Caller,
+    changes::Changes,
     repeats::Repeats,
     tools::{Does, TOOLS},
 };
@@ -73,6 +76,7 @@ pub struct Client {
     /// Calls are done in the order in which they come.
     order: Arc<tokio::sync::Mutex<()>>,
     repeats: Arc<Mutex<Repeats>>,
+    changes: Changes,
 }
 
 impl std::fmt::Debug for Client {
@@ -89,7 +93,7 @@ impl Client {
     }
 
     fn new(place: Place, seat: Seat, world: &str) -> Self {
-        Self { place, seat, world: world.into(), order: Arc::default(), repeats: Arc::default() }
+        Self { place, seat, world: world.into(), order: Arc::default(), repeats: Arc::default(), changes: Changes::default() }
     }
 
     fn principal(&self, extensions: &Extensions) -> Result<Arc<str>, ErrorData> {
@@ -124,7 +128,11 @@ fn gone(sentence: &str) -> ErrorData {
 
 impl ServerHandler for Client {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_resources_subscribe()
+            .build();
         let who = match &self.seat {
             Seat::Of(principal) => format!("You are `{principal}` in"),
             Seat::OfRequest(_) => "You are a principal of".into(),
@@ -207,6 +215,72 @@ impl ServerHandler for Client {
         let _turn = self.order.lock().await;
         let receipt = caller.read(&artifact).await?;
         resources::shown(&request.uri, &receipt).map(Into::into)
+    }
+
+    #[expect(deprecated, reason = "the versions before 2026-07-28 have it")]
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.principal(&context.extensions)?;
+        if !self.changes.add(&self.place, &request.uri).await? {
+            return Ok(());
+        }
+        let (changes, place, peer) = (self.changes.clone(), self.place.clone(), context.peer);
+        tokio::spawn(async move {
+            while let Ok(changed) = changes.next(&place).await {
+                for uri in &changed {
+                    let told = ResourceUpdatedNotificationParam::new(uri.clone());
+                    if peer.notify_resource_updated(told).await.is_err() {
+                        return;
+                    }
+                }
+                if changed.is_empty() {
+                    return;
+                }
+            }
+        });
+        Ok(())
+    }
+
+    #[expect(deprecated, reason = "the versions before 2026-07-28 have it")]
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.changes.remove(&request.uri);
+        Ok(())
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let wanted = requested.resource_subscriptions.iter().flatten();
+        let known = wanted.filter(|uri| resources::artifact_of(uri).is_ok());
+        Some(SubscriptionFilter::builder().resource_subscriptions(known.cloned()).build())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        self.principal(&context.request_context().extensions)?;
+        let changes = Changes::default();
+        for uri in context.accepted().resource_subscriptions.iter().flatten() {
+            changes.add(&self.place, uri).await?;
+        }
+        loop {
+            let changed = tokio::select! {
+                changed = changes.next(&self.place) => changed?,
+                () = context.cancelled() => return Ok(()),
+            };
+            if changed.is_empty() {
+                context.cancelled().await;
+                return Ok(());
+            }
+            for uri in changed {
+                if context.sink().notify_resource_updated(uri).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
     }
 
     async fn on_custom_request(

@@ -77,11 +77,9 @@ fn strict(parts: &mut Parts, bytes: &[u8]) -> Result<Option<String>, ErrorData> 
     }
     let flaw = lines::flaw_of(&mut value).map_err(|sentence| ErrorData::invalid_request(sentence, None))?;
     parts.headers.remove(header::CONTENT_LENGTH);
-    parts.extensions.extend(flaw.map(|flaw| {
-        let mut extensions = axum::http::Extensions::new();
-        extensions.insert(flaw);
-        extensions
-    }).unwrap_or_default());
+    if let Some(flaw) = flaw {
+        parts.extensions.insert(flaw);
+    }
     Ok(Some(value.to_string()))
 }
 
