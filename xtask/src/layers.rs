@@ -48,6 +48,7 @@ const WORDS: &[(&str, &[&str])] = &[
             "crates/python/src/cache.rs",
             "crates/runner/src/config/",
             "crates/sandbox/src/worker/probe.rs",
+            "crates/server/src/tokens.rs",
             "crates/sweep/src/file.rs",
             "crates/sweep/src/folder.rs",
             "crates/tables/src/beside.rs",
@@ -55,7 +56,16 @@ const WORDS: &[(&str, &[&str])] = &[
         ],
     ),
     ("std::env", &["crates/cli/", "crates/python/build/"]),
-    ("std::net", &["crates/agents/", "crates/runner/", "crates/sandbox/src/worker/probe.rs", "crates/cli/"]),
+    (
+        "std::net",
+        &[
+            "crates/agents/",
+            "crates/runner/",
+            "crates/sandbox/src/worker/probe.rs",
+            "crates/server/",
+            "crates/cli/",
+        ],
+    ),
     (
         "std::process",
         &[
@@ -74,6 +84,7 @@ const WORDS: &[(&str, &[&str])] = &[
             "crates/agents/",
             "crates/runner/",
             "crates/sandbox/src/lookout.rs",
+            "crates/server/",
             "crates/sweep/src/crew.rs",
             "crates/cli/",
         ],

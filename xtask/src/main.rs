@@ -1,5 +1,6 @@
 //! The checks that run before anything lands: `cargo xtask ci` runs all of them.
 
+mod door;
 mod environments;
 mod floors;
 mod layers;
@@ -60,13 +61,16 @@ fn run(words: &[String]) -> Result<()> {
     if wanted == "llm" {
         return llm::run(&root, words.get(1..).unwrap_or_default());
     }
+    if wanted == "door" {
+        return door::run(&root, &target(&root), words.get(1..).unwrap_or_default());
+    }
     if wanted == "wheel" {
         return wheel::make(&root, &target(&root));
     }
     let chosen: Vec<&Check> = CHECKS.iter().filter(|(name, _)| wanted == "ci" || wanted == *name).collect();
     if chosen.is_empty() {
         let names: Vec<&str> = CHECKS.iter().map(|(name, _)| *name).collect();
-        bail!("usage: cargo xtask ci, torture, wheel, or one of {}", names.join(", "));
+        bail!("usage: cargo xtask ci, torture, door, wheel, or one of {}", names.join(", "));
     }
     let begun = Instant::now();
     for (name, check) in chosen {

@@ -1,10 +1,14 @@
 //! The command line.
 
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use oikos_runner::When;
+use oikos_runner::{Speed, When};
 
 use crate::{print, style};
 
@@ -36,6 +40,7 @@ impl Args {
         let is_lines = match &self.command {
             Command::Run { events, .. } => events.is_some(),
             Command::Log { .. }
+            | Command::Serve { .. }
             | Command::Session { .. }
             | Command::Mcp { .. }
             | Command::Runs { .. }
@@ -55,6 +60,7 @@ impl Args {
             | Command::Export { .. }
             | Command::Fork { .. }
             | Command::Act { .. }
+            | Command::Token { .. }
             | Command::Schema { .. }
             | Command::Completions { .. }
             | Command::Python { .. } => false,
@@ -301,6 +307,46 @@ pub(crate) enum Command {
         #[command(flatten)]
         workplace: WorkplaceArgs,
     },
+    /// Serve a world over HTTP, to people, programs and other agents; it runs meanwhile.
+    Serve {
+        /// A world database, or a world file, whose world is made or gone on with.
+        world: PathBuf,
+        /// With a world file: the world database [default: ./NAME.oikos].
+        #[arg(long)]
+        db: Option<PathBuf>,
+        /// Where to listen.
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7777")]
+        listen: SocketAddr,
+        /// A name by which it is reached beside localhost, such as that of a reverse proxy; may be given again.
+        #[arg(long = "host", value_name = "NAME")]
+        hosts: Vec<String>,
+        /// Let the world stand still until an operator runs it.
+        #[arg(long)]
+        paused: bool,
+        /// How many seconds of a virtual clock pass in one, such as 60, or max.
+        #[arg(long, default_value = "max")]
+        speed: Speed,
+        /// How many requests each token may make in a second [default: 1000].
+        #[arg(long, value_name = "N")]
+        rate: Option<NonZeroU32>,
+        #[command(flatten)]
+        overrides: OverrideArgs,
+        #[command(flatten)]
+        workplace: WorkplaceArgs,
+    },
+    /// Make, list and revoke the tokens by which others come in where a world is served.
+    Token {
+        /// The world database; its tokens are kept in WORLD.tokens.
+        world: PathBuf,
+        #[command(flatten)]
+        whom: TokenArgs,
+        /// Let the token be worth nothing after some time, such as 30d.
+        #[arg(long, value_name = "DURATION", value_parser = duration_ms, conflicts_with_all = ["list", "revoke"])]
+        expires: Option<i64>,
+        /// Say whom it is for.
+        #[arg(long, conflicts_with_all = ["list", "revoke"])]
+        label: Option<String>,
+    },
     /// Time steps and sessions on this machine, beside Mesa where it is installed.
     Bench {
         /// How often all of it is timed; the medians are told.
@@ -344,6 +390,27 @@ pub(crate) enum Command {
         #[arg(long, requires = "probe")]
         layer: Option<String>,
     },
+}
+
+/// Whose token is wanted, or what else is done with tokens.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct TokenArgs {
+    /// A token that acts as this principal, and sees what it may see.
+    #[arg(long = "as", value_name = "ID")]
+    pub(crate) principal: Option<String>,
+    /// A token that sees all, and acts never.
+    #[arg(long)]
+    pub(crate) observer: bool,
+    /// A token that runs the world and sees all, and acts as nobody.
+    #[arg(long)]
+    pub(crate) operator: bool,
+    /// List the tokens; they themselves are known to nobody but those who have them.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Make a token worth nothing, by its name or label; that holds at once where the world is being served.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) revoke: Option<String>,
 }
 
 /// The sweep that is wanted.

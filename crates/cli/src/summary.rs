@@ -147,19 +147,10 @@ fn span(ms: i64) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// How many agents are in which state.
-pub(crate) fn states(world: &World) -> Value {
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for agent in world.agents() {
-        *counts.entry(agent.state()).or_default() += 1;
-    }
-    counts.into_iter().map(|(state, count)| (state.to_owned(), Value::from(count))).collect()
-}
-
 /// The states of the loops as the run ends, and their punctuality; nothing where there are ticks and all
 /// of them run.
 fn loops(live: &Live) -> Option<String> {
-    let states = states(live.world());
+    let states = report::states(live.world());
     let rows: Vec<(&String, &Value)> = states.as_object()?.iter().collect();
     let idle = rows.iter().all(|(state, _)| matches!(state.as_str(), "starting" | "running"));
     if rows.is_empty() || (live.ticks_done().is_some() && idle) {
@@ -245,15 +236,6 @@ fn ailments(world: &World) -> Option<String> {
     }
     let columns = [Column::Word("Health"), Column::Number("agents"), Column::Text("the first")];
     (!rows.is_empty()).then(|| table(&columns, &rows))
-}
-
-/// The ailments that agents, or the whole run, had.
-pub(crate) fn health(world: &World) -> Value {
-    let rows = world.health().iter().map(|Tally { ailment, agents, first, detail }| {
-        let first = (*first != Handle::NOBODY).then(|| world.name(*first));
-        json!({ "ailment": ailment.as_str(), "agents": agents, "first": first, "detail": &**detail })
-    });
-    rows.collect()
 }
 
 fn costs(live: &Live, totals: &Summary) -> Option<String> {

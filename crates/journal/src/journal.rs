@@ -270,6 +270,33 @@ impl Journal {
         Ok(())
     }
 
+    /// Gives the values of the series after a place, each with its own place, for as long as `visit` wants more.
+    ///
+    /// # Errors
+    /// When the file can't be read, or a value is damaged.
+    pub fn series_while(
+        &self,
+        after: i64,
+        mut visit: impl FnMut(i64, SeriesRow) -> bool,
+    ) -> Result<(), JournalError> {
+        let mut place = after;
+        while let Some((at, row)) = self.log.series_after(place)? {
+            place = at;
+            if !visit(at, row) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The place of the last value of the series; 0 where there is none.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn series_end(&self) -> Result<i64, JournalError> {
+        self.log.series_end()
+    }
+
     /// Gives the series of agents, part by part, in the order in which it was taken.
     ///
     /// # Errors

@@ -64,6 +64,9 @@ pub(crate) trait Log: std::fmt::Debug + Send {
     /// The first value of the series after a place, with its own place.
     fn series_after(&self, place: i64) -> Result<Option<(i64, SeriesRow)>, JournalError>;
 
+    /// The place of the last value of the series; 0 where there is none.
+    fn series_end(&self) -> Result<i64, JournalError>;
+
     /// The first part of the series of agents after a place, with its own place.
     fn agents_after(&self, place: i64) -> Result<Option<(i64, AgentPart)>, JournalError>;
 

@@ -77,6 +77,11 @@ pub(crate) fn after(db: &Connection, place: i64) -> rusqlite::Result<Option<Raw>
         .optional()
 }
 
+pub(crate) fn end(db: &Connection) -> rusqlite::Result<i64> {
+    let sql = "SELECT coalesce(max(rowid), 0) FROM series";
+    db.prepare_cached(sql)?.query_row([], |row| row.get(0))
+}
+
 pub(crate) fn checked((_, seq, time, name, value): Raw) -> Result<SeriesRow, JournalError> {
     let Some(moment) = Time::parse(&time) else {
         let shown: String = time.chars().take(64).collect();

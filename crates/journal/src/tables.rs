@@ -269,6 +269,10 @@ impl Log for Tables {
         found.map(|raw| Ok((raw.0, series::checked(raw)?))).transpose()
     }
 
+    fn series_end(&self) -> Result<i64, JournalError> {
+        self.read("series", series::end)
+    }
+
     fn agents_after(&self, place: i64) -> Result<Option<(i64, AgentPart)>, JournalError> {
         let found = self.read("agent_series", |db| agent_series::after(db, place))?;
         found.map(|raw| Ok((raw.0, agent_series::checked(raw)?))).transpose()

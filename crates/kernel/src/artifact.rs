@@ -245,7 +245,8 @@ impl Artifact {
     }
 
     /// The size that is shown to those who may not know how much it stores and remembers.
-    pub(crate) fn size_apart(&self) -> i64 {
+    #[must_use]
+    pub fn size_apart(&self) -> i64 {
         self.field_bytes
     }
 

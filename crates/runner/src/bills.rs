@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use oikos_agents::show_dollars;
 use oikos_journal::Journal;
 use oikos_kernel::{
     record::Cause,
     tape::{Origin, Purpose, Taped},
 };
+
+use serde_json::{Value, json};
 
 use crate::{config::Lasts, error::RunError, past::recorded};
 
@@ -190,6 +193,47 @@ impl Bills {
         }))
     }
 
+    /// As `oikos cost --json` prints them.
+    #[must_use]
+    pub fn to_json(&self, forecast: Option<&Forecast>) -> Value {
+        let rows: Vec<Value> = self
+            .bills
+            .iter()
+            .map(|bill| {
+                let mut row = json!({
+                    "agent": bill.agent, "model": bill.model, "purpose": bill.purpose.as_str(),
+                    "replayed": bill.kind.is_replayed, "internal": bill.kind.is_internal,
+                });
+                if let (Value::Object(row), Value::Object(sums)) = (&mut row, sums(bill.sums)) {
+                    row.extend(sums);
+                }
+                row
+            })
+            .collect();
+        let of = |replayed: bool, internal: bool| {
+            sums(self.sum(|bill| bill.kind.is_replayed == replayed && bill.kind.is_internal == internal))
+        };
+        json!({
+            "rows": rows,
+            "paid": of(false, false),
+            "replayed": of(true, false),
+            "internal": { "asked": of(false, true), "replayed": of(true, true) },
+            "unused": self.unused,
+            "forecast": forecast.map(|forecast| json!({
+                "low": show_dollars(forecast.low), "high": show_dollars(forecast.high),
+                (if forecast.is_ticks { "ticks" } else { "ms" }): { "done": forecast.done, "goal": forecast.goal },
+            })),
+        })
+    }
+
+    /// Those of one agent, or of the code of one artifact.
+    #[must_use]
+    pub fn of_one(mut self, id: &str) -> Self {
+        self.bills.retain(|bill| bill.agent == id);
+        self.unused = 0;
+        self
+    }
+
     /// Micro-dollars by the tick, or the millisecond of the run, in which they were spent; and how many ticks have
     /// begun, or milliseconds passed.
     fn spent_at(&self, journal: &Journal) -> Result<(BTreeMap<u64, u64>, u64), RunError> {
@@ -221,4 +265,12 @@ impl Bills {
         };
         Ok((spent, done))
     }
+}
+
+fn sums(sums: Sums) -> Value {
+    json!({
+        "calls": sums.calls, "failures": sums.failures, "tokens_in": sums.tokens_in,
+        "tokens_cached": sums.tokens_cached, "tokens_out": sums.tokens_out, "dollars": show_dollars(sums.cost),
+        "micro_dollars": sums.cost,
+    })
 }

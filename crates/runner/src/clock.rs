@@ -71,7 +71,7 @@ pub(crate) struct Moved {
 ///
 /// # Errors
 /// When it is out of range.
-pub(crate) fn machine_now() -> Result<Time, RunError> {
+pub fn machine_now() -> Result<Time, RunError> {
     let ms = machine_ms();
     Time::from_ms(ms).filter(|time| YEARS.contains(&time.ms())).ok_or(RunError::Clock { ms })
 }

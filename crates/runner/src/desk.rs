@@ -23,6 +23,7 @@ use crate::{
     error::RunError,
     request::{Act, Reply, Request},
     sequencer::Sequencer,
+    writer::Release,
 };
 
 /// Actions that wait for the sequencer; more are refused at the desk.
@@ -30,6 +31,9 @@ pub const WAITING_MAX: usize = 1_024;
 
 /// Requests that are looked at in a row, before the turn that is due: so no turn waits for more of them.
 pub const SERVED_MAX: usize = 16;
+
+/// How long an answer waits for those of requests that were handed in with it: they share a commit.
+const TOGETHER_MAX: Duration = Duration::from_millis(1);
 
 /// All that can be asked of the owner of the world.
 enum Message {
@@ -260,27 +264,55 @@ impl Counter {
         sequencer: &mut Sequencer,
     ) -> Result<(), RunError> {
         let (mut began, mut asked) = (None, 0_u32);
+        let mut together: Vec<Release> = Vec::new();
+        let mut since = None;
+        let mut served = Ok(());
         for message in first.into_iter().chain(self.receiver.try_iter()).take(most) {
-            match message {
+            let release: Release = match message {
                 Message::Ask { request, reply } => {
                     began.get_or_insert_with(Instant::now);
                     asked += 1;
-                    let answer = sequencer.answer(request)?;
-                    // The asker may have gone; the action stays done.
-                    sequencer.when_on_disk(Box::new(move || reply.give(Ok(answer))));
+                    match sequencer.answer(request) {
+                        // The asker may have gone; the action stays done.
+                        Ok(answer) => Box::new(move || reply.give(Ok(answer))),
+                        Err(fault) => {
+                            served = Err(fault);
+                            break;
+                        }
+                    }
                 }
                 Message::Subscribe { filter, since, reply } => {
                     let subscription = sequencer.subscription(filter.into(), since);
-                    sequencer.when_on_disk(Box::new(move || reply.give(Ok(subscription))));
+                    Box::new(move || reply.give(Ok(subscription)))
                 }
-                Message::Look => sequencer.look()?,
+                Message::Look => match sequencer.look() {
+                    Ok(()) => continue,
+                    Err(fault) => {
+                        served = Err(fault);
+                        break;
+                    }
+                },
+            };
+            together.push(release);
+            if since.get_or_insert_with(Instant::now).elapsed() > TOGETHER_MAX {
+                since = None;
+                leave(sequencer, &mut together);
             }
         }
+        leave(sequencer, &mut together);
         if let Some(began) = began {
             let each = began.elapsed() / asked.max(1);
             self.desk.pace_ns.store(u64::try_from(each.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
-        Ok(())
+        served
+    }
+}
+
+/// Lets answers leave together, when all that they tell is on disk.
+fn leave(sequencer: &Sequencer, together: &mut Vec<Release>) {
+    let answers = std::mem::take(together);
+    if !answers.is_empty() {
+        sequencer.when_on_disk(Box::new(move || answers.into_iter().for_each(|answer| answer())));
     }
 }
 

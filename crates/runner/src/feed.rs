@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use oikos_journal::Journal;
 use oikos_kernel::{
-    event::{EventKind, Event},
+    event::{Event, EventKind},
     record::{Outcome, Record},
     world::{
         World,
@@ -50,16 +50,15 @@ impl std::str::FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || "write the number of a record, as 17, or the id of a line, as 17.0".to_owned();
-        let number = |text: &str| {
-            let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            if is_number { Ok(text) } else { Err(wrong()) }
-        };
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let (seq, place) = text.split_once('.').map_or((text, None), |(seq, place)| (seq, Some(place)));
-        let seq = number(seq)?.parse().unwrap_or(u64::MAX);
-        let lines = match place {
-            None => u32::MAX,
-            Some(place) => number(place)?.parse::<u32>().unwrap_or(u32::MAX).saturating_add(1),
-        };
+        if !is_number(seq) || !place.is_none_or(is_number) {
+            return Err(wrong());
+        }
+        // Behind the last record there is none, however far.
+        let seq = seq.parse().unwrap_or(u64::MAX);
+        let lines = place.map(|place| place.parse::<u32>().unwrap_or(u32::MAX).saturating_add(1));
+        let lines = lines.unwrap_or(u32::MAX);
         Ok(Self { seq, lines })
     }
 }
@@ -134,7 +133,9 @@ pub fn lines_of(world: &World, record: &Record, viewer: Viewer) -> Vec<FeedLine>
                 match kind {
                     Some(LineType::Tick) => true,
                     Some(LineType::Regrow) => is("artifact"),
-                    Some(LineType::Refused | LineType::Thought | LineType::Think | LineType::Print) => is("actor"),
+                    Some(LineType::Refused | LineType::Thought | LineType::Think | LineType::Print) => {
+                        is("actor")
+                    }
                     None => false,
                 }
             };

@@ -269,7 +269,9 @@ impl Live {
         self.sequencer.commit()?;
         // On the wall clock others go on while a client thinks.
         self.sequencer.tell_clients(self.sequencer.clock() == ClockKind::Virtual);
+        self.keeps_open = true;
         let served = self.steered(helm, stop);
+        self.close_desk();
         self.sequencer.tell_clients(false);
         helm.close();
         served?;
@@ -333,7 +335,7 @@ impl Live {
             None => self.run_to_end(run.goal, leg, |_, _| ()),
             Some(_) => self.run_until(run.goal, leg, |_, _| ()),
         };
-        let stopped = match ran.or_else(|fault| run_halted(fault).map(Err)) {
+        let stopped = match ran.map_or_else(run_halted, |stopped| Ok(Ok(stopped)))? {
             Ok(stopped) => stopped,
             Err(refusal) => {
                 helm.tell(Motion::Halted, Some(refusal.clone()));

@@ -35,6 +35,7 @@ mod replay;
 pub mod report;
 pub mod request;
 pub mod schema;
+mod rows;
 mod sequencer;
 mod hooks;
 mod series;
@@ -49,7 +50,7 @@ mod when;
 mod workplace;
 mod writer;
 
-pub use oikos_journal::{Head, Journal, JournalError, Verified, verify};
+pub use oikos_journal::{Head, Journal, JournalError, SeriesRow, Verified, verify};
 /// The kernel, whose read-only views the command line prints.
 pub use oikos_kernel as kernel;
 /// Attempts at what a worker process must not be able to do.
@@ -64,6 +65,7 @@ pub use self::{
     bills::{Bill, Bills, Forecast, Kind, Sums},
     bus::{MAILBOX_MAX, Notice, Subscription, Wanted},
     check::{Finding, check},
+    clock::machine_now,
     compare::{Comparison, Refused, compare, measures},
     desk::{Desk, NotTaken, SERVED_MAX, Told, WAITING_MAX},
     error::RunError,
@@ -76,6 +78,7 @@ pub use self::{
     past::{founded_from, go_on, recorded_source, state, state_at},
     reader::{Come, Reader, Tail},
     replay::{Difference, Replayed, replay},
+    rows::{mind, row},
     sequencer::Sequencer,
     stop::{Bell, Signal, Stop, Why},
     summary::{Calls, Failure, Failures, Summary},

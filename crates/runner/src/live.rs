@@ -41,6 +41,8 @@ pub struct Live {
     pub sequencer: Sequencer,
     scheduler: Scheduler,
     counter: Counter,
+    /// Whether the desk stays open between one thing that the world does and the next.
+    pub(crate) keeps_open: bool,
     /// The world file it was made from, with the plan as it is now; the founders are in the world.
     pub file: WorldFile,
     /// Things about the database that its owner should know.
@@ -178,7 +180,18 @@ impl Live {
         let counter = Counter::open();
         let desk = counter.desk();
         sequencer.set_bell(Arc::new(move || desk.ring()));
-        Ok(Self { sequencer, scheduler, counter, file, notes, missing, untold: None, ended_seq: None })
+        let keeps_open = false;
+        Ok(Self {
+            sequencer,
+            scheduler,
+            counter,
+            keeps_open,
+            file,
+            notes,
+            missing,
+            untold: None,
+            ended_seq: None,
+        })
     }
 
     /// Opens a world where its journal ends. A tick that was cut short goes on where it was.
@@ -534,8 +547,17 @@ impl Live {
             sequencer.commit()?;
             Ok(done)
         });
-        counter.close();
+        // After a fault nothing is done for anybody.
+        if !self.keeps_open || done.is_err() {
+            counter.close();
+        }
         done
+    }
+
+    /// Takes nothing in any more, if it was kept open.
+    pub(crate) fn close_desk(&mut self) {
+        self.keeps_open = false;
+        self.counter.close();
     }
 
     /// Moves the virtual clock, waking nobody's loop.

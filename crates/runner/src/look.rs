@@ -35,7 +35,9 @@ pub(crate) fn look(
     let begin = |query| {
         Ok::<_, Refusal>(match viewer {
             Viewer::Observer => Transaction::observe(world, query, *now, seed),
-            Viewer::Artifact(me) => Transaction::look_as(world, me.unwrap_or(Handle::NOBODY), query, *now, seed),
+            Viewer::Artifact(me) => {
+                Transaction::look_as(world, me.unwrap_or(Handle::NOBODY), query, *now, seed)
+            }
         })
     };
     Ok(drive(sandbox, &mut Nobody, query, begin)?.and_then(answer))

@@ -3,7 +3,7 @@
 
 use std::{
     collections::VecDeque,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -64,6 +64,12 @@ impl Reader {
         &self.view
     }
 
+    /// The world's file, if it has one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// The world as it stands; `None` before it is served.
     #[must_use]
     pub fn now(&self) -> Option<Look> {
@@ -101,7 +107,8 @@ impl Reader {
     /// When it can't be read; a world without a file has none.
     pub fn journal(&self) -> Result<Result<Journal, Refusal>, RunError> {
         let Some(file) = &self.file else {
-            let refusal = Refusal::new(Code::Unsupported, "this world is in memory alone: its past is not kept");
+            let refusal =
+                Refusal::new(Code::Unsupported, "this world is in memory alone: its past is not kept");
             return Ok(Err(refusal));
         };
         Ok(Ok(Journal::open_read_only(file)?))

@@ -213,7 +213,9 @@ impl Request {
             "run" => {
                 let span = span(&body);
                 let wrong = || {
-                    Refusal::invalid("`run` must be {\"ticks\": 3}, {\"for\": \"10m\"} or {\"until\": \"tick:40\"}")
+                    Refusal::invalid(
+                        "`run` must be {\"ticks\": 3}, {\"for\": \"10m\"} or {\"until\": \"tick:40\"}",
+                    )
                 };
                 plain(span.is_none().then(wrong))?;
                 span.map(Self::Run).ok_or_else(|| Malformed::Request(wrong()))
@@ -453,7 +455,11 @@ impl Span {
     }
 }
 
-fn query(body: Value, flawed: bool) -> Result<Query, Refusal> {
+/// Reads a query; `flawed` says that its text held what no world can hold.
+///
+/// # Errors
+/// Why it is none.
+pub fn query(body: Value, flawed: bool) -> Result<Query, Refusal> {
     let Value::Object(mut query) = body else {
         return Err(Refusal::invalid("`query` must be an object with `what`"));
     };

@@ -18,11 +18,7 @@ pub fn request() -> Value {
     let (acts, query) = (acts(), query());
     let act = json!({ "$ref": "#/$defs/act" });
     let op = json!({ "$ref": "#/$defs/op" });
-    let run = json!({ "oneOf": [
-        object(&[("ticks", json!({ "type": "integer", "minimum": 0 }))], &[]),
-        object(&[("for", duration("of the world's time"))], &[]),
-        object(&[("until", moment())], &[]),
-    ] });
+    let run = spans();
     let decide = object(
         &[
             ("as", json!({ "type": "string", "description": "the agent whose turn is open" })),
@@ -57,6 +53,30 @@ pub fn request() -> Value {
         "oneOf": alternatives.collect::<Vec<_>>(),
         "$defs": { "act": { "oneOf": acts }, "op": { "oneOf": ops() } },
     })
+}
+
+/// The schema of an action of somebody who need not be named: an op, or a list of ops.
+#[must_use]
+pub fn action() -> Value {
+    let mut all = ops();
+    all.push(object(&[("ops", json!({ "type": "array", "items": { "oneOf": ops() } }))], &[]));
+    json!({ "oneOf": all })
+}
+
+/// The schema of a decision of an agent that need not be named.
+#[must_use]
+pub fn decision() -> Value {
+    object(&[("ops", json!({ "type": ["array", "null"], "items": { "oneOf": ops() } }))], &[])
+}
+
+/// The schema of a span for which a world is run.
+#[must_use]
+pub fn spans() -> Value {
+    json!({ "oneOf": [
+        object(&[("ticks", json!({ "type": "integer", "minimum": 0 }))], &[]),
+        object(&[("for", duration("of the world's time"))], &[]),
+        object(&[("until", moment())], &[]),
+    ] })
 }
 
 /// The schema of an answer: a line out of a session.
@@ -119,7 +139,9 @@ fn acts() -> Vec<Value> {
     acts
 }
 
-fn query() -> Value {
+/// The schema of a query.
+#[must_use]
+pub fn query() -> Value {
     let is_query = |op: &Value| op.pointer("/properties/op/const") == Some(&OpKind::Query.as_str().into());
     let mut query = ops().into_iter().find(is_query).unwrap_or_default();
     if let Some(Value::Object(properties)) = query.get_mut("properties") {

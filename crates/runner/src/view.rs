@@ -168,7 +168,9 @@ impl View {
                 std::mem::take(&mut slot.waiters)
             };
             // One that has gone away waits no more.
-            waiters.into_iter().for_each(|waiter| drop(waiter.try_send(())));
+            for waiter in waiters {
+                let _ = waiter.try_send(());
+            }
         }))
     }
 }

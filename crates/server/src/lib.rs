@@ -3,4 +3,29 @@
 //! It knows no SQL and no scheduler: requests are handed in at the world's desk, and what is read is read from the
 //! last state that is on disk.
 
+mod acts;
+mod auth;
+mod call;
+mod door;
+mod events;
+mod feeds;
+mod limits;
+mod looks;
 pub mod mcp;
+mod metrics;
+mod openapi;
+mod problem;
+mod routes;
+mod schemas;
+mod serve;
+mod steer;
+mod tokens;
+
+pub use self::{
+    door::DoorSetup,
+    limits::{BODY_BYTES_MAX, Limits},
+    openapi::{document, reference},
+    routes::{Answers, Field, ROUTES, Rank, Route, Schema, Verb},
+    serve::Server,
+    tokens::{LABEL_CHARS_MAX, Role, Secret, Token, TokenError, TokenFile, Tokens},
+};

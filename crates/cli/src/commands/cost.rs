@@ -2,15 +2,13 @@
 
 use std::{cmp::Reverse, collections::BTreeMap, path::Path};
 
-use anyhow::Result;
-use oikos_runner::{Bill, Bills, Forecast, Sums, kernel::time::format_duration_ms, show_dollars};
-use serde_json::{Value, json};
-
 use crate::{
     print::{Printer, number, wrapped},
     status::ExitStatus,
     table::{Column, table},
 };
+use anyhow::Result;
+use oikos_runner::{Bill, Bills, Forecast, Sums, kernel::time::format_duration_ms, show_dollars};
 
 /// Rows of each table; the dearest come first.
 const ROWS: usize = 20;
@@ -27,47 +25,8 @@ pub(super) fn cost(path: &Path, printer: Printer) -> Result<ExitStatus> {
     let journal = super::reading(path)?;
     let bills = Bills::of(&journal)?;
     let forecast = bills.forecast(&journal)?;
-    printer.data(|| json(&bills, forecast.as_ref()), || text(&bills, forecast.as_ref()))?;
+    printer.data(|| bills.to_json(forecast.as_ref()), || text(&bills, forecast.as_ref()))?;
     Ok(ExitStatus::Done)
-}
-
-fn json(bills: &Bills, forecast: Option<&Forecast>) -> Value {
-    let rows: Vec<Value> = bills
-        .bills
-        .iter()
-        .map(|bill| {
-            let mut row = json!({
-                "agent": bill.agent, "model": bill.model, "purpose": bill.purpose.as_str(),
-                "replayed": bill.kind.is_replayed, "internal": bill.kind.is_internal,
-            });
-            if let (Value::Object(row), Value::Object(sums)) = (&mut row, sums(bill.sums)) {
-                row.extend(sums);
-            }
-            row
-        })
-        .collect();
-    let of = |replayed: bool, internal: bool| {
-        sums(bills.sum(|bill| bill.kind.is_replayed == replayed && bill.kind.is_internal == internal))
-    };
-    json!({
-        "rows": rows,
-        "paid": of(false, false),
-        "replayed": of(true, false),
-        "internal": { "asked": of(false, true), "replayed": of(true, true) },
-        "unused": bills.unused,
-        "forecast": forecast.map(|forecast| json!({
-            "low": show_dollars(forecast.low), "high": show_dollars(forecast.high),
-            (if forecast.is_ticks { "ticks" } else { "ms" }): { "done": forecast.done, "goal": forecast.goal },
-        })),
-    })
-}
-
-fn sums(sums: Sums) -> Value {
-    json!({
-        "calls": sums.calls, "failures": sums.failures, "tokens_in": sums.tokens_in,
-        "tokens_cached": sums.tokens_cached, "tokens_out": sums.tokens_out, "dollars": show_dollars(sums.cost),
-        "micro_dollars": sums.cost,
-    })
 }
 
 fn text(bills: &Bills, forecast: Option<&Forecast>) -> String {

@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::{Result, bail};
 use oikos_runner::kernel::{
     id::Handle,
-    mind::{Mind, MindKind},
+    mind::Mind,
     resource::{ResourceId, ResourceKind},
-    world::{Agent, World},
+    world::{Agent, World, wire::Viewer},
 };
 use oikos_runner::{
-    Bills, Journal, Sums, When, Workplace, config::Authors, recorded_source, report, request::Inspect,
-    show_dollars,
+    Bills, Journal, Sums, When, Workplace, config::Authors, mind, recorded_source, report, request::Inspect,
+    row, show_dollars,
 };
 use serde_json::{Map, Value, json};
 
@@ -19,7 +19,6 @@ use super::Usage;
 use crate::{
     print::{Printer, amount, number},
     status::ExitStatus,
-    summary,
     table::{Column, table},
 };
 
@@ -58,7 +57,7 @@ pub(super) fn inspect(
     printer.data(
         || {
             let rows = handles.iter().map(|handle| {
-                let mut row = row(&world, *handle, what);
+                let mut row = row(&world, *handle, what == "artifacts", Viewer::Observer, world.now());
                 if let (Some(asked), Value::Object(row)) = (&asked, &mut row) {
                     row.extend(asked_json(&world, *handle, asked));
                 }
@@ -91,17 +90,12 @@ fn stands(journal: &Journal, world: &World, workplace: &Workplace, printer: Prin
         if let Some(tick) = world.tick() {
             map.insert("ticks".into(), (tick.number + 1).into());
         }
-        map.insert("agents".into(), summary::states(world));
-        map.insert("health".into(), summary::health(world));
+        map.insert("agents".into(), report::states(world));
+        map.insert("health".into(), report::health(world));
         map.insert("parent".into(), json!(oikos_runner::parent(journal)?));
     }
     printer.value(&report)?;
     Ok(ExitStatus::Done)
-}
-
-/// The mind of an agent; none where its content names none that can be.
-pub(super) fn mind(world: &World, agent: Handle) -> Option<Mind> {
-    Mind::of(world.get(agent)?.content(), world.rules().llm_model.as_deref()).ok()
 }
 
 /// The askings of each agent, and the micro-dollars that somebody billed for them.
@@ -159,50 +153,6 @@ fn minds(world: &World, agents: &[Handle], asked: &Asked) -> String {
     let numbers = ["calls", "failed", "tokens", "dollars"].map(Column::Number);
     let columns: Vec<_> = [Column::Name("agent"), Column::Name("mind")].into_iter().chain(numbers).collect();
     table(&columns, &rows.collect::<Vec<_>>())
-}
-
-/// One artifact as an object.
-fn row(world: &World, handle: Handle, what: &str) -> Value {
-    let Some(artifact) = world.get(handle) else { return Value::Null };
-    let mut map = Map::new();
-    map.insert("id".into(), artifact.id().into());
-    map.insert("owner".into(), world.name(artifact.owner()).into());
-    map.insert("kind".into(), artifact.kind().into());
-    map.insert("has_loop".into(), artifact.has_loop().into());
-    map.insert("has_standing".into(), artifact.has_standing().into());
-    map.insert("can_execute".into(), artifact.code().is_some().into());
-    if artifact.has_standing() {
-        map.insert("scrip".into(), world.scrip(handle).into());
-        map.insert("resources".into(), world.resources_json(handle, world.now()).into());
-    }
-    if what == "artifacts" {
-        map.insert("version".into(), artifact.version().into());
-        map.insert("size".into(), artifact.size().into());
-        if let Some((hits, asked)) = world.verdicts(handle) {
-            // Of a contract that lets verdicts be used again: how often that was, and how often it was asked.
-            map.insert("verdicts".into(), json!({ "used_again": hits, "asked": asked }));
-        }
-    }
-    if let Some(agent) = world.agent(handle) {
-        map.insert("state".into(), agent.state().into());
-        map.insert("steps".into(), agent.steps.into());
-        map.insert("due".into(), agent.due().map(|due| due.to_string()).into());
-        map.insert("waits_for".into(), agent.waits(world.rules()).into());
-        map.insert("errors_in_a_row".into(), agent.errors().into());
-        let last = agent.last();
-        let last = last.as_ref().and_then(|receipt| receipt.refusal());
-        map.insert("mind".into(), mind(world, handle).map_or(Value::Null, mind_json));
-        map.insert("last_error".into(), last.map_or(Value::Null, |refusal| refusal.to_json()));
-    }
-    Value::Object(map)
-}
-
-/// The kind of a mind, and its model.
-fn mind_json(mind: Mind) -> Value {
-    match mind {
-        Mind::Llm(mind) => json!({ "kind": MindKind::Llm.as_str(), "model": mind.model }),
-        Mind::Script | Mind::External { .. } => json!({ "kind": mind.kind().as_str() }),
-    }
 }
 
 fn text(world: &World, handles: &[Handle], what: &str) -> String {
@@ -284,7 +234,7 @@ fn one(world: &World, id: &str, authors: &Authors, printer: Printer) -> Result<E
         )));
     };
     let mut shown = world.metadata(handle);
-    let details = row(world, handle, "artifacts");
+    let details = row(world, handle, true, Viewer::Observer, world.now());
     if let (Value::Object(shown), Value::Object(details)) = (&mut shown, details) {
         shown.extend(details);
         if let Some(Value::String(text)) =

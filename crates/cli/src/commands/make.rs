@@ -7,11 +7,11 @@ use oikos_runner::kernel::{id::Id, mind::Mind, time::format_duration_ms};
 use oikos_runner::{
     Journal, Workplace,
     config::{Isolation, Lasts, WorldFile},
-    preview,
+    mind, preview,
 };
 use serde_json::{Value, json};
 
-use super::{Usage, inspect::mind, sweep, workplace, world_file};
+use super::{Usage, sweep, workplace, world_file};
 use crate::{
     args::{OverrideArgs, WorkplaceArgs},
     print::{self, Printer, number},

@@ -16,9 +16,11 @@ mod mcp;
 mod python;
 mod replay;
 mod run;
+mod serve;
 mod signals;
 mod sweep;
 mod tape;
+mod token;
 mod warning;
 mod workplace;
 
@@ -39,12 +41,17 @@ use oikos_runner::{
     config::{self, Overrides, WorldFile},
     copy_at, founded_from, library, parent, recorded_source, report,
     request::Inspect,
-    session, strict_json, verify,
+    session::{self as sessions},
+    strict_json, verify,
 };
+use oikos_server::Role;
 use serde_json::{Value, json};
 
 use crate::{
-    args::{Args, Command, OverrideArgs, PythonCommand, SchemaFor, SchemaOf, TapeCommand, WorkplaceArgs},
+    args::{
+        Args, Command, OverrideArgs, PythonCommand, SchemaFor, SchemaOf, TapeCommand, TokenArgs,
+        WorkplaceArgs,
+    },
     print::{self, Printer},
     status::ExitStatus,
     style::{self, styled},
@@ -124,8 +131,27 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
             act(&world, at, (&principal, &action), &workplace, printer)
         }
+        Command::Serve { world, db, listen, hosts, paused, speed, rate, overrides, workplace } => {
+            let workplace = workplace::of(workplace);
+            let wanted = serve::Wanted { db, listen, hosts, paused, speed, rate, workplace };
+            serve::serve(&world, wanted, &overrides, printer)
+        }
+        Command::Token { world, whom, expires, label } => {
+            let TokenArgs { principal, observer, operator: _, list, revoke } = whom;
+            let role = match principal {
+                Some(id) => Role::Principal(id),
+                None if observer => Role::Observer,
+                None => Role::Operator,
+            };
+            let wanted = match revoke {
+                Some(name) => token::Wanted::Revoke(name),
+                None if list => token::Wanted::List,
+                None => token::Wanted::Add { role, label, expires_ms: expires },
+            };
+            token::token(&world, wanted, printer)
+        }
         Command::Session { world, db, at, overrides, workplace } => {
-            serve(&world, (db.as_deref(), at), &overrides, &workplace::of(workplace))
+            session(&world, (db.as_deref(), at), &overrides, &workplace::of(workplace))
         }
         Command::Mcp { world, principal, db, overrides, workplace } => {
             let wanted = mcp::Wanted { principal, db, workplace: workplace::of(workplace) };
@@ -339,7 +365,7 @@ fn act(
     ExitStatus::answer(receipt.outcome.is_ok(), printer.value(&shown))
 }
 
-fn serve(
+fn session(
     world: &Path,
     (db, at): (Option<&Path>, Option<When>),
     overrides: &OverrideArgs,
@@ -363,7 +389,7 @@ fn serve(
         workplace.open(opened(world, at)?)?
     };
     tell_notes(&live);
-    let input = std::io::BufReader::with_capacity(session::READ_BYTES, std::io::stdin());
-    let why = session::serve(&mut live, input, std::io::stdout().lock(), &stop)?;
+    let input = std::io::BufReader::with_capacity(sessions::READ_BYTES, std::io::stdin());
+    let why = sessions::serve(&mut live, input, std::io::stdout().lock(), &stop)?;
     Ok(why.map_or(ExitStatus::Done, ExitStatus::Asked))
 }

@@ -287,8 +287,8 @@ fn finish(live: &mut Live, db: Option<&Path>, stopped: Stopped, printer: Printer
             if let Some(ticks) = live.ticks_done() {
                 map.insert("ticks".into(), ticks.into());
             }
-            map.insert("agents".into(), summary::states(live.world()));
-            map.insert("health".into(), summary::health(live.world()));
+            map.insert("agents".into(), report::states(live.world()));
+            map.insert("health".into(), report::health(live.world()));
             let told = warnings.iter().map(|warning| warning.whole.clone());
             map.insert("warnings".into(), told.collect());
             map.insert("finished".into(), stopped.is_done().into());

@@ -1,0 +1,177 @@
+//! The door: all that the handlers of one served world share. What is read is read on threads beside, a bounded number
+//! at once; what is done is handed in at the world's desk, and nobody waits for it on a thread.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use axum::http::StatusCode;
+use oikos_runner::{
+    Desk, Helm, Live, Reader, Workplace,
+    config::{ClockKind, Lasts},
+    kernel::refusal::{Code, Refusal},
+    request::{Reply, Request},
+};
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use crate::{
+    feeds::Feeds,
+    limits::{LONG_LOOKS_MAX, LOOKS_MAX, LOOKS_WAITING_MAX, Limits, Meters},
+    metrics::Metrics,
+    problem::Problem,
+    tokens::Tokens,
+};
+
+/// The world that is served, by its world file.
+#[derive(Clone, Debug)]
+pub(crate) struct About {
+    pub(crate) name: String,
+    pub(crate) clock: ClockKind,
+    pub(crate) lasts: Lasts,
+    pub(crate) tick_ms: i64,
+    pub(crate) db: Option<PathBuf>,
+}
+
+/// How a door is opened.
+#[derive(Clone, Debug)]
+pub struct DoorSetup {
+    /// Who may come in.
+    pub tokens: Tokens,
+    /// The limits for each token.
+    pub limits: Limits,
+    /// The names by which it is reached beside `localhost` and addresses.
+    pub hosts: Vec<String>,
+    /// Where a fork runs the code of its actions.
+    pub workplace: Workplace,
+}
+
+/// What the handlers share.
+pub(crate) struct Door {
+    pub(crate) about: About,
+    pub(crate) desk: Desk,
+    pub(crate) helm: Helm,
+    reader: Reader,
+    pub(crate) tokens: Tokens,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) workplace: Workplace,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) metrics: Metrics,
+    pub(crate) feeds: Feeds,
+    /// The last record that is on disk.
+    pub(crate) on_disk: watch::Receiver<u64>,
+    /// Set when the door closes: whoever waits is let go.
+    pub(crate) closing: watch::Sender<bool>,
+    looks: Semaphore,
+    long_looks: Semaphore,
+    waiting: AtomicUsize,
+}
+
+impl Door {
+    pub(crate) fn new(live: &mut Live, helm: Helm, setup: DoorSetup) -> Arc<Self> {
+        let plan = &live.file.plan;
+        let about = About {
+            name: plan.name.clone(),
+            clock: plan.clock,
+            lasts: plan.lasts,
+            tick_ms: plan.tick_ms,
+            db: None,
+        };
+        let reader = live.reader();
+        let (told, on_disk) = watch::channel(reader.view().on_disk());
+        reader.view().watch(move |seq| drop(told.send_replace(seq)));
+        let (closing, _) = watch::channel(false);
+        Arc::new(Self {
+            about: About { db: reader.file().map(PathBuf::from), ..about },
+            desk: live.desk(),
+            helm,
+            feeds: Feeds::default(),
+            reader,
+            tokens: setup.tokens,
+            hosts: setup.hosts,
+            workplace: setup.workplace,
+            meters: Arc::new(Meters::new(setup.limits)),
+            metrics: Metrics::default(),
+            on_disk,
+            closing,
+            looks: Semaphore::new(LOOKS_MAX),
+            long_looks: Semaphore::new(LONG_LOOKS_MAX),
+            waiting: AtomicUsize::new(0),
+        })
+    }
+
+    /// Hands a request in at the desk, and waits for its answer, which comes when what it tells is on disk.
+    pub(crate) async fn ask(&self, request: Request) -> Result<Reply, Problem> {
+        let (sender, answer) = oneshot::channel();
+        // Who asked may have gone away.
+        self.desk.hand_in(request, Box::new(move |told| drop(sender.send(told))));
+        match answer.await {
+            Ok(told) => Ok(told?),
+            Err(_) => Err(Problem::not_served()),
+        }
+    }
+
+    /// Reads something of the world on another thread.
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let _waits = Waits::begin(&self.waiting)?;
+        let permit = self.looks.acquire().await;
+        self.read(read, permit.is_ok()).await
+    }
+
+    /// Reads something that takes long: of the past, or of all of the journal. Few do so at once.
+    pub(crate) async fn look_long<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let _waits = Waits::begin(&self.waiting)?;
+        let permit = self.long_looks.acquire().await;
+        self.read(read, permit.is_ok()).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, Problem> + Send + 'static,
+        is_open: bool,
+    ) -> Result<T, Problem> {
+        if !is_open {
+            return Err(Problem::not_served());
+        }
+        let reader = self.reader.clone();
+        let looked = tokio::task::spawn_blocking(move || read(&reader)).await;
+        looked.unwrap_or_else(|_| {
+            let refusal = Refusal::new(Code::Unsupported, "this look failed by a mistake of ours");
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, refusal))
+        })
+    }
+
+    /// The reader, for those who read on a thread of their own.
+    pub(crate) fn reader(&self) -> Reader {
+        self.reader.clone()
+    }
+}
+
+/// One who waits for a look, until it is dropped.
+struct Waits<'d>(&'d AtomicUsize);
+
+impl<'d> Waits<'d> {
+    fn begin(waiting: &'d AtomicUsize) -> Result<Self, Problem> {
+        let this = Self(waiting);
+        if waiting.fetch_add(1, Ordering::SeqCst) < LOOKS_WAITING_MAX {
+            return Ok(this);
+        }
+        let sentence = format!("{LOOKS_WAITING_MAX} looks wait for this world already");
+        Err(Problem::busy(Refusal::new(Code::RateLimited, sentence)))
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}

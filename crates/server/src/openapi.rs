@@ -1,0 +1,129 @@
+//! The reference of the routes: as an OpenAPI document for programs, and as Markdown for people.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    call::{Answered, Call, json as answer},
+    routes::{Answers, Field, ROUTES, Rank, Route},
+    schemas,
+};
+
+/// `GET /api/v1/openapi.json`.
+#[expect(clippy::unused_async, reason = "all handlers are alike")]
+pub(crate) async fn answer_document(_: Call) -> Answered {
+    Ok(answer(None, &document()))
+}
+
+/// The OpenAPI document.
+#[must_use]
+pub fn document() -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in ROUTES {
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        if let Value::Object(methods) = path {
+            methods.insert(route.method.word().to_lowercase(), operation(route));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Oikos", "version": env!("CARGO_PKG_VERSION"),
+            "description": "A world over HTTP. Every token has a role, which says what its bearer may ask for.",
+        },
+        "paths": paths,
+        "components": {
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+            "schemas": { "Problem": schemas::problem(), "Event": schemas::event() },
+        },
+        "security": [{ "token": [] }],
+    })
+}
+
+fn operation(route: &Route) -> Value {
+    let ranks: Vec<&str> = route.ranks.iter().map(|rank| rank.word()).collect();
+    let mut operation = json!({
+        "operationId": id(route),
+        "summary": route.doc,
+        "x-ranks": ranks,
+        "parameters": route.fields.iter().map(parameter).collect::<Vec<_>>(),
+        "responses": responses(route),
+    });
+    if let Value::Object(map) = &mut operation {
+        if let Some(body) = route.body {
+            let content = json!({ "application/json": { "schema": body() } });
+            map.insert("requestBody".into(), json!({ "required": true, "content": content }));
+        }
+        if route.ranks.contains(&Rank::Stranger) {
+            map.insert("security".into(), json!([]));
+        }
+    }
+    operation
+}
+
+/// A name for an operation, from its method and path.
+fn id(route: &Route) -> String {
+    let words = route
+        .path
+        .split(['/', '.', '{', '}'])
+        .filter(|word| !word.is_empty() && !["api", "v1"].contains(word));
+    let words: Vec<&str> = std::iter::once(route.method.word()).chain(words).collect();
+    words.join("_").to_lowercase()
+}
+
+fn parameter(field: &Field) -> Value {
+    json!({
+        "name": field.name, "in": field.place, "required": field.place == "path", "description": field.doc,
+        "schema": { "type": "string" },
+    })
+}
+
+fn responses(route: &Route) -> Value {
+    let content = match route.answers {
+        Answers::Json(schema) => json!({ "application/json": { "schema": schema() } }),
+        Answers::Text => json!({ "text/plain": { "schema": { "type": "string" } } }),
+        Answers::Feed(schema) => json!({
+            "application/json": { "schema": schema() },
+            "text/event-stream": { "schema": { "type": "string" } },
+        }),
+    };
+    let mut responses = Map::new();
+    responses.insert("200".into(), json!({ "description": "the answer", "content": content }));
+    for status in ["201", "202"] {
+        responses.insert(status.into(), json!({ "description": "taken in", "content": content }));
+    }
+    responses.insert("303".into(), json!({ "description": "a link with `token`: its cookie is set" }));
+    let problem =
+        json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
+    responses.insert("default".into(), json!({ "description": "a problem", "content": problem }));
+    responses.into()
+}
+
+/// The reference as Markdown, for `docs/http.md`.
+#[must_use]
+pub fn reference() -> String {
+    let mut text = String::new();
+    for route in ROUTES {
+        let ranks: Vec<&str> = match route.ranks {
+            ranks if ranks.contains(&Rank::Stranger) => vec!["anybody, without a token"],
+            ranks => ranks.iter().map(|rank| rank.word()).collect(),
+        };
+        let _ = writeln!(text, "### `{} {}`\n", route.method.word(), route.path);
+        let _ = writeln!(text, "{}. For: {}.\n", sentence(route.doc), ranks.join(", "));
+        if !route.fields.is_empty() {
+            let _ = writeln!(text, "| field | in | |\n|---|---|---|");
+            for field in route.fields {
+                let _ = writeln!(text, "| `{}` | {} | {} |", field.name, field.place, field.doc);
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// With a capital at its beginning.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}

@@ -1,0 +1,170 @@
+//! Problem documents (RFC 9457), with the codes of `docs/session.md`.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Response, StatusCode, header},
+};
+use oikos_runner::{
+    Misread, NotTaken, RunError,
+    kernel::refusal::{Code, Refusal},
+};
+use serde_json::{Value, json};
+
+/// Seconds after which a request that found no room may be made again, where nothing better is known.
+const AGAIN_S: u64 = 1;
+
+/// Why a request was not answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    refusal: Refusal,
+    /// Seconds after which it may be made again.
+    again_s: Option<u64>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, refusal: Refusal) -> Self {
+        Self { status, refusal, again_s: None }
+    }
+
+    pub(crate) fn bad(sentence: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, Refusal::invalid(sentence))
+    }
+
+    pub(crate) fn misread(misread: Misread) -> Self {
+        match misread {
+            Misread::Syntax(problem) => Self::bad(format!("the body is not JSON: {problem}")),
+            Misread::Unfit(refusal) => Self::new(StatusCode::BAD_REQUEST, refusal),
+        }
+    }
+
+    pub(crate) fn not_found(sentence: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, Refusal::new(Code::NotFound, sentence))
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        let refusal =
+            Refusal::new(Code::PermissionDenied, "a token is needed, and none that is good came along");
+        let hint = "send `Authorization: Bearer TOKEN`; `oikos token WORLD` makes tokens";
+        Self::new(StatusCode::UNAUTHORIZED, refusal.hint(hint))
+    }
+
+    pub(crate) fn forbidden(sentence: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, Refusal::new(Code::PermissionDenied, sentence))
+    }
+
+    pub(crate) fn wrong_method(allowed: &str) -> Self {
+        let refusal = Refusal::new(Code::Unsupported, "there is nothing here by that method");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, refusal.hint(format!("there is by {allowed}")))
+    }
+
+    pub(crate) fn too_large(sentence: impl Into<String>, most: usize) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::new(Code::LimitExceeded, sentence).hint(format!("at most {most} bytes")),
+        )
+    }
+
+    pub(crate) fn too_many(sentence: impl Into<String>, wait_ms: u64) -> Self {
+        let again_s = wait_ms.div_ceil(1_000).max(1);
+        let refusal = Refusal::new(Code::RateLimited, sentence).hint(format!("try again in {again_s}s"));
+        Self { again_s: Some(again_s), ..Self::new(StatusCode::TOO_MANY_REQUESTS, refusal) }
+    }
+
+    pub(crate) fn busy(refusal: Refusal) -> Self {
+        Self { again_s: Some(AGAIN_S), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, refusal) }
+    }
+
+    /// The world is not served, now or any more.
+    pub(crate) fn not_served() -> Self {
+        Self::busy(Refusal::new(Code::Unsupported, "the world is not served now"))
+    }
+
+    pub(crate) fn late(sentence: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, Refusal::new(Code::RateLimited, sentence))
+    }
+
+    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.refusal = self.refusal.hint(hint);
+        self
+    }
+
+    /// A refusal of what was asked for, which is not one of the world.
+    pub(crate) fn refused(refusal: Refusal) -> Self {
+        let status = match refusal.code {
+            Code::NotFound => StatusCode::NOT_FOUND,
+            Code::PermissionDenied => StatusCode::FORBIDDEN,
+            Code::Conflict | Code::AlreadyExists => StatusCode::CONFLICT,
+            Code::Unsupported => StatusCode::NOT_IMPLEMENTED,
+            Code::RateLimited => return Self::busy(refusal),
+            Code::InvalidArgument
+            | Code::InvalidCode
+            | Code::InsufficientScrip
+            | Code::InsufficientResource
+            | Code::QuotaExceeded
+            | Code::LimitExceeded
+            | Code::DepthExceeded
+            | Code::CodeError
+            | Code::CodeTimeout
+            | Code::MemoryExceeded
+            | Code::BudgetExhausted
+            | Code::WorkerDied => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, refusal)
+    }
+
+    /// A fault of the machine; its reader learns no more than that.
+    pub(crate) fn fault(error: &RunError) -> Self {
+        let sentence = match error {
+            RunError::Journal(_) => "the journal of this world can't be read now",
+            _ => "this can't be answered now",
+        };
+        Self::busy(Refusal::new(Code::Unsupported, sentence))
+    }
+
+    /// The document.
+    pub(crate) fn document(&self) -> Value {
+        let Refusal { code, message, need, have, hint, .. } = &self.refusal;
+        let title = self.status.canonical_reason().unwrap_or("Problem");
+        let mut document = json!({
+            "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": message,
+            "code": code.as_str(),
+        });
+        if let Value::Object(map) = &mut document {
+            map.extend(need.map(|need| ("need".to_owned(), need.into())));
+            map.extend(have.map(|have| ("have".to_owned(), have.into())));
+            map.extend(hint.as_ref().map(|hint| ("hint".to_owned(), hint.as_str().into())));
+        }
+        document
+    }
+
+    pub(crate) fn response(self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.document().to_string()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(again_s) = self.again_s {
+            headers.insert(header::RETRY_AFTER, again_s.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"oikos\""));
+        }
+        response
+    }
+}
+
+impl From<NotTaken> for Problem {
+    fn from(why: NotTaken) -> Self {
+        Self::busy(match why {
+            NotTaken::Busy(refusal) => *refusal,
+            NotTaken::Closed => {
+                Refusal::new(Code::Unsupported, "the world is not served now; nothing has happened")
+            }
+            NotTaken::Unanswered => Refusal::new(
+                Code::Unsupported,
+                "the world failed meanwhile: it shows when it is opened again whether this has happened",
+            )
+            .hint("repeat it with the same Idempotency-Key"),
+        })
+    }
+}

@@ -1,0 +1,279 @@
+//! The listener: connections, and what every request comes through before it is answered.
+
+use std::{
+    net::{SocketAddr, TcpListener as StdListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Query, RawPathParams, State},
+    http::{HeaderValue, Request, Response, StatusCode, header},
+    routing::{MethodFilter, on},
+};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use oikos_runner::{Helm, Live};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime::{Builder, Runtime},
+    sync::Semaphore,
+    task::JoinSet,
+    time::timeout,
+};
+
+use crate::{
+    auth::{Presented, check_host, check_origin, cookie, presented, without_token},
+    call::{Call, check_fields},
+    door::{Door, DoorSetup},
+    feeds::Feeds,
+    limits::{BODY_BYTES_MAX, BODY_WITHIN, CONNECTIONS_MAX, HEADER_WITHIN},
+    looks::guarded,
+    problem::Problem,
+    routes::{Handler, ROUTES, Rank, Route, Verb},
+    tokens::Token,
+};
+
+/// How long answers that are under way may take when the door closes.
+const CLOSES_WITHIN: Duration = Duration::from_secs(5);
+/// Threads that answer; what takes long is done on others.
+const THREADS: usize = 2;
+/// Stack of each thread: values may nest as deep as a world has them.
+const STACK_BYTES: usize = 8 << 20;
+/// Threads for looks.
+const LOOK_THREADS: usize = 16;
+
+/// A door that is open.
+#[derive(Debug)]
+pub struct Server {
+    runtime: Runtime,
+    door: DoorHandle,
+    address: SocketAddr,
+    accepting: tokio::task::JoinHandle<()>,
+}
+
+struct DoorHandle(Arc<Door>);
+
+impl std::fmt::Debug for DoorHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Door")
+    }
+}
+
+impl Server {
+    /// Opens the door of a world, which is answered for while the world is served with that helm.
+    ///
+    /// # Errors
+    /// When there are no threads, or the listener can't be used.
+    pub fn open(
+        listener: StdListener,
+        live: &mut Live,
+        helm: Helm,
+        setup: DoorSetup,
+    ) -> Result<Self, std::io::Error> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .max_blocking_threads(LOOK_THREADS)
+            .thread_name("door")
+            .thread_stack_size(STACK_BYTES)
+            .enable_all()
+            .build()?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let door = Door::new(live, helm, setup);
+        let accepting = {
+            let _inside = runtime.enter();
+            let listener = TcpListener::from_std(listener)?;
+            runtime.spawn(Feeds::run(Arc::clone(&door)));
+            runtime.spawn(accept(listener, Arc::clone(&door)))
+        };
+        Ok(Self { runtime, door: DoorHandle(door), address, accepting })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more requests, and lets those end that are under way.
+    pub fn close(self) {
+        self.door.0.closing.send_replace(true);
+        let ended = self.runtime.block_on(async { timeout(CLOSES_WITHIN, self.accepting).await });
+        // What has not ended by then is cut off.
+        drop(ended);
+        self.runtime.shutdown_timeout(CLOSES_WITHIN);
+    }
+}
+
+/// Takes connections until the door closes, and then waits for those that are open.
+async fn accept(listener: TcpListener, door: Arc<Door>) {
+    let router = router(&door);
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut closing = door.closing.subscribe();
+    let mut open = JoinSet::new();
+    while !*closing.borrow_and_update() {
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
+        let taken = tokio::select! {
+            taken = listener.accept() => taken,
+            _ = closing.changed() => break,
+        };
+        while open.try_join_next().is_some() {}
+        match taken {
+            Ok((stream, _)) => {
+                let (router, closing) = (router.clone(), door.closing.subscribe());
+                open.spawn(async move {
+                    connection(stream, router, closing).await;
+                    drop(place);
+                });
+            }
+            // There are no more files for now; those that are open go on.
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+    drop(listener);
+    while open.join_next().await.is_some() {}
+}
+
+async fn connection(stream: TcpStream, router: Router, mut closing: tokio::sync::watch::Receiver<bool>) {
+    // Small answers leave at once.
+    let _ = stream.set_nodelay(true);
+    let service = TowerToHyperService::new(router);
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_WITHIN)
+        .max_buf_size(64 << 10)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut served = std::pin::pin!(served);
+    // A connection that breaks is its client's affair.
+    tokio::select! {
+        _ = served.as_mut() => return,
+        _ = closing.wait_for(|is_closing| *is_closing) => served.as_mut().graceful_shutdown(),
+    }
+    let _ = served.await;
+}
+
+fn router(door: &Arc<Door>) -> Router {
+    let mut router = Router::new();
+    for (at, route) in ROUTES.iter().enumerate() {
+        let filter = match route.method {
+            Verb::Get => MethodFilter::GET,
+            Verb::Post => MethodFilter::POST,
+        };
+        let handler = move |State(door): State<Arc<Door>>, parts: RawPathParams, request: Request<Body>| async move {
+            let parts = parts.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            answer(door, Some((at, route)), parts, request).await
+        };
+        router = router.route(route.path, on(filter, handler));
+    }
+    let astray =
+        |State(door): State<Arc<Door>>, request: Request<Body>| answer(door, None, Vec::new(), request);
+    router.method_not_allowed_fallback(astray).fallback(astray).with_state(Arc::clone(door))
+}
+
+/// Answers a request of a route, or one for which there is none.
+async fn answer(
+    door: Arc<Door>,
+    route: Option<(usize, &'static Route)>,
+    parts: Vec<(String, String)>,
+    request: Request<Body>,
+) -> Response<Body> {
+    let answered = handle(&door, route.map(|(_, route)| route), parts, request).await;
+    let response = answered.unwrap_or_else(Problem::response);
+    door.metrics.count(route.map(|(at, _)| at), response.status());
+    guarded(response)
+}
+
+async fn handle(
+    door: &Arc<Door>,
+    route: Option<&'static Route>,
+    parts: Vec<(String, String)>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Problem> {
+    let (head, body) = request.into_parts();
+    check_host(&head.headers, &door.hosts)?;
+    let presented = presented(&head.method, &head.uri, &head.headers);
+    check_origin(&head.method, &head.headers, presented.as_ref())?;
+    if let Some(Route { handler: Handler::Open(handler), .. }) = route {
+        return Ok(handler());
+    }
+    let token = match &presented {
+        Some(presented) => known(door, presented)?,
+        None => None,
+    };
+    if let (Some(Presented::Link(text)), Some(_)) = (&presented, &token) {
+        return entered(text, &without_token(&head.uri));
+    }
+    let token = token.ok_or_else(Problem::unauthorized)?;
+    let Some((route, handler)) = route.and_then(Route::asked) else { return Err(astray(head.uri.path())) };
+    let rank = Rank::of(&token.role);
+    if !route.ranks.contains(&rank) {
+        let words: Vec<&str> = route.ranks.iter().map(|rank| rank.word()).collect();
+        let problem = Problem::forbidden(format!("this is not for the token of a {}", rank.word()));
+        return Err(problem.with_hint(format!("it is for: {}", words.join(", "))));
+    }
+    door.meters.request(&token)?;
+    let Query(fields) = Query::<Vec<(String, String)>>::try_from_uri(&head.uri)
+        .map_err(|_| Problem::bad("the fields behind the path can't be read"))?;
+    check_fields(
+        &fields,
+        route.fields.iter().filter(|field| field.place == "query").map(|field| field.name),
+    )?;
+    let body = read(body, head.headers.get(header::CONTENT_LENGTH)).await?;
+    if route.body.is_none() && !body.is_empty() {
+        return Err(Problem::bad("this takes no body"));
+    }
+    door.meters.body(&token, body.len())?;
+    handler(Call { door: Arc::clone(door), token, headers: head.headers, parts, fields, body }).await
+}
+
+/// The token that was presented, if it is a good one.
+fn known(door: &Door, presented: &Presented<'_>) -> Result<Option<Token>, Problem> {
+    let found = door.tokens.find(presented.text());
+    // The file says no more to those outside; its owner is told by `oikos token --list`.
+    found.map_err(|_| Problem::not_served())
+}
+
+/// A browser that came by a link with a token keeps it in a cookie, and goes on without it in its address.
+fn entered(token: &str, address: &str) -> Result<Response<Body>, Problem> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let address =
+        HeaderValue::from_str(address).map_err(|_| Problem::bad("that address can't be gone to"))?;
+    response.headers_mut().insert(header::LOCATION, address);
+    response.headers_mut().extend(cookie(token).map(|cookie| (header::SET_COOKIE, cookie)));
+    Ok(response)
+}
+
+/// There is no such route, or none by that method.
+fn astray(path: &str) -> Problem {
+    let others: Vec<&str> =
+        ROUTES.iter().filter(|route| route.path == path).map(|route| route.method.word()).collect();
+    if others.is_empty() {
+        let shown: String = path.chars().take(128).collect();
+        return Problem::not_found(format!("there is nothing at {shown:?}"))
+            .with_hint("GET /api/v1/openapi.json tells what there is");
+    }
+    Problem::wrong_method(&others.join(", "))
+}
+
+/// Reads a body, as long as it may be and as long as it may take.
+async fn read(body: Body, length: Option<&HeaderValue>) -> Result<Vec<u8>, Problem> {
+    let too_large = || Problem::too_large(format!("a body may have {BODY_BYTES_MAX} bytes"), BODY_BYTES_MAX);
+    let length = length.and_then(|length| length.to_str().ok()).and_then(|length| length.parse::<u64>().ok());
+    if length.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
+        return Err(too_large());
+    }
+    match timeout(BODY_WITHIN, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+        Ok(Ok(read)) => Ok(read.to_bytes().to_vec()),
+        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large()),
+        Ok(Err(_)) => Err(Problem::bad("the body broke off")),
+        Err(_) => Err(Problem::late("the body did not come in time")),
+    }
+}
