@@ -52,6 +52,8 @@ pub enum Request {
     Turn(String),
     /// An observer looks into an artifact.
     Inspect(Inspect),
+    /// A principal asks, as it would be answered; it leaves no record and costs nothing.
+    Look(String, Query),
     /// Somebody looks how its wait stands.
     Watch(Arc<Watching>),
 }
@@ -513,6 +515,7 @@ impl Sequencer {
             }
             Request::Turn(agent) => self.turn_of(&agent).map_or_else(Reply::Refused, Reply::Result),
             Request::Inspect(asked) => asked.of(self.world()).map_or_else(Reply::Refused, Reply::Result),
+            Request::Look(principal, query) => self.look_as(&principal, query)?.map_or_else(Reply::Refused, Reply::Result),
             Request::Watch(watching) => self.watch(&watching)?.map_or_else(Reply::Refused, Reply::Result),
             Request::Advance(_) | Request::Run(_) | Request::Verify => {
                 let sentence = "the world is being run, and only who runs it moves its time or verifies it";
@@ -544,6 +547,7 @@ impl Live {
             | Request::Observe(_)
             | Request::Turn(_)
             | Request::Inspect(_)
+            | Request::Look(..)
             | Request::Watch(_) => self.sequencer.answer(request)?,
             Request::Advance(ms) => match self.advance(ms)? {
                 Ok(()) => Reply::Now(self.sequencer.now()),

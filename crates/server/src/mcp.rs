@@ -5,7 +5,7 @@
 
 mod call; // one call of a tool
 mod changes; // subscriptions
-pub mod http; // over HTTP
+pub(crate) mod http; // over HTTP
 mod lines; // over lines of text
 mod place; // how calls reach the world
 mod repeats; // calls that are repeated
@@ -31,7 +31,6 @@ use rmcp::{
 };
 
 pub use self::{
-    http::SeatOf,
     lines::serve_lines,
     place::{Place, WAIT_MAX},
 };
@@ -64,7 +63,7 @@ enum Seat {
     /// Always this one.
     Of(Arc<str>),
     /// The one of the request.
-    OfRequest(SeatOf),
+    OfRequest,
 }
 
 /// A client's side of the protocol. A clone is the same client.
@@ -99,9 +98,9 @@ impl Client {
     fn principal(&self, extensions: &Extensions) -> Result<Arc<str>, ErrorData> {
         let found = match &self.seat {
             Seat::Of(principal) => Some(Arc::clone(principal)),
-            Seat::OfRequest(seat) => {
+            Seat::OfRequest => {
                 let parts = extensions.get::<axum::http::request::Parts>();
-                parts.and_then(|parts| seat(parts)).map(Arc::from)
+                parts.and_then(|parts| parts.extensions.get::<http::Seated>()).map(|seat| Arc::clone(&seat.0))
             }
         };
         found.ok_or_else(|| {
@@ -135,7 +134,7 @@ impl ServerHandler for Client {
             .build();
         let who = match &self.seat {
             Seat::Of(principal) => format!("You are `{principal}` in"),
-            Seat::OfRequest(_) => "You are a principal of".into(),
+            Seat::OfRequest => "You are a principal of".into(),
         };
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("oikos", env!("CARGO_PKG_VERSION")))
@@ -177,7 +176,7 @@ impl ServerHandler for Client {
             return Ok(call::refused(&refusal).into());
         }
         let _turn = self.order.lock().await;
-        let key = repeats::Key::of(&context.id, tool.name(), &arguments);
+        let key = repeats::Key::of(&context.id, &caller.principal, tool.name(), &arguments);
         if let Some(before) = self.lock_repeats().get(&key) {
             return Ok(before.into());
         }
@@ -223,13 +222,13 @@ impl ServerHandler for Client {
         request: SubscribeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.principal(&context.extensions)?;
-        if !self.changes.add(&self.place, &request.uri).await? {
+        let principal = self.principal(&context.extensions)?;
+        if !self.changes.add(&self.place, &principal, &request.uri).await? {
             return Ok(());
         }
         let (changes, place, peer) = (self.changes.clone(), self.place.clone(), context.peer);
         tokio::spawn(async move {
-            while let Ok(changed) = changes.next(&place).await {
+            while let Ok(changed) = changes.next(&place, &principal).await {
                 for uri in &changed {
                     let told = ResourceUpdatedNotificationParam::new(uri.clone());
                     if peer.notify_resource_updated(told).await.is_err() {
@@ -261,14 +260,14 @@ impl ServerHandler for Client {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        self.principal(&context.request_context().extensions)?;
+        let principal = self.principal(&context.request_context().extensions)?;
         let changes = Changes::default();
         for uri in context.accepted().resource_subscriptions.iter().flatten() {
-            changes.add(&self.place, uri).await?;
+            changes.add(&self.place, &principal, uri).await?;
         }
         loop {
             let changed = tokio::select! {
-                changed = changes.next(&self.place) => changed?,
+                changed = changes.next(&self.place, &principal) => changed?,
                 () = context.cancelled() => return Ok(()),
             };
             if changed.is_empty() {
@@ -303,9 +302,11 @@ impl Client {
     }
 }
 
-/// The query of these fields.
-fn query(fields: &serde_json::Value) -> Result<Request, Refusal> {
-    Request::read("query", fields.to_string().as_bytes(), None, None).map_err(|misfit| match misfit {
-        Misfit::Malformed(refusal) | Misfit::Other(refusal) => refusal,
-    })
+/// The query of these fields, as a principal would be answered.
+fn query(principal: &str, fields: &serde_json::Value) -> Result<Request, Refusal> {
+    match Request::read("query", fields.to_string().as_bytes(), None, None) {
+        Ok(Request::Query(query)) => Ok(Request::Look(principal.to_owned(), query)),
+        Ok(_) => Err(Refusal::invalid("a query is an object with `what`")),
+        Err(Misfit::Malformed(refusal) | Misfit::Other(refusal)) => Err(refusal),
+    }
 }

@@ -71,6 +71,7 @@ impl Caller<'_> {
     pub(super) async fn call(&self, tool: &Spec, arguments: JsonObject) -> Result<CallToolResult, ErrorData> {
         let called = match tool.does {
             Does::Op(OpKind::Sleep) => self.sleep(arguments).await?,
+            Does::Op(OpKind::Query) => self.query(arguments).await?,
             Does::Op(kind) => self.op(kind, arguments).await?,
             Does::Recall => self.recall(arguments).await?,
             Does::Observe => self.observe(&arguments).await?,
@@ -130,7 +131,21 @@ impl Caller<'_> {
             return Ok(Err(refusal));
         }
         arguments.insert("what".into(), "recall".into());
-        self.op(OpKind::Query, arguments).await
+        self.query(arguments).await
+    }
+
+    /// Looks: as a mind does, without a record and for nothing.
+    async fn query(&self, arguments: JsonObject) -> Result<Result<CallToolResult, Refusal>, ErrorData> {
+        let fields = op_of(OpKind::Query, arguments).map(|mut op| {
+            if let Value::Object(op) = &mut op {
+                op.shift_remove("op");
+            }
+            op
+        });
+        match fields.and_then(|fields| query(&self.principal, &fields)) {
+            Ok(wanted) => Ok(self.look(wanted).await?.map(|result| told(json!({ "result": result })))),
+            Err(refusal) => Ok(Err(refusal)),
+        }
     }
 
     /// The receipt of a `read`.
@@ -165,7 +180,7 @@ impl Caller<'_> {
     /// # Errors
     /// When the world is not there any more.
     pub(super) async fn pages(&self) -> Result<Vec<String>, ErrorData> {
-        let wanted = query(&json!({ "what": "artifacts", "type": PAGES, "limit": 100 }));
+        let wanted = query(&self.principal, &json!({ "what": "artifacts", "type": PAGES, "limit": 100 }));
         let found = match wanted {
             Ok(wanted) => self.look(wanted).await?.unwrap_or_default(),
             Err(_) => Value::Null,
@@ -186,7 +201,7 @@ impl Caller<'_> {
         // A principal without a loop has no mind to be shown anything: this is what it has.
         let mut shown = json!({ "id": &*self.principal });
         for (what, key) in [("balance", "scrip"), ("resources", "resources")] {
-            let wanted = match query(&json!({ "what": what, "of": &*self.principal })) {
+            let wanted = match query(&self.principal, &json!({ "what": what, "of": &*self.principal })) {
                 Ok(wanted) => wanted,
                 Err(refusal) => return Ok(Err(refusal)),
             };

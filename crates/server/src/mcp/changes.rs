@@ -34,9 +34,14 @@ impl Changes {
     ///
     /// # Errors
     /// When it is none, or there are too many.
-    pub(super) async fn add(&self, place: &Place, uri: &str) -> Result<bool, ErrorData> {
+    pub(super) async fn add(
+        &self,
+        place: &Place,
+        principal: &str,
+        uri: &str,
+    ) -> Result<bool, ErrorData> {
         let artifact = resources::artifact_of(uri)?;
-        let version = version(place, &artifact).await?;
+        let version = version(place, principal, &artifact).await?;
         let mut all = self.open();
         if all.len() >= SUBSCRIPTIONS_MAX && !all.contains_key(uri) {
             let sentence = format!("a client may subscribe to {SUBSCRIPTIONS_MAX} resources");
@@ -56,14 +61,14 @@ impl Changes {
     ///
     /// # Errors
     /// When the world is not there any more.
-    pub(super) async fn next(&self, place: &Place) -> Result<Vec<String>, ErrorData> {
+    pub(super) async fn next(&self, place: &Place, principal: &str) -> Result<Vec<String>, ErrorData> {
         loop {
             tokio::time::sleep(LOOK_AFTER).await;
             let known: Vec<(String, Option<u64>)> =
                 self.open().iter().map(|(uri, version)| (uri.clone(), *version)).collect();
             let mut changed = Vec::new();
             for (uri, before) in &known {
-                let now = version(place, &resources::artifact_of(uri)?).await?;
+                let now = version(place, principal, &resources::artifact_of(uri)?).await?;
                 if now != *before {
                     self.open().entry(uri.clone()).and_modify(|version| *version = now);
                     changed.push(uri.clone());
@@ -77,8 +82,9 @@ impl Changes {
 }
 
 /// The version of an artifact, which anybody may know; none, if there is none.
-async fn version(place: &Place, artifact: &str) -> Result<Option<u64>, ErrorData> {
-    let Ok(wanted) = query(&json!({ "what": "artifact", "artifact": artifact })) else { return Ok(None) };
+async fn version(place: &Place, principal: &str, artifact: &str) -> Result<Option<u64>, ErrorData> {
+    let fields = json!({ "what": "artifact", "artifact": artifact });
+    let Ok(wanted) = query(principal, &fields) else { return Ok(None) };
     Ok(match place.ask(wanted).await? {
         Answer::Reply(reply) => match *reply {
             Reply::Result(shown) => shown.get("version").and_then(Value::as_u64),

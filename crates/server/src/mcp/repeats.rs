@@ -18,14 +18,14 @@ const KEPT_BYTES_MAX: usize = 4 * 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     id: RequestId,
-    /// The hash of the tool's name and of the arguments.
+    /// The hash of who calls, of the tool's name and of the arguments.
     call: [u8; 32],
 }
 
 impl Key {
-    pub(super) fn of(id: &RequestId, tool: &str, arguments: &JsonObject) -> Self {
+    pub(super) fn of(id: &RequestId, principal: &str, tool: &str, arguments: &JsonObject) -> Self {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(tool.as_bytes()).update(&[0]);
+        [principal, tool].iter().for_each(|word| drop(hasher.update(word.as_bytes()).update(&[0])));
         // What was read from JSON can be written as JSON.
         hasher.update(serde_json::to_string(arguments).unwrap_or_default().as_bytes());
         Self { id: id.clone(), call: *hasher.finalize().as_bytes() }
@@ -72,7 +72,7 @@ mod tests {
 
     fn key(id: i64, amount: i64) -> Key {
         let arguments = json!({ "to": "bob", "amount": amount });
-        Key::of(&RequestId::Number(id), "transfer", arguments.as_object().unwrap())
+        Key::of(&RequestId::Number(id), "alice", "transfer", arguments.as_object().unwrap())
     }
 
     #[test]

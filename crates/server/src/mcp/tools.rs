@@ -70,6 +70,7 @@ impl Spec {
             Does::Op(kind) => {
                 let doc = kind.spec().map_or("", |spec| spec.doc).trim();
                 return match kind {
+                    OpKind::Query => format!("{doc} It is free and leaves no record."),
                     OpKind::Sleep => format!(
                         "{doc} It answers when the agent is awake, or with `ended` null while it still sleeps; `wait` \
                          without arguments goes on then."
@@ -78,7 +79,8 @@ impl Spec {
                 };
             }
             Does::Recall => {
-                "Finds the entries of a memory that fit best: the query `recall`, by default of your own memory."
+                "Finds the entries of a memory that fit best: the query `recall`, by default of your own memory. It is \
+                 free and leaves no record."
             }
             Does::Observe => {
                 "Shows what you have and what happened to you since your last step: what an agent's mind is shown \
