@@ -357,7 +357,7 @@ fn strange_lines_are_answered_and_change_nothing() {
     for line in ["", "  ", r#"{"jsonrpc": "2.0", "method": "notifications/strange"}"#, r#"{"jsonrpc": "2.0", "id": 9, "result": {}}"#] {
         alice.say_bytes(line.as_bytes());
     }
-    // What no world can hold is refused as an action is, and names its place.
+    // A thing that no world can hold is refused as an action is, and its place is named.
     for (arguments, says) in [
         (r#"{"to": "\ud800", "amount": 1}"#, "lone surrogate"),
         (r#"{"to": "bob", "amount": 99999999999999999999}"#, "beyond 64 bits"),
@@ -407,7 +407,7 @@ fn the_versions_of_the_protocol_from_the_first_to_the_last() {
     let early = talk.ask("tools/list", json!({}));
     assert_eq!(early["error"]["code"], -32602, "{early}");
     assert_eq!(talk.leave(), (Some(0), String::new()));
-    // Who says nothing at all, or only what is no request, is let go.
+    // A client that says nothing at all, or only what is no request, is let go.
     let mut talk = Talk::begin(&mut place.command(&["mcp", "shop.oikos", "--as", "alice"]));
     talk.say(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
     assert_eq!(talk.leave(), (Some(0), String::new()));
@@ -611,7 +611,7 @@ fn a_served_world_is_entered_with_a_token() {
         let no = post(&alice, Some(&session), body);
         assert_eq!((no.status, &spoken(&no)["error"]["code"]), (400, &json!(code)), "{body}: {}", no.body);
     }
-    // Who has no seat speaks with nobody.
+    // Without a seat one speaks with nobody.
     assert_eq!(post(&shop.observer, None, &message(0, "initialize", hello("2025-06-18"))).status, 403);
     assert_eq!(shop.request("POST", "/mcp", &[], pay(4, 1).as_bytes()).status, 401);
     let calls = message(5, "tools/call", json!({ "name": "query", "arguments": { "what": "balance" } }));

@@ -53,7 +53,7 @@ enum Errand {
 /// A wait of somebody.
 #[derive(Clone, Debug)]
 pub struct Wait {
-    /// What is waited for.
+    /// The thing that is waited for.
     pub watching: Arc<Watching>,
     /// It ends after so long, in milliseconds of the world's time, whatever comes.
     pub most_ms: i64,
@@ -61,7 +61,7 @@ pub struct Wait {
     pub stop: Stop,
 }
 
-/// What somebody waits for, looked at as often as somebody likes: it counts from the first look.
+/// The thing that somebody waits for, looked at as often as somebody likes: it counts from the first look.
 #[derive(Debug)]
 pub struct Watching {
     who: String,

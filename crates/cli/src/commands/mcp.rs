@@ -28,7 +28,7 @@ pub(super) struct Wanted {
     pub(super) workplace: Workplace,
 }
 
-/// What ends the talk, and who is told.
+/// The ends of a talk.
 struct Ends {
     /// Asked to end, by a signal or because nobody reads.
     stop: Stop,
@@ -93,8 +93,7 @@ fn check_seat(live: &Live, principal: &str) -> Result<()> {
     if found.is_some_and(|artifact| artifact.has_standing() && !artifact.is_deleted()) {
         return Ok(());
     }
-    let all = (0..world.next_handle().0).filter_map(|number| world.get(oikos_runner::kernel::id::Handle(number)));
-    let names = all.filter(|artifact| artifact.has_standing() && !artifact.is_deleted());
+    let names = world.principals().map(|(_, artifact)| artifact).filter(|artifact| !artifact.is_deleted());
     let near = nearest(principal, names.map(|artifact| artifact.id()));
     let hint = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
     let shown: String = principal.chars().take(128).collect();

@@ -270,7 +270,7 @@ impl Caller<'_> {
 
 /// Whether it was refused before anything was done, for a reason of this kind.
 fn is_code(shown: &Shown, code: Code) -> bool {
-    let refusal = shown.receipt.outcome.refusal();
+    let refusal = shown.receipt.refusal();
     shown.receipt.seq.is_none() && refusal.is_some_and(|refusal| refusal.code == code)
 }
 

@@ -153,7 +153,7 @@ fn id_of(id: &Value) -> Option<RequestId> {
     }
 }
 
-/// What no world can hold in the arguments of a call, which is refused as an action is. Anywhere else it is a mistake
+/// Something in the arguments of a call that no world can hold, which is refused as an action is. Anywhere else it is a mistake
 /// of the message.
 pub(super) fn flaw_of(message: &mut Value) -> Result<Option<Flaw>, String> {
     let is_call = message.get("method").is_some_and(|method| method == "tools/call");

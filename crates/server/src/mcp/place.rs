@@ -50,7 +50,7 @@ impl Place {
     /// When the world is not there any more.
     pub(super) async fn ask(&self, request: Request) -> Result<Answer, ErrorData> {
         let (sender, receiver) = oneshot::channel();
-        // Who asked may have gone: the action stays done.
+        // The asker may have gone; the action stays done.
         let told = Box::new(move |told| drop(sender.send(told)));
         match self {
             Self::Guest(guest) => guest.ask(request, told),

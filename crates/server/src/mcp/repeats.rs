@@ -26,7 +26,7 @@ impl Key {
     pub(super) fn of(id: &RequestId, principal: &str, tool: &str, arguments: &JsonObject) -> Self {
         let mut hasher = blake3::Hasher::new();
         [principal, tool].iter().for_each(|word| drop(hasher.update(word.as_bytes()).update(&[0])));
-        // What was read from JSON can be written as JSON.
+        // Anything that was read from JSON can be written as JSON.
         hasher.update(serde_json::to_string(arguments).unwrap_or_default().as_bytes());
         Self { id: id.clone(), call: *hasher.finalize().as_bytes() }
     }
