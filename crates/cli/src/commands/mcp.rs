@@ -10,7 +10,7 @@ use oikos_runner::{
     Live, Stop, Why, Workplace,
     guest::{self, Guest, House},
     kernel::id::nearest,
-    session::{READ_BYTES, read_line},
+    session::{Line, READ_BYTES, read_line},
 };
 use oikos_server::mcp::{Client, Place, serve_lines};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -78,7 +78,7 @@ fn opened(
     if world.extension().is_some_and(|extension| extension == "toml") && !run::is_database(world) {
         let file = world_file(world, overrides)?;
         let db = db.unwrap_or_else(|| run::db_of(&file));
-        return Ok(run::begun(workplace, Some(file), world, (Some(&db), false))?);
+        return Ok(run::begun(workplace, Some(file), world, (Some(db.as_path()), false))?);
     }
     if db.is_some() || overrides.seed.is_some() || !overrides.set.is_empty() {
         bail!(Usage("--db, --seed and --set go with a world file, not with a world database".into()));
@@ -104,7 +104,7 @@ fn check_seat(live: &Live, principal: &str) -> Result<()> {
 }
 
 /// Reads lines until the input ends; then nothing more is sent.
-fn read(lines: &Sender<oikos_runner::session::Line>) {
+fn read(lines: &Sender<Line>) {
     let mut input = BufReader::with_capacity(READ_BYTES, std::io::stdin());
     loop {
         match read_line(&mut input) {
@@ -120,7 +120,7 @@ fn read(lines: &Sender<oikos_runner::session::Line>) {
 
 /// Speaks with the client until its lines end, and has the world end then. One thread does it all, so that calls are
 /// begun in the order in which they came.
-fn talk(client: Client, lines: Receiver<oikos_runner::session::Line>, ends: &Ends) {
+fn talk(client: Client, lines: Receiver<Line>, ends: &Ends) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let spoken = runtime.and_then(|runtime| runtime.block_on(serve_lines(client, lines, std::io::stdout())));
     if let Err(error) = spoken {

@@ -30,7 +30,6 @@ const SESSION_IDLE_MAX: Duration = Duration::from_secs(30 * 60);
 pub(super) struct Seated(pub(super) Arc<str>);
 
 /// Speaks with all clients of a world that is served.
-#[derive(Clone)]
 pub(crate) struct Speaker(StreamableHttpService<Client, LocalSessionManager>);
 
 impl Speaker {

@@ -92,8 +92,8 @@ impl<W: Write + Send + 'static> Transport<RoleServer> for Lines<W> {
                         return Some(message);
                     }
                 }
-                Err(Misread { error, id }) => {
-                    let answer = ServerJsonRpcMessage::error(error, id);
+                Err(misread) => {
+                    let answer = ServerJsonRpcMessage::error(misread.error, misread.id);
                     if Self::put(&self.output, &self.failed, &answer).is_err() {
                         return None;
                     }
@@ -114,8 +114,8 @@ impl<W: Write + Send + 'static> Transport<RoleServer> for Lines<W> {
 }
 
 /// Reads a line; an empty one is no message, and no mistake either.
-fn message(line: Line) -> Result<Option<ClientJsonRpcMessage>, Misread> {
-    let misread = |error| Misread { error, id: None };
+fn message(line: Line) -> Result<Option<ClientJsonRpcMessage>, Box<Misread>> {
+    let misread = |error| Box::new(Misread { error, id: None });
     let Line::Text(bytes) = line else {
         let sentence = format!("a message may have {} bytes", limits::LINE_BYTES_MAX);
         return Err(misread(ErrorData::invalid_request(sentence, None)));
@@ -130,14 +130,17 @@ fn message(line: Line) -> Result<Option<ClientJsonRpcMessage>, Misread> {
         misread(ErrorData::parse_error(format!("the message is not JSON: {problem}"), None))
     })?;
     let id = value.get("id").and_then(id_of);
-    let invalid = |sentence: String| Misread { error: ErrorData::invalid_request(sentence, None), id: id.clone() };
+    let invalid = |sentence: String| {
+        Box::new(Misread { error: ErrorData::invalid_request(sentence, None), id: id.clone() })
+    };
     if !value.is_object() {
         return Err(invalid("a message is a JSON object; several are sent one by one".into()));
     }
-    let flaw = if flawed { flaw_of(&mut value).map_err(|sentence| invalid(sentence))? } else { None };
+    let flaw = if flawed { flaw_of(&mut value).map_err(&invalid)? } else { None };
     let read: Result<ClientJsonRpcMessage, _> = serde_json::from_value(value);
     let mut message = read.map_err(|_| {
-        invalid("the message is none of JSON-RPC 2.0: it needs \"jsonrpc\": \"2.0\", a `method` and, for an answer, an `id`".into())
+        let needs = "it needs \"jsonrpc\": \"2.0\", a `method` and, for an answer, an `id`";
+        invalid(format!("the message is none of JSON-RPC 2.0: {needs}"))
     })?;
     if let (ClientJsonRpcMessage::Request(request), Some(flaw)) = (&mut message, flaw) {
         request.request.extensions_mut().insert(flaw);
@@ -153,8 +156,8 @@ fn id_of(id: &Value) -> Option<RequestId> {
     }
 }
 
-/// Something in the arguments of a call that no world can hold, which is refused as an action is. Anywhere else it is a mistake
-/// of the message.
+/// Something in the arguments of a call that no world can hold, which is refused as an action is. Anywhere else it is
+/// a mistake of the message.
 pub(super) fn flaw_of(message: &mut Value) -> Result<Option<Flaw>, String> {
     let is_call = message.get("method").is_some_and(|method| method == "tools/call");
     let arguments = message.pointer_mut("/params/arguments").filter(|_| is_call).map(Value::take);

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use oikos_runner::{
-    Desk, NotTaken, Stop, Why,
+    Desk, NotTaken, Stop, Told, Why,
     guest::{Guest, Wait, Watching},
     kernel::refusal::Refusal,
     request::{Reply, Request},
@@ -51,7 +51,7 @@ impl Place {
     pub(super) async fn ask(&self, request: Request) -> Result<Answer, ErrorData> {
         let (sender, receiver) = oneshot::channel();
         // The asker may have gone; the action stays done.
-        let told = Box::new(move |told| drop(sender.send(told)));
+        let told: Told<Reply> = Box::new(move |told| drop(sender.send(told)));
         match self {
             Self::Guest(guest) => guest.ask(request, told),
             Self::Served(desk) => desk.hand_in(request, told),
@@ -80,8 +80,7 @@ impl Place {
                 let stop = Stop::default();
                 let wait = Wait { watching, most_ms: WORLD_WAIT_MAX_MS, stop: stop.clone() };
                 let (sender, mut receiver) = oneshot::channel();
-                let told = Box::new(move |waited| drop(sender.send(waited)));
-                guest.wait(wait, told);
+                guest.wait(wait, Box::new(move |waited| drop(sender.send(waited))));
                 tokio::select! {
                     waited = &mut receiver => return heard(waited),
                     () = tokio::time::sleep(WAIT_MAX) => {}
