@@ -42,6 +42,7 @@ impl Args {
             Command::Log { .. }
             | Command::Serve { .. }
             | Command::Session { .. }
+            | Command::Mcp { .. }
             | Command::Runs { .. }
             | Command::Worker { .. } => true,
             Command::Tape { what: TapeCommand::Export { file, .. } } => file.is_none(),
@@ -286,6 +287,21 @@ pub(crate) enum Command {
         /// With a world database: go on from a moment of it, in memory; nothing is kept.
         #[arg(long, value_name = "WHEN", conflicts_with = "db")]
         at: Option<When>,
+        #[command(flatten)]
+        overrides: OverrideArgs,
+        #[command(flatten)]
+        workplace: WorkplaceArgs,
+    },
+    /// Let an MCP client live in a world as one of its principals, over standard input and output.
+    Mcp {
+        /// A world database, or a world file, whose world is founded where there is none.
+        world: PathBuf,
+        /// The principal that the client acts as.
+        #[arg(long = "as", value_name = "ID")]
+        principal: String,
+        /// With a world file: the world database [default: ./NAME.oikos].
+        #[arg(long)]
+        db: Option<PathBuf>,
         #[command(flatten)]
         overrides: OverrideArgs,
         #[command(flatten)]

@@ -19,6 +19,7 @@ pub mod export;
 mod feed;
 mod fork;
 mod grow;
+pub mod guest;
 mod helm;
 mod lateness;
 pub mod library;
@@ -91,6 +92,6 @@ pub use self::{
 /// A mind in Rust, for those who decide without code, and dollars as text.
 pub use oikos_agents::{
     Asked as ModelProvider, Halt, Key, Mind, Place as ProviderPlace, Provider, TapeMode, dollars, fake,
-    json::{Misread, strict as strict_json},
+    json::{self, Misread, strict as strict_json},
     show_dollars,
 };

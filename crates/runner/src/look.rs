@@ -53,6 +53,24 @@ impl Sequencer {
         look(&*self.interpreter().sandbox, &at, Viewer::Observer, query)
     }
 
+    /// Answers a query as a principal would be answered; it leaves no record.
+    ///
+    /// # Errors
+    /// As [`Self::observe`].
+    pub(crate) fn look_as(
+        &mut self,
+        principal: &str,
+        query: Query,
+    ) -> Result<Result<Value, Refusal>, RunError> {
+        self.tell_time()?;
+        let me = match self.principal(principal) {
+            Ok(me) => me,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let at = Look { world: self.share(), now: self.now() };
+        look(&*self.interpreter().sandbox, &at, Viewer::Artifact(Some(me)), query)
+    }
+
     /// Calls a method read-only as of an instant, for a measure; it leaves no record.
     ///
     /// # Errors

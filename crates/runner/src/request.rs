@@ -1,5 +1,7 @@
 //! Requests to a world, and their answers: read once from JSON, and the same over every carrier.
 
+use std::sync::Arc;
+
 use oikos_agents::{
     Decision, decide,
     json::{Parsed, flaw, flaw_in, parse},
@@ -17,6 +19,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     error::RunError,
+    guest::Watching,
     live::{Live, Stopped},
     models::run_halted,
     open::observed,
@@ -49,6 +52,10 @@ pub enum Request {
     Turn(String),
     /// An observer looks into an artifact.
     Inspect(Inspect),
+    /// A principal asks, as it would be answered; it leaves no record and costs nothing.
+    Look(String, Query),
+    /// Somebody looks how its wait stands.
+    Watch(Arc<Watching>),
 }
 
 /// A look into an artifact: at its parts that nobody else may see, too.
@@ -508,6 +515,8 @@ impl Sequencer {
             }
             Request::Turn(agent) => self.turn_of(&agent).map_or_else(Reply::Refused, Reply::Result),
             Request::Inspect(asked) => asked.of(self.world()).map_or_else(Reply::Refused, Reply::Result),
+            Request::Look(principal, query) => self.look_as(&principal, query)?.map_or_else(Reply::Refused, Reply::Result),
+            Request::Watch(watching) => self.watch(&watching)?.map_or_else(Reply::Refused, Reply::Result),
             Request::Advance(_) | Request::Run(_) | Request::Verify => {
                 let sentence = "the world is being run, and only who runs it moves its time or verifies it";
                 Reply::Refused(Refusal::new(Code::Unsupported, sentence))
@@ -537,7 +546,9 @@ impl Live {
             | Request::Decide(_)
             | Request::Observe(_)
             | Request::Turn(_)
-            | Request::Inspect(_) => self.sequencer.answer(request)?,
+            | Request::Inspect(_)
+            | Request::Look(..)
+            | Request::Watch(_) => self.sequencer.answer(request)?,
             Request::Advance(ms) => match self.advance(ms)? {
                 Ok(()) => Reply::Now(self.sequencer.now()),
                 Err(problem) => Reply::Refused(Refusal::invalid(problem)),

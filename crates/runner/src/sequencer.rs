@@ -520,7 +520,11 @@ impl Sequencer {
         self.record(cause, finished)
     }
 
-    fn principal(&self, id: &str) -> Result<Handle, Refusal> {
+    /// The principal of an id, who may act.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn principal(&self, id: &str) -> Result<Handle, Refusal> {
         let handle = self.world.lookup(id);
         let found = handle.and_then(|handle| Some((handle, self.world.get(handle)?)));
         match found {

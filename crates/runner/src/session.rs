@@ -30,8 +30,11 @@ pub const READ_BYTES: usize = 1 << 18;
 const GROUPS_AHEAD_MAX: usize = 2;
 
 /// One line as it was read.
-enum Line {
+#[derive(Debug)]
+pub enum Line {
+    /// Its bytes.
     Text(Vec<u8>),
+    /// It was longer than a line may be, and let go.
     TooLong,
 }
 
@@ -74,14 +77,7 @@ pub fn serve<R: Read + Send + 'static>(
     let mut answers = Answers { bytes: Vec::new(), output };
     let served = serve_groups(live, &groups, stop, &mut answers);
     let why = match served {
-        Ok(()) => match stop.why() {
-            // Nobody is told any more what stops a run.
-            None => live.await_models(stop).map(|()| None).or_else(|fault| match fault {
-                RunError::Halt(_) => Ok(stop.why()),
-                fault => Err(fault),
-            })?,
-            why => why,
-        },
+        Ok(()) => return live.leave(stop),
         // Finished requests stay done, though nobody is told.
         Err(RunError::Io(error)) if error.kind() == ErrorKind::BrokenPipe => Some(Why::ClosedPipe),
         Err(error) => return Err(error),
@@ -167,7 +163,11 @@ fn read_groups<R: Read>(mut input: BufReader<R>, groups: &SyncSender<Incoming>) 
     }
 }
 
-fn read_line(input: &mut impl BufRead) -> std::io::Result<Option<Line>> {
+/// Reads the next line, the last one with or without its end; `None` behind it.
+///
+/// # Errors
+/// When the input can't be read.
+pub fn read_line(input: &mut impl BufRead) -> std::io::Result<Option<Line>> {
     let mut line = Vec::new();
     let (mut too_long, mut empty) = (false, true);
     loop {

@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use crate::{
     feeds::Feeds,
     limits::{LONG_LOOKS_MAX, LOOKS_MAX, LOOKS_WAITING_MAX, Limits, Meters},
+    mcp::http::Speaker,
     metrics::Metrics,
     problem::Problem,
     tokens::Tokens,
@@ -61,6 +62,7 @@ pub(crate) struct Door {
     pub(crate) meters: Arc<Meters>,
     pub(crate) metrics: Metrics,
     pub(crate) feeds: Feeds,
+    pub(crate) mcp: Speaker,
     /// The last record that is on disk.
     pub(crate) on_disk: watch::Receiver<u64>,
     /// Set when the door closes: whoever waits is let go.
@@ -84,11 +86,13 @@ impl Door {
         let (told, on_disk) = watch::channel(reader.view().on_disk());
         reader.view().watch(move |seq| drop(told.send_replace(seq)));
         let (closing, _) = watch::channel(false);
+        let mcp = Speaker::new(live.desk(), &about.name);
         Arc::new(Self {
             about: About { db: reader.file().map(PathBuf::from), ..about },
             desk: live.desk(),
             helm,
             feeds: Feeds::default(),
+            mcp,
             reader,
             tokens: setup.tokens,
             hosts: setup.hosts,

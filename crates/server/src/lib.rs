@@ -11,6 +11,7 @@ mod events;
 mod feeds;
 mod limits;
 mod looks;
+pub mod mcp;
 mod metrics;
 mod openapi;
 mod problem;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{
     acts,
     call::{Answered, Call},
-    events, looks, openapi, schemas, steer,
+    events, looks, mcp, openapi, schemas, steer,
     tokens::Role,
 };
 
@@ -239,6 +239,15 @@ pub const ROUTES: &[Route] = &[
         Some(schemas::query),
         Answers::Json(schemas::result),
         by!(looks::query),
+    ),
+    post(
+        "/mcp",
+        SEAT,
+        "speaks the Model Context Protocol with a client that lives in the world as the token's principal (mcp.md)",
+        &[],
+        Some(schemas::message),
+        Answers::Feed(schemas::message),
+        by!(mcp::http::speak),
     ),
     get(
         "/api/v1/observe",

@@ -19,6 +19,11 @@ pub(crate) fn any() -> Value {
     json!({ "type": "object" })
 }
 
+/// A message of the Model Context Protocol, which has schemas of its own.
+pub(crate) fn message() -> Value {
+    json!({ "type": "object", "properties": { "jsonrpc": { "const": "2.0" } }, "required": ["jsonrpc"] })
+}
+
 pub(crate) fn act() -> Value {
     schema::action()
 }

@@ -12,6 +12,7 @@ mod inspect;
 mod line;
 mod log;
 mod make;
+mod mcp;
 mod python;
 mod replay;
 mod run;
@@ -151,6 +152,10 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         }
         Command::Session { world, db, at, overrides, workplace } => {
             session(&world, (db.as_deref(), at), &overrides, &workplace::of(workplace))
+        }
+        Command::Mcp { world, principal, db, overrides, workplace } => {
+            let wanted = mcp::Wanted { principal, db, workplace: workplace::of(workplace) };
+            mcp::mcp(&world, wanted, &overrides)
         }
         Command::Python { what: PythonCommand::Prepare } => python::prepare(printer),
         Command::Worker { probe, layer } => workplace::worker(probe.as_deref(), layer.as_deref()),

@@ -31,7 +31,7 @@ pub use self::{
     heritage::heritage,
     memo::{Entry, Importance, Note, Since, Tags},
     policy::Policy,
-    profile::{LOOKS_MAX, Words, schema_for_models, without_nulls},
+    profile::{LOOKS_MAX, Words, arguments_for_models, schema_for_models, without_nulls},
     query::{QUERIES, QuerySpec, answers, queries},
     schema::{reference, schema},
     wait::{AnyOf, EventType, Fitting, Level, Waiting},
@@ -375,7 +375,39 @@ ops! {
     }
 }
 
+/// The most that an op can do to a world beside its costs, for those who ask a person before they act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// It only looks.
+    Nothing,
+    /// It adds, and takes nothing away that was there.
+    Adds,
+    /// It takes away, moves or replaces, or runs code that may.
+    Changes,
+}
+
 impl OpKind {
+    /// The most that it can do.
+    #[must_use]
+    pub const fn touch(self) -> Touch {
+        match self {
+            Self::Noop | Self::Read | Self::Query => Touch::Nothing,
+            Self::Sleep | Self::Remember | Self::Mint => Touch::Adds,
+            Self::Write
+            | Self::Edit
+            | Self::Delete
+            | Self::Invoke
+            | Self::Run
+            | Self::Transfer
+            | Self::TransferOwnership
+            | Self::SetContract
+            | Self::Store
+            | Self::Charge
+            | Self::Mandate
+            | Self::Forget => Touch::Changes,
+        }
+    }
+
     /// Its row in the table; `None` for the ops that this version lacks.
     #[must_use]
     pub fn spec(self) -> Option<&'static OpSpec> {

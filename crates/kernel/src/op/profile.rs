@@ -7,6 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{FieldSpec, OpKind, OpSpec, SPECS};
+use crate::limits;
 
 /// The largest integer that readers of JSON in floats keep exactly: 2⁵³ − 1.
 const INTEGER_MAX: i64 = (1 << 53) - 1;
@@ -25,6 +26,30 @@ const THINK_CHARS_MAX: u64 = 400;
 /// The ops by which a model looks before it acts, and the query that is a look by itself.
 const LOOKS: [OpKind; 3] = [OpKind::Query, OpKind::Read, OpKind::Invoke];
 
+/// The form in which a schema is written.
+#[derive(Clone, Copy)]
+struct Form {
+    words: Words,
+    /// Letters of a text where a field allows more.
+    text_chars_max: u64,
+    /// Whether an object may have free keys.
+    has_free_keys: bool,
+}
+
+impl Form {
+    /// For a decoder, which makes a grammar of it.
+    const fn decoder(words: Words) -> Self {
+        Self { words, text_chars_max: TEXT_CHARS_MAX, has_free_keys: false }
+    }
+
+    /// For a client that reads it: a text may be as long as an artifact's.
+    const CLIENT: Self = Self {
+        words: Words::With,
+        text_chars_max: limits::CONTENT_BYTES_MAX as u64,
+        has_free_keys: true,
+    };
+}
+
 /// Whether the schema says what its parts are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Words {
@@ -37,9 +62,10 @@ pub enum Words {
 /// The JSON Schema of an answer: `think`, then `looks` or `ops`.
 #[must_use]
 pub fn schema_for_models(words: Words) -> Value {
-    let ops: Vec<Value> = SPECS.iter().map(|spec| op(spec, words)).collect();
+    let form = Form::decoder(words);
+    let ops: Vec<Value> = SPECS.iter().map(|spec| op(spec, form)).collect();
     let looks: Vec<Value> =
-        LOOKS.iter().filter_map(|kind| kind.spec()).map(|spec| look(spec, words)).collect();
+        LOOKS.iter().filter_map(|kind| kind.spec()).map(|spec| look(spec, form)).collect();
     let list = |items: Vec<Value>, most: u64| {
         json!({ "anyOf": [
             { "type": "array", "items": { "anyOf": items }, "maxItems": most }, { "type": "null" },
@@ -50,6 +76,23 @@ pub fn schema_for_models(words: Words) -> Value {
         ("looks".into(), list(looks, LOOKS_MAX as u64)),
         ("ops".into(), list(ops, OPS_MAX)),
     ])
+}
+
+/// The schema of an op's fields for a client whose tool it is: its name says the op, and what is absent may be null or
+/// left out.
+#[must_use]
+pub fn arguments_for_models(spec: &OpSpec) -> Value {
+    let mut schema = op(spec, Form::CLIENT);
+    if let Value::Object(map) = &mut schema {
+        map.shift_remove("description");
+        let must: Vec<&str> =
+            spec.fields.iter().filter(|field| field.required).map(|field| field.name).collect();
+        map.insert("required".into(), json!(must));
+        if let Some(properties) = map.get_mut("properties").and_then(Value::as_object_mut) {
+            properties.shift_remove("op");
+        }
+    }
+    schema
 }
 
 /// An op as a model wrote it, without the nulls that stand for what is absent. A field that must be given keeps its
@@ -103,21 +146,21 @@ fn pruned(value: Value) -> Value {
 }
 
 /// The schema of one op for models; its properties stand in the order in which they are to be written.
-fn op(spec: &OpSpec, words: Words) -> Value {
+fn op(spec: &OpSpec, form: Form) -> Value {
     let mut properties = vec![("op".to_owned(), json!({ "type": "string", "enum": [spec.kind.as_str()] }))];
     let (required, optional): (Vec<_>, Vec<_>) = spec.fields.iter().partition(|field| field.required);
-    properties.extend(required.into_iter().chain(optional).filter_map(|field| property(field, words)));
+    properties.extend(required.into_iter().chain(optional).filter_map(|field| property(field, form)));
     // Only some ops bear prices.
     if matches!(spec.kind, OpKind::Invoke | OpKind::Run) {
         properties.push(("max_spend".into(), nullable(integer(0))));
     }
-    described(object(properties), spec.doc, words)
+    described(object(properties), spec.doc, form.words)
 }
 
 /// The schema of a look: an op without what would cost.
-fn look(spec: &OpSpec, words: Words) -> Value {
+fn look(spec: &OpSpec, form: Form) -> Value {
     const COSTS: [&str; 5] = ["pay", "give", "trial", "expect", "max_spend"];
-    let mut schema = op(spec, words);
+    let mut schema = op(spec, form);
     if spec.kind == OpKind::Query {
         return schema;
     }
@@ -130,10 +173,12 @@ fn look(spec: &OpSpec, words: Words) -> Value {
     schema
 }
 
-fn property(field: &FieldSpec, words: Words) -> Option<(String, Value)> {
-    let schema = narrowed(&(field.schema)())?;
+fn property(field: &FieldSpec, form: Form) -> Option<(String, Value)> {
+    let whole = (field.schema)();
+    let narrow = narrowed(&whole, form.text_chars_max);
+    let schema = narrow.or_else(|| form.has_free_keys.then_some(whole))?;
     let schema = if field.required { schema } else { nullable(schema) };
-    Some((field.name.to_owned(), described(schema, field.doc, words)))
+    Some((field.name.to_owned(), described(schema, field.doc, form.words)))
 }
 
 fn described(mut schema: Value, doc: &str, words: Words) -> Value {
@@ -144,8 +189,8 @@ fn described(mut schema: Value, doc: &str, words: Words) -> Value {
 }
 
 /// A field's schema as decoders take it; `None` where it needs free keys.
-fn narrowed(schema: &Value) -> Option<Value> {
-    let Value::Object(map) = schema else { return Some(any()) };
+fn narrowed(schema: &Value, texts: u64) -> Option<Value> {
+    let Value::Object(map) = schema else { return Some(any(texts)) };
     if let Some(words) = map.get("enum") {
         return Some(json!({ "type": "string", "enum": words }));
     }
@@ -154,38 +199,38 @@ fn narrowed(schema: &Value) -> Option<Value> {
     }
     if let Some(choices) = map.get("anyOf").or_else(|| map.get("oneOf")).and_then(Value::as_array) {
         let is_null = |schema: &Value| schema.get("type").is_some_and(|kind| kind == "null");
-        let kept: Vec<Value> = choices.iter().filter_map(narrowed).collect();
+        let kept: Vec<Value> = choices.iter().filter_map(|choice| narrowed(choice, texts)).collect();
         return if kept.iter().all(is_null) { None } else { one_of(kept) };
     }
     match map.get("type").and_then(Value::as_str) {
-        None => Some(any()),
+        None => Some(any(texts)),
         Some("string") => {
-            let most = map.get("maxLength").and_then(Value::as_u64).unwrap_or(TEXT_CHARS_MAX);
+            let most = map.get("maxLength").and_then(Value::as_u64).unwrap_or(texts);
             let is_name =
                 map.contains_key("pattern") || map.contains_key("format") || map.contains_key("examples");
-            Some(text(if is_name { NAME_CHARS_MAX } else { most.min(TEXT_CHARS_MAX) }))
+            Some(text(if is_name { NAME_CHARS_MAX } else { most.min(texts) }))
         }
         Some("integer") => Some(integer(map.get("minimum").and_then(Value::as_i64).unwrap_or(-INTEGER_MAX))),
         Some("array") => {
             let items = match map.get("items") {
-                Some(items) => narrowed(items)?,
-                None => any(),
+                Some(items) => narrowed(items, texts)?,
+                None => any(texts),
             };
             let most = map.get("maxItems").and_then(Value::as_u64).unwrap_or(ITEMS_MAX).min(ITEMS_MAX);
             Some(json!({ "type": "array", "items": items, "maxItems": most }))
         }
-        Some("object") => fixed(map),
+        Some("object") => fixed(map, texts),
         Some(kind) => Some(json!({ "type": kind })),
     }
 }
 
 /// An object all of whose keys are known.
-fn fixed(map: &Map<String, Value>) -> Option<Value> {
+fn fixed(map: &Map<String, Value>, texts: u64) -> Option<Value> {
     let properties = map.get("properties")?.as_object()?;
     let must = map.get("required").and_then(Value::as_array);
     let is_required = |name: &str| must.is_some_and(|names| names.iter().any(|other| other == name));
     let fields = properties.iter().map(|(name, schema)| {
-        let schema = narrowed(schema)?;
+        let schema = narrowed(schema, texts)?;
         Some((name.clone(), if is_required(name) { schema } else { nullable(schema) }))
     });
     fields.collect::<Option<Vec<_>>>().filter(|fields| !fields.is_empty()).map(object)
@@ -207,8 +252,8 @@ fn integer(least: i64) -> Value {
 }
 
 /// Any value without free keys: text, a number, a truth, or a list of these.
-fn any() -> Value {
-    let plain = || [text(TEXT_CHARS_MAX), integer(-INTEGER_MAX), json!({ "type": "boolean" })];
+fn any(texts: u64) -> Value {
+    let plain = || [text(texts), integer(-INTEGER_MAX), json!({ "type": "boolean" })];
     let list = json!({ "type": "array", "items": { "anyOf": plain() }, "maxItems": ITEMS_MAX });
     json!({ "anyOf": plain().into_iter().chain([list]).collect::<Vec<_>>() })
 }
@@ -323,6 +368,22 @@ mod tests {
         left_out.dedup();
         assert_eq!(left_out, ["interface", "metadata"], "only fields with free keys are left out");
         assert!(!schema.to_string().contains("action_id"));
+    }
+
+    #[test]
+    fn a_client_may_give_every_field_and_must_give_what_the_table_says() {
+        for spec in SPECS {
+            let schema = arguments_for_models(spec);
+            let fields = schema["properties"].as_object().unwrap();
+            let all = spec.fields.iter().all(|field| fields.contains_key(field.name));
+            assert!(all && !fields.contains_key("op"), "{}: {schema}", spec.kind);
+            let must: Vec<&str> =
+                spec.fields.iter().filter(|field| field.required).map(|field| field.name).collect();
+            assert_eq!(schema["required"], json!(must), "{}", spec.kind);
+        }
+        let code = OpKind::Write.spec().map(arguments_for_models).unwrap();
+        let text = &code["properties"]["code"]["anyOf"][0]["maxLength"];
+        assert_eq!(text, limits::CODE_BYTES_MAX, "a tool may be as long as the world allows");
     }
 
     #[test]

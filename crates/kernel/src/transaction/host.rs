@@ -18,9 +18,6 @@ use crate::{
     time::Time,
 };
 
-/// Resources that a hint names, or looks at for one of a similar name.
-const NAMES_SHOWN_MAX: usize = 32;
-
 impl Transaction<'_> {
     /// Goes on when the code on top calls a host function.
     pub(super) fn host_call(&mut self, call: HostCall, meter: Meter) -> Next {
@@ -233,16 +230,7 @@ impl Transaction<'_> {
 
     /// The resource of a name.
     pub(super) fn resource(&self, name: &str) -> Result<ResourceId, Refusal> {
-        let rules = self.draft.world().rules();
-        rules.resource(name).ok_or_else(|| {
-            let names = rules.resources.iter().map(|rule| rule.name.as_str());
-            let refusal = Refusal::invalid(format!("this world has no resource `{}`", name.escape_debug()));
-            let names = names.take(NAMES_SHOWN_MAX);
-            match crate::id::nearest(name, names.clone()) {
-                Some(near) => refusal.hint(format!("did you mean `{near}`?")),
-                None => refusal.hint(format!("it has {}", names.collect::<Vec<_>>().join(", "))),
-            }
-        })
+        self.draft.world().resource_named(name)
     }
 
     /// Whether an artifact would bear its own costs if it has standing and nothing is said.

@@ -4,11 +4,9 @@ use serde_json::{Value, json};
 
 use super::{Told, Transaction, stack::Actor};
 use crate::{
-    limits,
-    op::{Op, OpKind, Sleep, Waiting},
-    record::{Effect, Filter, Until},
+    op::{Op, OpKind, Sleep},
+    record::{Effect, Until},
     refusal::{Code, Refusal},
-    resource::{ResourceKind, SCRIP},
     rules::OnExhaustion,
     state::State,
     world::Agent,
@@ -47,28 +45,10 @@ impl Transaction<'_> {
             let sentence = format!("`{}` thinks, and its own step says whether it sleeps", self.name(agent));
             return Err(Refusal::new(Code::Conflict, sentence).hint("try again when it has acted"));
         }
-        let first = Waiting {
-            duration: op.duration,
-            until: op.until,
-            event: op.event,
-            filter: op.filter.clone(),
-            resource: op.resource.clone(),
-            level: op.level,
-        };
-        let more = op.any.as_ref().map_or(&[][..], |any| any.0.as_slice());
-        let mut until = Vec::new();
-        for waiting in std::iter::once(&first).chain(more) {
-            self.conditions(waiting, &mut until)?;
-        }
+        let until = self.draft.world().conditions(op, self.now)?;
         if until.is_empty() {
             return Err(Refusal::invalid("a sleep needs something that ends it")
                 .hint("name `for`, `until`, `event`, or `resource` with `level`"));
-        }
-        let most = limits::SLEEP_CONDITIONS_MAX;
-        if until.len() > most {
-            let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-            return Err(Refusal::new(Code::LimitExceeded, format!("a sleep may wait for {most} things"))
-                .numbers(number(until.len()), number(most)));
         }
         let rules = self.draft.world().rules();
         let latest = until.iter().filter_map(Until::time).min();
@@ -77,44 +57,5 @@ impl Transaction<'_> {
         let detail = Some(words.join(", or "));
         self.tell(actor, OpKind::Sleep, Told { detail, ..Told::default() });
         Ok(json!({ "until": latest.map(|time| time.to_string()) }))
-    }
-
-    fn conditions(&self, waiting: &Waiting, until: &mut Vec<Until>) -> Result<(), Refusal> {
-        if let Some(duration) = waiting.duration {
-            let beyond = || Refusal::invalid("`for` ends beyond the last instant there is");
-            until.push(Until::Time(self.now.after_ms(duration.0).ok_or_else(beyond)?));
-        }
-        until.extend(waiting.until.map(Until::Time));
-        match (&waiting.event, &waiting.filter) {
-            (Some(event), filter) => {
-                let filter = filter.as_ref().map(|filter| filter.0.clone()).unwrap_or_default();
-                if let Some(name) = filter.resource.as_deref().filter(|name| *name != SCRIP) {
-                    self.resource(name)?;
-                }
-                until.push(Until::Event(Box::new(Filter { kind: event.0, ..filter })));
-            }
-            (None, Some(_)) => {
-                return Err(Refusal::invalid("`filter` goes with `event`")
-                    .hint("`event` may be \"*\", which is any type"));
-            }
-            (None, None) => {}
-        }
-        match (&waiting.resource, waiting.level) {
-            (Some(name), Some(level)) => {
-                let resource = if &*name.0 == SCRIP { None } else { Some(self.resource(&name.0)?) };
-                let kind = resource.map(|resource| self.draft.world().rules().kind(resource));
-                if kind == Some(ResourceKind::Metered) {
-                    let sentence = format!("`{}` is unlimited in this world, so it has no level", name.0);
-                    return Err(Refusal::invalid(sentence));
-                }
-                until.push(Until::Level { resource, bound: level.bound, level: level.level });
-            }
-            (None, Some(_)) => {
-                return Err(Refusal::invalid("`level` goes with `resource`").hint("it may be `scrip`"));
-            }
-            (Some(_), None) => return Err(Refusal::invalid("`resource` goes with `level`")),
-            (None, None) => {}
-        }
-        Ok(())
     }
 }

@@ -141,7 +141,9 @@ impl World {
         self.agent(agent).and_then(|row| self.woke(row, now))
     }
 
-    pub(crate) fn woke_json(&self, woke: Woke) -> Value {
+    /// The end of a wait, as observations show it.
+    #[must_use]
+    pub fn woke_json(&self, woke: Woke) -> Value {
         match woke {
             Woke::Time => json!({ "by": "time" }),
             Woke::Event(seq) => json!({ "by": "event", "seq": seq }),
@@ -151,7 +153,8 @@ impl World {
     }
 
     /// The first instant, from `now`, that ends a sleep by itself, and why.
-    fn sleep_ends(&self, agent: Handle, until: &[Until], now: Time) -> Option<(Time, Woke)> {
+    #[must_use]
+    pub fn sleep_ends(&self, agent: Handle, until: &[Until], now: Time) -> Option<(Time, Woke)> {
         let ends = until.iter().filter_map(|until| match until {
             Until::Time(time) => Some((*time, Woke::Time)),
             Until::Event(_) => None,

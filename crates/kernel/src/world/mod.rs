@@ -24,6 +24,7 @@ mod health;
 mod held;
 mod apply;
 mod loops;
+mod waits;
 pub mod wire;
 mod account;
 mod observe;
