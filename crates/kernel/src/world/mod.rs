@@ -37,7 +37,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    artifact::Artifact,
     cell::Cell,
     event::EventRow,
     id::Handle,
@@ -58,6 +57,7 @@ use self::{
     action_ids::ActionIds, agent::Phase, condition::Health, dues::Dues, facts::Facts, mandates::Mandates,
     sleepers::Sleepers, verdicts::Verdicts,
 };
+pub use crate::artifact::Artifact;
 pub use self::{
     agent::Agent,
     condition::{Ailment, Tally},
