@@ -69,7 +69,8 @@ impl<'r> Shown<'r> {
                 shown.is_thought = thought.failed || thought.unanswered;
                 shown.act(m, *agent, Some(Cow::Borrowed(thought.action.value())), output);
                 if m.is_own(*agent) {
-                    (shown.think, shown.printed) = (&thought.think, [&thought.output, output]);
+                    shown.think = &thought.think;
+                    shown.printed = [&thought.output, output];
                 }
             }
             Cause::Act { actor, action, output, .. } => {

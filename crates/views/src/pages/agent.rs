@@ -203,12 +203,12 @@ fn memory(m: &Moment<'_>, who: Handle) -> Markup {
     };
     html! {
         p class="soft" { "In " (m.id(handle)) "." }
-        @if m.is_own(who) { (memos(m, artifact)) } @else { (empty("What others remember is their own.")) }
+        @if m.is_own(who) { (memos(artifact)) } @else { (empty("What others remember is their own.")) }
     }
 }
 
 /// The entries of a memory, the latest first.
-pub(super) fn memos(m: &Moment<'_>, artifact: &Artifact) -> Markup {
+pub(super) fn memos(artifact: &Artifact) -> Markup {
     let shown: Vec<_> = artifact.memos().rev().take(ROWS).collect();
     let many = artifact.memos().count();
     html! {

@@ -65,7 +65,7 @@ pub(super) fn page(m: &Moment<'_>, id: &str) -> Result<(String, Markup), Unshown
             (prices(m, this)?)
             h2 { "Who may do what" }
             (rules(m, this, artifact))
-            @if artifact.memos().next().is_some() && m.is_own(this) { h2 { "Entries" } (memos(m, artifact)) }
+            @if artifact.memos().next().is_some() && m.is_own(this) { h2 { "Entries" } (memos(artifact)) }
             (texts(m, this, &[Part::Code, Part::Content, Part::Storage]))
             @if !artifact.interface().is_null() {
                 h2 { "Interface" }

@@ -1,6 +1,6 @@
 //! The market: prices and sales over time, what is used most, and who trades with whom.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 use oikos_runner::kernel::{

@@ -90,13 +90,12 @@ fn strip(m: &Moment<'_>) -> Markup {
     let of = |state: &str| states.get(state).copied().unwrap_or(0);
     let totals = &m.past.facts.totals;
     let (far, is_over) = progress(m);
-    let (word, note) = match m.pulse {
-        Some(pulse) if pulse.is_paused => ("paused", far),
-        Some(_) if is_over => ("at its end", far),
-        Some(_) => ("running", far),
-        None if m.whole.is_some() => ("a past moment", far),
-        None if is_over => ("at its end", far),
-        None => ("not running", far),
+    let word = match m.pulse {
+        Some(pulse) if pulse.is_paused => "paused",
+        Some(_) if !is_over => "running",
+        None if m.whole.is_some() => "a moment of the past",
+        Some(_) | None if is_over => "at its end",
+        Some(_) | None => "not at its end",
     };
     let speed = m.pulse.and_then(|pulse| pulse.steps_per_second);
     let steps: u64 = world.agents().map(|agent| agent.steps).sum();
@@ -108,7 +107,7 @@ fn strip(m: &Moment<'_>) -> Markup {
     let words: Vec<String> = states.iter().map(|(state, many)| format!("{} {state}", count(*many))).collect();
     html! {
         div class="cards" {
-            (card("State", word, note, false))
+            (card("Run", far, word, false))
             (card("Steps", match speed { Some(speed) => format!("{speed:.0} a second"), None => count(steps) },
                   format!("{} records, to {}", count(world.seq()), crate::text::instant(world.now())), false))
             (card("Agents", m.link(&Page::Agents(0), count(all)), words.join(", "), false))
