@@ -44,8 +44,9 @@ impl Part {
 }
 
 impl Buckets {
-    pub(crate) fn from(start: Time) -> Self {
-        Self { start, length_ms: 1, parts: Vec::new() }
+    /// No parts yet; the least length of one is at least a millisecond.
+    pub(crate) fn from(start: Time, least_ms: i64) -> Self {
+        Self { start, length_ms: least_ms.max(1), parts: Vec::new() }
     }
 
     /// Adds what happened at an instant, which is not before what was added last.
@@ -90,7 +91,7 @@ mod tests {
     #[test]
     fn parts_grow_together_and_lose_nothing() {
         let start = Time::parse("2026-01-01T00:00:00Z").unwrap();
-        let mut buckets = Buckets::from(start);
+        let mut buckets = Buckets::from(start, 1_000);
         for at in 0..1_000_u64 {
             let time = start.after_ms(i64::try_from(at * 60_000).unwrap()).unwrap();
             buckets.add(time, &Part { last_seq: at + 1, actions: 1, paid: 2, ..Part::default() });

@@ -12,6 +12,7 @@ use oikos_runner::{
         op_kind::OpKind,
         record::{Cause, Effect, Outcome, Record, Use, Why},
         resource::ResourceId,
+        rules::Execution,
         time::Time,
         world::World,
     },
@@ -102,7 +103,7 @@ impl Facts {
         Self {
             seq: 0,
             totals: Summary::default(),
-            buckets: Buckets::from(Time::default()),
+            buckets: Buckets::from(Time::default(), 1),
             trades: BTreeMap::new(),
             users: BTreeMap::new(),
             sales: BTreeMap::new(),
@@ -123,7 +124,11 @@ impl Facts {
     /// Adds the record that comes next. `world` knows all that it names.
     pub fn add(&mut self, record: &Record, world: &World) {
         if self.seq == 0 {
-            self.buckets = Buckets::from(world.rules().start);
+            let least_ms = match world.rules().execution {
+                Execution::Tick { ms } => ms,
+                Execution::Autonomous { .. } => 1,
+            };
+            self.buckets = Buckets::from(world.rules().start, least_ms);
         }
         self.seq = record.seq;
         self.totals.add(record, world);
@@ -246,7 +251,7 @@ impl Facts {
                 event.kind,
                 EventKind::Rescue
                     | EventKind::ContractError
-                    | EventKind::Op(OpKind::Mint | OpKind::Delete)
+                    | EventKind::Op(OpKind::Mint)
                     | EventKind::Runtime
             );
         if !stands_out {

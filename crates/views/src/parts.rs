@@ -14,7 +14,7 @@ use crate::{
 /// Pixels of a small chart.
 pub(crate) const SMALL: Size = Size { width: 380, height: 170 };
 /// Pixels of a chart that has half of a wide page.
-pub(crate) const MIDDLE: Size = Size { width: 560, height: 280 };
+pub(crate) const MIDDLE: Size = Size { width: 500, height: 260 };
 
 /// A number with its name, and a sentence below.
 pub(crate) fn card(name: &str, value: impl Render, note: impl Render, is_loud: bool) -> Markup {
@@ -114,7 +114,8 @@ pub(crate) fn resources(m: &Moment<'_>, who: Handle) -> Markup {
                         td class="n" { (whole("burn_per_minute").map_or(String::new(), |burn| amount(&rule.name, burn))) }
                         td {
                             @for field in ["time_until_exhaustion", "time_until_capacity"] {
-                                @if let Some(text) = text(field).and_then(serde_json::Value::as_str) { (text) }
+                                @let told = text(field).and_then(serde_json::Value::as_str);
+                                @if let Some(told) = told.filter(|told| *told != "0s") { (told) }
                             }
                         }
                     }

@@ -176,13 +176,79 @@ pub fn first_bytes(text: &str, most: usize) -> &str {
     text.get(..text.floor_char_boundary(most)).unwrap_or_default()
 }
 
-/// A value by others as text: a text as it is, anything else as JSON.
+/// A value by others as text: a text as it is, anything else as JSON, of which as much stands on a line as fits.
 #[must_use]
 pub fn value(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        other => format!("{other:#}"),
+        other => {
+            let mut text = String::new();
+            lay_out(other, 0, &mut text);
+            text
+        }
     }
+}
+
+/// Letters of a line of JSON.
+const JSON_LETTERS: usize = 96;
+/// The depth from which JSON is not laid out any more.
+const JSON_DEPTH: usize = 24;
+
+fn lay_out(value: &Value, depth: usize, text: &mut String) {
+    let flat = if depth < JSON_DEPTH { within(value, JSON_LETTERS.saturating_sub(2 * depth)) } else { None };
+    let (ends, items): (_, Vec<(Option<&String>, &Value)>) = match value {
+        Value::Array(list) if depth < JSON_DEPTH => (('[', ']'), list.iter().map(|one| (None, one)).collect()),
+        Value::Object(map) if depth < JSON_DEPTH => {
+            (('{', '}'), map.iter().map(|(key, one)| (Some(key), one)).collect())
+        }
+        _ => return text.push_str(&value.to_string()),
+    };
+    if let Some(flat) = flat {
+        return text.push_str(&flat);
+    }
+    let indent = "  ".repeat(depth + 1);
+    text.push(ends.0);
+    for (at, (key, one)) in items.iter().enumerate() {
+        text.push_str(if at == 0 { "\n" } else { ",\n" });
+        text.push_str(&indent);
+        if let Some(key) = key {
+            text.push_str(&Value::from(key.as_str()).to_string());
+            text.push_str(": ");
+        }
+        lay_out(one, depth + 1, text);
+    }
+    text.push('\n');
+    text.push_str(&"  ".repeat(depth));
+    text.push(ends.1);
+}
+
+/// A value on a line of so many letters, if it fits.
+fn within(value: &Value, most: usize) -> Option<String> {
+    let many = match value {
+        Value::Array(list) => list.len(),
+        Value::Object(map) => map.len(),
+        Value::String(text) => text.len(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    if many > most {
+        return None;
+    }
+    let part = |one: &Value| within(one, most);
+    let text = match value {
+        Value::Array(list) => {
+            let parts: Option<Vec<String>> = list.iter().map(part).collect();
+            format!("[{}]", parts?.join(", "))
+        }
+        Value::Object(map) => {
+            let parts: Option<Vec<String>> = map
+                .iter()
+                .map(|(key, one)| Some(format!("{}: {}", Value::from(key.as_str()), part(one)?)))
+                .collect();
+            format!("{{{}}}", parts?.join(", "))
+        }
+        other => other.to_string(),
+    };
+    (text.len() <= most).then_some(text)
 }
 
 /// A value by others as text on one line.
@@ -211,6 +277,22 @@ mod tests {
         ] {
             assert_eq!(plain(text).into_string(), shown);
         }
+    }
+
+    #[test]
+    fn json_stands_on_as_few_lines_as_fit() {
+        let long = "x".repeat(90);
+        for (json, shown) in [
+            (serde_json::json!({ "a": [1, 2, { "b": null }] }), r#"{"a": [1, 2, {"b": null}]}"#.to_owned()),
+            (serde_json::json!([]), "[]".to_owned()),
+            (serde_json::json!("bare"), "bare".to_owned()),
+            (serde_json::json!([{ "op": "noop" }, long]), format!("[\n  {{\"op\": \"noop\"}},\n  \"{long}\"\n]")),
+        ] {
+            assert_eq!(value(&json), shown);
+        }
+        // Depth ends nothing.
+        let deep = (0..100).fold(Value::Null, |inner, _| Value::from(vec![inner]));
+        assert_eq!(value(&deep).matches('[').count(), 100);
     }
 
     #[test]

@@ -270,12 +270,21 @@ pub(crate) fn these(m: &Moment<'_>, seqs: &[u64]) -> Result<Vec<Record>, Unshown
 
 /// Records as a list, under the times at which they happened.
 pub(crate) fn list(m: &Moment<'_>, records: &[Record]) -> Markup {
+    grouped(m, records, false)
+}
+
+/// Records as the list to which links to records lead.
+pub(crate) fn places(m: &Moment<'_>, records: &[Record]) -> Markup {
+    grouped(m, records, true)
+}
+
+fn grouped(m: &Moment<'_>, records: &[Record], are_places: bool) -> Markup {
     let shown: Vec<Shown<'_>> = records.iter().filter_map(|record| Shown::of(m, record)).collect();
     let groups = shown.chunk_by(|one, other| one.record.time == other.record.time);
     html! {
         @for group in groups {
             @if let Some(first) = group.first() { h3 class="time" { (when(m, first.record.time)) } }
-            ol class="steps" { @for one in group { (item(m, one)) } }
+            ol class="steps" { @for one in group { (item(m, one, are_places)) } }
         }
     }
 }
@@ -287,11 +296,11 @@ pub(crate) fn when(m: &Moment<'_>, time: Time) -> Markup {
 }
 
 /// One record on a line.
-fn item(m: &Moment<'_>, shown: &Shown<'_>) -> Markup {
+fn item(m: &Moment<'_>, shown: &Shown<'_>, is_place: bool) -> Markup {
     let seq = shown.record.seq;
     html! {
-        li id=(format!("r{seq}")) class=[shown.is_failed().then_some("failed")] {
-            span class="seq" { @if m.is_sheet() { (seq) } @else { (m.record(seq)) } }
+        li id=[is_place.then(|| format!("r{seq}"))] class=[shown.is_failed().then_some("failed")] {
+            span class="seq" { @if is_place && m.is_sheet() { (seq) } @else { (m.record(seq)) } }
             (words(m, shown))
         }
     }
@@ -329,6 +338,9 @@ pub(crate) fn words(m: &Moment<'_>, shown: &Shown<'_>) -> Markup {
         @if let Some(refusal) = shown.refusal { (refused(m, shown, refusal)) }
         @for event in shown.events.iter().take(DEEDS_MAX) { (deed(m, shown.actor, event)) }
         @if more > 0 { span class="deed other" { "and " (count(more as u64)) " more" } }
+        @if shown.actor.is_some() && shown.events.is_empty() && shown.refusal.is_none() {
+            span class="deed soft" { "does nothing that others see" }
+        }
         @if let Some(refusal) = shown.refusal {
             span class="why" { span class="tag bad" { (refusal.code) } " " (line(last_line(&refusal.message))) }
         }

@@ -55,8 +55,8 @@ pub fn bars(size: Size, (x_name, y_name): (&str, &str), bars: &[Bar]) -> Result<
             .draw()
             .map_err(ChartError::of)?;
         let colour = COLOURS.first().copied().unwrap_or(BLACK);
-        let room = (high - low) / 400.0;
         let shown = bars.iter().filter(|bar| bar.height > 0.0).map(|bar| {
+            let room = (bar.to - bar.from) * 0.08;
             let corners = [(bar.from + room, 0.0), (bar.to - room, bar.height)];
             Rectangle::new(corners, colour.filled())
         });

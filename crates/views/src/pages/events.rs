@@ -24,7 +24,7 @@ pub(super) fn page(m: &Moment<'_>, wanted: &Wanted) -> Result<(String, Markup), 
         html! {
             @if let Links::Served(at) = m.links { (form(wanted, at.map(|at| at.to_string()))) }
             @if records.is_empty() { (nothing(wanted, more)) }
-            (timeline::list(m, &records))
+            (timeline::places(m, &records))
             @if m.is_sheet() {
                 @if let Some(before) = more {
                     p class="cut" { "Records 1 to " (count(before - 1)) " came before; `oikos log` has them all." }

@@ -22,7 +22,7 @@ use crate::{
 const ROWS: usize = 25;
 const PRICES: usize = 6;
 /// Principals of the matrix; the others are one.
-const TRADERS: usize = 12;
+const TRADERS: usize = 10;
 
 pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
     let facts = &m.past.facts;

@@ -78,7 +78,7 @@ fn progress(m: &Moment<'_>) -> (String, bool) {
     match m.past.lasts {
         Lasts::Ticks(goal) => {
             let done = m.world.tick().map_or(0, |tick| tick.number + 1);
-            (format!("tick {} of {}", count(done), count(goal)), done >= goal)
+            (format!("{} of {}", count(done), count(goal)), done >= goal)
         }
         Lasts::Ms(goal) => (format!("{} of {}", span(ran), span(goal)), ran >= goal),
     }
@@ -90,6 +90,10 @@ fn strip(m: &Moment<'_>) -> Markup {
     let of = |state: &str| states.get(state).copied().unwrap_or(0);
     let totals = &m.past.facts.totals;
     let (far, is_over) = progress(m);
+    let unit = match m.past.lasts {
+        Lasts::Ticks(_) => "ticks",
+        Lasts::Ms(_) => "of the run",
+    };
     let word = match m.pulse {
         Some(pulse) if pulse.is_paused => "paused",
         Some(_) if !is_over => "running",
@@ -107,7 +111,7 @@ fn strip(m: &Moment<'_>) -> Markup {
     let words: Vec<String> = states.iter().map(|(state, many)| format!("{} {state}", count(*many))).collect();
     html! {
         div class="cards" {
-            (card("Run", far, word, false))
+            (card("Run", far, format!("{unit}, {word}"), false))
             (card("Steps", match speed { Some(speed) => format!("{speed:.0} a second"), None => count(steps) },
                   format!("{} records, to {}", count(world.seq()), crate::text::instant(world.now())), false))
             (card("Agents", m.link(&Page::Agents(0), count(all)), words.join(", "), false))
@@ -151,7 +155,10 @@ fn dollars(m: &Moment<'_>) -> Markup {
             format!("{} to {} by the end", show_dollars(forecast.low), show_dollars(forecast.high))
         }
         None if m.past.bills.bills.is_empty() => "no model was asked".into(),
-        None => format!("{} asked and paid", counted(sums.calls, "call")),
+        None => {
+            let replayed = m.past.bills.sum(|bill| !bill.kind.is_internal && bill.kind.is_replayed);
+            format!("{} paid, {} replayed", counted(sums.calls, "call"), count(replayed.calls))
+        }
     };
     card("Dollars", m.link(&Page::Cost, show_dollars(sums.cost)), note, false)
 }
