@@ -35,7 +35,8 @@ fn check_alone(page: &str) {
         let name = tag.trim_start_matches('/').split([' ', '/', '\n']).next().unwrap_or_default();
         assert!(known.contains(&name) || tag == "!DOCTYPE html" || name == "title", "<{tag}>");
         styles += usize::from(tag == "style");
-        for attribute in tag.split('"').step_by(2) {
+        let attributes = tag.split_once(' ').map_or("", |(_, attributes)| attributes);
+        for attribute in attributes.split('"').step_by(2) {
             let word = attribute.trim().trim_end_matches('=').rsplit(' ').next().unwrap_or_default();
             assert!(!word.starts_with("on") && !["style", "src", "srcdoc", "action"].contains(&word), "<{tag}>");
         }
@@ -92,7 +93,7 @@ ticks = 6
 [[agents]]
 id = "ann"
 scrip = 10
-code = "def step(o): return {'op': 'transfer', 'to': 'bob', 'amount': 1} if o['tick'] < 3 else {'op': 'write', 'artifact': 'late', 'kind': 'note', 'content': 'news'}"
+code = "def step(o): return {'op': 'transfer', 'to': 'bob', 'amount': 1} if o['tick'] < 3 else {'op': 'write', 'artifact': 'la' + 'te', 'kind': 'note', 'content': 'news'}"
 [[agents]]
 id = "bob"
 code = "def step(o): return None"
@@ -153,7 +154,7 @@ fn what_agents_wrote_stands_as_text() {
     let world = format!(
         r#"
 [world]
-name = "</title><script>alert(0)</script>"
+name = "hostile"
 [execution]
 ticks = 3
 [measures]
