@@ -125,6 +125,12 @@ impl<'a> Moment<'a> {
         self.world.may_know(self.viewer, who)
     }
 
+    /// Whether the viewer may know how much everybody has, uses and pays.
+    pub(crate) fn knows_all(&self) -> bool {
+        // Nobody's own balance is nobody's.
+        self.knows(Handle::NOBODY)
+    }
+
     pub(crate) fn knows_payment(&self, from: Handle, to: Handle, why: Why) -> bool {
         self.world.may_know_payment((from, to), why, self.viewer)
     }

@@ -7,6 +7,7 @@ use oikos_runner::kernel::{
     contract::Native,
     id::Handle,
     op::Permission,
+    record::Why,
     rules::Authority,
     world::Artifact,
 };
@@ -58,7 +59,7 @@ pub(super) fn page(m: &Moment<'_>, id: &str) -> Result<(String, Markup), Unshown
             div class="cards" {
                 (card("Calls", count(calls), format!("{} scrip earned by them", number(earned)), false))
                 (card("Price", number(artifact.price()), "scrip a call", false))
-                (card("Paid", number(sales.scrip), format!("in {} payments for it or by its word", count(sales.count)), false))
+                @if m.knows_all() { (card("Paid", number(sales.scrip), format!("in {} payments for it or by its word", count(sales.count)), false)) }
                 (card("Version", artifact.version(), format!("changed last {}", instant(artifact.updated_at())), false))
                 @if m.is_own(this) { (card("Size", amount("disk", artifact.size()), "of its owner's disk", false)) }
             }
@@ -259,7 +260,9 @@ pub(super) fn part(m: &Moment<'_>, id: &str, part: Part, from: usize) -> Result<
 
 fn users(m: &Moment<'_>, this: Handle) -> Markup {
     let all = m.past.facts.users.range((this, Handle(0))..=(this, Handle(u32::MAX)));
-    let mut rows: Vec<(Trade, Handle)> = all.map(|((_, user), trade)| (*trade, *user)).collect();
+    let owner = m.world.get(this).map_or(Handle::NOBODY, |artifact| artifact.owner());
+    let seen = all.filter(|((_, user), _)| m.knows_payment(*user, owner, Why::Price));
+    let mut rows: Vec<(Trade, Handle)> = seen.map(|((_, user), trade)| (*trade, *user)).collect();
     let many = rows.len();
     rows.sort_by_key(|(trade, user)| (Reverse((trade.scrip, trade.count)), *user));
     html! {

@@ -286,7 +286,7 @@ fn all_resources(m: &Moment<'_>) -> Markup {
                 th class="n" { "charged in all" } th class="n" { "run dry" } th { "such as" }
             } }
             @for (id, rule) in world.rules().by_id() {
-                @let charged = m.past.facts.totals.consumed.get(&id).copied().unwrap_or(0);
+                @let charged = m.past.facts.totals.consumed.get(&id).copied().filter(|_| m.knows_all()).unwrap_or(0);
                 @let link = m.link(&Page::Ledger(Some(rule.name.clone())), &rule.name);
                 @if rule.kind == ResourceKind::Metered {
                     tr {

@@ -38,7 +38,7 @@ pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
         "Market".into(),
         html! {
             div class="cards" {
-                @for (name, why, note) in cards {
+                @for (name, why, note) in cards.into_iter().filter(|(_, why, _)| is_public(m, *why)) {
                     (card(name, number(paid(why).1), format!("scrip {note}, in {} payments", count(paid(why).0)), false))
                 }
             }
@@ -56,9 +56,21 @@ pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
     ))
 }
 
+/// Whether the viewer may know how much was paid in all for a reason: facts count prices for everybody.
+fn is_public(m: &Moment<'_>, why: Why) -> bool {
+    match why {
+        Why::Price => true,
+        Why::Pay => m.sees_all(),
+        Why::Transfer | Why::ContractCost | Why::Heir | Why::Charge => m.knows_all(),
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a drawing")]
 fn sales(m: &Moment<'_>) -> Result<Markup, Unshown> {
     let buckets = &m.past.facts.buckets;
+    if !m.knows_all() {
+        return Ok(empty("Balances are private in this world: observers see what was paid when."));
+    }
     if buckets.parts.iter().all(|part| part.paid == 0) {
         return Ok(empty("Nothing was sold. Prices of invocations, and what contracts ask, stand here over time."));
     }

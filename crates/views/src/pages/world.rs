@@ -30,7 +30,7 @@ const LATEST: usize = 12;
 
 pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
     let mut series = Vec::new();
-    for (name, points) in &m.past.series {
+    for (name, points) in m.past.series.iter().filter(|_| m.knows_all()) {
         series.push(small_series(m, name, points)?);
     }
     let (latest, _) = timeline::before(m, &Wanted::default(), LATEST)?;
@@ -42,7 +42,9 @@ pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
             h2 { "Time" }
             (scrubber(m))
             h2 { "Measures" }
-            @if series.is_empty() {
+            @if !m.knows_all() {
+                (empty("Balances are private in this world, and measures could tell of them: observers see them."))
+            } @else if series.is_empty() {
                 (empty(html! {
                     "This world has no measures. The table " code { "[measures]" } " of its file would: "
                     code { "gini = \"gini(scrip)\"" } " is one."
@@ -125,7 +127,7 @@ fn strip(m: &Moment<'_>) -> Markup {
                   if ill == 0 { "nobody is told of as unwell" } else { "told of as unwell, below" }, ill > 0))
             (card("Scrip", m.link(&Page::Ledger(None), number(world.supply())),
                   format!("{} paid as prices", number(totals.price_volume())), false))
-            (card("CPU", burn(m), "charged for each minute of world time", false))
+            @if m.knows_all() { (card("CPU", burn(m), "charged for each minute of world time", false)) }
             (dollars(m))
         }
     }
