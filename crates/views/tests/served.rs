@@ -218,7 +218,7 @@ fn a_seat_sees_no_secrets_of_others() {
         assert!(matches!(error, Unshown::Hidden(_)), "{error}");
     }
     for secret in SECRETS {
-        let found = served.page(&format!("/events?text={}", &secret[..10]), Some("bob")).expect("a page");
+        let found = served.page(&format!("/events?text={secret}"), Some("bob")).expect("a page");
         assert!(!found.contains("class=\"seq\""), "{secret} is found");
     }
     // Observers find them.
