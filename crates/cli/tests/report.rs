@@ -25,10 +25,57 @@ fn tags(page: &str) -> impl Iterator<Item = &str> {
 /// Checks that a document is one file: nothing in it runs, and nothing is fetched.
 fn check_alone(page: &str) {
     let known = [
-        "!DOCTYPE html", "html", "head", "meta", "title", "style", "body", "header", "main", "div", "span", "nav", "a",
-        "section", "h1", "h2", "h3", "p", "pre", "code", "b", "bdi", "small", "table", "thead", "tr", "th", "td", "dl",
-        "dt", "dd", "ol", "li", "figure", "figcaption", "svg", "g", "rect", "text", "line", "polyline", "polygon",
-        "circle", "path", "form", "label", "input", "select", "option", "button", "br",
+        "!DOCTYPE html",
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "header",
+        "main",
+        "div",
+        "span",
+        "nav",
+        "a",
+        "section",
+        "h1",
+        "h2",
+        "h3",
+        "p",
+        "pre",
+        "code",
+        "b",
+        "bdi",
+        "small",
+        "table",
+        "thead",
+        "tr",
+        "th",
+        "td",
+        "dl",
+        "dt",
+        "dd",
+        "ol",
+        "li",
+        "figure",
+        "figcaption",
+        "svg",
+        "g",
+        "rect",
+        "text",
+        "line",
+        "polyline",
+        "polygon",
+        "circle",
+        "path",
+        "form",
+        "label",
+        "input",
+        "select",
+        "option",
+        "button",
+        "br",
     ];
     let mut styles = 0;
     for tag in tags(page) {
@@ -38,7 +85,10 @@ fn check_alone(page: &str) {
         let attributes = tag.split_once(' ').map_or("", |(_, attributes)| attributes);
         for attribute in attributes.split('"').step_by(2) {
             let word = attribute.trim().trim_end_matches('=').rsplit(' ').next().unwrap_or_default();
-            assert!(!word.starts_with("on") && !["style", "src", "srcdoc", "action"].contains(&word), "<{tag}>");
+            assert!(
+                !word.starts_with("on") && !["style", "src", "srcdoc", "action"].contains(&word),
+                "<{tag}>"
+            );
         }
         if let Some(href) = tag.split_once("href=\"").and_then(|(_, rest)| rest.split('"').next()) {
             assert!(href.starts_with('#'), "<{tag}>");
@@ -66,7 +116,8 @@ fn every_example_world_has_a_report() {
         ("salon", &[]),
         ("interview", &[]),
     ] {
-        let (db, out) = (folder.path().join(format!("{name}.oikos")), folder.path().join(format!("{name}.html")));
+        let (db, out) =
+            (folder.path().join(format!("{name}.oikos")), folder.path().join(format!("{name}.html")));
         small::run(&small::example(name), &db, set);
         let page = report(&db, &out, &[]);
         check_alone(&page);
@@ -144,7 +195,8 @@ fn a_fork_stands_beside_its_parent() {
 }
 
 /// A text that would do harm in a page that trusted it.
-const HARM: &str = "</pre></style><script>alert(1)</script><img src=x onerror=alert(2)>\\u202eevil\\u2066\\u0007\\ufeff";
+const HARM: &str =
+    "</pre></style><script>alert(1)</script><img src=x onerror=alert(2)>\\u202eevil\\u2066\\u0007\\ufeff";
 
 #[test]
 fn what_agents_wrote_stands_as_text() {

@@ -24,9 +24,18 @@ fn main() {
     println!("{:>10.1} ms  past", ms(begun));
     let first = world.agents().next().map_or("", |agent| world.name(agent.handle));
     let (agent, artifact) = (format!("/agents/{first}"), format!("/artifacts/{first}"));
-    for address in
-        ["/", "/events", "/events?text=zzz", "/agents", &agent, "/artifacts", &artifact, "/market", "/ledger", "/cost"]
-    {
+    for address in [
+        "/",
+        "/events",
+        "/events?text=zzz",
+        "/agents",
+        &agent,
+        "/artifacts",
+        &artifact,
+        "/market",
+        "/ledger",
+        "/cost",
+    ] {
         let (path, query) = address.split_once('?').unwrap_or((address, ""));
         let Asked { page, .. } = Page::parse(path, query).expect("a page");
         let moment = Moment {

@@ -32,7 +32,7 @@ pub use self::{
     facts::{Facts, Trade},
     frame::{problem, render},
     moment::{Beside, Links, Moment, Pulse},
-    page::{Asked, Page, Route, Wanted, ROUTES},
+    page::{Asked, Page, ROUTES, Route, Wanted},
     past::Past,
     sheet::{Sheet, sheet},
 };

@@ -183,7 +183,8 @@ impl Page {
             let is_known = name == "at" || route.parameters.contains(&&*name);
             if !is_known {
                 let known = route.parameters.iter().copied().chain(["at"]);
-                let hint = nearest(&name, known).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+                let hint =
+                    nearest(&name, known).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
                 return Err(Unshown::Misread(format!(
                     "`{}` has no parameter `{}`{hint}",
                     route.path,
@@ -438,7 +439,11 @@ mod tests {
             ("/events", "before=-1", "`before` can't be `-1`: it is a whole number"),
             ("/events", "of=a&of=b", "`of` stands twice"),
             ("/events", "code=nothing_found", "`code` can't be `nothing_found`: did you mean `not_found`?"),
-            ("/agents", "from=99999999999999999999999", "`from` can't be `99999999999999999999999`: it is a whole number"),
+            (
+                "/agents",
+                "from=99999999999999999999999",
+                "`from` can't be `99999999999999999999999`: it is a whole number",
+            ),
         ] {
             let error = Page::parse(path, query).unwrap_err();
             assert_eq!(error.to_string(), problem, "{path}?{query}");
@@ -446,7 +451,10 @@ mod tests {
         let at = Page::parse("/", "at=yesterday").unwrap_err().to_string();
         assert!(at.starts_with("`at` can't be `yesterday`: write a record"), "{at}");
         let long = format!("text={}", "a".repeat(201));
-        assert_eq!(Page::parse("/events", &long).unwrap_err().to_string(), "`text` has more than 200 letters");
+        assert_eq!(
+            Page::parse("/events", &long).unwrap_err().to_string(),
+            "`text` has more than 200 letters"
+        );
         // Empty fields of a form are none.
         let asked = Page::parse("/events", "type=&of=&text=++&at=").unwrap();
         assert_eq!(asked, Asked { page: Page::Events(Wanted::default()), at: None });

@@ -38,14 +38,14 @@ pub(crate) fn drawn(svg: String) -> Markup {
 }
 
 /// A measure by time, small, with its last value.
-pub(crate) fn small_series(
-    m: &Moment<'_>,
-    name: &str,
-    points: &[(Time, f64)],
-) -> Result<Markup, Unshown> {
+pub(crate) fn small_series(m: &Moment<'_>, name: &str, points: &[(Time, f64)]) -> Result<Markup, Unshown> {
     let start = m.world.rules().start;
     let last = points.last().map(|(_, value)| *value);
-    let chart = if points.len() > 1 { Some(by_time(SMALL, start, &[(String::new(), points.to_vec())])?) } else { None };
+    let chart = if points.len() > 1 {
+        Some(by_time(SMALL, start, &[(String::new(), points.to_vec())])?)
+    } else {
+        None
+    };
     Ok(html! {
         figure {
             figcaption { (crate::text::plain(name)) " " b { (last.map_or("no value".into(), digits)) } }
@@ -67,7 +67,9 @@ pub(crate) fn by_time(
     let x = |time: Time| after(time) as f64 / ms;
     let lines: Vec<Line> = named
         .iter()
-        .map(|(label, points)| Line::plain(label.clone(), points.iter().map(|(time, value)| (x(*time), *value))))
+        .map(|(label, points)| {
+            Line::plain(label.clone(), points.iter().map(|(time, value)| (x(*time), *value)))
+        })
         .collect();
     chart::lines(size, (unit, ""), &lines)
 }

@@ -3,7 +3,14 @@
 use std::collections::BTreeSet;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
-use oikos_runner::{Journal, report::hex, kernel::world::{World, wire::Viewer}};
+use oikos_runner::{
+    Journal,
+    kernel::{
+        id::{Handle, reserved_prefix},
+        world::{World, wire::Viewer},
+    },
+    report::hex,
+};
 
 use crate::{
     error::Unshown,
@@ -55,10 +62,12 @@ pub fn sheet(sheet: &Sheet<'_>) -> Result<Markup, Unshown> {
     };
     let agents = agents::order(&moment);
     let artifacts = artifacts::order(&moment);
-    let name = |handle: &oikos_runner::kernel::id::Handle| world.name(*handle).to_owned();
+    // Of the library only what was used.
+    let is_shown = |one: &&Handle| reserved_prefix(world.name(**one)).is_none() || world.use_of(**one).0 > 0;
+    let name = |handle: &Handle| world.name(*handle).to_owned();
     let agent_pages: Vec<Page> = agents.iter().take(AGENTS_MAX).map(|one| Page::Agent(name(one))).collect();
     let artifact_pages: Vec<Page> =
-        artifacts.iter().take(ARTIFACTS_MAX).map(|one| Page::Artifact(name(one))).collect();
+        artifacts.iter().filter(is_shown).take(ARTIFACTS_MAX).map(|one| Page::Artifact(name(one))).collect();
     let mut chapters: Vec<(&str, Page)> = Page::chapters().collect();
     if beside.is_some() {
         chapters.push(("Compare", Page::Compare));
@@ -84,7 +93,8 @@ pub fn sheet(sheet: &Sheet<'_>) -> Result<Markup, Unshown> {
         };
         parts.push(chapter(&moment, name, page, below)?);
     }
-    Ok(document(&moment, &chapters, &parts, (agents.len(), artifacts.len())))
+    let shown = (agent_pages.len(), artifact_pages.len());
+    Ok(document(&moment, &chapters, &parts, &about(&moment, shown, (agents.len(), artifacts.len()))))
 }
 
 /// A chapter, and the pages that belong to it.
@@ -104,7 +114,7 @@ fn chapter(m: &Moment<'_>, name: &str, page: &Page, below: &[Page]) -> Result<Ma
     })
 }
 
-fn document(m: &Moment<'_>, chapters: &[(&str, Page)], parts: &[Markup], all: (usize, usize)) -> Markup {
+fn document(m: &Moment<'_>, chapters: &[(&str, Page)], parts: &[Markup], about: &Markup) -> Markup {
     let name = &m.world.rules().name;
     let title: String = name.chars().filter(|letter| !letter.is_control()).take(120).collect();
     html! {
@@ -123,7 +133,7 @@ fn document(m: &Moment<'_>, chapters: &[(&str, Page)], parts: &[Markup], all: (u
                     span class="when" { "record " (count(m.seq())) " · " (instant(m.world.now())) }
                 } }
                 main {
-                    (about(m, all))
+                    (about)
                     @for part in parts { (part) }
                 }
             }
@@ -132,7 +142,7 @@ fn document(m: &Moment<'_>, chapters: &[(&str, Page)], parts: &[Markup], all: (u
 }
 
 /// The facts about the report itself.
-fn about(m: &Moment<'_>, (agents, artifacts): (usize, usize)) -> Markup {
+fn about(m: &Moment<'_>, shown: (usize, usize), (agents, artifacts): (usize, usize)) -> Markup {
     let head = m.journal.head();
     let is_end = head.seq == m.seq();
     html! {
@@ -152,8 +162,8 @@ fn about(m: &Moment<'_>, (agents, artifacts): (usize, usize)) -> Markup {
                 dt { "Forked from" } dd { code { (line(&parent.file)) } " after record " (count(parent.seq)) }
             }
             dt { "Has pages of" } dd {
-                (count(agents.min(AGENTS_MAX) as u64)) " of " (counted(agents as u64, "agent")) ", those that need a look first, and "
-                (count(artifacts.min(ARTIFACTS_MAX) as u64)) " of " (counted(artifacts as u64, "artifact")) ", those that are used most"
+                (count(shown.0 as u64)) " of " (counted(agents as u64, "agent")) ", those that need a look first, and "
+                (count(shown.1 as u64)) " of " (counted(artifacts as u64, "artifact")) ", those that are used most; of the library only what was used"
             }
         }
     }

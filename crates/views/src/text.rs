@@ -146,7 +146,8 @@ pub fn plain(text: &str) -> Markup {
 #[must_use]
 pub fn line(text: &str) -> Markup {
     let short = first_letters(text, LINE_LETTERS);
-    let flat: String = short.chars().map(|letter| if letter.is_whitespace() { ' ' } else { letter }).collect();
+    let flat: String =
+        short.chars().map(|letter| if letter.is_whitespace() { ' ' } else { letter }).collect();
     html! { bdi { (plain(flat.trim_end())) @if short.len() < text.len() { "…" } } }
 }
 
@@ -197,7 +198,9 @@ const JSON_DEPTH: usize = 24;
 fn lay_out(value: &Value, depth: usize, text: &mut String) {
     let flat = if depth < JSON_DEPTH { within(value, JSON_LETTERS.saturating_sub(2 * depth)) } else { None };
     let (ends, items): (_, Vec<(Option<&String>, &Value)>) = match value {
-        Value::Array(list) if depth < JSON_DEPTH => (('[', ']'), list.iter().map(|one| (None, one)).collect()),
+        Value::Array(list) if depth < JSON_DEPTH => {
+            (('[', ']'), list.iter().map(|one| (None, one)).collect())
+        }
         Value::Object(map) if depth < JSON_DEPTH => {
             (('{', '}'), map.iter().map(|(key, one)| (Some(key), one)).collect())
         }
@@ -286,7 +289,10 @@ mod tests {
             (serde_json::json!({ "a": [1, 2, { "b": null }] }), r#"{"a": [1, 2, {"b": null}]}"#.to_owned()),
             (serde_json::json!([]), "[]".to_owned()),
             (serde_json::json!("bare"), "bare".to_owned()),
-            (serde_json::json!([{ "op": "noop" }, long]), format!("[\n  {{\"op\": \"noop\"}},\n  \"{long}\"\n]")),
+            (
+                serde_json::json!([{ "op": "noop" }, long]),
+                format!("[\n  {{\"op\": \"noop\"}},\n  \"{long}\"\n]"),
+            ),
         ] {
             assert_eq!(value(&json), shown);
         }

@@ -148,9 +148,8 @@ impl<'r> Shown<'r> {
 
     fn is_about(&self, m: &Moment<'_>, id: &str) -> bool {
         let Some(of) = m.world.lookup(id) else { return false };
-        let told = |event: &Cow<'_, Event>| {
-            event.actor == of || event.artifact == Some(of) || event.to == Some(of)
-        };
+        let told =
+            |event: &Cow<'_, Event>| event.actor == of || event.artifact == Some(of) || event.to == Some(of);
         (self.actor == Some(of) && (self.action.is_some() || self.refusal.is_some()))
             || self.events.iter().any(told)
             || self.ops().iter().any(|op| op.names(id))
@@ -436,8 +435,12 @@ pub(crate) fn effect(m: &Moment<'_>, effect: &Effect) -> Option<Markup> {
             (m.id(*from)) " pays " (scrip(*amount)) " to " (m.id(*to)) " (" (why.as_str().replace('_', " "))
             @if let Some(of) = of { " of " (m.id(*of)) } ")"
         },
-        Effect::Endow { to, amount } if m.knows(*to) => html! { (m.id(*to)) " begins with " (scrip(*amount)) },
-        Effect::Mint { by, to, amount } => html! { (m.id(*by)) " makes " (scrip(*amount)) " for " (m.id(*to)) },
+        Effect::Endow { to, amount } if m.knows(*to) => {
+            html! { (m.id(*to)) " begins with " (scrip(*amount)) }
+        }
+        Effect::Mint { by, to, amount } => {
+            html! { (m.id(*by)) " makes " (scrip(*amount)) " for " (m.id(*to)) }
+        }
         Effect::Allot { to, resource, amount: many } if m.knows(*to) => {
             html! { (m.id(*to)) " begins with " (amount(name(resource), *many)) " of " (name(resource)) }
         }

@@ -77,8 +77,10 @@ fn made(text: &str, db: &Path) {
     let workplace = Workplace { cache, ..Workplace::default() };
     workplace.prepare().expect("the runtime can be had");
     let mut no_files = |_: &str| Err("there is none".to_owned());
-    let file = config::parse("w.toml", text.into(), &mut no_files, &Overrides::default(), library::founders());
-    let mut live = workplace.open_or_found(file.unwrap_or_else(|error| panic!("{error:?}")), db).expect("a world");
+    let file =
+        config::parse("w.toml", text.into(), &mut no_files, &Overrides::default(), library::founders());
+    let mut live =
+        workplace.open_or_found(file.unwrap_or_else(|error| panic!("{error:?}")), db).expect("a world");
     let goal = live.goal().expect("a goal");
     live.run_to_end(goal, &Stop::default(), |_, _| ()).expect("it runs");
     live.sequencer.commit().expect("it is on disk");
@@ -104,7 +106,10 @@ impl Served {
         let (path, query) = address.split_once('?').unwrap_or((address, ""));
         let Asked { page, at } = Page::parse(path, query)?;
         if let Some(at) = at {
-            let seq = at.seq(&self.journal).expect("it is read").map_err(|refusal| Unshown::NotFound(refusal.message))?;
+            let seq = at
+                .seq(&self.journal)
+                .expect("it is read")
+                .map_err(|refusal| Unshown::NotFound(refusal.message))?;
             if let std::collections::btree_map::Entry::Vacant(room) = self.then.entry(seq) {
                 let world = state_at(&self.journal, seq).expect("a state");
                 let past = Past::read(&self.journal, &world, |_| ()).expect("a past");
@@ -143,7 +148,10 @@ impl Served {
 /// Every address that a page leads to.
 fn links(page: &str) -> BTreeSet<String> {
     let links = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
-    links.filter(|link| link.starts_with('/') && *link != "/style.css").map(|link| link.replace("&amp;", "&")).collect()
+    links
+        .filter(|link| link.starts_with('/') && *link != "/style.css")
+        .map(|link| link.replace("&amp;", "&"))
+        .collect()
 }
 
 /// The most pages of a crawl: the past has many moments.
@@ -214,7 +222,8 @@ fn a_seat_sees_no_secrets_of_others() {
     assert!(all.contains("THOUGHT-OF-BOB"), "it does not see its own thoughts");
     // Texts of others are no page either, and filters find nothing in them.
     for part in ["content", "code", "storage"] {
-        let error = served.page(&format!("/artifacts/ann?part={part}"), Some("bob")).expect_err("it is hidden");
+        let error =
+            served.page(&format!("/artifacts/ann?part={part}"), Some("bob")).expect_err("it is hidden");
         assert!(matches!(error, Unshown::Hidden(_)), "{error}");
     }
     for secret in SECRETS {

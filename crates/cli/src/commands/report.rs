@@ -37,11 +37,8 @@ pub(super) fn report(
     make_room(&wanted.out, wanted.force)?;
     let bar = crate::summary::progress(seq, "records", printer.is_for_programs());
     super::clear_on_signal(&bar);
-    let world = if seq == head {
-        oikos_runner::state(&journal)?
-    } else {
-        oikos_runner::state_at(&journal, seq)?
-    };
+    let world =
+        if seq == head { oikos_runner::state(&journal)? } else { oikos_runner::state_at(&journal, seq)? };
     let past = Past::read(&journal, &world, |seq| bar.set_position(seq))?;
     let beside = wanted.beside.as_deref().map(|other| beside(&journal, other, workplace)).transpose()?;
     bar.finish_and_clear();

@@ -57,11 +57,11 @@ use self::{
     action_ids::ActionIds, agent::Phase, condition::Health, dues::Dues, facts::Facts, mandates::Mandates,
     sleepers::Sleepers, verdicts::Verdicts,
 };
-pub use crate::artifact::Artifact;
 pub use self::{
     agent::Agent,
     condition::{Ailment, Tally},
 };
+pub use crate::artifact::Artifact;
 
 /// A world between two records.
 #[derive(Clone, Debug, Serialize, Deserialize)]

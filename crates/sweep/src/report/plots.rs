@@ -28,7 +28,8 @@ pub(super) fn distribution(measure: &str, samples: &[Sample]) -> Result<String, 
     let samples: Vec<&Sample> = samples.iter().take(ROWS_MAX).collect();
     let (low, high) = padded(samples.iter().flat_map(|(_, values)| values).copied());
     let rows = i32::try_from(samples.len()).unwrap_or(1);
-    let letters = samples.iter().map(|(label, _)| short(label, LABEL_LETTERS).chars().count()).max().unwrap_or(0);
+    let letters =
+        samples.iter().map(|(label, _)| short(label, LABEL_LETTERS).chars().count()).max().unwrap_or(0);
     svg((WIDTH, rows * ROW_HEIGHT + AXIS_HEIGHT + 22), |area| {
         let mut chart = ChartBuilder::on(area)
             .margin_top(6 * SCALE)
@@ -58,7 +59,8 @@ pub(super) fn distribution(measure: &str, samples: &[Sample]) -> Result<String, 
             let middle = f64::from(rows - row) - 0.5;
             let (x, y) = chart.backend_coord(&(low, middle));
             let right = words(false).pos(Pos::new(HPos::Right, VPos::Center));
-            area.draw(&Text::new(short(label, LABEL_LETTERS), (x - 8 * SCALE, y), right)).map_err(ChartError::of)?;
+            area.draw(&Text::new(short(label, LABEL_LETTERS), (x - 8 * SCALE, y), right))
+                .map_err(ChartError::of)?;
             draw_row(&mut chart, middle, values)?;
         }
         Ok(())
@@ -89,6 +91,8 @@ fn draw_row(chart: &mut Chart<'_, '_>, middle: f64, values: &[f64]) -> Result<()
     let corners = [(low, below), (high, below), (high, above), (low, above), (low, below)];
     chart.draw_series([PathElement::new(corners.to_vec(), thin)]).map_err(ChartError::of)?;
     let thick = BLACK.stroke_width(3 * SCALE.unsigned_abs());
-    chart.draw_series([PathElement::new(vec![(median, below), (median, above)], thick)]).map_err(ChartError::of)?;
+    chart
+        .draw_series([PathElement::new(vec![(median, below), (median, above)], thick)])
+        .map_err(ChartError::of)?;
     Ok(())
 }

@@ -36,7 +36,8 @@ pub fn bars(size: Size, (x_name, y_name): (&str, &str), bars: &[Bar]) -> Result<
             .y_label_area_size(70 * SCALE)
             .build_cartesian_2d(low..high, 0.0..top)
             .map_err(ChartError::of)?;
-        let (x_words, y_words) = (|number: &f64| tick(*number, high - low), |number: &f64| tick(*number, top));
+        let (x_words, y_words) =
+            (|number: &f64| tick(*number, high - low), |number: &f64| tick(*number, top));
         chart
             .configure_mesh()
             .disable_x_mesh()

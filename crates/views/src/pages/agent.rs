@@ -109,12 +109,7 @@ fn of_one<'m>(m: &Moment<'m>, who: Handle) -> impl Iterator<Item = (&'m (Handle,
     past.facts.trades.iter().filter(move |((from, to, _), _)| *from == who || *to == who)
 }
 
-fn last_turns(
-    m: &Moment<'_>,
-    turns: &[Record],
-    asked: &[Taped],
-    who: Handle,
-) -> Markup {
+fn last_turns(m: &Moment<'_>, turns: &[Record], asked: &[Taped], who: Handle) -> Markup {
     html! {
         @if !m.is_own(who) {
             (empty("The turns of others are their own: their events are public, their reasons are not."))

@@ -4,12 +4,7 @@ use std::cmp::Reverse;
 
 use maud::{Markup, html};
 use oikos_runner::kernel::{
-    contract::Native,
-    id::Handle,
-    op::Permission,
-    record::Why,
-    rules::Authority,
-    world::Artifact,
+    contract::Native, id::Handle, op::Permission, record::Why, rules::Authority, world::Artifact,
 };
 use serde_json::{Map, Value};
 
@@ -33,7 +28,8 @@ const LINES: usize = 15;
 
 /// An artifact by its id.
 pub(super) fn found<'m>(m: &Moment<'m>, id: &str) -> Result<(Handle, &'m Artifact), Unshown> {
-    let missing = || Unshown::NotFound(format!("there never was an artifact `{id}` up to record {}", m.seq()));
+    let missing =
+        || Unshown::NotFound(format!("there never was an artifact `{id}` up to record {}", m.seq()));
     let handle = m.world.lookup(id).ok_or_else(missing)?;
     Ok((handle, m.world.get(handle).ok_or_else(missing)?))
 }
@@ -291,7 +287,8 @@ fn neighbours(m: &Moment<'_>, this: Handle, artifact: &Artifact) -> Markup {
         .take(ROWS + 1)
         .collect();
     let under: Vec<Handle> = if artifact.code().is_some() {
-        let guarded = m.world.artifacts().filter(|(_, other)| !other.is_deleted() && other.access_contract() == this);
+        let guarded =
+            m.world.artifacts().filter(|(_, other)| !other.is_deleted() && other.access_contract() == this);
         guarded.map(|(handle, _)| handle).take(ROWS + 1).collect()
     } else {
         Vec::new()

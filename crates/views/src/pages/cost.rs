@@ -63,7 +63,11 @@ fn told(forecast: &Forecast) -> Markup {
     let (low, high) = (show_dollars(forecast.low), show_dollars(forecast.high));
     let range = if low == high { low } else { format!("{low} to {high}") };
     let span = |value: u64| {
-        if forecast.is_ticks { counted(value, "tick") } else { format_duration_ms(i64::try_from(value).unwrap_or(i64::MAX)) }
+        if forecast.is_ticks {
+            counted(value, "tick")
+        } else {
+            format_duration_ms(i64::try_from(value).unwrap_or(i64::MAX))
+        }
     };
     card("Forecast", range, format!("by {}, from {} so far", span(forecast.goal), span(forecast.done)), false)
 }

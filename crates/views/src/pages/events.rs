@@ -41,10 +41,13 @@ pub(super) fn page(m: &Moment<'_>, wanted: &Wanted) -> Result<(String, Markup), 
 
 fn nothing(wanted: &Wanted, more: Option<u64>) -> Markup {
     match (more, wanted.is_all()) {
-        (Some(before), _) => {
-            empty(format!("Nothing of this kind from record {} on. Older records are behind the link.", count(before)))
+        (Some(before), _) => empty(format!(
+            "Nothing of this kind from record {} on. Older records are behind the link.",
+            count(before)
+        )),
+        (None, true) => {
+            empty("Nothing has happened before this. Steps of agents, and actions from outside, stand here.")
         }
-        (None, true) => empty("Nothing has happened before this. Steps of agents, and actions from outside, stand here."),
         (None, false) => empty("Nothing of this kind has happened. Take a filter away, and there is more."),
     }
 }

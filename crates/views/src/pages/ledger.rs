@@ -143,7 +143,8 @@ fn axis(name: &str) -> (String, f64) {
 
 #[expect(clippy::cast_precision_loss, reason = "a drawing")]
 fn histogram(name: &str, held: &[(i64, Handle)]) -> Result<Markup, Unshown> {
-    let (low, high) = (held.first().map_or(0, |(amount, _)| *amount), held.last().map_or(0, |(amount, _)| *amount));
+    let (low, high) =
+        (held.first().map_or(0, |(amount, _)| *amount), held.last().map_or(0, |(amount, _)| *amount));
     let span = i128::from(high) - i128::from(low) + 1;
     let width = (span + i128::from(BARS) - 1) / i128::from(BARS);
     let mut heights: BTreeMap<i128, u32> = BTreeMap::new();
@@ -180,7 +181,9 @@ fn lorenz(name: &str, held: &[(i64, Handle)]) -> Result<Markup, Unshown> {
     let curve = Line::plain("as it is", points);
     let equal = Line::plain("if all had the same", [(0.0, 0.0), (100.0, 100.0)]);
     let svg = lines(MIDDLE, ("% of agents, the poorest first", &format!("% of {name}")), &[curve, equal])?;
-    Ok(html! { figure { (drawn(svg)) figcaption { "The Lorenz curve: how much of all the poorest have together." } } })
+    Ok(
+        html! { figure { (drawn(svg)) figcaption { "The Lorenz curve: how much of all the poorest have together." } } },
+    )
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a drawing")]
@@ -233,9 +236,10 @@ pub(super) fn group(id: &str) -> &str {
 
 /// Payments between groups of principals whose ids differ by a number only.
 fn flows(m: &Moment<'_>) -> Markup {
-    let seen = m.past.facts.trades.iter().filter(|((from, to, why), _)| {
-        from != to && *why != Why::Heir && m.knows_payment(*from, *to, *why)
-    });
+    let seen =
+        m.past.facts.trades.iter().filter(|((from, to, why), _)| {
+            from != to && *why != Why::Heir && m.knows_payment(*from, *to, *why)
+        });
     let mut between: BTreeMap<(&str, &str), Trade> = BTreeMap::new();
     for ((from, to, _), trade) in seen {
         let flow = between.entry((group(m.world.name(*from)), group(m.world.name(*to)))).or_default();
@@ -249,7 +253,8 @@ fn flows(m: &Moment<'_>) -> Markup {
             *sum = sum.saturating_add(trade.scrip);
         }
     }
-    let mut names: Vec<(Reverse<i64>, &str)> = volume.into_iter().map(|(name, sum)| (Reverse(sum), name)).collect();
+    let mut names: Vec<(Reverse<i64>, &str)> =
+        volume.into_iter().map(|(name, sum)| (Reverse(sum), name)).collect();
     names.sort_unstable();
     let more = names.len().saturating_sub(GROUPS);
     names.truncate(GROUPS);
@@ -355,7 +360,9 @@ mod tests {
 
     #[test]
     fn the_gini_coefficient_of_small_distributions() {
-        for (amounts, value) in [(vec![5, 5, 5], 0.0), (vec![0, 0, 0, 12], 0.75), (vec![1, 3], 0.25), (vec![0], 0.0)] {
+        for (amounts, value) in
+            [(vec![5, 5, 5], 0.0), (vec![0, 0, 0, 12], 0.75), (vec![1, 3], 0.25), (vec![0], 0.0)]
+        {
             let held: Vec<_> = amounts.iter().map(|amount| (*amount, Handle(0))).collect();
             assert!((gini(&held) - value).abs() < 1e-12, "{amounts:?}");
         }

@@ -72,7 +72,9 @@ fn sales(m: &Moment<'_>) -> Result<Markup, Unshown> {
         return Ok(empty("Balances are private in this world: observers see what was paid when."));
     }
     if buckets.parts.iter().all(|part| part.paid == 0) {
-        return Ok(empty("Nothing was sold. Prices of invocations, and what contracts ask, stand here over time."));
+        return Ok(empty(
+            "Nothing was sold. Prices of invocations, and what contracts ask, stand here over time.",
+        ));
     }
     let many = i64::try_from(buckets.parts.len()).unwrap_or(i64::MAX);
     let length = buckets.length_ms as f64;
@@ -130,7 +132,8 @@ fn used(m: &Moment<'_>) -> Markup {
         .filter(|((_, uses), _)| *uses > 0)
         .collect();
     let many = all.len();
-    let users = |handle: Handle| m.past.facts.users.range((handle, Handle(0))..=(handle, Handle(u32::MAX))).count();
+    let users =
+        |handle: Handle| m.past.facts.users.range((handle, Handle(0))..=(handle, Handle(u32::MAX))).count();
     let shown = first(&mut all, ROWS);
     html! {
         @if shown.is_empty() {
@@ -163,9 +166,10 @@ type Flows<K> = BTreeMap<(K, K), Trade>;
 /// The payments that the viewer may know, between those that pay and are paid most.
 fn matrix(m: &Moment<'_>) -> Markup {
     let mut volume: BTreeMap<Handle, i64> = BTreeMap::new();
-    let seen = m.past.facts.trades.iter().filter(|((from, to, why), _)| {
-        from != to && *why != Why::Heir && m.knows_payment(*from, *to, *why)
-    });
+    let seen =
+        m.past.facts.trades.iter().filter(|((from, to, why), _)| {
+            from != to && *why != Why::Heir && m.knows_payment(*from, *to, *why)
+        });
     for ((from, to, _), trade) in seen.clone() {
         for who in [from, to] {
             let sum = volume.entry(*who).or_default();

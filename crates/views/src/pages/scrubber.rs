@@ -78,7 +78,8 @@ fn drawn(m: &Moment<'_>, at: usize, part: &Part, most: u64, begins: Option<Strin
 
 /// Events that stand out, each with a link to the world as it was after it.
 fn marks(m: &Moment<'_>, marks: &[Mark], more: u64) -> Markup {
-    let seen: Vec<&Mark> = marks.iter().filter(|mark| m.sees_all() || mark.kind != EventKind::Health).collect();
+    let seen: Vec<&Mark> =
+        marks.iter().filter(|mark| m.sees_all() || mark.kind != EventKind::Health).collect();
     let left = seen.len().saturating_sub(MARKS) as u64 + more;
     html! {
         @if !seen.is_empty() {

@@ -152,7 +152,9 @@ fn dollars(m: &Moment<'_>) -> Markup {
     }
     let sums = m.past.bills.sum(|bill| !bill.kind.is_internal && !bill.kind.is_replayed);
     let note = match m.past.forecast {
-        Some(forecast) if forecast.low == forecast.high => format!("about {} by the end", show_dollars(forecast.low)),
+        Some(forecast) if forecast.low == forecast.high => {
+            format!("about {} by the end", show_dollars(forecast.low))
+        }
         Some(forecast) => {
             format!("{} to {} by the end", show_dollars(forecast.low), show_dollars(forecast.high))
         }
