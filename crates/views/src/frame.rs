@@ -37,7 +37,8 @@ pub fn render(m: &Moment<'_>, page: &Page) -> Result<Markup, Unshown> {
                 main id="page" data-seq=(m.seq()) {
                     @if let Some(at) = at {
                         p class="past" {
-                            "This is the past: the world after record " (count(m.seq())) ", asked for as " code { (at) } ". "
+                            "This is the past: the world after record " (count(m.seq())) ", asked for as " code {
+                                (at) } ". "
                             a href=(page.href(None)) { "Go to the present" }
                         }
                     }

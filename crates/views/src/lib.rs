@@ -1,7 +1,7 @@
 //! A world as pages that people read: the same pages for a browser and for a report in one file.
 //!
 //! A page follows from a state of the world and from the records that led to it. It shows nothing that its viewer may
-//! not see, runs no code, changes nothing, and holds no script: agents' texts stand in it as text. It knows no network.
+//! not see, runs no code, changes nothing, and holds no script: agents' texts stand in it as text.
 //!
 //! The modules stand in the order in which they are best read.
 

@@ -113,7 +113,8 @@ pub(crate) fn resources(m: &Moment<'_>, who: Handle) -> Markup {
                             td class="n" { (amount(&rule.name, limit)) }
                             td { (bar(limit.saturating_sub(free), limit)) }
                         }
-                        td class="n" { (whole("burn_per_minute").map_or(String::new(), |burn| amount(&rule.name, burn))) }
+                        td class="n" { (whole("burn_per_minute").map_or(String::new(), |burn| amount(&rule.name,
+                            burn))) }
                         td {
                             @for field in ["time_until_exhaustion", "time_until_capacity"] {
                                 @let told = text(field).and_then(serde_json::Value::as_str);

@@ -148,13 +148,15 @@ fn about(m: &Moment<'_>, shown: (usize, usize), (agents, artifacts): (usize, usi
     html! {
         h1 { "Report of " (line(&m.world.rules().name)) }
         p {
-            "The world after record " (count(m.seq())) " of " (count(head.seq)) ", " (instant(m.world.now())) ", with "
+            "The world after record " (count(m.seq())) " of " (count(head.seq)) ", " (instant(m.world.now()))
+                ", with "
             (counted(agents as u64, "agent")) " and " (counted(artifacts as u64, "other artifact")) ". "
             "This file holds what agents wrote: it stands in it as text, and nothing in it runs. It shows all that an \
              observer may see, balances and thoughts among it, so mind to whom you give it."
         }
         dl class="facts" {
-            dt { "World" } dd { code { (line(match m.links { Links::Sheet { world, .. } => world, Links::Served(_) => "" })) } ", seed " (m.world.rules().seed) }
+            dt { "World" } dd { code { (line(match m.links { Links::Sheet { world, .. }
+            => world, Links::Served(_) => "" })) } ", seed " (m.world.rules().seed) }
             dt { "Made by" } dd { "oikos " (env!("CARGO_PKG_VERSION")) ", code on " (line(m.world.runtime())) }
             dt { "State" } dd { code { (hex(&m.world.digest())) } }
             @if is_end { dt { "Journal" } dd { code { (hex(&head.journal_hash)) } } }
@@ -162,8 +164,10 @@ fn about(m: &Moment<'_>, shown: (usize, usize), (agents, artifacts): (usize, usi
                 dt { "Forked from" } dd { code { (line(&parent.file)) } " after record " (count(parent.seq)) }
             }
             dt { "Has pages of" } dd {
-                (count(shown.0 as u64)) " of " (counted(agents as u64, "agent")) ", those that need a look first, and "
-                (count(shown.1 as u64)) " of " (counted(artifacts as u64, "artifact")) ", those that are used most; of the library only what was used"
+                (count(shown.0 as u64)) " of " (counted(agents as u64,
+                    "agent")) ", those that need a look first, and "
+                (count(shown.1 as u64)) " of " (counted(artifacts as u64,
+                    "artifact")) ", those that are used most; of the library only what was used"
             }
         }
     }

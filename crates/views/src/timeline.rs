@@ -28,7 +28,7 @@ const DEEDS_MAX: usize = 8;
 /// Records that are read at a time, backwards.
 const CHUNK: u64 = 512;
 /// Records that are looked through for one page.
-const LOOKED_MAX: u64 = 20_000;
+const LOOKED_MAX: u64 = 10_000;
 
 /// A record, as far as a viewer is shown it.
 pub(crate) struct Shown<'r> {
@@ -521,7 +521,8 @@ pub(crate) fn changed(change: &Change) -> Vec<&'static str> {
 pub(crate) fn refusal(m: &Moment<'_>, refusal: &Refusal) -> Markup {
     html! {
         p class="bad" {
-            (m.link(&Page::Events(Wanted { code: Some(refusal.code), ..Wanted::default() }), refusal.code.to_string())) ": "
+            (m.link(&Page::Events(Wanted { code: Some(refusal.code), ..Wanted::default() }),
+                refusal.code.to_string())) ": "
             (plain(crate::text::first_bytes(&refusal.message, crate::text::BLOCK_BYTES)))
         }
         @if let Some(hint) = &refusal.hint { p class="soft" { (plain(hint)) } }

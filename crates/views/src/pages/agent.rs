@@ -146,7 +146,8 @@ fn partners(m: &Moment<'_>, who: Handle) -> Markup {
             (empty("It has paid nobody, and nobody has paid it. Prices, transfers and what is sent along stand here."))
         } @else {
             div class="wide" { table {
-                thead { tr { th { "With" } th class="n" { "paid" } th class="n" { "times" } th class="n" { "got" } th class="n" { "times" } } }
+                thead { tr { th { "With" } th class="n" { "paid" } th class="n" { "times" } th class="n" { "got" }
+                th class="n" { "times" } } }
                 @for (other, (paid, got)) in rows.iter().take(ROWS) {
                     tr {
                         td { (m.id(*other)) }
@@ -174,7 +175,8 @@ fn owns(m: &Moment<'_>, who: Handle) -> Markup {
             (empty("It owns nothing but itself. What it writes, buys or is given stands here."))
         } @else {
             div class="wide" { table {
-                thead { tr { th { "Artifact" } th { "kind" } th class="n" { "price" } th class="n" { "calls" } th class="n" { "earned" } } }
+                thead { tr { th { "Artifact" } th { "kind" } th class="n" { "price" } th class="n" { "calls" }
+                th class="n" { "earned" } } }
                 @for (earned, handle) in first {
                     @let artifact = m.world.get(*handle);
                     tr {
@@ -209,14 +211,16 @@ pub(super) fn memos(artifact: &Artifact) -> Markup {
     html! {
         @if shown.is_empty() { (empty("It remembers nothing yet. What it keeps by `remember` stands here.")) } @else {
             div class="wide" { table {
-                thead { tr { th class="n" { "Entry" } th { "when" } th class="n" { "weight" } th { "text" } th { "tags" } } }
+                thead { tr { th class="n" { "Entry" } th { "when" } th class="n" { "weight" } th { "text" }
+                th { "tags" } } }
                 @for (number, time, memo, superseded) in shown {
                     tr class=[superseded.map(|_| "soft")] {
                         td class="n" { (number) } td { span class="id" { (instant(time)) } }
                         td class="n" { (memo.importance) }
                         td class="said" {
                             (line(&memo.text))
-                            @if let Some(by) = superseded { span class="soft" { " (entry " (by) " stands in its place)" } }
+                            @if let Some(by) = superseded { span class="soft" {
+                                " (entry " (by) " stands in its place)" } }
                         }
                         td { @for tag in &memo.tags { span class="tag" { (line(tag)) } " " } }
                     }
@@ -267,7 +271,8 @@ pub(super) fn versions(m: &Moment<'_>, who: Handle) -> Result<Markup, Unshown> {
                 _ => None,
             };
             rows.push(html! {
-                p { (m.record(record.seq)) " · " (instant(record.time)) " · " @if let Some(text) = timeline::effect(m, effect) { (text) } }
+                p { (m.record(record.seq)) " · " (instant(record.time)) " · " @if let Some(text) =
+                    timeline::effect(m, effect) { (text) } }
                 @if let Some(code) = code { (block(&code, || html! { "`oikos log --json` has all of it." })) }
                 @if let Some(content) = content {
                     (block(&value(content.value()), || html! { "`oikos log --json` has all of it." }))

@@ -57,7 +57,8 @@ pub(super) fn page(m: &Moment<'_>, from: usize) -> Result<(String, Markup), Unsh
         html! {
             @if all.is_empty() {
                 (empty(html! {
-                    "There are no agents. An entry " code { "[[agents]]" } " of the world file makes some, and so does \
+                    "There are no agents. An entry " code { "[[agents]]" }
+                    " of the world file makes some, and so does \
                      an artifact that is written with " code { "has_loop" } "."
                 }))
             } @else {
@@ -90,7 +91,8 @@ pub(super) fn page(m: &Moment<'_>, from: usize) -> Result<(String, Markup), Unsh
                 } }
                 @if m.is_sheet() {
                     @if all.len() > shown.len() {
-                        p class="cut" { "The first " (shown.len()) " of " (count(all.len() as u64)) "; `oikos inspect WORLD agents` has all." }
+                        p class="cut" { "The first " (shown.len()) " of " (count(all.len() as u64))
+                            "; `oikos inspect WORLD agents` has all." }
                     }
                 } @else {
                     (pages(m, (from, MOST, all.len()), Page::Agents))

@@ -55,8 +55,10 @@ pub(super) fn page(m: &Moment<'_>, id: &str) -> Result<(String, Markup), Unshown
             div class="cards" {
                 (card("Calls", count(calls), format!("{} scrip earned by them", number(earned)), false))
                 (card("Price", number(artifact.price()), "scrip a call", false))
-                @if m.knows_all() { (card("Paid", number(sales.scrip), format!("in {} payments for it or by its word", count(sales.count)), false)) }
-                (card("Version", artifact.version(), format!("changed last {}", instant(artifact.updated_at())), false))
+                @if m.knows_all() { (card("Paid", number(sales.scrip),
+                    format!("in {} payments for it or by its word", count(sales.count)), false)) }
+                (card("Version", artifact.version(), format!("changed last {}", instant(artifact.updated_at())),
+                    false))
                 @if m.is_own(this) { (card("Size", amount("disk", artifact.size()), "of its owner's disk", false)) }
             }
             (prices(m, this)?)
@@ -268,7 +270,8 @@ fn users(m: &Moment<'_>, this: Handle) -> Markup {
             div class="wide" { table {
                 thead { tr { th { "User" } th class="n" { "calls" } th class="n" { "paid" } } }
                 @for (trade, user) in rows.iter().take(ROWS) {
-                    tr { td { (m.id(*user)) } td class="n" { (count(trade.count)) } td class="n" { (number(trade.scrip)) } }
+                    tr { td { (m.id(*user)) } td class="n" { (count(trade.count)) }
+                    td class="n" { (number(trade.scrip)) } }
                 }
             } }
             @if many > ROWS { p class="cut" { "The first " (ROWS) " of " (count(many as u64)) "." } }
@@ -301,7 +304,8 @@ fn neighbours(m: &Moment<'_>, this: Handle, artifact: &Artifact) -> Markup {
     };
     html! {
         @if on.is_empty() && of.is_empty() && under.is_empty() {
-            (empty(html! { "It stands alone. " code { "depends_on" } " of a `write` names what an artifact builds on." }))
+            (empty(html! { "It stands alone. " code { "depends_on" }
+            " of a `write` names what an artifact builds on." }))
         }
         dl class="facts" {
             @if !on.is_empty() { dt { "It depends on" } dd { (ids(on)) } }

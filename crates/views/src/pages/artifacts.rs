@@ -41,7 +41,8 @@ pub(super) fn page(m: &Moment<'_>, from: usize) -> Result<(String, Markup), Unsh
                 div class="wide" { table {
                     thead { tr {
                         th { "Artifact" } th { "kind" } th { "owner" } th { "contract" } th class="n" { "price" }
-                        th class="n" { "calls" } th class="n" { "earned" } th class="n" { "version" } th class="n" { "size" }
+                        th class="n" { "calls" } th class="n" { "earned" } th class="n" { "version" }
+                        th class="n" { "size" }
                     } }
                     @for handle in shown {
                         @if let Some(artifact) = m.world.get(*handle) {
@@ -58,7 +59,8 @@ pub(super) fn page(m: &Moment<'_>, from: usize) -> Result<(String, Markup), Unsh
                 } }
                 @if m.is_sheet() {
                     @if all.len() > shown.len() {
-                        p class="cut" { "The first " (shown.len()) " of " (count(all.len() as u64)) "; `oikos inspect WORLD artifacts` has all." }
+                        p class="cut" { "The first " (shown.len()) " of " (count(all.len() as u64))
+                            "; `oikos inspect WORLD artifacts` has all." }
                     }
                 } @else {
                     (pages(m, (from, MOST, all.len()), Page::Artifacts))

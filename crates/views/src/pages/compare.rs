@@ -18,7 +18,8 @@ const ROWS: usize = 30;
 pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
     let Some(beside) = m.beside.filter(|_| m.sees_all()) else {
         let sentence = html! {
-            "No other world is at hand. " code { "oikos report A --beside B" } " shows two worlds, such as a fork and \
+            "No other world is at hand. " code { "oikos report A --beside B" }
+            " shows two worlds, such as a fork and \
              its parent, side by side."
         };
         return Ok(("Compare".into(), empty(sentence)));
@@ -84,7 +85,8 @@ fn measures(comparison: &Comparison) -> Markup {
             (empty("Neither world has measures."))
         } @else {
             div class="wide" { table {
-                thead { tr { th { "Measure" } th class="n" { "this world" } th class="n" { "the other" } th class="n" { "difference" } } }
+                thead { tr { th { "Measure" } th class="n" { "this world" } th class="n" { "the other" }
+                th class="n" { "difference" } } }
                 @for (name, ours, theirs) in &comparison.measures {
                     tr {
                         td { (line(name)) } td class="n" { (shown(*ours)) } td class="n" { (shown(*theirs)) }
@@ -118,7 +120,8 @@ fn refusals(comparison: &Comparison) -> Markup {
     html! {
         @if comparison.refusals.is_empty() { (empty("Everybody was refused as often in both.")) } @else {
             div class="wide" { table {
-                thead { tr { th { "Principal" } th { "code" } th class="n" { "this world" } th class="n" { "the other" } } }
+                thead { tr { th { "Principal" } th { "code" } th class="n" { "this world" }
+                th class="n" { "the other" } } }
                 @for refused in comparison.refusals.iter().take(ROWS) {
                     tr {
                         td { (line(&refused.principal)) } td { (refused.code) }

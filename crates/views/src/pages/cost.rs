@@ -39,9 +39,11 @@ pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
             } @else {
                 div class="cards" {
                     (card("Paid", show_dollars(paid.cost), calls(paid), false))
-                    (card("Replayed", show_dollars(replayed.cost), format!("{}, from a tape: nobody was paid", calls(replayed)), false))
+                    (card("Replayed", show_dollars(replayed.cost), format!("{}, from a tape: nobody was paid",
+                        calls(replayed)), false))
                     @if internal.calls > 0 {
-                        (card("Internal", show_dollars(internal.cost), format!("{}: no provider bills it", calls(internal)), false))
+                        (card("Internal", show_dollars(internal.cost), format!("{}: no provider bills it",
+                            calls(internal)), false))
                     }
                     (card("Tokens", count(paid.tokens() + replayed.tokens() + internal.tokens()),
                           format!("{} in, {} out", count(paid.tokens_in + replayed.tokens_in + internal.tokens_in),
@@ -49,7 +51,8 @@ pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
                     @if let Some(forecast) = m.past.forecast.filter(|_| m.sees_all()) { (told(&forecast)) }
                 }
                 @if m.past.bills.unused > 0 && m.sees_all() {
-                    p class="soft" { (counted(m.past.bills.unused, "row")) " of the tape came from elsewhere and wait to be used." }
+                    p class="soft" { (counted(m.past.bills.unused,
+                        "row")) " of the tape came from elsewhere and wait to be used." }
                 }
                 (group(m, &bills, "Agent", |bill| bill.agent.clone()))
                 (group(m, &bills, "Model", |bill| bill.model.clone()))

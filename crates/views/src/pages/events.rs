@@ -74,7 +74,8 @@ fn form(wanted: &Wanted, at: Option<String>) -> Markup {
                     }
                 }
             }
-            label { "agent or artifact " br; input name="of" size="16" value=(wanted.of.as_deref().unwrap_or_default()); }
+            label { "agent or artifact " br; input name="of" size="16"
+                value=(wanted.of.as_deref().unwrap_or_default()); }
             label { "text " br; input name="text" size="16" value=(wanted.text.as_deref().unwrap_or_default()); }
             @if let Some(at) = at { input type="hidden" name="at" value=(at); }
             button { "Show" }

@@ -119,7 +119,8 @@ fn summary(m: &Moment<'_>, of: Option<ResourceId>, name: &str, held: &[(i64, Han
                 }
                 Some(id) => {
                     (card("Kind", kind_words(m.world.rules().kind(id)), "of scarcity", false))
-                    (card("Together", amount(name, sum), if m.world.rules().kind(id) == ResourceKind::Metered { "used" } else { "free" }, false))
+                    (card("Together", amount(name, sum), if m.world.rules().kind(id) == ResourceKind::Metered {
+                        "used" } else { "free" }, false))
                 }
             }
             @if !held.is_empty() {
@@ -182,7 +183,8 @@ fn lorenz(name: &str, held: &[(i64, Handle)]) -> Result<Markup, Unshown> {
     let equal = Line::plain("if all had the same", [(0.0, 0.0), (100.0, 100.0)]);
     let svg = lines(MIDDLE, ("% of agents, the poorest first", &format!("% of {name}")), &[curve, equal])?;
     Ok(
-        html! { figure { (drawn(svg)) figcaption { "The Lorenz curve: how much of all the poorest have together." } } },
+        html! { figure { (drawn(svg)) figcaption { "The Lorenz curve: how much of all the poorest have together." }
+        } },
     )
 }
 
@@ -240,12 +242,33 @@ fn flows(m: &Moment<'_>) -> Markup {
         m.past.facts.trades.iter().filter(|((from, to, why), _)| {
             from != to && *why != Why::Heir && m.knows_payment(*from, *to, *why)
         });
-    let mut between: BTreeMap<(&str, &str), Trade> = BTreeMap::new();
+    // The group of a principal is found once: there may be very many payments.
+    let (mut groups, mut numbers) = (Vec::<&str>::new(), BTreeMap::<&str, usize>::new());
+    let mut found: Vec<Option<usize>> = Vec::new();
+    let mut group_of = |who: Handle| {
+        let at = who.0 as usize;
+        if found.len() <= at {
+            found.resize(at + 1, None);
+        }
+        let name = || group(m.world.name(who));
+        let number = found.get(at).copied().flatten().unwrap_or_else(|| {
+            *numbers.entry(name()).or_insert_with(|| {
+                groups.push(name());
+                groups.len() - 1
+            })
+        });
+        found.get_mut(at).into_iter().for_each(|place| *place = Some(number));
+        number
+    };
+    let mut by_number: BTreeMap<(usize, usize), Trade> = BTreeMap::new();
     for ((from, to, _), trade) in seen {
-        let flow = between.entry((group(m.world.name(*from)), group(m.world.name(*to)))).or_default();
+        let flow = by_number.entry((group_of(*from), group_of(*to))).or_default();
         flow.count += trade.count;
         flow.scrip = flow.scrip.saturating_add(trade.scrip);
     }
+    let name = |number: usize| groups.get(number).copied().unwrap_or_default();
+    let between: BTreeMap<(&str, &str), Trade> =
+        by_number.into_iter().map(|((from, to), trade)| ((name(from), name(to)), trade)).collect();
     let mut volume: BTreeMap<&str, i64> = BTreeMap::new();
     for ((from, to), trade) in &between {
         for name in [from, to] {
@@ -287,7 +310,8 @@ fn all_resources(m: &Moment<'_>) -> Markup {
     html! {
         div class="wide" { table {
             thead { tr {
-                th { "Resource" } th { "kind" } th class="n" { "limits together" } th class="n" { "free" } th { "in use" }
+                th { "Resource" } th { "kind" } th class="n" { "limits together" } th class="n" { "free" }
+                th { "in use" }
                 th class="n" { "charged in all" } th class="n" { "run dry" } th { "such as" }
             } }
             @for (id, rule) in world.rules().by_id() {
@@ -302,7 +326,8 @@ fn all_resources(m: &Moment<'_>) -> Markup {
                     @let sums = sums(m, id, &agents, now);
                     tr {
                         td { (link) } td { (kind_words(rule.kind)) }
-                        td class="n" { (amount(&rule.name, sums.limit)) } td class="n" { (amount(&rule.name, sums.free)) }
+                        td class="n" { (amount(&rule.name, sums.limit)) }
+                        td class="n" { (amount(&rule.name, sums.free)) }
                         td { (bar(sums.limit.saturating_sub(sums.free), sums.limit)) }
                         td class="n" { (amount(&rule.name, charged)) }
                         td class="n" { (count(sums.dry)) }

@@ -39,7 +39,8 @@ pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
         html! {
             div class="cards" {
                 @for (name, why, note) in cards.into_iter().filter(|(_, why, _)| is_public(m, *why)) {
-                    (card(name, number(paid(why).1), format!("scrip {note}, in {} payments", count(paid(why).0)), false))
+                    (card(name, number(paid(why).1), format!("scrip {note}, in {} payments", count(paid(why).0)),
+                        false))
                 }
             }
             div class="grid" {
@@ -112,7 +113,8 @@ fn prices(m: &Moment<'_>) -> Result<Markup, Unshown> {
         .collect();
     if lines.is_empty() {
         return Ok(empty(html! {
-            "Nothing with a price was sold. " code { "\"price\": 2" } " in a " code { "write" } " gives an artifact one."
+            "Nothing with a price was sold. " code { "\"price\": 2" } " in a " code { "write" }
+            " gives an artifact one."
         }));
     }
     let svg = by_time(MIDDLE, m.world.rules().start, &lines)?;
@@ -148,7 +150,8 @@ fn used(m: &Moment<'_>) -> Markup {
                     @if let Some(artifact) = m.world.get(*handle) {
                         tr {
                             td { (m.id(*handle)) } td { (line(artifact.kind())) } td { (m.id(artifact.owner())) }
-                            td class="n" { @if artifact.is_deleted() { "deleted" } @else { (number(artifact.price())) } }
+                            td class="n" { @if artifact.is_deleted() { "deleted" }
+                            @else { (number(artifact.price())) } }
                             td class="n" { (count(*uses)) }
                             td class="n" { (count(users(*handle) as u64)) } td class="n" { (number(*earned)) }
                         }
@@ -165,18 +168,23 @@ type Flows<K> = BTreeMap<(K, K), Trade>;
 
 /// The payments that the viewer may know, between those that pay and are paid most.
 fn matrix(m: &Moment<'_>) -> Markup {
-    let mut volume: BTreeMap<Handle, i64> = BTreeMap::new();
+    // By handle: there may be very many.
+    let mut volume: Vec<i64> = Vec::new();
     let seen =
         m.past.facts.trades.iter().filter(|((from, to, why), _)| {
             from != to && *why != Why::Heir && m.knows_payment(*from, *to, *why)
         });
     for ((from, to, _), trade) in seen.clone() {
-        for who in [from, to] {
-            let sum = volume.entry(*who).or_default();
-            *sum = sum.saturating_add(trade.scrip);
+        for at in [from, to].map(|who| who.0 as usize) {
+            if volume.len() <= at {
+                volume.resize(at + 1, 0);
+            }
+            volume.get_mut(at).into_iter().for_each(|sum| *sum = sum.saturating_add(trade.scrip));
         }
     }
-    let mut all: Vec<(i64, Handle)> = volume.into_iter().map(|(who, scrip)| (scrip, who)).collect();
+    let handles = (0_u32..).map(Handle);
+    let mut all: Vec<(i64, Handle)> =
+        volume.into_iter().zip(handles).filter(|(scrip, _)| *scrip > 0).collect();
     let many = all.len();
     let names: Vec<Handle> = first(&mut all, TRADERS).iter().map(|(_, who)| *who).collect();
     let place = |who: Handle| names.iter().position(|name| *name == who).unwrap_or(names.len());
@@ -219,7 +227,8 @@ pub(super) fn table(heads: &[Markup], flows: &Flows<usize>) -> Markup {
                     @for column in 0..heads.len() {
                         @match flows.get(&(row, column)) {
                             Some(flow) => {
-                                td class=(class(flow.scrip)) title=(format!("{} payments", count(flow.count))) { (number(flow.scrip)) }
+                                td class=(class(flow.scrip)) title=(format!("{} payments", count(flow.count))) {
+                                    (number(flow.scrip)) }
                             }
                             None => { td class="n" {} }
                         }
@@ -244,7 +253,8 @@ fn institutions(m: &Moment<'_>) -> Markup {
             (empty("No institution was used. Escrow, order book, mint, tasks, debt and votes stand here once they are called."))
         } @else {
             div class="wide" { table {
-                thead { tr { th { "Institution" } th class="n" { "calls" } th class="n" { "holds" } th { "storage keys" } } }
+                thead { tr { th { "Institution" } th class="n" { "calls" } th class="n" { "holds" }
+                th { "storage keys" } } }
                 @for (handle, (uses, _)) in used {
                     @let keys = m.world.get(handle).map_or(0, |artifact| artifact.storage().count());
                     tr {

@@ -158,7 +158,8 @@ pub(super) fn turn(m: &Moment<'_>, record: &Record, asked: &[&Taped], observed: 
     let cut = || html! { "`oikos log --json` has all of it." };
     html! {
         dl class="turn" {
-            dt { "In a line" } dd { ol class="steps" { li { span class="seq" { (record.seq) } (timeline::words(m, &shown)) } } }
+            dt { "In a line" } dd { ol class="steps" { li { span class="seq" { (record.seq) }
+            (timeline::words(m, &shown)) } } }
             @if let Some(observed) = observed {
                 dt { "Observation" } dd { (block(&value(observed), || html! { "`oikos session` gives all of it." })) }
             }
@@ -173,8 +174,10 @@ pub(super) fn turn(m: &Moment<'_>, record: &Record, asked: &[&Taped], observed: 
                     @if !text.is_empty() { dt { (of) } dd { (block(text, cut)) } }
                 }
                 @match &record.outcome {
-                    Outcome::Done(result) if result.value().is_null() => { dt { "Receipt" } dd { span class="good" { "done" } } }
-                    Outcome::Done(result) => { dt { "Receipt" } dd { span class="good" { "done" } (block(&value(result.value()), cut)) } }
+                    Outcome::Done(result) if result.value().is_null() => { dt { "Receipt" }
+                    dd { span class="good" { "done" } } }
+                    Outcome::Done(result) => { dt { "Receipt" } dd { span class="good" { "done" }
+                    (block(&value(result.value()), cut)) } }
                     Outcome::Refused(refusal) => { dt { "Receipt" } dd { (timeline::refusal(m, refusal)) } }
                     Outcome::Nothing => {}
                 }

@@ -25,7 +25,8 @@ pub(super) fn scrubber(m: &Moment<'_>) -> Markup {
     let here = parts.iter().position(|part| part.last_seq >= m.seq());
     let start = m.world.rules().start;
     html! {
-        svg class="strip" viewBox=(format!("0 0 {} {HEIGHT}", parts.len().max(1) * 10)) preserveAspectRatio="none" role="img"
+        svg class="strip" viewBox=(format!("0 0 {} {HEIGHT}",
+            parts.len().max(1) * 10)) preserveAspectRatio="none" role="img"
             aria-label="actions and refusals over the world's time" {
             @for (at, part) in parts.iter().enumerate() {
                 @if part.last_seq > 0 { (drawn(m, at, part, most, buckets.begins(at).map(instant))) }
@@ -88,7 +89,8 @@ fn marks(m: &Moment<'_>, marks: &[Mark], more: u64) -> Markup {
                     span {
                         @match m.links {
                             Links::Served(_) => {
-                                a href=(Page::World.href(Some(When::Seq(mark.seq)))) title="the world as it was then" {
+                                a href=(Page::World.href(Some(When::Seq(mark.seq))))
+                                    title="the world as it was then" {
                                     (instant(mark.time))
                                 }
                             }
@@ -96,7 +98,8 @@ fn marks(m: &Moment<'_>, marks: &[Mark], more: u64) -> Markup {
                         }
                         " " (mark.kind.as_str()) " " (m.id(mark.artifact.unwrap_or(mark.actor)))
                         @if let Some(detail) = mark.detail.as_deref().filter(|_| mark.kind == EventKind::Health) {
-                            " " span class="soft" { (first_letters(detail, 60).split(':').next().unwrap_or_default()) }
+                            " " span class="soft" { (first_letters(detail,
+                                60).split(':').next().unwrap_or_default()) }
                         }
                     }
                 }
