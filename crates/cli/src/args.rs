@@ -57,6 +57,7 @@ impl Args {
             | Command::Verify { .. }
             | Command::Replay { .. }
             | Command::Compare { .. }
+            | Command::Report { .. }
             | Command::Export { .. }
             | Command::Fork { .. }
             | Command::Act { .. }
@@ -217,6 +218,23 @@ pub(crate) enum Command {
         first: PathBuf,
         /// Another, such as a fork of it.
         second: PathBuf,
+    },
+    /// Show a world on one page that can be sent to others: it opens without a network, and has no script.
+    Report {
+        /// The world database; it is only read, and may be running.
+        world: PathBuf,
+        /// The file that is made.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// The world as it was at a moment, such as 17, 6h or tick:40 [default: the end].
+        #[arg(long, value_name = "WHEN")]
+        at: Option<When>,
+        /// Another world, such as a fork, beside it.
+        #[arg(long, value_name = "WORLD", conflicts_with = "at")]
+        beside: Option<PathBuf>,
+        /// Replace the file if it is there.
+        #[arg(long)]
+        force: bool,
     },
     /// Write a world's records, accounts and series as tables for other programs.
     Export {

@@ -10,7 +10,7 @@ use crate::{
     json::Json,
     limits::BASE_BYTES,
     memory::Memory,
-    record::{Change, Handle, Pays},
+    record::{Change, Handle, Memo, Pays},
     time::Time,
 };
 
@@ -157,6 +157,31 @@ impl Artifact {
     #[must_use]
     pub fn updated_at(&self) -> Time {
         self.updated_at
+    }
+
+    /// The artifact that is its memory, if it has one.
+    #[must_use]
+    pub fn memory_artifact(&self) -> Option<Handle> {
+        self.memory_artifact
+    }
+
+    /// The artifacts that it says it depends on.
+    #[must_use]
+    pub fn depends_on(&self) -> &[Handle] {
+        &self.depends_on
+    }
+
+    /// Its interface.
+    #[must_use]
+    pub fn interface(&self) -> &Value {
+        self.interface.value()
+    }
+
+    /// The entries of a memory in the order in which they were remembered: the number of each, when it was remembered,
+    /// the entry, and the number of the one that stands in its place.
+    pub fn memos(&self) -> impl DoubleEndedIterator<Item = (u64, Time, &Memo, Option<u64>)> {
+        let entries = self.memory.iter().flat_map(|memory| memory.entries());
+        entries.map(|(number, entry)| (number, entry.time, &*entry.memo, entry.superseded_by))
     }
 
     /// The private storage, by key.

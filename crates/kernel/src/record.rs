@@ -529,7 +529,7 @@ pub enum Bound {
 
 words! {
     /// The reason of a payment; the words are those of receipts.
-    #[derive(Serialize, Deserialize)]
+    #[derive(PartialOrd, Ord, Serialize, Deserialize)]
     #[serde(rename_all = "snake_case")]
     Why {
         /// A `transfer`.

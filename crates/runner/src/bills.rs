@@ -117,6 +117,14 @@ impl Bills {
     /// # Errors
     /// When the tape or the world file can't be read, or is damaged.
     pub fn of(journal: &Journal) -> Result<Self, RunError> {
+        Self::until(journal, u64::MAX)
+    }
+
+    /// The bills of a world up to the state after a record.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    pub fn until(journal: &Journal, seq: u64) -> Result<Self, RunError> {
         let plan = recorded(journal)?.plan;
         let internal: BTreeSet<String> = plan
             .llm
@@ -128,10 +136,14 @@ impl Bills {
         let mut found = BTreeMap::<_, Sums>::new();
         let (mut unused, mut spent) = (0, BTreeMap::<u64, u64>::new());
         journal.tape(None, |row| {
+            // A row of elsewhere has the record of its own world.
+            if row.seq > seq && row.origin != Origin::Imported {
+                return Ok(());
+            }
             let is_replayed = match row.origin {
                 Origin::Imported => {
                     unused += 1;
-                    return Ok::<(), RunError>(());
+                    return Ok(());
                 }
                 Origin::Replayed => true,
                 Origin::Asked => false,
@@ -144,7 +156,7 @@ impl Bills {
             }
             let place = (row.agent.clone(), model, row.purpose, kind);
             found.entry(place).or_default().count(&row);
-            Ok(())
+            Ok::<(), RunError>(())
         })?;
         let bill = |((agent, model, purpose, kind), sums)| Bill { agent, model, purpose, kind, sums };
         let bills = found.into_iter().map(bill);

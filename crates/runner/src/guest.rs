@@ -42,8 +42,14 @@ const LOOK_AFTER_MS: i64 = 1_000;
 
 /// All that a guest asks of the owner of the world.
 enum Errand {
-    Ask { request: Box<Request>, told: Told<Reply> },
-    Wait { wait: Box<Wait>, told: Told<Result<Value, Refusal>> },
+    Ask {
+        request: Box<Request>,
+        told: Told<Reply>,
+    },
+    Wait {
+        wait: Box<Wait>,
+        told: Told<Result<Value, Refusal>>,
+    },
     /// To look whether it is to stop.
     Look,
     /// The guest goes.
@@ -242,8 +248,10 @@ impl Watch {
             Awaited::Any(_) | Awaited::Turn | Awaited::Waking => None,
         };
         match sentence {
-            Some(sentence) => Err(Refusal::invalid(sentence)
-                .hint("name `for`, `until`, `event`, or `resource` with `level`")),
+            Some(sentence) => {
+                Err(Refusal::invalid(sentence)
+                    .hint("name `for`, `until`, `event`, or `resource` with `level`"))
+            }
             None => Ok(Self { who, until, since_seq: world.seq() }),
         }
     }

@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::config::Authors;
 
 /// Totals over a journal.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Summary {
     /// Actions that succeeded, steps with nothing to do apart.
     pub actions: u64,
@@ -40,10 +40,12 @@ pub struct Summary {
     pub idle_ticks: u64,
     /// The time of that record, or of the beginning, in milliseconds; time in which nothing ran since then is added.
     pub idle_since_ms: i64,
+    /// The handle that the next artifact will have.
+    next: u32,
 }
 
 /// Code that failed: minds, and what actions ran, but for exceptions that an artifact raised itself to refuse.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Failures {
     /// How often.
     pub count: u64,
@@ -104,23 +106,23 @@ impl Summary {
     /// When the journal is damaged.
     pub fn read(journal: &Journal, world: &World) -> Result<Self, JournalError> {
         let mut summary = Self::default();
-        let mut next = 0_u32;
         journal.records(1, |record| {
-            summary.add(&record, world, &mut next);
+            summary.add(&record, world);
             Ok::<(), JournalError>(())
         })?;
         Ok(summary)
     }
 
-    fn add(&mut self, record: &Record, world: &World, next: &mut u32) {
+    /// Adds the record that comes next. `world` knows all that it names.
+    pub fn add(&mut self, record: &Record, world: &World) {
         let founding = matches!(record.cause, Cause::Genesis { .. } | Cause::Founding);
         for effect in &record.effects {
             match effect {
                 Effect::Create(_) => {
                     if !founding {
-                        self.built.push(Handle(*next));
+                        self.built.push(Handle(self.next));
                     }
-                    *next += 1;
+                    self.next += 1;
                 }
                 Effect::Pay { amount, why, .. } => {
                     let paid = self.paid.entry(why.as_str()).or_default();

@@ -43,8 +43,8 @@ pub enum SweepError {
     #[error(transparent)]
     Table(#[from] oikos_tables::TableError),
     /// A chart can't be drawn.
-    #[error("internal error: a chart can't be drawn: {0}")]
-    Chart(String),
+    #[error("internal error: {0}")]
+    Chart(#[from] oikos_views::chart::ChartError),
 }
 
 impl SweepError {

@@ -6,7 +6,6 @@ use anyhow::Result;
 use oikos_runner::{
     Bill, Bills, Forecast, Sums, counted, kernel::time::format_duration_ms, number, show_dollars,
 };
-use serde_json::{Value, json};
 
 use crate::{
     print::{Printer, wrapped},

@@ -15,6 +15,7 @@ mod make;
 mod mcp;
 mod python;
 mod replay;
+mod report;
 mod run;
 mod serve;
 mod signals;
@@ -39,7 +40,7 @@ use oikos_runner::kernel::{
 use oikos_runner::{
     Journal, Live, Misread, Parent, RunError, Signal, Stop, Verified, When, Why, Workplace,
     config::{self, Overrides, WorldFile},
-    copy_at, founded_from, library, parent, recorded_source, report,
+    copy_at, founded_from, library, parent, recorded_source, report as told,
     request::Inspect,
     session::{self as sessions},
     strict_json, verify,
@@ -122,6 +123,11 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Export { world, out, format, tables, since, until, every, force } => {
             let wanted = export::Wanted { out, format, tables, since, until, every_ms: every, force };
             export::export(&world, wanted, printer)
+        }
+        Command::Report { world, at, beside, out, force } => {
+            let workplace = WorkplaceArgs::default();
+            let wanted = report::Wanted { at, beside, out, force };
+            report::report(&world, &wanted, &workplace::of(workplace), printer)
         }
         Command::Replay { world, until, isolation } => {
             let workplace = WorkplaceArgs { isolation, ..WorkplaceArgs::default() };
@@ -307,7 +313,7 @@ fn check(world: &Path, printer: Printer) -> Result<ExitStatus> {
     let told = match &found {
         Ok(found) => printer.data(
             || {
-                let mut report = report::verified(found);
+                let mut report = told::verified(found);
                 if let Value::Object(map) = &mut report {
                     map.insert("parent".into(), json!(forked));
                 }
@@ -320,7 +326,7 @@ fn check(world: &Path, printer: Printer) -> Result<ExitStatus> {
             printer.data(
                 || {
                     json!({ "ok": false, "problem": error.to_string(), "seq": head.seq, "time": null,
-                            "state_digest": null, "journal_hash": report::hex(&head.journal_hash), "supply": null,
+                            "state_digest": null, "journal_hash": told::hex(&head.journal_hash), "supply": null,
                             "parent": forked })
                 },
                 || format!("{}: {error}", styled(style::ERROR, "not ok")),
@@ -331,7 +337,7 @@ fn check(world: &Path, printer: Printer) -> Result<ExitStatus> {
 }
 
 fn verified_text(found: &Verified) -> String {
-    let report = report::verified(found);
+    let report = told::verified(found);
     let (records, batches) = (found.world.seq(), found.batches);
     let (snapshots, supply) = (found.snapshots, found.world.supply());
     let hash = |key: &str| report.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -98,7 +98,7 @@ impl Memory {
     }
 
     /// Every entry with its number, in the order in which they were remembered.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (u64, &Entry)> {
+    pub(crate) fn entries(&self) -> impl DoubleEndedIterator<Item = (u64, &Entry)> {
         self.entries.iter().map(|(number, entry)| (*number, &**entry))
     }
 

@@ -38,7 +38,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    artifact::Artifact,
     cell::Cell,
     event::EventRow,
     id::Handle,
@@ -63,6 +62,7 @@ pub use self::{
     agent::Agent,
     condition::{Ailment, Tally},
 };
+pub use crate::artifact::Artifact;
 
 /// A world between two records.
 #[derive(Clone, Debug, Serialize, Deserialize)]

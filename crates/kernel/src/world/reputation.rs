@@ -84,8 +84,9 @@ impl World {
         })
     }
 
-    /// How often an artifact was invoked, and what that earned.
-    pub(super) fn use_of(&self, artifact: Handle) -> (u64, i64) {
+    /// How often an artifact was invoked, and what that earned by its prices.
+    #[must_use]
+    pub fn use_of(&self, artifact: Handle) -> (u64, i64) {
         let facts = self.facts.services.get(artifact.0 as usize);
         facts.map_or((0, 0), |facts| (facts.invocations, facts.revenue))
     }

@@ -96,9 +96,15 @@ impl World {
 
     /// Whether a viewer is shown a payment.
     pub(super) fn payment_seen(&self, payment: &Payment, viewer: Viewer) -> bool {
-        let owner = self.get(payment.to).map(|to| to.owner);
-        let is_party = viewer.is_one_of(&[Some(payment.from), Some(payment.to), owner]);
-        match payment.why {
+        self.may_know_payment((payment.from, payment.to), payment.why, viewer)
+    }
+
+    /// Whether a viewer may know what one principal paid to another for a reason.
+    #[must_use]
+    pub fn may_know_payment(&self, (from, to): (Handle, Handle), why: Why, viewer: Viewer) -> bool {
+        let owner = self.get(to).map(|to| to.owner);
+        let is_party = viewer.is_one_of(&[Some(from), Some(to), owner]);
+        match why {
             Why::Pay => is_party,
             Why::Transfer | Why::Price | Why::ContractCost | Why::Heir | Why::Charge => {
                 is_party || !self.keeps_from(viewer)

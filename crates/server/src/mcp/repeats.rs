@@ -93,6 +93,10 @@ mod tests {
         assert_eq!((repeats.get(&key(0, 5)).is_some(), repeats.get(&key(1, 5)).is_some()), (false, true));
         let large = CallToolResult::success(vec![ContentBlock::text("x".repeat(KEPT_BYTES_MAX))]);
         repeats.keep(key(-1, 5), &large);
-        assert_eq!((repeats.results.len(), repeats.order.len()), (1, 1), "the last is kept however large it is");
+        assert_eq!(
+            (repeats.results.len(), repeats.order.len()),
+            (1, 1),
+            "the last is kept however large it is"
+        );
     }
 }

@@ -6,6 +6,11 @@ use std::{io::Write as _, path::PathBuf};
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use oikos_runner::counted;
+use oikos_views::{
+    chart::{self, Line as ChartLine, Size},
+    style,
+    text::digits,
+};
 
 use crate::{
     error::SweepError,
@@ -21,28 +26,8 @@ use crate::{
 /// The most rows of a table of differences, and of failed runs; `summary.csv` and `runs.csv` have all.
 const ROWS_MAX: usize = 120;
 
-const STYLE: &str = "
-  body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem; background: #fff; color: #000;
-         font: 15px/1.5 system-ui, 'Helvetica Neue', Arial, sans-serif; }
-  p { overflow-wrap: anywhere; }
-  h1 { font-size: 1.6rem; margin: 0 0 .5rem; } h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem; }
-  h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; }
-  pre { background: #fff; border: 1px solid #999; padding: .7rem; overflow-x: auto; white-space: pre-wrap;
-        overflow-wrap: anywhere; font: 13px/1.45 ui-monospace, Menlo, Consolas, monospace; }
-  figure { margin: 0 0 1rem; } figcaption { font-size: .87rem; color: #333; }
-  svg { display: block; width: 100%; max-width: 760px; height: auto; }
-  .wide { overflow-x: auto; }
-  table { border-collapse: collapse; font-size: .87rem; margin: .4rem 0 1rem; }
-  th, td { padding: .15rem .7rem .15rem 0; text-align: left; vertical-align: top; }
-  th { border-bottom: 1px solid #000; white-space: nowrap; } td { border-bottom: 1px solid #ccc; }
-  .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-  @page { margin: 15mm; }
-  @media print {
-    body { margin: 0; max-width: none; padding: 0; font-size: 10pt; }
-    figure, tr { break-inside: avoid; } h2, h3 { break-after: avoid; } thead { display: table-header-group; }
-    .wide { overflow: visible; }
-  }
-";
+/// Pixels of a chart by time.
+const SERIES_HEIGHT: i32 = 300;
 
 /// Writes the report of a sweep whose tables were written.
 ///
@@ -95,9 +80,9 @@ fn page(
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(style::STYLE)) }
             }
-            body {
+            body class="paper" {
                 h1 { (title) }
                 p {
                     (counted(plan.cells.len(), "cell")) ", " (counted(plan.seeds.len(), "seed")) " ("
@@ -227,7 +212,7 @@ fn section(
                 (PreEscaped(svg))
                 figcaption {
                     "The mean of all runs, and one standard deviation between runs to each side."
-                    @if of > plots::LINES_MAX { " The first " (plots::LINES_MAX) " of " (of) " cells are shown." }
+                    @if of > chart::LINES_MAX { " The first " (chart::LINES_MAX) " of " (of) " cells are shown." }
                 }
             }
         }
@@ -254,26 +239,16 @@ fn over_time(
     if cells.values().all(|points| points.len() < 2) {
         return Ok(None);
     }
-    let (unit, ms) = unit(end);
+    let (unit, ms) = chart::unit(end);
     let line = |(cell, points): (&u64, &std::collections::BTreeMap<i64, crate::figures::Moments>)| {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
-        let points = points.iter().map(|(time, moments)| (*time as f64 / ms, *moments)).collect();
-        (named(*cell), points)
+        let points = points.iter().map(|(time, moments)| (*time as f64 / ms, moments.mean, moments.sd()));
+        ChartLine { label: named(*cell), points: points.collect() }
     };
-    let lines: Vec<plots::Line> = cells.iter().map(line).collect();
-    Ok(Some((plots::series(&clean(measure), unit, &lines)?, lines.len())))
-}
-
-/// The unit in which a span of milliseconds is a handy number.
-fn unit(span: i64) -> (&'static str, f64) {
-    let units = [
-        (10_000, "milliseconds", 1.0),
-        (600_000, "seconds", 1_000.0),
-        (36_000_000, "minutes", 60_000.0),
-        (864_000_000, "hours", 3_600_000.0),
-    ];
-    let fits = units.iter().find(|(most, ..)| span <= *most);
-    fits.map_or(("days", 86_400_000.0), |(_, unit, ms)| (unit, *ms))
+    let lines: Vec<ChartLine> = cells.iter().map(line).collect();
+    let size = Size { width: plots::WIDTH, height: SERIES_HEIGHT };
+    let names = (&*format!("time since the beginning, in {unit}"), &*clean(measure));
+    Ok(Some((chart::lines(size, names, &lines)?, lines.len())))
 }
 
 fn figures_table(lines: &[&Line], name: impl Fn(&Line) -> String) -> Markup {
@@ -297,21 +272,6 @@ fn figures_table(lines: &[&Line], name: impl Fn(&Line) -> String) -> Markup {
                 }
             }
         }
-    }
-}
-
-/// A number with four digits that say something.
-fn digits(number: f64) -> String {
-    let size = number.abs();
-    if number == 0.0 {
-        "0".into()
-    } else if !(1e-4..1e9).contains(&size) {
-        format!("{number:.3e}")
-    } else if number.fract() == 0.0 || size >= 1e5 {
-        format!("{number:.0}")
-    } else {
-        let whole = [10_000.0, 1_000.0, 100.0, 10.0].iter().filter(|bound| size >= **bound).count();
-        format!("{number:.0$}", 4_usize.saturating_sub(whole).max(1))
     }
 }
 

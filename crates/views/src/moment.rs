@@ -1,0 +1,188 @@
+//! One state of a world, before one viewer: all that a page is made from.
+
+use std::collections::BTreeSet;
+
+use maud::{Markup, html};
+use oikos_runner::{
+    Comparison, Journal, When,
+    kernel::{
+        id::Handle,
+        record::Why,
+        world::{World, wire::Viewer},
+    },
+};
+
+use crate::{page::Page, past::Past};
+
+/// One state of a world, before one viewer.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// The state.
+    pub world: &'a World,
+    /// Its past, up to the same record.
+    pub past: &'a Past,
+    /// The past up to the present, where this is an earlier moment.
+    pub whole: Option<&'a Past>,
+    /// The journal, from which single records are read again.
+    pub journal: &'a Journal,
+    /// The viewer.
+    pub viewer: Viewer,
+    /// Where links lead.
+    pub links: &'a Links,
+    /// Another world beside this one.
+    pub beside: Option<&'a Beside>,
+    /// The run, where this is the present of a world that is served.
+    pub pulse: Option<Pulse>,
+    /// The addresses of scripts that the page loads; a report has none.
+    pub scripts: &'a [&'a str],
+}
+
+/// Another world, beside the one that is shown.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// Its name.
+    pub name: String,
+    /// Its past.
+    pub past: Past,
+    /// How the two differ.
+    pub comparison: Comparison,
+}
+
+/// A run that is going on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pulse {
+    /// Whether it is paused.
+    pub is_paused: bool,
+    /// Steps in the last second of the machine, where that is known.
+    pub steps_per_second: Option<f64>,
+}
+
+/// Where links lead.
+#[derive(Clone, Debug)]
+pub enum Links {
+    /// To pages of a server, at the same moment; none is the present.
+    Served(Option<When>),
+    /// To places of one file, as far as it has them.
+    Sheet {
+        /// The pages that it has.
+        pages: BTreeSet<Page>,
+        /// The records among its events.
+        records: BTreeSet<u64>,
+        /// The file of the world, as commands name it.
+        world: String,
+    },
+}
+
+impl Links {
+    /// The address of a page; none where there is no such page.
+    #[must_use]
+    pub fn to(&self, page: &Page) -> Option<String> {
+        match self {
+            Self::Served(at) => Some(page.href(*at)),
+            Self::Sheet { pages, records, .. } => match page {
+                Page::Record(seq) => records.contains(seq).then(|| format!("#r{seq}")),
+                // There is one list of artifacts, and one of agents.
+                Page::Agents(_) => Some("#agents".into()),
+                Page::Artifacts(_) => Some("#artifacts".into()),
+                _ => pages.contains(page).then(|| format!("#{}", anchor(page))),
+            },
+        }
+    }
+}
+
+/// The name of a page's place in a file.
+pub(crate) fn anchor(page: &Page) -> String {
+    match page {
+        Page::World => "world".into(),
+        Page::Events(_) => "events".into(),
+        Page::Record(seq) => format!("r{seq}"),
+        Page::Agents(_) => "agents".into(),
+        Page::Agent(id) => format!("agent-{id}"),
+        Page::Artifacts(_) => "artifacts".into(),
+        Page::Artifact(id) => format!("artifact-{id}"),
+        Page::Part(id, part, _) => format!("artifact-{id}-{}", part.as_str()),
+        Page::Market => "market".into(),
+        Page::Ledger(None) => "ledger".into(),
+        Page::Ledger(Some(resource)) => format!("ledger-{resource}"),
+        Page::Cost => "cost".into(),
+        Page::Compare => "compare".into(),
+    }
+}
+
+impl<'a> Moment<'a> {
+    /// Whether the viewer may see all.
+    pub(crate) fn sees_all(&self) -> bool {
+        self.viewer == Viewer::Observer
+    }
+
+    /// Whether the viewer may see what only an artifact itself knows: its thoughts, its texts, its costs.
+    pub(crate) fn is_own(&self, who: Handle) -> bool {
+        self.sees_all() || self.viewer == Viewer::Artifact(Some(who))
+    }
+
+    /// Whether the viewer may know how much a principal has.
+    pub(crate) fn knows(&self, who: Handle) -> bool {
+        self.world.may_know(self.viewer, who)
+    }
+
+    /// Whether the viewer may know how much everybody has, uses and pays.
+    pub(crate) fn knows_all(&self) -> bool {
+        // Nobody's own balance is nobody's.
+        self.knows(Handle::NOBODY)
+    }
+
+    pub(crate) fn knows_payment(&self, from: Handle, to: Handle, why: Why) -> bool {
+        self.sees_all() || self.world.may_know_payment((from, to), why, self.viewer)
+    }
+
+    /// Whether this is a report.
+    pub(crate) fn is_sheet(&self) -> bool {
+        matches!(self.links, Links::Sheet { .. })
+    }
+
+    /// A link to a page, where there is one; else the text alone.
+    pub(crate) fn link(&self, page: &Page, text: impl maud::Render) -> Markup {
+        match self.links.to(page) {
+            Some(href) => html! { a href=(href) { (text) } },
+            None => html! { (text) },
+        }
+    }
+
+    /// The page of an artifact: agents have one of their own.
+    pub(crate) fn page_of(&self, handle: Handle) -> Page {
+        let id = self.world.name(handle).to_owned();
+        if self.world.agent(handle).is_some() { Page::Agent(id) } else { Page::Artifact(id) }
+    }
+
+    /// The id of an artifact, as a link to its page.
+    pub(crate) fn id(&self, handle: Handle) -> Markup {
+        if handle == Handle::NOBODY {
+            return html! { "nobody" };
+        }
+        let id = self.world.name(handle);
+        html! { span class="id" { (self.link(&self.page_of(handle), id)) } }
+    }
+
+    /// A record's number, as a link to it.
+    pub(crate) fn record(&self, seq: u64) -> Markup {
+        self.link(&Page::Record(seq), seq)
+    }
+
+    /// The record whose state this is.
+    pub(crate) fn seq(&self) -> u64 {
+        self.world.seq()
+    }
+
+    /// The way to all of a long text: a page, or a command.
+    pub(crate) fn whole(&self, id: &str, part: crate::page::Part) -> Markup {
+        match self.links {
+            Links::Served(_) => self.link(&Page::Part(id.to_owned(), part, 0), "All of it"),
+            Links::Sheet { world, .. } => {
+                let seq = self.seq();
+                html! {
+                    "All of it: " code { "oikos inspect " (world) " " (id) " --" (part.as_str()) " --at " (seq) }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! All that is read of a journal before pages are shown: once for a moment, and then on with what comes.
+
+use oikos_runner::{
+    Bills, Forecast, Journal, Parent, RunError,
+    config::{self, Authors, Lasts},
+    kernel::{time::Time, world::World},
+    library, parent, recorded_source,
+};
+
+use crate::facts::Facts;
+
+/// Records between two tellings of how far it is.
+const TOLD_RECORDS: u64 = 4_096;
+
+/// The past of a world up to a record.
+#[derive(Clone, Debug)]
+pub struct Past {
+    /// The facts.
+    pub(crate) facts: Facts,
+    /// The bills of models.
+    pub(crate) bills: Bills,
+    /// The dollars of the whole run, where there is something to go by.
+    pub(crate) forecast: Option<Forecast>,
+    /// How long a run lasts.
+    pub(crate) lasts: Lasts,
+    /// The measures of the world file, in its order.
+    pub(crate) measures: Vec<String>,
+    /// Where the code of artifacts stands.
+    pub(crate) authors: Authors,
+    /// The world that it was forked from.
+    pub(crate) parent: Option<Parent>,
+    /// The measures as they were taken, by name.
+    pub(crate) series: Vec<(String, Vec<(Time, f64)>)>,
+}
+
+impl Past {
+    /// Reads the past of a world; `visit` is told how many records are read.
+    ///
+    /// # Errors
+    /// When the journal is damaged.
+    pub fn read(journal: &Journal, world: &World, visit: impl FnMut(u64)) -> Result<Self, RunError> {
+        let source = recorded_source(journal)?;
+        let authors = source.authors();
+        let file = config::reload(&source, library::founders())?;
+        let mut past = Self {
+            facts: Facts::none(),
+            bills: Bills::until(journal, 0)?,
+            forecast: None,
+            lasts: file.plan.lasts,
+            measures: file.measures.into_iter().map(|measure| measure.name).collect(),
+            authors,
+            parent: parent(journal)?,
+            series: Vec::new(),
+        };
+        past.go_on(journal, world, visit)?;
+        Ok(past)
+    }
+
+    /// Goes on to a later state of the world.
+    ///
+    /// # Errors
+    /// When the journal is damaged.
+    pub fn go_on(
+        &mut self,
+        journal: &Journal,
+        world: &World,
+        mut visit: impl FnMut(u64),
+    ) -> Result<(), RunError> {
+        let until = world.seq();
+        journal.records_while(self.facts.seq() + 1, |record| {
+            if record.seq > until {
+                return false;
+            }
+            self.facts.add(&record, world);
+            if record.seq.is_multiple_of(TOLD_RECORDS) {
+                visit(record.seq);
+            }
+            true
+        })?;
+        self.bills = Bills::until(journal, until)?;
+        let is_end = until == journal.head().seq;
+        self.forecast = if is_end { self.bills.forecast(journal)? } else { None };
+        self.read_series(journal, until)
+    }
+
+    fn read_series(&mut self, journal: &Journal, until: u64) -> Result<(), RunError> {
+        let mut series: Vec<(String, Vec<(Time, f64)>)> =
+            self.measures.iter().map(|name| (name.clone(), Vec::new())).collect();
+        journal.series(|row| {
+            if let Some(value) = row.value.filter(|_| row.seq <= until) {
+                match series.iter_mut().find(|(name, _)| *name == row.name) {
+                    Some((_, points)) => points.push((row.time, value)),
+                    // A fork may have measured something else.
+                    None => series.push((row.name, vec![(row.time, value)])),
+                }
+            }
+            Ok::<(), RunError>(())
+        })?;
+        self.series = series;
+        Ok(())
+    }
+}
