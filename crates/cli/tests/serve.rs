@@ -70,7 +70,8 @@ fn each_route_is_for_its_ranks_alone() {
     let operator = shop.token(&["--operator"]);
     let mut wrong = Vec::new();
     for route in ROUTES {
-        let path = route.path.replace("{id}", if route.path.contains("agents") { "alice" } else { "page" });
+        let id = if route.path.contains("agents") { "alice" } else { "page" };
+        let path = route.path.replace("{id}", id).replace("{seq}", "1");
         let waits = route.fields.iter().any(|field| field.name == "wait");
         let of = if path.ends_with("/observe") { "?of=alice" } else { "" };
         let path = if waits { format!("{path}?wait=0s") } else { format!("{path}{of}") };
@@ -545,6 +546,49 @@ fn what_agents_wrote_is_plain_text() {
     assert_eq!(shop.get(&bob, "/api/v1/artifacts/page/content").status, 403);
     assert!(shop.get(&bob, "/api/v1/artifacts/page").json().get("content").is_none());
     assert_eq!(shop.post(&bob, "/api/v1/act", r#"{"op": "read", "artifact": "page"}"#).json()["ok"], true);
+}
+
+#[test]
+fn people_read_pages_of_the_present_and_of_the_past() {
+    let shop = serve(SHOP, &["--paused"]);
+    let alice = shop.token(&["--as", "alice"]);
+    let get = |path: &str| shop.get(&shop.observer, path);
+    let before = get("/agents/bob");
+    assert_eq!((before.status, before.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(before.body.contains("src=\"/live.js\"") && !before.body.contains("<style"), "{}", before.body);
+    let seq = before.header("oikos-seq").expect("a record").to_owned();
+    // Something happens, and is there.
+    assert_eq!(shop.post(&alice, "/api/v1/act", &transfer(77)).status, 200);
+    let after = get("/agents/bob");
+    assert!(after.body.contains("77") && !before.body.contains("77"), "{}", after.body);
+    // The past is as it was, however often it is looked at, and stays as it is.
+    for _ in 0..2 {
+        let past = get(&format!("/agents/bob?at={seq}"));
+        assert_eq!(past.header("oikos-seq"), Some(seq.as_str()));
+        assert!(past.body.contains("This is the past") && !past.body.contains("77"), "{}", past.body);
+        assert!(!past.body.contains("<script"), "{}", past.body);
+    }
+    // A page that there is not is a page too, for people.
+    for (path, status) in [
+        ("/agents/nowhere", 404),
+        ("/agents/%3Cscript%3E", 404),
+        ("/artifacts/page?part=strange", 400),
+        ("/events?typ=transfer", 400),
+        ("/events?type=transfr", 400),
+        ("/events/999999", 404),
+        ("/?at=record", 400),
+        ("/?at=999999", 400),
+    ] {
+        let answer = get(path);
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+    }
+    // What agents wrote stands there as text.
+    let text = get("/artifacts/page");
+    assert!(text.body.contains("&lt;script&gt;alert(1)") && !text.body.contains("<script>"), "{}", text.body);
+    for (path, kind) in [("/style.css", "text/css"), ("/live.js", "text/javascript")] {
+        let file = get(path);
+        assert!(file.header("content-type").is_some_and(|it| it.starts_with(kind)), "{path}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     body::Body,
-    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header},
 };
 use oikos_runner::{
     Look, Reader, When,
@@ -34,6 +34,8 @@ pub(crate) struct Call {
     pub(crate) door: Arc<Door>,
     pub(crate) token: Token,
     pub(crate) headers: HeaderMap,
+    /// The address as it came.
+    pub(crate) uri: Uri,
     /// The parts of the path that stand for something.
     pub(crate) parts: Vec<(String, String)>,
     /// The names and values behind the path.

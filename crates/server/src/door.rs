@@ -23,6 +23,7 @@ use crate::{
     limits::{LONG_LOOKS_MAX, LOOKS_MAX, LOOKS_WAITING_MAX, Limits, Meters},
     mcp::http::Speaker,
     metrics::Metrics,
+    pages::Pages,
     problem::Problem,
     tokens::Tokens,
 };
@@ -62,6 +63,7 @@ pub(crate) struct Door {
     pub(crate) meters: Arc<Meters>,
     pub(crate) metrics: Metrics,
     pub(crate) feeds: Feeds,
+    pub(crate) pages: Arc<Pages>,
     pub(crate) mcp: Speaker,
     /// The last record that is on disk.
     pub(crate) on_disk: watch::Receiver<u64>,
@@ -92,6 +94,7 @@ impl Door {
             desk: live.desk(),
             helm,
             feeds: Feeds::default(),
+            pages: Arc::default(),
             mcp,
             reader,
             tokens: setup.tokens,

@@ -14,6 +14,7 @@ mod looks;
 pub mod mcp;
 mod metrics;
 mod openapi;
+mod pages;
 mod problem;
 mod routes;
 mod schemas;

@@ -82,6 +82,7 @@ fn responses(route: &Route) -> Value {
     let content = match route.answers {
         Answers::Json(schema) => json!({ "application/json": { "schema": schema() } }),
         Answers::Text => json!({ "text/plain": { "schema": { "type": "string" } } }),
+        Answers::Page => json!({ "text/html": { "schema": { "type": "string" } } }),
         Answers::Feed(schema) => json!({
             "application/json": { "schema": schema() },
             "text/event-stream": { "schema": { "type": "string" } },

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::{
     acts,
     call::{Answered, Call},
-    events, looks, mcp, openapi, schemas, steer,
+    events, looks, mcp, openapi, pages, schemas, steer,
     tokens::Role,
 };
 
@@ -129,6 +129,8 @@ pub enum Answers {
     Text,
     /// JSON, or a feed of events where that is accepted.
     Feed(Schema),
+    /// A page for people.
+    Page,
 }
 
 /// A handler.
@@ -206,6 +208,13 @@ const fn post(
     handler: Handler,
 ) -> Route {
     Route { method: Verb::Post, path, ranks, doc, fields, body, answers, handler }
+}
+
+const FROM: Field = field("from", "the first that is shown, counted from 0");
+
+/// A page.
+const fn page(path: &'static str, doc: &'static str, fields: &'static [Field]) -> Route {
+    get(path, ALL, doc, fields, Answers::Page, by!(pages::page))
 }
 
 /// The table.
@@ -425,4 +434,60 @@ pub const ROUTES: &[Route] = &[
         Answers::Text,
         by!(looks::metrics),
     ),
+    page("/", "the world at a glance", &[AT]),
+    page(
+        "/events",
+        "what happened, the latest first",
+        &[
+            field("type", "only lines of this type"),
+            field("of", "only lines that name this artifact"),
+            field("code", "only refusals of this code"),
+            field("text", "only lines that hold this text"),
+            field("before", "only lines before this record"),
+            AT,
+        ],
+    ),
+    page(
+        "/events/{seq}",
+        "one record: a step from the observation to its effects",
+        &[part("seq", "the record"), AT],
+    ),
+    page("/agents", "the agents", &[FROM, AT]),
+    page("/agents/{id}", "one agent", &[part("id", "the agent"), AT]),
+    page("/artifacts", "the artifacts", &[FROM, AT]),
+    page(
+        "/artifacts/{id}",
+        "one artifact, or one long text of it",
+        &[
+            part("id", "the artifact"),
+            field("part", "`content`, `code` or `storage`: all of that text"),
+            FROM,
+            AT,
+        ],
+    ),
+    page("/market", "prices, sales, and who trades with whom", &[AT]),
+    page("/ledger", "who has what", &[field("resource", "a resource; scrip if it is not given"), AT]),
+    page("/cost", "dollars and tokens, by agent and by model", &[AT]),
+    page("/compare", "this world beside the one that it was forked from", &[AT]),
+    get("/style.css", ALL, "the stylesheet of the pages", &[], Answers::Text, by!(pages::stylesheet)),
+    get("/live.js", ALL, "the script of the pages", &[], Answers::Text, by!(pages::script)),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_page_has_a_row_with_its_fields() {
+        for page in oikos_views::ROUTES {
+            let route = ROUTES.iter().find(|route| route.path == page.path);
+            let route = route.unwrap_or_else(|| panic!("{} has no row", page.path));
+            let named = route.fields.iter().filter(|field| field.place == "query").map(|field| field.name);
+            let wanted = page.parameters.iter().copied().chain(["at"]);
+            assert_eq!(named.collect::<BTreeSet<_>>(), wanted.collect::<BTreeSet<_>>(), "{}", page.path);
+            assert!(matches!(route.answers, Answers::Page), "{}", page.path);
+        }
+    }
+}

@@ -230,7 +230,8 @@ async fn handle(
         return Err(Problem::bad("this takes no body"));
     }
     door.meters.body(&token, body.len())?;
-    handler(Call { door: Arc::clone(door), token, headers: head.headers, parts, fields, body }).await
+    handler(Call { door: Arc::clone(door), token, headers: head.headers, uri: head.uri, parts, fields, body })
+        .await
 }
 
 /// The token that was presented, if it is a good one.

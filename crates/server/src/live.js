@@ -1,0 +1,46 @@
+// Shows a page anew when something has happened, unless its reader is in the midst of it.
+
+const PAUSE_MS = 1000;
+const FEED = "/api/v1/events";
+
+const page = () => document.getElementById("page");
+
+/** Whether a page that changes now would take something from under its reader. */
+function isBusy() {
+  const within = document.activeElement;
+  const writes = within !== null && within.matches("input, select, textarea");
+  return document.hidden || writes || !getSelection().isCollapsed || window.scrollY > 300;
+}
+
+/** The places of what is open, so that it stays open. */
+function opened(parts) {
+  return Array.from(parts, (part) => part.open);
+}
+
+async function show() {
+  const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+  if (!answer.ok || isBusy()) return;
+  const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const [ours, theirs] = [page(), next.getElementById("page")];
+  if (theirs === null || ours.dataset.seq === theirs.dataset.seq) return;
+  const open = opened(ours.querySelectorAll("details"));
+  theirs.querySelectorAll("details").forEach((part, at) => { part.open = open[at] ?? part.open; });
+  const top = (root) => root.querySelector("header.top");
+  top(document).replaceWith(top(next));
+  ours.replaceWith(theirs);
+}
+
+/** Waits for the next thing that happens, shows the page, and waits again. */
+function listen() {
+  const feed = new EventSource(FEED);
+  const go = async () => {
+    feed.close();
+    await new Promise((done) => setTimeout(done, PAUSE_MS));
+    while (isBusy()) await new Promise((done) => setTimeout(done, PAUSE_MS));
+    await show().catch(() => undefined);
+    listen();
+  };
+  feed.addEventListener("message", go, { once: true });
+}
+
+listen();
