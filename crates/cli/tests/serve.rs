@@ -259,8 +259,7 @@ fn a_token_that_asks_too_often_is_told_when_to_come_again() {
     let seat = shop.token(&["--as", "alice"]);
     // The rate is that of a second: of so many at once most are refused, however slow this machine is.
     let host = &shop.address;
-    let one =
-        format!("GET /api/v1/observe HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {seat}\r\n\r\n");
+    let one = format!("GET /api/v1/observe HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {seat}\r\n\r\n");
     let mut text = one.repeat(200);
     text.push_str(&format!("GET /healthz HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", shop.address));
     let mut stream = shop.connect();
