@@ -1,12 +1,9 @@
 //! The door: all that the handlers of one served world share. What is read is read on threads beside, a bounded number
 //! at once; what is done is handed in at the world's desk, and nobody waits for it on a thread.
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use axum::http::StatusCode;
@@ -35,7 +32,6 @@ pub(crate) struct About {
     pub(crate) clock: ClockKind,
     pub(crate) lasts: Lasts,
     pub(crate) tick_ms: i64,
-    pub(crate) db: Option<PathBuf>,
 }
 
 /// How a door is opened.
@@ -77,20 +73,17 @@ pub(crate) struct Door {
 impl Door {
     pub(crate) fn new(live: &mut Live, helm: Helm, setup: DoorSetup) -> Arc<Self> {
         let plan = &live.file.plan;
-        let about = About {
-            name: plan.name.clone(),
-            clock: plan.clock,
-            lasts: plan.lasts,
-            tick_ms: plan.tick_ms,
-            db: None,
-        };
+        let about =
+            About { name: plan.name.clone(), clock: plan.clock, lasts: plan.lasts, tick_ms: plan.tick_ms };
         let reader = live.reader();
         let (told, on_disk) = watch::channel(reader.view().on_disk());
-        reader.view().watch(move |seq| drop(told.send_replace(seq)));
+        reader.view().watch(move |seq| {
+            told.send_replace(seq);
+        });
         let (closing, _) = watch::channel(false);
         let mcp = Speaker::new(live.desk(), &about.name);
         Arc::new(Self {
-            about: About { db: reader.file().map(PathBuf::from), ..about },
+            about,
             desk: live.desk(),
             helm,
             feeds: Feeds::default(),
@@ -155,11 +148,6 @@ impl Door {
             let refusal = Refusal::new(Code::Unsupported, "this look failed by a mistake of ours");
             Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, refusal))
         })
-    }
-
-    /// The reader, for those who read on a thread of their own.
-    pub(crate) fn reader(&self) -> Reader {
-        self.reader.clone()
     }
 }
 

@@ -3,10 +3,7 @@
 
 use std::{future::Future, pin::Pin};
 
-use axum::{
-    body::Body,
-    http::{Method, Response},
-};
+use axum::{body::Body, http::Response};
 use serde_json::Value;
 
 use crate::{
@@ -32,13 +29,6 @@ impl Verb {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
-        }
-    }
-
-    pub(crate) const fn method(self) -> Method {
-        match self {
-            Self::Get => Method::GET,
-            Self::Post => Method::POST,
         }
     }
 }
