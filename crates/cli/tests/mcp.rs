@@ -51,7 +51,7 @@ code = "def run(): return 'a loaf'"
 id = "diary"
 owner = "bob"
 content = "dear diary"
-access_contract = "genesis_private"
+access_contract = "genesis_contract_private"
 
 [[artifacts]]
 id = "till"
