@@ -51,7 +51,7 @@ code = "def run(): return 'a loaf'"
 id = "diary"
 owner = "bob"
 content = "dear diary"
-access_contract = "genesis_private"
+access_contract = "genesis_contract_private"
 
 [[artifacts]]
 id = "till"
@@ -578,7 +578,7 @@ fn a_world_that_cannot_be_entered_says_why() {
 
 /// The message of an answer over HTTP: the last of a stream, or the body.
 fn spoken(answer: &Answer) -> Value {
-    let data = answer.body.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim);
+    let mut data = answer.body.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim);
     let last = data.rfind(|text| text.starts_with('{')).unwrap_or(&answer.body);
     serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {} {}", answer.status, answer.body))
 }

@@ -108,8 +108,12 @@ fn read(lines: &Sender<Line>) {
     let mut input = BufReader::with_capacity(READ_BYTES, std::io::stdin());
     loop {
         match read_line(&mut input) {
-            Ok(Some(line)) if lines.blocking_send(line).is_ok() => {}
-            Ok(Some(_) | None) => return,
+            Ok(None) => return,
+            Ok(Some(line)) => {
+                if lines.blocking_send(line).is_err() {
+                    return;
+                }
+            }
             Err(error) => {
                 print::note(&format!("standard input can't be read any more: {error}"));
                 return;

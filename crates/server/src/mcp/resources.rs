@@ -42,7 +42,7 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
 pub(super) fn artifact_of(uri: &str) -> Result<String, ErrorData> {
     let named = uri.strip_prefix(OF_ARTIFACTS).map(str::to_owned);
     let named = named.or_else(|| uri.strip_prefix(OF_PAGES).map(|page| format!("{PAGE}{page}")));
-    named.filter(|id| Id::new(id).is_ok()).ok_or_else(|| {
+    named.filter(|id| Id::parse(id).is_ok()).ok_or_else(|| {
         let shown: String = uri.chars().take(128).collect();
         let sentence =
             format!("there is no resource {shown:?}; there are {OF_ARTIFACTS}ID and {OF_PAGES}PAGE");
