@@ -108,7 +108,7 @@ fn strip(m: &Moment<'_>) -> Markup {
     let stuck = of("blocked") + of("paused");
     let ill = world.health().iter().map(|tally| u64::from(tally.agents.max(1))).sum::<u64>();
     let done = totals.actions + totals.failures;
-    let share = if done == 0 { 0 } else { totals.failures * 100 / done };
+    let share = (totals.failures * 100).checked_div(done).unwrap_or(0);
     let all = states.values().sum::<u64>() - of("stopped");
     let words: Vec<String> = states.iter().map(|(state, many)| format!("{} {state}", count(*many))).collect();
     html! {
