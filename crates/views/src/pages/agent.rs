@@ -83,7 +83,7 @@ pub(super) fn page(m: &Moment<'_>, id: &str) -> Result<(String, Markup), Unshown
     ))
 }
 
-/// What it earned and spent by prices.
+/// The scrip that it earned and spent by prices.
 fn earned(m: &Moment<'_>, who: Handle) -> String {
     if !m.knows(who) {
         return "balances are private".into();

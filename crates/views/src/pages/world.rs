@@ -74,7 +74,7 @@ pub(super) fn states(world: &World) -> BTreeMap<&'static str, u64> {
     counts
 }
 
-/// How far the run is: done, goal, and whether they are ticks.
+/// The progress of the run in words, and whether it is at its end.
 fn progress(m: &Moment<'_>) -> (String, bool) {
     let ran = m.world.now().ms() - m.world.rules().start.ms() - m.world.away_ms();
     match m.past.lasts {
