@@ -173,7 +173,7 @@ fn refused(m: &Moment<'_>) -> Markup {
     reasons.sort_by_key(|(code, (many, _))| (Reverse(*many), **code));
     html! {
         @if reasons.is_empty() {
-            (empty("Nothing was refused. What contracts, balances and limits refuse stands here, by its reason."))
+            (empty("Nothing was refused. Refusals by contracts, balances and limits stand here, by their reason."))
         } @else {
             div class="wide" { table {
                 thead { tr { th { "Code" } th class="n" { "times" } th { "the first" } } }
