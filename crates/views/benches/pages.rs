@@ -7,7 +7,7 @@ use std::{path::Path, time::Instant};
 use oikos_runner::{Journal, state};
 use oikos_views::{Asked, Links, Moment, Page, Past, Viewer, render};
 
-/// How often each page is made; the median is told.
+/// The number of times that each page is made; the median is told.
 const ROUNDS: usize = 5;
 
 fn main() {

@@ -5,7 +5,7 @@ use oikos_runner::kernel::time::Time;
 /// The most parts.
 const PARTS_MAX: usize = 120;
 
-/// What happened in one part of a world's time.
+/// The events of one part of a world's time, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Part {
     /// The last record of the part; 0 of one in which nothing happened.

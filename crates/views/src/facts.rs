@@ -40,13 +40,13 @@ pub struct Facts {
     pub(crate) trades: BTreeMap<(Handle, Handle, Why), Trade>,
     /// Uses of artifacts by those who bear their prices.
     pub(crate) users: BTreeMap<(Handle, Handle), Trade>,
-    /// What artifacts were paid: their prices, and what contracts asked.
+    /// Payments for artifacts: their prices, and the costs that contracts asked.
     pub(crate) sales: BTreeMap<Handle, Trade>,
     /// The prices of artifacts since a record, in order.
     pub(crate) prices: BTreeMap<Handle, Vec<(u64, Time, i64)>>,
     /// Events that stand out, in order.
     pub(crate) marks: Vec<Mark>,
-    /// How many more there were.
+    /// The number of those that were left out.
     pub(crate) marks_more: u64,
     /// By handle.
     recent: Vec<Option<Box<Recent>>>,
@@ -56,9 +56,9 @@ pub struct Facts {
 /// Payments or uses: how many, and how much scrip.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trade {
-    /// How many.
+    /// Their number.
     pub count: u64,
-    /// How much scrip.
+    /// The scrip of all of them.
     pub scrip: i64,
 }
 
@@ -82,7 +82,7 @@ struct Recent {
     about: VecDeque<u64>,
 }
 
-/// How a record tells of an artifact.
+/// The part of an artifact in a record.
 #[derive(Clone, Copy)]
 enum Kind {
     Own,

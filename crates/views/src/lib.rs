@@ -11,7 +11,7 @@ pub mod chart; // charts as SVG
 pub mod style; // the one stylesheet
 mod error; // why a page can't be shown
 
-// What pages are made of.
+// The makings of pages.
 mod page; // the pages, their addresses and parameters
 mod buckets; // a world's time in parts
 mod facts; // what records add up to

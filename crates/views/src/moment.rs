@@ -44,7 +44,7 @@ pub struct Beside {
     pub name: String,
     /// Its past.
     pub past: Past,
-    /// How the two differ.
+    /// The differences of the two.
     pub comparison: Comparison,
 }
 

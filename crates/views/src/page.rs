@@ -22,7 +22,7 @@ const PARAMETER_LETTERS_MAX: usize = 200;
 pub enum Page {
     /// The world at a glance.
     World,
-    /// What happened, the latest first.
+    /// The events, the latest first.
     Events(Wanted),
     /// One record: a step from the observation to its effects.
     Record(u64),
@@ -38,7 +38,7 @@ pub enum Page {
     Part(String, Part, usize),
     /// Prices, sales and who trades with whom.
     Market,
-    /// Who has what; of one resource, or of scrip.
+    /// The distribution of one resource, or of scrip.
     Ledger(Option<String>),
     /// Dollars and tokens.
     Cost,

@@ -128,7 +128,7 @@ pub(crate) fn resources(m: &Moment<'_>, who: Handle) -> Markup {
     }
 }
 
-/// How a resource is scarce, in words.
+/// The kind of a resource's scarcity, in words.
 pub(crate) fn kind_words(kind: ResourceKind) -> String {
     match kind {
         ResourceKind::Renewable { window_ms } => format!("a rate per {}", crate::text::span(window_ms)),

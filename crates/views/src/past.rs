@@ -21,7 +21,7 @@ pub struct Past {
     pub(crate) bills: Bills,
     /// The dollars of the whole run, where there is something to go by.
     pub(crate) forecast: Option<Forecast>,
-    /// How long a run lasts.
+    /// The length of a run.
     pub(crate) lasts: Lasts,
     /// The measures of the world file, in its order.
     pub(crate) measures: Vec<String>,

@@ -27,7 +27,7 @@ use crate::{
 const AGENTS_MAX: usize = 40;
 const ARTIFACTS_MAX: usize = 40;
 
-/// What a report is made from.
+/// All that a report is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Sheet<'a> {
     /// The state.

@@ -38,7 +38,7 @@ pub(crate) struct Shown<'r> {
     /// The action, where the viewer may know it.
     pub(crate) action: Option<Cow<'r, Value>>,
     pub(crate) think: &'r str,
-    /// What code printed: of the mind, and of the action.
+    /// The output of code: of the mind, and of the action.
     pub(crate) printed: [&'r str; 2],
     pub(crate) events: Vec<Cow<'r, Event>>,
     pub(crate) refusal: Option<&'r Refusal>,
@@ -104,7 +104,7 @@ impl<'r> Shown<'r> {
         says.then_some(shown)
     }
 
-    /// Who acted, and as much of the action as the viewer may know.
+    /// Takes in the actor, and as much of the action as the viewer may know.
     fn act(&mut self, m: &Moment<'_>, actor: Handle, action: Option<Cow<'r, Value>>, output: &'r str) {
         self.actor = Some(actor);
         if !m.is_own(actor) {
@@ -350,7 +350,7 @@ pub(crate) fn words(m: &Moment<'_>, shown: &Shown<'_>) -> Markup {
     }
 }
 
-/// What was refused.
+/// The op that was refused.
 fn refused(m: &Moment<'_>, shown: &Shown<'_>, refusal: &Refusal) -> Markup {
     let ops = shown.ops();
     let at = refusal.index.and_then(|index| usize::try_from(index).ok()).unwrap_or(0);

@@ -1,7 +1,7 @@
 //! Pages of a world as a server shows them: every link leads to a page, at the end and in the past, and no viewer is
 //! shown what it may not see.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

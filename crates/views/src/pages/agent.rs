@@ -83,7 +83,7 @@ pub(super) fn page(m: &Moment<'_>, id: &str) -> Result<(String, Markup), Unshown
     ))
 }
 
-/// What it earned and spent by prices.
+/// The scrip that it earned and spent by prices.
 fn earned(m: &Moment<'_>, who: Handle) -> String {
     if !m.knows(who) {
         return "balances are private".into();
@@ -172,7 +172,7 @@ fn owns(m: &Moment<'_>, who: Handle) -> Markup {
     let first = super::world::first(&mut all, ROWS);
     html! {
         @if first.is_empty() {
-            (empty("It owns nothing but itself. What it writes, buys or is given stands here."))
+            (empty("It owns nothing but itself. Artifacts that it writes, buys or is given stand here."))
         } @else {
             div class="wide" { table {
                 thead { tr { th { "Artifact" } th { "kind" } th class="n" { "price" } th class="n" { "calls" }
@@ -209,7 +209,7 @@ pub(super) fn memos(artifact: &Artifact) -> Markup {
     let shown: Vec<_> = artifact.memos().rev().take(ROWS).collect();
     let many = artifact.memos().count();
     html! {
-        @if shown.is_empty() { (empty("It remembers nothing yet. What it keeps by `remember` stands here.")) } @else {
+        @if shown.is_empty() { (empty("It remembers nothing yet. Entries that it keeps by `remember` stand here.")) } @else {
             div class="wide" { table {
                 thead { tr { th class="n" { "Entry" } th { "when" } th class="n" { "weight" } th { "text" }
                 th { "tags" } } }

@@ -35,7 +35,7 @@ pub(super) fn page(m: &Moment<'_>, from: usize) -> Result<(String, Markup), Unsh
         "Artifacts".into(),
         html! {
             @if all.is_empty() {
-                (empty("There are no artifacts. What agents write stands here, and the library of the world."))
+                (empty("There are no artifacts. Works of agents stand here, and the library of the world."))
             } @else {
                 p class="soft" { "All but agents, those that are used most first." }
                 div class="wide" { table {

@@ -34,7 +34,7 @@ pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
                 (empty(html! {
                     "No model was asked" @if !m.sees_all() { " by you" } ". Agents with " code { "mind = \"llm\"" }
                     " in the world file ask one at each step, and code asks by " code { "call_llm" }
-                    ". What that costs stands here, by agent, model and purpose."
+                    ". Their cost stands here, by agent, model and purpose."
                 }))
             } @else {
                 div class="cards" {

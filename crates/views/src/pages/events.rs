@@ -1,4 +1,4 @@
-//! What happened, the latest first, grouped by the time and by the step.
+//! The events, the latest first, grouped by the time and by the step.
 
 use maud::{Markup, html};
 use oikos_runner::kernel::refusal::Code;

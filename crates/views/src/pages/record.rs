@@ -222,7 +222,7 @@ fn asking(m: &Moment<'_>, row: &Taped) -> Markup {
     }
 }
 
-/// What a record charged, by principal and resource.
+/// The charges of a record, by principal and resource.
 fn charges(m: &Moment<'_>, record: &Record) -> Markup {
     let mut sums: BTreeMap<(Handle, ResourceId), i64> = BTreeMap::new();
     for charge in &record.charges {

@@ -74,7 +74,7 @@ pub(super) fn states(world: &World) -> BTreeMap<&'static str, u64> {
     counts
 }
 
-/// How far the run is: done, goal, and whether they are ticks.
+/// The progress of the run in words, and whether it is at its end.
 fn progress(m: &Moment<'_>) -> (String, bool) {
     let ran = m.world.now().ms() - m.world.rules().start.ms() - m.world.away_ms();
     match m.past.lasts {
@@ -108,7 +108,7 @@ fn strip(m: &Moment<'_>) -> Markup {
     let stuck = of("blocked") + of("paused");
     let ill = world.health().iter().map(|tally| u64::from(tally.agents.max(1))).sum::<u64>();
     let done = totals.actions + totals.failures;
-    let share = if done == 0 { 0 } else { totals.failures * 100 / done };
+    let share = (totals.failures * 100).checked_div(done).unwrap_or(0);
     let all = states.values().sum::<u64>() - of("stopped");
     let words: Vec<String> = states.iter().map(|(state, many)| format!("{} {state}", count(*many))).collect();
     html! {
@@ -173,7 +173,7 @@ fn refused(m: &Moment<'_>) -> Markup {
     reasons.sort_by_key(|(code, (many, _))| (Reverse(*many), **code));
     html! {
         @if reasons.is_empty() {
-            (empty("Nothing was refused. What contracts, balances and limits refuse stands here, by its reason."))
+            (empty("Nothing was refused. Refusals by contracts, balances and limits stand here, by their reason."))
         } @else {
             div class="wide" { table {
                 thead { tr { th { "Code" } th class="n" { "times" } th { "the first" } } }
