@@ -410,7 +410,7 @@ pub(crate) enum Command {
     },
 }
 
-/// Whose token is wanted, or what else is done with tokens.
+/// The bearer of the token that is wanted, or other work on tokens.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct TokenArgs {

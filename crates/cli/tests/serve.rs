@@ -147,7 +147,7 @@ fn a_seat_acts_as_its_principal_once() {
     assert_eq!(keyed(both).status, 400);
     let balances = shop.post(&bob, "/api/v1/query", r#"{"what": "balance", "of": "bob"}"#);
     assert_eq!(balances.json()["result"], 12, "{}", balances.body);
-    // What was told is what is seen.
+    // A look holds all that was told before.
     let row = shop.get(&shop.observer, "/api/v1/agents/bob").json();
     assert_eq!((&row["scrip"], &row["id"]), (&json!(12), &json!("bob")), "{row}");
 }
@@ -504,7 +504,7 @@ fn a_token_is_shown_once_and_known_to_its_bearer_alone() {
     // One that is revoked is worth nothing from then on.
     assert!(list(&["--revoke", "laptop"]).contains("alice"));
     assert_eq!(shop.get(&seat, "/api/v1/world").status, 401);
-    // What can't be read lets nobody in; nor does a file that others may read.
+    // A line that can't be read lets nobody in; nor does a file that others may read.
     let good = shop.token(&["--observer"]);
     assert_eq!(shop.get(&good, "/api/v1/world").status, 200);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).expect("it is ours");

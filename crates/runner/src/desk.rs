@@ -158,7 +158,7 @@ impl Desk {
 
     fn wait<T: Send + 'static>(&self, message: impl FnOnce(Answer<T>) -> Message) -> Result<T, NotTaken> {
         let (sender, answer) = sync_channel(1);
-        // Who asked waits until then.
+        // The asker waits until then.
         self.put(message, Box::new(move |told| drop(sender.send(told))));
         answer.recv().unwrap_or(Err(NotTaken::Unanswered))
     }

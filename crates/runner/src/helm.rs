@@ -243,7 +243,7 @@ impl Helm {
 struct Run {
     goal: Goal,
     span: Option<Span>,
-    /// Who is told of its end.
+    /// Told of its end.
     told: Option<Told<Reply>>,
 }
 

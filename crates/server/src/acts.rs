@@ -48,7 +48,7 @@ pub(crate) async fn turn(call: Call) -> Answered {
     let mut on_disk = call.door.on_disk.clone();
     let mut closing = call.door.closing.subscribe();
     loop {
-        // What comes from here on is looked at again.
+        // Records that come from here on are looked at again.
         let seq = *on_disk.borrow_and_update();
         let turn = match call.door.ask(Request::Turn(agent.clone())).await? {
             Reply::Result(turn) => turn,

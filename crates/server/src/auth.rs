@@ -1,4 +1,4 @@
-//! Who asks, and from where: the token, and the headers by which a browser says what page sends a request.
+//! The asker, and its page: the token, and the headers by which a browser says what page sends a request.
 
 use axum::http::{
     HeaderMap, HeaderValue, Method, Uri,

@@ -105,7 +105,7 @@ impl Call {
         }
     }
 
-    /// What `read` makes of the world at the moment that is asked about, on another thread.
+    /// The reading by `read` of the world at the moment that is asked about, on another thread.
     pub(crate) async fn look<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Reader, &Look, Viewer) -> Result<T, Problem> + Send + 'static,

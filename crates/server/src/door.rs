@@ -1,4 +1,4 @@
-//! The door: all that the handlers of one served world share. What is read is read on threads beside, a bounded number
+//! The door: all that the handlers of one served world share. Looks are made on threads beside, a bounded number
 //! at once; what is done is handed in at the world's desk, and nobody waits for it on a thread.
 
 use std::sync::{
@@ -37,7 +37,7 @@ pub(crate) struct About {
 /// How a door is opened.
 #[derive(Clone, Debug)]
 pub struct DoorSetup {
-    /// Who may come in.
+    /// The tokens of those who may come in.
     pub tokens: Tokens,
     /// The limits for each token.
     pub limits: Limits,
@@ -47,7 +47,7 @@ pub struct DoorSetup {
     pub workplace: Workplace,
 }
 
-/// What the handlers share.
+/// All that the handlers share.
 pub(crate) struct Door {
     pub(crate) about: About,
     pub(crate) desk: Desk,
@@ -106,7 +106,7 @@ impl Door {
     /// Hands a request in at the desk, and waits for its answer, which comes when what it tells is on disk.
     pub(crate) async fn ask(&self, request: Request) -> Result<Reply, Problem> {
         let (sender, answer) = oneshot::channel();
-        // Who asked may have gone away.
+        // The asker may have gone away.
         self.desk.hand_in(request, Box::new(move |told| drop(sender.send(told))));
         match answer.await {
             Ok(told) => Ok(told?),

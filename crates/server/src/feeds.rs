@@ -101,7 +101,7 @@ impl Feeds {
                 match come {
                     Some(come) => {
                         seen = tail.as_ref().map_or(seen, Tail::seq);
-                        // Who has gone away misses nothing.
+                        // A reader that has gone away misses nothing.
                         let _ = door.feeds.sender.send(Arc::new(Batch { come, told: Mutex::default() }));
                     }
                     None => sleep(AGAIN).await,

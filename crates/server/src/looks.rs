@@ -137,7 +137,7 @@ pub(crate) async fn query(call: Call) -> Answered {
             let found = reader.query(look, viewer, query).map_err(|fault| Problem::fault(&fault))?;
             Ok(match found {
                 Ok(result) => json!({ "result": result }),
-                // What is wrong with a query is an answer about the world.
+                // A mistake in a query is an answer about the world.
                 Err(refusal) => json!({ "error": refusal.to_json() }),
             })
         })
@@ -263,7 +263,7 @@ fn found(world: &World, id: &str) -> Result<Handle, Problem> {
     world.lookup(id).ok_or_else(|| unknown(id))
 }
 
-/// What all may know of one artifact: what a query answers, and its row.
+/// All that anybody may know of one artifact: the answer to a query, and its row.
 fn one(reader: &Reader, look: &Look, viewer: Viewer, id: &str) -> Result<Map<String, Value>, Problem> {
     let handle = found(&look.world, id)?;
     let query = asked(json!({ "what": "artifact", "artifact": id }))?;
@@ -324,7 +324,7 @@ pub(crate) async fn code(call: Call) -> Answered {
     part(call, "code", |id| Inspect { artifact: id, code: true, ..Inspect::default() }).await
 }
 
-/// A part of an artifact as the text that it is. Whatever somebody wrote there, it is plain text.
+/// A part of an artifact as the text that it is. It is plain text, whatever it says.
 async fn part(call: Call, name: &'static str, asked: fn(String) -> Inspect) -> Answered {
     let id = call.part("id").to_owned();
     let shown = move |_: &Reader, look: &Look, _| {
@@ -392,7 +392,7 @@ pub(crate) async fn costs(call: Call) -> Answered {
     Ok(answer(None, &call.door.look_long(bills).await?))
 }
 
-/// Puts on an answer what every answer has: nobody keeps it, and no browser takes it for anything but what it is.
+/// Puts on an answer the headers that all have: nobody keeps it, and no browser takes it for anything but what it is.
 pub(crate) fn guarded(mut response: Response<Body>) -> Response<Body> {
     const HEADERS: [(&str, &str); 5] = [
         ("cache-control", "no-store"),

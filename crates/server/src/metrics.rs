@@ -1,4 +1,4 @@
-//! What is counted at the door, in the text format of Prometheus.
+//! The counts of the door, in the text format of Prometheus.
 
 use std::{
     fmt::Write as _,

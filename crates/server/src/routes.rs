@@ -33,7 +33,7 @@ impl Verb {
     }
 }
 
-/// Who may ask.
+/// The askers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rank {
     /// Anybody, without a token.
@@ -85,7 +85,7 @@ pub struct Field {
     pub name: &'static str,
     /// Where it stands: `query`, `path` or `header`.
     pub place: &'static str,
-    /// What it says.
+    /// Its meaning.
     pub doc: &'static str,
 }
 
@@ -140,7 +140,7 @@ pub struct Route {
     pub path: &'static str,
     /// Those who may ask.
     pub ranks: &'static [Rank],
-    /// What it does, in words.
+    /// Its work, in words.
     pub doc: &'static str,
     /// The fields that it takes.
     pub fields: &'static [Field],

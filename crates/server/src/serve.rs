@@ -106,7 +106,7 @@ impl Server {
     pub fn close(self) {
         self.door.0.closing.send_replace(true);
         let ended = self.runtime.block_on(async { timeout(CLOSES_WITHIN, self.accepting).await });
-        // What has not ended by then is cut off.
+        // Answers that are under way still are cut off.
         drop(ended);
         self.runtime.shutdown_timeout(CLOSES_WITHIN);
     }

@@ -1,7 +1,7 @@
 //! Tokens: who may do what at the door. Only here are files read and written.
 //!
 //! A token is 256 random bits. `WORLD.tokens` keeps the BLAKE3 hash of each, one JSON object a line; lines are added
-//! and never changed, so that nothing is lost however a command ends. What can't be read lets nobody in.
+//! and never changed, so that nothing is lost however a command ends. A line that can't be read lets nobody in.
 
 use std::{
     fs::{File, OpenOptions},
@@ -25,7 +25,7 @@ pub const LABEL_CHARS_MAX: usize = 128;
 /// Hexadecimal digits by which people name a token.
 const ID_CHARS: usize = 8;
 
-/// What the bearer of a token may do.
+/// The rights of the bearer of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Sees all, and acts never.
@@ -79,9 +79,9 @@ impl std::fmt::Debug for Secret {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     hash: Hash,
-    /// What its bearer may do.
+    /// The rights of its bearer.
     pub role: Role,
-    /// Whom it was given to, or what for.
+    /// The one whom it was given to, or its purpose.
     pub label: Option<String>,
     /// When it was made.
     pub created: Time,
