@@ -40,8 +40,7 @@ pub(crate) fn check(root: &Path, target: &Path) -> Result<()> {
             python
         }
         Err(problem) => {
-            let left_out =
-                "types, data frames, files of tables, PettingZoo's forms, MCP clients and the wheel are not tested";
+            let left_out = "types, data frames, files of tables, PettingZoo's forms, MCP clients and the wheel are not tested";
             eprintln!("== environments: {problem}, so {left_out}");
             "python3".into()
         }

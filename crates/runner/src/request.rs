@@ -515,7 +515,9 @@ impl Sequencer {
             }
             Request::Turn(agent) => self.turn_of(&agent).map_or_else(Reply::Refused, Reply::Result),
             Request::Inspect(asked) => asked.of(self.world()).map_or_else(Reply::Refused, Reply::Result),
-            Request::Look(principal, query) => self.look_as(&principal, query)?.map_or_else(Reply::Refused, Reply::Result),
+            Request::Look(principal, query) => {
+                self.look_as(&principal, query)?.map_or_else(Reply::Refused, Reply::Result)
+            }
             Request::Watch(watching) => self.watch(&watching)?.map_or_else(Reply::Refused, Reply::Result),
             Request::Advance(_) | Request::Run(_) | Request::Verify => {
                 let sentence = "the world is being run, and only who runs it moves its time or verifies it";

@@ -30,15 +30,15 @@ use rmcp::{
     service::{RequestContext, SubscriptionContext},
 };
 
-pub use self::{
-    lines::serve_lines,
-    place::{Place, WAIT_MAX},
-};
 use self::{
     call::Caller,
     changes::Changes,
     repeats::Repeats,
     tools::{Does, TOOLS},
+};
+pub use self::{
+    lines::serve_lines,
+    place::{Place, WAIT_MAX},
 };
 
 /// The methods that this server has; a request of one of them that is not read as such has wrong parameters.
@@ -92,7 +92,8 @@ impl Client {
     }
 
     fn new(place: Place, seat: Seat, world: &str) -> Self {
-        Self { place, seat, world: world.into(), order: Arc::default(), repeats: Arc::default(), changes: Changes::default() }
+        let (order, repeats) = (Arc::default(), Arc::default());
+        Self { place, seat, world: world.into(), order, repeats, changes: Changes::default() }
     }
 
     fn principal(&self, extensions: &Extensions) -> Result<Arc<str>, ErrorData> {
@@ -216,7 +217,6 @@ impl ServerHandler for Client {
         resources::shown(&request.uri, &receipt).map(Into::into)
     }
 
-    #[expect(deprecated, reason = "the versions before 2026-07-28 have it")]
     async fn subscribe(
         &self,
         request: SubscribeRequestParams,
@@ -243,7 +243,6 @@ impl ServerHandler for Client {
         Ok(())
     }
 
-    #[expect(deprecated, reason = "the versions before 2026-07-28 have it")]
     async fn unsubscribe(
         &self,
         request: UnsubscribeRequestParams,
@@ -289,7 +288,8 @@ impl ServerHandler for Client {
     ) -> Result<CustomResult, ErrorData> {
         let shown: String = request.method.chars().take(64).collect();
         if METHODS.contains(&request.method.as_str()) {
-            let sentence = format!("the parameters are none of `{shown}`: one is missing or has a wrong type");
+            let sentence =
+                format!("the parameters are none of `{shown}`: one is missing or has a wrong type");
             return Err(ErrorData::invalid_params(sentence, None));
         }
         Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("there is no method {shown:?}"), None))

@@ -43,11 +43,8 @@ impl Form {
     }
 
     /// For a client that reads it: a text may be as long as an artifact's.
-    const CLIENT: Self = Self {
-        words: Words::With,
-        text_chars_max: limits::CONTENT_BYTES_MAX as u64,
-        has_free_keys: true,
-    };
+    const CLIENT: Self =
+        Self { words: Words::With, text_chars_max: limits::CONTENT_BYTES_MAX as u64, has_free_keys: true };
 }
 
 /// Whether the schema says what its parts are for.

@@ -34,12 +34,7 @@ impl Changes {
     ///
     /// # Errors
     /// When it is none, or there are too many.
-    pub(super) async fn add(
-        &self,
-        place: &Place,
-        principal: &str,
-        uri: &str,
-    ) -> Result<bool, ErrorData> {
+    pub(super) async fn add(&self, place: &Place, principal: &str, uri: &str) -> Result<bool, ErrorData> {
         let artifact = resources::artifact_of(uri)?;
         let version = version(place, principal, &artifact).await?;
         let mut all = self.open();
@@ -88,7 +83,9 @@ async fn version(place: &Place, principal: &str, artifact: &str) -> Result<Optio
     Ok(match place.ask(wanted).await? {
         Answer::Reply(reply) => match *reply {
             Reply::Result(shown) => shown.get("version").and_then(Value::as_u64),
-            Reply::Receipt(_) | Reply::Now(_) | Reply::Ran { .. } | Reply::Pending | Reply::Refused(_) => None,
+            Reply::Receipt(_) | Reply::Now(_) | Reply::Ran { .. } | Reply::Pending | Reply::Refused(_) => {
+                None
+            }
         },
         Answer::Busy(_) => None,
     })

@@ -75,7 +75,8 @@ fn seat_of(principal: Option<&str>, flaw: Option<Flaw>) -> axum::http::Extension
 /// Looks at a body as strictly as at a line: an object has each key once, and no number is changed in silence. One that
 /// has something in it that no world can hold goes on with marks in its place.
 fn strict(bytes: Vec<u8>) -> Result<(Vec<u8>, Option<Flaw>), ErrorData> {
-    let text = str::from_utf8(&bytes).map_err(|_| ErrorData::parse_error("the message is not UTF-8", None))?;
+    let text =
+        str::from_utf8(&bytes).map_err(|_| ErrorData::parse_error("the message is not UTF-8", None))?;
     let Parsed { mut value, flawed } = parse(text)
         .map_err(|problem| ErrorData::parse_error(format!("the message is not JSON: {problem}"), None))?;
     if value.get("jsonrpc").is_none_or(|version| version != "2.0") {

@@ -60,7 +60,11 @@ struct Misread {
 }
 
 impl<W: Write + Send + 'static> Lines<W> {
-    fn put(output: &Mutex<W>, failed: &Mutex<Option<Error>>, message: &impl serde::Serialize) -> Result<(), Error> {
+    fn put(
+        output: &Mutex<W>,
+        failed: &Mutex<Option<Error>>,
+        message: &impl serde::Serialize,
+    ) -> Result<(), Error> {
         let mut line = serde_json::to_vec(message)?;
         line.push(b'\n');
         let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);

@@ -25,7 +25,9 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn of(id: &RequestId, principal: &str, tool: &str, arguments: &JsonObject) -> Self {
         let mut hasher = blake3::Hasher::new();
-        [principal, tool].iter().for_each(|word| drop(hasher.update(word.as_bytes()).update(&[0])));
+        for word in [principal, tool] {
+            hasher.update(word.as_bytes()).update(&[0]);
+        }
         // Anything that was read from JSON can be written as JSON.
         hasher.update(serde_json::to_string(arguments).unwrap_or_default().as_bytes());
         Self { id: id.clone(), call: *hasher.finalize().as_bytes() }
@@ -93,6 +95,10 @@ mod tests {
         assert_eq!((repeats.get(&key(0, 5)).is_some(), repeats.get(&key(1, 5)).is_some()), (false, true));
         let large = CallToolResult::success(vec![ContentBlock::text("x".repeat(KEPT_BYTES_MAX))]);
         repeats.keep(key(-1, 5), &large);
-        assert_eq!((repeats.results.len(), repeats.order.len()), (1, 1), "the last is kept however large it is");
+        assert_eq!(
+            (repeats.results.len(), repeats.order.len()),
+            (1, 1),
+            "the last is kept however large it is"
+        );
     }
 }

@@ -17,7 +17,8 @@ pub(super) const PAGE: &str = "handbook_";
 /// The addresses of pages, by their names.
 pub(super) fn of_pages(pages: &[String]) -> Vec<Resource> {
     let page = |name: &String| {
-        Resource::new(format!("{OF_PAGES}{name}"), format!("handbook: {name}")).with_mime_type("text/markdown")
+        Resource::new(format!("{OF_PAGES}{name}"), format!("handbook: {name}"))
+            .with_mime_type("text/markdown")
     };
     pages.iter().map(page).collect()
 }
@@ -43,7 +44,8 @@ pub(super) fn artifact_of(uri: &str) -> Result<String, ErrorData> {
     let named = named.or_else(|| uri.strip_prefix(OF_PAGES).map(|page| format!("{PAGE}{page}")));
     named.filter(|id| Id::parse(id).is_ok()).ok_or_else(|| {
         let shown: String = uri.chars().take(128).collect();
-        let sentence = format!("there is no resource {shown:?}; there are {OF_ARTIFACTS}ID and {OF_PAGES}PAGE");
+        let sentence =
+            format!("there is no resource {shown:?}; there are {OF_ARTIFACTS}ID and {OF_PAGES}PAGE");
         ErrorData::resource_not_found(sentence, None)
     })
 }
