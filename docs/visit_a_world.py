@@ -41,7 +41,7 @@ class Client:
         print(">", tool, shortened(arguments))
         if result["isError"]:
             error = told["error"]
-            print("< refused:", error["message"] + "; " + error["hint"])
+            print("< refused:", error["message"] + "; " + (error.get("hint") or ""))
         else:
             print("<", shortened(told.get("result", told)))
         return told
@@ -66,9 +66,10 @@ client.call("handbook")
 client.call("handbook", page="trade")
 
 # The tools of others: somebody sells what I could make.
-rivals = [tool for tool in client.call("query", what="artifacts", type="tool")["result"] if tool["metadata"]["skill"] == "analysis"]
+tools = client.call("query", what="artifacts", type="tool")["result"]
+rivals = [tool for tool in tools if tool["metadata"]["skill"] == "analysis" and tool["price"] > 1]
 rival = min(rivals, key=lambda tool: (tool["price"], tool["id"]))
-refused = client.call("invoke", artifact=rival["id"], args=["rich and safe and glad"])
+refused = client.call("invoke", artifact=rival["id"], args=["rich and safe and glad"], max_spend=1)
 client.call("invoke", artifact=rival["id"], args=["rich and safe and glad"], max_spend=refused["error"]["need"])
 
 # The same for less.

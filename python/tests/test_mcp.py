@@ -56,7 +56,7 @@ class Visits(unittest.TestCase):
                 paid = await client.call_tool("transfer", {"to": "bob", "amount": 5})
                 self.assertFalse(paid.is_error)
                 self.assertEqual(paid.structured_content["result"], {"balance": 15})
-                refused = await client.call_tool("invoke", {"artifact": "bread"})
+                refused = await client.call_tool("invoke", {"artifact": "bread", "max_spend": 2})
                 self.assertTrue(refused.is_error)
                 self.assertEqual(refused.structured_content["error"]["code"], "limit_exceeded")
                 bought = await client.call_tool("invoke", {"artifact": "bread", "max_spend": 3})

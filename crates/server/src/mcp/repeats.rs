@@ -25,7 +25,9 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn of(id: &RequestId, principal: &str, tool: &str, arguments: &JsonObject) -> Self {
         let mut hasher = blake3::Hasher::new();
-        [principal, tool].iter().for_each(|word| drop(hasher.update(word.as_bytes()).update(&[0])));
+        for word in [principal, tool] {
+            hasher.update(word.as_bytes()).update(&[0]);
+        }
         // Anything that was read from JSON can be written as JSON.
         hasher.update(serde_json::to_string(arguments).unwrap_or_default().as_bytes());
         Self { id: id.clone(), call: *hasher.finalize().as_bytes() }
