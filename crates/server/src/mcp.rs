@@ -92,19 +92,8 @@ impl Client {
     }
 
     fn new(place: Place, seat: Seat, world: &str) -> Self {
-<<<<<<< HEAD
-        Self {
-            place,
-            seat,
-            world: world.into(),
-            order: Arc::default(),
-            repeats: Arc::default(),
-            changes: Changes::default(),
-        }
-=======
         let (order, repeats) = (Arc::default(), Arc::default());
         Self { place, seat, world: world.into(), order, repeats, changes: Changes::default() }
->>>>>>> w-mcp
     }
 
     fn principal(&self, extensions: &Extensions) -> Result<Arc<str>, ErrorData> {
