@@ -1,6 +1,6 @@
 //! A world that is served: who may ask for what, what comes of it, and what is on disk when somebody is told.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod served;
 

@@ -17,14 +17,14 @@ const AGAIN_S: u64 = 1;
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
-    refusal: Refusal,
+    refusal: Box<Refusal>,
     /// Seconds after which it may be made again.
     again_s: Option<u64>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, refusal: Refusal) -> Self {
-        Self { status, refusal, again_s: None }
+        Self { status, refusal: Box::new(refusal), again_s: None }
     }
 
     pub(crate) fn bad(sentence: impl Into<String>) -> Self {
@@ -85,7 +85,7 @@ impl Problem {
     }
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.refusal = self.refusal.hint(hint);
+        self.refusal.hint = Some(hint.into());
         self
     }
 
@@ -124,7 +124,7 @@ impl Problem {
 
     /// The document.
     pub(crate) fn document(&self) -> Value {
-        let Refusal { code, message, need, have, hint, .. } = &self.refusal;
+        let Refusal { code, message, need, have, hint, .. } = &*self.refusal;
         let title = self.status.canonical_reason().unwrap_or("Problem");
         let mut document = json!({
             "type": "about:blank", "title": title, "status": self.status.as_u16(), "detail": message,
@@ -166,5 +166,29 @@ impl From<NotTaken> for Problem {
             )
             .hint("repeat it with the same Idempotency-Key"),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_desk_is_told_as_such() {
+        let refusal =
+            Refusal::new(Code::RateLimited, "1024 actions wait for this world already").numbers(1_025, 1_024);
+        let problem = Problem::from(NotTaken::Busy(Box::new(refusal)));
+        let document = problem.document();
+        assert_eq!(
+            (&document["code"], &document["need"]),
+            (&json!("rate_limited"), &json!(1_025)),
+            "{document}"
+        );
+        let response = problem.response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers().get(header::RETRY_AFTER), Some(&HeaderValue::from_static("1")));
+        let wait = Problem::too_many("too often", 1_500).response();
+        assert_eq!(wait.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(wait.headers().get(header::RETRY_AFTER), Some(&HeaderValue::from_static("2")));
     }
 }

@@ -369,8 +369,9 @@ impl Tokens {
         let hash = blake3::hash(text.as_bytes());
         let same = |tokens: &[Token]| {
             // The equality of hashes takes the same time for all.
-            let found = tokens.iter().filter(|token| token.hash == hash);
-            found.last().cloned()
+            let found =
+                tokens.iter().fold(None, |found, token| if token.hash == hash { Some(token) } else { found });
+            found.cloned()
         };
         let own = same(&self.own.lock().unwrap_or_else(PoisonError::into_inner));
         if own.is_some() {
