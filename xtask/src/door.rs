@@ -14,6 +14,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
+use crate::environments::folder_with;
+
 /// A world in which nobody acts but those who come.
 const WORLD: &str = "[world]\nname = \"door\"\n\n[execution]\nticks = 1\n\n[[agents]]\nid = \"p\"\ncount = 64\n\
     scrip = 1000000\ncode = \"def step(observation): return None\"\n";
@@ -21,7 +23,11 @@ const WORLD: &str = "[world]\nname = \"door\"\n\n[execution]\nticks = 1\n\n[[age
 /// How long a server is looked at while nobody asks.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// Measures the binary, which must have been built for release: `cargo xtask door [CLIENTS] [SECONDS]`.
+/// The clients of the Model Context Protocol that live in a world.
+const MCP_CLIENTS: [&str; 2] = ["mcp==2.3.0", "fastmcp==4.2.3"];
+
+/// Lets others' MCP clients into worlds of the binary, and measures it; it must have been built for release:
+/// `cargo xtask door [CLIENTS] [SECONDS]`.
 pub(crate) fn run(root: &Path, target: &Path, words: &[String]) -> Result<()> {
     let number = |at: usize, otherwise: u64| match words.get(at) {
         Some(word) => word.parse::<u64>().with_context(|| format!("{word} is no number")),
@@ -32,6 +38,7 @@ pub(crate) fn run(root: &Path, target: &Path, words: &[String]) -> Result<()> {
     if !binary.is_file() {
         bail!("there is no {}: cargo build --release makes it in {}", binary.display(), root.display());
     }
+    visits(root, target, &binary)?;
     let folder = target.join("door");
     drop(fs::remove_dir_all(&folder));
     fs::create_dir_all(&folder)?;
@@ -72,6 +79,17 @@ pub(crate) fn run(root: &Path, target: &Path, words: &[String]) -> Result<()> {
         at(990).as_secs_f64() * 1e3,
         (after.0 - idle.0).as_secs_f64() * 1e6 / waits.len().max(1) as f64
     );
+    Ok(())
+}
+
+fn visits(root: &Path, target: &Path, binary: &Path) -> Result<()> {
+    let python = folder_with(&target.join("tmp/mcp"), &MCP_CLIENTS)?;
+    let mut command = Command::new(python);
+    command.current_dir(root.join("python")).args(["-m", "unittest", "tests.test_mcp"]);
+    command.env("PYTHONDONTWRITEBYTECODE", "1").env("OIKOS_BINARY", binary);
+    if !command.status().context("Python can't be run")?.success() {
+        bail!("clients of the Model Context Protocol don't get on with it");
+    }
     Ok(())
 }
 

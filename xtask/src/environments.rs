@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::wheel;
 
 /// The packages that it is tested with.
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 8] = [
     "pettingzoo==1.27.0",
     "gymnasium==1.4.0",
     "mypy==2.4.1",
@@ -20,8 +20,6 @@ const PACKAGES: [&str; 10] = [
     "polars==2.1.0",
     "pyarrow==26.0.1",
     "duckdb==2.0.1",
-    "mcp==2.3.0",
-    "fastmcp==4.2.3",
     wheel::MATURIN,
 ];
 /// Ends well where each word's package is there in the version that it names.
@@ -40,7 +38,8 @@ pub(crate) fn check(root: &Path, target: &Path) -> Result<()> {
             python
         }
         Err(problem) => {
-            let left_out = "types, data frames, files of tables, PettingZoo's forms, MCP clients and the wheel are not tested";
+            let left_out =
+                "types, data frames, files of tables, PettingZoo's forms and the wheel are not tested";
             eprintln!("== environments: {problem}, so {left_out}");
             "python3".into()
         }
