@@ -7,15 +7,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use oikos_runner::{RunError, When, Workplace};
+use oikos_runner::{RunError, When, Workplace, number, quoted};
 use oikos_views::{Beside, Past, Sheet, Unshown, sheet};
 use serde_json::json;
 
-use super::{Usage, quoted};
-use crate::{
-    print::{Printer, number},
-    status::ExitStatus,
-};
+use super::Usage;
+use crate::{print::Printer, status::ExitStatus};
 
 /// The report that is wanted, as it was typed.
 pub(super) struct Wanted {
@@ -54,12 +51,12 @@ pub(super) fn report(
     printer.data(
         || json!({ "ok": true, "seq": seq, "time": world.now().to_string(), "file": wanted.out, "bytes": page.len() }),
         || {
-            let bytes = number(page.len().try_into().unwrap_or(i64::MAX));
+            let bytes = number(page.len());
             let end = if seq == head { ", its end" } else { "" };
             format!(
                 "wrote {}: the world after record {}{end}, in {bytes} bytes",
                 wanted.out.display(),
-                number(seq.try_into().unwrap_or(i64::MAX))
+                number(seq)
             )
         },
     )?;

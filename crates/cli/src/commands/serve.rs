@@ -105,6 +105,6 @@ fn check_listen(ip: IpAddr, file: &TokenFile, db: &Path) -> Result<()> {
     bail!(Usage(format!(
         "{ip} can be reached from other machines, and this world has no tokens\n  = help: make some first: \
          oikos token {} --observer",
-        super::quoted(&db.display().to_string())
+        oikos_runner::quoted(&db.display().to_string())
     )));
 }
