@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use oikos_runner::{RunError, Why};
+use oikos_runner::{JournalError, RunError, Why};
 
 use crate::{
     commands::{Usage, help_of},
@@ -24,11 +24,24 @@ pub(crate) enum ExitStatus {
     Asked(Why),
 }
 
+/// Whether another process writes to the world.
+fn is_busy(error: &anyhow::Error) -> bool {
+    let journal = match error.downcast_ref::<RunError>() {
+        Some(RunError::Journal(error)) => Some(error),
+        Some(_) => None,
+        None => error.downcast_ref::<JournalError>(),
+    };
+    matches!(journal, Some(JournalError::Busy { .. }))
+}
+
 impl ExitStatus {
     /// The status of a command that failed.
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         if error.downcast_ref::<Unprinted>().is_some_and(Unprinted::nobody_reads) {
             return Self::Asked(Why::ClosedPipe);
+        }
+        if is_busy(error) {
+            return Self::Fault;
         }
         let usage = error.downcast_ref::<RunError>().is_some_and(RunError::is_config)
             || error.downcast_ref::<Usage>().is_some()

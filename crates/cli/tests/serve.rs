@@ -577,7 +577,7 @@ fn people_read_pages_of_the_present_and_of_the_past() {
         ("/events?type=transfr", 400),
         ("/events/999999", 404),
         ("/?at=record", 400),
-        ("/?at=999999", 400),
+        ("/?at=999999", 404),
     ] {
         let answer = get(path);
         assert_eq!(answer.status, status, "{path}: {}", answer.body);
