@@ -55,8 +55,8 @@ pub(crate) fn check(root: &Path) -> Result<()> {
         problems.push(".ci/run does not run `cargo xtask ci`".into());
     }
     let map = fs::read_to_string(root.join("ARCHITECTURE.md")).context("ARCHITECTURE.md can't be read")?;
-    if map.lines().count() > 250 {
-        problems.push("ARCHITECTURE.md has more than 250 lines: it is a map, not a book".into());
+    if map.lines().count() > 280 {
+        problems.push("ARCHITECTURE.md has more than 280 lines: it is a map, not a book".into());
     }
     if problems.is_empty() { Ok(()) } else { bail!("{}", problems.join("\n")) }
 }

@@ -1,6 +1,6 @@
 //! `oikos mcp`: a client that started the process speaks the Model Context Protocol with it, line by line.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod served;
 

@@ -582,7 +582,7 @@ fn people_read_pages_of_the_present_and_of_the_past() {
         let answer = get(path);
         assert_eq!(answer.status, status, "{path}: {}", answer.body);
     }
-    // What agents wrote stands there as text.
+    // The words of agents stand there as text.
     let text = get("/artifacts/page");
     assert!(text.body.contains("&lt;script&gt;alert(1)") && !text.body.contains("<script>"), "{}", text.body);
     for (path, kind) in [("/style.css", "text/css"), ("/live.js", "text/javascript")] {

@@ -1,5 +1,5 @@
-//! The pages that people read. They are made of the world as its token may see it, by `oikos_views`, which has no script
-//! and writes what agents wrote as text. The one script of ours shows a page anew when something has happened.
+//! The pages that people read. They are made of the world as the token may see it, by `oikos_views`, which has no
+//! script and writes the words of agents as text. Our one script shows a page anew when something has happened.
 
 use std::{
     collections::VecDeque,
@@ -83,7 +83,7 @@ fn told(unshown: &Unshown) -> Response<Body> {
             (StatusCode::BAD_REQUEST, "This address can't be meant", sentence.as_str())
         }
         Unshown::Hidden(sentence) => (StatusCode::FORBIDDEN, "This is not for your token", sentence.as_str()),
-        // Whoever looks from outside learns no more of a fault.
+        // Those outside learn no more of a fault.
         Unshown::Fault(_) | Unshown::Chart(_) => (
             StatusCode::SERVICE_UNAVAILABLE,
             "This page can't be made now",

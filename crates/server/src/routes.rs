@@ -427,7 +427,7 @@ pub const ROUTES: &[Route] = &[
     page("/", "the world at a glance", &[AT]),
     page(
         "/events",
-        "what happened, the latest first",
+        "the events, the latest first",
         &[
             field("type", "only lines of this type"),
             field("of", "only lines that name this artifact"),
@@ -456,7 +456,7 @@ pub const ROUTES: &[Route] = &[
         ],
     ),
     page("/market", "prices, sales, and who trades with whom", &[AT]),
-    page("/ledger", "who has what", &[field("resource", "a resource; scrip if it is not given"), AT]),
+    page("/ledger", "the holdings of all", &[field("resource", "a resource; scrip if it is not given"), AT]),
     page("/cost", "dollars and tokens, by agent and by model", &[AT]),
     page("/compare", "this world beside the one that it was forked from", &[AT]),
     get("/style.css", ALL, "the stylesheet of the pages", &[], Answers::Text, by!(pages::stylesheet)),

@@ -47,6 +47,7 @@ pub use self::{
     authors::Authors,
     llm::LlmPlan,
     named::NamedMethod,
+    options::Overrides,
     source::Source,
     tree::{ConfigError, Place},
 };
@@ -59,15 +60,6 @@ use crate::library;
 
 /// How many may run code at once: more than cores of most machines.
 pub const WORKERS_MAX: usize = 1_024;
-
-/// The changes that the command line makes to a world file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Overrides {
-    /// `--seed`.
-    pub seed: Option<u64>,
-    /// `--set key=value`, keys with dots.
-    pub set: Vec<(String, String)>,
-}
 
 /// A world file as it was read.
 #[derive(Clone, Debug)]

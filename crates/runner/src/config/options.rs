@@ -5,10 +5,18 @@ use std::ops::Range;
 use oikos_kernel::id::nearest;
 
 use super::{
-    Overrides,
     reader::Read,
     tree::{ConfigError, Document, Node, Table, Tree},
 };
+
+/// The changes that the command line makes to a world file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--seed`.
+    pub seed: Option<u64>,
+    /// `--set key=value`, keys with dots.
+    pub set: Vec<(String, String)>,
+}
 
 /// Parts of a key that `--set` names: no key of a world file is deeper but those of free-form JSON.
 const KEY_PARTS_MAX: usize = 16;

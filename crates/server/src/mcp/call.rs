@@ -199,14 +199,14 @@ impl Caller<'_> {
             return Ok(Ok(told(seen)));
         }
         // A principal without a loop has no mind to be shown anything: this is what it has.
-        let mut shown = json!({ "id": &*self.principal });
+        let mut shown = JsonObject::from_iter([("id".to_owned(), (&*self.principal).into())]);
         for (what, key) in [("balance", "scrip"), ("resources", "resources")] {
             let wanted = match query(&self.principal, &json!({ "what": what, "of": &*self.principal })) {
                 Ok(wanted) => wanted,
                 Err(refusal) => return Ok(Err(refusal)),
             };
             match self.look(wanted).await? {
-                Ok(value) => shown[key] = value,
+                Ok(value) => drop(shown.insert(key.into(), value)),
                 Err(refusal) => return Ok(Err(refusal)),
             }
         }
