@@ -204,6 +204,11 @@ fn state_is_kept_as_its_page_says() {
 }
 
 #[test]
+fn a_client_visits_the_bazaar_as_its_page_tells() {
+    follow("docs/mcp.md");
+}
+
+#[test]
 fn a_model_of_mesa_is_run() {
     follow("docs/from-mesa.md");
 }
