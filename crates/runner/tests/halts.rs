@@ -171,8 +171,17 @@ fn what_the_world_file_names_stops_the_run_when_all_others_have_answered() {
             let mut live = on_disk(&text, &fake, Access::default(), &db);
             let halt = run(&mut live).expect_err("all would meet it").to_string();
             assert!(halt.contains("does not know the model `bad`"), "{halt}");
-            assert_eq!(tape(&mut live).len(), 2, "{execution}: both others have answered");
-            assert_eq!(fake.asked(), 2 + times, "{execution}: they are not asked again");
+            // In a tick all are asked before anybody is heard. Alone one may fail before another has a turn.
+            let answered = tape(&mut live).len();
+            assert!(
+                answered == 2 || (answered < 2 && execution != TICKS),
+                "{execution}: {answered} have answered"
+            );
+            assert_eq!(
+                fake.asked(),
+                answered as u64 + times,
+                "{execution}: who was asked has answered, once"
+            );
         }
     }
     // Where it is known before anybody is asked, nobody is.
