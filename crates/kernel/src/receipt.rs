@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     json::{Json, cut},
     limits,
-    record::{Cause, Charge, Effect, Event, Handle, Outcome, Record, Why},
+    record::{Charge, Effect, Event, Handle, Outcome, Record, Why},
     refusal::Refusal,
     time::Time,
 };
@@ -167,21 +167,7 @@ impl Receipt {
             }
             _ => None,
         });
-        let output = match &record.cause {
-            Cause::Act { output, .. }
-            | Cause::Step { output, .. }
-            | Cause::Due { output, .. }
-            | Cause::Hook { output, .. } => output.clone(),
-            Cause::Genesis { .. }
-            | Cause::Founding
-            | Cause::Tick { .. }
-            | Cause::Clock { .. }
-            | Cause::Ask { .. }
-            | Cause::Short { .. }
-            | Cause::Runtime { .. }
-            | Cause::Regrow
-            | Cause::Rules { .. } => String::new(),
-        };
+        let output = record.cause.act().map_or_else(String::new, |(_, output)| output.to_owned());
         Self {
             seq: Some(record.seq),
             time: record.time,

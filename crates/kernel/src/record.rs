@@ -156,6 +156,28 @@ pub enum Cause {
     Regrow,
 }
 
+impl Cause {
+    /// The one that acts, with the output of its action's code; `None` where nobody does.
+    #[must_use]
+    pub fn act(&self) -> Option<(Handle, &str)> {
+        match self {
+            Self::Act { actor: one, output, .. }
+            | Self::Step { agent: one, output, .. }
+            | Self::Due { artifact: one, output }
+            | Self::Hook { artifact: one, output, .. } => Some((*one, output)),
+            Self::Genesis { .. }
+            | Self::Founding
+            | Self::Tick { .. }
+            | Self::Clock { .. }
+            | Self::Ask { .. }
+            | Self::Short { .. }
+            | Self::Runtime { .. }
+            | Self::Regrow
+            | Self::Rules { .. } => None,
+        }
+    }
+}
+
 /// An amount of a resource that is set aside, or would have to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {

@@ -163,22 +163,13 @@ impl Summary {
         let is_script = |agent: Handle| {
             world.get(agent).is_some_and(|row| MindKind::of(row.content()) == Ok(MindKind::Script))
         };
-        let whose = match &record.cause {
-            Cause::Step { agent, thought, .. } => Some((*agent, thought.failed && is_script(*agent))),
-            Cause::Act { actor, .. } => Some((*actor, false)),
-            Cause::Due { artifact, .. } | Cause::Hook { artifact, .. } => Some((*artifact, false)),
-            Cause::Genesis { .. }
-            | Cause::Founding
-            | Cause::Tick { .. }
-            | Cause::Clock { .. }
-            | Cause::Ask { .. }
-            | Cause::Short { .. }
-            | Cause::Runtime { .. }
-            | Cause::Regrow
-            | Cause::Rules { .. } => None,
+        let whose = record.cause.act().map(|(whose, _)| whose);
+        let is_mind = match &record.cause {
+            Cause::Step { agent, thought, .. } => thought.failed && is_script(*agent),
+            _ => false,
         };
         let mut failed = None;
-        if let (Some((whose, is_mind)), Outcome::Refused(refusal)) = (whose, &record.outcome)
+        if let (Some(whose), Outcome::Refused(refusal)) = (whose, &record.outcome)
             && (is_mind || refusal.is_crash)
         {
             let (message, traceback) = (refusal.message.clone(), refusal.traceback().map(str::to_owned));

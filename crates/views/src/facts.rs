@@ -149,20 +149,7 @@ impl Facts {
     }
 
     fn add_cause(&mut self, record: &Record, part: &mut Part) {
-        let actor = match &record.cause {
-            Cause::Step { agent, .. } => *agent,
-            Cause::Act { actor, .. } => *actor,
-            Cause::Due { artifact, .. } | Cause::Hook { artifact, .. } => *artifact,
-            Cause::Genesis { .. }
-            | Cause::Founding
-            | Cause::Tick { .. }
-            | Cause::Clock { .. }
-            | Cause::Ask { .. }
-            | Cause::Short { .. }
-            | Cause::Runtime { .. }
-            | Cause::Regrow
-            | Cause::Rules { .. } => return,
-        };
+        let Some((actor, _)) = record.cause.act() else { return };
         match &record.outcome {
             Outcome::Done(_) => part.actions += 1,
             Outcome::Refused(_) => part.refused += 1,

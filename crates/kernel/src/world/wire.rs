@@ -362,19 +362,10 @@ pub fn log_lines(world: &World, record: &Record) -> Vec<Value> {
 /// acted is told the output of its action by its receipt.
 #[must_use]
 pub fn print_lines(world: &World, record: &Record) -> Vec<Value> {
-    let (actor, of_thought, of_action) = match &record.cause {
-        Cause::Step { agent, thought, output, .. } => (*agent, thought.output.as_str(), output),
-        Cause::Act { actor, output, .. } => (*actor, "", output),
-        Cause::Due { artifact, output } | Cause::Hook { artifact, output, .. } => (*artifact, "", output),
-        Cause::Genesis { .. }
-        | Cause::Founding
-        | Cause::Tick { .. }
-        | Cause::Clock { .. }
-        | Cause::Ask { .. }
-        | Cause::Short { .. }
-        | Cause::Runtime { .. }
-        | Cause::Regrow
-        | Cause::Rules { .. } => return Vec::new(),
+    let Some((actor, of_action)) = record.cause.act() else { return Vec::new() };
+    let of_thought = match &record.cause {
+        Cause::Step { thought, .. } => thought.output.as_str(),
+        _ => "",
     };
     let outputs = [("thought", of_thought), ("action", of_action)].into_iter();
     let line = |(of, text): (&str, &str)| {
