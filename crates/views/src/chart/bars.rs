@@ -2,7 +2,7 @@
 
 use plotters::prelude::*;
 
-use super::{AXIS_HEIGHT, COLOURS, ChartError, GREY, PALE, SCALE, Size, svg, tick, words};
+use super::{AXIS_HEIGHT, COLOURS, ChartError, SCALE, Size, axes, svg};
 
 /// A bar.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,25 +36,7 @@ pub fn bars(size: Size, (x_name, y_name): (&str, &str), bars: &[Bar]) -> Result<
             .y_label_area_size(70 * SCALE)
             .build_cartesian_2d(low..high, 0.0..top)
             .map_err(ChartError::of)?;
-        let (x_words, y_words) =
-            (|number: &f64| tick(*number, high - low), |number: &f64| tick(*number, top));
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .x_labels(usize::try_from(size.width / 90).unwrap_or(8))
-            .y_labels(usize::try_from(size.height / 45).unwrap_or(6))
-            .set_all_tick_mark_size(4 * SCALE)
-            .bold_line_style(PALE.stroke_width(1))
-            .light_line_style(TRANSPARENT)
-            .axis_style(GREY.stroke_width(SCALE.unsigned_abs()))
-            .x_desc(x_name)
-            .y_desc(y_name)
-            .axis_desc_style(words(true))
-            .x_label_formatter(&x_words)
-            .y_label_formatter(&y_words)
-            .label_style(words(false))
-            .draw()
-            .map_err(ChartError::of)?;
+        axes(&mut chart, size, (high - low, top), [x_name, y_name], false)?;
         let colour = COLOURS.first().copied().unwrap_or(BLACK);
         let shown = bars.iter().filter(|bar| bar.height > 0.0).map(|bar| {
             let room = (bar.to - bar.from) * 0.08;

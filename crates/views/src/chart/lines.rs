@@ -6,9 +6,7 @@ use plotters::{
     style::text_anchor::{HPos, Pos, VPos},
 };
 
-use super::{
-    AXIS_HEIGHT, Area, COLOURS, Chart, ChartError, GREY, PALE, SCALE, padded, short, svg, tick, words,
-};
+use super::{AXIS_HEIGHT, Area, COLOURS, Chart, ChartError, SCALE, axes, padded, short, svg, words};
 
 /// The most lines of a chart.
 pub const LINES_MAX: usize = 7;
@@ -73,24 +71,7 @@ pub fn lines(size: Size, (x_name, y_name): (&str, &str), lines: &[Line]) -> Resu
             .y_label_area_size((54 + name_width) * SCALE)
             .build_cartesian_2d(start..end, low..high)
             .map_err(ChartError::of)?;
-        let (x_words, y_words) =
-            (|number: &f64| tick(*number, end - start), |number: &f64| tick(*number, high - low));
-        chart
-            .configure_mesh()
-            .x_labels(usize::try_from(size.width / 90).unwrap_or(8))
-            .y_labels(usize::try_from(size.height / 45).unwrap_or(6))
-            .set_all_tick_mark_size(4 * SCALE)
-            .bold_line_style(PALE.stroke_width(1))
-            .light_line_style(TRANSPARENT)
-            .axis_style(GREY.stroke_width(SCALE.unsigned_abs()))
-            .x_desc(x_name)
-            .y_desc(y_name)
-            .axis_desc_style(words(true))
-            .x_label_formatter(&x_words)
-            .y_label_formatter(&y_words)
-            .label_style(words(false))
-            .draw()
-            .map_err(ChartError::of)?;
+        axes(&mut chart, size, (end - start, high - low), [x_name, y_name], true)?;
         for (line, colour) in lines.iter().zip(COLOURS) {
             if line.points.iter().all(|(.., side)| *side == 0.0) {
                 continue;

@@ -83,6 +83,36 @@ pub fn svg(
     Ok(text.replacen(&big, &small, 1))
 }
 
+/// Draws the axes of a chart with their names, each by the span that it shows, and pale lines behind the drawing:
+/// level ones, and upright ones too if they help.
+fn axes(
+    chart: &mut Chart<'_, '_>,
+    size: Size,
+    (x_span, y_span): (f64, f64),
+    [x_name, y_name]: [&str; 2],
+    has_upright: bool,
+) -> Result<(), ChartError> {
+    let (x_words, y_words) = (|number: &f64| tick(*number, x_span), |number: &f64| tick(*number, y_span));
+    let mut mesh = chart.configure_mesh();
+    if !has_upright {
+        mesh.disable_x_mesh();
+    }
+    mesh.x_labels(usize::try_from(size.width / 90).unwrap_or(8))
+        .y_labels(usize::try_from(size.height / 45).unwrap_or(6))
+        .set_all_tick_mark_size(4 * SCALE)
+        .bold_line_style(PALE.stroke_width(1))
+        .light_line_style(TRANSPARENT)
+        .axis_style(GREY.stroke_width(SCALE.unsigned_abs()))
+        .x_desc(x_name)
+        .y_desc(y_name)
+        .axis_desc_style(words(true))
+        .x_label_formatter(&x_words)
+        .y_label_formatter(&y_words)
+        .label_style(words(false))
+        .draw()
+        .map_err(ChartError::of)
+}
+
 /// The least and the most, with some room beside them.
 pub fn padded(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let ends = values.fold(None, |ends: Option<(f64, f64)>, value| match ends {
