@@ -202,30 +202,30 @@ impl Writer {
     /// Has `release` called when a record is on disk: at once, or by the writer. It is dropped if a write
     /// fails before. The writer makes haste for it.
     pub(crate) fn release(&self, seq: u64, release: Release) {
-        let mut queue = self.shared.open();
-        if queue.failed {
-            return;
+        if let Some(mut queue) = self.released(seq, release) {
+            queue.want(seq);
+            self.shared.work.notify_one();
         }
-        if queue.head.seq >= seq {
-            drop(queue);
-            return release();
-        }
-        queue.releases.push_back((seq, release));
-        queue.want(seq);
-        self.shared.work.notify_one();
     }
 
     /// As [`Self::release`], but without haste.
     pub(crate) fn release_in_time(&self, seq: u64, release: Release) {
+        drop(self.released(seq, release));
+    }
+
+    /// Calls `release` if a record is on disk, or has it wait: then the queue is given.
+    fn released(&self, seq: u64, release: Release) -> Option<MutexGuard<'_, Queue>> {
         let mut queue = self.shared.open();
         if queue.failed {
-            return;
+            return None;
         }
         if queue.head.seq >= seq {
             drop(queue);
-            return release();
+            release();
+            return None;
         }
         queue.releases.push_back((seq, release));
+        Some(queue)
     }
 
     /// How far the journal is written.
