@@ -68,9 +68,9 @@ pub(crate) async fn page(call: Call) -> Answered {
             Some(_) => pages.past(reader, look, viewer, &asked),
         })
     });
-    let (seq, shown) = looked.await?;
+    let (_, shown) = looked.await?;
     Ok(match shown {
-        Ok(markup) => text(Some(seq), HTML, markup.into_string()),
+        Ok((seq, markup)) => text(Some(seq), HTML, markup.into_string()),
         Err(unshown) => told(&unshown),
     })
 }
@@ -96,7 +96,7 @@ fn told(unshown: &Unshown) -> Response<Body> {
 }
 
 impl Pages {
-    /// A page of the present.
+    /// A page of the present, with the record whose state it shows.
     fn present(
         &self,
         reader: &Reader,
@@ -104,7 +104,7 @@ impl Pages {
         viewer: Viewer,
         asked: &Asked,
         motion: Motion,
-    ) -> Result<Markup, Unshown> {
+    ) -> Result<(u64, Markup), Unshown> {
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         // Another may have come further while this one waited.
         let look = reader.now().unwrap_or_else(|| look.clone());
@@ -125,11 +125,17 @@ impl Pages {
             pulse: Some(pulse),
             scripts: &[SCRIPT],
         };
-        render(&moment, &asked.page)
+        Ok((look.world.seq(), render(&moment, &asked.page)?))
     }
 
     /// A page of a moment of the past.
-    fn past(&self, reader: &Reader, look: &Look, viewer: Viewer, asked: &Asked) -> Result<Markup, Unshown> {
+    fn past(
+        &self,
+        reader: &Reader,
+        look: &Look,
+        viewer: Viewer,
+        asked: &Asked,
+    ) -> Result<(u64, Markup), Unshown> {
         let past = self.past_of(reader, &look.world)?;
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         let now = reader.now().ok_or_else(unread)?;
@@ -146,7 +152,7 @@ impl Pages {
             pulse: None,
             scripts: &[],
         };
-        render(&moment, &asked.page)
+        Ok((look.world.seq(), render(&moment, &asked.page)?))
     }
 
     fn past_of(&self, reader: &Reader, world: &World) -> Result<Arc<Past>, Unshown> {
