@@ -366,6 +366,7 @@ class World:
         since: Moment | None = None,
         until: Moment | None = None,
         every: Duration | None = None,
+        measures: Mapping[str, Any] | None = None,
         force: bool = False,
         progress: bool | None = None,
     ) -> pathlib.Path:
@@ -375,12 +376,15 @@ class World:
         tables: Only these, such as `["actions", "payments"]`.
         since, until: Only records after a moment, and up to another and with it.
         every: Accounts so often too, as `1h`, beside those at the end.
+        measures: Takes the series from the journal again, by the world's measures and these, such as
+            `{"every": "1h", "poorest": "min(scrip)"}`; with `{}` by the world's alone.
         force: Whether files of these tables that are there are replaced; otherwise that is an `Error`.
         """
         span = {"since": since, "until": until, "every": every}
         moments = {name: when(moment) for name, moment in span.items() if moment is not None}
         listed = None if tables is None else ",".join(tables)
-        more = options(format=format, tables=listed, force=force, **moments)
+        more = options(format=format, tables=listed, force=force, anew=measures is not None, **moments)
+        more += overrides(None, {f"measures.{key}": value for key, value in (measures or {}).items()})
         _with_bar(["export", os.fspath(self.path), "--out", os.fspath(out), *more], progress, self._binary)
         return pathlib.Path(out)
 
@@ -391,12 +395,13 @@ class World:
         since: Moment | None = None,
         until: Moment | None = None,
         every: Duration | None = None,
+        measures: Mapping[str, Any] | None = None,
     ) -> Frame:
         """One table of `export` as a data frame: `actions`, `payments`, `charges`, `events`, `accounts`, `artifacts`,
         `series`, `agent_series`, `thoughts` or `meta`."""
         with tempfile.TemporaryDirectory(prefix="oikos-") as folder:
             out = pathlib.Path(folder)
-            span: dict[str, Any] = {"since": since, "until": until, "every": every}
+            span: dict[str, Any] = {"since": since, "until": until, "every": every, "measures": measures}
             self.export(out, format="jsonl", tables=[name], progress=False, **span)
             with (out / f"{name}.jsonl").open(encoding="utf-8") as file:
                 rows = [json.loads(line) for line in file]

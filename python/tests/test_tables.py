@@ -26,6 +26,10 @@ class Exports(Tables):
         self.assertEqual(mine[-1], LARGE + 4)
         self.assertGreater(len(mine), 1)
         self.assertEqual(world.table("series").rows, world.series().rows)
+        self.assertEqual(world.table("series", measures={}).rows, world.series().rows)
+        more = world.table("series", measures={"every": "1m", "most": "max(scrip)"})
+        most = [row["value"] for row in more if row["name"] == "most"]
+        self.assertEqual(most, [float(LARGE + paid) for paid in (1, 2, 3, 4, 4, 4, 4)])
         thoughts = world.table("thoughts")
         self.assertEqual((len(thoughts), "seq" in thoughts.columns), (0, True))
         with self.assertRaises(oikos.Error):

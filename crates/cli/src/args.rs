@@ -258,6 +258,12 @@ pub(crate) enum Command {
         /// Show accounts so often too, such as 1h; without it they are shown at the end.
         #[arg(long, value_name = "DURATION", value_parser = duration_ms)]
         every: Option<i64>,
+        /// Take series and agent_series from the journal again, instead of as they were taken while the world ran.
+        #[arg(long)]
+        anew: bool,
+        /// With --anew, measures other than the world's, such as measures.every=1h or measures.rich="max(scrip)".
+        #[arg(long, value_name = "KEY=VALUE", requires = "anew")]
+        set: Vec<String>,
         /// Replace files of these tables that are there; others are never touched.
         #[arg(long)]
         force: bool,

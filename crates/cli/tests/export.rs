@@ -48,9 +48,13 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::of(WORLD)
+    }
+
+    fn of(text: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (file, db) = (folder.path().join("w.toml"), folder.path().join("w.oikos"));
-        fs::write(&file, WORLD).expect("a file");
+        fs::write(&file, text).expect("a file");
         small::run(file.to_str().expect("UTF-8"), &db, &[]);
         Self { folder, db }
     }
@@ -263,4 +267,88 @@ fn a_damaged_world_leaves_no_file() {
     let file = world.path("w.toml");
     let output = oikos(["export", file.to_str().expect("UTF-8"), "--out", out.to_str().expect("UTF-8")]);
     assert!(!output.status.success());
+}
+
+/// Agents with their own turns, a measure that is a method of an artifact, and an end at which nothing happens.
+const PACED: &str = r#"
+[world]
+name = "p"
+[execution]
+mode = "autonomous"
+duration = "5h"
+pace = "25m"
+[measures]
+every = "1h"
+kept = "jar.kept"
+paid = "sum(payment.transfer)"
+poor = "min(scrip)"
+[measures.agents]
+wealth = "scrip"
+[[artifacts]]
+id = "jar"
+owner = "ann"
+code = """
+def kept(call):
+    return storage.get('n', 0)
+def drop(call):
+    storage['n'] = storage.get('n', 0) + 1
+"""
+[[agents]]
+id = "ann"
+scrip = 100
+code = "def step(o): return [{'op': 'invoke', 'artifact': 'jar', 'method': 'drop'}, {'op': 'transfer', 'to': 'bob', 'amount': 3}]"
+[[agents]]
+id = "bob"
+code = "def step(o): return None"
+"#;
+
+#[test]
+fn series_that_are_taken_anew_are_those_that_were_taken_while_it_ran() {
+    for text in [WORLD, PACED] {
+        let world = World::of(text);
+        let stored = world.export("stored", &["--tables", "series,agent_series"]);
+        let anew = world.export("anew", &["--tables", "series,agent_series", "--anew"]);
+        assert!(!stored["series"].is_empty() && !stored["agent_series"].is_empty());
+        assert_eq!(stored, anew);
+        // Without what was stored they are the same again, and up to a moment they are the first of them.
+        let db = rusqlite::Connection::open(&world.db).expect("a database");
+        db.execute_batch("DELETE FROM series; DELETE FROM agent_series").expect("they are gone");
+        drop(db);
+        assert!(world.export("none", &["--tables", "series"])["series"].is_empty());
+        assert_eq!(world.export("still", &["--tables", "series,agent_series", "--anew"]), stored);
+        let first = world.export("first", &["--tables", "series", "--anew", "--until", "1h"]);
+        let until = first["series"].len();
+        assert!(until > 0 && until < stored["series"].len(), "{until}");
+        assert_eq!(first["series"], stored["series"][..until]);
+    }
+}
+
+#[test]
+fn measures_that_nobody_thought_of_are_taken_from_a_world_that_has_ended() {
+    let world = World::new();
+    let more = ["--set", "measures.every=1h", "--set", "measures.mean=\"mean(scrip)\"", "--set"];
+    let all =
+        [&["--tables", "series,agent_series", "--anew"], &more[..], &["measures.agents.half=\"scrip\""]];
+    let tables = world.export("more", &all.concat());
+    let names: Vec<&Value> = column(&tables["series"], "name").into_iter().take(3).collect();
+    assert_eq!(names, ["rich", "gifts", "mean"]);
+    // At the start, after each of three hours, and at the end.
+    assert_eq!(tables["series"].len(), 3 * 5);
+    for row in tables["series"].iter().filter(|row| row["name"] == "mean") {
+        assert_eq!(row["value"].as_f64(), Some(9_223_372_036_854_775_807_f64 / 3.0), "scrip is kept");
+    }
+    let agents = &tables["agent_series"];
+    assert_eq!(agents.len(), 3 * 5);
+    assert!(agents.iter().all(|row| row["half"] == row["wealth"]));
+    for (arguments, words) in [
+        (&["--set", "measures.every=1h"][..], "--anew"),
+        (&["--anew", "--set", "scrip.start=4"], "keys of measures can be set here"),
+        (&["--anew", "--set", "measures.every=soon"], "measures.every"),
+        (&["--anew", "--set", "measures.mean=\"mean(scirp)\""], "scirp"),
+        (&["--anew", "--tables", "events"], "--anew goes with the tables `series` and `agent_series`"),
+    ] {
+        let told = world.refused(arguments);
+        assert!(told.contains(words), "{arguments:?}: {told}");
+    }
+    assert!(!world.path("refused").exists());
 }

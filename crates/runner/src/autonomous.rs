@@ -208,7 +208,7 @@ impl AutonomousScheduler {
 
 /// The next thing that happens.
 #[derive(Clone, Copy)]
-enum Next {
+pub(crate) enum Next {
     /// Resources grow back.
     Growth(Time),
     /// Something is due in the library.
@@ -224,7 +224,7 @@ enum Next {
 }
 
 impl Next {
-    fn due(self) -> Time {
+    pub(crate) fn due(self) -> Time {
         match self {
             Self::Due(due, _)
             | Self::Turn(due, _)
@@ -237,7 +237,7 @@ impl Next {
 }
 
 /// The next thing: at one instant resources grow first, then comes the library, and what was thought before any turn.
-fn next(sequencer: &mut Sequencer) -> Option<Next> {
+pub(crate) fn next(sequencer: &mut Sequencer) -> Option<Next> {
     let growth = sequencer.world().next_growth().map(Next::Growth);
     let due = sequencer.world().next_due().map(|(due, artifact)| Next::Due(due, artifact));
     let turn = sequencer.next_turn().map(|(due, agent)| Next::Turn(due, agent));

@@ -4,6 +4,7 @@
 //! It prints nothing and reads no command line.
 
 mod agenda;
+mod anew;
 mod autonomous;
 mod beside;
 mod bills;

@@ -80,7 +80,8 @@ impl Sampler {
         Ok(this)
     }
 
-    fn begun(file: &WorldFile, world: &World) -> Self {
+    /// A sampler that begins where a world stands.
+    pub(crate) fn begun(file: &WorldFile, world: &World) -> Self {
         let every_ms = file.every_ms.filter(|_| !file.measures.is_empty() || !file.columns.is_empty());
         let moments = every_ms.map(|every_ms| Moments::from(world.rules().start, every_ms, world.now()));
         Self {
@@ -89,6 +90,11 @@ impl Sampler {
             rates: Rates::of(&file.measures),
             moments,
         }
+    }
+
+    /// Whether a sample is due before an instant.
+    pub(crate) fn is_due(&self, time: Time) -> bool {
+        self.moments.as_ref().and_then(|moments| moments.next).is_some_and(|next| next < time)
     }
 
     fn due(&mut self, time: Time) -> Option<(Time, Option<Time>)> {
@@ -102,13 +108,19 @@ impl Sequencer {
     /// # Errors
     /// Only faults.
     pub(crate) fn sample_before(&mut self, time: Time) -> Result<(), RunError> {
-        while let Some((at, after)) = self.sampler.due(time) {
-            let sample = self.sample(at, after)?;
-            self.sampler.rates.begin();
+        while let Some(sample) = self.sample_due(time)? {
             // It is stored with the record that comes next.
             self.writer.push_sample(sample);
         }
         Ok(())
+    }
+
+    /// The next sample that is due before an instant.
+    pub(crate) fn sample_due(&mut self, time: Time) -> Result<Option<Sample>, RunError> {
+        let Some((at, after)) = self.sampler.due(time) else { return Ok(None) };
+        let sample = self.sample(at, after)?;
+        self.sampler.rates.begin();
+        Ok(Some(sample))
     }
 
     /// Takes the samples that are due by now, and one of now if the world has come to its end.
@@ -116,22 +128,26 @@ impl Sequencer {
     /// # Errors
     /// Only faults.
     pub(crate) fn sample_end(&mut self, is_end: bool) -> Result<(), RunError> {
-        let now = self.now();
         let mut samples = Vec::new();
-        while let Some((at, after)) = self.sampler.due(now) {
-            samples.push(self.sample(at, after)?);
-            self.sampler.rates.begin();
+        while let Some(sample) = self.sample_due(self.now())? {
+            samples.push(sample);
         }
-        let Sampler { measures, columns, moments, .. } = &self.sampler;
-        let is_due = moments.as_ref().is_some_and(|moments| moments.next == Some(now));
-        if !(measures.is_empty() && columns.is_empty()) && (is_end || is_due) {
-            // It is taken again if more happens at this instant, or after it.
-            let after = moments.as_ref().and_then(Moments::before);
-            samples.push(self.sample(now, after)?);
-        }
+        samples.extend(self.sample_now(is_end)?);
         self.commit()?;
         let put = self.writer.journal_mut().put_series(&samples);
         self.sound(put)
+    }
+
+    /// A sample of now, if one is due or this is the end. It is taken again if more happens at this instant, or after it.
+    pub(crate) fn sample_now(&mut self, is_end: bool) -> Result<Option<Sample>, RunError> {
+        let now = self.now();
+        let Sampler { measures, columns, moments, .. } = &self.sampler;
+        let is_due = moments.as_ref().is_some_and(|moments| moments.next == Some(now));
+        if (measures.is_empty() && columns.is_empty()) || !(is_end || is_due) {
+            return Ok(None);
+        }
+        let after = moments.as_ref().and_then(Moments::before);
+        Ok(Some(self.sample(now, after)?))
     }
 
     fn sample(&mut self, at: Time, after: Option<Time>) -> Result<Sample, RunError> {

@@ -8,8 +8,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use oikos_runner::{
-    When,
-    export::{self, Export, ExportTable, Exported, Format},
+    When, Workplace,
+    export::{self, Anew, Export, ExportTable, Exported, Format, SeriesFrom},
     kernel::id::nearest,
     number,
 };
@@ -31,10 +31,17 @@ pub(super) struct Wanted {
     pub(super) since: When,
     pub(super) until: Option<When>,
     pub(super) every_ms: Option<i64>,
+    /// The keys that are set, where series are taken anew.
+    pub(super) anew: Option<Vec<String>>,
     pub(super) force: bool,
 }
 
-pub(super) fn export(path: &Path, wanted: Wanted, printer: Printer) -> Result<ExitStatus> {
+pub(super) fn export(
+    path: &Path,
+    wanted: Wanted,
+    workplace: &Workplace,
+    printer: Printer,
+) -> Result<ExitStatus> {
     let tables = tables(&wanted.tables)?;
     if wanted.every_ms.is_some() && !tables.contains(&ExportTable::Accounts) {
         bail!(Usage("--every goes with the table `accounts`, which is not among those of --tables".into()));
@@ -51,7 +58,24 @@ pub(super) fn export(path: &Path, wanted: Wanted, printer: Printer) -> Result<Ex
         FormatArg::Csv => Format::Csv,
         FormatArg::Jsonl => Format::Jsonl,
     };
-    let whole = Export { folder: wanted.out, format, tables, since, until, every_ms: wanted.every_ms };
+    let series = match &wanted.anew {
+        None => SeriesFrom::Stored,
+        Some(_)
+            if !tables
+                .iter()
+                .any(|table| [ExportTable::Series, ExportTable::AgentSeries].contains(table)) =>
+        {
+            bail!(Usage(
+                "--anew goes with the tables `series` and `agent_series`, of which --tables has none".into()
+            ))
+        }
+        Some(set) => match Anew::of(&journal, &super::pairs(set)?, workplace)? {
+            Ok(anew) => SeriesFrom::Anew(anew),
+            Err(refusal) => bail!(Usage(refusal.exception_text())),
+        },
+    };
+    let whole =
+        Export { folder: wanted.out, format, tables, since, until, every_ms: wanted.every_ms, series };
     make_room(&whole, wanted.force)?;
     let bar = crate::summary::progress(until - since, "records", printer.is_for_programs());
     super::clear_on_signal(&bar);

@@ -120,9 +120,11 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
             fork::fork(&world, &fork::Wanted { at, to, acts, overrides }, &workplace, printer)
         }
-        Command::Export { world, out, format, tables, since, until, every, force } => {
-            let wanted = export::Wanted { out, format, tables, since, until, every_ms: every, force };
-            export::export(&world, wanted, printer)
+        Command::Export { world, out, format, tables, since, until, every, anew, set, force } => {
+            let anew = anew.then_some(set);
+            let wanted = export::Wanted { out, format, tables, since, until, every_ms: every, anew, force };
+            let workplace = WorkplaceArgs::default();
+            export::export(&world, wanted, &workplace::of(workplace), printer)
         }
         Command::Report { world, at, beside, out, force } => {
             let workplace = WorkplaceArgs::default();

@@ -8,8 +8,9 @@ mod state;
 
 use std::path::{Path, PathBuf};
 
-use oikos_journal::Journal;
+use oikos_journal::{AgentPart, Journal, Sample, SeriesRow};
 use oikos_kernel::{
+    refusal::Refusal,
     tape::{Origin, Taped},
     world::World,
 };
@@ -18,12 +19,16 @@ pub use oikos_tables::{Format, TableError};
 
 pub use self::spec::{ExportTable, reference};
 use self::{
-    spec::{Row as _, SeriesRow, Text, ThoughtRow, Word},
+    spec::{Row as _, Text, ThoughtRow, Word},
     state::Accounts,
 };
 use crate::{
+    anew::anew,
+    config::{self, WorldFile},
     error::RunError,
-    past::{each_until, state_at},
+    library,
+    past::{each_until, recorded, recorded_source, state_at},
+    workplace::Workplace,
 };
 
 /// Records between two tellings of how far it is.
@@ -44,6 +49,47 @@ pub struct Export {
     pub until: u64,
     /// How often accounts are shown, in milliseconds; at the end in any case.
     pub every_ms: Option<i64>,
+    /// Where the series come from.
+    pub series: SeriesFrom,
+}
+
+/// Where the series of an export come from.
+#[derive(Clone, Debug)]
+pub enum SeriesFrom {
+    /// They are as the world's database has them.
+    Stored,
+    /// They are taken from the journal anew.
+    Anew(Anew),
+}
+
+/// The measures by which series are taken anew.
+#[derive(Clone, Debug)]
+pub struct Anew {
+    workplace: Workplace,
+    file: WorldFile,
+}
+
+impl Anew {
+    /// The measures of a world, and other values for keys of its world file, as `--set` has them: those of `[measures]`
+    /// alone. The inner error is the refusal of another key.
+    ///
+    /// # Errors
+    /// When the world file is missing or damaged, or can't be read with these values.
+    pub fn of(
+        journal: &Journal,
+        set: &[(String, String)],
+        workplace: &Workplace,
+    ) -> Result<Result<Self, Refusal>, RunError> {
+        if let Some((key, _)) = set.iter().find(|(key, _)| !key.trim_start().starts_with("measures.")) {
+            let shown: String = key.chars().take(64).collect();
+            let refusal = Refusal::invalid(format!("`--set {shown}` can't change a world that has been"));
+            return Ok(Err(refusal.hint("keys of measures can be set here, such as measures.every=1h")));
+        }
+        let mut source = recorded_source(journal)?;
+        source.set.extend(set.iter().cloned());
+        let file = config::reload(&source, library::founders())?;
+        Ok(Ok(Self { workplace: workplace.clone(), file }))
+    }
 }
 
 /// A file that was written.
@@ -113,12 +159,14 @@ pub fn export(
     mut visit: impl FnMut(u64),
 ) -> Result<Vec<Exported>, RunError> {
     let end = state_at(journal, wanted.until)?;
-    let numbers = agents::columns(journal)?;
+    let numbers = match &wanted.series {
+        SeriesFrom::Stored => agents::columns(&recorded(journal)?),
+        SeriesFrom::Anew(anew) => agents::columns(&anew.file),
+    };
     let mut tables = Tables::create(wanted, &numbers)?;
     records(journal, wanted, &end, &mut tables, &mut visit)?;
     tables.with(ExportTable::Artifacts, |table| state::artifacts(&end, table))?;
-    tables.with(ExportTable::Series, |table| series(journal, wanted, table))?;
-    tables.with(ExportTable::AgentSeries, |table| agents::rows(journal, wanted, &numbers, table))?;
+    series(journal, wanted, &numbers, &mut tables)?;
     tables.with(ExportTable::Thoughts, |table| thoughts(journal, wanted, table))?;
     tables.with(ExportTable::Meta, |table| state::meta(journal, wanted, &end, table))?;
     tables.finish()
@@ -156,13 +204,43 @@ fn records(
     })
 }
 
-fn series(journal: &Journal, wanted: &Export, table: &mut Table) -> Result<(), RunError> {
-    journal.series(|row| {
-        if row.seq <= wanted.since || row.seq > wanted.until {
+/// The series of the world and of its agents.
+fn series(
+    journal: &Journal,
+    wanted: &Export,
+    numbers: &[Column],
+    tables: &mut Tables,
+) -> Result<(), RunError> {
+    let value = |row: &SeriesRow, table: &mut Table| {
+        let SeriesRow { seq, time, name, value } = row;
+        Ok(spec::SeriesRow { seq: int(*seq), time: *time, name: Word(name), value: *value }.push(table)?)
+    };
+    let part = |part: &AgentPart, table: &mut Table| agents::part(part, numbers, table);
+    let is_within = |seq: u64| seq > wanted.since && seq <= wanted.until;
+    let SeriesFrom::Anew(Anew { workplace, file }) = &wanted.series else {
+        tables.with(ExportTable::Series, |table| {
+            journal.series(|row| if is_within(row.seq) { value(&row, table) } else { Ok(()) })
+        })?;
+        return tables.with(ExportTable::AgentSeries, |table| {
+            journal.agent_series(|row| if is_within(row.seq) { part(&row, table) } else { Ok(()) })
+        });
+    };
+    let wanted_tables = [ExportTable::Series, ExportTable::AgentSeries];
+    if !wanted_tables.iter().any(|table| wanted.tables.contains(table)) {
+        return Ok(());
+    }
+    anew(workplace, journal, file, wanted.until, |Sample { seq, time, values, agents, .. }| {
+        if !is_within(seq) {
             return Ok(());
         }
-        let (name, value) = (Word(&row.name), row.value);
-        Ok(SeriesRow { seq: int(row.seq), time: row.time, name, value }.push(table)?)
+        tables.with(ExportTable::Series, |table| {
+            values
+                .into_iter()
+                .try_for_each(|(name, one)| value(&SeriesRow { seq, time, name, value: one }, table))
+        })?;
+        tables.with(ExportTable::AgentSeries, |table| {
+            agents.into_iter().try_for_each(|rows| part(&AgentPart { seq, time, rows }, table))
+        })
     })
 }
 
