@@ -20,8 +20,11 @@ use crate::{
 
 /// Instances that are kept for the next runs.
 const KEPT_MAX: usize = 32;
-/// In a debug build each so many-th instance that is taken back is compared with the snapshot, byte for byte.
-const COMPARED_EVERY: u64 = 8;
+/// In a debug build instances that are taken back are compared with the snapshot, byte for byte, which takes longer than
+/// most runs: each so many-th of the first, and more seldom after them.
+const COMPARED_FIRST: u64 = 1_024;
+const COMPARED_FIRST_EVERY: u64 = 8;
+const COMPARED_EVERY: u64 = 512;
 
 /// An instance of the snapshot.
 pub(crate) struct Instance {
@@ -94,10 +97,12 @@ impl Prepared {
             return;
         }
         self.put_back(&mut instance);
-        if cfg!(debug_assertions)
-            && self.taken_back.fetch_add(1, Ordering::Relaxed).is_multiple_of(COMPARED_EVERY)
-        {
-            self.compare(&mut instance);
+        if cfg!(debug_assertions) {
+            let number = self.taken_back.fetch_add(1, Ordering::Relaxed);
+            let every = if number < COMPARED_FIRST { COMPARED_FIRST_EVERY } else { COMPARED_EVERY };
+            if number.is_multiple_of(every) {
+                self.compare(&mut instance);
+            }
         }
         self.kept().push(instance);
     }
