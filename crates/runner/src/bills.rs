@@ -11,7 +11,11 @@ use oikos_kernel::{
 
 use serde_json::{Value, json};
 
-use crate::{config::Lasts, error::RunError, past::recorded};
+use crate::{
+    config::{Lasts, Plan},
+    error::RunError,
+    past::recorded,
+};
 
 /// Sums of rows of a tape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +67,8 @@ pub struct Bills {
     pub unused: u64,
     /// How long the whole run lasts.
     lasts: Lasts,
+    /// The models whose provider bills nothing, as `PROVIDER::MODEL`.
+    internal: BTreeSet<String>,
     /// Of what a provider bills, by the record at whose state it was asked: micro-dollars.
     spent: BTreeMap<u64, u64>,
 }
@@ -125,14 +131,25 @@ impl Bills {
     /// # Errors
     /// As [`Self::of`].
     pub fn until(journal: &Journal, seq: u64) -> Result<Self, RunError> {
-        let plan = recorded(journal)?.plan;
-        let internal: BTreeSet<String> = plan
-            .llm
-            .prices
-            .iter()
-            .filter(|(_, price)| price.internal)
-            .map(|(model, _)| model.to_string())
-            .collect();
+        let mut bills = Self::none(&recorded(journal)?.plan);
+        bills.read(journal, seq)?;
+        Ok(bills)
+    }
+
+    /// No bills, of a world that runs by a plan.
+    #[must_use]
+    pub fn none(plan: &Plan) -> Self {
+        let prices = plan.llm.prices.iter();
+        let internal = prices.filter(|(_, price)| price.internal).map(|(model, _)| model.to_string());
+        let (bills, spent) = (Vec::new(), BTreeMap::new());
+        Self { bills, unused: 0, lasts: plan.lasts, internal: internal.collect(), spent }
+    }
+
+    /// Reads them again up to the state after a record.
+    ///
+    /// # Errors
+    /// When the tape can't be read, or is damaged.
+    pub fn read(&mut self, journal: &Journal, seq: u64) -> Result<(), RunError> {
         let mut found = BTreeMap::<_, Sums>::new();
         let (mut unused, mut spent) = (0, BTreeMap::<u64, u64>::new());
         journal.tape(None, |row| {
@@ -149,7 +166,7 @@ impl Bills {
                 Origin::Asked => false,
             };
             let model = format!("{}::{}", row.provider, row.model);
-            let kind = Kind { is_replayed, is_internal: internal.contains(&model) };
+            let kind = Kind { is_replayed, is_internal: self.internal.contains(&model) };
             if !kind.is_internal {
                 let sum = spent.entry(row.seq).or_default();
                 *sum = sum.saturating_add(row.cost);
@@ -159,8 +176,8 @@ impl Bills {
             Ok::<(), RunError>(())
         })?;
         let bill = |((agent, model, purpose, kind), sums)| Bill { agent, model, purpose, kind, sums };
-        let bills = found.into_iter().map(bill);
-        Ok(Self { bills: bills.collect(), unused, lasts: plan.lasts, spent })
+        (self.bills, self.unused, self.spent) = (found.into_iter().map(bill).collect(), unused, spent);
+        Ok(())
     }
 
     /// The sums of the bills that are `wanted`.

@@ -23,14 +23,14 @@ pub struct Past {
     pub(crate) forecast: Option<Forecast>,
     /// The length of a run.
     pub(crate) lasts: Lasts,
-    /// The measures of the world file, in its order.
-    pub(crate) measures: Vec<String>,
     /// Where the code of artifacts stands.
     pub(crate) authors: Authors,
     /// The world that it was forked from.
     pub(crate) parent: Option<Parent>,
-    /// The measures as they were taken, by name.
+    /// The measures as they were taken, by name: those of the world file first.
     pub(crate) series: Vec<(String, Vec<(Time, f64)>)>,
+    /// The last moment of them, and the place of the last value before it: the values of that moment may be taken again.
+    series_last: (Option<Time>, i64),
 }
 
 impl Past {
@@ -44,13 +44,13 @@ impl Past {
         let file = config::reload(&source, library::founders())?;
         let mut past = Self {
             facts: Facts::none(),
-            bills: Bills::until(journal, 0)?,
+            bills: Bills::none(&file.plan),
             forecast: None,
             lasts: file.plan.lasts,
-            measures: file.measures.into_iter().map(|measure| measure.name).collect(),
+            series: file.measures.into_iter().map(|measure| (measure.name, Vec::new())).collect(),
             authors,
             parent: parent(journal)?,
-            series: Vec::new(),
+            series_last: (None, 0),
         };
         past.go_on(journal, world, visit)?;
         Ok(past)
@@ -77,26 +77,34 @@ impl Past {
             }
             true
         })?;
-        self.bills = Bills::until(journal, until)?;
+        self.bills.read(journal, until)?;
         let is_end = until == journal.head().seq;
         self.forecast = if is_end { self.bills.forecast(journal)? } else { None };
         self.read_series(journal, until)
     }
 
     fn read_series(&mut self, journal: &Journal, until: u64) -> Result<(), RunError> {
-        let mut series: Vec<(String, Vec<(Time, f64)>)> =
-            self.measures.iter().map(|name| (name.clone(), Vec::new())).collect();
-        journal.series(|row| {
-            if let Some(value) = row.value.filter(|_| row.seq <= until) {
+        let (series, (last, before)) = (&mut self.series, &mut self.series_last);
+        if let Some(moment) = last.take() {
+            series.iter_mut().for_each(|(_, points)| points.retain(|(time, _)| *time != moment));
+        }
+        let mut place = *before;
+        Ok(journal.series_while(place, |at, row| {
+            if row.seq > until {
+                return false;
+            }
+            if *last != Some(row.time) {
+                (*last, *before) = (Some(row.time), place);
+            }
+            place = at;
+            if let Some(value) = row.value {
                 match series.iter_mut().find(|(name, _)| *name == row.name) {
                     Some((_, points)) => points.push((row.time, value)),
                     // A fork may have measured something else.
                     None => series.push((row.name, vec![(row.time, value)])),
                 }
             }
-            Ok::<(), RunError>(())
-        })?;
-        self.series = series;
-        Ok(())
+            true
+        })?)
     }
 }

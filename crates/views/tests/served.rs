@@ -9,8 +9,8 @@ use std::{
 };
 
 use oikos_runner::{
-    Journal, Stop, When, Workplace,
-    config::{self, Overrides},
+    Goal, Journal, Stop, When, Workplace,
+    config::{self, Overrides, WorldFile},
     kernel::world::World,
     library, state, state_at,
 };
@@ -72,15 +72,22 @@ const SECRETS: [&str; 8] = [
     "nothing-REFUSED-TO-ANN",
 ];
 
-fn made(text: &str, db: &Path) {
+fn workplace() -> Workplace {
     let cache = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("python"));
     let workplace = Workplace { cache, ..Workplace::default() };
     workplace.prepare().expect("the runtime can be had");
+    workplace
+}
+
+fn parsed(text: &str) -> WorldFile {
     let mut no_files = |_: &str| Err("there is none".to_owned());
     let file =
         config::parse("w.toml", text.into(), &mut no_files, &Overrides::default(), library::founders());
-    let mut live =
-        workplace.open_or_found(file.unwrap_or_else(|error| panic!("{error:?}")), db).expect("a world");
+    file.unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+fn made(text: &str, db: &Path) {
+    let mut live = workplace().open_or_found(parsed(text), db).expect("a world");
     let goal = live.goal().expect("a goal");
     live.run_to_end(goal, &Stop::default(), |_, _| ()).expect("it runs");
     live.sequencer.commit().expect("it is on disk");
@@ -274,4 +281,47 @@ fn what_is_not_there_is_said() {
     assert!(served.page("/agents?from=100000", None).is_ok());
     assert!(served.page("/artifacts/tool?part=code&from=99999999", None).is_ok());
     assert!(served.page("/events?before=1", None).is_ok());
+}
+
+/// A world whose series is taken while it runs, and at the end of each run, in place of what was taken there before.
+const MEASURED: &str = r#"
+[world]
+name = "w"
+[execution]
+ticks = 9
+tick_duration = "1m"
+[measures]
+every = "2m"
+most = "max(scrip)"
+none = "max(content.skill)"
+gifts = "count(event.transfer)"
+[[agents]]
+id = "a"
+scrip = 9
+code = "def step(observation): return {'op': 'transfer', 'to': 'b', 'amount': 1}"
+[[agents]]
+id = "b"
+code = "def step(observation): return None"
+"#;
+
+#[test]
+fn a_past_that_goes_on_shows_the_pages_of_one_that_is_read_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let db = folder.path().join("w.oikos");
+    let workplace = workplace();
+    let mut live = workplace.open_or_found(parsed(MEASURED), &db).expect("a world");
+    live.sequencer.commit().expect("it is on disk");
+    let (_, mut past) = Served::of(&db).now;
+    for ticks in [1, 1, 2, 3, 6, 7, 9] {
+        live.run_to_end(Goal::Ticks(ticks), &Stop::default(), |_, _| ()).expect("it runs");
+        live.sequencer.commit().expect("it is on disk");
+        let mut anew = Served::of(&db);
+        past.go_on(&anew.journal, &anew.now.0, |_| ()).expect("it goes on");
+        for address in ["/", "/ledger", "/cost"] {
+            let whole = anew.page(address, None).expect("a page");
+            let page = Page::parse(address, "").expect("an address").page;
+            let gone_on = anew.shown(&page, (&anew.now.0, &past), None, None).expect("a page");
+            assert_eq!(gone_on, whole, "{address} after {ticks} ticks");
+        }
+    }
 }
