@@ -9,11 +9,14 @@
 pub mod text; // numbers, and texts by others
 pub mod chart; // charts as SVG
 pub mod style; // the one stylesheet
+mod differences; // two texts, line by line
 mod error; // why a page can't be shown
 
 // The makings of pages.
 mod page; // the pages, their addresses and parameters
 mod buckets; // a world's time in parts
+mod deals; // sales through escrow
+mod decisions; // whom contracts let, and whom they refused
 mod facts; // what records add up to
 mod past; // all that is read of a journal before
 mod moment; // one state of a world, before one viewer

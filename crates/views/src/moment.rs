@@ -12,7 +12,10 @@ use oikos_runner::{
     },
 };
 
-use crate::{page::Page, past::Past};
+use crate::{
+    page::{Page, Part},
+    past::Past,
+};
 
 /// One state of a world, before one viewer.
 #[derive(Clone, Copy, Debug)]
@@ -174,15 +177,27 @@ impl<'a> Moment<'a> {
     }
 
     /// The way to all of a long text: a page, or a command.
-    pub(crate) fn whole(&self, id: &str, part: crate::page::Part) -> Markup {
+    pub(crate) fn whole(&self, id: &str, part: Part) -> Markup {
         match self.links {
             Links::Served(_) => self.link(&Page::Part(id.to_owned(), part, 0), "All of it"),
-            Links::Sheet { world, .. } => {
-                let seq = self.seq();
-                html! {
-                    "All of it: " code { "oikos inspect " (world) " " (id) " --" (part.as_str()) " --at " (seq) }
-                }
-            }
+            Links::Sheet { world, .. } => inspected(world, id, part, self.seq()),
         }
     }
+
+    /// The way to all of a text as it was after a record.
+    pub(crate) fn whole_at(&self, who: Handle, part: Part, seq: u64) -> Markup {
+        let id = self.world.name(who);
+        match self.links {
+            Links::Served(_) => {
+                let href = Page::Part(id.to_owned(), part, 0).href(Some(When::Seq(seq)));
+                html! { a href=(href) { "All of it" } }
+            }
+            Links::Sheet { world, .. } => inspected(world, id, part, seq),
+        }
+    }
+}
+
+/// The command that prints all of a text.
+fn inspected(world: &str, id: &str, part: Part, seq: u64) -> Markup {
+    html! { "All of it: " code { "oikos inspect " (world) " " (id) " --" (part.as_str()) " --at " (seq) } }
 }

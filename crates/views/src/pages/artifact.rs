@@ -8,7 +8,7 @@ use oikos_runner::kernel::{
 };
 use serde_json::{Map, Value};
 
-use super::agent::{memos, versions};
+use super::{agent::memos, versions::versions};
 use crate::{
     error::Unshown,
     facts::Trade,

@@ -11,6 +11,7 @@ mod ledger;
 mod market;
 mod record;
 mod scrubber;
+mod versions;
 mod world;
 
 use maud::Markup;
