@@ -47,6 +47,7 @@ fn main() {
             links: &Links::Served(None),
             beside: None,
             pulse: None,
+            verdicts: &[],
             scripts: &[],
         };
         let mut times: Vec<(f64, usize)> = (0..ROUNDS)

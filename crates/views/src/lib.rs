@@ -19,6 +19,7 @@ mod deals; // sales through escrow
 mod decisions; // whom contracts let, and whom they refused
 mod facts; // what records add up to
 mod past; // all that is read of a journal before
+mod questions; // what contracts are asked for a page
 mod moment; // one state of a world, before one viewer
 
 // The pages.
@@ -37,6 +38,7 @@ pub use self::{
     moment::{Beside, Links, Moment, Pulse},
     page::{Asked, Page, ROUTES, Route, Wanted},
     past::Past,
+    questions::{Question, Verdict, questions},
     sheet::{Sheet, sheet},
 };
 /// The viewer of a page.

@@ -15,6 +15,7 @@ use oikos_runner::{
 use crate::{
     page::{Page, Part},
     past::Past,
+    questions::Verdict,
 };
 
 /// One state of a world, before one viewer.
@@ -36,6 +37,8 @@ pub struct Moment<'a> {
     pub beside: Option<&'a Beside>,
     /// The run, where this is the present of a world that is served.
     pub pulse: Option<Pulse>,
+    /// The answers of contracts that were asked for this page.
+    pub verdicts: &'a [Verdict],
     /// The addresses of scripts that the page loads; a report has none.
     pub scripts: &'a [&'a str],
 }

@@ -58,6 +58,7 @@ pub fn sheet(sheet: &Sheet<'_>) -> Result<Markup, Unshown> {
         links: &bare,
         pulse: None,
         beside,
+        verdicts: &[],
         scripts: &[],
     };
     let agents = agents::order(&moment);

@@ -139,6 +139,7 @@ impl Served {
             links: &Links::Served(at),
             beside: None,
             pulse,
+            verdicts: &[],
             scripts: &["/live.js"],
         };
         Ok(render(&moment, page)?.into_string())

@@ -8,7 +8,11 @@ use oikos_runner::kernel::{
     record::Why,
 };
 
-use super::{artifact::steps, world::first};
+use super::{
+    artifact::steps,
+    houses::{auction, escrow},
+    world::first,
+};
 use crate::{
     chart::{Bar, Flow, Node, bars, circle, unit},
     error::Unshown,
@@ -54,6 +58,10 @@ pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
             (used(m))
             h2 { "Who pays whom" }
             (who_pays_whom(m))
+            h2 { "Escrow" }
+            (escrow(m))
+            h2 { "Auction of the mint" }
+            (auction(m))
             h2 { "Institutions" }
             (institutions(m))
         },
