@@ -5,7 +5,7 @@
 use std::{path::Path, time::Instant};
 
 use oikos_runner::{Journal, state};
-use oikos_views::{Asked, Links, Moment, Page, Past, Viewer, render};
+use oikos_views::{Asked, Hands, Links, Moment, Page, Past, Viewer, render};
 
 /// The number of times that each page is made; the median is told.
 const ROUNDS: usize = 5;
@@ -48,6 +48,7 @@ fn main() {
             beside: None,
             pulse: None,
             verdicts: &[],
+            hands: Hands::None,
             scripts: &[],
         };
         let mut times: Vec<(f64, usize)> = (0..ROUNDS)

@@ -23,6 +23,7 @@ mod questions; // what contracts are asked for a page
 mod moment; // one state of a world, before one viewer
 
 // The pages.
+mod forms; // forms by which people act
 mod parts; // parts that many pages have
 mod timeline; // records as people read them
 mod pages; // each page
@@ -34,8 +35,9 @@ pub use maud::Markup;
 pub use self::{
     error::Unshown,
     facts::{Facts, Trade},
-    frame::{problem, render},
-    moment::{Beside, Links, Moment, Pulse},
+    forms::act_of,
+    frame::{problem, render, told},
+    moment::{Beside, Hands, Links, Moment, Pulse, Wheel},
     page::{Asked, Page, ROUTES, Route, Wanted},
     past::Past,
     questions::{Question, Verdict, questions},

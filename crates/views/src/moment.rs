@@ -39,6 +39,8 @@ pub struct Moment<'a> {
     pub pulse: Option<Pulse>,
     /// The answers of contracts that were asked for this page.
     pub verdicts: &'a [Verdict],
+    /// What the viewer may do beside looking.
+    pub hands: Hands<'a>,
     /// The addresses of scripts that the page loads; a report has none.
     pub scripts: &'a [&'a str],
 }
@@ -61,6 +63,29 @@ pub struct Pulse {
     pub is_paused: bool,
     /// Steps in the last second of the machine, where that is known.
     pub steps_per_second: Option<f64>,
+}
+
+/// The controls that a viewer is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hands<'a> {
+    /// None: it looks.
+    None,
+    /// Those of an operator: the course of the present, and forks of any moment.
+    Operator(Option<Wheel<'a>>),
+    /// Those of a seat.
+    Seat {
+        /// The key of the next action, by which a form that is sent twice is one action.
+        key: &'a str,
+    },
+}
+
+/// The course of a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wheel<'a> {
+    /// Whether it runs, or waits for somebody and would run on.
+    pub is_running: bool,
+    /// The speed of its clock; none where that can't be set.
+    pub speed: Option<&'a str>,
 }
 
 /// Where links lead.

@@ -3,6 +3,9 @@
 
 #![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "served/shown.rs"]
+mod shown;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     path::Path,
@@ -14,7 +17,7 @@ use oikos_runner::{
     kernel::world::World,
     library, state, state_at,
 };
-use oikos_views::{Asked, Links, Moment, Page, Past, Pulse, ROUTES, Unshown, Viewer, render};
+use oikos_views::{Asked, Hands, Links, Moment, Page, Past, Pulse, ROUTES, Unshown, Viewer, render};
 
 /// Two who deal with each other, each with secrets.
 const WORLD: &str = r#"
@@ -140,6 +143,7 @@ impl Served {
             beside: None,
             pulse,
             verdicts: &[],
+            hands: Hands::None,
             scripts: &["/live.js"],
         };
         Ok(render(&moment, page)?.into_string())

@@ -14,6 +14,7 @@ use oikos_runner::kernel::{
 use super::{
     agents::{mind, state, waits},
     artifact::{self, found},
+    controls::act,
     record::{askings, of_step, turn},
     versions::versions,
 };
@@ -62,6 +63,7 @@ pub(super) fn page(m: &Moment<'_>, id: &str) -> Result<(String, Markup), Unshown
                 (card("Scrip", m.link(&Page::Ledger(None), scrip(m, who)), earned(m, who), false))
                 (card("Uses", count(m.world.use_of(who).0), "by others and by itself", false))
             }
+            (act(m, who))
             h2 { "Resources" }
             @if m.knows(who) { (resources(m, who)) } @else { (empty("Balances are private in this world.")) }
             h2 { "Last turns" }

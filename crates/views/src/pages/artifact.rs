@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use oikos_runner::kernel::{id::Handle, record::Why, world::Artifact};
 use serde_json::{Map, Value};
 
-use super::{agent::memos, builds::builds, permissions::rules, versions::versions};
+use super::{agent::memos, builds::builds, controls::act, permissions::rules, versions::versions};
 use crate::{
     error::Unshown,
     facts::Trade,
@@ -59,6 +59,7 @@ pub(super) fn page(m: &Moment<'_>, id: &str) -> Result<(String, Markup), Unshown
                     false))
                 @if m.is_own(this) { (card("Size", amount("disk", artifact.size()), "of its owner's disk", false)) }
             }
+            @if m.world.agent(this).is_none() { (act(m, this)) }
             (prices(m, this)?)
             h2 { "Who may do what" }
             (rules(m, this, artifact))

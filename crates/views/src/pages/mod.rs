@@ -6,6 +6,7 @@ mod artifact;
 pub(crate) mod artifacts;
 mod builds;
 mod compare;
+mod controls;
 mod cost;
 pub(crate) mod events;
 mod houses;
