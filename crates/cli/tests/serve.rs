@@ -641,7 +641,7 @@ fn people_steer_and_act_by_forms() {
         (&alice, "/act", "{}", 400, "`op` is missing"),
         (&alice, "/act", "op=transfr", 400, "did you mean `transfer`"),
         (&alice, "/act", "op=transfer&to=bob&amount=x", 400, "`amount` must be a whole number"),
-        (&alice, "/act", "op=transfer&to=%3Cb%3E&amount=1", 400, "&lt;b&gt;"),
+        (&alice, "/act", "op=transfer&to=%3Cb%3E&amount=1", 400, "hold '&lt;'"),
         (&alice, "/act", "op=noop&op=noop", 400, "twice"),
         (&alice, "/act", "json=%7B", 400, "not JSON"),
         (&alice, "/act", "json=%7B%22as%22%3A%22bob%22%2C%22op%22%3A%22noop%22%7D", 403, "bob"),

@@ -9,7 +9,7 @@ use crate::{
     chart::{Block, layers},
     moment::Moment,
     parts::empty,
-    text::counted,
+    text::count,
 };
 
 /// Layers to each side, and artifacts of each layer.
@@ -56,8 +56,8 @@ pub(super) fn builds(m: &Moment<'_>, this: Handle) -> Markup {
             div class="wide" { (layers(&blocks, &drawn)) }
             figcaption {
                 "A line leads from what is built on to what builds on it, " (DEPTH) " layers to each side."
-                @if below > 0 { " " (counted(below as u64, "more")) " that it builds on stand not here." }
-                @if above > 0 { " " (counted(above as u64, "more")) " that build on it stand not here." }
+                @if below > 0 { " " (count(below as u64)) " more that it builds on are left out." }
+                @if above > 0 { " " (count(above as u64)) " more that build on it are left out." }
             }
         }
     }

@@ -39,6 +39,7 @@ pub(super) fn versions(m: &Moment<'_>, who: Handle) -> Result<Markup, Unshown> {
     let (made, seqs) = (facts.made(who), facts.changes_of(who));
     let seqs: Vec<u64> = made.into_iter().chain(seqs).collect();
     let mut records = timeline::these(m, &seqs)?;
+    records.sort_by_key(|record| record.seq);
     records.dedup_by_key(|record| record.seq);
     let is_own = m.is_own(who);
     let mut texts = match made.filter(|_| is_own) {

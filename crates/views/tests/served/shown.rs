@@ -189,7 +189,7 @@ fn graphs_have_a_link_for_each_and_say_how_many_are_left_out() {
     return {"op": "transfer", "to": "ann", "amount": 1}"#,
         "",
     ));
-    made.check("/artifacts/mid", None, &["class=\"box here\"", "href=\"/artifacts/base_07\"", "href=\"/artifacts/top\"", "4 more that it builds on stand not here", "!>base_11</text>"]);
+    made.check("/artifacts/mid", None, &["class=\"box here\"", "href=\"/artifacts/base_07\"", "href=\"/artifacts/top\"", "4 more that it builds on are left out", "!>base_11</text>"]);
     made.check("/artifacts/top", None, &["href=\"/artifacts/mid\"", "href=\"/artifacts/base_00\""]);
     made.check("/artifacts/ann", None, &["It stands alone.", "!class=\"box"]);
     made.check("/market", None, &["ann to bob: 25 scrip in 5 payments", "bob to ann: 6 scrip in 6 payments", "!are left out"]);
