@@ -8,8 +8,8 @@ use super::short;
 
 /// Units of the drawing: it is shrunk to the width of a page.
 const WIDTH: f64 = 480.0;
-const HEIGHT: f64 = 400.0;
-const RADIUS: f64 = 128.0;
+const HEIGHT: f64 = 340.0;
+const RADIUS: f64 = 134.0;
 /// The widest line.
 const WIDEST: f64 = 11.0;
 /// Letters of a name beside the circle.

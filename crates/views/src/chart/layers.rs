@@ -12,7 +12,7 @@ const GAPS: (i32, i32) = (46, 10);
 /// Pixels around all.
 const EDGE: i32 = 3;
 /// Letters of a name in a box.
-const LETTERS: usize = 18;
+const LETTERS: usize = 17;
 
 /// A box.
 #[derive(Clone, Debug, PartialEq, Eq)]

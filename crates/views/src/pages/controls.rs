@@ -7,7 +7,7 @@ use oikos_runner::kernel::{id::Handle, rules::Execution, world::wire::Viewer};
 use crate::{
     forms::forms,
     moment::{Hands, Moment},
-    text::count,
+    text::{count, line},
 };
 
 /// Speeds to choose from.
@@ -63,11 +63,13 @@ pub(super) fn act(m: &Moment<'_>, who: Handle) -> Markup {
         return html! {};
     }
     html! {
-        h2 { "Act as " (m.id(who)) }
-        p class="soft" {
-            "Each form is one action of it, charged and recorded as any other. Its receipt is the page that comes. \
-             Fields with a star are needed; empty ones are not given."
+        details class="acts" {
+            summary { h2 { "Act as " (line(m.world.name(who))) } }
+            p class="soft" {
+                "Each form is one action of it, charged and recorded as any other. Its receipt is the page that comes. \
+                 Fields with a star are needed; empty ones are not given."
+            }
+            (forms(key))
         }
-        (forms(key))
     }
 }

@@ -49,6 +49,11 @@ fn entries<'a>(artifact: &'a Artifact, prefix: &'a str) -> impl Iterator<Item = 
     artifact.storage().filter_map(move |(key, value)| Some((key.strip_prefix(prefix)?, value)))
 }
 
+/// An instant that stands as text, as other instants are shown.
+fn instant_of(text: &str) -> String {
+    text.parse().map_or_else(|_| crate::text::first_letters(text, 30).to_owned(), instant)
+}
+
 fn cut(many: usize) -> Markup {
     html! { @if many > ROWS { p class="cut" { "The first " (ROWS) " of " (count(many as u64)) "." } } }
 }
@@ -164,7 +169,7 @@ pub(super) fn auction(m: &Moment<'_>) -> Markup {
         }
         div class="cards" {
             (card("Open bids", count(bids.len() as u64), "shown to observers alone", false))
-            (card("Resolves", due.map_or("when there are bids".into(), |due| due.trim_end_matches('Z').replacen('T', " ", 1)),
+            (card("Resolves", due.map_or("when there are bids".into(), instant_of),
                 whole(terms, "every_ms").map_or(String::new(), |every| format!("every {}", span(every))), false))
             (card("Slots", number_of("slots"), "winners each time", false))
             (card("Reserve", number_of("reserve"), "scrip, the least bid", false))

@@ -18,7 +18,6 @@ use crate::{
     error::Unshown,
     facts::Trade,
     moment::Moment,
-    page::Page,
     parts::{MIDDLE, by_time, card, drawn, empty},
     text::{count, counted, line, number},
 };
@@ -214,13 +213,9 @@ fn who_pays_whom(m: &Moment<'_>) -> Markup {
         @if flows.is_empty() {
             (empty("Nobody has paid anybody. Prices, transfers and what is sent along stand here, from whom to whom."))
         } @else {
-            div class="grid" {
-                div { (graph(m, &names, more, &flows)) }
-                div {
-                    (table(&heads, &flows))
-                    p class="soft" { "Scrip from those at the left to those above, those with the most first." }
-                }
-            }
+            (graph(m, &names, more, &flows))
+            (table(&heads, &flows))
+            p class="soft" { "Scrip from those at the left to those above, those with the most first." }
         }
     }
 }
@@ -229,17 +224,14 @@ fn who_pays_whom(m: &Moment<'_>) -> Markup {
 #[expect(clippy::cast_precision_loss, reason = "a drawing")]
 fn graph(m: &Moment<'_>, names: &[(i64, Handle)], more: usize, flows: &Flows<usize>) -> Markup {
     let name = |who: Handle| m.world.name(who).to_owned();
-    let mut nodes: Vec<Node> = names
+    let nodes: Vec<Node> = names
         .iter()
         .map(|(size, who)| Node { name: name(*who), href: m.links.to(&m.page_of(*who)), size: *size as f64 })
         .collect();
-    if more > 0 {
-        // All others are one, in the order of the circle the last.
-        let href = m.links.to(&Page::Ledger(None));
-        nodes.push(Node { name: format!("{} others", count(more as u64)), href, size: 0.0 });
-    }
-    // What the others pay each other is no line.
-    let mut between: Vec<(&(usize, usize), &Trade)> = flows.iter().filter(|((from, to), _)| from != to).collect();
+    // All others would be joined to everybody.
+    let among = |at: usize| at < names.len();
+    let mut between: Vec<(&(usize, usize), &Trade)> =
+        flows.iter().filter(|((from, to), _)| from != to && among(*from) && among(*to)).collect();
     between.sort_by_key(|(ends, flow)| (Reverse(flow.scrip), **ends));
     let left: i64 = between.iter().skip(FLOWS).fold(0, |sum, (_, flow)| sum.saturating_add(flow.scrip));
     let lines: Vec<Flow> = between
@@ -261,7 +253,7 @@ fn graph(m: &Moment<'_>, names: &[(i64, Handle)], more: usize, flows: &Flows<usi
                 @if hidden > 0 {
                     (counted(hidden as u64, "thinner line")) " with " (number(left)) " scrip are left out. "
                 }
-                @if more > 0 { "All but the " (names.len()) " with the most are one." }
+                @if more > 0 { (count(more as u64)) " with less are left out." }
             }
         }
     }

@@ -53,7 +53,7 @@ fn answer(allowed: bool, reason: &str, cost: i64) -> Markup {
     html! {
         td class="said" {
             @if allowed { span class="good" { "yes" } } @else { span class="bad" { "no" } }
-            @if cost > 0 { ", for " (number(cost)) " scrip" }
+            @if allowed && cost > 0 { ", for " (number(cost)) " scrip" }
             @if !reason.is_empty() { span class="soft" { " – " (line(reason)) } }
         }
     }
