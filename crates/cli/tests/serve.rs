@@ -585,7 +585,9 @@ fn people_read_pages_of_the_present_and_of_the_past() {
     // The words of agents stand there as text.
     let text = get("/artifacts/page");
     assert!(text.body.contains("&lt;script&gt;alert(1)") && !text.body.contains("<script>"), "{}", text.body);
-    for (path, kind) in [("/style.css", "text/css"), ("/live.js", "text/javascript"), ("/play.js", "text/javascript")] {
+    for (path, kind) in
+        [("/style.css", "text/css"), ("/live.js", "text/javascript"), ("/play.js", "text/javascript")]
+    {
         let file = get(path);
         assert!(file.header("content-type").is_some_and(|it| it.starts_with(kind)), "{path}");
     }
@@ -644,7 +646,7 @@ fn people_steer_and_act_by_forms() {
         (&alice, "/act", "op=transfer&to=%3Cb%3E&amount=1", 400, "hold '&lt;'"),
         (&alice, "/act", "op=noop&op=noop", 400, "twice"),
         (&alice, "/act", "json=%7B", 400, "not JSON"),
-        (&alice, "/act", "json=%7B%22as%22%3A%22bob%22%2C%22op%22%3A%22noop%22%7D", 403, "bob"),
+        (&alice, "/act", "json=%7B%22as%22%3A%22bob%22%2C%22op%22%3A%22noop%22%7D", 403, "acts as `alice`"),
         (&operator, "/steer", "do=", 400, "`do` is missing"),
         (&operator, "/steer", "do=stop", 400, "run, pause, step"),
         (&operator, "/steer", "do=step&span=-1", 400, "`run`"),

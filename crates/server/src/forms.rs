@@ -159,7 +159,7 @@ fn told(answered: Answered) -> Answered {
         let document = problem.document();
         let part = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let sentence = [part("detail"), part("hint")].map(|part| part.trim_end_matches('.').to_owned());
-        let sentence = format!("{}.", sentence.join(". ").trim_end_matches(". "));
+        let sentence = format!("{}.", sentence.join("; ").trim_end_matches("; "));
         let mut response = problem.response();
         let page = page_of(response.status(), "This was not done", &sentence, ("/", "To the world"));
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(HTML));

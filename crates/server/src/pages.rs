@@ -21,8 +21,8 @@ use oikos_runner::{
     },
 };
 use oikos_views::{
-    Asked, Hands, Links, Markup, Moment, Page, Past, Pulse, Question, Unshown, Verdict, Viewer, Wheel, problem,
-    questions, render, style::STYLE,
+    Asked, Hands, Links, Markup, Moment, Page, Past, Pulse, Question, Unshown, Verdict, Viewer, Wheel,
+    problem, questions, render, style::STYLE,
 };
 
 use crate::{
@@ -89,7 +89,8 @@ impl Asker {
     fn of(call: &Call) -> Result<Self, Problem> {
         let standing = call.door.helm.standing();
         let is_virtual = call.door.about.clock == ClockKind::Virtual;
-        let speed = is_virtual.then(|| standing.speed.times().map_or("max".into(), |times| times.to_string()));
+        let speed =
+            is_virtual.then(|| standing.speed.times().map_or("max".into(), |times| times.to_string()));
         let mut bytes = [0_u8; 16];
         getrandom::fill(&mut bytes).map_err(|_| Problem::not_served())?;
         let key = format!("page-{}", oikos_runner::report::hex(&bytes));
@@ -182,12 +183,7 @@ fn told(unshown: &Unshown) -> Response<Body> {
 }
 
 /// A page that says what came of something.
-pub(crate) fn page_of(
-    status: StatusCode,
-    title: &str,
-    sentence: &str,
-    on: (&str, &str),
-) -> Response<Body> {
+pub(crate) fn page_of(status: StatusCode, title: &str, sentence: &str, on: (&str, &str)) -> Response<Body> {
     let mut response = text(None, HTML, oikos_views::told(title, sentence, on).into_string());
     *response.status_mut() = status;
     response

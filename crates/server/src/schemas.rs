@@ -149,10 +149,7 @@ pub(crate) fn fork() -> Value {
 /// The form by which a world is steered.
 pub(crate) fn steer_form() -> Value {
     let words = json!({ "enum": ["run", "pause", "step", "speed", "fork"] });
-    shown::object(
-        &[("do", words)],
-        &["span", "speed", "at", "to"].map(|name| (name, string())),
-    )
+    shown::object(&[("do", words)], &["span", "speed", "at", "to"].map(|name| (name, string())))
 }
 
 /// The form by which a seat acts.

@@ -60,8 +60,14 @@ impl Deals {
                     self.close(open.take());
                     let (seller, price) = (*to, *amount);
                     let buyer = Handle::NOBODY;
-                    open =
-                        Some(Deal { seq: record.seq, time: record.time, seller, buyer, price, items: Vec::new() });
+                    open = Some(Deal {
+                        seq: record.seq,
+                        time: record.time,
+                        seller,
+                        buyer,
+                        price,
+                        items: Vec::new(),
+                    });
                 }
                 Effect::Own { artifact, from, to } if *from == escrow => {
                     if let Some(deal) = &mut open {

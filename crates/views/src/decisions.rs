@@ -109,7 +109,8 @@ impl Decisions {
 
     /// The decisions about an artifact, by caller and action.
     pub(crate) fn about(&self, target: Handle) -> impl Iterator<Item = (Handle, &'static str, &Decision)> {
-        let all = self.taken.range((target, Handle(0), "")..(Handle(target.0.saturating_add(1)), Handle(0), ""));
+        let all =
+            self.taken.range((target, Handle(0), "")..(Handle(target.0.saturating_add(1)), Handle(0), ""));
         all.map(|((_, caller, action), decision)| (*caller, *action, decision))
     }
 }
@@ -117,7 +118,9 @@ impl Decisions {
 /// The permission that an op asks for.
 const fn action_of(op: OpKind) -> Option<Permission> {
     Some(match op {
-        OpKind::Write | OpKind::Edit | OpKind::SetContract | OpKind::Remember | OpKind::Forget => Permission::Write,
+        OpKind::Write | OpKind::Edit | OpKind::SetContract | OpKind::Remember | OpKind::Forget => {
+            Permission::Write
+        }
         OpKind::Invoke => Permission::Invoke,
         OpKind::Delete => Permission::Delete,
         OpKind::TransferOwnership => Permission::Transfer,

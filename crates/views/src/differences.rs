@@ -81,13 +81,7 @@ pub(crate) fn differences(before: &str, after: &str) -> Markup {
 }
 
 /// Some lines with a sign before each, as many as are left to show.
-fn lines(
-    class: &str,
-    sign: &str,
-    all: &[&str],
-    range: std::ops::Range<usize>,
-    left: &mut usize,
-) -> Markup {
+fn lines(class: &str, sign: &str, all: &[&str], range: std::ops::Range<usize>, left: &mut usize) -> Markup {
     let shown: Vec<&str> = all.get(range).unwrap_or_default().iter().copied().take(*left).collect();
     *left -= shown.len();
     html! {
@@ -107,7 +101,8 @@ mod tests {
     /// The differences as text: the signs and the lines.
     fn shown(before: &str, after: &str) -> String {
         let html = differences(before, after).into_string();
-        let text: String = html.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect();
+        let text: String =
+            html.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect();
         text.replace("\n", "|")
     }
 

@@ -65,7 +65,11 @@ fn entry(schema: &Value) -> Entry {
     if is_type(schema, "string") {
         let bound = schema.get("maxLength").and_then(Value::as_u64);
         let is_short = ["pattern", "format", "examples"].iter().any(|word| schema.get(word).is_some());
-        return if is_short || bound.is_some_and(|most| most <= LINE_MAX) { Entry::Line } else { Entry::Text };
+        return if is_short || bound.is_some_and(|most| most <= LINE_MAX) {
+            Entry::Line
+        } else {
+            Entry::Text
+        };
     }
     let items = schema.get("items");
     if is_type(schema, "array") && items.is_some_and(|items| is_type(items, "string")) {
@@ -175,7 +179,10 @@ pub fn act_of(fields: &[(String, String)]) -> Result<String, String> {
     }
     if let Some(json) = named(JSON) {
         if let Some((other, _)) = given.iter().find(|(name, _)| *name != JSON) {
-            return Err(format!("JSON is all of an action: there can be no `{}` beside it", first_letters(other, 64)));
+            return Err(format!(
+                "JSON is all of an action: there can be no `{}` beside it",
+                first_letters(other, 64)
+            ));
         }
         let json = json.trim();
         return Ok(if json.starts_with('[') { format!("{{\"ops\":{json}}}") } else { json.to_owned() });
@@ -213,9 +220,11 @@ fn strange(name: &str, spec: &OpSpec) -> String {
 /// A field as it was typed.
 fn typed(name: &str, entry: &Entry, text: &str) -> Result<Value, String> {
     match entry {
-        Entry::Whole => {
-            text.trim().parse::<i64>().map(Value::from).map_err(|_| format!("`{name}` must be a whole number"))
-        }
+        Entry::Whole => text
+            .trim()
+            .parse::<i64>()
+            .map(Value::from)
+            .map_err(|_| format!("`{name}` must be a whole number")),
         Entry::YesNo => match text.trim() {
             "true" => Ok(true.into()),
             "false" => Ok(false.into()),
@@ -255,15 +264,30 @@ mod tests {
         for (typed, op) in [
             ("op=noop", Ok(r#"{"op":"noop"}"#)),
             ("op=transfer&to=bob&amount=5&resource=", Ok(r#"{"op":"transfer","to":"bob","amount":5}"#)),
-            ("op=transfer&to=+bob+&amount=+5+&max_spend=0", Ok(r#"{"op":"transfer","to":"bob","amount":5,"max_spend":0}"#)),
+            (
+                "op=transfer&to=+bob+&amount=+5+&max_spend=0",
+                Ok(r#"{"op":"transfer","to":"bob","amount":5,"max_spend":0}"#),
+            ),
             ("op=read&artifact=a&code=true", Ok(r#"{"op":"read","artifact":"a","code":true}"#)),
-            ("op=write&artifact=a&code=x%0D%0A++y&depends_on=b,+c,", Ok(r#"{"op":"write","artifact":"a","code":"x\n  y","depends_on":["b","c"]}"#)),
-            ("op=write&artifact=a&content={\"k\":1}", Ok(r#"{"op":"write","artifact":"a","content":{"k":1}}"#)),
+            (
+                "op=write&artifact=a&code=x%0D%0A++y&depends_on=b,+c,",
+                Ok(r#"{"op":"write","artifact":"a","code":"x\n  y","depends_on":["b","c"]}"#),
+            ),
+            (
+                "op=write&artifact=a&content={\"k\":1}",
+                Ok(r#"{"op":"write","artifact":"a","content":{"k":1}}"#),
+            ),
             ("op=write&artifact=a&content=7", Ok(r#"{"op":"write","artifact":"a","content":7}"#)),
             ("op=write&artifact=a&content=null", Ok(r#"{"op":"write","artifact":"a","content":null}"#)),
-            ("op=write&artifact=a&content=[draft]+it", Ok(r#"{"op":"write","artifact":"a","content":"[draft] it"}"#)),
+            (
+                "op=write&artifact=a&content=[draft]+it",
+                Ok(r#"{"op":"write","artifact":"a","content":"[draft] it"}"#),
+            ),
             ("op=write&artifact=a&content={k:1}", Err("`content` is not JSON")),
-            ("op=invoke&artifact=a&args=[1,\"x\"]&give=[\"b\"]", Ok(r#"{"op":"invoke","artifact":"a","args":[1,"x"],"give":["b"]}"#)),
+            (
+                "op=invoke&artifact=a&args=[1,\"x\"]&give=[\"b\"]",
+                Ok(r#"{"op":"invoke","artifact":"a","args":[1,"x"],"give":["b"]}"#),
+            ),
             ("op=invoke&artifact=a&args=x", Err("`args` is not JSON")),
             ("op=store&key=k&value=\"\\ud800\"", Err("`value`")),
             ("op=store&key=k&value={\"a\":1,\"a\":2}", Err("`value`")),
@@ -278,7 +302,8 @@ mod tests {
             ("json=+[{\"op\":\"noop\"}]", Ok(r#"{"ops":[{"op":"noop"}]}"#)),
             ("json={}&op=noop", Err("JSON is all of an action")),
         ] {
-            let fields: Vec<(String, String)> = form_urlencoded::parse(typed.as_bytes()).into_owned().collect();
+            let fields: Vec<(String, String)> =
+                form_urlencoded::parse(typed.as_bytes()).into_owned().collect();
             match (act_of(&fields), op) {
                 (Ok(made), Ok(op)) => assert_eq!(made, op, "{typed}"),
                 (Err(problem), Err(part)) => assert!(problem.contains(part), "{typed}: {problem}"),
@@ -292,9 +317,9 @@ mod tests {
         let forms = forms("a\"b").into_string();
         assert!(forms.contains("value=\"a&quot;b\""));
         for spec in SPECS {
-            let form = forms.split("<form").find(|form| {
-                form.contains(&format!("name=\"op\" value=\"{}\"", spec.kind.as_str()))
-            });
+            let form = forms
+                .split("<form")
+                .find(|form| form.contains(&format!("name=\"op\" value=\"{}\"", spec.kind.as_str())));
             let form = form.unwrap_or_else(|| panic!("{} has no form", spec.kind));
             for field in spec.fields {
                 let name = format!(" name=\"{}\"", field.name);

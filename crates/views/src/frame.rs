@@ -55,7 +55,9 @@ pub fn render(m: &Moment<'_>, page: &Page) -> Result<Markup, Unshown> {
 /// The way to the page of the principal whose seat it is.
 fn seat(m: &Moment<'_>) -> Markup {
     match (m.hands, m.viewer) {
-        (Hands::Seat { .. }, Viewer::Artifact(Some(me))) => html! { span class="seat" { "acting as " (m.id(me)) } },
+        (Hands::Seat { .. }, Viewer::Artifact(Some(me))) => {
+            html! { span class="seat" { "acting as " (m.id(me)) } }
+        }
         _ => html! {},
     }
 }

@@ -49,7 +49,9 @@ pub struct Verdict {
 pub fn questions(world: &World, past: &Past, viewer: Viewer, page: &Page) -> Vec<Question> {
     let Page::Artifact(id) = page else { return Vec::new() };
     let Some(target) = world.lookup(id) else { return Vec::new() };
-    let Some(artifact) = world.get(target).filter(|artifact| !artifact.is_deleted()) else { return Vec::new() };
+    let Some(artifact) = world.get(target).filter(|artifact| !artifact.is_deleted()) else {
+        return Vec::new();
+    };
     let is_native = Native::of(artifact.access_contract()).is_some();
     if is_native || world.rules().authority == Authority::Policy {
         return Vec::new();
@@ -71,7 +73,5 @@ pub fn questions(world: &World, past: &Past, viewer: Viewer, page: &Page) -> Vec
     let acts = |who: &Handle| world.get(*who).is_some_and(|one| one.has_standing() && !one.is_deleted());
     let mut seen = BTreeSet::new();
     let callers = all.filter(acts).filter(|who| seen.insert(*who)).take(CALLERS_MAX);
-    callers
-        .flat_map(|caller| ACTIONS.map(|action| Question { caller, action, target }))
-        .collect()
+    callers.flat_map(|caller| ACTIONS.map(|action| Question { caller, action, target })).collect()
 }

@@ -59,7 +59,7 @@ pub fn sheet(sheet: &Sheet<'_>) -> Result<Markup, Unshown> {
         pulse: None,
         beside,
         verdicts: &[],
-            hands: Hands::None,
+        hands: Hands::None,
         scripts: &[],
     };
     let agents = agents::order(&moment);

@@ -207,9 +207,12 @@ fn users(m: &Moment<'_>, this: Handle) -> Markup {
 /// The artifacts for which it is the contract.
 fn guarded(m: &Moment<'_>, this: Handle, artifact: &Artifact) -> Markup {
     if artifact.code().is_none() {
-        return empty("It has no code, so it can be no contract. Artifacts that name it as theirs would stand here.");
+        return empty(
+            "It has no code, so it can be no contract. Artifacts that name it as theirs would stand here.",
+        );
     }
-    let under = m.world.artifacts().filter(|(_, other)| !other.is_deleted() && other.access_contract() == this);
+    let under =
+        m.world.artifacts().filter(|(_, other)| !other.is_deleted() && other.access_contract() == this);
     let under: Vec<Handle> = under.map(|(handle, _)| handle).take(ROWS + 1).collect();
     html! {
         @if under.is_empty() {

@@ -94,7 +94,9 @@ fn lines(m: &Moment<'_>, shown: &Layers) -> Vec<(Handle, Handle)> {
 fn apart(shown: &mut Layers, lines: &[(Handle, Handle)]) {
     for _ in 0..2 * DEPTH {
         for (from, to) in lines {
-            let (Some(left), Some(right)) = (shown.get(from).copied(), shown.get(to).copied()) else { continue };
+            let (Some(left), Some(right)) = (shown.get(from).copied(), shown.get(to).copied()) else {
+                continue;
+            };
             if left < right || from == to {
                 continue;
             }

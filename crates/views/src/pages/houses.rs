@@ -1,14 +1,14 @@
 //! The houses of the library in which things are sold: escrow with its listings and deals, the mint's auction.
 
 use maud::{Markup, html};
-use oikos_runner::kernel::{id::Handle, record::Why, world::Artifact};
+use oikos_runner::kernel::{id::Handle, record::Why, time::Time, world::Artifact};
 use serde_json::Value;
 
 use crate::{
     deals::{Deal, ESCROW},
     moment::Moment,
     parts::{card, empty},
-    text::{count, counted, instant, line, number, span},
+    text::{count, counted, first_letters, instant, line, number, span},
 };
 
 const MINT: &str = "genesis_mint";
@@ -51,7 +51,7 @@ fn entries<'a>(artifact: &'a Artifact, prefix: &'a str) -> impl Iterator<Item = 
 
 /// An instant that stands as text, as other instants are shown.
 fn instant_of(text: &str) -> String {
-    text.parse().map_or_else(|_| crate::text::first_letters(text, 30).to_owned(), instant)
+    Time::parse(text).map_or_else(|| first_letters(text, 30).to_owned(), instant)
 }
 
 fn cut(many: usize) -> Markup {
@@ -182,7 +182,8 @@ pub(super) fn auction(m: &Moment<'_>) -> Markup {
 }
 
 fn open_bids(m: &Moment<'_>, bids: &[(&str, &Value)]) -> Markup {
-    let mut order: Vec<_> = bids.iter().map(|(id, bid)| (whole(bid, "amount").unwrap_or(0), *id, *bid)).collect();
+    let mut order: Vec<_> =
+        bids.iter().map(|(id, bid)| (whole(bid, "amount").unwrap_or(0), *id, *bid)).collect();
     order.sort_by_key(|(amount, id, _)| (std::cmp::Reverse(*amount), *id));
     html! {
         @if order.is_empty() {

@@ -1,9 +1,7 @@
 //! The permissions of an artifact in words: who may do what, why, and what was decided so far.
 
 use maud::{Markup, html};
-use oikos_runner::kernel::{
-    contract::Native, id::Handle, op::Permission, rules::Authority, world::Artifact,
-};
+use oikos_runner::kernel::{contract::Native, id::Handle, op::Permission, rules::Authority, world::Artifact};
 
 use crate::{
     moment::Moment,

@@ -2,14 +2,14 @@
 //! don't.
 
 use oikos_runner::{Journal, state};
-use oikos_views::{
-    Asked, Hands, Links, Moment, Page, Past, Sheet, Viewer, Wheel, questions, render, sheet,
-};
+use oikos_views::{Asked, Hands, Links, Moment, Page, Past, Sheet, Viewer, Wheel, questions, render, sheet};
 
 /// A world of two, who do in each tick what its steps say.
 fn world(ann: &str, bob: &str, more: &str) -> String {
     let agent = |id: &str, steps: &str| {
-        format!("[[agents]]\nid = \"{id}\"\nscrip = 100\ncode = '''\ndef step(o):\n    t = o[\"tick\"]\n{steps}\n'''\n")
+        format!(
+            "[[agents]]\nid = \"{id}\"\nscrip = 100\ncode = '''\ndef step(o):\n    t = o[\"tick\"]\n{steps}\n'''\n"
+        )
     };
     format!(
         "[world]\nname = \"shown\"\n[execution]\nticks = 6\n{more}\n{}{}",
@@ -95,7 +95,11 @@ fn versions_stand_with_the_lines_that_differ() {
     ];
     made.check("/artifacts/tool", None, &observer[1..]);
     // Those who may not read it are told that it changed, and no more.
-    made.check("/artifacts/tool", Some("bob"), &["changes from version 1: code", "!y = 1", "!three", "!class=\"diff\""]);
+    made.check(
+        "/artifacts/tool",
+        Some("bob"),
+        &["changes from version 1: code", "!y = 1", "!three", "!class=\"diff\""],
+    );
     made.check("/artifacts/ann", None, &["It is as it was made."]);
 }
 
@@ -110,7 +114,11 @@ fn of_many_versions_the_last_stand_there() {
         "",
     ));
     // Changes of one record are told together; the texts go on from one to the next.
-    made.check("/artifacts/log", None, &["<span class=\"del\">− v5.7\n</span>", "<span class=\"ins\">+ v5.8\n</span>", "!− v1.0"]);
+    made.check(
+        "/artifacts/log",
+        None,
+        &["<span class=\"del\">− v5.7\n</span>", "<span class=\"ins\">+ v5.8\n</span>", "!− v1.0"],
+    );
 }
 
 #[test]
@@ -128,7 +136,13 @@ fn contracts_are_told_by_their_code_and_their_decisions() {
     made.check(
         "/artifacts/well",
         None,
-        &["Its code decides each time anew", "def check_permission", "LAW &lt;b&gt; of bob", "!LAW <b>", "Decided so far"],
+        &[
+            "Its code decides each time anew",
+            "def check_permission",
+            "LAW &lt;b&gt; of bob",
+            "!LAW <b>",
+            "Decided so far",
+        ],
     );
     // A seat is shown the decisions about itself alone, and no code of others.
     made.check("/artifacts/well", Some("bob"), &["LAW &lt;b&gt; of bob", "!def check_permission"]);
@@ -142,7 +156,8 @@ fn contracts_are_told_by_their_code_and_their_decisions() {
         asks.iter().map(|one| (world.name(one.caller).to_owned(), one.action.word())).collect::<Vec<_>>()
     };
     let callers = |id: &str| {
-        let mut callers: Vec<String> = asked(id, Viewer::Observer).into_iter().map(|(caller, _)| caller).collect();
+        let mut callers: Vec<String> =
+            asked(id, Viewer::Observer).into_iter().map(|(caller, _)| caller).collect();
         callers.dedup();
         callers
     };
@@ -169,11 +184,23 @@ fn escrow_and_the_auction_are_shown() {
         "",
     ));
     let deal = "<td class=\"n\">30</td>";
-    made.check("/market", None, &["1 deal for 30 scrip so far", deal, " alone", "<td class=\"n\">21</td>", "No auction has resolved"]);
+    made.check(
+        "/market",
+        None,
+        &["1 deal for 30 scrip so far", deal, " alone", "<td class=\"n\">21</td>", "No auction has resolved"],
+    );
     // Bids are sealed, and storage is private.
-    made.check("/market", Some("bob"), &["!<td class=\"n\">21</td>", "Bids are sealed", "list_active", "!so far for"]);
+    made.check(
+        "/market",
+        Some("bob"),
+        &["!<td class=\"n\">21</td>", "Bids are sealed", "list_active", "!so far for"],
+    );
     let empty = self::made(&world("    return None", "    return None", ""));
-    empty.check("/market", None, &["Nothing is offered", "Nothing was sold", "Nobody bids", "Nobody has paid anybody"]);
+    empty.check(
+        "/market",
+        None,
+        &["Nothing is offered", "Nothing was sold", "Nobody bids", "Nobody has paid anybody"],
+    );
 }
 
 #[test]
@@ -189,10 +216,24 @@ fn graphs_have_a_link_for_each_and_say_how_many_are_left_out() {
     return {"op": "transfer", "to": "ann", "amount": 1}"#,
         "",
     ));
-    made.check("/artifacts/mid", None, &["class=\"box here\"", "href=\"/artifacts/base_07\"", "href=\"/artifacts/top\"", "4 more that it builds on are left out", "!>base_11</text>"]);
+    made.check(
+        "/artifacts/mid",
+        None,
+        &[
+            "class=\"box here\"",
+            "href=\"/artifacts/base_07\"",
+            "href=\"/artifacts/top\"",
+            "4 more that it builds on are left out",
+            "!>base_11</text>",
+        ],
+    );
     made.check("/artifacts/top", None, &["href=\"/artifacts/mid\"", "href=\"/artifacts/base_00\""]);
     made.check("/artifacts/ann", None, &["It stands alone.", "!class=\"box"]);
-    made.check("/market", None, &["ann to bob: 25 scrip in 5 payments", "bob to ann: 6 scrip in 6 payments", "!are left out"]);
+    made.check(
+        "/market",
+        None,
+        &["ann to bob: 25 scrip in 5 payments", "bob to ann: 6 scrip in 6 payments", "!are left out"],
+    );
 }
 
 #[test]
@@ -201,7 +242,13 @@ fn controls_stand_before_those_who_may_use_them() {
     let wheel = |is_running| Hands::Operator(Some(Wheel { is_running, speed: Some("7") }));
     for (address, seat, hands, has, lacks) in [
         ("/", None, Hands::None, &[][..], &["<form method=\"post\""][..]),
-        ("/", None, wheel(true), &[">Pause<", "Fork from here", "<option value=\"7\" selected>"], &[">Play<"]),
+        (
+            "/",
+            None,
+            wheel(true),
+            &[">Pause<", "Fork from here", "<option value=\"7\" selected>"],
+            &[">Play<"],
+        ),
         ("/", None, wheel(false), &[">Play<", ">Step<"], &[">Pause<"]),
         ("/", None, Hands::Operator(None), &["Fork from here"], &[">Play<", ">Pause<", ">Step<"]),
         ("/", Some("ann"), Hands::Seat { key: "k" }, &["acting as"], &["method=\"post\""]),
