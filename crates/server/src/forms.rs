@@ -1,5 +1,5 @@
-//! The forms of the pages, as browsers send them without script: each is the request of a program in other clothes, done
-//! by the same handler and with the same limits, and answered by a page.
+//! The forms of the pages, as browsers send them without script: each is the request of a program in other clothes,
+//! done by the same handler and with the same limits, and answered by a page.
 
 use axum::{
     body::Body,

@@ -1,6 +1,6 @@
 //! The pages that people read. They are made of the world as the token may see it, by `oikos_views`, which has no
-//! script and writes the words of agents as text. Our scripts show a page anew when something has happened, and play the
-//! moments of the past; pages do without them.
+//! script and writes the words of agents as text. Our scripts show a page anew when something has happened, and play
+//! the moments of the past; pages do without them.
 
 use std::{
     collections::VecDeque,

@@ -163,7 +163,7 @@ fn choice(name: &str, words: &[&str], must: bool) -> Markup {
 /// The body of a request to act, as JSON, from the fields of a form; empty ones are not given.
 ///
 /// # Errors
-/// What is wrong with it, in a sentence.
+/// The fault in it, in a sentence.
 pub fn act_of(fields: &[(String, String)]) -> Result<String, String> {
     let given: Vec<(&str, String)> = fields
         .iter()

@@ -39,7 +39,7 @@ pub struct Moment<'a> {
     pub pulse: Option<Pulse>,
     /// The answers of contracts that were asked for this page.
     pub verdicts: &'a [Verdict],
-    /// What the viewer may do beside looking.
+    /// The controls that the viewer is given.
     pub hands: Hands<'a>,
     /// The addresses of scripts that the page loads; a report has none.
     pub scripts: &'a [&'a str],

@@ -1,5 +1,5 @@
-//! Controls: the course of the world for those who steer it, and forms for those who act in it. They work without script:
-//! each is a form that the server answers by another page.
+//! Controls: the course of the world for those who steer it, and forms for those who act in it. They work without
+//! script: each is a form that the server answers by another page.
 
 use maud::{Markup, html};
 use oikos_runner::kernel::{id::Handle, rules::Execution, world::wire::Viewer};

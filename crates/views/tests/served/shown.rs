@@ -1,5 +1,5 @@
-//! What pages show of worlds that differ: each case is a world, the address of a page, and words that stand in it or
-//! don't.
+//! Parts of pages that depend on the world: each case is a world, the address of a page, and words that stand in it
+//! or don't.
 
 use oikos_runner::{Journal, state};
 use oikos_views::{Asked, Hands, Links, Moment, Page, Past, Sheet, Viewer, Wheel, questions, render, sheet};
