@@ -34,7 +34,7 @@ use crate::{
 /// The addresses of the scripts: one shows a page anew, one plays the moments of the scrubber.
 const LIVE: &str = "/live.js";
 const PLAY: &str = "/play.js";
-/// The time in which contracts are asked for a page; what they take longer for is left out.
+/// The time in which contracts are asked for a page, after the first answer; the rest is left out.
 const ASKS_WITHIN: Duration = Duration::from_millis(100);
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 /// Moments of the past whose pasts are kept, for the next who asks.
@@ -75,6 +75,11 @@ pub(crate) async fn player(_: Call) -> Answered {
     Ok(text(None, "text/javascript; charset=utf-8", include_str!("play.js").into()))
 }
 
+/// `GET /icon.svg`.
+pub(crate) async fn icon(_: Call) -> Answered {
+    Ok(text(None, "image/svg+xml", include_str!("icon.svg").into()))
+}
+
 /// The asker of a page: the token's role, and how the world moves.
 struct Asker {
     role: Role,
@@ -111,11 +116,12 @@ impl Asker {
 
 /// Asks contracts what a page shows of them, as long as there is time.
 fn verdicts(reader: &Reader, look: &Look, viewer: Viewer, questions: &[Question]) -> Vec<Verdict> {
-    let begun = Instant::now();
+    // The first answer may have to wait for an interpreter.
+    let mut begun: Option<Instant> = None;
     let name = |who| look.world.name(who);
     let mut told = Vec::new();
     for question in questions {
-        if begun.elapsed() > ASKS_WITHIN {
+        if begun.is_some_and(|begun| begun.elapsed() > ASKS_WITHIN) {
             break;
         }
         let asked = serde_json::json!({
@@ -133,6 +139,7 @@ fn verdicts(reader: &Reader, look: &Look, viewer: Viewer, questions: &[Question]
             Err(refusal) => (false, refusal.message, 0),
         };
         told.push(Verdict { question: *question, allowed, reason, cost });
+        begun.get_or_insert_with(Instant::now);
     }
     told
 }

@@ -462,6 +462,7 @@ pub const ROUTES: &[Route] = &[
     get("/style.css", ALL, "the stylesheet of the pages", &[], Answers::Text, by!(pages::stylesheet)),
     get("/live.js", ALL, "the script of the pages", &[], Answers::Text, by!(pages::script)),
     get("/play.js", ALL, "the script that plays the past", &[], Answers::Text, by!(pages::player)),
+    get("/icon.svg", ALL, "the mark of the pages in a browser", &[], Answers::Text, by!(pages::icon)),
     post(
         "/steer",
         OPERATOR,

@@ -13,6 +13,8 @@ use crate::{
 
 /// The address of the stylesheet.
 const STYLE: &str = "/style.css";
+/// The address of the mark that a browser shows beside the title.
+const ICON: &str = "/icon.svg";
 
 /// A page as a whole document, for a server.
 ///
@@ -81,6 +83,7 @@ fn head(title: &str, name: &str, scripts: &[&str]) -> Markup {
             meta name="viewport" content="width=device-width, initial-scale=1";
             title { (line_text(title)) " – " (line_text(name)) }
             link rel="stylesheet" href=(STYLE);
+            link rel="icon" href=(ICON);
             @for script in scripts { script type="module" src=(script) {} }
         }
     }

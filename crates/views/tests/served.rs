@@ -154,7 +154,7 @@ impl Served {
 fn links(page: &str) -> BTreeSet<String> {
     let links = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
     links
-        .filter(|link| link.starts_with('/') && *link != "/style.css")
+        .filter(|link| link.starts_with('/') && !["/style.css", "/icon.svg"].contains(link))
         .map(|link| link.replace("&amp;", "&"))
         .collect()
 }

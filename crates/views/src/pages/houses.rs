@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     deals::{Deal, ESCROW},
     moment::Moment,
+    page::Page,
     parts::{card, empty},
     text::{count, counted, first_letters, instant, line, number, span},
 };
@@ -85,15 +86,13 @@ pub(super) fn escrow(m: &Moment<'_>) -> Markup {
                     div class="wide" { table {
                         thead { tr {
                             th { "Artifact" } th class="n" { "price" } th { "seller" } th { "buyer" } th { "when" }
-                            th class="n" { "record" }
                         } }
                         @for deal in deals.last.iter().rev().take(ROWS) {
                             tr {
                                 td { (items(m, &deal.items)) }
                                 td class="n" { @if knows(deal) { (number(deal.price)) } @else { "hidden" } }
                                 td { (m.id(deal.seller)) } td { (m.id(deal.buyer)) }
-                                td { span class="id" { (instant(deal.time)) } }
-                                td class="n" { (m.record(deal.seq)) }
+                                td { span class="id" { (m.link(&Page::Record(deal.seq), instant(deal.time))) } }
                             }
                         }
                     } }
