@@ -14,6 +14,8 @@ const RADIUS: f64 = 134.0;
 const WIDEST: f64 = 11.0;
 /// Letters of a name beside the circle.
 const LETTERS: usize = 16;
+/// Terms of a series, which leave less than a billionth within a turn.
+const SERIES: i32 = 36;
 /// Pixels between a dot and its name.
 const GAP: f64 = 9.0;
 
@@ -54,7 +56,7 @@ impl Point {
 
     fn to(self, other: Self) -> (f64, f64, f64) {
         let (x, y) = (other.x - self.x, other.y - self.y);
-        let length = x.hypot(y).max(0.1);
+        let length = (x * x + y * y).sqrt().max(0.1);
         (x / length, y / length, length)
     }
 }
@@ -79,9 +81,19 @@ pub fn circle(nodes: &[Node], flows: &[Flow]) -> Markup {
 /// The place of one of so many, and the direction from the middle to it.
 #[expect(clippy::cast_precision_loss, reason = "a few places on a circle")]
 fn place(at: usize, many: usize) -> (Point, f64, f64) {
-    let turn = TAU * (at as f64 / many.max(1) as f64 - 0.25);
-    let (x, y) = (turn.cos(), turn.sin());
+    let (x, y) = direction(TAU * (at as f64 / many.max(1) as f64 - 0.25));
     (Point { x: WIDTH / 2.0 + RADIUS * x, y: HEIGHT / 2.0 + RADIUS * y }, x, y)
+}
+
+/// The cosine and the sine of an angle, by their series: the same on every machine.
+fn direction(angle: f64) -> (f64, f64) {
+    let (mut term, mut sum) = ((1.0, 0.0), (1.0, 0.0));
+    for power in 1..=SERIES {
+        let share = angle / f64::from(power);
+        term = (-term.1 * share, term.0 * share);
+        sum = (sum.0 + term.0, sum.1 + term.1);
+    }
+    sum
 }
 
 fn arrow(flow: &Flow, many: usize, most: f64) -> Markup {
@@ -131,5 +143,39 @@ fn dot(node: &Node, at: usize, many: usize, largest: f64) -> Markup {
             Some(href) => { a href=(href) { (drawing) } }
             None => { g { (drawing) } }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_go_around_the_circle_from_the_top() {
+        for (at, many, x, y) in [
+            (0, 4, 0.0, -1.0),
+            (1, 4, 1.0, 0.0),
+            (2, 4, 0.0, 1.0),
+            (3, 4, -1.0, 0.0),
+            (1, 8, 0.5_f64.sqrt(), -0.5_f64.sqrt()),
+        ] {
+            let (_, right, down) = place(at, many);
+            assert!((right - x).abs() < 1e-8 && (down - y).abs() < 1e-8, "{at} of {many}: {right} {down}");
+        }
+    }
+
+    #[test]
+    fn names_stand_as_text_and_lead_somewhere() {
+        let node = |name: &str| Node { name: name.into(), href: Some("/a?b&c".into()), size: 1.0 };
+        let flow = Flow { from: 0, to: 1, size: 2.0, told: "<b> to \"c\"".into() };
+        // A flow to nobody is none.
+        let astray = Flow { to: 7, ..flow.clone() };
+        let drawn = circle(&[node("<script>"), node("c")], &[flow, astray]).into_string();
+        assert!(drawn.contains("&lt;script&gt;") && !drawn.contains("<script"), "{drawn}");
+        assert!(
+            drawn.matches("href=\"/a?b&amp;c\"").count() == 2 && drawn.matches("<path").count() == 1,
+            "{drawn}"
+        );
+        assert!(!circle(&[], &[]).into_string().contains("NaN"));
     }
 }
