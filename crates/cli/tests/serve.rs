@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "served/forms.rs"]
+mod forms;
 mod served;
 
 use std::{
@@ -585,7 +587,12 @@ fn people_read_pages_of_the_present_and_of_the_past() {
     // The words of agents stand there as text.
     let text = get("/artifacts/page");
     assert!(text.body.contains("&lt;script&gt;alert(1)") && !text.body.contains("<script>"), "{}", text.body);
-    for (path, kind) in [("/style.css", "text/css"), ("/live.js", "text/javascript")] {
+    for (path, kind) in [
+        ("/style.css", "text/css"),
+        ("/live.js", "text/javascript"),
+        ("/play.js", "text/javascript"),
+        ("/icon.svg", "image/svg"),
+    ] {
         let file = get(path);
         assert!(file.header("content-type").is_some_and(|it| it.starts_with(kind)), "{path}");
     }

@@ -9,6 +9,7 @@ mod call;
 mod door;
 mod events;
 mod feeds;
+mod forms;
 mod limits;
 mod looks;
 pub mod mcp;

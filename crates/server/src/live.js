@@ -8,7 +8,9 @@ const page = () => document.getElementById("page");
 /** Whether a page that changes now would take something from under its reader. */
 function isBusy() {
   const within = document.activeElement;
-  const writes = within !== null && within.matches("input, select, textarea");
+  const fields = Array.from(document.querySelectorAll("#page :is(input, textarea)"));
+  const writes = (within !== null && within.matches("input, select, textarea"))
+    || fields.some((field) => field.value !== field.defaultValue);
   return document.hidden || writes || !getSelection().isCollapsed || window.scrollY > 300;
 }
 

@@ -397,7 +397,8 @@ pub(crate) fn guarded(mut response: Response<Body>) -> Response<Body> {
     const HEADERS: [(&str, &str); 5] = [
         ("cache-control", "no-store"),
         ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "no-referrer"),
+        // Forms need it: without any a browser names no `Origin`.
+        ("referrer-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
         (
             "content-security-policy",

@@ -51,7 +51,11 @@ fn operation(route: &Route) -> Value {
     });
     if let Value::Object(map) = &mut operation {
         if let Some(body) = route.body {
-            let content = json!({ "application/json": { "schema": body() } });
+            let kind = match route.answers {
+                Answers::Page => "application/x-www-form-urlencoded",
+                Answers::Json(_) | Answers::Text | Answers::Feed(_) => "application/json",
+            };
+            let content = json!({ kind: { "schema": body() } });
             map.insert("requestBody".into(), json!({ "required": true, "content": content }));
         }
         if route.ranks.contains(&Rank::Stranger) {

@@ -1,5 +1,6 @@
 //! The pages that people read. They are made of the world as the token may see it, by `oikos_views`, which has no
-//! script and writes the words of agents as text. Our one script shows a page anew when something has happened.
+//! script and writes the words of agents as text. Our scripts show a page anew when something has happened, and play
+//! the moments of the past; pages do without them.
 
 use std::{
     collections::VecDeque,
@@ -11,16 +12,31 @@ use axum::{
     body::Body,
     http::{Response, StatusCode},
 };
-use oikos_runner::{Journal, Look, Motion, Reader, kernel::world::World};
+use oikos_runner::{
+    Journal, Look, Motion, Reader,
+    config::ClockKind,
+    kernel::{
+        refusal::{Code, Refusal},
+        world::World,
+    },
+};
 use oikos_views::{
-    Asked, Links, Markup, Moment, Page, Past, Pulse, Unshown, Viewer, problem, render, style::STYLE,
+    Asked, Hands, Links, Markup, Moment, Page, Past, Pulse, Question, Unshown, Verdict, Viewer, Wheel,
+    problem, questions, render, style::STYLE,
 };
 
-use crate::call::{Answered, Call, text};
+use crate::{
+    call::{Answered, Call, text},
+    problem::Problem,
+    tokens::Role,
+};
 
-/// The address of the script.
-const SCRIPT: &str = "/live.js";
-const HTML: &str = "text/html; charset=utf-8";
+/// The addresses of the scripts: one shows a page anew, one plays the moments of the scrubber.
+const LIVE: &str = "/live.js";
+const PLAY: &str = "/play.js";
+/// The time in which contracts are asked for a page, after the first answer; the rest is left out.
+const ASKS_WITHIN: Duration = Duration::from_millis(100);
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
 /// Moments of the past whose pasts are kept, for the next who asks.
 const KEPT_MAX: usize = 4;
 /// The time over which the speed of a run is taken, at least.
@@ -54,6 +70,84 @@ pub(crate) async fn script(_: Call) -> Answered {
     Ok(text(None, "text/javascript; charset=utf-8", include_str!("live.js").into()))
 }
 
+/// `GET /play.js`.
+pub(crate) async fn player(_: Call) -> Answered {
+    Ok(text(None, "text/javascript; charset=utf-8", include_str!("play.js").into()))
+}
+
+/// `GET /icon.svg`.
+pub(crate) async fn icon(_: Call) -> Answered {
+    Ok(text(None, "image/svg+xml", include_str!("icon.svg").into()))
+}
+
+/// The asker of a page: the token's role, and how the world moves.
+struct Asker {
+    role: Role,
+    motion: Motion,
+    /// The speed of the clock, where that can be set.
+    speed: Option<String>,
+    /// The key of the next action of a seat.
+    key: String,
+}
+
+impl Asker {
+    fn of(call: &Call) -> Result<Self, Problem> {
+        let standing = call.door.helm.standing();
+        let is_virtual = call.door.about.clock == ClockKind::Virtual;
+        let speed =
+            is_virtual.then(|| standing.speed.times().map_or("max".into(), |times| times.to_string()));
+        let mut bytes = [0_u8; 16];
+        getrandom::fill(&mut bytes).map_err(|_| Problem::not_served())?;
+        let key = format!("page-{}", oikos_runner::report::hex(&bytes));
+        Ok(Self { role: call.token.role.clone(), motion: standing.motion, speed, key })
+    }
+
+    /// Its controls, at the present or at a moment of the past.
+    fn hands(&self, is_now: bool) -> Hands<'_> {
+        let is_running = matches!(self.motion, Motion::Running | Motion::Waiting);
+        let wheel = Wheel { is_running, speed: self.speed.as_deref() };
+        match self.role {
+            Role::Operator => Hands::Operator(is_now.then_some(wheel)),
+            Role::Principal(_) if is_now => Hands::Seat { key: &self.key },
+            Role::Principal(_) | Role::Observer => Hands::None,
+        }
+    }
+}
+
+/// Asks contracts what a page shows of them, as long as there is time.
+fn verdicts(reader: &Reader, look: &Look, viewer: Viewer, questions: &[Question]) -> Vec<Verdict> {
+    // The first answer may have to wait for an interpreter.
+    let mut begun: Option<Instant> = None;
+    let name = |who| look.world.name(who);
+    let mut told = Vec::new();
+    for question in questions {
+        if begun.is_some_and(|begun| begun.elapsed() > ASKS_WITHIN) {
+            break;
+        }
+        let asked = serde_json::json!({
+            "what": "permission", "as": name(question.caller), "action": question.action.word(),
+            "target": name(question.target),
+        });
+        let answer = oikos_runner::request::query(asked, false)
+            .and_then(|query| reader.query(look, viewer, query).unwrap_or_else(|_| Err(unanswered())));
+        let (allowed, reason, cost) = match answer {
+            Ok(answer) => (
+                answer.get("allowed").and_then(serde_json::Value::as_bool).unwrap_or(false),
+                answer.get("reason").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned(),
+                answer.get("cost").and_then(serde_json::Value::as_i64).unwrap_or(0),
+            ),
+            Err(refusal) => (false, refusal.message, 0),
+        };
+        told.push(Verdict { question: *question, allowed, reason, cost });
+        begun.get_or_insert_with(Instant::now);
+    }
+    told
+}
+
+fn unanswered() -> Refusal {
+    Refusal::new(Code::Unsupported, "its code can't be run now")
+}
+
 /// Any page.
 pub(crate) async fn page(call: Call) -> Answered {
     let asked = match Page::parse(call.uri.path(), call.uri.query().unwrap_or_default()) {
@@ -61,11 +155,11 @@ pub(crate) async fn page(call: Call) -> Answered {
         Err(unshown) => return Ok(told(&unshown)),
     };
     let pages = Arc::clone(&call.door.pages);
-    let motion = call.door.helm.standing().motion;
+    let asker = Asker::of(&call)?;
     let looked = call.look(move |reader, look, viewer| {
         Ok(match asked.at {
-            None => pages.present(reader, look, viewer, &asked, motion),
-            Some(_) => pages.past(reader, look, viewer, &asked),
+            None => pages.present(reader, look, viewer, &asked, &asker),
+            Some(_) => pages.past(reader, look, viewer, &asked, &asker),
         })
     });
     let (_, shown) = looked.await?;
@@ -95,6 +189,13 @@ fn told(unshown: &Unshown) -> Response<Body> {
     response
 }
 
+/// A page that says what came of something.
+pub(crate) fn page_of(status: StatusCode, title: &str, sentence: &str, on: (&str, &str)) -> Response<Body> {
+    let mut response = text(None, HTML, oikos_views::told(title, sentence, on).into_string());
+    *response.status_mut() = status;
+    response
+}
+
 impl Pages {
     /// A page of the present, with the record whose state it shows.
     fn present(
@@ -103,8 +204,11 @@ impl Pages {
         look: &Look,
         viewer: Viewer,
         asked: &Asked,
-        motion: Motion,
+        asker: &Asker,
     ) -> Result<(u64, Markup), Unshown> {
+        // Contracts are asked while nobody waits for this one.
+        let verdicts = verdicts(reader, look, viewer, &self.questions(reader, look, viewer, &asked.page)?);
+        let motion = asker.motion;
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         // Another may have come further while this one waited.
         let look = reader.now().unwrap_or_else(|| look.clone());
@@ -123,7 +227,9 @@ impl Pages {
             links: &Links::Served(None),
             beside: None,
             pulse: Some(pulse),
-            scripts: &[SCRIPT],
+            verdicts: &verdicts,
+            hands: asker.hands(true),
+            scripts: if asked.page == Page::World { &[LIVE, PLAY] } else { &[LIVE] },
         };
         Ok((look.world.seq(), render(&moment, &asked.page)?))
     }
@@ -135,8 +241,11 @@ impl Pages {
         look: &Look,
         viewer: Viewer,
         asked: &Asked,
+        asker: &Asker,
     ) -> Result<(u64, Markup), Unshown> {
         let past = self.past_of(reader, &look.world)?;
+        let asks = questions(&look.world, &past, viewer, &asked.page);
+        let verdicts = verdicts(reader, look, viewer, &asks);
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         let now = reader.now().ok_or_else(unread)?;
         let journal = journal(reader)?;
@@ -150,9 +259,32 @@ impl Pages {
             links: &Links::Served(asked.at),
             beside: None,
             pulse: None,
-            scripts: &[],
+            verdicts: &verdicts,
+            hands: asker.hands(false),
+            scripts: if asked.page == Page::World { &[PLAY] } else { &[] },
         };
         Ok((look.world.seq(), render(&moment, &asked.page)?))
+    }
+
+    /// The questions whose answers a page of the present shows.
+    fn questions(
+        &self,
+        reader: &Reader,
+        look: &Look,
+        viewer: Viewer,
+        page: &Page,
+    ) -> Result<Vec<Question>, Unshown> {
+        if !matches!(page, Page::Artifact(_)) {
+            return Ok(Vec::new());
+        }
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = reader.now().unwrap_or_else(|| look.clone());
+        present.go_on(&journal(reader)?, &now.world)?;
+        let Some(past) = &present.past else { return Err(unread()) };
+        let mut asks = questions(&now.world, past, viewer, page);
+        // Those who came into being meanwhile are not there to be asked about.
+        asks.retain(|one| look.world.get(one.caller).is_some());
+        Ok(asks)
     }
 
     fn past_of(&self, reader: &Reader, world: &World) -> Result<Arc<Past>, Unshown> {

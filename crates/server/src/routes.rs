@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     acts,
     call::{Answered, Call},
-    events, looks, mcp, openapi, pages, schemas, steer,
+    events, forms, looks, mcp, openapi, pages, schemas, steer,
     tokens::Role,
 };
 
@@ -461,6 +461,26 @@ pub const ROUTES: &[Route] = &[
     page("/compare", "this world beside the one that it was forked from", &[AT]),
     get("/style.css", ALL, "the stylesheet of the pages", &[], Answers::Text, by!(pages::stylesheet)),
     get("/live.js", ALL, "the script of the pages", &[], Answers::Text, by!(pages::script)),
+    get("/play.js", ALL, "the script that plays the past", &[], Answers::Text, by!(pages::player)),
+    get("/icon.svg", ALL, "the mark of the pages in a browser", &[], Answers::Text, by!(pages::icon)),
+    post(
+        "/steer",
+        OPERATOR,
+        "steers the world by a form of a page: `do` is run, pause, step, speed or fork. A page, or the way to one",
+        &[],
+        Some(schemas::steer_form),
+        Answers::Page,
+        by!(forms::steer),
+    ),
+    post(
+        "/act",
+        SEAT,
+        "acts as the token's principal by a form of a page: `op` with its fields, or `json`. The way to the record, which is the receipt",
+        &[],
+        Some(schemas::act_form),
+        Answers::Page,
+        by!(forms::act),
+    ),
 ];
 
 #[cfg(test)]

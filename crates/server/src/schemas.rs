@@ -5,7 +5,7 @@ use oikos_runner::{
     kernel::{event, schema as shown},
     schema,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 fn string() -> Value {
     json!({ "type": "string" })
@@ -144,6 +144,21 @@ pub(crate) fn fork() -> Value {
         &[("at", json!({ "type": "string", "examples": ["tick:40", "6h", "17"] })), ("to", string())],
         &[("set", set), ("seed", json!({ "type": "integer", "minimum": 0 }))],
     )
+}
+
+/// The form by which a world is steered.
+pub(crate) fn steer_form() -> Value {
+    let words = json!({ "enum": ["run", "pause", "step", "speed", "fork"] });
+    shown::object(&[("do", words)], &["span", "speed", "at", "to"].map(|name| (name, string())))
+}
+
+/// The form by which a seat acts.
+pub(crate) fn act_form() -> Value {
+    let named = ["op", "json", "key"].map(|name| (name.to_owned(), string()));
+    json!({
+        "type": "object", "properties": named.into_iter().collect::<Map<String, Value>>(),
+        "additionalProperties": { "type": "string", "description": "a field of the op" },
+    })
 }
 
 pub(crate) fn forked() -> Value {

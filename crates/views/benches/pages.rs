@@ -5,7 +5,7 @@
 use std::{path::Path, time::Instant};
 
 use oikos_runner::{Journal, state};
-use oikos_views::{Asked, Links, Moment, Page, Past, Viewer, render};
+use oikos_views::{Asked, Hands, Links, Moment, Page, Past, Viewer, render};
 
 /// The number of times that each page is made; the median is told.
 const ROUNDS: usize = 5;
@@ -47,6 +47,8 @@ fn main() {
             links: &Links::Served(None),
             beside: None,
             pulse: None,
+            verdicts: &[],
+            hands: Hands::None,
             scripts: &[],
         };
         let mut times: Vec<(f64, usize)> = (0..ROUNDS)

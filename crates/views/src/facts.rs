@@ -18,7 +18,11 @@ use oikos_runner::{
     },
 };
 
-use crate::buckets::{Buckets, Part};
+use crate::{
+    buckets::{Buckets, Part},
+    deals::Deals,
+    decisions::Decisions,
+};
 
 /// The most records that are remembered of an artifact, of either kind.
 const RECENT_MAX: usize = 24;
@@ -48,9 +52,14 @@ pub struct Facts {
     pub(crate) marks: Vec<Mark>,
     /// The number of those that were left out.
     pub(crate) marks_more: u64,
+    /// Decisions by contracts in Python.
+    pub(crate) decisions: Decisions,
+    /// Sales through escrow.
+    pub(crate) deals: Deals,
     /// By handle.
     recent: Vec<Option<Box<Recent>>>,
-    next: u32,
+    /// The records that made the artifacts, by handle.
+    made: Vec<u64>,
 }
 
 /// Payments or uses: how many, and how much scrip.
@@ -80,6 +89,8 @@ struct Recent {
     own: VecDeque<u64>,
     /// Those in which something was done to it.
     about: VecDeque<u64>,
+    /// Those in which its fields or its owner changed.
+    changed: VecDeque<u64>,
 }
 
 /// The part of an artifact in a record.
@@ -87,6 +98,7 @@ struct Recent {
 enum Kind {
     Own,
     About,
+    Changed,
 }
 
 impl Trade {
@@ -110,8 +122,10 @@ impl Facts {
             prices: BTreeMap::new(),
             marks: Vec::new(),
             marks_more: 0,
+            decisions: Decisions::default(),
+            deals: Deals::default(),
             recent: Vec::new(),
-            next: 0,
+            made: Vec::new(),
         }
     }
 
@@ -138,6 +152,8 @@ impl Facts {
         for effect in &record.effects {
             self.add_effect(record, effect, founding, &mut part);
         }
+        self.decisions.add(record, world);
+        self.deals.add(record, world);
         let of_cpu = record.charges.iter().filter(|charge| charge.resource == ResourceId::CPU);
         part.cpu_us = of_cpu.fold(0, |sum: i64, charge| sum.saturating_add(charge.amount));
         if !founding {
@@ -162,8 +178,9 @@ impl Facts {
     fn add_effect(&mut self, record: &Record, effect: &Effect, founding: bool, part: &mut Part) {
         match effect {
             Effect::Create(new) => {
-                let made = Handle(self.next);
-                self.next += 1;
+                let made = self.next();
+                self.made.push(record.seq);
+                self.decisions.put_under(made, new.access_contract);
                 if new.price > 0 {
                     self.add_price(record, made, new.price);
                 }
@@ -175,11 +192,17 @@ impl Facts {
                 if let Some(price) = change.price {
                     self.add_price(record, *artifact, price);
                 }
+                if let Some(contract) = change.access_contract {
+                    self.decisions.put_under(*artifact, contract);
+                }
                 self.remember(*artifact, Kind::About, record.seq);
+                self.remember(*artifact, Kind::Changed, record.seq);
             }
-            Effect::Own { artifact, .. } | Effect::Delete { artifact, .. } => {
+            Effect::Own { artifact, .. } => {
                 self.remember(*artifact, Kind::About, record.seq);
+                self.remember(*artifact, Kind::Changed, record.seq);
             }
+            Effect::Delete { artifact, .. } => self.remember(*artifact, Kind::About, record.seq),
             Effect::Pay { from, to, amount, why, of } => {
                 self.trades.entry((*from, *to, *why)).or_default().add(*amount);
                 if matches!(why, Why::Price | Why::ContractCost) {
@@ -214,6 +237,11 @@ impl Facts {
             | Effect::Verdicts { .. }
             | Effect::Grow { .. } => {}
         }
+    }
+
+    /// The handle of the next artifact.
+    fn next(&self) -> Handle {
+        Handle(u32::try_from(self.made.len()).unwrap_or(u32::MAX))
     }
 
     fn add_price(&mut self, record: &Record, artifact: Handle, price: i64) {
@@ -274,6 +302,7 @@ impl Facts {
         let list = match kind {
             Kind::Own => &mut recent.own,
             Kind::About => &mut recent.about,
+            Kind::Changed => &mut recent.changed,
         };
         if list.back() == Some(&seq) {
             return;
@@ -294,5 +323,16 @@ impl Facts {
     pub(crate) fn told_of(&self, who: Handle) -> impl Iterator<Item = u64> {
         let recent = self.recent.get(who.0 as usize).and_then(Option::as_ref);
         recent.into_iter().flat_map(|recent| recent.about.iter().copied())
+    }
+
+    /// The last records in which its fields or its owner changed, the earliest first.
+    pub(crate) fn changes_of(&self, who: Handle) -> impl Iterator<Item = u64> {
+        let recent = self.recent.get(who.0 as usize).and_then(Option::as_ref);
+        recent.into_iter().flat_map(|recent| recent.changed.iter().copied())
+    }
+
+    /// The record that made an artifact.
+    pub(crate) fn made(&self, who: Handle) -> Option<u64> {
+        self.made.get(who.0 as usize).copied()
     }
 }

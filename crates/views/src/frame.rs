@@ -1,17 +1,20 @@
 //! The document around a page.
 
 use maud::{DOCTYPE, Markup, html};
+use oikos_runner::kernel::world::wire::Viewer;
 
 use crate::{
     error::Unshown,
-    moment::{Links, Moment},
+    moment::{Hands, Links, Moment},
     page::Page,
     pages,
-    text::{count, instant, line},
+    text::{BLOCK_BYTES, count, first_bytes, instant, line, plain},
 };
 
 /// The address of the stylesheet.
 const STYLE: &str = "/style.css";
+/// The address of the mark that a browser shows beside the title.
+const ICON: &str = "/icon.svg";
 
 /// A page as a whole document, for a server.
 ///
@@ -32,6 +35,7 @@ pub fn render(m: &Moment<'_>, page: &Page) -> Result<Markup, Unshown> {
                 header class="top" { div {
                     span class="name" { (line(name)) }
                     nav { (navigation(m, page)) }
+                    (seat(m))
                     span class="when" { "record " (count(m.seq())) " · " (instant(m.world.now())) }
                 } }
                 main id="page" data-seq=(m.seq()) {
@@ -48,6 +52,16 @@ pub fn render(m: &Moment<'_>, page: &Page) -> Result<Markup, Unshown> {
             }
         }
     })
+}
+
+/// The way to the page of the principal whose seat it is.
+fn seat(m: &Moment<'_>) -> Markup {
+    match (m.hands, m.viewer) {
+        (Hands::Seat { .. }, Viewer::Artifact(Some(me))) => {
+            html! { span class="seat" { "acting as " (m.id(me)) } }
+        }
+        _ => html! {},
+    }
 }
 
 /// The chapters, the page's own marked.
@@ -69,6 +83,7 @@ fn head(title: &str, name: &str, scripts: &[&str]) -> Markup {
             meta name="viewport" content="width=device-width, initial-scale=1";
             title { (line_text(title)) " – " (line_text(name)) }
             link rel="stylesheet" href=(STYLE);
+            link rel="icon" href=(ICON);
             @for script in scripts { script type="module" src=(script) {} }
         }
     }
@@ -83,6 +98,12 @@ fn line_text(text: &str) -> String {
 /// A page that says why another can't be shown, for a server; it needs no world.
 #[must_use]
 pub fn problem(title: &str, sentence: &str) -> Markup {
+    told(title, sentence, ("/", "To the world"))
+}
+
+/// A page that says what came of something, with the address and the words of a way on.
+#[must_use]
+pub fn told(title: &str, sentence: &str, (href, words): (&str, &str)) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -90,8 +111,8 @@ pub fn problem(title: &str, sentence: &str) -> Markup {
             body {
                 main id="page" {
                     h1 { (line(title)) }
-                    p { (line(sentence)) }
-                    p { a href="/" { "To the world" } }
+                    p { (plain(first_bytes(sentence, BLOCK_BYTES))) }
+                    p { a href=(href) { (words) } }
                 }
             }
         }

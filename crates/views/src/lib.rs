@@ -9,16 +9,21 @@
 pub mod text; // numbers, and texts by others
 pub mod chart; // charts as SVG
 pub mod style; // the one stylesheet
+mod differences; // two texts, line by line
 mod error; // why a page can't be shown
 
 // The makings of pages.
 mod page; // the pages, their addresses and parameters
 mod buckets; // a world's time in parts
+mod deals; // sales through escrow
+mod decisions; // whom contracts let, and whom they refused
 mod facts; // what records add up to
 mod past; // all that is read of a journal before
+mod questions; // what contracts are asked for a page
 mod moment; // one state of a world, before one viewer
 
 // The pages.
+mod forms; // forms by which people act
 mod parts; // parts that many pages have
 mod timeline; // records as people read them
 mod pages; // each page
@@ -30,10 +35,12 @@ pub use maud::Markup;
 pub use self::{
     error::Unshown,
     facts::{Facts, Trade},
-    frame::{problem, render},
-    moment::{Beside, Links, Moment, Pulse},
+    forms::act_of,
+    frame::{problem, render, told},
+    moment::{Beside, Hands, Links, Moment, Pulse, Wheel},
     page::{Asked, Page, ROUTES, Route, Wanted},
     past::Past,
+    questions::{Question, Verdict, questions},
     sheet::{Sheet, sheet},
 };
 /// The viewer of a page.

@@ -12,7 +12,11 @@ use oikos_runner::{
     },
 };
 
-use crate::{page::Page, past::Past};
+use crate::{
+    page::{Page, Part},
+    past::Past,
+    questions::Verdict,
+};
 
 /// One state of a world, before one viewer.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +37,10 @@ pub struct Moment<'a> {
     pub beside: Option<&'a Beside>,
     /// The run, where this is the present of a world that is served.
     pub pulse: Option<Pulse>,
+    /// The answers of contracts that were asked for this page.
+    pub verdicts: &'a [Verdict],
+    /// The controls that the viewer is given.
+    pub hands: Hands<'a>,
     /// The addresses of scripts that the page loads; a report has none.
     pub scripts: &'a [&'a str],
 }
@@ -55,6 +63,29 @@ pub struct Pulse {
     pub is_paused: bool,
     /// Steps in the last second of the machine, where that is known.
     pub steps_per_second: Option<f64>,
+}
+
+/// The controls that a viewer is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hands<'a> {
+    /// None: it looks.
+    None,
+    /// Those of an operator: the course of the present, and forks of any moment.
+    Operator(Option<Wheel<'a>>),
+    /// Those of a seat.
+    Seat {
+        /// The key of the next action, by which a form that is sent twice is one action.
+        key: &'a str,
+    },
+}
+
+/// The course of a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wheel<'a> {
+    /// Whether it runs, or waits for somebody and would run on.
+    pub is_running: bool,
+    /// The speed of its clock; none where that can't be set.
+    pub speed: Option<&'a str>,
 }
 
 /// Where links lead.
@@ -174,15 +205,27 @@ impl<'a> Moment<'a> {
     }
 
     /// The way to all of a long text: a page, or a command.
-    pub(crate) fn whole(&self, id: &str, part: crate::page::Part) -> Markup {
+    pub(crate) fn whole(&self, id: &str, part: Part) -> Markup {
         match self.links {
             Links::Served(_) => self.link(&Page::Part(id.to_owned(), part, 0), "All of it"),
-            Links::Sheet { world, .. } => {
-                let seq = self.seq();
-                html! {
-                    "All of it: " code { "oikos inspect " (world) " " (id) " --" (part.as_str()) " --at " (seq) }
-                }
-            }
+            Links::Sheet { world, .. } => inspected(world, id, part, self.seq()),
         }
     }
+
+    /// The way to all of a text as it was after a record.
+    pub(crate) fn whole_at(&self, who: Handle, part: Part, seq: u64) -> Markup {
+        let id = self.world.name(who);
+        match self.links {
+            Links::Served(_) => {
+                let href = Page::Part(id.to_owned(), part, 0).href(Some(When::Seq(seq)));
+                html! { a href=(href) { "All of it" } }
+            }
+            Links::Sheet { world, .. } => inspected(world, id, part, seq),
+        }
+    }
+}
+
+/// The command that prints all of a text.
+fn inspected(world: &str, id: &str, part: Part, seq: u64) -> Markup {
+    html! { "All of it: " code { "oikos inspect " (world) " " (id) " --" (part.as_str()) " --at " (seq) } }
 }

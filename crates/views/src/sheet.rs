@@ -14,7 +14,7 @@ use oikos_runner::{
 
 use crate::{
     error::Unshown,
-    moment::{Beside, Links, Moment, anchor},
+    moment::{Beside, Hands, Links, Moment, anchor},
     page::{Page, Wanted},
     pages::{agents, artifacts, body, events},
     past::Past,
@@ -58,6 +58,8 @@ pub fn sheet(sheet: &Sheet<'_>) -> Result<Markup, Unshown> {
         links: &bare,
         pulse: None,
         beside,
+        verdicts: &[],
+        hands: Hands::None,
         scripts: &[],
     };
     let agents = agents::order(&moment);

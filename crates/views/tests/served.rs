@@ -3,6 +3,9 @@
 
 #![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "served/shown.rs"]
+mod shown;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     path::Path,
@@ -14,7 +17,7 @@ use oikos_runner::{
     kernel::world::World,
     library, state, state_at,
 };
-use oikos_views::{Asked, Links, Moment, Page, Past, Pulse, ROUTES, Unshown, Viewer, render};
+use oikos_views::{Asked, Hands, Links, Moment, Page, Past, Pulse, ROUTES, Unshown, Viewer, render};
 
 /// Two who deal with each other, each with secrets.
 const WORLD: &str = r#"
@@ -146,6 +149,8 @@ impl Served {
             links: &Links::Served(at),
             beside: None,
             pulse,
+            verdicts: &[],
+            hands: Hands::None,
             scripts: &["/live.js"],
         };
         Ok(render(&moment, page)?.into_string())
@@ -156,7 +161,7 @@ impl Served {
 fn links(page: &str) -> BTreeSet<String> {
     let links = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next());
     links
-        .filter(|link| link.starts_with('/') && *link != "/style.css")
+        .filter(|link| link.starts_with('/') && !["/style.css", "/icon.svg"].contains(link))
         .map(|link| link.replace("&amp;", "&"))
         .collect()
 }

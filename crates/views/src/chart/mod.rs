@@ -2,6 +2,8 @@
 //! gives ink, axes and colours others on a dark screen.
 
 mod bars;
+mod circle;
+mod layers;
 mod lines;
 
 use plotters::{
@@ -11,6 +13,8 @@ use plotters::{
 
 pub use self::{
     bars::{Bar, bars},
+    circle::{Flow, Node, circle},
+    layers::{Block, layers},
     lines::{LINES_MAX, Line, Size, lines},
 };
 

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use oikos_runner::kernel::{
     id::Handle,
     mind::Mind,
-    record::{Effect, Record, Why},
+    record::{Record, Why},
     tape::Taped,
     world::Artifact,
 };
@@ -14,7 +14,9 @@ use oikos_runner::kernel::{
 use super::{
     agents::{mind, state, waits},
     artifact::{self, found},
+    controls::act,
     record::{askings, of_step, turn},
+    versions::versions,
 };
 use crate::{
     error::Unshown,
@@ -22,7 +24,7 @@ use crate::{
     moment::Moment,
     page::{Page, Part, Wanted},
     parts::{card, empty, resources, scrip},
-    text::{block, count, counted, instant, line, number, value},
+    text::{block, count, counted, instant, line, number},
     timeline,
 };
 
@@ -61,6 +63,7 @@ pub(super) fn page(m: &Moment<'_>, id: &str) -> Result<(String, Markup), Unshown
                 (card("Scrip", m.link(&Page::Ledger(None), scrip(m, who)), earned(m, who), false))
                 (card("Uses", count(m.world.use_of(who).0), "by others and by itself", false))
             }
+            (act(m, who))
             h2 { "Resources" }
             @if m.knows(who) { (resources(m, who)) } @else { (empty("Balances are private in this world.")) }
             h2 { "Last turns" }
@@ -246,45 +249,4 @@ fn prompt(m: &Moment<'_>, who: Handle) -> Markup {
             p { "A client decides for it." }
         }
     }
-}
-
-/// Its changes, the latest first.
-pub(super) fn versions(m: &Moment<'_>, who: Handle) -> Result<Markup, Unshown> {
-    let seqs: Vec<u64> = m.past.facts.told_of(who).chain(m.past.facts.acts_of(who)).collect();
-    let records = timeline::these(m, &seqs)?;
-    let mut rows: Vec<Markup> = Vec::new();
-    for record in &records {
-        for effect in &record.effects {
-            let is_about = match effect {
-                Effect::Change { artifact, .. } | Effect::Own { artifact, .. } => *artifact == who,
-                _ => false,
-            };
-            if !is_about {
-                continue;
-            }
-            let code = match effect {
-                Effect::Change { change, .. } if m.is_own(who) => change.code.clone().flatten(),
-                _ => None,
-            };
-            let content = match effect {
-                Effect::Change { change, .. } if m.is_own(who) => change.content.clone(),
-                _ => None,
-            };
-            rows.push(html! {
-                p { (m.record(record.seq)) " · " (instant(record.time)) " · " @if let Some(text) =
-                    timeline::effect(m, effect) { (text) } }
-                @if let Some(code) = code { (block(&code, || html! { "`oikos log --json` has all of it." })) }
-                @if let Some(content) = content {
-                    (block(&value(content.value()), || html! { "`oikos log --json` has all of it." }))
-                }
-            });
-        }
-    }
-    Ok(html! {
-        h2 { "Versions" }
-        @if rows.is_empty() {
-            (empty("It is as it was made, as far as its last records tell. Changes of its code, content, price or owner stand here."))
-        }
-        @for row in &rows { (row) }
-    })
 }

@@ -3,12 +3,10 @@
 use std::cmp::Reverse;
 
 use maud::{Markup, html};
-use oikos_runner::kernel::{
-    contract::Native, id::Handle, op::Permission, record::Why, rules::Authority, world::Artifact,
-};
+use oikos_runner::kernel::{id::Handle, record::Why, world::Artifact};
 use serde_json::{Map, Value};
 
-use super::agent::{memos, versions};
+use super::{agent::memos, builds::builds, controls::act, permissions::rules, versions::versions};
 use crate::{
     error::Unshown,
     facts::Trade,
@@ -61,6 +59,7 @@ pub(super) fn page(m: &Moment<'_>, id: &str) -> Result<(String, Markup), Unshown
                     false))
                 @if m.is_own(this) { (card("Size", amount("disk", artifact.size()), "of its owner's disk", false)) }
             }
+            @if m.world.agent(this).is_none() { (act(m, this)) }
             (prices(m, this)?)
             h2 { "Who may do what" }
             (rules(m, this, artifact))
@@ -72,8 +71,10 @@ pub(super) fn page(m: &Moment<'_>, id: &str) -> Result<(String, Markup), Unshown
             }
             div class="grid" {
                 div { h2 { "Users" } (users(m, this)) }
-                div { h2 { "Depends on" } (neighbours(m, this, artifact)) }
+                div { h2 { "Decides about" } (guarded(m, this, artifact)) }
             }
+            h2 { "Builds on, and is built on" }
+            (builds(m, this))
             h2 { "History" }
             @if told.is_empty() { (empty("Nothing has been done to it since the founding. Calls, changes and sales stand here.")) }
             (timeline::list(m, &told))
@@ -109,82 +110,6 @@ pub(super) fn steps(
     }
     points.extend(before.map(|before| (end, before as f64)));
     points
-}
-
-/// The permissions in words.
-fn rules(m: &Moment<'_>, this: Handle, artifact: &Artifact) -> Markup {
-    let contract = artifact.access_contract();
-    let policy = m.world.metadata(this).get("policy").cloned();
-    if m.world.rules().authority == Authority::Policy {
-        return html! {
-            p { "In this world the owner may do all, and the policy of an artifact says what others may." }
-            @match policy {
-                Some(policy) => { (block(&value(&policy), || html! {})) }
-                None => { (empty("It has no policy of its own.")) }
-            }
-        };
-    }
-    html! {
-        p {
-            "Its contract " (m.id(contract)) " decides alone; nobody is above it, not its owner."
-            @if let Some((hits, asked)) = m.world.verdicts(contract) {
-                " It was asked " (count(asked)) " times, and its verdicts were used again " (count(hits)) " times."
-            }
-        }
-        @match Native::of(contract) {
-            Some(native) => { (native_rules(m, native, this, artifact.owner())) }
-            None => { (contract_text(m, contract)) }
-        }
-    }
-}
-
-/// The answers of a native contract to the owner, to the artifact itself and to all others.
-fn native_rules(m: &Moment<'_>, native: Native, this: Handle, owner: Handle) -> Markup {
-    // No artifact has the last number.
-    let others = Handle(u32::MAX - 1);
-    let is_its_own = owner == this;
-    let verdict = |caller: Handle, action: Permission| {
-        let verdict = native.decide(Some(caller), action, this, owner);
-        html! {
-            td {
-                @if verdict.allowed { span class="good" { "yes" } } @else { span class="bad" { "no" } }
-                span class="soft" { " – " (verdict.reason) }
-            }
-        }
-    };
-    html! {
-        div class="wide" { table {
-            thead { tr {
-                th { "May" } th { (m.id(owner)) @if !is_its_own { ", its owner" } }
-                @if !is_its_own { th { "it itself" } }
-                th { "anybody else" }
-            } }
-            @for action in Permission::ALL {
-                tr {
-                    td { (action.as_str()) }
-                    (verdict(owner, action))
-                    @if !is_its_own { (verdict(this, action)) }
-                    (verdict(others, action))
-                }
-            }
-        } }
-    }
-}
-
-/// The code of a contract in Python, which is its law.
-fn contract_text(m: &Moment<'_>, contract: Handle) -> Markup {
-    let Some(artifact) = m.world.get(contract).filter(|artifact| !artifact.is_deleted()) else {
-        return empty("Its contract is not there: the rules of the world say what holds then.");
-    };
-    html! {
-        @match artifact.code().filter(|_| m.is_own(contract)) {
-            Some(code) => {
-                p { "It answers each question by this code:" }
-                (block(code, || m.whole(artifact.id(), Part::Code)))
-            }
-            None => { (empty("Its code is read by `read`, as its own contract allows.")) }
-        }
-    }
 }
 
 /// The texts of an artifact, as far as it has them and the viewer may see them.
@@ -279,38 +204,24 @@ fn users(m: &Moment<'_>, this: Handle) -> Markup {
     }
 }
 
-/// The artifacts that it depends on, and those that depend on it.
-fn neighbours(m: &Moment<'_>, this: Handle, artifact: &Artifact) -> Markup {
-    let on = artifact.depends_on();
-    let of: Vec<Handle> = m
-        .world
-        .artifacts()
-        .filter(|(_, other)| !other.is_deleted() && other.depends_on().contains(&this))
-        .map(|(handle, _)| handle)
-        .take(ROWS + 1)
-        .collect();
-    let under: Vec<Handle> = if artifact.code().is_some() {
-        let guarded =
-            m.world.artifacts().filter(|(_, other)| !other.is_deleted() && other.access_contract() == this);
-        guarded.map(|(handle, _)| handle).take(ROWS + 1).collect()
-    } else {
-        Vec::new()
-    };
-    let ids = |handles: &[Handle]| {
-        html! {
-            @for handle in handles.iter().take(ROWS) { (m.id(*handle)) " " }
-            @if handles.len() > ROWS { "and more" }
-        }
-    };
+/// The artifacts for which it is the contract.
+fn guarded(m: &Moment<'_>, this: Handle, artifact: &Artifact) -> Markup {
+    if artifact.code().is_none() {
+        return empty(
+            "It has no code, so it can be no contract. Artifacts that name it as theirs would stand here.",
+        );
+    }
+    let under =
+        m.world.artifacts().filter(|(_, other)| !other.is_deleted() && other.access_contract() == this);
+    let under: Vec<Handle> = under.map(|(handle, _)| handle).take(ROWS + 1).collect();
     html! {
-        @if on.is_empty() && of.is_empty() && under.is_empty() {
-            (empty(html! { "It stands alone. " code { "depends_on" }
-            " of a `write` names what an artifact builds on." }))
-        }
-        dl class="facts" {
-            @if !on.is_empty() { dt { "It depends on" } dd { (ids(on)) } }
-            @if !of.is_empty() { dt { "These depend on it" } dd { (ids(&of)) } }
-            @if !under.is_empty() { dt { "It decides about" } dd { (ids(&under)) } }
+        @if under.is_empty() {
+            (empty(html! { "It is nobody's contract. Artifacts whose " code { "access_contract" } " it is stand here." }))
+        } @else {
+            p {
+                @for handle in under.iter().take(ROWS) { (m.id(*handle)) " " }
+                @if under.len() > ROWS { "and more" }
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The market: prices and sales over time, what is used most, and who trades with whom.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use maud::{Markup, html};
 use oikos_runner::kernel::{
@@ -8,14 +8,18 @@ use oikos_runner::kernel::{
     record::Why,
 };
 
-use super::{artifact::steps, world::first};
+use super::{
+    artifact::steps,
+    houses::{auction, escrow},
+    world::first,
+};
 use crate::{
-    chart::{Bar, bars, unit},
+    chart::{Bar, Flow, Node, bars, circle, unit},
     error::Unshown,
     facts::Trade,
     moment::Moment,
     parts::{MIDDLE, by_time, card, drawn, empty},
-    text::{count, line, number},
+    text::{count, counted, line, number},
 };
 
 /// Rows of the most used, and lines of prices.
@@ -23,6 +27,8 @@ const ROWS: usize = 25;
 const PRICES: usize = 6;
 /// Principals of the matrix; the others are one.
 const TRADERS: usize = 10;
+/// Lines of the graph.
+const FLOWS: usize = 40;
 
 pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
     let facts = &m.past.facts;
@@ -50,7 +56,11 @@ pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
             h2 { "Most used" }
             (used(m))
             h2 { "Who pays whom" }
-            (matrix(m))
+            (who_pays_whom(m))
+            h2 { "Escrow" }
+            (escrow(m))
+            h2 { "Auction of the mint" }
+            (auction(m))
             h2 { "Institutions" }
             (institutions(m))
         },
@@ -166,8 +176,8 @@ fn used(m: &Moment<'_>) -> Markup {
 /// Payments between two of them, in one direction.
 type Flows<K> = BTreeMap<(K, K), Trade>;
 
-/// The payments that the viewer may know, between those that pay and are paid most.
-fn matrix(m: &Moment<'_>) -> Markup {
+/// The payments that the viewer may know, between those that pay and are paid most: as a graph and as a matrix.
+fn who_pays_whom(m: &Moment<'_>) -> Markup {
     // By handle: there may be very many.
     let mut volume: Vec<i64> = Vec::new();
     let seen =
@@ -186,24 +196,65 @@ fn matrix(m: &Moment<'_>) -> Markup {
     let mut all: Vec<(i64, Handle)> =
         volume.into_iter().zip(handles).filter(|(scrip, _)| *scrip > 0).collect();
     let many = all.len();
-    let names: Vec<Handle> = first(&mut all, TRADERS).iter().map(|(_, who)| *who).collect();
-    let place = |who: Handle| names.iter().position(|name| *name == who).unwrap_or(names.len());
+    let names: Vec<(i64, Handle)> = first(&mut all, TRADERS).to_vec();
+    let place = |who: Handle| names.iter().position(|(_, name)| *name == who).unwrap_or(names.len());
     let mut flows: Flows<usize> = BTreeMap::new();
     for ((from, to, _), trade) in seen {
         let flow = flows.entry((place(*from), place(*to))).or_default();
         flow.count += trade.count;
         flow.scrip = flow.scrip.saturating_add(trade.scrip);
     }
-    let mut heads: Vec<Markup> = names.iter().map(|who| m.id(*who)).collect();
-    if many > names.len() {
-        heads.push(html! { (count((many - names.len()) as u64)) " others" });
+    let more = many - names.len();
+    let mut heads: Vec<Markup> = names.iter().map(|(_, who)| m.id(*who)).collect();
+    if more > 0 {
+        heads.push(html! { (count(more as u64)) " others" });
     }
     html! {
         @if flows.is_empty() {
             (empty("Nobody has paid anybody. Prices, transfers and what is sent along stand here, from whom to whom."))
         } @else {
+            (graph(m, &names, more, &flows))
             (table(&heads, &flows))
             p class="soft" { "Scrip from those at the left to those above, those with the most first." }
+        }
+    }
+}
+
+/// The flows among those that trade most as a graph.
+#[expect(clippy::cast_precision_loss, reason = "a drawing")]
+fn graph(m: &Moment<'_>, names: &[(i64, Handle)], more: usize, flows: &Flows<usize>) -> Markup {
+    let name = |who: Handle| m.world.name(who).to_owned();
+    let nodes: Vec<Node> = names
+        .iter()
+        .map(|(size, who)| Node { name: name(*who), href: m.links.to(&m.page_of(*who)), size: *size as f64 })
+        .collect();
+    // All others would be joined to everybody.
+    let among = |at: usize| at < names.len();
+    let mut between: Vec<(&(usize, usize), &Trade)> =
+        flows.iter().filter(|((from, to), _)| from != to && among(*from) && among(*to)).collect();
+    between.sort_by_key(|(ends, flow)| (Reverse(flow.scrip), **ends));
+    let left: i64 = between.iter().skip(FLOWS).fold(0, |sum, (_, flow)| sum.saturating_add(flow.scrip));
+    let lines: Vec<Flow> = between
+        .iter()
+        .take(FLOWS)
+        .map(|((from, to), flow)| {
+            let [payer, payee] = [from, to].map(|at| nodes.get(*at).map_or("", |node| node.name.as_str()));
+            let told =
+                format!("{payer} to {payee}: {} scrip in {} payments", number(flow.scrip), count(flow.count));
+            Flow { from: *from, to: *to, size: flow.scrip as f64, told }
+        })
+        .collect();
+    let hidden = between.len().saturating_sub(FLOWS);
+    html! {
+        figure {
+            (circle(&nodes, &lines))
+            figcaption {
+                "The wider a line, the more scrip goes along it. "
+                @if hidden > 0 {
+                    (counted(hidden as u64, "thinner line")) " with " (number(left)) " scrip are left out. "
+                }
+                @if more > 0 { (count(more as u64)) " with less are left out." }
+            }
         }
     }
 }

@@ -4,13 +4,18 @@ mod agent;
 pub(crate) mod agents;
 mod artifact;
 pub(crate) mod artifacts;
+mod builds;
 mod compare;
+mod controls;
 mod cost;
 pub(crate) mod events;
+mod houses;
 mod ledger;
 mod market;
+mod permissions;
 mod record;
 mod scrubber;
+mod versions;
 mod world;
 
 use maud::Markup;

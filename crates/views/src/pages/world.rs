@@ -13,7 +13,7 @@ use oikos_runner::{
     show_dollars,
 };
 
-use super::scrubber::scrubber;
+use super::{controls::helm, scrubber::scrubber};
 use crate::{
     error::Unshown,
     moment::Moment,
@@ -38,6 +38,7 @@ pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
     Ok((
         title,
         html! {
+            (helm(m))
             (strip(m))
             h2 { "Time" }
             (scrubber(m))

@@ -1,0 +1,169 @@
+//! The forms of the pages, as browsers send them without script: each is the request of a program in other clothes,
+//! done by the same handler and with the same limits, and answered by a page.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, Response, StatusCode, header},
+};
+use oikos_runner::request::Reply;
+use oikos_views::act_of;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    call::{Answered, Call},
+    pages::{HTML, page_of},
+    problem::Problem,
+    steer,
+};
+
+/// How long a step of the world is waited for, so that the page that comes shows it.
+const STEP_WAIT: &str = "2s";
+/// The header in which the key of an action is sent by programs.
+const KEY: &str = "idempotency-key";
+
+/// The fields of a form.
+struct Form(Vec<(String, String)>);
+
+impl Form {
+    fn of(call: &Call) -> Result<Self, Problem> {
+        let text = std::str::from_utf8(&call.body).map_err(|_| Problem::bad("the body is not UTF-8"))?;
+        if text.trim().is_empty() {
+            return Err(Problem::bad("the form is empty"));
+        }
+        Ok(Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect()))
+    }
+
+    /// Takes a field; an empty one is none.
+    fn take(&mut self, name: &str) -> Option<String> {
+        let at = self.0.iter().position(|(known, _)| known == name)?;
+        let value = self.0.remove(at).1.trim().to_owned();
+        (!value.is_empty()).then_some(value)
+    }
+
+    fn needs(&mut self, name: &str) -> Result<String, Problem> {
+        self.take(name).ok_or_else(|| Problem::bad(format!("`{name}` is missing")))
+    }
+
+    /// Refuses what is left.
+    fn end(self) -> Result<(), Problem> {
+        match self.0.first() {
+            None => Ok(()),
+            Some((name, _)) => {
+                let shown: String = name.chars().take(64).collect();
+                Err(Problem::bad(format!("there is no field {shown:?} here, or it stands there twice")))
+            }
+        }
+    }
+}
+
+/// `POST /steer`.
+pub(crate) async fn steer(call: Call) -> Answered {
+    told(steered(call).await)
+}
+
+async fn steered(call: Call) -> Answered {
+    let mut form = Form::of(&call)?;
+    let word = form.needs("do")?;
+    let (body, wait) = match word.as_str() {
+        "run" => (json!({}), "0s"),
+        "pause" => (Value::Null, "0s"),
+        "step" => (span(&form.needs("span")?), STEP_WAIT),
+        "speed" => (speed(form.needs("speed")?), "0s"),
+        "fork" => (json!({ "at": form.needs("at")?, "to": form.needs("to")? }), "0s"),
+        _ => return Err(Problem::bad("`do` must be run, pause, step, speed or fork")),
+    };
+    form.end()?;
+    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    let fields = vec![("wait".to_owned(), wait.to_owned())];
+    let call = Call { body, fields, ..call };
+    match word.as_str() {
+        "run" | "step" => steer::run(call).await?,
+        "pause" => steer::pause(call).await?,
+        "speed" => steer::speed(call).await?,
+        _ => return forked(steer::fork(call).await?).await,
+    };
+    see("/")
+}
+
+/// How far a step goes: a number of ticks, or a span of time.
+fn span(text: &str) -> Value {
+    match text.parse::<u64>() {
+        Ok(ticks) => json!({ "ticks": ticks }),
+        Err(_) => json!({ "for": text }),
+    }
+}
+
+fn speed(text: String) -> Value {
+    let number = text.parse::<f64>().ok().map(Value::from);
+    json!({ "speed": number.unwrap_or_else(|| text.into()) })
+}
+
+/// The page that says which world was made.
+async fn forked(answer: Response<Body>) -> Answered {
+    let status = answer.status();
+    let bytes = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap_or_default();
+    let made: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let world = made.get("world").and_then(Value::as_str).unwrap_or_default();
+    let sentence = format!(
+        "`{world}` stands beside this world, and goes on from record {}: `oikos serve {world}` opens it, and \
+         `oikos run {world}` runs it.",
+        made.get("seq").cloned().unwrap_or_default()
+    );
+    Ok(page_of(status, "A fork was made", &sentence, ("/", "To the world")))
+}
+
+/// `POST /act`.
+pub(crate) async fn act(call: Call) -> Answered {
+    told(acted(call).await)
+}
+
+async fn acted(mut call: Call) -> Answered {
+    let mut form = Form::of(&call)?;
+    if let Some(key) = form.take("key") {
+        let key = HeaderValue::from_str(&key).map_err(|_| Problem::bad("`key` must be plain text"))?;
+        call.headers.insert(KEY, key);
+    }
+    call.body = act_of(&form.0).map_err(Problem::bad)?.into_bytes();
+    let request = call.request("act")?;
+    let home = format!("/artifacts/{}", call.token.role.principal().unwrap_or_default());
+    match call.door.ask(request).await? {
+        Reply::Refused(refusal) => Err(Problem::refused(refusal)),
+        Reply::Receipt(shown) => match shown.receipt.seq {
+            // The record is the receipt, with all that came of it.
+            Some(seq) => see(&format!("/events/{seq}")),
+            None => {
+                let receipt: Map<String, Value> = serde_json::from_str(&shown.text).unwrap_or_default();
+                let error = receipt.get("error").unwrap_or(&Value::Null);
+                let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
+                let sentence = format!("{}: {} {}", part("code"), part("message"), part("hint"));
+                Ok(page_of(StatusCode::OK, "It was refused, and left no record", &sentence, (&home, "Back")))
+            }
+        },
+        Reply::Pending | Reply::Result(_) | Reply::Now(_) | Reply::Ran { .. } => see(&home),
+    }
+}
+
+/// The browser is sent on to a page, so that loading it again does nothing again.
+fn see(address: &str) -> Answered {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let address =
+        HeaderValue::from_str(address).map_err(|_| Problem::bad("that address can't be gone to"))?;
+    response.headers_mut().insert(header::LOCATION, address);
+    Ok(response)
+}
+
+/// A problem as a page, for people.
+fn told(answered: Answered) -> Answered {
+    Ok(answered.unwrap_or_else(|problem| {
+        let document = problem.document();
+        let part = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let sentence = [part("detail"), part("hint")].map(|part| part.trim_end_matches('.').to_owned());
+        let sentence = format!("{}.", sentence.join("; ").trim_end_matches("; "));
+        let mut response = problem.response();
+        let page = page_of(response.status(), "This was not done", &sentence, ("/", "To the world"));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(HTML));
+        *response.body_mut() = page.into_body();
+        response
+    }))
+}
