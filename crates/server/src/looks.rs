@@ -43,6 +43,15 @@ pub(crate) fn healthz() -> Response<Body> {
     text(None, PLAIN, "ok\n".into())
 }
 
+/// A house: the sign by which browsers mark the pages.
+const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\">\
+    <path fill=\"#3567b0\" d=\"M8 1 1 7.5h2V15h4v-5h2v5h4V7.5h2z\"/></svg>\n";
+
+/// `GET /favicon.ico`.
+pub(crate) async fn icon(_: Call) -> Answered {
+    Ok(text(None, "image/svg+xml", ICON.into()))
+}
+
 /// `GET /metrics`.
 pub(crate) async fn metrics(call: Call) -> Answered {
     let (seq, world) = call.look(|_, look, _| Ok(look.world.clone())).await?;
@@ -55,8 +64,10 @@ pub(crate) async fn world(call: Call) -> Answered {
     let is_now = call.moment()?.is_none();
     let (seq, mut shown) =
         call.look(move |reader, look, viewer| stands(reader, &about, look, viewer, is_now)).await?;
-    if is_now && let Value::Object(map) = &mut shown {
-        map.extend(standing(&call.door));
+    if let Value::Object(map) = &mut shown {
+        let role = &call.token.role;
+        map.insert("you".into(), json!({ "role": role.word(), "as": role.principal() }));
+        map.extend(is_now.then(|| standing(&call.door)).into_iter().flatten());
     }
     Ok(answer(Some(seq), &shown))
 }
