@@ -1,5 +1,5 @@
-//! Many read the feed of a world that runs as fast as it can, one of them nothing for all that time: the world is held up
-//! by none of them, and each reads every line once and in order.
+//! Many read the feed of a world that runs as fast as it can, one of them nothing for all that time: the world is held
+//! up by none of them, and each reads every line once and in order.
 
 use std::{
     hash::{DefaultHasher, Hasher as _},
@@ -32,6 +32,8 @@ const LOSS_MAX: f64 = 10.0;
 const READ_WITHIN: Duration = Duration::from_secs(300);
 /// Stack of a reader's thread.
 const STACK_BYTES: usize = 256 << 10;
+/// How often a reader tries to connect.
+const TRIES_MAX: u32 = 20;
 /// How long a reader waits before it looks whether it is done.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 
@@ -43,6 +45,8 @@ pub(super) fn prove(binary: &Path, folder: &Path, readers: usize, seconds: u64) 
         .collect::<Result<_>>()?;
     std::thread::sleep(Duration::from_secs(2));
     let alone = speed(&served, seconds)?;
+    // It stands while they come, so that all begin at the same place.
+    served.json(&operator, "POST", "/api/v1/pause", "")?;
     let begin = record(&served)?;
     let open = Arc::new(AtomicUsize::new(0));
     let end: Arc<OnceLock<String>> = Arc::default();
@@ -67,6 +71,8 @@ pub(super) fn prove(binary: &Path, folder: &Path, readers: usize, seconds: u64) 
     while open.load(Ordering::SeqCst) < readers {
         std::thread::sleep(LOOK_AFTER);
     }
+    served.json(&operator, "POST", "/api/v1/run?wait=0s", "{}")?;
+    std::thread::sleep(Duration::from_secs(2));
     let before = used(served.id())?;
     let beside = speed(&served, seconds)?;
     let after = used(served.id())?;
@@ -103,8 +109,8 @@ pub(super) fn prove(binary: &Path, folder: &Path, readers: usize, seconds: u64) 
     let loss = 100.0 - beside * 100.0 / alone;
     eprintln!(
         "{readers} readers, one of them reading nothing meanwhile: {alone:.0} records/s alone, {beside:.0} beside them \
-         ({loss:.1} % less); {:.1} s of CPU in {seconds} s; {told} lines, read by all {:.1} s after the world stood, cut \
-         off {cuts} times",
+         ({loss:.1} % less); {:.1} s of CPU in {seconds} s; {told} lines, read by all {:.1} s after the world stood, \
+         cut off {cuts} times",
         (after.0 - before.0).as_secs_f64(),
         stood.elapsed().as_secs_f64()
     );
@@ -137,9 +143,9 @@ struct Reader {
     token: String,
     since: String,
     stream: Option<TcpStream>,
-    /// What has come, with the sizes of its pieces.
+    /// The bytes that have come, with the sizes of their pieces.
     raw: Vec<u8>,
-    /// What has come, without.
+    /// The same without these.
     text: Vec<u8>,
     last: String,
     count: u64,
@@ -164,8 +170,21 @@ impl Reader {
         }
     }
 
-    /// Begins, or goes on after the last line that it has read.
+    /// Begins, or goes on after the last line that it has read. Where many come at once a connection may break before
+    /// it is answered, and is tried again, as browsers do.
     fn connect(&mut self) -> Result<()> {
+        let mut tries = 0;
+        while let Err(error) = self.connect_once() {
+            tries += 1;
+            if tries == TRIES_MAX {
+                return Err(error);
+            }
+            std::thread::sleep(LOOK_AFTER);
+        }
+        Ok(())
+    }
+
+    fn connect_once(&mut self) -> Result<()> {
         let mut stream = TcpStream::connect(&self.address)?;
         let last =
             if self.last.is_empty() { String::new() } else { format!("last-event-id: {}\r\n", self.last) };

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Looks at each page; the first ones read what all pages are made of.
-const LOOKS: usize = 5;
+const LOOKS: usize = 10;
 /// The longest that a page of the present may take.
 const PAGE_WITHIN: Duration = Duration::from_millis(100);
 
@@ -40,7 +40,7 @@ pub(super) fn measure(binary: &Path, folder: &Path, agents: usize) -> Result<()>
     );
     let mut slow = Vec::new();
     for path in paths(&served)? {
-        let mut times = Vec::new();
+        let (mut times, before) = (Vec::new(), used(served.id())?.0);
         for _ in 0..LOOKS {
             let begun = Instant::now();
             let (status, body) = served.ask(served.observer(), "GET", &path, "")?;
@@ -51,13 +51,17 @@ pub(super) fn measure(binary: &Path, folder: &Path, agents: usize) -> Result<()>
         }
         let first = times.first().map(|(time, _)| *time).unwrap_or_default();
         times.sort_unstable();
+        // The system counts in hundredths of a second, of which there are enough over all looks.
+        let own = (used(served.id())?.0 - before) / LOOKS as u32;
         let (median, bytes) = times.get(LOOKS / 2).copied().unwrap_or_default();
         eprintln!(
-            "{path}: {:.1} ms (median of {LOOKS}), {:.1} ms at first, {bytes} bytes",
+            "{path}: {:.0} ms of the server's CPU, {:.1} ms (median of {LOOKS}), {:.1} ms at first, {bytes} bytes",
+            own.as_secs_f64() * 1e3,
             median.as_secs_f64() * 1e3,
             first.as_secs_f64() * 1e3
         );
-        if median >= PAGE_WITHIN {
+        // Nobody else asks: where the machine is busy with others, it is the server's own time that counts.
+        if median.min(own) >= PAGE_WITHIN {
             slow.push(path);
         }
     }

@@ -34,12 +34,24 @@ pub(super) fn fresh(
     world: &str,
     options: &[&str],
 ) -> Result<Served> {
+    let file = emptied(folder, name)?.join("w.toml");
+    fs::write(&file, world)?;
+    let db = file.with_extension("oikos");
+    Served::start(binary, &[file.as_os_str(), "--db".as_ref(), db.as_os_str()], &db, options)
+}
+
+/// Serves a fresh world of a file that stands elsewhere.
+pub(super) fn of(binary: &Path, folder: &Path, name: &str, file: &Path, options: &[&str]) -> Result<Served> {
+    let db = emptied(folder, name)?.join("w.oikos");
+    Served::start(binary, &[file.as_os_str(), "--db".as_ref(), db.as_os_str()], &db, options)
+}
+
+/// The folder of that name, with nothing in it.
+fn emptied(folder: &Path, name: &str) -> Result<PathBuf> {
     let folder = folder.join(name);
     drop(fs::remove_dir_all(&folder));
     fs::create_dir_all(&folder)?;
-    let (file, db) = (folder.join("w.toml"), folder.join("w.oikos"));
-    fs::write(&file, world)?;
-    Served::start(binary, &[file.as_os_str(), "--db".as_ref(), db.as_os_str()], &db, options)
+    Ok(folder)
 }
 
 impl Served {

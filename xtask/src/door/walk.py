@@ -4,6 +4,7 @@ by; the pictures go into a folder."""
 
 import pathlib
 import sys
+import time
 
 from selenium import webdriver
 from selenium.common.exceptions import UnexpectedAlertPresentException
@@ -11,6 +12,10 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
 FORMS = [(390, "light"), (390, "dark"), (1600, "light"), (1600, "dark")]
+STATE = (
+    "return [performance.getEntriesByType('navigation')[0].responseStatus,"
+    " document.documentElement.scrollWidth, innerWidth, document.title]"
+)
 
 
 def begin(driver_file):
@@ -22,17 +27,18 @@ def begin(driver_file):
 
 
 def look(driver, address, width, scheme, picture):
-    """What is wrong with a page."""
+    """The faults of a page."""
     size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     media = [{"name": "prefers-color-scheme", "value": scheme}]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
     try:
         driver.get(address)
-        state = driver.execute_script(
-            "return [performance.getEntriesByType('navigation')[0].responseStatus,"
-            " document.documentElement.scrollWidth, innerWidth, document.title]"
-        )
+        state = driver.execute_script(STATE)
+        if state[1] > state[2]:
+            # It may be laid out still.
+            time.sleep(0.5)
+            state = driver.execute_script(STATE)
     except UnexpectedAlertPresentException as alert:
         return [f"a script of somebody else ran: {alert.alert_text}"]
     wrong = [entry["message"] for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::served::{Served, fresh};
+use super::served::{Served, of};
 use crate::environments::{folder_with, succeeds};
 
 const PACKAGES: [&str; 1] = ["selenium==4.51.0"];
@@ -21,8 +21,7 @@ const DRIVER: &str = "chromedriver";
 const OF_A_KIND: usize = 6;
 
 pub(super) fn prove(binary: &Path, folder: &Path, target: &Path, root: &Path) -> Result<()> {
-    let world = std::fs::read_to_string(root.join("worlds/bazaar.toml"))?;
-    let served = fresh(binary, folder, "walk", &world, &["--paused"])?;
+    let served = of(binary, folder, "walk", &root.join("worlds/bazaar.toml"), &["--paused"])?;
     let operator = served.token(&["--operator"])?;
     served.json(&operator, "POST", "/api/v1/run?wait=60s", "{\"ticks\": 40}")?;
     let made = served.json(&operator, "POST", "/api/v1/fork", "{\"at\": \"tick:20\", \"to\": \"other\"}")?;

@@ -1,5 +1,5 @@
-//! The sign at a door: `WORLD.door` beside a world that is being served says where, so that commands of this machine find
-//! it. It is locked for as long as the process serves; a sign that nobody holds was left behind, and says nothing.
+//! The sign at a door: `WORLD.door` beside a world that is being served says where, so that commands of this machine
+//! find it. It is locked for as long as the process serves; a sign that nobody holds was left behind, and says nothing.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},

@@ -289,7 +289,7 @@ fn a_served_world_that_cannot_be_entered_says_why() {
     assert!(answer["id"] == 99 && sentence.contains("not served any more"), "{answer}");
     let (code, told) = talk.leave();
     assert!(code == Some(3) && told.contains(&address) && told.contains("not served any more"), "{told}");
-    // What was done is there, and the world is entered by itself.
+    // The payment is there, and the world is entered by itself.
     let mut balance = oikos();
     balance.arg("act").arg(&db).args(["--as", "alice", r#"{"op": "transfer", "to": "bob", "amount": 1}"#]);
     let balance = balance.output().expect("the binary runs");

@@ -81,7 +81,7 @@ struct Talk {
     /// The version that is spoken.
     version: Option<String>,
     calls: JoinSet<Result<(), Lost>>,
-    /// What stays open, and is waited for by nobody.
+    /// The feeds, which stay open and are waited for by nobody.
     feeds: JoinSet<Result<(), Lost>>,
     /// The calls that may be cancelled, by their ids.
     under_way: HashMap<String, UnderWay>,
@@ -109,7 +109,7 @@ impl Talk {
         }
     }
 
-    /// Hands one line on. What comes of it is waited for beside, so that calls begin in the order of the lines.
+    /// Hands one line on. Its answer is waited for beside, so that calls begin in the order of the lines.
     async fn line(&mut self, line: Line) -> Result<(), Lost> {
         let bytes = match &line {
             Line::Text(bytes) => bytes.clone(),
@@ -155,7 +155,7 @@ impl Talk {
         } else if let Some(id) = id {
             self.call(&method, &id, call, post);
         } else {
-            // What comes of a notice is nothing.
+            // A notice has no answer.
             self.world.post(&post).await?;
             if method == "notifications/initialized" && self.session.is_some() {
                 self.hear();

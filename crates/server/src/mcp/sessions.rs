@@ -1,4 +1,5 @@
-//! The sessions of clients of the versions before 2026-07-28: each belongs to the token that began it, and ends with it.
+//! The sessions of clients of the versions before 2026-07-28: each belongs to the token that began it, and ends with
+//! it.
 
 use std::{
     collections::HashMap,
@@ -71,7 +72,7 @@ impl Sessions {
         }
     }
 
-    /// Ends a session. What it had open ends too.
+    /// Ends a session, with all that it had open.
     pub(super) async fn end(&self, id: &SessionId) {
         self.owners().remove(id);
         // It may have ended by itself.
