@@ -35,7 +35,7 @@ pub(super) fn prove(binary: &Path, folder: &Path, target: &Path) -> Result<()> {
             "--checks",
             CHECKS,
             "--max-examples",
-            "25",
+            "10",
             "--seed",
             "1",
         ]);
