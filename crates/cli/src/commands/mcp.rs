@@ -54,7 +54,7 @@ pub(super) fn mcp(world: &Path, wanted: Wanted, overrides: &OverrideArgs) -> Res
     let Some(principal) = principal else {
         let shown = path.display();
         bail!(Usage(format!(
-            "`{shown}` is not being served, so that a token is of no use; --as ID says whom the client acts as"
+            "--as ID is needed: `{shown}` is not being served, where a token would say whom the client acts as"
         )));
     };
     let mut live = opened(world, db, &workplace, overrides)?;
