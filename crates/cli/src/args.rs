@@ -322,7 +322,10 @@ pub(crate) enum Command {
         world: PathBuf,
         /// The principal that the client acts as.
         #[arg(long = "as", value_name = "ID")]
-        principal: String,
+        principal: Option<String>,
+        /// Where `oikos serve` has the world open: a token of the principal [default: the variable OIKOS_TOKEN].
+        #[arg(long, value_name = "TOKEN")]
+        token: Option<String>,
         /// With a world file: the world database [default: ./NAME.oikos].
         #[arg(long)]
         db: Option<PathBuf>,

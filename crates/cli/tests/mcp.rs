@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "mcp/away.rs"]
+mod away;
 mod served;
 
 use std::{
@@ -11,8 +13,6 @@ use std::{
 };
 
 use serde_json::{Value, json};
-
-use self::served::{Answer, serve};
 
 /// A shop, a customer who pays alice a coin in each tick, and alice, whose mind is a client.
 const TICKS: &str = r#"
@@ -572,64 +572,7 @@ fn a_world_that_cannot_be_entered_says_why() {
     assert!(code == Some(2) && talk.contains("world file"), "{talk}");
     let alice = place.enter("alice");
     let (code, talk) = says(&["mcp", "shop.oikos", "--as", "bob"]);
-    assert!(code == Some(3) && talk.contains("another process") && talk.contains("/mcp"), "{talk}");
+    assert!(code == Some(3) && talk.contains("another process"), "{talk}");
     assert_eq!(alice.leave(), (Some(0), String::new()));
     assert!(Path::new(&place.db()).exists());
-}
-
-/// The message of an answer over HTTP: the last of a stream, or the body.
-fn spoken(answer: &Answer) -> Value {
-    let mut data = answer.body.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim);
-    let last = data.rfind(|text| text.starts_with('{')).unwrap_or(&answer.body);
-    serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}: {} {}", answer.status, answer.body))
-}
-
-#[test]
-fn a_served_world_is_entered_with_a_token() {
-    let shop = serve(TICKS, &["--paused"]);
-    let (alice, bob) = (shop.token(&["--as", "alice"]), shop.token(&["--as", "bob"]));
-    let post = |token: &str, session: Option<&str>, body: &str| {
-        let bearer = format!("Bearer {token}");
-        let mut headers = vec![
-            ("authorization", bearer.as_str()),
-            ("content-type", "application/json"),
-            ("accept", "application/json, text/event-stream"),
-        ];
-        headers.extend(session.map(|session| ("mcp-session-id", session)));
-        shop.request("POST", "/mcp", &headers, body.as_bytes())
-    };
-    let message = |id: u64, method: &str, params: Value| {
-        json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string()
-    };
-    let begun = post(&alice, None, &message(0, "initialize", hello("2025-06-18")));
-    assert_eq!(spoken(&begun)["result"]["protocolVersion"], "2025-06-18", "{}", begun.body);
-    let session = begun.header("mcp-session-id").expect("a session").to_owned();
-    let noted = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }).to_string();
-    assert_eq!(post(&alice, Some(&session), &noted).status, 202);
-    let pay = |id: u64, amount: u64| {
-        let arguments = json!({ "to": "till", "amount": amount });
-        message(id, "tools/call", json!({ "name": "transfer", "arguments": arguments }))
-    };
-    let paid = told(&spoken(&post(&alice, Some(&session), &pay(1, 5))));
-    assert_eq!((&paid.0["result"]["balance"], paid.1), (&json!(15), false));
-    // A call that is repeated is done once; another's is another's, whoever's session it names.
-    assert_eq!(told(&spoken(&post(&alice, Some(&session), &pay(1, 5)))), paid);
-    let others = told(&spoken(&post(&bob, Some(&session), &pay(1, 5))));
-    assert_eq!(others.0["payments"][0]["from"], "bob", "{}", others.0);
-    let (no, is_error) = told(&spoken(&post(&alice, Some(&session), &pay(2, 500))));
-    assert!(is_error && no["error"]["code"] == "insufficient_scrip", "{no}");
-    let flawed = pay(3, 77).replace("77", "99999999999999999999");
-    let (no, is_error) = told(&spoken(&post(&alice, Some(&session), &flawed)));
-    assert!(is_error && no["error"]["message"].as_str().expect("a text").contains("64 bits"), "{no}");
-    for (body, code) in
-        [("nonsense", -32700), ("{}", -32600), ("[]", -32600), (r#"{"a": 1, "a": 2}"#, -32700)]
-    {
-        let no = post(&alice, Some(&session), body);
-        assert_eq!((no.status, &spoken(&no)["error"]["code"]), (400, &json!(code)), "{body}: {}", no.body);
-    }
-    // Without a seat one speaks with nobody.
-    assert_eq!(post(&shop.observer, None, &message(0, "initialize", hello("2025-06-18"))).status, 403);
-    assert_eq!(shop.request("POST", "/mcp", &[], pay(4, 1).as_bytes()).status, 401);
-    let calls = message(5, "tools/call", json!({ "name": "query", "arguments": { "what": "balance" } }));
-    assert_eq!(told(&spoken(&post(&alice, Some(&session), &calls))).0["result"], 15);
 }

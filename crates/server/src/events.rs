@@ -140,7 +140,7 @@ struct Ended;
 
 impl Teller {
     async fn tell(mut self, mut come: tokio::sync::broadcast::Receiver<Arc<Batch>>) {
-        let mut closing = self.door.closing.subscribe();
+        let (mut closing, reader) = (self.door.closing.subscribe(), self.pieces.clone());
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Where the connection breaks, the reader comes back after a second.
@@ -150,6 +150,8 @@ impl Teller {
         while !*closing.borrow_and_update() {
             let told = tokio::select! {
                 _ = closing.changed() => return,
+                // It has gone, and makes room for another feed at once.
+                () = reader.closed() => return,
                 _ = beat.tick() => match self.door.tokens.is_good(&self.token) {
                     true => self.give(": \n\n".into()).await,
                     false => return,

@@ -55,8 +55,10 @@ pub(crate) async fn world(call: Call) -> Answered {
     let is_now = call.moment()?.is_none();
     let (seq, mut shown) =
         call.look(move |reader, look, viewer| stands(reader, &about, look, viewer, is_now)).await?;
-    if is_now && let Value::Object(map) = &mut shown {
-        map.extend(standing(&call.door));
+    if let Value::Object(map) = &mut shown {
+        let role = &call.token.role;
+        map.insert("you".into(), json!({ "role": role.word(), "as": role.principal() }));
+        map.extend(is_now.then(|| standing(&call.door)).into_iter().flatten());
     }
     Ok(answer(Some(seq), &shown))
 }

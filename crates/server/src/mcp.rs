@@ -3,13 +3,16 @@
 //! Each tool that is named as an op is that op, an action like any other: it is charged, limited and on record. A
 //! refusal of the world is a result with `isError`; protocol errors are for faults of the protocol.
 
+mod away; // a world that another process serves
 mod call; // one call of a tool
 mod changes; // subscriptions
 pub(crate) mod http; // over HTTP
 mod lines; // over lines of text
 mod place; // how calls reach the world
+mod post; // requests to the door of another process
 mod repeats; // calls that are repeated
 mod resources; // artifacts and pages by their addresses
+mod sessions; // clients that come again and again over HTTP
 mod tools; // the table of tools
 
 use std::sync::{Arc, Mutex};
@@ -30,15 +33,17 @@ use rmcp::{
     service::{RequestContext, SubscriptionContext},
 };
 
+pub use self::{
+    away::serve_away,
+    lines::serve_lines,
+    place::{Place, WAIT_MAX},
+    post::{Elsewhere, Lost},
+};
 use self::{
     call::Caller,
     changes::Changes,
     repeats::Repeats,
     tools::{Does, TOOLS},
-};
-pub use self::{
-    lines::serve_lines,
-    place::{Place, WAIT_MAX},
 };
 
 /// The methods that this server has; a request of one of them that is not read as such has wrong parameters.
@@ -228,7 +233,14 @@ impl ServerHandler for Client {
         }
         let (changes, place, peer) = (self.changes.clone(), self.place.clone(), context.peer);
         tokio::spawn(async move {
-            while let Ok(changed) = changes.next(&place, &principal).await {
+            let gone = changes::closed(&peer);
+            tokio::pin!(gone);
+            loop {
+                let changed = tokio::select! {
+                    changed = changes.next(&place, &principal) => changed,
+                    () = &mut gone => return,
+                };
+                let Ok(changed) = changed else { return };
                 for uri in &changed {
                     let told = ResourceUpdatedNotificationParam::new(uri.clone());
                     if peer.notify_resource_updated(told).await.is_err() {

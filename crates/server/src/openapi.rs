@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     call::{Answered, Call, json as answer},
+    mcp,
     routes::{Answers, Field, ROUTES, Rank, Route},
     schemas,
 };
@@ -86,7 +87,12 @@ fn responses(route: &Route) -> Value {
     let content = match route.answers {
         Answers::Json(schema) => json!({ "application/json": { "schema": schema() } }),
         Answers::Text => json!({ "text/plain": { "schema": { "type": "string" } } }),
+        Answers::File(kind) => json!({ kind: { "schema": { "type": "string" } } }),
         Answers::Page => json!({ "text/html": { "schema": { "type": "string" } } }),
+        Answers::Nothing => {
+            let nothing = json!({ "204": { "description": "it is done" }, "default": problem(route) });
+            return nothing;
+        }
         Answers::Feed(schema) => json!({
             "application/json": { "schema": schema() },
             "text/event-stream": { "schema": { "type": "string" } },
@@ -98,10 +104,25 @@ fn responses(route: &Route) -> Value {
         responses.insert(status.into(), json!({ "description": "taken in", "content": content }));
     }
     responses.insert("303".into(), json!({ "description": "a link with `token`: its cookie is set" }));
-    let problem =
-        json!({ "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } });
-    responses.insert("default".into(), json!({ "description": "a problem", "content": problem }));
+    responses.insert("default".into(), problem(route));
     responses.into()
+}
+
+/// The answer where there is none.
+fn problem(route: &Route) -> Value {
+    let document = json!({ "schema": { "$ref": "#/components/schemas/Problem" } });
+    let mut content = Map::from_iter([("application/problem+json".to_owned(), document)]);
+    let text = || json!({ "schema": { "type": "string" } });
+    if matches!(route.answers, Answers::Page) {
+        // People are told on a page.
+        content.insert("text/html".into(), text());
+    }
+    if route.path == mcp::http::PATH {
+        // The protocol has errors of its own.
+        content.insert("application/json".into(), json!({ "schema": schemas::message() }));
+        content.insert("text/plain".into(), text());
+    }
+    json!({ "description": "a problem", "content": content })
 }
 
 /// The reference as Markdown, for `docs/http.md`.

@@ -20,6 +20,8 @@ pub enum Verb {
     Get,
     /// Does something.
     Post,
+    /// Ends something.
+    Delete,
 }
 
 impl Verb {
@@ -29,6 +31,7 @@ impl Verb {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -117,6 +120,10 @@ pub enum Answers {
     Json(Schema),
     /// Plain text.
     Text,
+    /// A file of ours, of this type.
+    File(&'static str),
+    /// Nothing.
+    Nothing,
     /// JSON, or a feed of events where that is accepted.
     Feed(Schema),
     /// A page for people.
@@ -200,11 +207,19 @@ const fn post(
     Route { method: Verb::Post, path, ranks, doc, fields, body, answers, handler }
 }
 
+const SESSION: Field =
+    head("Mcp-Session-Id", "the session of a client that began with `initialize`, as its answer names it");
+
 const FROM: Field = field("from", "the first that is shown, counted from 0");
 
 /// A page.
 const fn page(path: &'static str, doc: &'static str, fields: &'static [Field]) -> Route {
     get(path, ALL, doc, fields, Answers::Page, by!(pages::page))
+}
+
+/// A file of ours.
+const fn file(path: &'static str, doc: &'static str, kind: &'static str, handler: Handler) -> Route {
+    get(path, ALL, doc, &[], Answers::File(kind), handler)
 }
 
 /// The table.
@@ -213,7 +228,7 @@ pub const ROUTES: &[Route] = &[
     get(
         "/api/v1/world",
         ALL,
-        "the world: name, clock, mode, how it moves, supply, measures, health, versions",
+        "the world: name, clock, mode, how it moves, supply, measures, health, versions, and `you`, the role of the token",
         &[AT],
         Answers::Json(schemas::world),
         by!(looks::world),
@@ -243,11 +258,29 @@ pub const ROUTES: &[Route] = &[
         "/mcp",
         SEAT,
         "speaks the Model Context Protocol with a client that lives in the world as the token's principal (mcp.md)",
-        &[],
+        &[SESSION],
         Some(schemas::message),
         Answers::Feed(schemas::message),
         by!(mcp::http::speak),
     ),
+    get(
+        "/mcp",
+        SEAT,
+        "tells a client of the versions before 2026-07-28 of changes to the resources that it subscribed to, as a feed of messages",
+        &[SESSION, head("Last-Event-ID", "the id of the last message that was read, after which it goes on")],
+        Answers::Feed(schemas::message),
+        by!(mcp::http::hear),
+    ),
+    Route {
+        method: Verb::Delete,
+        path: "/mcp",
+        ranks: SEAT,
+        doc: "ends a session of the Model Context Protocol",
+        fields: &[SESSION],
+        body: None,
+        answers: Answers::Nothing,
+        handler: by!(mcp::http::leave),
+    },
     get(
         "/api/v1/observe",
         ALL,
@@ -459,10 +492,10 @@ pub const ROUTES: &[Route] = &[
     page("/ledger", "the holdings of all", &[field("resource", "a resource; scrip if it is not given"), AT]),
     page("/cost", "dollars and tokens, by agent and by model", &[AT]),
     page("/compare", "this world beside the one that it was forked from", &[AT]),
-    get("/style.css", ALL, "the stylesheet of the pages", &[], Answers::Text, by!(pages::stylesheet)),
-    get("/live.js", ALL, "the script of the pages", &[], Answers::Text, by!(pages::script)),
-    get("/play.js", ALL, "the script that plays the past", &[], Answers::Text, by!(pages::player)),
-    get("/icon.svg", ALL, "the mark of the pages in a browser", &[], Answers::Text, by!(pages::icon)),
+    file("/style.css", "the stylesheet of the pages", "text/css", by!(pages::stylesheet)),
+    file("/live.js", "the script of the pages", "text/javascript", by!(pages::script)),
+    file("/play.js", "the script that plays the past", "text/javascript", by!(pages::player)),
+    file("/icon.svg", "the mark of the pages in a browser", "image/svg+xml", by!(pages::icon)),
     post(
         "/steer",
         OPERATOR,

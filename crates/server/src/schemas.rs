@@ -175,7 +175,7 @@ pub(crate) fn world() -> Value {
     let mut properties: Vec<(&str, Value)> = words.iter().map(|word| (*word, string())).collect();
     let numbers = ["seq", "supply", "agents"];
     properties.extend(numbers.iter().map(|word| (*word, json!({ "type": "integer" }))));
-    properties.extend(["states", "versions"].iter().map(|word| (*word, any())));
+    properties.extend(["states", "versions", "you"].iter().map(|word| (*word, any())));
     properties.push(("health", list(any())));
     let mut schema = shown::object(&properties, &[("state", string()), ("measures", json!({}))]);
     if let Value::Object(map) = &mut schema {

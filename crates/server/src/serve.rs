@@ -35,6 +35,7 @@ use crate::{
     feeds::Feeds,
     limits::{BODY_BYTES_MAX, BODY_WITHIN, CONNECTIONS_MAX, HEADER_WITHIN},
     looks::guarded,
+    mcp::http::Speaker,
     problem::Problem,
     routes::{Handler, ROUTES, Rank, Route, Verb},
     tokens::Token,
@@ -91,6 +92,7 @@ impl Server {
             let _inside = runtime.enter();
             let listener = TcpListener::from_std(listener)?;
             runtime.spawn(Feeds::run(Arc::clone(&door)));
+            runtime.spawn(Speaker::run(Arc::clone(&door)));
             runtime.spawn(accept(listener, Arc::clone(&door)))
         };
         Ok(Self { runtime, door: DoorHandle(door), address, accepting })
@@ -165,6 +167,7 @@ fn router(door: &Arc<Door>) -> Router {
         let filter = match route.method {
             Verb::Get => MethodFilter::GET,
             Verb::Post => MethodFilter::POST,
+            Verb::Delete => MethodFilter::DELETE,
         };
         let handler = move |State(door): State<Arc<Door>>, parts: RawPathParams, request: Request<Body>| async move {
             let parts = parts.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();

@@ -74,11 +74,6 @@ fn help_of_file(error: &JournalError) -> Option<String> {
     if let JournalError::NotAWorld { path, .. } = error {
         return is_text(path).then(|| help_of_world_file(path));
     }
-    if matches!(error, JournalError::Busy { .. }) && Typed::now().has("mcp") {
-        let sentence = "if `oikos serve` has it open, give your client the address that it serves, with `/mcp` behind \
-                        it, and a token of the principal";
-        return Some(sentence.into());
-    }
     let JournalError::Missing { path } = error else { return None };
     let mut beside = path.as_os_str().to_owned();
     beside.push(".oikos");

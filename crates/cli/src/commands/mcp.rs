@@ -2,6 +2,7 @@
 
 use std::{
     io::BufReader,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -12,10 +13,10 @@ use oikos_runner::{
     kernel::id::nearest,
     session::{Line, READ_BYTES, read_line},
 };
-use oikos_server::mcp::{Client, Place, serve_lines};
+use oikos_server::mcp::{Client, Elsewhere, Lost, Place, serve_away, serve_lines};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::{Usage, run, stop_on_signal, tell_notes, world_file};
+use super::{Usage, run, sign, stop_on_signal, tell_notes, world_file};
 use crate::{args::OverrideArgs, print, status::ExitStatus};
 
 /// Lines that wait to be looked at.
@@ -23,7 +24,8 @@ const LINES_AHEAD_MAX: usize = 16;
 
 /// How the world is to be entered.
 pub(super) struct Wanted {
-    pub(super) principal: String,
+    pub(super) principal: Option<String>,
+    pub(super) token: Option<String>,
     pub(super) db: Option<PathBuf>,
     pub(super) workplace: Workplace,
 }
@@ -37,9 +39,24 @@ struct Ends {
     guest: Guest,
 }
 
+/// The variable that has a token, where none is typed: what is typed can be seen by others of this machine.
+const TOKEN: &str = "OIKOS_TOKEN";
+
 pub(super) fn mcp(world: &Path, wanted: Wanted, overrides: &OverrideArgs) -> Result<ExitStatus> {
-    let Wanted { principal, db, workplace } = wanted;
+    let Wanted { principal, token, db, workplace } = wanted;
     let stop = stop_on_signal(|| ());
+    let path = world_of(world, db.clone(), overrides)?;
+    if let Some(address) = sign::read(&path) {
+        let token = token.or_else(|| std::env::var(TOKEN).ok().filter(|token| !token.is_empty()));
+        let Some(token) = token else { bail!(Usage(served_at(&path, address, principal.as_deref()))) };
+        return away(Elsewhere { address, token }, principal.as_deref(), &stop);
+    }
+    let Some(principal) = principal else {
+        let shown = path.display();
+        bail!(Usage(format!(
+            "--as ID is needed: `{shown}` is not being served, where a token would say whom the client acts as"
+        )));
+    };
     let mut live = opened(world, db, &workplace, overrides)?;
     // All talk is on standard error: standard output is the protocol's.
     tell_notes(&live);
@@ -49,12 +66,71 @@ pub(super) fn mcp(world: &Path, wanted: Wanted, overrides: &OverrideArgs) -> Res
     let place = if stands { Place::Guest(guest.clone()) } else { Place::Served(live.desk()) };
     let client = Client::seated(place, &principal, &live.file.plan.name);
     let gone = Stop::default();
-    let (sender, lines) = channel(LINES_AHEAD_MAX);
-    std::thread::spawn(move || read(&sender));
     let ends = Ends { stop: stop.clone(), gone: gone.clone(), guest };
+    let lines = lines();
     std::thread::spawn(move || talk(client, lines, &ends));
     let why = attend(&mut live, stands, house, (&stop, &gone))?;
     Ok(why.map_or(ExitStatus::Done, ExitStatus::Asked))
+}
+
+/// The sentence for a world that is served, where there is no token.
+fn served_at(db: &Path, address: SocketAddr, principal: Option<&str>) -> String {
+    let (shown, quoted) = (db.display(), oikos_runner::quoted(&db.display().to_string()));
+    let whom = principal.map_or_else(|| "ID".into(), oikos_runner::quoted);
+    format!(
+        "`{shown}` is being served at http://{address}: a token of the principal is needed, by --token or in {TOKEN}\n  \
+         = help: oikos token {quoted} --as {whom} makes one; a client that speaks HTTP takes http://{address}/mcp and \
+         the token as its bearer"
+    )
+}
+
+/// Has the talk with a world that another process serves.
+fn away(world: Elsewhere, principal: Option<&str>, stop: &Stop) -> Result<ExitStatus> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let seat = runtime.block_on(world.seat())?;
+    if let Some(principal) = principal.filter(|principal| *principal != seat) {
+        let shown: String = principal.chars().take(128).collect();
+        bail!(Usage(format!("--as {shown}: the token is that of `{seat}`")));
+    }
+    let (asked, mut bell) = tokio::sync::mpsc::channel(1);
+    let _bell = stop.bell(move || {
+        // One signal is enough.
+        let _ = asked.try_send(());
+    });
+    let spoken = runtime.block_on(async {
+        tokio::select! {
+            spoken = serve_away(world, lines(), std::io::stdout()) => spoken,
+            _ = bell.recv() => Ok(()),
+        }
+    });
+    match spoken {
+        Ok(()) => Ok(stop.why().map_or(ExitStatus::Done, ExitStatus::Asked)),
+        Err(Lost::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            Ok(ExitStatus::Asked(Why::ClosedPipe))
+        }
+        Err(lost) => Err(lost.into()),
+    }
+}
+
+/// The database of a world.
+fn world_of(world: &Path, db: Option<PathBuf>, overrides: &OverrideArgs) -> Result<PathBuf> {
+    match db {
+        Some(db) => Ok(db),
+        None if is_file(world) => Ok(run::db_of(&world_file(world, overrides)?)),
+        None => Ok(world.to_owned()),
+    }
+}
+
+/// Whether this is a world file.
+fn is_file(world: &Path) -> bool {
+    world.extension().is_some_and(|extension| extension == "toml") && !run::is_database(world)
+}
+
+/// The lines of standard input, as they come.
+fn lines() -> Receiver<Line> {
+    let (sender, lines) = channel(LINES_AHEAD_MAX);
+    std::thread::spawn(move || read(&sender));
+    lines
 }
 
 /// Has the world's side of the talk until the client has gone; says why, if something else ended it.
@@ -75,7 +151,7 @@ fn opened(
     workplace: &Workplace,
     overrides: &OverrideArgs,
 ) -> Result<Live> {
-    if world.extension().is_some_and(|extension| extension == "toml") && !run::is_database(world) {
+    if is_file(world) {
         let file = world_file(world, overrides)?;
         let db = db.unwrap_or_else(|| run::db_of(&file));
         return Ok(run::begun(workplace, Some(file), world, (Some(db.as_path()), false))?);

@@ -18,6 +18,7 @@ mod replay;
 mod report;
 mod run;
 mod serve;
+mod sign;
 mod signals;
 mod sweep;
 mod tape;
@@ -161,8 +162,8 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Session { world, db, at, overrides, workplace } => {
             session(&world, (db.as_deref(), at), &overrides, &workplace::of(workplace))
         }
-        Command::Mcp { world, principal, db, overrides, workplace } => {
-            let wanted = mcp::Wanted { principal, db, workplace: workplace::of(workplace) };
+        Command::Mcp { world, principal, token, db, overrides, workplace } => {
+            let wanted = mcp::Wanted { principal, token, db, workplace: workplace::of(workplace) };
             mcp::mcp(&world, wanted, &overrides)
         }
         Command::Python { what: PythonCommand::Prepare } => python::prepare(printer),

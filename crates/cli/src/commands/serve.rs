@@ -14,6 +14,7 @@ use serde_json::json;
 use super::{
     Usage,
     run::{begun, db_of, is_database},
+    sign::Sign,
     stop_on_signal, tell_notes,
     token::good,
     world_file,
@@ -76,6 +77,7 @@ pub(super) fn serve(
     let setup = DoorSetup { tokens, limits, hosts, workplace };
     let server = Server::open(listener, &mut live, helm.clone(), setup)?;
     let address = format!("http://{}", server.address());
+    let sign = Sign::put_up(&db, server.address());
     let link = format!("{address}/?token={}", link.text());
     let told = printer.data(
         || json!({ "url": address, "link": link, "world": db, "name": live.file.plan.name }),
@@ -90,6 +92,7 @@ pub(super) fn serve(
         Err(error) => Err(error),
     };
     server.close();
+    drop(sign);
     served?.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     if !printer.is_for_programs() {
         print::note(&format!("stopped at record {}", live.world().seq()));

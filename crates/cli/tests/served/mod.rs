@@ -155,10 +155,16 @@ impl Served {
 
     /// Opens a feed of events.
     pub(crate) fn feed(&self, token: &str, path: &str, last: Option<&str>) -> Feed {
+        let headers: Vec<(&str, &str)> = last.map(|last| ("last-event-id", last)).into_iter().collect();
+        self.feed_with(token, path, &headers)
+    }
+
+    /// Opens a feed of events or messages.
+    pub(crate) fn feed_with(&self, token: &str, path: &str, headers: &[(&str, &str)]) -> Feed {
         let mut stream = self.connect();
-        let last = last.map_or(String::new(), |last| format!("last-event-id: {last}\r\n"));
+        let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let text = format!(
-            "GET {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\naccept: text/event-stream\r\n{last}\r\n",
+            "GET {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\naccept: text/event-stream\r\n{more}\r\n",
             self.address
         );
         stream.write_all(text.as_bytes()).expect("it listens");
@@ -224,17 +230,33 @@ impl Feed {
         }
     }
 
-    /// A line of the feed; the pieces in which it came are put together.
+    /// The next message of a feed that has no ids; none when it has ended.
+    pub(crate) fn message(&mut self) -> Option<Value> {
+        loop {
+            let line = self.line_or_end()?;
+            if let Some(text) = line.strip_prefix("data:").map(str::trim).filter(|text| !text.is_empty()) {
+                return Some(serde_json::from_str(text).expect("a message is JSON"));
+            }
+        }
+    }
+
     fn line(&mut self) -> String {
+        self.line_or_end().expect("the feed goes on")
+    }
+
+    /// A line of the feed; the pieces in which it came are put together.
+    fn line_or_end(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.left.find('\n') {
                 let line: String = self.left.drain(..=end).collect();
-                return line.trim_end_matches('\n').to_owned();
+                return Some(line.trim_end_matches('\n').to_owned());
             }
             let mut size = String::new();
             self.reader.read_line(&mut size).expect("a piece");
             let size = usize::from_str_radix(size.trim(), 16).expect("the size of a piece");
-            assert!(size > 0, "the feed has ended");
+            if size == 0 {
+                return None;
+            }
             let mut piece = vec![0; size + 2];
             self.reader.read_exact(&mut piece).expect("a piece");
             self.left.push_str(std::str::from_utf8(&piece[..size]).expect("text"));

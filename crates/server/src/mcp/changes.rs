@@ -76,6 +76,13 @@ impl Changes {
     }
 }
 
+/// Waits until a client has gone.
+pub(super) async fn closed(peer: &rmcp::Peer<rmcp::RoleServer>) {
+    while !peer.is_transport_closed() {
+        tokio::time::sleep(LOOK_AFTER).await;
+    }
+}
+
 /// The version of an artifact, which anybody may know; none, if there is none.
 async fn version(place: &Place, principal: &str, artifact: &str) -> Result<Option<u64>, ErrorData> {
     let fields = json!({ "what": "artifact", "artifact": artifact });

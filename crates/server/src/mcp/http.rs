@@ -1,10 +1,10 @@
-//! The protocol over HTTP: `POST /mcp`, whose token says who speaks.
+//! The protocol over HTTP: `/mcp`, whose token says who speaks.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     body::Body,
-    http::{HeaderValue, Request, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header},
 };
 use oikos_runner::{
     Desk,
@@ -14,36 +14,58 @@ use oikos_runner::{
 use rmcp::{
     ErrorData,
     model::ServerJsonRpcMessage,
-    transport::streamable_http_server::{
-        StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+    transport::{
+        common::http_header::HEADER_SESSION_ID,
+        streamable_http_server::{
+            StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+        },
     },
 };
 
-use super::{Client, Flaw, Place, Seat, lines};
-use crate::call::{Answered, Call};
+use super::{
+    Client, Flaw, Place, Seat, lines,
+    sessions::{Bounded, Sessions},
+};
+use crate::{
+    call::{Answered, Call},
+    door::Door,
+    problem::Problem,
+    tokens::Token,
+};
 
-/// A session that nobody uses ends after so long.
-const SESSION_IDLE_MAX: Duration = Duration::from_secs(30 * 60);
+/// The path of it.
+pub(crate) const PATH: &str = "/mcp";
 
 /// The principal of a request, as its token has it; it goes with the request.
 #[derive(Clone, Debug)]
 pub(super) struct Seated(pub(super) Arc<str>);
 
 /// Speaks with all clients of a world that is served.
-pub(crate) struct Speaker(StreamableHttpService<Client, LocalSessionManager>);
+pub(crate) struct Speaker {
+    service: StreamableHttpService<Client, LocalSessionManager>,
+    sessions: Sessions,
+}
 
 impl Speaker {
     /// For the world of that name. `Host` and `Origin` have been looked at by the door.
     pub(crate) fn new(desk: Desk, world: &str) -> Self {
-        let mut sessions = LocalSessionManager::default();
-        sessions.session_config.keep_alive = Some(SESSION_IDLE_MAX);
+        let sessions = Sessions::default();
         let world: Arc<str> = world.into();
         let config = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()
             .disable_allowed_origins()
             .with_max_request_body_bytes(limits::LINE_BYTES_MAX);
         let client = move || Ok(Client::new(Place::Served(desk.clone()), Seat::OfRequest, &world));
-        Self(StreamableHttpService::new(client, Arc::new(sessions), config))
+        Self { service: StreamableHttpService::new(client, Arc::clone(&sessions.all), config), sessions }
+    }
+
+    pub(super) const fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    /// Ends sessions with their tokens, for as long as the door is open.
+    pub(crate) async fn run(door: Arc<Door>) {
+        Sessions::run(door).await;
     }
 }
 
@@ -54,11 +76,69 @@ pub(crate) async fn speak(call: Call) -> Answered {
         Ok(read) => read,
         Err(error) => return Ok(refused(error)),
     };
-    let mut request = Request::post("/mcp").body(Body::from(body)).unwrap_or_default();
+    let named = check_session(&door, &token, &headers).await?;
+    let request = request(Method::POST, headers, body, seat_of(token.role.principal(), flaw));
+    let answer = answered(&door, &token, request).await?;
+    let begun = answer.headers().get(HEADER_SESSION_ID).and_then(|id| id.to_str().ok());
+    if let (None, Some(begun)) = (named, begun) {
+        door.mcp.sessions.begun(begun, &token).await;
+    }
+    Ok(answer)
+}
+
+/// `GET /mcp`: the messages that come unasked for.
+pub(crate) async fn hear(call: Call) -> Answered {
+    let Call { door, token, headers, .. } = call;
+    needs_session(check_session(&door, &token, &headers).await?)?;
+    let request = request(Method::GET, headers, Vec::new(), seat_of(token.role.principal(), None));
+    answered(&door, &token, request).await
+}
+
+/// `DELETE /mcp`.
+pub(crate) async fn leave(call: Call) -> Answered {
+    let Call { door, token, headers, .. } = call;
+    let id = needs_session(check_session(&door, &token, &headers).await?)?;
+    door.mcp.sessions.end(&id.into()).await;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
+}
+
+/// The session that a request names. That of another token is none.
+async fn check_session(door: &Door, token: &Token, headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(id) = headers.get(HEADER_SESSION_ID) else { return Ok(None) };
+    let id = id.to_str().unwrap_or_default();
+    if door.mcp.sessions.is_of(id, token).await {
+        return Ok(Some(id.to_owned()));
+    }
+    Err(Problem::not_found("there is no such session of this token, or it has ended")
+        .with_hint("`initialize` begins another"))
+}
+
+fn needs_session(named: Option<String>) -> Result<String, Problem> {
+    named.ok_or_else(|| Problem::bad("this needs the header `Mcp-Session-Id`, as `initialize` has given it"))
+}
+
+fn request(
+    method: Method,
+    headers: HeaderMap,
+    body: Vec<u8>,
+    extensions: axum::http::Extensions,
+) -> Request<Body> {
+    let mut request = Request::new(Body::from(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = axum::http::Uri::from_static(PATH);
     *request.headers_mut() = headers;
     request.headers_mut().remove(header::CONTENT_LENGTH);
-    request.extensions_mut().extend(seat_of(token.role.principal(), flaw));
-    Ok(door.mcp.0.handle(request).await.map(Body::new))
+    *request.extensions_mut() = extensions;
+    request
+}
+
+/// The answer of the protocol. A feed may be open for long, so that it counts among those of its token.
+async fn answered(door: &Arc<Door>, token: &Token, request: Request<Body>) -> Answered {
+    let open = door.meters.stream(token)?;
+    let answer = door.mcp.service.handle(request).await;
+    Ok(answer.map(|body| Bounded::new(door, token, open, Body::new(body)).boxed()))
 }
 
 fn seat_of(principal: Option<&str>, flaw: Option<Flaw>) -> axum::http::Extensions {

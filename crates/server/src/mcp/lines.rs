@@ -30,60 +30,75 @@ pub async fn serve_lines(
     lines: Receiver<Line>,
     output: impl Write + Send + 'static,
 ) -> Result<(), Error> {
-    let failed = Arc::default();
-    let lines =
-        Lines { lines, output: Arc::new(Mutex::new(output)), failed: Arc::clone(&failed), has_begun: false };
+    let out = Out::new(output);
+    let lines = Lines { lines, out: out.clone(), has_begun: false };
     match client.serve(lines).await {
         Ok(running) => drop(running.waiting().await),
         Err(ServerInitializeError::ConnectionClosed(_)) => {}
         Err(error) => return Err(Error::other(error.to_string())),
     }
-    let failed = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
-    failed.map_or(Ok(()), Err)
+    out.failed().map_or(Ok(()), Err)
 }
 
 /// Lines in, lines out.
-struct Lines<W> {
+struct Lines {
     lines: Receiver<Line>,
-    output: Arc<Mutex<W>>,
-    /// The first failure of the output.
-    failed: Arc<Mutex<Option<Error>>>,
+    out: Out,
     /// Whether a request has come: before it nothing else means anything.
     has_begun: bool,
 }
 
 /// A line that is no message, as it is answered.
 #[derive(Debug)]
-struct Misread {
-    error: ErrorData,
-    id: Option<RequestId>,
+pub(super) struct Misread {
+    pub(super) error: ErrorData,
+    pub(super) id: Option<RequestId>,
 }
 
-impl<W: Write + Send + 'static> Lines<W> {
-    fn put(
-        output: &Mutex<W>,
-        failed: &Mutex<Option<Error>>,
-        message: &impl serde::Serialize,
-    ) -> Result<(), Error> {
+/// Where lines go. A clone goes to the same place.
+#[derive(Clone)]
+pub(super) struct Out {
+    output: Arc<Mutex<dyn Write + Send>>,
+    /// The first failure of it.
+    failed: Arc<Mutex<Option<Error>>>,
+}
+
+impl Out {
+    pub(super) fn new(output: impl Write + Send + 'static) -> Self {
+        Self { output: Arc::new(Mutex::new(output)), failed: Arc::default() }
+    }
+
+    /// Writes a message, which has left when this returns.
+    pub(super) fn put(&self, message: &impl serde::Serialize) -> Result<(), Error> {
         let mut line = serde_json::to_vec(message)?;
         line.push(b'\n');
-        let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
         output.write_all(&line).and_then(|()| output.flush()).inspect_err(|error| {
-            let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-            failed.get_or_insert_with(|| Error::new(error.kind(), error.to_string()));
+            let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+            failed.get_or_insert_with(|| again(error));
         })
+    }
+
+    /// The first failure, if nobody reads any more.
+    pub(super) fn failed(&self) -> Option<Error> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(again)
     }
 }
 
-impl<W: Write + Send + 'static> Transport<RoleServer> for Lines<W> {
+/// The same error once more.
+fn again(error: &Error) -> Error {
+    Error::new(error.kind(), error.to_string())
+}
+
+impl Transport<RoleServer> for Lines {
     type Error = Error;
 
     fn send(
         &mut self,
         item: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Error>> + Send + 'static {
-        let (output, failed) = (Arc::clone(&self.output), Arc::clone(&self.failed));
-        async move { Self::put(&output, &failed, &item) }
+        let out = self.out.clone();
+        async move { out.put(&item) }
     }
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
@@ -98,13 +113,13 @@ impl<W: Write + Send + 'static> Transport<RoleServer> for Lines<W> {
                 }
                 Err(misread) => {
                     let answer = ServerJsonRpcMessage::error(misread.error, misread.id);
-                    if Self::put(&self.output, &self.failed, &answer).is_err() {
+                    if self.out.put(&answer).is_err() {
                         return None;
                     }
                 }
             }
             // Nobody reads what is answered.
-            if self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+            if self.out.failed().is_some() {
                 return None;
             }
         }
@@ -118,7 +133,7 @@ impl<W: Write + Send + 'static> Transport<RoleServer> for Lines<W> {
 }
 
 /// Reads a line; an empty one is no message, and no mistake either.
-fn message(line: Line) -> Result<Option<ClientJsonRpcMessage>, Box<Misread>> {
+pub(super) fn message(line: Line) -> Result<Option<ClientJsonRpcMessage>, Box<Misread>> {
     let misread = |error| Box::new(Misread { error, id: None });
     let Line::Text(bytes) = line else {
         let sentence = format!("a message may have {} bytes", limits::LINE_BYTES_MAX);

@@ -1,0 +1,173 @@
+//! The one way to a served world: the binary on a port of its own, its tokens, and what it answers.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+/// How long an answer may take before it is said that there is none.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A world that is served, until this is dropped.
+pub(super) struct Served {
+    child: Child,
+    pub(super) binary: PathBuf,
+    /// Where it listens, as `127.0.0.1:PORT`.
+    pub(super) address: String,
+    /// The link for a browser, with the token of an observer.
+    pub(super) link: String,
+    pub(super) db: PathBuf,
+}
+
+/// Serves a fresh world of this file.
+pub(super) fn fresh(
+    binary: &Path,
+    folder: &Path,
+    name: &str,
+    world: &str,
+    options: &[&str],
+) -> Result<Served> {
+    let file = emptied(folder, name)?.join("w.toml");
+    fs::write(&file, world)?;
+    let db = file.with_extension("oikos");
+    Served::start(binary, &[file.as_os_str(), "--db".as_ref(), db.as_os_str()], &db, options)
+}
+
+/// Serves a fresh world of a file that stands elsewhere.
+pub(super) fn of(binary: &Path, folder: &Path, name: &str, file: &Path, options: &[&str]) -> Result<Served> {
+    let db = emptied(folder, name)?.join("w.oikos");
+    Served::start(binary, &[file.as_os_str(), "--db".as_ref(), db.as_os_str()], &db, options)
+}
+
+/// The folder of that name, with nothing in it.
+fn emptied(folder: &Path, name: &str) -> Result<PathBuf> {
+    let folder = folder.join(name);
+    drop(fs::remove_dir_all(&folder));
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+impl Served {
+    /// Serves a world that is there.
+    pub(super) fn again(binary: &Path, db: &Path, options: &[&str]) -> Result<Self> {
+        Self::start(binary, &[db.as_os_str()], db, options)
+    }
+
+    fn start(binary: &Path, world: &[&std::ffi::OsStr], db: &Path, options: &[&str]) -> Result<Self> {
+        let mut child = Command::new(binary)
+            .args(["--json", "serve", "--listen", "127.0.0.1:0", "--rate", "1000000"])
+            .args(world)
+            .args(options)
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        let output = child.stdout.take().context("it has an output")?;
+        BufReader::new(output).read_line(&mut line)?;
+        let told: Value = serde_json::from_str(&line).with_context(|| format!("it said {line:?}"))?;
+        let text = |key: &str| told.get(key).and_then(Value::as_str).context("it says where it listens");
+        let (address, link) =
+            (text("url")?.trim_start_matches("http://").to_owned(), text("link")?.to_owned());
+        Ok(Self { child, binary: binary.to_owned(), address, link, db: db.to_owned() })
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills it at once, and waits until it is gone.
+    pub(super) fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Makes a token.
+    pub(super) fn token(&self, options: &[&str]) -> Result<String> {
+        let mut command = Command::new(&self.binary);
+        let made = command.args(["--json", "token"]).args(options).arg(&self.db).output()?;
+        let told: Value = serde_json::from_slice(&made.stdout)
+            .with_context(|| String::from_utf8_lossy(&made.stderr).into_owned())?;
+        Ok(told.get("token").and_then(Value::as_str).context("a token")?.to_owned())
+    }
+
+    /// The tokens of the first agents of a kind that counts.
+    pub(super) fn seats(&self, count: usize) -> Result<Vec<String>> {
+        (1..=count).map(|client| self.token(&["--as", &format!("p_{client:03}")])).collect()
+    }
+
+    /// The token of the link.
+    pub(super) fn observer(&self) -> &str {
+        self.link.split_once("token=").map_or("", |(_, token)| token)
+    }
+
+    /// A request on a connection of its own: the status and the body.
+    pub(super) fn ask(&self, token: &str, method: &str, path: &str, body: &str) -> Result<(u16, String)> {
+        self.whole(token, method, path, body).map(|(status, _, body)| (status, body))
+    }
+
+    /// The status, the head and the body of an answer.
+    pub(super) fn whole(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> Result<(u16, String, String)> {
+        let mut stream = TcpStream::connect(&self.address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\
+             content-length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        )?;
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all)?;
+        let all = String::from_utf8_lossy(&all);
+        let (head, body) = all.split_once("\r\n\r\n").with_context(|| format!("no answer: {all:.200}"))?;
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("a status")?;
+        Ok((status, head.to_ascii_lowercase(), body.to_owned()))
+    }
+
+    /// The JSON of an answer that is fine.
+    pub(super) fn json(&self, token: &str, method: &str, path: &str, body: &str) -> Result<Value> {
+        match self.ask(token, method, path, body)? {
+            (200..=299, body) => Ok(serde_json::from_str(&body)?),
+            (status, body) => bail!("{method} {path}: {status} {body:.500}"),
+        }
+    }
+
+    /// Runs a command of the binary on the world, and gives its output.
+    pub(super) fn oikos(&self, words: &[&str]) -> Result<String> {
+        let (command, options) = words.split_first().context("a command")?;
+        let told = Command::new(&self.binary).arg(command).arg(&self.db).args(options).output()?;
+        if !told.status.success() {
+            bail!("oikos {}: {}", words.join(" "), String::from_utf8_lossy(&told.stderr));
+        }
+        Ok(String::from_utf8(told.stdout)?)
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The CPU that a process has used, and the bytes that it has in memory.
+pub(super) fn used(id: u32) -> Result<(Duration, u64)> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+    // The system counts in hundredths of a second, and in pages of 4 KiB.
+    Ok((Duration::from_millis((ticks(11) + ticks(12)) * 10), ticks(21) * 4_096))
+}
