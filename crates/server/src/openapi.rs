@@ -54,7 +54,9 @@ fn operation(route: &Route) -> Value {
         if let Some(body) = route.body {
             let kind = match route.answers {
                 Answers::Page => "application/x-www-form-urlencoded",
-                Answers::Json(_) | Answers::Text | Answers::Feed(_) => "application/json",
+                Answers::Json(_) | Answers::Text | Answers::File(_) | Answers::Nothing | Answers::Feed(_) => {
+                    "application/json"
+                }
             };
             let content = json!({ kind: { "schema": body() } });
             map.insert("requestBody".into(), json!({ "required": true, "content": content }));
