@@ -20,8 +20,8 @@ use crate::{
 
 /// Instances that are kept for the next runs.
 const KEPT_MAX: usize = 32;
-/// In a debug build instances that are taken back are compared with the snapshot, byte for byte, which takes longer than
-/// most runs: each so many-th of the first, and more seldom after them.
+/// In a debug build instances that are taken back are compared with the snapshot, byte for byte, which takes longer
+/// than most runs: each so many-th of the first, and more seldom after them.
 const COMPARED_FIRST: u64 = 1_024;
 const COMPARED_FIRST_EVERY: u64 = 8;
 const COMPARED_EVERY: u64 = 512;

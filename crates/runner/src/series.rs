@@ -138,7 +138,8 @@ impl Sequencer {
         self.sound(put)
     }
 
-    /// A sample of now, if one is due or this is the end. It is taken again if more happens at this instant, or after it.
+    /// A sample of now, if one is due or this is the end. It is taken again if more happens at this instant, or after
+    /// it.
     pub(crate) fn sample_now(&mut self, is_end: bool) -> Result<Option<Sample>, RunError> {
         let now = self.now();
         let Sampler { measures, columns, moments, .. } = &self.sampler;

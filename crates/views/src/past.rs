@@ -29,7 +29,7 @@ pub struct Past {
     pub(crate) parent: Option<Parent>,
     /// The measures as they were taken, by name: those of the world file first.
     pub(crate) series: Vec<(String, Vec<(Time, f64)>)>,
-    /// The last moment of them, and the place of the last value before it: the values of that moment may be taken again.
+    /// The last moment of them, whose values may be taken again, and the place of the last value before it.
     series_last: (Option<Time>, i64),
 }
 

@@ -70,7 +70,7 @@ pub(super) fn export(
             ))
         }
         Some(set) => match Anew::of(&journal, &super::pairs(set)?, workplace)? {
-            Ok(anew) => SeriesFrom::Anew(anew),
+            Ok(anew) => SeriesFrom::Anew(Box::new(anew)),
             Err(refusal) => bail!(Usage(refusal.exception_text())),
         },
     };

@@ -59,7 +59,7 @@ pub enum SeriesFrom {
     /// They are as the world's database has them.
     Stored,
     /// They are taken from the journal anew.
-    Anew(Anew),
+    Anew(Box<Anew>),
 }
 
 /// The measures by which series are taken anew.
@@ -217,7 +217,7 @@ fn series(
     };
     let part = |part: &AgentPart, table: &mut Table| agents::part(part, numbers, table);
     let is_within = |seq: u64| seq > wanted.since && seq <= wanted.until;
-    let SeriesFrom::Anew(Anew { workplace, file }) = &wanted.series else {
+    let SeriesFrom::Anew(anew_by) = &wanted.series else {
         tables.with(ExportTable::Series, |table| {
             journal.series(|row| if is_within(row.seq) { value(&row, table) } else { Ok(()) })
         })?;
@@ -229,6 +229,7 @@ fn series(
     if !wanted_tables.iter().any(|table| wanted.tables.contains(table)) {
         return Ok(());
     }
+    let Anew { workplace, file } = &**anew_by;
     anew(workplace, journal, file, wanted.until, |Sample { seq, time, values, agents, .. }| {
         if !is_within(seq) {
             return Ok(());
