@@ -21,7 +21,8 @@ use crate::{
 /// Instances that are kept for the next runs.
 const KEPT_MAX: usize = 32;
 /// In a debug build instances that are taken back are compared with the snapshot, byte for byte, which takes longer
-/// than most runs: each so many-th of the first, and more seldom after them.
+/// than most runs: each so many-th of the first, and more seldom after them. A process that runs less code than that
+/// has no use for it: the first comparison reads in all memory.
 const COMPARED_FIRST: u64 = 1_024;
 const COMPARED_FIRST_EVERY: u64 = 8;
 const COMPARED_EVERY: u64 = 512;
@@ -98,8 +99,8 @@ impl Prepared {
         }
         self.put_back(&mut instance);
         if cfg!(debug_assertions) {
-            let number = self.taken_back.fetch_add(1, Ordering::Relaxed);
-            let every = if number < COMPARED_FIRST { COMPARED_FIRST_EVERY } else { COMPARED_EVERY };
+            let number = self.taken_back.fetch_add(1, Ordering::Relaxed) + 1;
+            let every = if number <= COMPARED_FIRST { COMPARED_FIRST_EVERY } else { COMPARED_EVERY };
             if number.is_multiple_of(every) {
                 self.compare(&mut instance);
             }
