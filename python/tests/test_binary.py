@@ -14,9 +14,10 @@ import oikos
 from oikos.binary import find_binary
 from tests.worlds import COINS, folder, world_file
 
-# Prints the number of each process that it starts.
+# Prints the number of each process that it starts. A shell has those that it starts in the background ignore SIGINT.
 STARTED = """
-import sys, oikos, oikos.binary as binary
+import signal, sys, oikos, oikos.binary as binary
+signal.signal(signal.SIGINT, signal.default_int_handler)
 start = binary.Child.__init__
 def started(self, *words, **more):
     start(self, *words, **more)
