@@ -111,8 +111,8 @@ pub(super) fn prove(binary: &Path, folder: &Path, readers: usize, seconds: u64) 
     let loss = 100.0 - beside * 100.0 / alone;
     eprintln!(
         "{readers} readers, one of them reading nothing meanwhile: {alone:.0} records/s alone, {beside:.0} beside them \
-         ({loss:.1} % less); {:.1} s of CPU in {seconds} s, {:.2} µs of it for each line told; {told} lines, read by all {:.1} s after the world stood, \
-         cut off {cuts} times",
+         ({loss:.1} % less); {:.1} s of CPU in {seconds} s, {:.2} µs for each line told; {told} lines, read by all \
+         {:.1} s after the world stood, cut off {cuts} times",
         (after.0 - before.0).as_secs_f64(),
         (after.1 - before.1).as_secs_f64() * 1e6 / (after.2 - before.2).max(1) as f64,
         stood.elapsed().as_secs_f64()
