@@ -46,6 +46,8 @@ pub enum Request {
     Verify,
     /// A client decides for its agent, whose turn is open.
     Decide(Decide),
+    /// A client decides for its agent if its turn is open, and acts from outside if not. No turn opens in between.
+    DecideOrAct(Decide, Act),
     /// The observation of an agent, as it would be now.
     Observe(String),
     /// The turn of an agent that waits for its client.
@@ -161,6 +163,14 @@ pub struct Shown {
     pub receipt: Receipt,
     /// The text of it as JSON, as the one who acted may see it.
     pub text: String,
+}
+
+impl Shown {
+    /// Whether it was refused for a reason of this kind before anything was done.
+    fn is_untaken(&self, code: Code) -> bool {
+        let refusal = self.receipt.refusal();
+        self.receipt.seq.is_none() && refusal.is_some_and(|refusal| refusal.code == code)
+    }
 }
 
 /// Why the text of a request is none that a principal may make.
@@ -509,6 +519,12 @@ impl Sequencer {
                 Reply::Refused(refusal.hint("hand in each action by itself; those that wait share a commit"))
             }
             Request::Decide(decide) => self.decide(decide)?,
+            Request::DecideOrAct(decide, act) => match self.decide(decide)? {
+                Reply::Receipt(shown) if shown.is_untaken(Code::Conflict) => {
+                    Reply::Receipt(Box::new(self.perform_shown(act)?))
+                }
+                decided => decided,
+            },
             Request::Observe(agent) => {
                 self.tell_time()?;
                 observed(self.world(), &agent, self.now()).map_or_else(Reply::Refused, Reply::Result)
@@ -546,6 +562,7 @@ impl Live {
             | Request::Batch(_)
             | Request::Query(_)
             | Request::Decide(_)
+            | Request::DecideOrAct(..)
             | Request::Observe(_)
             | Request::Turn(_)
             | Request::Inspect(_)

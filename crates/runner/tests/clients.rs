@@ -7,7 +7,11 @@ mod door;
 
 use std::{collections::BTreeMap, path::Path};
 
-use oikos_runner::{Journal, Live, Stop, session::respond};
+use oikos_runner::{
+    Journal, Live, Stop,
+    request::{Act, Decide, Reply, Request},
+    session::respond,
+};
 use serde_json::{Value, json};
 
 use self::door::world_file;
@@ -138,6 +142,36 @@ fn a_client_acts_when_it_decides_and_sees_what_came_of_it() {
     assert_eq!(ask(&mut live, &json!({ "observe": "nobody" }))["error"]["code"], "not_found");
     assert_eq!(ask(&mut live, &json!({ "observe": 5 }))["error"]["code"], "invalid_argument");
     assert_eq!(scrip(&live, "alice") + scrip(&live, "bob"), 20);
+}
+
+/// Asks for a nap of alice, by a request that is made of her decision and her action.
+fn naps(live: &mut Live, request: impl Fn(Decide, Act) -> Request) -> Value {
+    let op = json!({ "op": "sleep", "for": "3s" });
+    let (decide, act) =
+        (Decide::new("alice".into(), json!([op.clone()])), Act::new("alice".into(), op.clone()));
+    match live.answer(request(decide, act), &Stop::default()).expect("no fault") {
+        Reply::Receipt(shown) => serde_json::from_str(&shown.text).expect("JSON"),
+        reply => reply.to_json(),
+    }
+}
+
+#[test]
+fn a_nap_is_the_step_of_a_turn_that_is_open_and_an_action_where_none_is() {
+    let mut live = found(&autonomous("virtual", ""), None);
+    for turn in 0..3 {
+        let nap = naps(&mut live, Request::DecideOrAct);
+        assert_eq!(nap["ok"], true, "{turn}: {nap}");
+        let ran = run(&mut live, json!({ "for": "1m" }));
+        assert_eq!(names(&ran), ["alice"], "{turn}: awake, and asked");
+        // Neither fits always, so that two requests would have a gap between them.
+        let nap = naps(&mut live, |_, act| Request::Act(act));
+        assert_eq!(nap["error"]["code"], "conflict", "{turn}: {nap}");
+    }
+    assert_eq!(naps(&mut live, Request::DecideOrAct)["ok"], true);
+    let nap = naps(&mut live, |decide, _| Request::Decide(decide));
+    assert_eq!(nap["error"]["code"], "conflict", "{nap}");
+    assert_eq!(naps(&mut live, Request::DecideOrAct)["ok"], true);
+    live.world().audit().expect("the books");
 }
 
 #[test]

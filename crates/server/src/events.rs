@@ -1,6 +1,6 @@
 //! The lines of the log: a page of them, or all that come.
 
-use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -20,8 +20,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::{
     call::{Answered, Call, json as answer, viewer_of},
     door::Door,
-    feeds::{AGAIN, Batch, Told},
+    feeds::{AGAIN, Batch},
     limits::{OpenStream, PIECE_WITHIN},
+    pieces::{Audience, Page, Piece},
     problem::Problem,
     tokens::Token,
 };
@@ -32,7 +33,7 @@ const LINES_MAX: u64 = 1_000;
 /// Lines that are read at once to catch up.
 const CAUGHT_UP: usize = 1_000;
 /// Pieces of a feed that wait for its reader.
-const PIECES_MAX: usize = 4;
+const PIECES_MAX: usize = 2;
 /// How often a feed says that it is alive.
 const BEAT: Duration = Duration::from_secs(15);
 
@@ -113,7 +114,8 @@ async fn feed(call: Call, wanted: Filtered) -> Answered {
         })
         .await?;
     let (pieces, body) = mpsc::channel(PIECES_MAX);
-    let teller = Teller { door: call.door, token: call.token, wanted, viewer, after, pieces, _open: open };
+    let audience = Audience::new(viewer, wanted);
+    let teller = Teller { door: call.door, token: call.token, audience, viewer, after, pieces, _open: open };
     tokio::spawn(teller.tell(come));
     let mut response = Response::new(Body::from_stream(ReceiverStream::new(body)));
     let headers = response.headers_mut();
@@ -127,7 +129,7 @@ async fn feed(call: Call, wanted: Filtered) -> Answered {
 struct Teller {
     door: Arc<Door>,
     token: Token,
-    wanted: Filtered,
+    audience: Audience,
     viewer: Viewer,
     /// The last line that was told, or passed over.
     after: Cursor,
@@ -173,14 +175,17 @@ impl Teller {
     async fn catch_up(&mut self) -> Result<(), Ended> {
         let until = *self.door.on_disk.borrow();
         loop {
-            let read = page(&self.door, &self.token, &self.wanted, self.after, CAUGHT_UP).await;
-            let Feed { lines, next, has_more } = read.map_err(|_| Ended)?;
+            let read = async {
+                let (door, token, wanted) = (&self.door, &self.token, &self.audience.wanted);
+                let Feed { lines, next, has_more } =
+                    page(door, token, wanted, self.after, CAUGHT_UP).await.map_err(|_| Ended)?;
+                Ok::<_, Ended>(Page { piece: Piece::of(lines.iter()), next, has_more })
+            };
+            let read = self.door.feeds.recent.page(&self.audience, self.after, read).await?;
+            let Page { piece, next, has_more } = read;
             let moved = next != self.after;
+            self.tell_of(&piece).await?;
             self.after = next;
-            if !lines.is_empty() {
-                let told: Vec<Told> = lines.into_iter().map(Told::of).collect();
-                self.lines(told.iter()).await?;
-            }
             if !has_more && self.after >= Cursor::after(until) {
                 return Ok(());
             }
@@ -200,33 +205,26 @@ impl Teller {
             // Those before were not among what came.
             self.catch_up().await?;
         }
-        let all = batch.told(self.viewer);
-        let after = self.after;
-        let wanted = self.wanted.clone();
-        let fitting = all.iter().filter(|told| told.id > after && wanted.fits(&told.line));
-        let fitting: Vec<&Told> = fitting.collect();
+        self.tell_of(&batch.piece(self.viewer, &self.audience)).await?;
         self.after = self.after.max(Cursor::after(last));
-        if fitting.is_empty() { Ok(()) } else { self.lines(fitting.into_iter()).await }
+        Ok(())
     }
 
-    async fn lines(&self, lines: impl Iterator<Item = &Told>) -> Result<(), Ended> {
-        let (mut piece, mut count) = (String::new(), 0);
-        for told in lines {
-            piece.push_str(&told.frame);
-            count += 1;
+    /// Tells those of these lines that were not told.
+    async fn tell_of(&self, piece: &Piece) -> Result<(), Ended> {
+        let (text, count) = piece.after(self.after);
+        if count == 0 {
+            return Ok(());
         }
         self.door.metrics.count_lines(count);
-        self.give(piece).await
+        self.give(text).await
     }
 
     /// Gives the reader a piece, for which it has some time.
-    async fn give(&self, piece: String) -> Result<(), Ended> {
-        match timeout(PIECE_WITHIN, self.pieces.send(Ok(Bytes::from(piece)))).await {
+    async fn give(&self, piece: Bytes) -> Result<(), Ended> {
+        match timeout(PIECE_WITHIN, self.pieces.send(Ok(piece))).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(Ended),
         }
     }
 }
-
-/// The lines of one batch by who sees them.
-pub(crate) type ByViewer = HashMap<Option<u32>, Arc<Vec<Told>>>;

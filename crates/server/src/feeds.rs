@@ -1,55 +1,54 @@
-//! The feeds of all readers have one source: one task reads the records that come, once, and each viewer's lines are
-//! made once. So the world is held up by none of them, however many and however slow they are.
+//! The feeds of all readers have one source: one task reads the records that come, once, and each audience's text is
+//! made once. Batches come apart by a while, so that a reader is told much at a time where much comes. So the world is
+//! held up by none of them, however many and however slow they are.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-use oikos_runner::{Come, Cursor, FeedLine, Tail, kernel::world::wire::Viewer, lines_of};
-use serde_json::Value;
+use oikos_runner::{Come, FeedLine, Tail, kernel::world::wire::Viewer, lines_of};
 use tokio::{sync::broadcast, time::sleep};
 
-use crate::{door::Door, events::ByViewer};
+use crate::{
+    door::Door,
+    pieces::{Audience, Piece, Recent, Seer, Shared, seer},
+};
 
 /// Batches that wait for the slowest reader; one that is slower reads the journal.
 const BATCHES_MAX: usize = 32;
 /// Records of one batch.
-const RECORDS_MAX: usize = 256;
+const RECORDS_MAX: usize = 1_024;
+/// The least time between two batches, but where more is there than one can hold.
+const APART: Duration = Duration::from_millis(50);
 /// When something that was not there is looked at again.
 pub(crate) const AGAIN: Duration = Duration::from_millis(50);
 
 /// The source of all feeds.
 pub(crate) struct Feeds {
     sender: broadcast::Sender<Arc<Batch>>,
+    /// The pages that readers read who fell behind.
+    pub(crate) recent: Recent,
 }
 
 impl Default for Feeds {
     fn default() -> Self {
-        Self { sender: broadcast::Sender::new(BATCHES_MAX) }
+        Self { sender: broadcast::Sender::new(BATCHES_MAX), recent: Recent::default() }
     }
 }
 
 /// Records that came together.
 pub(crate) struct Batch {
     come: Come,
-    told: Mutex<ByViewer>,
-}
-
-/// A line as it goes to a reader.
-pub(crate) struct Told {
-    pub(crate) id: Cursor,
-    pub(crate) line: Value,
-    pub(crate) frame: String,
-}
-
-impl Told {
-    pub(crate) fn of(FeedLine { id, line }: FeedLine) -> Self {
-        Self { frame: format!("id: {id}\ndata: {line}\n\n"), id, line }
-    }
+    lines: Shared<Seer, Arc<Vec<FeedLine>>>,
+    pieces: Shared<Audience, Piece>,
 }
 
 impl Batch {
+    fn of(come: Come) -> Self {
+        Self { come, lines: Shared::default(), pieces: Shared::default() }
+    }
+
     /// The first and the last record.
     pub(crate) fn span(&self) -> (u64, u64) {
         let seq =
@@ -57,19 +56,15 @@ impl Batch {
         (seq(self.come.records.first()), seq(self.come.records.last()))
     }
 
-    /// All lines as a viewer is shown them.
-    pub(crate) fn told(&self, viewer: Viewer) -> Arc<Vec<Told>> {
-        let key = match viewer {
-            Viewer::Observer => None,
-            Viewer::Artifact(me) => Some(me.map_or(u32::MAX, |me| me.0)),
-        };
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines = told.entry(key).or_insert_with(|| {
-            let Come { records, world } = &self.come;
-            let lines = records.iter().flat_map(|record| lines_of(world, record, viewer));
-            Arc::new(lines.map(Told::of).collect())
-        });
-        Arc::clone(lines)
+    /// The lines that an audience wants, of which this is the viewer.
+    pub(crate) fn piece(&self, viewer: Viewer, audience: &Audience) -> Piece {
+        self.pieces.get(audience.clone(), || {
+            let lines = self.lines.get(seer(viewer), || {
+                let Come { records, world } = &self.come;
+                Arc::new(records.iter().flat_map(|record| lines_of(world, record, viewer)).collect())
+            });
+            Piece::of(lines.iter().filter(|told| audience.wanted.fits(&told.line)))
+        })
     }
 }
 
@@ -83,10 +78,15 @@ impl Feeds {
         let (mut on_disk, mut closing) = (door.on_disk.clone(), door.closing.subscribe());
         let mut seen = *on_disk.borrow_and_update();
         let mut tail: Option<Tail> = None;
+        let mut sent = Instant::now();
         while !*closing.borrow_and_update() {
             tokio::select! {
                 changed = on_disk.changed() => if changed.is_err() { return },
                 _ = closing.changed() => return,
+            }
+            let since = sent.elapsed();
+            if since < APART {
+                sleep(APART - since).await;
             }
             let until = *on_disk.borrow_and_update();
             if door.feeds.sender.receiver_count() == 0 {
@@ -102,7 +102,8 @@ impl Feeds {
                     Some(come) => {
                         seen = tail.as_ref().map_or(seen, Tail::seq);
                         // A reader that has gone away misses nothing.
-                        let _ = door.feeds.sender.send(Arc::new(Batch { come, told: Mutex::default() }));
+                        let _ = door.feeds.sender.send(Arc::new(Batch::of(come)));
+                        sent = Instant::now();
                     }
                     None => sleep(AGAIN).await,
                 }

@@ -16,6 +16,7 @@ pub mod mcp;
 mod metrics;
 mod openapi;
 mod pages;
+mod pieces;
 mod problem;
 mod routes;
 mod schemas;
@@ -28,6 +29,6 @@ pub use self::{
     limits::{BODY_BYTES_MAX, Limits},
     openapi::{document, reference},
     routes::{Answers, Field, ROUTES, Rank, Route, Schema, Verb},
-    serve::Server,
+    serve::{Server, listener},
     tokens::{LABEL_CHARS_MAX, Role, Secret, Token, TokenError, TokenFile, Tokens},
 };

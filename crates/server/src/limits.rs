@@ -28,6 +28,8 @@ pub(crate) const WAIT_MAX: Duration = Duration::from_secs(60);
 pub(crate) const PIECE_WITHIN: Duration = Duration::from_secs(60);
 /// Connections at once; more wait to be taken.
 pub(crate) const CONNECTIONS_MAX: usize = 4_096;
+/// Connections that wait to be taken. The system may have a lower bound of its own.
+pub(crate) const BACKLOG: u32 = 1_024;
 /// Looks at the world at once; more wait.
 pub(crate) const LOOKS_MAX: usize = 8;
 /// Looks at the past, or at all of a journal, at once; more are refused.

@@ -21,7 +21,7 @@ use hyper_util::{
 };
 use oikos_runner::{Helm, Live};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     runtime::{Builder, Runtime},
     sync::Semaphore,
     task::JoinSet,
@@ -33,7 +33,7 @@ use crate::{
     call::{Call, check_fields},
     door::{Door, DoorSetup},
     feeds::Feeds,
-    limits::{BODY_BYTES_MAX, BODY_WITHIN, CONNECTIONS_MAX, HEADER_WITHIN},
+    limits::{BACKLOG, BODY_BYTES_MAX, BODY_WITHIN, CONNECTIONS_MAX, HEADER_WITHIN},
     looks::guarded,
     mcp::http::Speaker,
     problem::Problem,
@@ -47,6 +47,9 @@ const CLOSES_WITHIN: Duration = Duration::from_secs(5);
 const THREADS: usize = 2;
 /// Stack of each thread: values may nest as deep as a world has them.
 const STACK_BYTES: usize = 8 << 20;
+/// How far the threads of the door stand behind those of the world, where the system knows that of threads.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
 /// Threads for looks.
 const LOOK_THREADS: usize = 16;
 
@@ -67,6 +70,29 @@ impl std::fmt::Debug for DoorHandle {
     }
 }
 
+/// Listens at an address, where many may come at once.
+///
+/// # Errors
+/// When it can't be listened at.
+pub fn listener(address: SocketAddr) -> Result<StdListener, std::io::Error> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    let _inside = runtime.enter();
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // An address that was listened at a moment ago is free at once. Elsewhere that word means another thing.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
+/// Lets the world's threads go before this one where there are too few processors for all: readers may be many, and
+/// hold up nothing. Where there are enough, nothing changes.
+fn after_the_world() {
+    // A system that has no such order goes on without.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(NICE);
+}
+
 impl Server {
     /// Opens the door of a world, which is answered for while the world is served with that helm.
     ///
@@ -83,6 +109,7 @@ impl Server {
             .max_blocking_threads(LOOK_THREADS)
             .thread_name("door")
             .thread_stack_size(STACK_BYTES)
+            .on_thread_start(after_the_world)
             .enable_all()
             .build()?;
         listener.set_nonblocking(true)?;
@@ -279,5 +306,30 @@ async fn read(body: Body, length: Option<&HeaderValue>) -> Result<Vec<u8>, Probl
         Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large()),
         Ok(Err(_)) => Err(Problem::bad("the body broke off")),
         Err(_) => Err(Problem::late("the body did not come in time")),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::{SocketAddr, TcpStream};
+
+    use super::*;
+
+    /// More than a listener has room for where nothing is said.
+    const AT_ONCE: usize = 400;
+
+    #[test]
+    fn many_may_come_at_once() -> Result<(), std::io::Error> {
+        let listener = listener(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let address = listener.local_addr()?;
+        // Nobody takes them in. Where there is no room, one waits until there is.
+        let come: Vec<TcpStream> = (0..AT_ONCE)
+            .map(|_| TcpStream::connect_timeout(&address, Duration::from_secs(20)))
+            .collect::<Result<_, _>>()?;
+        assert_eq!(come.len(), AT_ONCE);
+        // A second listener can't have the address.
+        let second = super::listener(address).map_err(|error| error.kind());
+        assert_eq!(second.map(drop), Err(std::io::ErrorKind::AddrInUse));
+        Ok(())
     }
 }

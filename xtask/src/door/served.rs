@@ -166,8 +166,27 @@ impl Drop for Served {
 /// The CPU that a process has used, and the bytes that it has in memory.
 pub(super) fn used(id: u32) -> Result<(Duration, u64)> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
+    let pages = stat.rsplit(')').next().unwrap_or_default().split_whitespace().nth(21);
+    let pages = pages.and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0);
     // The system counts in hundredths of a second, and in pages of 4 KiB.
-    Ok((Duration::from_millis((ticks(11) + ticks(12)) * 10), ticks(21) * 4_096))
+    Ok((Duration::from_millis(ticks_of(&stat) * 10), pages * 4_096))
+}
+
+/// The CPU that the threads of a process have used whose name is this.
+pub(super) fn used_by(id: u32, name: &str) -> Result<Duration> {
+    let mut ticks = 0;
+    for thread in fs::read_dir(format!("/proc/{id}/task"))? {
+        // A thread may end meanwhile.
+        let Ok(stat) = fs::read_to_string(thread?.path().join("stat")) else { continue };
+        if stat.contains(&format!("({name})")) {
+            ticks += ticks_of(&stat);
+        }
+    }
+    Ok(Duration::from_millis(ticks * 10))
+}
+
+/// The hundredths of a second that a line of the system's has as used, by itself and for it.
+fn ticks_of(stat: &str) -> u64 {
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum()
 }

@@ -1,14 +1,14 @@
 //! `oikos serve`.
 
 use std::{
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr},
     num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result, bail};
 use oikos_runner::{Helm, Journal, Speed, Workplace, config::ClockKind};
-use oikos_server::{DoorSetup, Limits, Role, Server, TokenFile, Tokens};
+use oikos_server::{DoorSetup, Limits, Role, Server, TokenFile, Tokens, listener};
 use serde_json::json;
 
 use super::{
@@ -60,7 +60,7 @@ pub(super) fn serve(
     };
     let file = TokenFile::of(&db);
     check_listen(listen.ip(), &file, &db)?;
-    let listener = TcpListener::bind(listen).with_context(|| format!("{listen} can't be listened at"))?;
+    let listener = listener(listen).with_context(|| format!("{listen} can't be listened at"))?;
     let stop = stop_on_signal(|| ());
     let mut live = begun(&workplace, world, path, (Some(&db), false))?;
     tell_notes(&live);

@@ -6,7 +6,7 @@ use oikos_runner::{
     guest::{Awaited, Watching},
     kernel::{
         op::{Action, Op, OpKind, without_nulls},
-        refusal::{Code, Refusal},
+        refusal::Refusal,
     },
     request::{Act, Decide, Reply, Request, Shown},
 };
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::{
     gone,
-    place::{Answer, Place},
+    place::{Answer, ELSE, Place},
     query,
     resources::PAGE,
     tools::{Does, Spec},
@@ -91,9 +91,7 @@ impl Caller<'_> {
             Answer::Reply(reply) => match *reply {
                 Reply::Receipt(shown) => Ok(Ok(shown)),
                 Reply::Refused(refusal) => Ok(Err(refusal)),
-                Reply::Pending | Reply::Result(_) | Reply::Now(_) | Reply::Ran { .. } => {
-                    Err(gone("the world answered something else than was asked"))
-                }
+                Reply::Pending | Reply::Result(_) | Reply::Now(_) | Reply::Ran { .. } => Err(gone(ELSE)),
             },
             Answer::Busy(refusal) => Ok(Err(*refusal)),
         }
@@ -105,9 +103,7 @@ impl Caller<'_> {
             Answer::Reply(reply) => match *reply {
                 Reply::Result(value) => Ok(Ok(value)),
                 Reply::Refused(refusal) => Ok(Err(refusal)),
-                Reply::Receipt(_) | Reply::Pending | Reply::Now(_) | Reply::Ran { .. } => {
-                    Err(gone("the world answered something else than was asked"))
-                }
+                Reply::Receipt(_) | Reply::Pending | Reply::Now(_) | Reply::Ran { .. } => Err(gone(ELSE)),
             },
             Answer::Busy(refusal) => Ok(Err(*refusal)),
         }
@@ -252,28 +248,19 @@ impl Caller<'_> {
 
     /// Where its turn is open, the sleep is its step; else it is an action from outside.
     async fn fall_asleep(&self, op: Value) -> Result<Result<Value, Refusal>, ErrorData> {
-        let decide = Decide::new(self.principal.to_string(), json!([op]));
-        match self.place.ask(Request::Decide(decide)).await? {
-            Answer::Busy(refusal) => return Ok(Err(*refusal)),
+        let decide = Decide::new(self.principal.to_string(), json!([op.clone()]));
+        let act = Act::new(self.principal.to_string(), op);
+        match self.place.ask(Request::DecideOrAct(decide, act)).await? {
+            Answer::Busy(refusal) => Ok(Err(*refusal)),
             Answer::Reply(reply) => match *reply {
+                Reply::Receipt(shown) => Ok(Ok(value_of(&shown))),
                 // The receipt is there when the tick has ended.
-                Reply::Pending => return Ok(Ok(Value::Null)),
-                Reply::Receipt(shown) if !is_code(&shown, Code::Conflict) => return Ok(Ok(value_of(&shown))),
-                Reply::Receipt(_)
-                | Reply::Result(_)
-                | Reply::Now(_)
-                | Reply::Ran { .. }
-                | Reply::Refused(_) => {}
+                Reply::Pending => Ok(Ok(Value::Null)),
+                Reply::Refused(refusal) => Ok(Err(refusal)),
+                Reply::Result(_) | Reply::Now(_) | Reply::Ran { .. } => Err(gone(ELSE)),
             },
         }
-        Ok(self.act(op).await?.map(|shown| value_of(&shown)))
     }
-}
-
-/// Whether it was refused before anything was done, for a reason of this kind.
-fn is_code(shown: &Shown, code: Code) -> bool {
-    let refusal = shown.receipt.refusal();
-    shown.receipt.seq.is_none() && refusal.is_some_and(|refusal| refusal.code == code)
 }
 
 /// A receipt as a value.

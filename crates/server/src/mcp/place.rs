@@ -39,6 +39,8 @@ pub(super) enum Answer {
     Busy(Box<Refusal>),
 }
 
+/// The answer is one that this request never has.
+pub(super) const ELSE: &str = "the world answered something else than was asked";
 const CLOSED: &str = "the world is not served any more";
 const UNANSWERED: &str =
     "the world failed before it answered; whether the action happened shows when it is opened again";
@@ -99,7 +101,7 @@ impl Place {
                             Reply::Result(told) => told,
                             Reply::Refused(refusal) => return Ok(Err(refusal)),
                             Reply::Receipt(_) | Reply::Pending | Reply::Now(_) | Reply::Ran { .. } => {
-                                return Err(gone("the world answered something else than was asked"));
+                                return Err(gone(ELSE));
                             }
                         },
                         Answer::Busy(refusal) => return Ok(Err(*refusal)),
