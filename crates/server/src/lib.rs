@@ -17,6 +17,7 @@ mod metrics;
 mod openapi;
 mod pages;
 mod problem;
+mod readings;
 mod routes;
 mod schemas;
 mod serve;
