@@ -31,7 +31,7 @@ use oikos_views::{
 use crate::{
     call::{Answered, Call, text},
     problem::Problem,
-    readings::{Far, Readings, read_within},
+    readings::{Far, Readings},
     tokens::Role,
 };
 
@@ -60,7 +60,7 @@ pub(crate) struct Pages {
     /// Whether the past up to the present was read once, and how far that is.
     is_read: AtomicBool,
     far: Far,
-    pub(crate) readings: Readings,
+    readings: Arc<Readings>,
 }
 
 #[derive(Debug, Default)]
@@ -167,8 +167,7 @@ pub(crate) async fn page(call: Call) -> Answered {
         Err(unshown) => return Ok(told(&unshown)),
     };
     let pages = Arc::clone(&call.door.pages);
-    let within = is_browser(&call.headers).then_some(READ_WITHIN);
-    if let Some((read, of)) = read_within(&call.door, asked.at, within).await? {
+    if let Some((read, of)) = unread_of(&call, asked.at).await? {
         let mut response = text(None, HTML, reading(&call.door.about.name, read, of).into_string());
         response.headers_mut().insert(header::REFRESH, ASKS_AGAIN);
         return Ok(response);
@@ -185,6 +184,25 @@ pub(crate) async fn page(call: Call) -> Answered {
         Ok((seq, markup)) => text(Some(seq), HTML, markup.into_string()),
         Err(unshown) => told(&unshown),
     })
+}
+
+/// How far the reading of all that pages of a moment need is, where a browser has waited for it long enough.
+async fn unread_of(call: &Call, at: Option<When>) -> Result<Option<(u64, u64)>, Problem> {
+    let pages = &call.door.pages;
+    if at.is_none() && pages.is_read() {
+        return Ok(None);
+    }
+    let within = is_browser(&call.headers).then_some(READ_WITHIN);
+    let read = |far: Arc<Far>| {
+        let (door, pages) = (Arc::clone(&call.door), Arc::clone(pages));
+        async move {
+            door.look_long(move |reader| Ok(pages.read(reader, at, &far).is_ok())).await.unwrap_or(false)
+        }
+    };
+    let Some(far) = pages.readings.within(at, within, read).await? else { return Ok(None) };
+    // A moment of the past needs its own records first, and then those up to the present.
+    let (read, of) = far.told();
+    Ok(Some(if at.is_some() && (read < of || of == 0) { (read, of) } else { pages.far.told() }))
 }
 
 /// Whether an answer is shown by a browser, which asks for pages by name. Programs, our scripts among them, wait.
@@ -225,23 +243,12 @@ pub(crate) fn page_of(status: StatusCode, title: &str, sentence: &str, on: (&str
 
 impl Pages {
     /// Whether the past up to the present was read once.
-    pub(crate) fn is_read(&self) -> bool {
+    fn is_read(&self) -> bool {
         self.is_read.load(Ordering::SeqCst)
     }
 
-    /// How far the reading up to the present is.
-    pub(crate) fn far(&self) -> (u64, u64) {
-        self.far.told()
-    }
-
-    /// Keeps others from reading, for as long as it is held.
-    #[cfg(test)]
-    pub(crate) fn hold(&self) -> impl Sized + '_ {
-        self.present.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Reads all that the pages of a moment need; `far` is told how far its own past is.
-    pub(crate) fn read(&self, reader: &Reader, at: Option<When>, far: &Far) -> Result<(), Unshown> {
+    fn read(&self, reader: &Reader, at: Option<When>, far: &Far) -> Result<(), Unshown> {
         if let Some(at) = at {
             let look = reader.at(at)?.map_err(|refusal| Unshown::NotFound(refusal.message))?;
             let of = look.world.seq();
