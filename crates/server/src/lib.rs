@@ -18,6 +18,7 @@ mod openapi;
 mod pages;
 mod pieces;
 mod problem;
+mod readings;
 mod routes;
 mod schemas;
 mod serve;

@@ -20,7 +20,7 @@ function opened(parts) {
 }
 
 async function show() {
-  const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+  const answer = await fetch(location.href, { headers: { accept: "*/*" } });
   if (!answer.ok || isBusy()) return;
   const next = new DOMParser().parseFromString(await answer.text(), "text/html");
   const [ours, theirs] = [page(), next.getElementById("page")];

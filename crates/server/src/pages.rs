@@ -4,16 +4,19 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use axum::{
     body::Body,
-    http::{Response, StatusCode},
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
 use oikos_runner::{
-    Journal, Look, Motion, Reader,
+    Journal, Look, Motion, Reader, When,
     config::ClockKind,
     kernel::{
         refusal::{Code, Refusal},
@@ -22,12 +25,13 @@ use oikos_runner::{
 };
 use oikos_views::{
     Asked, Hands, Links, Markup, Moment, Page, Past, Pulse, Question, Unshown, Verdict, Viewer, Wheel,
-    problem, questions, render, style::STYLE,
+    problem, questions, reading, render, style::STYLE,
 };
 
 use crate::{
     call::{Answered, Call, text},
     problem::Problem,
+    readings::{Far, Readings},
     tokens::Role,
 };
 
@@ -39,6 +43,10 @@ const ASKS_WITHIN: Duration = Duration::from_millis(100);
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 /// Moments of the past whose pasts are kept, for the next who asks.
 const KEPT_MAX: usize = 4;
+/// How long a browser waits for the first reading of a past before it is told how far that is.
+const READ_WITHIN: Duration = Duration::from_millis(500);
+/// Seconds after which a page that tells how far a reading is asks again.
+const ASKS_AGAIN: HeaderValue = HeaderValue::from_static("1");
 /// The time over which the speed of a run is taken, at least.
 const SPEED_OVER: Duration = Duration::from_secs(1);
 
@@ -49,6 +57,10 @@ pub(crate) struct Pages {
     present: Mutex<Present>,
     /// Those up to moments that were asked for lately, by their records.
     kept: Mutex<VecDeque<(u64, Arc<Past>)>>,
+    /// Whether the past up to the present was read once, and how far that is.
+    is_read: AtomicBool,
+    far: Far,
+    readings: Arc<Readings>,
 }
 
 #[derive(Debug, Default)]
@@ -155,6 +167,11 @@ pub(crate) async fn page(call: Call) -> Answered {
         Err(unshown) => return Ok(told(&unshown)),
     };
     let pages = Arc::clone(&call.door.pages);
+    if let Some((read, of)) = unread_of(&call, asked.at).await? {
+        let mut response = text(None, HTML, reading(&call.door.about.name, read, of).into_string());
+        response.headers_mut().insert(header::REFRESH, ASKS_AGAIN);
+        return Ok(response);
+    }
     let asker = Asker::of(&call)?;
     let looked = call.look(move |reader, look, viewer| {
         Ok(match asked.at {
@@ -166,6 +183,34 @@ pub(crate) async fn page(call: Call) -> Answered {
     Ok(match shown {
         Ok((seq, markup)) => text(Some(seq), HTML, markup.into_string()),
         Err(unshown) => told(&unshown),
+    })
+}
+
+/// How far the reading of all that pages of a moment need is, where a browser has waited for it long enough.
+async fn unread_of(call: &Call, at: Option<When>) -> Result<Option<(u64, u64)>, Problem> {
+    let pages = &call.door.pages;
+    if at.is_none() && pages.is_read() {
+        return Ok(None);
+    }
+    let within = is_browser(&call.headers).then_some(READ_WITHIN);
+    let read = |far: Arc<Far>| {
+        let (door, pages) = (Arc::clone(&call.door), Arc::clone(pages));
+        async move {
+            door.look_long(move |reader| Ok(pages.read(reader, at, &far).is_ok())).await.unwrap_or(false)
+        }
+    };
+    let Some(far) = pages.readings.within(at, within, read).await? else { return Ok(None) };
+    // A moment of the past needs its own records first, and then those up to the present.
+    let (read, of) = far.told();
+    Ok(Some(if at.is_some() && (read < of || of == 0) { (read, of) } else { pages.far.told() }))
+}
+
+/// Whether an answer is shown by a browser, which asks for pages by name. Programs, our scripts among them, wait.
+fn is_browser(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|value| value.split(',')).any(|kind| {
+        let kind = kind.split(';').next().unwrap_or_default();
+        kind.trim().eq_ignore_ascii_case("text/html")
     })
 }
 
@@ -197,6 +242,29 @@ pub(crate) fn page_of(status: StatusCode, title: &str, sentence: &str, on: (&str
 }
 
 impl Pages {
+    /// Whether the past up to the present was read once.
+    fn is_read(&self) -> bool {
+        self.is_read.load(Ordering::SeqCst)
+    }
+
+    /// Reads all that the pages of a moment need; `far` is told how far its own past is.
+    fn read(&self, reader: &Reader, at: Option<When>, far: &Far) -> Result<(), Unshown> {
+        if let Some(at) = at {
+            let look = reader.at(at)?.map_err(|refusal| Unshown::NotFound(refusal.message))?;
+            let of = look.world.seq();
+            far.tell(0, of);
+            self.past_of(reader, &look.world, |read| far.tell(read, of))?;
+            far.tell(of, of);
+        }
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = reader.now().ok_or_else(unread)?;
+        let of = now.world.seq();
+        present.go_on(&journal(reader)?, &now.world, |read| self.far.tell(read, of))?;
+        self.far.tell(of, of);
+        self.is_read.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
     /// A page of the present, with the record whose state it shows.
     fn present(
         &self,
@@ -213,7 +281,7 @@ impl Pages {
         // Another may have come further while this one waited.
         let look = reader.now().unwrap_or_else(|| look.clone());
         let journal = journal(reader)?;
-        present.go_on(&journal, &look.world)?;
+        present.go_on(&journal, &look.world, |_| ())?;
         let speed = present.speed_at(&look.world, Instant::now());
         let Some(past) = &present.past else { return Err(unread()) };
         let is_paused = motion == Motion::Paused;
@@ -243,13 +311,13 @@ impl Pages {
         asked: &Asked,
         asker: &Asker,
     ) -> Result<(u64, Markup), Unshown> {
-        let past = self.past_of(reader, &look.world)?;
+        let past = self.past_of(reader, &look.world, |_| ())?;
         let asks = questions(&look.world, &past, viewer, &asked.page);
         let verdicts = verdicts(reader, look, viewer, &asks);
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         let now = reader.now().ok_or_else(unread)?;
         let journal = journal(reader)?;
-        present.go_on(&journal, &now.world)?;
+        present.go_on(&journal, &now.world, |_| ())?;
         let moment = Moment {
             world: &look.world,
             past: &past,
@@ -279,7 +347,7 @@ impl Pages {
         }
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         let now = reader.now().unwrap_or_else(|| look.clone());
-        present.go_on(&journal(reader)?, &now.world)?;
+        present.go_on(&journal(reader)?, &now.world, |_| ())?;
         let Some(past) = &present.past else { return Err(unread()) };
         let mut asks = questions(&now.world, past, viewer, page);
         // Those who came into being meanwhile are not there to be asked about.
@@ -287,12 +355,12 @@ impl Pages {
         Ok(asks)
     }
 
-    fn past_of(&self, reader: &Reader, world: &World) -> Result<Arc<Past>, Unshown> {
+    fn past_of(&self, reader: &Reader, world: &World, visit: impl FnMut(u64)) -> Result<Arc<Past>, Unshown> {
         let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, found)) = kept().iter().find(|(seq, _)| *seq == world.seq()) {
             return Ok(Arc::clone(found));
         }
-        let past = Arc::new(Past::read(&journal(reader)?, world, |_| ())?);
+        let past = Arc::new(Past::read(&journal(reader)?, world, visit)?);
         let mut kept = kept();
         kept.truncate(KEPT_MAX - 1);
         kept.push_front((world.seq(), Arc::clone(&past)));
@@ -302,13 +370,13 @@ impl Pages {
 
 impl Present {
     /// Reads on to a state of the world. After a fault it is read from the beginning.
-    fn go_on(&mut self, journal: &Journal, world: &World) -> Result<(), Unshown> {
+    fn go_on(&mut self, journal: &Journal, world: &World, visit: impl FnMut(u64)) -> Result<(), Unshown> {
         self.past = Some(match self.past.take() {
             Some(mut past) => {
-                past.go_on(journal, world, |_| ())?;
+                past.go_on(journal, world, visit)?;
                 past
             }
-            None => Past::read(journal, world, |_| ())?,
+            None => Past::read(journal, world, visit)?,
         });
         Ok(())
     }

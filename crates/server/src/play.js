@@ -17,9 +17,9 @@ function here(all) {
   return line === null || at < 0 ? all.length : at;
 }
 
-/** Shows another moment in place of this one; whether that went well. */
+/** Shows another moment in place of this one, when all of it is read; whether that went well. */
 async function show(address) {
-  const answer = await fetch(address, { headers: { accept: "text/html" } });
+  const answer = await fetch(address, { headers: { accept: "*/*" } });
   if (!answer.ok) return false;
   const next = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of ["header.top", "#page"]) {

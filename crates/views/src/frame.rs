@@ -101,6 +101,33 @@ pub fn problem(title: &str, sentence: &str) -> Markup {
     told(title, sentence, ("/", "To the world"))
 }
 
+/// A page that says how far the first reading of a world's past is, for a server, which sends it with the word to ask
+/// again.
+#[must_use]
+pub fn reading(name: &str, read: u64, of: u64) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head("Reading", name, &[]))
+            body {
+                main id="page" {
+                    h1 { (line(name)) }
+                    p { "The past of this world is being read for its pages, once." }
+                    p {
+                        progress class="reading" max=(of.max(1)) value=(read) aria-label="records that are read" {}
+                    }
+                    p class="soft" {
+                        @if of == 0 { "It is about to begin. " } @else {
+                            "Record " (count(read)) " of " (count(of)) ". "
+                        }
+                        "The page comes by itself, and from then on at once."
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// A page that says what came of something, with the address and the words of a way on.
 #[must_use]
 pub fn told(title: &str, sentence: &str, (href, words): (&str, &str)) -> Markup {

@@ -486,7 +486,9 @@ pub(crate) fn effect(m: &Moment<'_>, effect: &Effect) -> Option<Markup> {
         Effect::Grow { to, resource, amount: more } if m.knows(*to) => {
             html! { (m.id(*to)) " grows by " (amount(name(resource), *more)) " of " (name(resource)) }
         }
-        Effect::Fail { artifact, times } => html! { (m.id(*artifact)) " failed " (times) " times" },
+        Effect::Fail { artifact, times } => {
+            html! { (m.id(*artifact)) " failed " (counted(u64::from(*times), "time")) }
+        }
         Effect::Pay { .. }
         | Effect::Endow { .. }
         | Effect::Allot { .. }

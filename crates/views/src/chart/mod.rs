@@ -135,7 +135,10 @@ pub fn tick(number: f64, span: f64) -> String {
         return format!("{number:.3e}");
     }
     let steps = [20.0, 2.0, 0.2, 0.02, 0.002, 0.000_2];
-    let digits = steps.iter().take_while(|step| span < **step).count();
+    let digits = match steps.iter().take_while(|step| span < **step).count() {
+        1 if number.fract() == 0.0 => 0,
+        digits => digits,
+    };
     let text = format!("{number:.digits$}");
     // No zero with a sign.
     if text.trim_start_matches('-').chars().all(|letter| matches!(letter, '0' | '.')) {

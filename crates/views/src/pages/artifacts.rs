@@ -40,17 +40,18 @@ pub(super) fn page(m: &Moment<'_>, from: usize) -> Result<(String, Markup), Unsh
                 p class="soft" { "All but agents, those that are used most first." }
                 div class="wide" { table {
                     thead { tr {
-                        th { "Artifact" } th { "kind" } th { "owner" } th { "contract" } th class="n" { "price" }
-                        th class="n" { "calls" } th class="n" { "earned" } th class="n" { "version" }
+                        th { "Artifact" } th { "kind" } th class="n" { "price" } th class="n" { "calls" }
+                        th class="n" { "earned" } th { "owner" } th { "contract" } th class="n" { "version" }
                         th class="n" { "size" }
                     } }
                     @for handle in shown {
                         @if let Some(artifact) = m.world.get(*handle) {
                             @let (calls, earned) = m.world.use_of(*handle);
                             tr {
-                                td { (m.id(*handle)) } td { (line(artifact.kind())) } td { (m.id(artifact.owner())) }
-                                td { (m.id(artifact.access_contract())) } td class="n" { (number(artifact.price())) }
-                                td class="n" { (count(calls)) } td class="n" { (number(earned)) }
+                                td { (m.id(*handle)) } td { (line(artifact.kind())) }
+                                td class="n" { (number(artifact.price())) } td class="n" { (count(calls)) }
+                                td class="n" { (number(earned)) } td { (m.id(artifact.owner())) }
+                                td { (m.id(artifact.access_contract())) }
                                 td class="n" { (artifact.version()) }
                                 td class="n" { @if m.is_own(*handle) { (amount("disk", artifact.size())) } }
                             }

@@ -40,6 +40,7 @@ pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
         ("Sent along", Why::Pay, "with invocations"),
         ("Charges", Why::Charge, "taken by mandates"),
     ];
+    let (graph, matrix) = who_pays_whom(m);
     Ok((
         "Market".into(),
         html! {
@@ -53,10 +54,11 @@ pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
                 div { h2 { "Sales over time" } (sales(m)?) }
                 div { h2 { "Prices over time" } (prices(m)?) }
             }
-            h2 { "Most used" }
-            (used(m))
-            h2 { "Who pays whom" }
-            (who_pays_whom(m))
+            div class="grid" {
+                div { h2 { "Most used" } (used(m)) }
+                div { h2 { "Who pays whom" } (graph) }
+            }
+            (matrix)
             h2 { "Escrow" }
             (escrow(m))
             h2 { "Auction of the mint" }
@@ -177,7 +179,7 @@ fn used(m: &Moment<'_>) -> Markup {
 type Flows<K> = BTreeMap<(K, K), Trade>;
 
 /// The payments that the viewer may know, between those that pay and are paid most: as a graph and as a matrix.
-fn who_pays_whom(m: &Moment<'_>) -> Markup {
+fn who_pays_whom(m: &Moment<'_>) -> (Markup, Markup) {
     // By handle: there may be very many.
     let mut volume: Vec<i64> = Vec::new();
     let seen =
@@ -209,15 +211,15 @@ fn who_pays_whom(m: &Moment<'_>) -> Markup {
     if more > 0 {
         heads.push(html! { (count(more as u64)) " others" });
     }
-    html! {
-        @if flows.is_empty() {
-            (empty("Nobody has paid anybody. Prices, transfers and what is sent along stand here, from whom to whom."))
-        } @else {
-            (graph(m, &names, more, &flows))
-            (table(&heads, &flows))
-            p class="soft" { "Scrip from those at the left to those above, those with the most first." }
-        }
+    if flows.is_empty() {
+        let none = "Nobody has paid anybody. Prices, transfers and what is sent along stand here, from whom to whom.";
+        return (empty(none), html! {});
     }
+    let matrix = html! {
+        (table(&heads, &flows))
+        p class="soft" { "Scrip from those at the left to those above, those with the most first." }
+    };
+    (graph(m, &names, more, &flows), matrix)
 }
 
 /// The flows among those that trade most as a graph.

@@ -67,7 +67,7 @@ fn native_rules(m: &Moment<'_>, native: Native, this: Handle, owner: Handle) -> 
         answer(verdict.allowed, &verdict.reason, 0)
     };
     html! {
-        div class="wide" { table {
+        div class="wide" { table class="may" {
             thead { tr {
                 th { "May" } th { (m.id(owner)) @if !is_its_own { ", its owner" } }
                 @if !is_its_own { th { "it itself" } }
@@ -99,7 +99,7 @@ fn verdicts(m: &Moment<'_>, this: Handle) -> Markup {
             p class="soft" { "Its code decides each time anew; it was not asked for this page." }
         } @else {
             p class="soft" { "It was asked for this page, and nothing came of it:" }
-            div class="wide" { table {
+            div class="wide" { table class="may" {
                 thead { tr {
                     th { "May" }
                     @for action in ACTIONS { th { (action.as_str()) } }

@@ -20,7 +20,7 @@ use crate::{
     error::Unshown,
     moment::Moment,
     page::{Page, Wanted},
-    text::{amount, block, count, line, value},
+    text::{amount, block, count, counted, line, value},
     timeline::{self, Shown},
 };
 
@@ -161,7 +161,14 @@ pub(super) fn turn(m: &Moment<'_>, record: &Record, asked: &[&Taped], observed: 
             dt { "In a line" } dd { ol class="steps" { li { span class="seq" { (record.seq) }
             (timeline::words(m, &shown)) } } }
             @if let Some(observed) = observed {
-                dt { "Observation" } dd { (block(&value(observed), || html! { "`oikos session` gives all of it." })) }
+                @let text = value(observed);
+                dt { "Observation" }
+                dd {
+                    details {
+                        summary { (counted(text.lines().count() as u64, "line")) " that its mind was given" }
+                        (block(&text, || html! { "`oikos session` gives all of it." }))
+                    }
+                }
             }
             @for row in asked { (asking(m, row)) }
             @if is_own {

@@ -96,10 +96,12 @@ fn marks(m: &Moment<'_>, marks: &[Mark], more: u64) -> Markup {
                             }
                             Links::Sheet { .. } => { (instant(mark.time)) }
                         }
-                        " " (mark.kind.as_str()) " " (m.id(mark.artifact.unwrap_or(mark.actor)))
-                        @if let Some(detail) = mark.detail.as_deref().filter(|_| mark.kind == EventKind::Health) {
-                            " " span class="soft" { (first_letters(detail,
-                                60).split(':').next().unwrap_or_default()) }
+                        " " (m.id(mark.artifact.unwrap_or(mark.actor))) " "
+                        @match mark.detail.as_deref().filter(|_| mark.kind == EventKind::Health) {
+                            Some(detail) => {
+                                span class="tag warn" { (first_letters(detail, 60).split(':').next().unwrap_or_default()) }
+                            }
+                            None => { span class="tag" { (mark.kind.as_str()) } }
                         }
                     }
                 }

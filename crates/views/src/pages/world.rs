@@ -98,11 +98,11 @@ fn strip(m: &Moment<'_>) -> Markup {
         Lasts::Ms(_) => "of the run",
     };
     let word = match m.pulse {
-        Some(pulse) if pulse.is_paused => "paused",
-        Some(_) if !is_over => "running",
         None if m.whole.is_some() => "a moment of the past",
-        Some(_) | None if is_over => "at its end",
-        Some(_) | None => "not at its end",
+        _ if is_over => "at its end",
+        Some(pulse) if pulse.is_paused => "paused",
+        Some(_) => "running",
+        None => "not at its end",
     };
     let speed = m.pulse.and_then(|pulse| pulse.steps_per_second);
     let steps: u64 = world.agents().map(|agent| agent.steps).sum();
@@ -113,22 +113,25 @@ fn strip(m: &Moment<'_>) -> Markup {
     let all = states.values().sum::<u64>() - of("stopped");
     let words: Vec<String> = states.iter().map(|(state, many)| format!("{} {state}", count(*many))).collect();
     html! {
-        div class="cards" {
+        div class="cards row" {
             (card("Run", far, format!("{unit}, {word}"), false))
             (card("Steps", match speed { Some(speed) => format!("{speed:.0} a second"), None => count(steps) },
-                  format!("{} records, to {}", count(world.seq()), crate::text::instant(world.now())), false))
+                  match speed {
+                      Some(_) => format!("{} in all, {} records", count(steps), count(world.seq())),
+                      None => format!("{} records", count(world.seq())),
+                  }, false))
             (card("Agents", m.link(&Page::Agents(0), count(all)), words.join(", "), false))
             (card("Stuck", m.link(&Page::Agents(0), count(stuck)),
                   format!("{} blocked, {} paused", of("blocked"), of("paused")), stuck > 0))
             (card("Actions", m.link(&Page::Events(Wanted::default()), count(totals.actions)),
                   counted(totals.built.len() as u64, "artifact").replace("artifact", "new artifact"), false))
             (card("Refused", m.link(&refused_page(), count(totals.failures)),
-                  format!("{share} % of all that was tried"), share >= 50))
+                  format!("{share} % of what was tried"), share >= 50))
             (card("Health", count(ill),
-                  if ill == 0 { "nobody is told of as unwell" } else { "told of as unwell, below" }, ill > 0))
+                  if ill == 0 { "nobody is unwell" } else { "unwell: see below" }, ill > 0))
             (card("Scrip", m.link(&Page::Ledger(None), number(world.supply())),
                   format!("{} paid as prices", number(totals.price_volume())), false))
-            @if m.knows_all() { (card("CPU", burn(m), "charged for each minute of world time", false)) }
+            @if m.knows_all() { (card("CPU", burn(m), "for each minute of world time", false)) }
             (dollars(m))
         }
     }
