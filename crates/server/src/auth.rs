@@ -7,7 +7,8 @@ use axum::http::{
 
 use crate::problem::Problem;
 
-/// The cookie that bears a token.
+/// The cookie that bears a token; the port of the door is added, for browsers keep cookies by hosts alone, and one host
+/// may serve more than one world.
 const COOKIE_NAME: &str = "oikos_token";
 /// The parameter that bears a token, once: it becomes a cookie.
 const PARAMETER: &str = "token";
@@ -49,7 +50,17 @@ pub(crate) fn presented<'r>(method: &Method, uri: &Uri, headers: &'r HeaderMap) 
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut cookies =
         cookies.flat_map(|value| value.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
-    cookies.find(|(name, _)| *name == COOKIE_NAME).map(|(_, token)| Presented::Cookie(token))
+    let ours = cookie_name(headers);
+    cookies.find(|(name, _)| *name == ours).map(|(_, token)| Presented::Cookie(token))
+}
+
+/// The name of the cookie of the door that a request names.
+fn cookie_name(headers: &HeaderMap) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    match host.rsplit_once(':').map(|(_, port)| port.parse::<u16>()) {
+        Some(Ok(port)) => format!("{COOKIE_NAME}_{port}"),
+        Some(Err(_)) | None => COOKIE_NAME.to_owned(),
+    }
 }
 
 /// The names and values of a query as they stand in it; a token needs no escapes.
@@ -69,8 +80,9 @@ pub(crate) fn without_token(uri: &Uri) -> String {
 }
 
 /// The header that makes a browser keep a token for this door alone.
-pub(crate) fn cookie(token: &str) -> Option<HeaderValue> {
-    HeaderValue::from_str(&format!("{COOKIE_NAME}={token}; Path=/; SameSite=Strict; HttpOnly")).ok()
+pub(crate) fn cookie(headers: &HeaderMap, token: &str) -> Option<HeaderValue> {
+    let name = cookie_name(headers);
+    HeaderValue::from_str(&format!("{name}={token}; Path=/; SameSite=Strict; HttpOnly")).ok()
 }
 
 /// Refuses a request to another host than this one: a page elsewhere whose name was made to point here.
@@ -208,6 +220,13 @@ mod tests {
         assert_eq!(presented(&Method::POST, &uri("/?token=ghi"), &bearer), Some(Presented::Bearer("abc")));
         let cookie = headers(&[("cookie", "a=b; oikos_token=def")]);
         assert_eq!(presented(&get, &uri("/"), &cookie), Some(Presented::Cookie("def")));
+        let two = "oikos_token_7777=abc; oikos_token_7778=def; oikos_token=ghi";
+        for (host, token) in [("localhost:7778", "def"), ("[::1]:7777", "abc"), ("world.example", "ghi")] {
+            let headers = headers(&[("host", host), ("cookie", two)]);
+            assert_eq!(presented(&get, &uri("/"), &headers), Some(Presented::Cookie(token)), "{host}");
+            let kept = super::cookie(&headers, token).unwrap();
+            assert!(two.contains(kept.to_str().unwrap().split(';').next().unwrap()), "{host}");
+        }
         assert_eq!(presented(&get, &uri("/"), &headers(&[("authorization", "Basic abc")])), None);
         assert_eq!(without_token(&uri("/a?x=1&token=ghi&y=2")), "/a?x=1&y=2");
         assert_eq!(without_token(&uri("//evil.example/a?token=ghi")), "/evil.example/a");

@@ -10,7 +10,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Query, RawPathParams, State},
-    http::{HeaderValue, Request, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header},
     routing::{MethodFilter, on},
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -238,7 +238,7 @@ async fn handle(
         None => None,
     };
     if let (Some(Presented::Link(text)), Some(_)) = (&presented, &token) {
-        return entered(text, &without_token(&head.uri));
+        return entered(&head.headers, text, &without_token(&head.uri));
     }
     let token = token.ok_or_else(Problem::unauthorized)?;
     let Some((route, handler)) = route.and_then(Route::asked) else { return Err(astray(head.uri.path())) };
@@ -272,13 +272,13 @@ fn known(door: &Door, presented: &Presented<'_>) -> Result<Option<Token>, Proble
 }
 
 /// A browser that came by a link with a token keeps it in a cookie, and goes on without it in its address.
-fn entered(token: &str, address: &str) -> Result<Response<Body>, Problem> {
+fn entered(headers: &HeaderMap, token: &str, address: &str) -> Result<Response<Body>, Problem> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
     let address =
         HeaderValue::from_str(address).map_err(|_| Problem::bad("that address can't be gone to"))?;
     response.headers_mut().insert(header::LOCATION, address);
-    response.headers_mut().extend(cookie(token).map(|cookie| (header::SET_COOKIE, cookie)));
+    response.headers_mut().extend(cookie(headers, token).map(|cookie| (header::SET_COOKIE, cookie)));
     Ok(response)
 }
 

@@ -72,7 +72,8 @@ fn people_steer_and_act_by_forms() {
     }
     assert_eq!(shop.get(&alice, "/api/v1/world").json()["seq"], seq);
     // A form of another page's origin is refused, as is one that a cookie alone comes with.
-    let cookie = format!("oikos_token={alice}");
+    let port = shop.address.rsplit(':').next().expect("a port");
+    let cookie = format!("oikos_token_{port}={alice}");
     let with = |more: &[(&str, &str)]| {
         let headers: Vec<_> = [("cookie", cookie.as_str())].into_iter().chain(more.iter().copied()).collect();
         shop.request("POST", "/act", &headers, b"op=noop").status
