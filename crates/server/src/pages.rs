@@ -44,7 +44,7 @@ pub(crate) const HTML: &str = "text/html; charset=utf-8";
 /// Moments of the past whose pasts are kept, for the next who asks.
 const KEPT_MAX: usize = 4;
 /// How long a browser waits for the first reading of a past before it is told how far that is.
-const READ_WITHIN: Duration = Duration::from_millis(500);
+const READ_WITHIN: Duration = Duration::from_secs(1);
 /// Seconds after which a page that tells how far a reading is asks again.
 const ASKS_AGAIN: HeaderValue = HeaderValue::from_static("1");
 /// The time over which the speed of a run is taken, at least.
