@@ -27,7 +27,7 @@ const CHECKS: &[Check] = &[
     ("clippy", |root| {
         cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], &[])
     }),
-    ("build", |root| cargo(root, &["test", "--workspace", "--locked", "--no-run"], &[])),
+    ("build", build),
     ("python", prepare_python),
     ("test", |root| {
         let cache = python_folder(root)?;
@@ -99,7 +99,13 @@ fn python_folder(root: &Path) -> Result<String> {
     folder.to_str().map(str::to_owned).context("the target folder has a name that is no text")
 }
 
-/// Prepares Python once, by the binary that was built for the tests: built by itself, it would be another one.
+/// Builds all tests, and with them the binary that they run: built by itself, it would be another one, of other features
+/// and most of its dependencies anew.
+fn build(root: &Path) -> Result<()> {
+    cargo(root, &["test", "--workspace", "--locked", "--no-run"], &[])
+}
+
+/// Prepares Python once, by the binary that was built for the tests.
 fn prepare_python(root: &Path) -> Result<()> {
     let mut command = Command::new(target(root).join("debug/oikos"));
     let status = command.args(["python", "prepare"]).env("OIKOS_CACHE", python_folder(root)?).status();

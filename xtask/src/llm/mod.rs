@@ -43,8 +43,7 @@ pub(crate) fn run(root: &Path, words: &[String]) -> Result<()> {
         _ => bail!("usage: cargo xtask llm [--record]"),
     };
     let packages = install(root)?;
-    // As the gate builds: the binary by itself would be another one.
-    crate::cargo(root, &["test", "--workspace", "--locked", "--no-run"], &[])?;
+    crate::build(root)?;
     crate::prepare_python(root)?;
     live(root, &packages, extent)
 }

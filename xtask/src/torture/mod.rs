@@ -138,7 +138,7 @@ fn torture(root: &Path, options: &Options) -> Result<()> {
     let binary = match &options.binary {
         Some(binary) => binary.clone(),
         None => {
-            super::cargo(root, &["build", "--locked", "-p", "oikos-cli"], &[])?;
+            super::build(root)?;
             target.join("debug/oikos")
         }
     };
