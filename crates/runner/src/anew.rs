@@ -7,12 +7,11 @@ use oikos_kernel::time::Time;
 
 use crate::{
     autonomous::next,
-    clock::Clock,
     config::{Lasts, WorldFile},
     error::RunError,
     live::End,
     past::{apply, each_until, state_at},
-    sequencer::{Clients, Sequencer},
+    sequencer::Sequencer,
     series::Sampler,
     tick::next_phase,
     workplace::Workplace,
@@ -36,11 +35,7 @@ pub(crate) fn anew(
     // A world has its rules, and with them its start, from its first record on.
     let mut world = state_at(journal, until.min(1))?;
     let (interpreter, _) = workplace.interpreter(&file.plan)?;
-    let timeout_ms = file.plan.external_timeout_ms;
-    let clients = Clients { timeout_ms, are_declared: false, are_told: false };
-    let models = (workplace.access.clone().deaf(), file.plan.llm.clone());
-    let (beside, clock) = (Journal::open_read_only(path)?, Clock::Told(file.plan.clock));
-    let mut sequencer = Sequencer::new(world.clone(), beside, interpreter, clock, None, clients, models)?;
+    let mut sequencer = workplace.in_the_past(world.clone(), path, interpreter, &file.plan)?;
     sequencer.sampler = Sampler::begun(file, &world);
     // The record after the last one says for how long its state stood.
     each_until(journal, 0, until.saturating_add(1), |record| {

@@ -1,17 +1,22 @@
 //! Where code is run on this machine, and by how many: no rule of a world, whose history is the same in any workplace.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use oikos_journal::{Journal, JournalError};
+use oikos_kernel::world::World;
 use oikos_sandbox::{PythonSandbox, Sandbox, Stage};
 
 use crate::{
     beside::THOUGHTS_PER_WORKER,
+    clock::Clock,
     config::{ClockKind, Isolation, Lasts, Plan, WorldFile},
     error::RunError,
     live::Live,
     models::Access,
-    sequencer::Interpreter,
+    sequencer::{Clients, Interpreter, Sequencer},
 };
 
 /// A workplace. The default one has no worker processes.
@@ -69,7 +74,7 @@ impl Workplace {
     ///
     /// # Errors
     /// As [`Live::open_or_found`], and when worker processes can't be had.
-    pub fn open_or_found(&self, file: WorldFile, db: &std::path::Path) -> Result<Live, RunError> {
+    pub fn open_or_found(&self, file: WorldFile, db: &Path) -> Result<Live, RunError> {
         Live::open_or_found_in(self, file, db)
     }
 
@@ -104,6 +109,24 @@ impl Workplace {
             }
         };
         Ok((Interpreter { sandbox, workers, mind: None }, missing))
+    }
+
+    /// A sequencer on a world of the past of a journal, which is only read: it is told the time, and asks no model.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub(crate) fn in_the_past(
+        &self,
+        world: World,
+        journal: &Path,
+        interpreter: Interpreter,
+        plan: &Plan,
+    ) -> Result<Sequencer, RunError> {
+        let clients =
+            Clients { timeout_ms: plan.external_timeout_ms, are_declared: plan.has_clients, are_told: false };
+        let models = (self.access.clone().deaf(), plan.llm.clone());
+        let (journal, clock) = (Journal::open_read_only(journal)?, Clock::Told(plan.clock));
+        Sequencer::new(world, journal, interpreter, clock, None, clients, models)
     }
 
     #[cfg(unix)]

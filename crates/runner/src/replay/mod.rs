@@ -28,7 +28,6 @@ pub use self::difference::Difference;
 pub(crate) use self::following::Following;
 use self::tick::TickAgain;
 use crate::{
-    clock::Clock,
     config::{self, Lasts},
     error::RunError,
     fork::rates,
@@ -38,7 +37,7 @@ use crate::{
     open::{Effect, OpenTurn, Outside},
     past::{founded_from, recorded_source, source_of},
     request::Act,
-    sequencer::{Clients, Sequencer},
+    sequencer::Sequencer,
     turn::{Asked, Thinking, act, act_late, ask, pass, think_in},
     workplace::Workplace,
 };
@@ -167,12 +166,7 @@ impl Again {
             founded_from(&world, &source)?;
         }
         let plan = &file.plan;
-        let clients =
-            Clients { timeout_ms: plan.external_timeout_ms, are_declared: plan.has_clients, are_told: false };
-        let models = (workplace.access.clone().deaf(), plan.llm.clone());
-        let beside = Journal::open_read_only(path)?;
-        let clock = Clock::Told(plan.clock);
-        let mut sequencer = Sequencer::new(world, beside, interpreter, clock, None, clients, models)?;
+        let mut sequencer = workplace.in_the_past(world, path, interpreter, plan)?;
         sequencer.following();
         let tick = match plan.lasts {
             Lasts::Ticks(_) => Some(TickAgain::default()),
