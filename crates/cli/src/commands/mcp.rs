@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Result, bail};
 use oikos_runner::{
     Live, Stop, Why, Workplace,
+    config::WorldFile,
     guest::{self, Guest, House},
     kernel::id::nearest,
     session::{Line, READ_BYTES, read_line},
@@ -45,7 +46,12 @@ const TOKEN: &str = "OIKOS_TOKEN";
 pub(super) fn mcp(world: &Path, wanted: Wanted, overrides: &OverrideArgs) -> Result<ExitStatus> {
     let Wanted { principal, token, db, workplace } = wanted;
     let stop = stop_on_signal(|| ());
-    let path = world_of(world, db.clone(), overrides)?;
+    let file = if is_file(world) { Some(world_file(world, overrides)?) } else { None };
+    let path = match (&db, &file) {
+        (Some(db), _) => db.clone(),
+        (None, Some(file)) => run::db_of(file),
+        (None, None) => world.to_owned(),
+    };
     if let Some(address) = sign::read(&path) {
         let token = token.or_else(|| std::env::var(TOKEN).ok().filter(|token| !token.is_empty()));
         let Some(token) = token else { bail!(Usage(served_at(&path, address, principal.as_deref()))) };
@@ -57,7 +63,7 @@ pub(super) fn mcp(world: &Path, wanted: Wanted, overrides: &OverrideArgs) -> Res
             "--as ID is needed: `{shown}` is not being served, where a token would say whom the client acts as"
         )));
     };
-    let mut live = opened(world, db, &workplace, overrides)?;
+    let mut live = opened(file, (&path, db.is_some()), &workplace, overrides)?;
     // All talk is on standard error: standard output is the protocol's.
     tell_notes(&live);
     check_seat(&live, &principal)?;
@@ -112,15 +118,6 @@ fn away(world: Elsewhere, principal: Option<&str>, stop: &Stop) -> Result<ExitSt
     }
 }
 
-/// The database of a world.
-fn world_of(world: &Path, db: Option<PathBuf>, overrides: &OverrideArgs) -> Result<PathBuf> {
-    match db {
-        Some(db) => Ok(db),
-        None if is_file(world) => Ok(run::db_of(&world_file(world, overrides)?)),
-        None => Ok(world.to_owned()),
-    }
-}
-
 /// Whether this is a world file.
 fn is_file(world: &Path) -> bool {
     world.extension().is_some_and(|extension| extension == "toml") && !run::is_database(world)
@@ -146,20 +143,15 @@ fn attend(live: &mut Live, stands: bool, house: House, (stop, gone): (&Stop, &St
 
 /// The world of a database, or that of a world file in its database.
 fn opened(
-    world: &Path,
-    db: Option<PathBuf>,
+    file: Option<WorldFile>,
+    (path, is_named): (&Path, bool),
     workplace: &Workplace,
     overrides: &OverrideArgs,
 ) -> Result<Live> {
-    if is_file(world) {
-        let file = world_file(world, overrides)?;
-        let db = db.unwrap_or_else(|| run::db_of(&file));
-        return Ok(run::begun(workplace, Some(file), world, (Some(db.as_path()), false))?);
-    }
-    if db.is_some() || overrides.seed.is_some() || !overrides.set.is_empty() {
+    if file.is_none() && (is_named || overrides.seed.is_some() || !overrides.set.is_empty()) {
         bail!(Usage("--db, --seed and --set go with a world file, not with a world database".into()));
     }
-    Ok(run::begun(workplace, None, world, (None, false))?)
+    Ok(run::begun(workplace, file, path, (Some(path), false))?)
 }
 
 /// Whether there is such a principal.
