@@ -21,16 +21,7 @@ fn spoken(answer: &Answer) -> Value {
 fn a_served_world_is_entered_with_a_token() {
     let shop = serve(TICKS, &["--paused"]);
     let (alice, bob) = (shop.token(&["--as", "alice"]), shop.token(&["--as", "bob"]));
-    let post = |token: &str, session: Option<&str>, body: &str| {
-        let bearer = format!("Bearer {token}");
-        let mut headers = vec![
-            ("authorization", bearer.as_str()),
-            ("content-type", "application/json"),
-            ("accept", "application/json, text/event-stream"),
-        ];
-        headers.extend(session.map(|session| ("mcp-session-id", session)));
-        shop.request("POST", "/mcp", &headers, body.as_bytes())
-    };
+    let post = |token: &str, session: Option<&str>, body: &str| post_text(&shop, token, session, body);
     let message = |id: u64, method: &str, params: Value| {
         json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string()
     };
@@ -69,6 +60,10 @@ fn a_served_world_is_entered_with_a_token() {
 
 /// A message of the protocol over HTTP.
 fn post(shop: &Served, token: &str, session: Option<&str>, message: &Value) -> Answer {
+    post_text(shop, token, session, &message.to_string())
+}
+
+fn post_text(shop: &Served, token: &str, session: Option<&str>, text: &str) -> Answer {
     let bearer = format!("Bearer {token}");
     let mut headers = vec![
         ("authorization", bearer.as_str()),
@@ -76,7 +71,7 @@ fn post(shop: &Served, token: &str, session: Option<&str>, message: &Value) -> A
         ("accept", "application/json, text/event-stream"),
     ];
     headers.extend(session.map(|session| ("mcp-session-id", session)));
-    shop.request("POST", "/mcp", &headers, message.to_string().as_bytes())
+    shop.request("POST", "/mcp", &headers, text.as_bytes())
 }
 
 /// Begins a session.
