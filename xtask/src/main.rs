@@ -99,8 +99,8 @@ fn python_folder(root: &Path) -> Result<String> {
     folder.to_str().map(str::to_owned).context("the target folder has a name that is no text")
 }
 
-/// Builds all tests, and with them the binary that they run: built by itself, it would be another one, of other features
-/// and most of its dependencies anew.
+/// Builds all tests, and with them the binary that they run: built by itself, it would be another one, of other
+/// features, and most of its dependencies would be built anew.
 fn build(root: &Path) -> Result<()> {
     cargo(root, &["test", "--workspace", "--locked", "--no-run"], &[])
 }
