@@ -29,6 +29,8 @@ const OURS: &[(&str, &[&str])] = &[
 const THEIRS: &[(&str, &[&str])] = &[
     ("wasmtime", &["oikos-python"]),
     ("rusqlite", &["oikos-journal"]),
+    ("postgres", &["oikos-journal"]),
+    ("refinery", &["oikos-journal"]),
     ("tokio", &["oikos-agents", "oikos-runner", "oikos-server", "oikos-cli"]),
     ("axum", &["oikos-server"]),
     ("rmcp", &["oikos-server"]),

@@ -5,6 +5,7 @@ mod environments;
 mod floors;
 mod layers;
 mod llm;
+mod postgres;
 mod tidy;
 mod torture;
 mod wheel;
@@ -33,6 +34,7 @@ const CHECKS: &[Check] = &[
         let cache = python_folder(root)?;
         cargo(root, &["test", "--workspace", "--locked"], &[("OIKOS_CACHE", cache.as_str())])
     }),
+    ("postgres", |root| postgres::check(root, &target(root), &python_folder(root)?)),
     ("environments", |root| environments::check(root, &target(root))),
     ("short torture", |root| torture::short(root)),
     ("llm", |root| llm::check(root)),

@@ -6,11 +6,14 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{
+    Parser, Subcommand, ValueEnum,
+    builder::{PathBufValueParser, TypedValueParser},
+};
 use clap_complete::Shell;
-use oikos_runner::{Speed, When};
+use oikos_runner::{Address, Database, Speed, When};
 
-use crate::{print, style};
+use crate::{passwords, print, style};
 
 /// Economies of autonomous agents under real scarcity.
 #[derive(Debug, Parser)]
@@ -60,6 +63,8 @@ impl Args {
             | Command::Report { .. }
             | Command::Export { .. }
             | Command::Fork { .. }
+            | Command::Copy { .. }
+            | Command::Pg { .. }
             | Command::Act { .. }
             | Command::Token { .. }
             | Command::Schema { .. }
@@ -75,10 +80,11 @@ pub(crate) enum Command {
     /// Run the world of a world file, or go on with it where it was left.
     Run {
         /// The world file, such as worlds/bazaar.toml, or a world database that is to go on.
-        file: PathBuf,
+        #[arg(value_parser = world())]
+        file: Address,
         /// The world database [default: ./NAME.oikos].
-        #[arg(long)]
-        db: Option<PathBuf>,
+        #[arg(long, value_parser = world())]
+        db: Option<Address>,
         /// Keep the world in memory alone: no file is left.
         #[arg(long, conflicts_with_all = ["db", "fresh", "adopt_runtime"])]
         no_db: bool,
@@ -120,7 +126,8 @@ pub(crate) enum Command {
     /// Show principals, agents, artifacts, balances, one artifact of a world, or how it stands.
     Inspect {
         /// The world database.
-        world: PathBuf,
+        #[arg(value_parser = world())]
+        world: Address,
         /// `principals`, `agents`, `artifacts`, `balances`, `summary`, or the id of an artifact.
         #[arg(default_value = "principals")]
         what: String,
@@ -140,7 +147,8 @@ pub(crate) enum Command {
     /// Print what happened in a world.
     Log {
         /// The world database.
-        world: PathBuf,
+        #[arg(value_parser = world())]
+        world: Address,
         /// Only after a moment: a record as 17, a time, a time since the beginning as 6h, or tick:40.
         #[arg(long, value_name = "WHEN", default_value = "0", value_parser = moment, allow_negative_numbers = true)]
         since: When,
@@ -175,7 +183,8 @@ pub(crate) enum Command {
     /// Ask an agent a question: its own model answers, from its prompt and memory, and nothing in the world changes.
     Ask {
         /// The world database.
-        world: PathBuf,
+        #[arg(value_parser = world())]
+        world: Address,
         /// The agent.
         agent: String,
         /// The question, such as "why did you sell?".
@@ -189,7 +198,8 @@ pub(crate) enum Command {
     /// Show what models were asked and what it cost, by agent, model and purpose.
     Cost {
         /// The world database.
-        world: PathBuf,
+        #[arg(value_parser = world())]
+        world: Address,
     },
     /// Take the answers of models out of a world, or bring them into one.
     Tape {
@@ -199,12 +209,14 @@ pub(crate) enum Command {
     /// Re-apply a world's journal from its first record and check everything against it.
     Verify {
         /// The world database.
-        world: PathBuf,
+        #[arg(value_parser = world())]
+        world: Address,
     },
     /// Execute a world again, code included, and compare each record with the journal.
     Replay {
         /// The world database.
-        world: PathBuf,
+        #[arg(value_parser = world())]
+        world: Address,
         /// Only up to a moment: a record as 17, a time, a time since the beginning as 6h, or tick:40.
         #[arg(long, value_name = "WHEN")]
         until: Option<When>,
@@ -215,14 +227,17 @@ pub(crate) enum Command {
     /// Say where two worlds part, and how they differ at their ends.
     Compare {
         /// A world database.
-        first: PathBuf,
+        #[arg(value_parser = world())]
+        first: Address,
         /// Another, such as a fork of it.
-        second: PathBuf,
+        #[arg(value_parser = world())]
+        second: Address,
     },
     /// Show a world on one page that can be sent to others: it opens without a network, and has no script.
     Report {
         /// The world database; it is only read, and may be running.
-        world: PathBuf,
+        #[arg(value_parser = world())]
+        world: Address,
         /// The file that is made.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
@@ -230,8 +245,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "WHEN")]
         at: Option<When>,
         /// Another world, such as a fork, beside it.
-        #[arg(long, value_name = "WORLD", conflicts_with = "at")]
-        beside: Option<PathBuf>,
+        #[arg(long, value_name = "WORLD", conflicts_with = "at", value_parser = world())]
+        beside: Option<Address>,
         /// Replace the file if it is there.
         #[arg(long)]
         force: bool,
@@ -239,7 +254,8 @@ pub(crate) enum Command {
     /// Write a world's records, accounts and series as tables for other programs.
     Export {
         /// The world database; it is only read, and may be running.
-        world: PathBuf,
+        #[arg(value_parser = world())]
+        world: Address,
         /// The folder of the files; it is made if it is not there.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
@@ -271,13 +287,14 @@ pub(crate) enum Command {
     /// Make a new world that goes on from a moment of another, as it is or under changed rules.
     Fork {
         /// The world database; it stays as it is.
-        world: PathBuf,
+        #[arg(value_parser = world())]
+        world: Address,
         /// The moment: a record as 17, a time, a time since the beginning as 6h, or tick:40.
         #[arg(long, value_name = "WHEN")]
         at: When,
         /// The file of the new world.
-        #[arg(long, value_name = "FILE")]
-        to: PathBuf,
+        #[arg(long, value_name = "FILE", value_parser = world())]
+        to: Address,
         /// Let a principal act once in the new world, as `act` has it; may be given again.
         #[arg(long = "act", num_args = 2, value_names = ["AS", "ACTION"])]
         acts: Vec<String>,
@@ -286,10 +303,25 @@ pub(crate) enum Command {
         #[command(flatten)]
         workplace: WorkplaceArgs,
     },
+    /// Copy a world whole to another place, into a file or a database of PostgreSQL: its hashes stay the same.
+    Copy {
+        /// The world database; it is only read, and may be running.
+        #[arg(value_parser = world())]
+        from: Address,
+        /// The file of the copy, or a database of PostgreSQL with the copy's name.
+        #[arg(value_parser = world())]
+        to: Address,
+    },
+    /// Look after databases of PostgreSQL that hold worlds.
+    Pg {
+        #[command(subcommand)]
+        what: PgCommand,
+    },
     /// Let a principal act once.
     Act {
         /// The world database.
-        world: PathBuf,
+        #[arg(value_parser = world())]
+        world: Address,
         /// The principal who acts.
         #[arg(long = "as", value_name = "ID")]
         principal: String,
@@ -304,10 +336,11 @@ pub(crate) enum Command {
     /// Serve a world on standard input and output, one JSON object a line.
     Session {
         /// A world database, or a world file for a fresh world.
-        world: PathBuf,
+        #[arg(value_parser = world())]
+        world: Address,
         /// With a world file: keep the world in this database instead of in memory.
-        #[arg(long)]
-        db: Option<PathBuf>,
+        #[arg(long, value_parser = world())]
+        db: Option<Address>,
         /// With a world database: go on from a moment of it, in memory; nothing is kept.
         #[arg(long, value_name = "WHEN", conflicts_with = "db")]
         at: Option<When>,
@@ -319,7 +352,8 @@ pub(crate) enum Command {
     /// Let an MCP client live in a world as one of its principals, over standard input and output.
     Mcp {
         /// A world database, or a world file, whose world is founded where there is none.
-        world: PathBuf,
+        #[arg(value_parser = world())]
+        world: Address,
         /// The principal that the client acts as.
         #[arg(long = "as", value_name = "ID")]
         principal: Option<String>,
@@ -327,8 +361,8 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TOKEN")]
         token: Option<String>,
         /// With a world file: the world database [default: ./NAME.oikos].
-        #[arg(long)]
-        db: Option<PathBuf>,
+        #[arg(long, value_parser = world())]
+        db: Option<Address>,
         #[command(flatten)]
         overrides: OverrideArgs,
         #[command(flatten)]
@@ -337,10 +371,11 @@ pub(crate) enum Command {
     /// Serve a world over HTTP, to people, programs and other agents; it runs meanwhile.
     Serve {
         /// A world database, or a world file, whose world is made or gone on with.
-        world: PathBuf,
+        #[arg(value_parser = world())]
+        world: Address,
         /// With a world file: the world database [default: ./NAME.oikos].
-        #[arg(long)]
-        db: Option<PathBuf>,
+        #[arg(long, value_parser = world())]
+        db: Option<Address>,
         /// Where to listen.
         #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7777")]
         listen: SocketAddr,
@@ -364,7 +399,8 @@ pub(crate) enum Command {
     /// Make, list and revoke the tokens by which others come in where a world is served.
     Token {
         /// The world database; its tokens are kept in WORLD.tokens.
-        world: PathBuf,
+        #[arg(value_parser = world())]
+        world: Address,
         #[command(flatten)]
         whom: TokenArgs,
         /// Let the token be worth nothing after some time, such as 30d.
@@ -523,17 +559,51 @@ pub(crate) enum TapeCommand {
     /// Write every row of the tape, one a line.
     Export {
         /// The world database.
-        world: PathBuf,
+        #[arg(value_parser = world())]
+        world: Address,
         /// A new file [default: standard output].
         file: Option<PathBuf>,
     },
     /// Add the rows of a file to the tape; rows of askings that are there already stay.
     Import {
         /// The world database.
-        world: PathBuf,
+        #[arg(value_parser = world())]
+        world: Address,
         /// The file, with a row a line.
         file: PathBuf,
     },
+}
+
+/// The care of databases of PostgreSQL.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum PgCommand {
+    /// Make the tables for worlds in a database, or bring them up to this version.
+    Init {
+        /// The database, such as postgres://oikos@localhost/oikos; its password comes from PGPASSWORD or ~/.pgpass.
+        #[arg(value_name = "URL", value_parser = database)]
+        database: Database,
+    },
+    /// List the worlds of a database.
+    List {
+        /// The database, such as postgres://oikos@localhost/oikos.
+        #[arg(value_name = "URL", value_parser = database)]
+        database: Database,
+    },
+}
+
+/// Reads where a world is, with the password for it.
+fn world() -> impl TypedValueParser<Value = Address> {
+    PathBufValueParser::new().try_map(|text| {
+        let mut address = Address::read(text)?;
+        address.database_mut().map_or(Ok(()), passwords::put)?;
+        Ok::<_, String>(address)
+    })
+}
+
+fn database(text: &str) -> Result<Database, String> {
+    let mut database = Database::read(text)?;
+    passwords::put(&mut database)?;
+    Ok(database)
 }
 
 /// The care of Python.

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod print;
+mod passwords;
 mod progress;
 mod status;
 mod style;

@@ -1,7 +1,5 @@
 //! The summary that a person reads at the end of a run, and the progress bar on the way.
 
-use std::path::Path;
-
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use oikos_runner::kernel::{
     record::Handle,
@@ -9,7 +7,7 @@ use oikos_runner::kernel::{
     time::format_duration_ms,
     world::{Tally, World},
 };
-use oikos_runner::{Live, Summary, config::Lasts, counted, number, quoted, report};
+use oikos_runner::{Address, Live, Summary, config::Lasts, counted, number, quoted, report};
 use serde_json::Value;
 
 use crate::{
@@ -60,7 +58,7 @@ pub(crate) fn text(
     live: &Live,
     totals: &Summary,
     measures: &[(String, Result<f64, String>)],
-    db: Option<&Path>,
+    db: Option<&Address>,
 ) -> String {
     let world = live.world();
     let span_ms = live.ran_ms();
@@ -107,10 +105,10 @@ pub(crate) fn text(
 }
 
 /// Where the world is, and the commands that look at it, within the terminal's width.
-fn place(db: Option<&Path>) -> String {
+fn place(db: Option<&Address>) -> String {
     let Some(db) = db else { return "world    in memory, and gone with this command".into() };
-    let name = quoted(&db.display().to_string());
-    let mut lines = vec![format!("world    {}", db.display())];
+    let name = quoted(&db.to_string());
+    let mut lines = vec![format!("world    {db}")];
     let mut line = String::new();
     for (command, what) in [("inspect", " agents"), ("log", ""), ("verify", "")] {
         let command = format!("oikos {command} {name}{what}");

@@ -34,6 +34,13 @@ pub struct AgentPart {
     pub rows: AgentRows,
 }
 
+/// The lines of a part as they are stored.
+pub(crate) fn packed(lines: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut packer = Packer::new(LEVEL)?;
+    packer.write_all(lines)?;
+    packer.finish(0)
+}
+
 /// Stores the parts of one moment, which is written as `time`, after those of the time from `after` to it are gone.
 pub(crate) fn insert(
     db: &Connection,
@@ -46,9 +53,7 @@ pub(crate) fn insert(
     let mut insert = db.prepare_cached(sql)?;
     for (number, AgentRows { columns, lines }) in (0_i64..).zip(parts) {
         let failed = |error: std::io::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
-        let mut packer = Packer::new(LEVEL).map_err(failed)?;
-        packer.write_all(lines).map_err(failed)?;
-        insert.execute(params![seq, time, number, columns, packer.finish(0).map_err(failed)?])?;
+        insert.execute(params![seq, time, number, columns, packed(lines).map_err(failed)?])?;
     }
     Ok(())
 }

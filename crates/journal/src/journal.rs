@@ -1,7 +1,5 @@
 //! The journal of one world over any store: appended records follow the last, and rows are checked when read.
 
-use std::path::Path;
-
 use oikos_kernel::{
     record::Record,
     tape::{Origin, Taped},
@@ -9,11 +7,14 @@ use oikos_kernel::{
 };
 
 use crate::{
+    address::Address,
     agent_series::AgentPart,
     batch::{self, Hash, Row},
+    copy,
     error::JournalError,
     file::{self, Note},
     log::{Head, Known, Log},
+    postgres,
     series::{Sample, SeriesRow},
     snapshot::{Image, Mark},
     tables::Tables,
@@ -32,7 +33,7 @@ const ALL: usize = u32::MAX as usize;
 #[derive(Debug)]
 pub struct Journal {
     log: Box<dyn Log>,
-    path: Option<std::path::PathBuf>,
+    at: Option<Address>,
     head: Head,
     /// How often a writer has opened the world, this one counted.
     epoch: u64,
@@ -49,33 +50,42 @@ impl Journal {
         Ok(Self::new(Box::new(Tables::in_memory()?), None, Vec::new()))
     }
 
-    /// Begins a journal in a new file, or afresh in one whose founding was never committed. Nothing is at
-    /// `path` before the first batch, the founding, is on disk whole.
+    /// Begins a journal where there is none, or afresh in a file whose founding was never committed. Nothing is
+    /// there before the first batch, the founding, is on disk whole.
     ///
     /// # Errors
-    /// When the file can't be made, is something else, holds a world already, or is being written to.
-    pub fn create(path: &Path) -> Result<Self, JournalError> {
-        let begun = file::create(path, false)?;
-        Ok(Self::new(Box::new(begun.tables), Some(begun.path), begun.notes))
+    /// When it can't be made, is something else, holds a world already, or is being written to.
+    pub fn create(at: impl Into<Address>) -> Result<Self, JournalError> {
+        Self::begin(at.into(), false)
     }
 
-    /// As [`Self::create`], but a world, or anything else, that is at `path` is moved aside to the first
-    /// free name `PATH.1`, `PATH.2` and so on, in the moment in which the new world takes its place.
+    /// As [`Self::create`], but a world, or anything else, that is there is moved aside to the first free name
+    /// `NAME.1`, `NAME.2` and so on, in the moment in which the new world takes its place.
     ///
     /// # Errors
-    /// When the file can't be made, or is being written to.
-    pub fn create_afresh(path: &Path) -> Result<Self, JournalError> {
-        let begun = file::create(path, true)?;
-        Ok(Self::new(Box::new(begun.tables), Some(begun.path), begun.notes))
+    /// When it can't be made, or is being written to.
+    pub fn create_afresh(at: impl Into<Address>) -> Result<Self, JournalError> {
+        Self::begin(at.into(), true)
     }
 
-    /// Whether a file holds a world; a missing file, an empty one and one without a committed
-    /// founding hold none.
+    fn begin(at: Address, over: bool) -> Result<Self, JournalError> {
+        match at {
+            Address::File(path) => file::create(&path, over).map(Self::in_file),
+            Address::Postgres(at) => {
+                postgres::create(&at, over).map(|opened| Self::in_postgres(Address::Postgres(at), opened))
+            }
+        }
+    }
+
+    /// Whether there is a world; a missing file, an empty one and one without a committed founding hold none.
     ///
     /// # Errors
-    /// When the file is something else, or of another version.
-    pub fn holds_world(path: &Path) -> Result<bool, JournalError> {
-        file::holds_world(path)
+    /// When there is something else, or one of another version.
+    pub fn holds_world(at: impl Into<Address>) -> Result<bool, JournalError> {
+        match at.into() {
+            Address::File(path) => file::holds_world(&path),
+            Address::Postgres(at) => postgres::holds_world(&at),
+        }
     }
 
     /// Opens a world to write to it. The rows behind its last snapshot are not read: that is for
@@ -83,34 +93,51 @@ impl Journal {
     ///
     /// # Errors
     /// When it holds no world, is something else, is damaged at its end, or is being written to.
-    pub fn open(path: &Path) -> Result<Self, JournalError> {
-        let begun = file::open(path)?;
-        let mut this = Self::new(Box::new(begun.tables), Some(begun.path), begun.notes);
+    pub fn open(at: impl Into<Address>) -> Result<Self, JournalError> {
+        let mut this = match at.into() {
+            Address::File(path) => Self::in_file(file::open(&path)?),
+            Address::Postgres(at) => Self::in_postgres(Address::Postgres(at.clone()), postgres::open(&at)?),
+        };
         let epoch = this.find_head()?;
         let past = || JournalError::corrupt("the last batch", "its epoch has none after it");
         this.epoch = epoch.checked_add(1).filter(|epoch| i64::try_from(*epoch).is_ok()).ok_or_else(past)?;
         Ok(this)
     }
 
-    /// Opens a world to read it; a writer may go on writing. Nothing is written, beside the file neither.
+    /// Opens a world to read it; a writer may go on writing. Nothing is written, beside a file neither.
     ///
     /// # Errors
     /// As [`Self::open`], but for being written to.
-    pub fn open_read_only(path: &Path) -> Result<Self, JournalError> {
-        let begun = file::open_read_only(path)?;
-        let mut this = Self::new(Box::new(begun.tables), Some(begun.path), begun.notes);
+    pub fn open_read_only(at: impl Into<Address>) -> Result<Self, JournalError> {
+        let mut this = match at.into() {
+            Address::File(path) => Self::in_file(file::open_read_only(&path)?),
+            Address::Postgres(at) => {
+                Self::in_postgres(Address::Postgres(at.clone()), postgres::open_read_only(&at)?)
+            }
+        };
         this.find_head()?;
         Ok(this)
     }
 
     /// Whether somebody writes to a world at this moment.
     #[must_use]
-    pub fn is_written(path: &Path) -> bool {
-        file::is_written(path)
+    pub fn is_written(at: impl Into<Address>) -> bool {
+        match at.into() {
+            Address::File(path) => file::is_written(&path),
+            Address::Postgres(at) => postgres::is_written(&at),
+        }
     }
 
-    fn new(log: Box<dyn Log>, path: Option<std::path::PathBuf>, notes: Vec<Note>) -> Self {
-        Self { log, path, head: Head::default(), epoch: 1, poisoned: false, notes }
+    fn in_file(opened: file::Opened) -> Self {
+        Self::new(Box::new(opened.tables), Some(Address::File(opened.path)), opened.notes)
+    }
+
+    fn in_postgres(at: Address, opened: postgres::Opened) -> Self {
+        Self::new(Box::new(opened.store), Some(at), opened.notes)
+    }
+
+    fn new(log: Box<dyn Log>, at: Option<Address>, notes: Vec<Note>) -> Self {
+        Self { log, at, head: Head::default(), epoch: 1, poisoned: false, notes }
     }
 
     /// Reads the head and checks that the last row is its own; gives that row's epoch.
@@ -134,10 +161,10 @@ impl Journal {
         self.find_head().map(drop)
     }
 
-    /// The file; a journal in memory has none.
+    /// Where it is; a journal in memory is nowhere else.
     #[must_use]
-    pub fn file(&self) -> Option<&Path> {
-        self.path.as_deref()
+    pub fn address(&self) -> Option<&Address> {
+        self.at.as_ref()
     }
 
     /// Things about the file that its owner should know.
@@ -192,6 +219,20 @@ impl Journal {
     /// When the file can't be read.
     pub fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, JournalError> {
         self.log.meta(key)
+    }
+
+    pub(crate) fn metas(&self) -> Result<Vec<(String, Vec<u8>)>, JournalError> {
+        self.log.metas()
+    }
+
+    pub(crate) fn piece(&self, seq: u64, number: u64) -> Result<Option<Vec<u8>>, JournalError> {
+        self.log.piece(seq, number)
+    }
+
+    /// Takes all that another journal has; this one has nothing yet.
+    pub(crate) fn take_all(&mut self, from: &Self) -> Result<(), JournalError> {
+        self.head = copy::rows(from, &mut *self.log)?;
+        copy::beside_rows(from, &mut *self.log, self.head)
     }
 
     /// Sets such a value.

@@ -8,13 +8,12 @@
 //! of them; what a store must do; the journal over any store; its verification; SQLite as the store:
 //! its schema, the series of agents and of measures, the tape, tapes in files, its tables, and the life of its file.
 
+mod address;
 mod error;
 mod packed;
 mod batch;
 mod snapshot;
 mod log;
-mod journal;
-mod verify;
 mod schema;
 mod agent_series;
 mod series;
@@ -26,16 +25,23 @@ mod lock;
 mod reading;
 mod founding;
 mod file;
+mod postgres;
+mod journal;
+mod verify;
 mod beside;
+mod copy;
 
 pub use self::{
+    address::{Address, Database, InPostgres, Login},
     agent_series::{AgentPart, AgentRows},
     batch::Hash,
     beside::Beside,
+    copy::copy,
     error::JournalError,
     file::Note,
     journal::Journal,
     log::Head,
+    postgres::{Initialised, Listed, init, list},
     series::{Sample, SeriesRow},
     snapshot::Image,
     tape::TapeUsed,

@@ -73,6 +73,9 @@ pub(crate) trait Log: std::fmt::Debug + Send {
     /// A value.
     fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, JournalError>;
 
+    /// All values that the writer keeps, by their keys.
+    fn metas(&self) -> Result<Vec<(String, Vec<u8>)>, JournalError>;
+
     /// Sets a value, where the journal ends with `head`.
     fn set_meta(&mut self, head: Head, key: &str, value: &[u8]) -> Result<(), JournalError>;
 

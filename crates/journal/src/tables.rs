@@ -176,6 +176,14 @@ impl Log for Tables {
         self.read("meta", |db| db.prepare_cached(sql)?.query_row([key], |row| row.get(0)).optional())
     }
 
+    fn metas(&self) -> Result<Vec<(String, Vec<u8>)>, JournalError> {
+        // The others are the file's own.
+        let sql = "SELECT key, value FROM meta WHERE key NOT IN ('head', 'open') ORDER BY key";
+        self.read("meta", |db| {
+            db.prepare_cached(sql)?.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        })
+    }
+
     fn set_meta(&mut self, head: Head, key: &str, value: &[u8]) -> Result<(), JournalError> {
         bounded(key, value)?;
         self.write(head.seq, |db| Ok(set(db, key, value)?))
@@ -329,7 +337,7 @@ fn set(db: &Connection, key: &str, value: &[u8]) -> rusqlite::Result<()> {
 }
 
 /// Refuses a value that could not be read again.
-fn bounded(key: &str, value: &[u8]) -> Result<(), JournalError> {
+pub(crate) fn bounded(key: &str, value: &[u8]) -> Result<(), JournalError> {
     let max = schema::VALUE_BYTES_MAX / 2;
     if value.len() <= max {
         return Ok(());

@@ -36,12 +36,12 @@ impl TapeUsed {
 
 /// A row as it stands in the file: the words may be none of ours.
 pub(crate) struct Raw {
-    row: Taped,
-    purpose: String,
-    outcome: String,
-    asked_at: String,
-    answered_at: String,
-    origin: String,
+    pub(crate) row: Taped,
+    pub(crate) purpose: String,
+    pub(crate) outcome: String,
+    pub(crate) asked_at: String,
+    pub(crate) answered_at: String,
+    pub(crate) origin: String,
 }
 
 /// Bytes that a row takes, about.

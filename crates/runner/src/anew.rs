@@ -29,7 +29,7 @@ pub(crate) fn anew(
     until: u64,
     mut take: impl FnMut(Sample) -> Result<(), RunError>,
 ) -> Result<(), RunError> {
-    let Some(path) = journal.file() else {
+    let Some(path) = journal.address() else {
         return Err(RunError::Unsupported("the series of a world in memory can't be taken anew".into()));
     };
     // A world has its rules, and with them its start, from its first record on.

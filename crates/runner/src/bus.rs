@@ -6,14 +6,13 @@
 
 use std::{
     collections::VecDeque,
-    path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use oikos_journal::Journal;
+use oikos_journal::{Address, Journal};
 use oikos_kernel::{
     event::{Event, EventRow, Filter},
     record::Record,
@@ -72,7 +71,7 @@ pub struct Subscription {
     wanted: Wanted,
     /// The last record before it was there.
     begun: u64,
-    file: Option<PathBuf>,
+    at: Option<Address>,
     journal: Option<Journal>,
     ready: VecDeque<Notice>,
     /// The missed events that it is reading from the journal.
@@ -159,7 +158,7 @@ impl Bus {
         wanted: Wanted,
         since: u64,
         world: &World,
-        file: Option<&Path>,
+        at: Option<&Address>,
     ) -> Subscription {
         let (until, begun) = (world.seq(), world.seq());
         let missed = (since < until).then_some(Span { since, until });
@@ -173,7 +172,7 @@ impl Bus {
             doorbell: self.doorbell.clone(),
             wanted,
             begun,
-            file: file.map(Path::to_path_buf),
+            at: at.cloned(),
             journal: None,
             ready: VecDeque::new(),
             reading: None,
@@ -325,10 +324,10 @@ impl Subscription {
     }
 
     /// Reads the missed events on in the journal.
-    fn read(&mut self, mut missed: Missed, file: &Path) -> Result<(), RunError> {
+    fn read(&mut self, mut missed: Missed, at: &Address) -> Result<(), RunError> {
         let mut journal = match self.journal.take() {
             Some(journal) => journal,
-            None => Journal::open_read_only(file)?,
+            None => Journal::open_read_only(at)?,
         };
         if journal.head().seq < missed.span.until {
             journal.refresh()?;
@@ -371,11 +370,11 @@ impl Iterator for Subscription {
                     Mail::Closed => return None,
                 },
             };
-            let Some(file) = self.file.clone() else {
+            let Some(at) = self.at.clone() else {
                 self.recall(&missed);
                 continue;
             };
-            if let Err(error) = self.read(missed, &file) {
+            if let Err(error) = self.read(missed, &at) {
                 self.failed = true;
                 return Some(Err(error));
             }

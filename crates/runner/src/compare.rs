@@ -197,7 +197,7 @@ pub fn measures(
     world: &World,
 ) -> Result<Vec<(String, Option<f64>)>, RunError> {
     let file = config::reload(&source_of(journal, world.source())?, library::founders())?;
-    let (Some(path), false) = (journal.file(), file.measures.is_empty()) else {
+    let (Some(path), false) = (journal.address(), file.measures.is_empty()) else {
         return Ok(Vec::new());
     };
     let (interpreter, _) = workplace.interpreter(&file.plan)?;

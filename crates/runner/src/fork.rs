@@ -2,9 +2,7 @@
 //!
 //! It is made whole in a folder beside, and then takes its name. The parent is only read.
 
-use std::path::Path;
-
-use oikos_journal::{AgentPart, Beside, Journal, JournalError, Sample, SeriesRow};
+use oikos_journal::{Address, AgentPart, Beside, Journal, JournalError, Sample, SeriesRow};
 use oikos_kernel::{
     founding::Founder,
     record::{Cause, Effect, Handle, Outcome, Record},
@@ -41,8 +39,8 @@ const SAMPLES: usize = 1_024;
 pub struct Fork<'a> {
     /// The last record that both worlds have.
     pub seq: u64,
-    /// The file of the new world; nothing is there yet.
-    pub to: &'a Path,
+    /// The place of the new world; nothing is there yet.
+    pub to: &'a Address,
     /// Other values for keys of the world file, as `--set` has them.
     pub set: &'a [(String, String)],
     /// Another seed.
@@ -103,7 +101,7 @@ pub fn parent(journal: &Journal) -> Result<Option<Parent>, RunError> {
 /// When the parent is damaged, the file can't be made, or an action can't be executed.
 pub fn fork(workplace: &Workplace, from: &Journal, fork: &Fork<'_>) -> Result<Forking, RunError> {
     let Some(beside) = Beside::of(fork.to)? else {
-        let refusal = Refusal::new(Code::Conflict, format!("there is a `{}` already", fork.to.display()));
+        let refusal = Refusal::new(Code::Conflict, format!("there is a `{}` already", fork.to));
         return Ok(Forking::Refused(refusal.hint("name a new file")));
     };
     let mut world = state_at(from, fork.seq)?;
@@ -112,9 +110,9 @@ pub fn fork(workplace: &Workplace, from: &Journal, fork: &Fork<'_>) -> Result<Fo
         Ok(changed) => changed,
         Err(refusal) => return Ok(Forking::Refused(refusal)),
     };
-    let made = beside.path();
+    let made = beside.address();
     let mut journal = copied(from, &world, &before, Journal::create(&made)?)?;
-    let file = from.file().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    let file = from.address().map(Address::name);
     let parent = Parent {
         file: file.unwrap_or_default(),
         seq: fork.seq,

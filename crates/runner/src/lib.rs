@@ -52,7 +52,10 @@ mod when;
 mod workplace;
 mod writer;
 
-pub use oikos_journal::{Head, Journal, JournalError, SeriesRow, Verified, verify};
+pub use oikos_journal::{
+    Address, Database, Head, Initialised, Journal, JournalError, Listed, Login, SeriesRow, Verified, copy,
+    init as pg_init, list as pg_list, verify,
+};
 /// The kernel, whose read-only views the command line prints.
 pub use oikos_kernel as kernel;
 /// Attempts at what a worker process must not be able to do.

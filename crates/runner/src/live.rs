@@ -1,8 +1,8 @@
 //! A live world: made from a world file or opened from its database, run, looked at.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
-use oikos_journal::{Journal, JournalError, Note};
+use oikos_journal::{Address, Journal, JournalError, Note};
 use oikos_kernel::{
     code::Entry,
     founding::{Founder, Founding},
@@ -248,14 +248,14 @@ impl Live {
     ///
     /// # Errors
     /// As [`Self::found`] and [`Self::open`], and when the database was made from something else.
-    pub fn open_or_found(file: WorldFile, db: &Path) -> Result<Self, RunError> {
-        Self::open_or_found_in(&Workplace::default(), file, db)
+    pub fn open_or_found(file: WorldFile, db: impl Into<Address>) -> Result<Self, RunError> {
+        Self::open_or_found_in(&Workplace::default(), file, &db.into())
     }
 
     pub(crate) fn open_or_found_in(
         workplace: &Workplace,
         file: WorldFile,
-        db: &Path,
+        db: &Address,
     ) -> Result<Self, RunError> {
         if !Journal::holds_world(db)? {
             return Self::found_in(workplace, file, || Journal::create(db));
@@ -275,7 +275,7 @@ impl Live {
             _ => {}
         }
         if !differences.is_empty() {
-            return Err(RunError::Differs { db: db.display().to_string(), differences });
+            return Err(RunError::Differs { db: db.to_string(), differences });
         }
         Self::go_on(workplace, journal, &file.source, file.source != before.source)
     }

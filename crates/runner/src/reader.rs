@@ -3,11 +3,10 @@
 
 use std::{
     collections::VecDeque,
-    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use oikos_journal::Journal;
+use oikos_journal::{Address, Journal};
 use oikos_kernel::{
     id::Handle,
     op::Query,
@@ -37,7 +36,7 @@ const KEPT_MAX: usize = 4;
 pub struct Reader {
     view: View,
     sandbox: Arc<dyn Sandbox>,
-    file: Option<PathBuf>,
+    at: Option<Address>,
     kept: Arc<Mutex<VecDeque<Look>>>,
 }
 
@@ -51,9 +50,9 @@ impl Live {
     /// A reader of this world.
     #[must_use]
     pub fn reader(&mut self) -> Reader {
-        let file = self.sequencer.writer.file().map(PathBuf::from);
+        let at = self.sequencer.writer.address().cloned();
         let sandbox = Arc::clone(&self.sequencer.interpreter().sandbox);
-        Reader { view: self.sequencer.view(), sandbox, file, kept: Arc::default() }
+        Reader { view: self.sequencer.view(), sandbox, at, kept: Arc::default() }
     }
 }
 
@@ -66,8 +65,8 @@ impl Reader {
 
     /// The world's file, if it has one.
     #[must_use]
-    pub fn file(&self) -> Option<&Path> {
-        self.file.as_deref()
+    pub fn address(&self) -> Option<&Address> {
+        self.at.as_ref()
     }
 
     /// The world as it stands; `None` before it is served.
@@ -106,12 +105,12 @@ impl Reader {
     /// # Errors
     /// When it can't be read; a world without a file has none.
     pub fn journal(&self) -> Result<Result<Journal, Refusal>, RunError> {
-        let Some(file) = &self.file else {
+        let Some(at) = &self.at else {
             let refusal =
                 Refusal::new(Code::Unsupported, "this world is in memory alone: its past is not kept");
             return Ok(Err(refusal));
         };
-        Ok(Ok(Journal::open_read_only(file)?))
+        Ok(Ok(Journal::open_read_only(at)?))
     }
 
     /// Answers a query as a viewer: an observer, or a principal as it would see its answer.

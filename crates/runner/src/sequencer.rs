@@ -662,8 +662,8 @@ impl Sequencer {
 
     /// As [`Self::subscribe`]; it may be read once all that has happened until now is on disk.
     pub(crate) fn subscription(&mut self, wanted: Wanted, since: u64) -> Subscription {
-        let file = self.writer.file();
-        self.bus.subscribe(wanted, since, &self.world, file)
+        let at = self.writer.address();
+        self.bus.subscribe(wanted, since, &self.world, at)
     }
 
     /// Ends every subscription, as if no more came; what has happened is still told.

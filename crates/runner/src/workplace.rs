@@ -1,11 +1,8 @@
 //! Where code is run on this machine, and by how many: no rule of a world, whose history is the same in any workplace.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
-use oikos_journal::{Journal, JournalError};
+use oikos_journal::{Address, Journal, JournalError};
 use oikos_kernel::world::World;
 use oikos_sandbox::{PythonSandbox, Sandbox, Stage};
 
@@ -74,8 +71,8 @@ impl Workplace {
     ///
     /// # Errors
     /// As [`Live::open_or_found`], and when worker processes can't be had.
-    pub fn open_or_found(&self, file: WorldFile, db: &Path) -> Result<Live, RunError> {
-        Live::open_or_found_in(self, file, db)
+    pub fn open_or_found(&self, file: WorldFile, db: impl Into<Address>) -> Result<Live, RunError> {
+        Live::open_or_found_in(self, file, &db.into())
     }
 
     /// Prepares the runtime of code, where it is not prepared: a process that has it needs no folder for it any more.
@@ -118,7 +115,7 @@ impl Workplace {
     pub(crate) fn in_the_past(
         &self,
         world: World,
-        journal: &Path,
+        journal: &Address,
         interpreter: Interpreter,
         plan: &Plan,
     ) -> Result<Sequencer, RunError> {

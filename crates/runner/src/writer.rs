@@ -8,7 +8,6 @@
 use std::{
     collections::VecDeque,
     ops::Deref,
-    path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oikos_journal::{Hash, Head, Image, Journal, JournalError, Sample};
+use oikos_journal::{Address, Hash, Head, Image, Journal, JournalError, Sample};
 use oikos_kernel::{limits, record::Record, world::World};
 
 use crate::view::OnDisk;
@@ -68,7 +67,7 @@ struct Shared {
     /// Rung when something is on disk, or can't come to be.
     done: Condvar,
     journal: Mutex<Journal>,
-    file: Option<PathBuf>,
+    at: Option<Address>,
     /// How far the journal is written, for those who look on.
     on_disk: Arc<OnDisk>,
     /// Nothing can be written any more.
@@ -148,7 +147,7 @@ impl Writer {
             on_disk,
             work: Condvar::new(),
             done: Condvar::new(),
-            file: journal.file().map(Path::to_path_buf),
+            at: journal.address().cloned(),
             failed: AtomicBool::new(false),
             journal: Mutex::new(journal),
         };
@@ -171,8 +170,8 @@ impl Writer {
     }
 
     /// The journal's file, if it has one.
-    pub(crate) fn file(&self) -> Option<&Path> {
-        self.shared.file.as_deref()
+    pub(crate) fn address(&self) -> Option<&Address> {
+        self.shared.at.as_ref()
     }
 
     /// Takes a record over. It waits if too much waits already.

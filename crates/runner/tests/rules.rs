@@ -139,7 +139,7 @@ fn a_fork_changes_parameters_from_its_moment_on() {
     let set = [("parameters.harvest".to_owned(), "10".to_owned())];
     let fork = |set: &[(String, String)]| {
         let to = world.path("b.oikos");
-        let fork = oikos_runner::Fork { seq: at, to: &to, set, seed: None, acts: &[] };
+        let fork = oikos_runner::Fork { seq: at, to: &(&to).into(), set, seed: None, acts: &[] };
         oikos_runner::fork(&workplace(), &journal, &fork)
     };
     let refused = fork(&[("parameters.harvst".to_owned(), "10".to_owned())]).expect_err("it declares none");
@@ -433,7 +433,7 @@ fn a_fork_in_the_middle_of_phases_ends_as_its_parent() {
     let last = journal.head().seq;
     for at in last - 21..=last {
         let to = world.path(&format!("{at}.oikos"));
-        let fork = oikos_runner::Fork { seq: at, to: &to, set: &[], seed: None, acts: &[] };
+        let fork = oikos_runner::Fork { seq: at, to: &(&to).into(), set: &[], seed: None, acts: &[] };
         assert!(matches!(
             oikos_runner::fork(&workplace(), &journal, &fork),
             Ok(oikos_runner::Forking::Made(_))
@@ -586,7 +586,7 @@ fn a_fork_changes_rates() {
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
                 .chain([("execution.ticks".to_owned(), "20".to_owned())])
                 .collect();
-            let fork = oikos_runner::Fork { seq: at, to: &to, set: &set, seed: None, acts: &[] };
+            let fork = oikos_runner::Fork { seq: at, to: &(&to).into(), set: &set, seed: None, acts: &[] };
             let forked = oikos_runner::fork(&workplace(), &journal, &fork).expect("it can be forked");
             assert!(matches!(forked, oikos_runner::Forking::Made(_)), "{set:?}: {forked:?}");
             let mut live = workplace().open(Journal::open(&to).expect("a world")).expect("it opens");
@@ -609,7 +609,7 @@ fn a_fork_changes_rates() {
         ("agents.a.count", "3", "founded with"),
     ] {
         let (to, set) = (world.path("no.oikos"), [(key.to_owned(), value.to_owned())]);
-        let fork = oikos_runner::Fork { seq: head, to: &to, set: &set, seed: None, acts: &[] };
+        let fork = oikos_runner::Fork { seq: head, to: &(&to).into(), set: &set, seed: None, acts: &[] };
         let told = format!("{:?}", oikos_runner::fork(&workplace(), &journal, &fork));
         assert!(told.contains(problem) || key.ends_with("kind"), "{key}: {told}");
         assert!(!to.exists(), "{key}");

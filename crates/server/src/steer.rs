@@ -1,10 +1,10 @@
 //! The operator's requests: whether the world runs, how far and how fast, and forks of it.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use axum::http::StatusCode;
 use oikos_runner::{
-    Fork, Forking, Speed, When,
+    Address, Fork, Forking, Speed, When,
     config::ClockKind,
     fork as make_fork,
     kernel::{
@@ -105,16 +105,15 @@ pub(crate) async fn fork(call: Call) -> Answered {
     let forked = move |reader: &oikos_runner::Reader| {
         let journal = reader.journal().map_err(|fault| Problem::fault(&fault))?.map_err(Problem::refused)?;
         let seq = at.seq(&journal).map_err(|fault| Problem::fault(&fault))?.map_err(Problem::refused)?;
-        let beside = reader.file().and_then(std::path::Path::parent).map(std::path::Path::to_path_buf);
-        let to = beside
-            .unwrap_or_default()
-            .join(format!("{}.oikos", name.strip_suffix(".oikos").unwrap_or(&name)));
+        let to =
+            beside(reader.address(), name.strip_suffix(".oikos").unwrap_or(&name)).map_err(Problem::bad)?;
         let wanted = Fork { seq, to: &to, set: &set, seed, acts: &[] };
         match make_fork(&workplace, &journal, &wanted) {
             Ok(Forking::Made(made)) => {
-                let file = to.file_name().map(|name| name.to_string_lossy().into_owned());
                 let hash = report::hex(&made.journal_hash);
-                Ok(json!({ "world": file, "parent": made.parent, "seq": made.seq, "journal_hash": hash }))
+                Ok(
+                    json!({ "world": to.name(), "parent": made.parent, "seq": made.seq, "journal_hash": hash }),
+                )
             }
             Ok(Forking::Refused(refusal)) => Err(Problem::refused(refusal)),
             Ok(Forking::Failed(receipt)) => Ok(receipt),
@@ -126,6 +125,15 @@ pub(crate) async fn fork(call: Call) -> Answered {
     let mut response = answer(None, &made);
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
+}
+
+/// Where a new world stands beside another: in the same folder, or in the same database.
+fn beside(of: Option<&Address>, name: &str) -> Result<Address, String> {
+    match of {
+        Some(Address::Postgres(world)) => world.database.world(name),
+        Some(Address::File(path)) => Ok(path.with_file_name(format!("{name}.oikos")).into()),
+        None => Ok(PathBuf::from(format!("{name}.oikos")).into()),
+    }
 }
 
 /// The other values for keys of the world file.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use oikos_runner::kernel::refusal::Code;
-use oikos_runner::{Answered, Ask, When, Workplace, show_dollars};
+use oikos_runner::{Address, Answered, Ask, When, Workplace, show_dollars};
 use serde_json::json;
 
 use super::Usage;
@@ -21,7 +21,7 @@ pub(super) struct Wanted {
 }
 
 pub(super) fn ask(
-    world: &Path,
+    world: &Address,
     wanted: &Wanted,
     workplace: &Workplace,
     printer: Printer,
@@ -79,8 +79,8 @@ fn told(answered: &Answered, tape: &Path) -> String {
 }
 
 /// The file with the answers to questions from outside.
-fn tape_beside(world: &Path) -> PathBuf {
-    let mut name = world.as_os_str().to_owned();
+fn tape_beside(world: &Address) -> PathBuf {
+    let mut name = world.beside().into_os_string();
     name.push(".ask.jsonl");
     name.into()
 }

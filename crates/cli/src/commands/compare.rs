@@ -1,9 +1,7 @@
 //! `oikos compare`.
 
-use std::path::Path;
-
 use anyhow::Result;
-use oikos_runner::{Comparison, Difference, Workplace, compare as compared, number};
+use oikos_runner::{Address, Comparison, Difference, Workplace, compare as compared, number};
 use serde_json::{Value, json};
 
 use super::{reading, replay::versions};
@@ -17,8 +15,8 @@ use crate::{
 const ROWS: usize = 20;
 
 pub(super) fn compare(
-    first: &Path,
-    second: &Path,
+    first: &Address,
+    second: &Address,
     workplace: &Workplace,
     printer: Printer,
 ) -> Result<ExitStatus> {

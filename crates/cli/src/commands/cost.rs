@@ -1,10 +1,10 @@
 //! `oikos cost`.
 
-use std::{cmp::Reverse, collections::BTreeMap, path::Path};
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use anyhow::Result;
 use oikos_runner::{
-    Bill, Bills, Forecast, Sums, counted, kernel::time::format_duration_ms, number, show_dollars,
+    Address, Bill, Bills, Forecast, Sums, counted, kernel::time::format_duration_ms, number, show_dollars,
 };
 
 use crate::{
@@ -24,7 +24,7 @@ enum As {
     Internal,
 }
 
-pub(super) fn cost(path: &Path, printer: Printer) -> Result<ExitStatus> {
+pub(super) fn cost(path: &Address, printer: Printer) -> Result<ExitStatus> {
     let journal = super::reading(path)?;
     let bills = Bills::of(&journal)?;
     let forecast = bills.forecast(&journal)?;

@@ -1,12 +1,10 @@
 //! `oikos run --dry-run`: what the first round would ask of models, and could cost.
 
-use std::path::{Path, PathBuf};
-
 use anyhow::Result;
-use oikos_runner::{Preview, Workplace, number, preview, show_dollars};
+use oikos_runner::{Address, Preview, Workplace, number, preview, show_dollars};
 use serde_json::{Value, json};
 
-use super::{run::db_of, world_file};
+use super::{run::db_of, world_file_at};
 use crate::{
     args::OverrideArgs,
     print::{Printer, wrapped},
@@ -18,13 +16,13 @@ use crate::{
 const ROWS: usize = 20;
 
 pub(super) fn run(
-    path: &Path,
-    db: Option<PathBuf>,
+    path: &Address,
+    db: Option<Address>,
     overrides: &OverrideArgs,
     workplace: &Workplace,
     printer: Printer,
 ) -> Result<ExitStatus> {
-    let file = world_file(path, overrides)?;
+    let file = world_file_at(path, overrides)?;
     let db = db.unwrap_or_else(|| db_of(&file));
     let previews = preview(workplace, file, Some(&db))?;
     printer.data(|| json_of(&previews), || text(&previews))?;

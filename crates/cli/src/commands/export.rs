@@ -1,14 +1,10 @@
 //! `oikos export`.
 
-use std::{
-    fs,
-    io::ErrorKind,
-    path::{Path, PathBuf},
-};
+use std::{fs, io::ErrorKind, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use oikos_runner::{
-    When, Workplace,
+    Address, When, Workplace,
     export::{self, Anew, Export, ExportTable, Exported, Format, SeriesFrom},
     kernel::id::nearest,
     number,
@@ -37,7 +33,7 @@ pub(super) struct Wanted {
 }
 
 pub(super) fn export(
-    path: &Path,
+    path: &Address,
     wanted: Wanted,
     workplace: &Workplace,
     printer: Printer,

@@ -1,9 +1,7 @@
 //! `oikos fork`.
 
-use std::path::{Path, PathBuf};
-
 use anyhow::{Result, bail};
-use oikos_runner::{Fork, Forked, Forking, Misread, When, Workplace, fork as forked, report};
+use oikos_runner::{Address, Fork, Forked, Forking, Misread, When, Workplace, fork as forked, report};
 use serde_json::{Value, json};
 
 use super::{Usage, action, pairs, reading, record_at};
@@ -12,14 +10,14 @@ use crate::{args::OverrideArgs, print::Printer, status::ExitStatus};
 /// The fork that is wanted.
 pub(super) struct Wanted {
     pub(super) at: When,
-    pub(super) to: PathBuf,
+    pub(super) to: Address,
     /// Each principal with its action.
     pub(super) acts: Vec<String>,
     pub(super) overrides: OverrideArgs,
 }
 
 pub(super) fn fork(
-    path: &Path,
+    path: &Address,
     wanted: &Wanted,
     workplace: &Workplace,
     printer: Printer,
@@ -48,22 +46,22 @@ pub(super) fn fork(
     }
 }
 
-fn json(made: &Forked, to: &Path) -> Value {
+fn json(made: &Forked, to: &Address) -> Value {
     let Forked { parent, seq, journal_hash, receipts } = made;
     json!({
-        "world": to, "parent": parent, "seq": seq, "journal_hash": report::hex(journal_hash),
+        "world": to.to_string(), "parent": parent, "seq": seq, "journal_hash": report::hex(journal_hash),
         "receipts": receipts,
     })
 }
 
-fn text(made: &Forked, to: &Path) -> String {
+fn text(made: &Forked, to: &Address) -> String {
     let Forked { parent, seq, journal_hash, .. } = made;
     format!(
         "forked   {} after record {}, now at record {seq}\njournal  {}\nworld    {}   (oikos run {})",
         parent.file,
         parent.seq,
         report::hex(journal_hash),
-        to.display(),
-        to.display()
+        to,
+        to
     )
 }

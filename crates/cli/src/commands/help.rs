@@ -90,7 +90,7 @@ fn help_of_world_file(path: &Path) -> String {
     let db = world.ok().map(|file| super::run::db_of(&file));
     match db.filter(|db| Journal::holds_world(db).unwrap_or(false)) {
         Some(db) => {
-            let db = db.display().to_string();
+            let db = db.to_string();
             format!("it is a world file, whose world is `{db}`: {}", typed.instead(&given, &db))
         }
         None => format!("if it is a world file, this makes a world of it: oikos run {}", quoted(&given)),

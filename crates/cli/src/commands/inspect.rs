@@ -1,6 +1,6 @@
 //! `oikos inspect`.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use oikos_runner::kernel::{
@@ -10,7 +10,7 @@ use oikos_runner::kernel::{
     world::{Agent, World, wire::Viewer},
 };
 use oikos_runner::{
-    Bills, Journal, Sums, When, Workplace, config::Authors, mind, number, recorded_source, report,
+    Address, Bills, Journal, Sums, When, Workplace, config::Authors, mind, number, recorded_source, report,
     request::Inspect, row, show_dollars,
 };
 use serde_json::{Map, Value, json};
@@ -23,7 +23,7 @@ use crate::{
 };
 
 pub(super) fn inspect(
-    path: &Path,
+    path: &Address,
     look: &Inspect,
     at: Option<When>,
     workplace: &Workplace,

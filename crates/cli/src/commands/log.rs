@@ -1,6 +1,6 @@
 //! `oikos log`.
 
-use std::{collections::VecDeque, path::Path, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use anyhow::{Result, bail};
 use oikos_runner::kernel::{
@@ -12,7 +12,7 @@ use oikos_runner::kernel::{
         wire::{LineType, log_lines, think_line},
     },
 };
-use oikos_runner::{Journal, RunError, When, recorded_source};
+use oikos_runner::{Address, Journal, RunError, When, recorded_source};
 
 use super::{
     Usage,
@@ -41,7 +41,7 @@ pub(super) struct Wanted {
     pub(super) thoughts: bool,
 }
 
-pub(super) fn log(path: &Path, wanted: &Wanted, printer: Printer) -> Result<ExitStatus> {
+pub(super) fn log(path: &Address, wanted: &Wanted, printer: Printer) -> Result<ExitStatus> {
     // Asked before it is read: what comes after the end of its writer is nothing.
     let mut is_written = wanted.span.follow && Journal::is_written(path);
     let mut journal = super::reading(path)?;

@@ -1,14 +1,10 @@
 //! `oikos mcp`: an MCP client that started this process lives in a world.
 
-use std::{
-    io::BufReader,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+use std::{io::BufReader, net::SocketAddr};
 
 use anyhow::{Result, bail};
 use oikos_runner::{
-    Live, Stop, Why, Workplace,
+    Address, Live, Stop, Why, Workplace,
     config::WorldFile,
     guest::{self, Guest, House},
     kernel::id::nearest,
@@ -17,7 +13,7 @@ use oikos_runner::{
 use oikos_server::mcp::{Client, Elsewhere, Lost, Place, serve_away, serve_lines};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::{Usage, run, sign, stop_on_signal, tell_notes, world_file};
+use super::{Usage, run, sign, stop_on_signal, tell_notes, world_file_at};
 use crate::{args::OverrideArgs, print, status::ExitStatus};
 
 /// Lines that wait to be looked at.
@@ -27,7 +23,7 @@ const LINES_AHEAD_MAX: usize = 16;
 pub(super) struct Wanted {
     pub(super) principal: Option<String>,
     pub(super) token: Option<String>,
-    pub(super) db: Option<PathBuf>,
+    pub(super) db: Option<Address>,
     pub(super) workplace: Workplace,
 }
 
@@ -43,22 +39,22 @@ struct Ends {
 /// The variable that has a token, where none is typed: what is typed can be seen by others of this machine.
 const TOKEN: &str = "OIKOS_TOKEN";
 
-pub(super) fn mcp(world: &Path, wanted: Wanted, overrides: &OverrideArgs) -> Result<ExitStatus> {
+pub(super) fn mcp(world: &Address, wanted: Wanted, overrides: &OverrideArgs) -> Result<ExitStatus> {
     let Wanted { principal, token, db, workplace } = wanted;
     let stop = stop_on_signal(|| ());
-    let file = if is_file(world) { Some(world_file(world, overrides)?) } else { None };
+    let file = if is_file(world) { Some(world_file_at(world, overrides)?) } else { None };
     let path = match (&db, &file) {
         (Some(db), _) => db.clone(),
         (None, Some(file)) => run::db_of(file),
-        (None, None) => world.to_owned(),
+        (None, None) => world.clone(),
     };
-    if let Some(address) = sign::read(&path) {
+    if let Some(address) = sign::read(&path.beside()) {
         let token = token.or_else(|| std::env::var(TOKEN).ok().filter(|token| !token.is_empty()));
         let Some(token) = token else { bail!(Usage(served_at(&path, address, principal.as_deref()))) };
         return away(Elsewhere { address, token }, principal.as_deref(), &stop);
     }
     let Some(principal) = principal else {
-        let shown = path.display();
+        let shown = &path;
         bail!(Usage(format!(
             "--as ID is needed: `{shown}` is not being served, where a token would say whom the client acts as"
         )));
@@ -80,8 +76,8 @@ pub(super) fn mcp(world: &Path, wanted: Wanted, overrides: &OverrideArgs) -> Res
 }
 
 /// The sentence for a world that is served, where there is no token.
-fn served_at(db: &Path, address: SocketAddr, principal: Option<&str>) -> String {
-    let (shown, quoted) = (db.display(), oikos_runner::quoted(&db.display().to_string()));
+fn served_at(db: &Address, address: SocketAddr, principal: Option<&str>) -> String {
+    let (shown, quoted) = (db, oikos_runner::quoted(&db.to_string()));
     let whom = principal.map_or_else(|| "ID".into(), oikos_runner::quoted);
     format!(
         "`{shown}` is being served at http://{address}: a token of the principal is needed, by --token or in {TOKEN}\n  \
@@ -119,8 +115,8 @@ fn away(world: Elsewhere, principal: Option<&str>, stop: &Stop) -> Result<ExitSt
 }
 
 /// Whether this is a world file.
-fn is_file(world: &Path) -> bool {
-    world.extension().is_some_and(|extension| extension == "toml") && !run::is_database(world)
+fn is_file(world: &Address) -> bool {
+    run::is_named_as_file(world) && !run::is_database(world)
 }
 
 /// The lines of standard input, as they come.
@@ -144,7 +140,7 @@ fn attend(live: &mut Live, stands: bool, house: House, (stop, gone): (&Stop, &St
 /// The world of a database, or that of a world file in its database.
 fn opened(
     file: Option<WorldFile>,
-    (path, is_named): (&Path, bool),
+    (path, is_named): (&Address, bool),
     workplace: &Workplace,
     overrides: &OverrideArgs,
 ) -> Result<Live> {

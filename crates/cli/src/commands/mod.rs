@@ -13,6 +13,7 @@ mod line;
 mod log;
 mod make;
 mod mcp;
+mod pg;
 mod python;
 mod replay;
 mod report;
@@ -39,7 +40,7 @@ use oikos_runner::kernel::{
     world::wire::{LineType, Viewer},
 };
 use oikos_runner::{
-    Journal, Live, Misread, Parent, RunError, Signal, Stop, Verified, When, Why, Workplace,
+    Address, Journal, Live, Misread, Parent, RunError, Signal, Stop, Verified, When, Why, Workplace,
     config::{self, Overrides, WorldFile},
     copy_at, founded_from, library, parent, recorded_source, report as told,
     request::Inspect,
@@ -51,7 +52,7 @@ use serde_json::{Value, json};
 
 use crate::{
     args::{
-        Args, Command, OverrideArgs, PythonCommand, SchemaFor, SchemaOf, TapeCommand, TokenArgs,
+        Args, Command, OverrideArgs, PgCommand, PythonCommand, SchemaFor, SchemaOf, TapeCommand, TokenArgs,
         WorkplaceArgs,
     },
     print::{self, Printer},
@@ -121,6 +122,9 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
             fork::fork(&world, &fork::Wanted { at, to, acts, overrides }, &workplace, printer)
         }
+        Command::Copy { from, to } => pg::copy(&from, &to, printer),
+        Command::Pg { what: PgCommand::Init { database } } => pg::init(&database, printer),
+        Command::Pg { what: PgCommand::List { database } } => pg::list(&database, printer),
         Command::Export { world, out, format, tables, since, until, every, anew, set, force } => {
             let anew = anew.then_some(set);
             let wanted = export::Wanted { out, format, tables, since, until, every_ms: every, anew, force };
@@ -160,7 +164,7 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             token::token(&world, wanted, printer)
         }
         Command::Session { world, db, at, overrides, workplace } => {
-            session(&world, (db.as_deref(), at), &overrides, &workplace::of(workplace))
+            session(&world, (db.as_ref(), at), &overrides, &workplace::of(workplace))
         }
         Command::Mcp { world, principal, token, db, overrides, workplace } => {
             let wanted = mcp::Wanted { principal, token, db, workplace: workplace::of(workplace) };
@@ -207,6 +211,14 @@ fn schema(of: SchemaOf, whom: Option<SchemaFor>) -> Result<Value> {
             bail!(Usage("--for goes with `op`: oikos schema op --for llm".into()))
         }
     })
+}
+
+/// As [`world_file`], where a world may be named too.
+pub(crate) fn world_file_at(at: &Address, overrides: &OverrideArgs) -> Result<WorldFile> {
+    match at {
+        Address::File(path) => world_file(path, overrides),
+        Address::Postgres(_) => bail!(Usage(format!("a world file is wanted, and `{at}` is a world"))),
+    }
 }
 
 /// Reads a world file with what the command line changes of it.
@@ -288,20 +300,20 @@ pub(crate) fn place_of(journal: &Journal, when: When) -> Result<u64> {
 }
 
 /// Opens a world to go on with it; or a copy in memory as it was at a moment.
-fn opened(world: &Path, at: Option<When>) -> Result<Journal> {
+fn opened(world: &Address, at: Option<When>) -> Result<Journal> {
     let Some(at) = at else { return Ok(Journal::open(world).map_err(RunError::from)?) };
     let journal = reading(world)?;
     Ok(copy_at(&journal, record_at(&journal, at)?)?)
 }
 
 /// Opens a world to read it.
-pub(crate) fn reading(world: &Path) -> Result<Journal> {
+pub(crate) fn reading(world: &Address) -> Result<Journal> {
     let journal = Journal::open_read_only(world).map_err(RunError::from)?;
     journal.notes().iter().for_each(|note| print::note(&note.to_string()));
     Ok(journal)
 }
 
-fn check(world: &Path, printer: Printer) -> Result<ExitStatus> {
+fn check(world: &Address, printer: Printer) -> Result<ExitStatus> {
     let journal = reading(world)?;
     let bar = crate::summary::progress(journal.head().seq, "records", printer.is_for_programs());
     clear_on_signal(&bar);
@@ -354,7 +366,7 @@ fn verified_text(found: &Verified) -> String {
 }
 
 fn act(
-    world: &Path,
+    world: &Address,
     at: Option<When>,
     (principal, action): (&str, &str),
     workplace: &Workplace,
@@ -375,18 +387,18 @@ fn act(
 }
 
 fn session(
-    world: &Path,
-    (db, at): (Option<&Path>, Option<When>),
+    world: &Address,
+    (db, at): (Option<&Address>, Option<When>),
     overrides: &OverrideArgs,
     workplace: &Workplace,
 ) -> Result<ExitStatus> {
     let stop = stop_on_signal(|| ());
-    let is_file = world.extension().is_some_and(|extension| extension == "toml");
+    let is_file = run::is_named_as_file(world);
     let mut live = if is_file {
         if at.is_some() {
             bail!(Usage("--at goes with a world database, not with a world file".into()));
         }
-        let file = world_file(world, overrides)?;
+        let file = world_file_at(world, overrides)?;
         match db {
             Some(db) => workplace.open_or_found(file, db)?,
             None => workplace.found(file, Journal::in_memory)?,

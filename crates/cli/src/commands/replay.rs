@@ -1,9 +1,7 @@
 //! `oikos replay`.
 
-use std::path::Path;
-
 use anyhow::Result;
-use oikos_runner::{Difference, Replayed, When, Workplace, replay as replayed, report};
+use oikos_runner::{Address, Difference, Replayed, When, Workplace, replay as replayed, report};
 use serde_json::{Value, json};
 
 use crate::{
@@ -18,7 +16,7 @@ const PARTS: usize = 12;
 const PART_CHARS: usize = 64;
 
 pub(super) fn replay(
-    path: &Path,
+    path: &Address,
     until: Option<When>,
     workplace: &Workplace,
     printer: Printer,

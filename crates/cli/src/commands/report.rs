@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use oikos_runner::{RunError, When, Workplace, number, quoted};
+use oikos_runner::{Address, RunError, When, Workplace, number, quoted};
 use oikos_views::{Beside, Past, Sheet, Unshown, sheet};
 use serde_json::json;
 
@@ -17,13 +17,13 @@ use crate::{print::Printer, status::ExitStatus};
 /// The report that is wanted, as it was typed.
 pub(super) struct Wanted {
     pub(super) at: Option<When>,
-    pub(super) beside: Option<PathBuf>,
+    pub(super) beside: Option<Address>,
     pub(super) out: PathBuf,
     pub(super) force: bool,
 }
 
 pub(super) fn report(
-    path: &Path,
+    path: &Address,
     wanted: &Wanted,
     workplace: &Workplace,
     printer: Printer,
@@ -37,9 +37,9 @@ pub(super) fn report(
     let world =
         if seq == head { oikos_runner::state(&journal)? } else { oikos_runner::state_at(&journal, seq)? };
     let past = Past::read(&journal, &world, |seq| bar.set_position(seq))?;
-    let beside = wanted.beside.as_deref().map(|other| beside(&journal, other, workplace)).transpose()?;
+    let beside = wanted.beside.as_ref().map(|other| beside(&journal, other, workplace)).transpose()?;
     bar.finish_and_clear();
-    let file = quoted(&path.display().to_string());
+    let file = quoted(&path.to_string());
     let made =
         sheet(&Sheet { world: &world, past: &past, journal: &journal, file: &file, beside: beside.as_ref() });
     let page = made.map_err(|error| match error {
@@ -64,12 +64,12 @@ pub(super) fn report(
 }
 
 /// Another world, as it ends, beside this one.
-fn beside(journal: &oikos_runner::Journal, other: &Path, workplace: &Workplace) -> Result<Beside> {
+fn beside(journal: &oikos_runner::Journal, other: &Address, workplace: &Workplace) -> Result<Beside> {
     let there = super::reading(other)?;
     let world = oikos_runner::state(&there)?;
     let past = Past::read(&there, &world, |_| ())?;
     let comparison = oikos_runner::compare(workplace, journal, &there)?;
-    Ok(Beside { name: other.display().to_string(), past, comparison })
+    Ok(Beside { name: other.to_string(), past, comparison })
 }
 
 /// Refuses a name that something has, unless that may be replaced.

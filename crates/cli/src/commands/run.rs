@@ -8,8 +8,8 @@ use oikos_runner::kernel::{
     world::wire::{LineType, log_lines},
 };
 use oikos_runner::{
-    Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary, Wanted as LinesWanted, Why,
-    Workplace,
+    Address, Goal, Journal, Live, Notice, RunError, Stop, Stopped, Subscription, Summary,
+    Wanted as LinesWanted, Why, Workplace,
     config::{Lasts, WorldFile},
     measure, quoted, report,
 };
@@ -19,7 +19,7 @@ use super::{
     Usage,
     help::Typed,
     line::{self, Line, LineKind},
-    log, stop_on_signal, tell_notes, warning, world_file,
+    log, stop_on_signal, tell_notes, warning, world_file_at,
 };
 use crate::{
     args::OverrideArgs,
@@ -33,7 +33,7 @@ const ANY: &str = "*";
 
 /// How a world is to be run.
 pub(super) struct Wanted {
-    pub(super) db: Option<PathBuf>,
+    pub(super) db: Option<Address>,
     pub(super) no_db: bool,
     pub(super) fresh: bool,
     pub(super) events: Option<String>,
@@ -43,7 +43,7 @@ pub(super) struct Wanted {
 }
 
 pub(super) fn run(
-    path: &Path,
+    path: &Address,
     wanted: Wanted,
     overrides: &OverrideArgs,
     printer: Printer,
@@ -56,10 +56,10 @@ pub(super) fn run(
         }
         None
     } else {
-        Some(world_file(path, overrides)?)
+        Some(world_file_at(path, overrides)?)
     };
     let db = match &world {
-        None => Some(path.to_owned()),
+        None => Some(path.clone()),
         Some(_) if no_db => None,
         Some(file) => Some(db.unwrap_or_else(|| db_of(file))),
     };
@@ -72,12 +72,12 @@ pub(super) fn run(
     let shown = bar.clone();
     // From here on there is something to be left in order.
     let stop = stop_on_signal(move || shown.finish_and_clear());
-    let mut live = begun(&workplace, world, path, (db.as_deref(), fresh))?;
+    let mut live = begun(&workplace, world, path, (db.as_ref(), fresh))?;
     tell_notes(&live);
     let goal = live.goal()?;
     let far = How::far(&live, goal);
     if far.before > 0 && far.before < far.whole {
-        print::note(&format!("going on with {} at {}", named(db.as_deref()), far.words()));
+        print::note(&format!("going on with {} at {}", named(db.as_ref()), far.words()));
     }
     bar.set_length(far.whole);
     bar.set_position(far.before);
@@ -111,7 +111,7 @@ pub(super) fn run(
     });
     bar.finish_and_clear();
     let stopped = stopped?;
-    let has_failed = finish(&mut live, db.as_deref(), stopped, printer)?;
+    let has_failed = finish(&mut live, db.as_ref(), stopped, printer)?;
     Ok(match stopped {
         Stopped::Asked(why) => ExitStatus::Asked(why),
         _ if strict && has_failed => ExitStatus::No,
@@ -125,8 +125,8 @@ pub(super) fn run(
 pub(super) fn begun(
     workplace: &Workplace,
     world: Option<WorldFile>,
-    path: &Path,
-    (db, fresh): (Option<&Path>, bool),
+    path: &Address,
+    (db, fresh): (Option<&Address>, bool),
 ) -> Result<Live, RunError> {
     match (world, db) {
         (None, _) => workplace.open(Journal::open(path)?),
@@ -138,29 +138,36 @@ pub(super) fn begun(
 }
 
 /// Whether a path is that of a world database rather than a world file.
-pub(super) fn is_database(path: &Path) -> bool {
-    path.extension().is_none_or(|extension| extension != "toml")
-        && Journal::holds_world(path).unwrap_or(false)
+pub(super) fn is_database(path: &Address) -> bool {
+    match path {
+        Address::Postgres(_) => true,
+        Address::File(_) => !is_named_as_file(path) && Journal::holds_world(path).unwrap_or(false),
+    }
+}
+
+/// Whether a path has the name of a world file.
+pub(super) fn is_named_as_file(path: &Address) -> bool {
+    path.as_file().and_then(Path::extension).is_some_and(|extension| extension == "toml")
 }
 
 /// The database of a world file, where none is named.
-pub(super) fn db_of(file: &WorldFile) -> PathBuf {
-    PathBuf::from(format!("{}.oikos", file.plan.name))
+pub(super) fn db_of(file: &WorldFile) -> Address {
+    Address::File(PathBuf::from(format!("{}.oikos", file.plan.name)))
 }
 
 /// The sentence for options that go with a world file alone.
-fn with_a_file(db: &Path, overrides: &OverrideArgs) -> String {
+fn with_a_file(db: &Address, overrides: &OverrideArgs) -> String {
     let sentence =
         "--db, --no-db, --fresh, --seed and --set go with a world file, and this is a world database";
-    let mut fork = format!("oikos fork {} --at WHEN --to FILE", quoted(&db.display().to_string()));
+    let mut fork = format!("oikos fork {} --at WHEN --to FILE", quoted(&db.to_string()));
     fork.extend(overrides.seed.map(|seed| format!(" --seed {seed}")));
     fork.extend(overrides.set.iter().map(|pair| format!(" --set {}", quoted(pair))));
     format!("{sentence}; a world that goes on under other rules is made by: {fork}")
 }
 
 /// The name of a database.
-fn named(db: Option<&Path>) -> String {
-    db.map_or_else(|| "the world in memory".into(), |db| db.display().to_string())
+fn named(db: Option<&Address>) -> String {
+    db.map_or_else(|| "the world in memory".into(), |db| db.to_string())
 }
 
 /// Prints the events of a founding that are wanted.
@@ -261,7 +268,7 @@ fn seconds(ms: i64) -> u64 {
 }
 
 /// Says how the run ended, and answers whether code failed in it.
-fn finish(live: &mut Live, db: Option<&Path>, stopped: Stopped, printer: Printer) -> Result<bool> {
+fn finish(live: &mut Live, db: Option<&Address>, stopped: Stopped, printer: Printer) -> Result<bool> {
     let measures: Vec<_> = live.file.measures.clone();
     let taken = measure::take_all(&mut live.sequencer, &measures)?;
     for (name, problem) in taken.iter().filter_map(|(name, value)| Some((name, value.as_ref().err()?))) {
@@ -307,7 +314,7 @@ fn finish(live: &mut Live, db: Option<&Path>, stopped: Stopped, printer: Printer
         Stopped::Turns => {
             print::note(&format!(
                 "clients are to decide for their agents; they do so in `oikos session {}`",
-                db.map_or_else(|| "WORLD".into(), |db| quoted(&db.display().to_string()))
+                db.map_or_else(|| "WORLD".into(), |db| quoted(&db.to_string()))
             ));
         }
         Stopped::Budget => print::note(

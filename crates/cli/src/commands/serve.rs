@@ -3,21 +3,20 @@
 use std::{
     net::{IpAddr, SocketAddr},
     num::NonZeroU32,
-    path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result, bail};
-use oikos_runner::{Helm, Journal, Speed, Workplace, config::ClockKind};
+use oikos_runner::{Address, Helm, Journal, Speed, Workplace, config::ClockKind};
 use oikos_server::{DoorSetup, Limits, Role, Server, TokenFile, Tokens, listener};
 use serde_json::json;
 
 use super::{
     Usage,
-    run::{begun, db_of, is_database},
+    run::{begun, db_of, is_database, is_named_as_file},
     sign::Sign,
     stop_on_signal, tell_notes,
     token::good,
-    world_file,
+    world_file_at,
 };
 use crate::{
     args::OverrideArgs,
@@ -28,7 +27,7 @@ use crate::{
 
 /// How a world is to be served.
 pub(super) struct Wanted {
-    pub(super) db: Option<PathBuf>,
+    pub(super) db: Option<Address>,
     pub(super) listen: SocketAddr,
     pub(super) hosts: Vec<String>,
     pub(super) paused: bool,
@@ -38,7 +37,7 @@ pub(super) struct Wanted {
 }
 
 pub(super) fn serve(
-    path: &Path,
+    path: &Address,
     wanted: Wanted,
     overrides: &OverrideArgs,
     printer: Printer,
@@ -48,17 +47,17 @@ pub(super) fn serve(
         if db.is_some() || overrides.seed.is_some() || !overrides.set.is_empty() {
             bail!(Usage("--db, --seed and --set go with a world file, not with a world database".into()));
         }
-        (None, path.to_owned())
-    } else if path.extension().is_some_and(|extension| extension == "toml") {
-        let file = world_file(path, overrides)?;
+        (None, path.clone())
+    } else if is_named_as_file(path) {
+        let file = world_file_at(path, overrides)?;
         let db = db.unwrap_or_else(|| db_of(&file));
         (Some(file), db)
     } else {
         // It says why this is none.
         drop(Journal::open_read_only(path)?);
-        bail!(Usage(format!("`{}` holds no world", path.display())));
+        bail!(Usage(format!("`{}` holds no world", path)));
     };
-    let file = TokenFile::of(&db);
+    let file = TokenFile::of(&db.beside());
     check_listen(listen.ip(), &file, &db)?;
     let listener = listener(listen).with_context(|| format!("{listen} can't be listened at"))?;
     let stop = stop_on_signal(|| ());
@@ -77,10 +76,10 @@ pub(super) fn serve(
     let setup = DoorSetup { tokens, limits, hosts, workplace };
     let server = Server::open(listener, &mut live, helm.clone(), setup)?;
     let address = format!("http://{}", server.address());
-    let sign = Sign::put_up(&db, server.address());
+    let sign = Sign::put_up(&db.beside(), server.address());
     let link = format!("{address}/?token={}", link.text());
     let told = printer.data(
-        || json!({ "url": address, "link": link, "world": db, "name": live.file.plan.name }),
+        || json!({ "url": address, "link": link, "world": db.to_string(), "name": live.file.plan.name }),
         || format!("{} {link}", styled(style::GOOD, "open")),
     );
     // Where nobody can be told of the link, the door is of use to nobody.
@@ -101,13 +100,13 @@ pub(super) fn serve(
 }
 
 /// Refuses to be open to other machines while nobody has a token: its owner may not have meant it.
-fn check_listen(ip: IpAddr, file: &TokenFile, db: &Path) -> Result<()> {
+fn check_listen(ip: IpAddr, file: &TokenFile, db: &Address) -> Result<()> {
     if ip.is_loopback() || !good(file)?.is_empty() {
         return Ok(());
     }
     bail!(Usage(format!(
         "{ip} can be reached from other machines, and this world has no tokens\n  = help: make some first: \
          oikos token {} --observer",
-        oikos_runner::quoted(&db.display().to_string())
+        oikos_runner::quoted(&db.to_string())
     )));
 }

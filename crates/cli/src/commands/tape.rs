@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use oikos_runner::kernel::{limits::TAPE_FILE_BYTES_MAX, tape::Taped};
-use oikos_runner::{Journal, RunError, counted};
+use oikos_runner::{Address, Journal, RunError, counted};
 use serde_json::json;
 
 use super::Usage;
@@ -18,7 +18,7 @@ use crate::{
     status::ExitStatus,
 };
 
-pub(super) fn export(world: &Path, file: Option<&Path>, printer: Printer) -> Result<ExitStatus> {
+pub(super) fn export(world: &Address, file: Option<&Path>, printer: Printer) -> Result<ExitStatus> {
     let journal = super::reading(world)?;
     let Some(path) = file else {
         journal.tape::<anyhow::Error>(None, |row| Ok(printer.line(&row.to_line())?))?;
@@ -59,7 +59,7 @@ fn write(journal: &Journal, file: File, path: &Path) -> Result<usize> {
     Ok(rows)
 }
 
-pub(super) fn import(world: &Path, path: &Path, printer: Printer) -> Result<ExitStatus> {
+pub(super) fn import(world: &Address, path: &Path, printer: Printer) -> Result<ExitStatus> {
     let rows = read(path)?;
     let askings: HashSet<_> = rows.iter().map(|row| (&row.agent, row.hash, row.n)).collect();
     let (askings, in_file) = (askings.len(), rows.len());
@@ -75,11 +75,7 @@ pub(super) fn import(world: &Path, path: &Path, printer: Printer) -> Result<Exit
                 1 => "\n1 row of the file repeats another".into(),
                 more => format!("\n{more} rows of the file repeat others"),
             };
-            format!(
-                "added {} to the tape of {}; {kept} were there{again}",
-                counted(added, "row"),
-                world.display()
-            )
+            format!("added {} to the tape of {}; {kept} were there{again}", counted(added, "row"), world)
         },
     )?;
     Ok(ExitStatus::Done)

@@ -1,10 +1,8 @@
 //! `oikos token`.
 
-use std::path::Path;
-
 use anyhow::{Result, bail};
 use oikos_runner::{
-    Reader,
+    Address, Reader,
     kernel::{id::nearest, time::Time},
     machine_now,
 };
@@ -25,10 +23,10 @@ pub(super) enum Wanted {
     Revoke(String),
 }
 
-pub(super) fn token(world: &Path, wanted: Wanted, printer: Printer) -> Result<ExitStatus> {
+pub(super) fn token(world: &Address, wanted: Wanted, printer: Printer) -> Result<ExitStatus> {
     // Tokens stand beside a world, and beside nothing else.
     let journal = reading(world)?;
-    let file = TokenFile::of(world);
+    let file = TokenFile::of(&world.beside());
     match wanted {
         Wanted::Add { role, label, expires_ms } => {
             if let Role::Principal(id) = &role {

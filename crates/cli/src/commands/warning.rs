@@ -1,9 +1,7 @@
 //! The warnings that end a run: code that failed, and a world in which nobody does anything.
 
-use std::path::Path;
-
 use oikos_runner::{
-    Live, Summary, counted,
+    Address, Live, Summary, counted,
     kernel::{rules::Execution, time::format_duration_ms},
     number, quoted,
 };
@@ -26,11 +24,11 @@ pub(super) struct Warning {
 }
 
 /// The warnings of a world whose journal was read.
-pub(super) fn of(live: &Live, totals: &Summary, db: Option<&Path>) -> Vec<Warning> {
+pub(super) fn of(live: &Live, totals: &Summary, db: Option<&Address>) -> Vec<Warning> {
     failing(live, totals, db).into_iter().chain(idle(live, totals, db)).collect()
 }
 
-fn failing(live: &Live, totals: &Summary, db: Option<&Path>) -> Option<Warning> {
+fn failing(live: &Live, totals: &Summary, db: Option<&Address>) -> Option<Warning> {
     let (world, failing) = (live.world(), &totals.failing);
     let first = failing.first.as_ref()?;
     let agents = failing.whose.iter().filter(|whose| world.agent(**whose).is_some()).count();
@@ -78,7 +76,7 @@ fn failing(live: &Live, totals: &Summary, db: Option<&Path>) -> Option<Warning> 
     Some(Warning { is_failure: true, text: sentence, help, whole: whole.into() })
 }
 
-fn idle(live: &Live, totals: &Summary, db: Option<&Path>) -> Option<Warning> {
+fn idle(live: &Live, totals: &Summary, db: Option<&Address>) -> Option<Warning> {
     let world = live.world();
     let is_there = |agent: &oikos_runner::kernel::world::Agent| {
         world.get(agent.handle).is_some_and(|artifact| !artifact.is_deleted())
@@ -107,7 +105,7 @@ fn idle(live: &Live, totals: &Summary, db: Option<&Path>) -> Option<Warning> {
 
 /// The command that shows more of a world.
 struct See<'a> {
-    db: Option<&'a Path>,
+    db: Option<&'a Address>,
     more: &'static str,
 }
 
@@ -122,7 +120,7 @@ impl See<'_> {
         match self.db {
             None => format!("without --no-db, `oikos log` shows {what}"),
             Some(db) => {
-                format!("`oikos log {}{}` shows {what}", quoted(&db.display().to_string()), self.more)
+                format!("`oikos log {}{}` shows {what}", quoted(&db.to_string()), self.more)
             }
         }
     }

@@ -1,9 +1,7 @@
 //! The first round of a world: what it would ask, and could cost. Nobody is asked.
 
-use std::path::Path;
-
 use oikos_agents::show_dollars;
-use oikos_journal::Journal;
+use oikos_journal::{Address, Journal};
 use oikos_kernel::{id::Handle, world::World};
 
 use super::{
@@ -49,7 +47,11 @@ impl Preview {
 ///
 /// # Errors
 /// When the world can't be founded or read, or a provider's settings are wrong.
-pub fn preview(workplace: &Workplace, file: WorldFile, db: Option<&Path>) -> Result<Vec<Preview>, RunError> {
+pub fn preview(
+    workplace: &Workplace,
+    file: WorldFile,
+    db: Option<&Address>,
+) -> Result<Vec<Preview>, RunError> {
     let held = db.map(|db| Ok::<_, RunError>(Journal::holds_world(db)?.then_some(db))).transpose()?.flatten();
     let (world, plan, tape) = if let Some(db) = held {
         let journal = Journal::open_read_only(db)?;

@@ -135,7 +135,7 @@ impl Again {
         journal: &Journal,
         recorded: &[Record],
     ) -> Result<(Self, Option<Box<Difference>>), RunError> {
-        let Some(path) = journal.file() else {
+        let Some(path) = journal.address() else {
             return Err(RunError::Unsupported("a world in memory can't be replayed".into()));
         };
         let source = match recorded.first().map(|record| &record.cause) {

@@ -1,0 +1,92 @@
+//! Passwords of PostgreSQL, from the places in which its own programs look: PGPASSWORD, then the file of passwords.
+
+use std::{env, fs, path::PathBuf};
+
+use oikos_runner::{Database, Login};
+
+use crate::print;
+
+/// Gives a database its password, where there is one for it.
+pub(crate) fn put(database: &mut Database) -> Result<(), String> {
+    if let Some(password) = env::var("PGPASSWORD").ok().filter(|password| !password.is_empty()) {
+        database.set_password(password);
+        return Ok(());
+    }
+    let Some(file) = file() else { return Ok(()) };
+    let Ok(text) = fs::read_to_string(&file) else { return Ok(()) };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        if fs::metadata(&file).is_ok_and(|found| found.permissions().mode() & 0o077 != 0) {
+            let shown = file.display();
+            print::note(&format!(
+                "note: `{shown}` may be read by others, so it is passed over: chmod 600 {shown}"
+            ));
+            return Ok(());
+        }
+    }
+    if let Some(password) = found(&text, &database.login()?) {
+        database.set_password(password);
+    }
+    Ok(())
+}
+
+fn file() -> Option<PathBuf> {
+    let named = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    named("PGPASSFILE").or_else(|| named("HOME").map(|home| home.join(".pgpass")))
+}
+
+/// The password of the first line that fits: host, port, database, user, password, `*` for any, a backslash before
+/// colons and backslashes.
+fn found(text: &str, login: &Login) -> Option<String> {
+    let port = login.port.to_string();
+    let host = if login.host.starts_with('/') { "localhost" } else { &login.host };
+    let wanted = [host, &port, &login.database, &login.user];
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| fields(line).try_into().ok()).find_map(|fields: [String; 5]| {
+        let [parts @ .., password] = fields;
+        let fits = |(part, wanted): (&String, &&str)| part == "*" || part == *wanted;
+        parts.iter().zip(&wanted).all(fits).then_some(password)
+    })
+}
+
+fn fields(line: &str) -> Vec<String> {
+    let (mut fields, mut last) = (Vec::new(), String::new());
+    let mut letters = line.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            ':' => fields.push(std::mem::take(&mut last)),
+            '\\' => last.extend(letters.next()),
+            letter => last.push(letter),
+        }
+    }
+    fields.push(last);
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_that_fits_has_the_password() {
+        let login = |host: &str, user: &str| Login {
+            host: host.into(),
+            port: 5432,
+            database: "worlds".into(),
+            user: user.into(),
+        };
+        let text = "# a comment:5432:worlds:alice:no\nshort:line\nhost:5432:worlds:alice:one\n\
+                    *:*:worlds:bob:t\\:w\\\\o\nlocalhost:5432:*:eve:three\n*:5433:*:*:four\n";
+        let cases = [
+            ("host", "alice", Some("one")),
+            ("other", "alice", None),
+            ("other", "bob", Some("t:w\\o")),
+            ("/run/postgresql", "eve", Some("three")),
+            ("host", "mallory", None),
+        ];
+        for (host, user, wanted) in cases {
+            assert_eq!(found(text, &login(host, user)).as_deref(), wanted, "{user}@{host}");
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! Worlds in PostgreSQL, through the binary. `cargo xtask postgres` starts a server of its own for them, and says by
+//! variables where it is; each test makes a database of its own.
+
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod small;
+
+use std::{
+    process::{Child, Command, Output, Stdio},
+    sync::{PoisonError, RwLock, RwLockReadGuard},
+    time::{Duration, Instant},
+};
+
+use postgres::{Client, NoTls};
+use serde_json::Value;
+
+use self::small::*;
+
+const WHY: &str = "cargo xtask postgres says where a server is";
+/// One of these restarts the server: nothing else goes on then.
+static SERVER: RwLock<()> = RwLock::new(());
+
+/// A database of a test.
+struct Base {
+    url: String,
+    client: Client,
+    _goes_on: Option<RwLockReadGuard<'static, ()>>,
+}
+
+fn server() -> String {
+    std::env::var("OIKOS_POSTGRES").expect(WHY)
+}
+
+fn client(url: &str) -> Client {
+    let mut config: postgres::Config = url.parse().expect("an address");
+    config.password(std::env::var("PGPASSWORD").expect(WHY)).connect(NoTls).expect("a server")
+}
+
+impl Base {
+    fn bare(name: &str) -> Self {
+        let goes_on = SERVER.read().unwrap_or_else(PoisonError::into_inner);
+        Self::made(name, Some(goes_on))
+    }
+
+    fn made(name: &str, goes_on: Option<RwLockReadGuard<'static, ()>>) -> Self {
+        let mut all = client(&format!("{}postgres", server()));
+        all.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).expect("it goes");
+        all.batch_execute(&format!("CREATE DATABASE {name}")).expect("a database");
+        let url = format!("{}{name}", server());
+        let client = client(&url);
+        Self { url, client, _goes_on: goes_on }
+    }
+
+    fn new(name: &str) -> Self {
+        let this = Self::bare(name);
+        good(&oikos(["pg", "init", &this.url]));
+        this
+    }
+
+    fn world(&self, name: &str) -> String {
+        format!("{}?world={name}", self.url)
+    }
+
+    fn count(&mut self, sql: &str) -> i64 {
+        self.client.query_one(sql, &[]).expect("an answer").get(0)
+    }
+
+    /// Waits until so many records of a world are there.
+    fn wait(&mut self, world: &str, enough: i64) {
+        let begun = Instant::now();
+        let sql = "SELECT coalesce(max(head_seq), 0) FROM worlds WHERE world = $1";
+        while self.client.query_one(sql, &[&world]).expect("an answer").get::<_, i64>(0) < enough {
+            assert!(begun.elapsed() < Duration::from_secs(600), "nothing is written");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+fn good(output: &Output) -> String {
+    assert!(output.status.success(), "{}", talk(output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn report(output: &Output) -> Value {
+    serde_json::from_str(&good(output)).expect("one JSON object")
+}
+
+fn run_at(file: &str, db: &str, more: &[&str]) -> Value {
+    report(&oikos(["run", file, "--db", db, "--json"].iter().chain(more)))
+}
+
+fn start(small: &Small, db: &str, more: &[&str]) -> Child {
+    let mut command = Command::new(COMMAND);
+    command.args(["run", &small.file(), "--json", "--db", db]).args(more);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs")
+}
+
+fn refused(output: &Output, code: i32, parts: &[&str]) {
+    let talk = talk(output);
+    assert_eq!(output.status.code(), Some(code), "{talk}");
+    parts.iter().for_each(|part| assert!(talk.contains(part), "{part:?} is not in {talk}"));
+}
+
+#[test]
+#[ignore = "cargo xtask postgres"]
+fn a_world_is_the_same_in_a_file_and_in_postgresql() {
+    let mut base = Base::new("same");
+    let folder = tempfile::tempdir().expect("a folder");
+    let worlds = [
+        ("bazaar", &["--set", "execution.ticks=40"][..]),
+        ("night_and_day", &[]),
+        ("exchange", &["--set", "execution.ticks=15"]),
+        ("salon", &[]),
+        ("jobs", &[]),
+    ];
+    for (world, more) in worlds {
+        let in_file = folder.path().join(format!("{world}.oikos"));
+        let file = in_file.to_str().expect("UTF-8");
+        let url = base.world(world);
+        let one = run_at(&example(world), file, more);
+        let two = run_at(&example(world), &url, more);
+        assert_eq!(hashes(&one), hashes(&two), "{world}");
+        // It goes on: nothing more is to be done.
+        assert_eq!(hashes(&one), hashes(&run_at(&example(world), &url, more)), "{world}");
+        for look in [
+            &["verify"][..],
+            &["inspect", "--json"],
+            &["log", "--json"],
+            &["cost", "--json"],
+            &["replay", "--json"],
+        ] {
+            let of = |at: &str| {
+                let words = [&look[..1], &[at], &look[1..]].concat();
+                good(&oikos(words))
+            };
+            let (of_file, of_postgres) = (of(file), of(&url));
+            // Batches and snapshots differ by how long they took.
+            if look[0] == "verify" {
+                let end = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+                assert_eq!(end(&of_file), end(&of_postgres), "{world}");
+            } else {
+                assert_eq!(of_file, of_postgres, "{world}: {look:?}");
+            }
+        }
+        for (at, name) in [(file, "a"), (url.as_str(), "b")] {
+            let out = folder.path().join(format!("{world}-{name}"));
+            good(&oikos(["export", at, "--format", "csv", "--out", out.to_str().expect("UTF-8")]));
+        }
+        for table in std::fs::read_dir(folder.path().join(format!("{world}-a"))).expect("tables") {
+            let name = table.expect("a table").file_name();
+            let of = |which: &str| std::fs::read(folder.path().join(format!("{world}-{which}")).join(&name));
+            assert_eq!(of("a").expect("a table"), of("b").expect("a table"), "{world}: {name:?}");
+        }
+    }
+    assert_eq!(base.count("SELECT count(*) FROM worlds"), 5);
+}
+
+#[test]
+#[ignore = "cargo xtask postgres"]
+fn a_copy_has_the_rows_of_the_world_that_it_was_made_of() {
+    let mut base = Base::new("copies");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let (file, back, url) = (path("a.oikos"), path("b.oikos"), base.world("a"));
+    let ran = run_at(&example("salon"), &file, &[]);
+    for (from, to) in [(&file, &url), (&url, &back), (&back, &base.world("b"))] {
+        let made = report(&oikos(["copy", from, to, "--json"]));
+        assert_eq!(made["journal_hash"], ran["journal_hash"]);
+        assert_eq!(hashes(&report(&oikos(["verify", to, "--json"]))), hashes(&ran));
+        refused(&oikos(["copy", from, to]), 3, &["there already"]);
+    }
+    let rows = |at: &str, table: &str| {
+        let db = rusqlite::Connection::open(at).expect("a file");
+        let sql = format!("SELECT count(*) FROM {table}");
+        db.query_row(&sql, [], |row| row.get::<_, i64>(0)).expect("a table")
+    };
+    for table in ["journal", "snapshots", "pieces", "tape", "series", "agent_series"] {
+        let both = base.count(&format!("SELECT count(*) FROM {table}"));
+        assert_eq!((rows(&file, table), 2 * rows(&file, table)), (rows(&back, table), both), "{table}");
+    }
+    // The copy goes on as the world does.
+    let more = ["--set", "execution.ticks=60"];
+    assert_eq!(
+        hashes(&run_at(&example("salon"), &url, &more)),
+        hashes(&run_at(&example("salon"), &file, &more))
+    );
+    assert_eq!(base.count("SELECT count(*) FROM worlds WHERE world LIKE '%+%'"), 0);
+}
+
+#[test]
+#[ignore = "cargo xtask postgres"]
+fn a_fork_stands_beside_its_parent_and_fresh_moves_the_old_world_aside() {
+    let mut base = Base::new("forks");
+    let small = Small::new();
+    let (url, fork) = (base.world("small"), base.world("other"));
+    let ran = run_at(&small.file(), &url, &[]);
+    let made = report(&oikos(["fork", &url, "--at", "tick:5", "--to", &fork, "--json"]));
+    assert_eq!(made["world"], fork.as_str());
+    assert_eq!(hashes(&report(&oikos(["run", &fork, "--json"]))), hashes(&ran), "an unchanged fork");
+    refused(&oikos(["fork", &url, "--at", "tick:5", "--to", &fork]), 2, &["already"]);
+    let compared = report(&oikos(["compare", &url, &fork, "--json"]));
+    assert_eq!(compared["equal"], true, "{compared}");
+    run_at(&small.file(), &url, &["--fresh", "--seed", "9"]);
+    assert_eq!(hashes(&report(&oikos(["verify", &base.world("small.1"), "--json"]))), hashes(&ran));
+    let listed = report(&oikos(["pg", "list", &base.url, "--json"]));
+    let names: Vec<&str> =
+        listed.as_array().expect("a list").iter().filter_map(|row| row["world"].as_str()).collect();
+    assert_eq!(names, ["other", "small", "small.1"]);
+    assert_eq!(base.count("SELECT count(*) FROM worlds WHERE writer IS NOT NULL"), 0);
+}
+
+#[test]
+#[ignore = "cargo xtask postgres"]
+fn what_is_wrong_with_a_database_is_said() {
+    let mut base = Base::bare("wrong");
+    let small = Small::new();
+    let url = base.world("w");
+    let run = |db: &str| oikos(["run", &small.file(), "--db", db]);
+    refused(&run(&url), 3, &["no tables for worlds yet", "oikos pg init"]);
+    good(&oikos(["pg", "init", &base.url]));
+    assert!(good(&oikos(["pg", "init", &base.url])).contains("already"));
+    refused(&oikos(["inspect", &url]), 2, &["there is no world database"]);
+    for (address, part) in [
+        (base.url.clone(), "world=NAME"),
+        (format!("{}?world=a/b", base.url), "can't be the name of a world"),
+        (format!("{}?world=", base.url), "can't be the name of a world"),
+        (format!("{}?world=a&world=b", base.url), "two worlds"),
+        (base.world("w").replace("oikos@", "oikos:secret@"), "holds no password"),
+        (base.world("w").replace("oikos@", ""), "must name a user"),
+        ("postgres://?world=w".into(), "names no server"),
+        (format!("{}?world=w&port=many", base.url), "no address of PostgreSQL"),
+    ] {
+        refused(&run(&address), 2, &[part]);
+    }
+    let mut wrong = Command::new(COMMAND);
+    wrong.args(["inspect", &url]).env("PGPASSWORD", "another");
+    let wrong = wrong.output().expect("the binary runs");
+    refused(&wrong, 3, &["password authentication failed", "~/.pgpass"]);
+    assert!(!talk(&wrong).contains("another"), "a password is shown to nobody");
+    refused(&run(&url.replace("wrong", "nowhere")), 3, &["does not exist"]);
+    refused(&run("postgres://oikos@127.0.0.1:1/x?world=w"), 3, &["no server listens there"]);
+    for (change, part) in [
+        ("ALTER DATABASE wrong SET synchronous_commit = off", "`synchronous_commit` is off"),
+        ("ALTER DATABASE wrong SET default_transaction_read_only = on", "read-only"),
+    ] {
+        base.client.batch_execute(change).expect("a setting");
+        refused(&run(&url), 3, &[part]);
+        base.client.batch_execute("ALTER DATABASE wrong RESET ALL").expect("a setting");
+        base.client.batch_execute("SET default_transaction_read_only = off").expect("a setting");
+    }
+    base.client
+        .batch_execute(
+            "CREATE ROLE poor LOGIN PASSWORD 'p'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO poor",
+        )
+        .expect("a role");
+    run_at(&small.file(), &url, &[]);
+    let as_poor = |words: &[&str]| {
+        let mut command = Command::new(COMMAND);
+        command.args(words).env("PGPASSWORD", "p").output().expect("the binary runs")
+    };
+    let poor = url.replace("oikos@", "poor@");
+    good(&as_poor(&["verify", &poor]));
+    refused(&as_poor(&["run", &small.file(), "--db", &poor]), 3, &["permission denied", "GRANT"]);
+    base.client.batch_execute("UPDATE refinery_schema_history SET version = 99").expect("a version");
+    refused(&run(&url), 3, &["version 99", "later version of oikos"]);
+    refused(&oikos(["pg", "init", &base.url]), 3, &["version 99"]);
+}
+
+#[test]
+#[ignore = "cargo xtask postgres"]
+fn damage_in_the_tables_is_found() {
+    let mut base = Base::new("damage");
+    let small = Small::new();
+    let url = base.world("w");
+    run_at(&small.file(), &url, &[]);
+    for (change, part) in [
+        (
+            "UPDATE journal SET body = set_byte(body, 40, get_byte(body, 40) # 1) WHERE seq_first = 1",
+            "corrupt",
+        ),
+        (
+            "UPDATE journal SET prev_hash = '\\x00' WHERE seq_first = (SELECT max(seq_first) FROM journal)",
+            "length",
+        ),
+        ("UPDATE journal SET count = -1 WHERE seq_first = 1", "negative"),
+        ("UPDATE worlds SET head = '\\x00'", "malformed"),
+        ("UPDATE worlds SET format = 99", "format 99"),
+        ("DELETE FROM journal WHERE seq_first = 1", "missing"),
+        ("UPDATE snapshots SET bytes = bytes + 1000000000", "its pieces have"),
+    ] {
+        base.client.batch_execute("CREATE SCHEMA IF NOT EXISTS kept").expect("a schema");
+        let tables = ["worlds", "journal", "snapshots", "pieces"];
+        for table in tables {
+            base.client
+                .batch_execute(&format!("CREATE TABLE kept.{table} AS TABLE {table}"))
+                .expect("a copy");
+        }
+        base.client.batch_execute(change).expect("a change");
+        let found = oikos(["verify", &url]);
+        let told = format!("{}{}", talk(&found), String::from_utf8_lossy(&found.stdout));
+        assert!(!found.status.success() && told.contains(part), "{change}: {told}");
+        base.client.batch_execute("SET session_replication_role = replica").expect("a setting");
+        for table in tables {
+            let back = format!(
+                "DELETE FROM {table}; INSERT INTO {table} TABLE kept.{table}; DROP TABLE kept.{table}"
+            );
+            base.client.batch_execute(&back).expect("it is as it was");
+        }
+        base.client.batch_execute("SET session_replication_role = DEFAULT").expect("a setting");
+    }
+    good(&oikos(["verify", &url]));
+}
+
+#[test]
+#[ignore = "cargo xtask postgres"]
+fn one_writes_and_a_killed_one_is_followed_at_once() {
+    let mut base = Base::new("kills");
+    let small = Small::new();
+    let whole = small.run("whole.oikos", &[]);
+    let url = base.world("w");
+    let last = i64::try_from(whole["seq"].as_u64().expect("a number")).expect("a number");
+    for enough in [1, last / 4, last / 2, last - 2] {
+        let mut writer = start(&small, &url, &[]);
+        base.wait("w", enough);
+        if writer.try_wait().expect("a child").is_none() {
+            signal_to(&writer, "STOP");
+            refused(&oikos(["run", &small.file(), "--db", &url]), 3, &["another process is writing"]);
+            signal_to(&writer, "CONT");
+        }
+        writer.kill().expect("it is killed");
+        writer.wait().expect("it ends");
+        let begun = Instant::now();
+        while base.count("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(30), "a killed writer holds its lock");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    assert_eq!(hashes(&run_at(&small.file(), &url, &[])), hashes(&whole));
+    good(&oikos(["verify", &url]));
+}
+
+#[test]
+#[ignore = "cargo xtask postgres"]
+fn a_writer_whose_epoch_has_passed_appends_nothing() {
+    let mut base = Base::new("fenced");
+    let small = Small::new();
+    let whole = small.run("whole.oikos", &[]);
+    let url = base.world("w");
+    let first = start(&small, &url, &[]);
+    base.wait("w", 1);
+    signal_to(&first, "STOP");
+    // As a server does that hears nothing of a machine any more.
+    base.client
+        .batch_execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE application_name = 'oikos' AND datname = current_database()",
+        )
+        .expect("it is cut off");
+    let begun = Instant::now();
+    while base.count("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "a lock outlives its connection");
+    }
+    assert_eq!(hashes(&run_at(&small.file(), &url, &[])), hashes(&whole), "the second writer goes on");
+    let after = base.count("SELECT max(head_seq) FROM worlds");
+    signal_to(&first, "CONT");
+    let ended = first.wait_with_output().expect("it ends");
+    // One that had its last batch in its pipe before it was stopped may have been done.
+    if !ended.status.success() {
+        refused(&ended, 3, &["taken over by another writer", "nothing after record"]);
+    }
+    assert_eq!(base.count("SELECT max(head_seq) FROM worlds"), after);
+    good(&oikos(["verify", &url]));
+}
+
+#[test]
+#[ignore = "cargo xtask postgres"]
+fn a_server_that_is_killed_and_comes_back_loses_nothing() {
+    let _alone = SERVER.write().unwrap_or_else(PoisonError::into_inner);
+    let mut base = Base::made("restarted", None);
+    good(&oikos(["pg", "init", &base.url]));
+    let small = Small::new();
+    let whole = small.run("whole.oikos", &[]);
+    let url = base.world("w");
+    let last = i64::try_from(whole["seq"].as_u64().expect("a number")).expect("a number");
+    let writer = start(&small, &url, &[]);
+    base.wait("w", last / 3);
+    let control = std::env::var("OIKOS_POSTGRES_CONTROL").expect(WHY);
+    let restart = format!("{control} restart -m immediate >/dev/null");
+    assert!(Command::new("sh").args(["-c", &restart]).status().expect("a shell").success());
+    let ended = writer.wait_with_output().expect("it ends");
+    assert_eq!(hashes(&report(&ended)), hashes(&whole));
+    good(&oikos(["verify", &url]));
+}

@@ -1,0 +1,271 @@
+//! The way into a database: connected, with a schema that is known, on a server that keeps what it has acknowledged.
+
+use std::{path::PathBuf, time::Duration};
+
+use postgres::{Client, NoTls, error::SqlState};
+
+use crate::{
+    address::{Address, Database},
+    error::JournalError,
+    log::Head,
+};
+
+mod migrations {
+    refinery::embed_migrations!("migrations");
+}
+
+/// The version of the schema that is read and written here.
+const SCHEMA: i32 = 1;
+/// One at a time makes the schema: the advisory lock for it, below all those of writers.
+const MAKING: i64 = 0x4f49_4b4f;
+/// How soon a dead connection is noticed, by either side.
+const NOTICED: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(4);
+const BETWEEN: Duration = Duration::from_secs(2);
+const PROBES: u32 = 3;
+
+/// What making the schema came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Initialised {
+    /// The version that the schema has now.
+    pub version: i32,
+    /// How many migrations that took; 0 where it had that version already.
+    pub applied: usize,
+}
+
+/// A world of a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub world: String,
+    /// Where its journal ends.
+    pub head: Head,
+    /// How often a writer has opened it.
+    pub epoch: u64,
+    /// The process that writes to it: its host and its number there, as the database was told.
+    pub writer: Option<String>,
+    /// Bytes of its rows and snapshots.
+    pub bytes: u64,
+}
+
+/// Enters a database, and asks nothing of its schema.
+fn connect(database: &Database) -> Result<Client, JournalError> {
+    let refused = |problem: String| JournalError::Open { path: PathBuf::from(database.to_string()), problem };
+    let mut config = database.config().map_err(refused)?;
+    config
+        .application_name("oikos")
+        .connect_timeout(NOTICED)
+        .tcp_user_timeout(NOTICED)
+        .keepalives_idle(IDLE)
+        .keepalives_interval(BETWEEN)
+        .keepalives_retries(PROBES);
+    let mut client = config.connect(NoTls).map_err(|error| refused(not_entered(&error)))?;
+    let seconds = |time: Duration| time.as_secs();
+    let noticed = format!(
+        "SET tcp_keepalives_idle = {}; SET tcp_keepalives_interval = {}; SET tcp_keepalives_count = {PROBES}; \
+         SET tcp_user_timeout = '{}s'",
+        seconds(IDLE),
+        seconds(BETWEEN),
+        seconds(NOTICED)
+    );
+    client.batch_execute(&noticed).map_err(|error| failed(database, "opened", &error))?;
+    Ok(client)
+}
+
+/// Why one is not let in, and the next step.
+fn not_entered(error: &postgres::Error) -> String {
+    let problem = words(error);
+    let advice = match error.code() {
+        Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
+            "; the password is that of PGPASSWORD, or of the line for this server in ~/.pgpass"
+        }
+        Some(&SqlState::INVALID_CATALOG_NAME) => "; `createdb` makes it",
+        None if problem.contains("password") => "; set PGPASSWORD, or write it into ~/.pgpass",
+        None if problem.contains("refused") || problem.contains("No such file") => {
+            "; no server listens there: look whether it runs, and at which port"
+        }
+        Some(_) | None => "",
+    };
+    format!("{problem}{advice}")
+}
+
+/// The words of an error, the server's own where it has spoken.
+pub(super) fn words(error: &postgres::Error) -> String {
+    if let Some(told) = error.as_db_error() {
+        return told.message().to_owned();
+    }
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// A failure of the database, in its words.
+pub(super) fn failed(
+    at: &impl std::fmt::Display,
+    doing: &'static str,
+    error: &postgres::Error,
+) -> JournalError {
+    let advice = match error.code() {
+        Some(&SqlState::DISK_FULL) => "; make room on its server, then open the world again",
+        Some(&SqlState::INSUFFICIENT_PRIVILEGE) => "; its owner may GRANT that to this role",
+        _ => "",
+    };
+    JournalError::Failed { file: format!("`{at}`"), doing, problem: format!("{}{advice}", words(error)) }
+}
+
+/// Enters a database whose schema is the one known here.
+pub(super) fn enter(database: &Database) -> Result<Client, JournalError> {
+    let mut client = connect(database)?;
+    let found = version(&mut client).map_err(|error| failed(database, "read", &error))?;
+    check(database, found)?;
+    Ok(client)
+}
+
+/// Enters a database to write to it: one that keeps what it has acknowledged.
+pub(super) fn enter_to_write(database: &Database) -> Result<Client, JournalError> {
+    let mut client = enter(database)?;
+    let read = |error: &postgres::Error| failed(database, "read", error);
+    let refused = |problem: &str| {
+        Err(JournalError::Open { path: PathBuf::from(database.to_string()), problem: problem.into() })
+    };
+    let row = client
+        .query_one(
+            "SELECT pg_is_in_recovery(), current_setting('synchronous_commit'), current_setting('fsync'), \
+             current_setting('transaction_read_only')",
+            &[],
+        )
+        .map_err(|error| read(&error))?;
+    let text = |column: usize| row.try_get::<_, String>(column).map_err(|error| read(&error));
+    if row.try_get(0).map_err(|error| read(&error))? {
+        return refused("it is a standby, which can only be read: write to the server that it follows");
+    }
+    if text(1)? == "off" {
+        return refused(
+            "its `synchronous_commit` is off, so it would lose what it has acknowledged: \
+             ALTER DATABASE … SET synchronous_commit = on",
+        );
+    }
+    if text(2)? == "off" {
+        return refused("its `fsync` is off, so it would lose what it has acknowledged: set `fsync = on`");
+    }
+    if text(3)? == "on" {
+        return refused(
+            "its transactions are read-only: SET default_transaction_read_only = off for this role",
+        );
+    }
+    Ok(client)
+}
+
+/// The version of the schema; `None` when there is none.
+fn version(client: &mut Client) -> Result<Option<i32>, postgres::Error> {
+    let there: bool =
+        client.query_one("SELECT to_regclass('refinery_schema_history') IS NOT NULL", &[])?.try_get(0)?;
+    if !there {
+        return Ok(None);
+    }
+    client.query_one("SELECT max(version) FROM refinery_schema_history", &[])?.try_get(0)
+}
+
+fn check(database: &Database, found: Option<i32>) -> Result<(), JournalError> {
+    let problem = match found {
+        Some(SCHEMA) => return Ok(()),
+        None => format!("it has no tables for worlds yet; `oikos pg init {database}` makes them"),
+        Some(found) if found < SCHEMA => {
+            format!(
+                "its tables have version {found}, and this is {SCHEMA}; `oikos pg init {database}` changes them"
+            )
+        }
+        Some(found) => {
+            format!(
+                "its tables have version {found}, and this oikos knows {SCHEMA}: use the later version of oikos"
+            )
+        }
+    };
+    Err(JournalError::NotAWorld { path: PathBuf::from(database.to_string()), problem })
+}
+
+/// Makes the schema, or brings it up to the version that is known here.
+///
+/// # Errors
+/// When the database can't be entered, has a later version, or does not let this role make tables.
+pub fn init(database: &Database) -> Result<Initialised, JournalError> {
+    let mut client = connect(database)?;
+    let write = |error: postgres::Error| failed(database, "written", &error);
+    client.execute("SELECT pg_advisory_lock($1)", &[&MAKING]).map_err(write)?;
+    let found = version(&mut client).map_err(write)?;
+    if found.is_some_and(|found| found > SCHEMA) {
+        check(database, found)?;
+    }
+    let report = migrations::migrations::runner().run(&mut client).map_err(|error| {
+        let mut problem = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(inner) = cause {
+            problem = inner.downcast_ref::<postgres::Error>().map_or_else(
+                || format!("{problem}: {inner}"),
+                |inner| format!("{problem}: {}", words(inner)),
+            );
+            cause = inner.source();
+        }
+        JournalError::Failed { file: format!("`{database}`"), doing: "written", problem }
+    })?;
+    Ok(Initialised { version: SCHEMA, applied: report.applied_migrations().len() })
+}
+
+/// The worlds of a database, by name.
+///
+/// # Errors
+/// When it can't be read, or its schema is another.
+pub fn list(database: &Database) -> Result<Vec<Listed>, JournalError> {
+    let mut client = enter(database)?;
+    let read = |error: postgres::Error| failed(database, "read", &error);
+    let rows = client
+        .query(
+            "SELECT w.world, w.head, w.epoch, w.writer, w.writer_name,
+                    ((SELECT coalesce(sum(octet_length(body)), 0) FROM journal j WHERE j.world = w.world)
+                     + (SELECT coalesce(sum(octet_length(body)), 0) FROM snapshots s WHERE s.world = w.world)
+                     + (SELECT coalesce(sum(octet_length(body)), 0) FROM pieces p WHERE p.world = w.world))::BIGINT
+             FROM worlds w ORDER BY w.world",
+            &[],
+        )
+        .map_err(read)?;
+    let mut listed = Vec::new();
+    for row in rows {
+        let head: Vec<u8> = row.try_get(1).map_err(read)?;
+        let head = Head::from_bytes(&head)
+            .ok_or_else(|| JournalError::corrupt("worlds", "the head of a world is malformed"))?;
+        let writer: Option<i64> = row.try_get(3).map_err(read)?;
+        let lives = writer.map(|writer| is_held(&mut client, writer)).transpose().map_err(read)?;
+        let name: Option<String> = row.try_get(4).map_err(read)?;
+        listed.push(Listed {
+            world: row.try_get(0).map_err(read)?,
+            head,
+            epoch: row.try_get::<_, i64>(2).map_err(read)?.unsigned_abs(),
+            writer: name.filter(|_| lives == Some(true)),
+            bytes: row.try_get::<_, i64>(5).map_err(read)?.unsigned_abs(),
+        });
+    }
+    Ok(listed)
+}
+
+/// Whether a writer lives: its lock goes with its connection.
+pub(super) fn is_held(
+    client: &mut impl postgres::GenericClient,
+    writer: i64,
+) -> Result<bool, postgres::Error> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+               AND ((classid::BIGINT << 32) | objid::BIGINT) = $1)";
+    client.query_one(sql, &[&writer])?.try_get(0)
+}
+
+/// The address as faults show it.
+pub(super) fn shown(address: &Address) -> PathBuf {
+    PathBuf::from(address.to_string())
+}

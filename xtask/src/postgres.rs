@@ -1,0 +1,163 @@
+//! A server of PostgreSQL for the tests: a cluster of its own, in a folder of its own, that is gone with them.
+
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+/// The role that owns all of it, and its password.
+const ROLE: &str = "oikos";
+const PASSWORD: &str = "a secret of the tests";
+
+/// Proves the store in PostgreSQL, through the binary and through the journal. Where there can be no server it is left
+/// out, and that is said.
+pub(crate) fn check(root: &Path, target: &Path, cache: &str) -> Result<()> {
+    let cluster = match Cluster::start(target) {
+        Ok(cluster) => cluster,
+        Err(problem) => {
+            eprintln!("== postgres: {problem:#}, so worlds in PostgreSQL are not tested");
+            return Ok(());
+        }
+    };
+    let mut command = Command::new("cargo");
+    command.current_dir(root).args([
+        "test",
+        "--workspace",
+        "--locked",
+        "--test",
+        "postgres",
+        "--",
+        "--ignored",
+    ]);
+    command.env("OIKOS_CACHE", cache);
+    cluster.tell(&mut command);
+    if !command.status().context("cargo can't be run")?.success() {
+        bail!("the tests of worlds in PostgreSQL fail");
+    }
+    Ok(())
+}
+
+/// A server that runs.
+pub(crate) struct Cluster {
+    folder: PathBuf,
+    programs: PathBuf,
+    port: u16,
+    /// The user that it runs as, where this one may not.
+    user: Option<&'static str>,
+}
+
+impl Cluster {
+    /// Makes a cluster with `fsync` on and starts it; the programs are installed where they are missing.
+    pub(crate) fn start(target: &Path) -> Result<Self> {
+        let programs = match programs() {
+            Some(programs) => programs,
+            None => {
+                let install = Command::new("apt-get")
+                    .args(["install", "-y", "--no-install-recommends", "postgresql"])
+                    .status();
+                if !install.is_ok_and(|status| status.success()) {
+                    bail!("there is no PostgreSQL: apt-get install postgresql");
+                }
+                programs().context("apt-get has installed no PostgreSQL")?
+            }
+        };
+        let folder = std::env::temp_dir().join(format!("oikos-postgres-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        fs::create_dir_all(target)?;
+        let is_root = fs::metadata(&folder).is_ok_and(|made| std::os::unix::fs::MetadataExt::uid(&made) == 0);
+        // It refuses to run as root.
+        let user = is_root.then_some("postgres");
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let this = Self { folder, programs, port, user };
+        let password = this.folder.join("password");
+        fs::write(&password, PASSWORD)?;
+        if let Some(user) = user {
+            fs::set_permissions(&this.folder, fs::Permissions::from_mode(0o755))?;
+            done(Command::new("chown").arg("-R").arg(user).arg(&this.folder))?;
+        }
+        let data = this.data();
+        let mut init = this.command("initdb");
+        init.arg("-D").arg(&data).args(["-U", ROLE, "-A", "scram-sha-256", "-E", "UTF8", "--no-locale"]);
+        done(init.arg("--pwfile").arg(&password))?;
+        let settings = format!(
+            "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\nfsync = on\n\
+             max_connections = 200\n",
+            this.folder.display()
+        );
+        let mut append = this.command_of("sh");
+        append.arg("-c").arg("cat >> \"$0\"").arg(data.join("postgresql.conf")).stdin(Stdio::piped());
+        let mut append = append.spawn()?;
+        std::io::Write::write_all(&mut append.stdin.take().context("its input")?, settings.as_bytes())?;
+        append.wait()?;
+        this.control(&["start"])?;
+        Ok(this)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// `pg_ctl`, as `start` or `stop -m immediate`.
+    pub(crate) fn control(&self, words: &[&str]) -> Result<()> {
+        let mut control = self.command("pg_ctl");
+        control.arg("-D").arg(self.data()).arg("-w").arg("-l").arg(self.folder.join("log"));
+        done(control.args(words))
+    }
+
+    /// The command line of `pg_ctl`, for a program that restarts the server.
+    fn control_line(&self) -> String {
+        let user = self.user.map_or(String::new(), |user| format!("runuser -u {user} -- "));
+        let (program, data) = (self.programs.join("pg_ctl"), self.data());
+        format!("{user}{} -D {} -w -l {}/log", program.display(), data.display(), self.folder.display())
+    }
+
+    /// Tells a program where the server is.
+    pub(crate) fn tell(&self, command: &mut Command) {
+        command
+            .env("OIKOS_POSTGRES", format!("postgres://{ROLE}@127.0.0.1:{}/", self.port))
+            .env("OIKOS_POSTGRES_CONTROL", self.control_line())
+            .env("PGPASSWORD", PASSWORD);
+    }
+
+    fn command(&self, program: &str) -> Command {
+        self.command_of(self.programs.join(program))
+    }
+
+    fn command_of(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let Some(user) = self.user else { return Command::new(program) };
+        let mut command = Command::new("runuser");
+        command.args(["-u", user, "--"]).arg(program);
+        command
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let stopped = self.control(&["stop", "-m", "immediate"]);
+        if let Err(error) = stopped.and_then(|()| Ok(fs::remove_dir_all(&self.folder)?)) {
+            eprintln!("== postgres: `{}` is left: {error:#}", self.folder.display());
+        }
+    }
+}
+
+/// The folder of the newest server's programs.
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?.filter_map(|version| Some(version.ok()?.path()));
+    let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
+    let newest = versions.filter(|path| path.join("bin/initdb").exists()).max_by_key(number);
+    newest.map(|path| path.join("bin"))
+}
+
+fn done(command: &mut Command) -> Result<()> {
+    let output = command.stdout(Stdio::null()).output();
+    let output = output.with_context(|| format!("{:?} can't be run", command.get_program()))?;
+    if !output.status.success() {
+        bail!("{:?} failed: {}", command.get_program(), String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
