@@ -94,6 +94,7 @@ const WORDS: &[(&str, &[&str])] = &[
     (
         "std::thread",
         &[
+            "crates/journal/src/postgres/",
             "crates/runner/",
             "crates/sandbox/src/pool/keeper.rs",
             "crates/sandbox/src/lookout.rs",

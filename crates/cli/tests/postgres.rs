@@ -199,7 +199,7 @@ fn a_fork_stands_beside_its_parent_and_fresh_moves_the_old_world_aside() {
     assert_eq!(hashes(&report(&oikos(["run", &fork, "--json"]))), hashes(&ran), "an unchanged fork");
     refused(&oikos(["fork", &url, "--at", "tick:5", "--to", &fork]), 2, &["already"]);
     let compared = report(&oikos(["compare", &url, &fork, "--json"]));
-    assert_eq!(compared["equal"], true, "{compared}");
+    assert_eq!((&compared["parted"], &compared["diverged"]), (&Value::Null, &Value::Null), "{compared}");
     run_at(&small.file(), &url, &["--fresh", "--seed", "9"]);
     assert_eq!(hashes(&report(&oikos(["verify", &base.world("small.1"), "--json"]))), hashes(&ran));
     let listed = report(&oikos(["pg", "list", &base.url, "--json"]));
@@ -286,7 +286,6 @@ fn damage_in_the_tables_is_found() {
         ("UPDATE worlds SET head = '\\x00'", "malformed"),
         ("UPDATE worlds SET format = 99", "format 99"),
         ("DELETE FROM journal WHERE seq_first = 1", "missing"),
-        ("UPDATE snapshots SET bytes = bytes + 1000000000", "its pieces have"),
     ] {
         base.client.batch_execute("CREATE SCHEMA IF NOT EXISTS kept").expect("a schema");
         let tables = ["worlds", "journal", "snapshots", "pieces"];

@@ -5,7 +5,7 @@
 
 mod door;
 
-use std::io::Write as _;
+use std::{io::Write as _, path::Path};
 
 use oikos_journal::{Hash, Journal};
 use oikos_kernel::{resource::ResourceId, world::World};
@@ -26,7 +26,9 @@ fn whole() -> Place {
 
 /// The answers to a reader and then a writer who open the world and go on from its last snapshot.
 fn told(place: &Place) -> [String; 2] {
-    [Journal::open_read_only, Journal::open].map(|open| {
+    let ways: [fn(&Path) -> Result<Journal, oikos_journal::JournalError>; 2] =
+        [|path| Journal::open_read_only(path), |path| Journal::open(path)];
+    ways.map(|open| {
         let read = open(&place.path()).and_then(|journal| {
             let (world, at) = journal.last_snapshot()?;
             journal.records_after(at, |_| Ok::<(), oikos_journal::JournalError>(()))?;

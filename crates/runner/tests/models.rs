@@ -423,7 +423,7 @@ fn a_preview_tells_what_a_first_round_would_ask_and_asks_nobody() {
     let workplace = with(&fake, Access::default());
     let folder = tempfile::tempdir().expect("a folder");
     let db = folder.path().join("w.oikos");
-    let see = |file| oikos_runner::preview(&workplace, file, Some(&db)).expect("it can be told");
+    let see = |file| oikos_runner::preview(&workplace, file, Some(&(&db).into())).expect("it can be told");
     let fresh = see(world_file(&text));
     assert_eq!(
         fresh.iter().map(|one| one.agent.as_str()).collect::<Vec<_>>(),
@@ -443,7 +443,7 @@ fn a_preview_tells_what_a_first_round_would_ask_and_asks_nobody() {
     file.tape = tape(&mut live);
     drop(live);
     let elsewhere = folder.path().join("other.oikos");
-    let taped = oikos_runner::preview(&workplace, file, Some(&elsewhere)).expect("it can be told");
+    let taped = oikos_runner::preview(&workplace, file, Some(&(&elsewhere).into())).expect("it can be told");
     assert!(taped.iter().all(|one| one.is_taped), "{taped:?}");
     assert!(see(world_file(&text)).iter().all(|one| !one.is_taped), "the second round is not there");
     assert_eq!(fake.asked(), 3);

@@ -1,12 +1,7 @@
 //! The store in PostgreSQL. One statement fences, compares, sets and appends; a writer whose epoch has passed appends
 //! nothing and learns it.
 
-use std::{
-    cell::{RefCell, RefMut},
-    collections::VecDeque,
-    fmt,
-    time::Duration,
-};
+use std::{cell::RefCell, collections::VecDeque, fmt, time::Duration};
 
 use backon::{BlockingRetryable as _, ConstantBuilder};
 use oikos_kernel::tape::Taped;
@@ -225,52 +220,54 @@ pub(super) fn remove(db: &mut impl GenericClient, world: &str) -> Result<(), pos
     db.execute("DELETE FROM worlds WHERE world = $1", &[&world]).map(drop)
 }
 
+/// Comes back to a database whose connection was lost, as the writer that it was, or learns that another one is.
+fn come_back(at: &InPostgres, role: &Role) -> Result<Client, JournalError> {
+    let back = || -> Result<Client, JournalError> {
+        let (Role::Writes { number, .. } | Role::Founds { number, .. }) = role else {
+            return enter(&at.database);
+        };
+        let mut client = enter_to_write(&at.database)?;
+        let had =
+            client.query_one("SELECT pg_try_advisory_lock($1)", &[number]).and_then(|row| row.try_get(0));
+        // The server may not know yet that the connection before is dead.
+        if had.map_err(|error| failed(at, "opened", &error))? {
+            Ok(client)
+        } else {
+            Err(JournalError::Busy { path: shown(&Address::Postgres(at.clone())) })
+        }
+    };
+    back.retry(ConstantBuilder::default().with_delay(BETWEEN).with_max_times(TRIES)).call()
+}
+
 impl Store {
     fn new(at: &InPostgres, client: Client, role: Role) -> Self {
         let (series, tape) = (RefCell::default(), RefCell::default());
         Self { at: at.clone(), client: RefCell::new(client), role, append: None, series, tape }
     }
 
-    fn client(&self) -> RefMut<'_, Client> {
-        self.client.borrow_mut()
-    }
-
-    /// Comes back to a database whose connection was lost, as the writer that it was, or learns that another one is.
-    fn come_back(&self) -> Result<(), JournalError> {
-        let back = || -> Result<Client, JournalError> {
-            let (Role::Writes { number, .. } | Role::Founds { number, .. }) = &self.role else {
-                return enter(&self.at.database);
-            };
-            let mut client = enter_to_write(&self.at.database)?;
-            let sql = "SELECT pg_try_advisory_lock($1)";
-            let had = client.query_one(sql, &[number]).and_then(|row| row.try_get(0));
-            // The server may not know yet that the connection before is dead.
-            if had.map_err(|error| failed(&self.at, "opened", &error))? {
-                Ok(client)
-            } else {
-                Err(JournalError::Busy { path: shown(&Address::Postgres(self.at.clone())) })
-            }
-        };
-        let patience = ConstantBuilder::default().with_delay(BETWEEN).with_max_times(TRIES);
-        *self.client() = back.retry(patience).call()?;
-        Ok(())
-    }
-
     /// Reads, and says which table it was if that fails. A lost connection is made again.
-    fn read<T>(
+    ///
+    /// It is done on a thread of its own: the client blocks in a runtime of its own, which can't be begun within
+    /// another, as where turns of models look into the tape.
+    fn read<T: Send>(
         &self,
         table: &'static str,
-        read: impl Fn(&mut Client, &str) -> Result<T, Unread>,
+        read: impl Fn(&mut Client, &str) -> Result<T, Unread> + Sync,
     ) -> Result<T, JournalError> {
-        let mut done = read(&mut self.client(), &self.at.world);
-        if matches!(&done, Err(Unread::Database(error)) if is_lost(error)) {
-            self.come_back()?;
-            done = read(&mut self.client(), &self.at.world);
-        }
-        done.map_err(|unread| match unread {
-            Unread::Database(error) => failed(&self.at, "read", &error),
-            Unread::Strange(problem) => JournalError::corrupt(table, problem),
-        })
+        let (client, at, role) = (&mut *self.client.borrow_mut(), &self.at, &self.role);
+        let whole = || {
+            let mut done = read(client, &at.world);
+            if matches!(&done, Err(Unread::Database(error)) if is_lost(error)) {
+                *client = come_back(at, role)?;
+                done = read(client, &at.world);
+            }
+            done.map_err(|unread| match unread {
+                Unread::Database(error) => failed(at, "read", &error),
+                Unread::Strange(problem) => JournalError::corrupt(table, problem),
+            })
+        };
+        let done = std::thread::scope(|scope| scope.spawn(whole).join());
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     /// Writes as the writer of the world. When a connection is lost on the way, `settle` says by the head that stands
@@ -288,7 +285,7 @@ impl Store {
                 Err(Wrong::Database(error)) if is_lost(&error) && tries < TRIES => {
                     tries += 1;
                     self.append = None;
-                    self.come_back()?;
+                    *self.client.get_mut() = come_back(&self.at, &self.role)?;
                     if let Some(done) = settle(self)? {
                         return Ok(done);
                     }
