@@ -178,11 +178,14 @@ fn a_copy_has_the_rows_of_the_world_that_it_was_made_of() {
         let both = base.count(&format!("SELECT count(*) FROM {table}"));
         assert_eq!((rows(&file, table), 2 * rows(&file, table)), (rows(&back, table), both), "{table}");
     }
-    // The copy goes on as the world does.
-    let more = ["--set", "execution.ticks=60"];
+    // A copy goes on as the world does.
+    let (file, url) = (path("c.oikos"), base.world("c"));
+    run_at(&example("bazaar"), &file, &["--set", "execution.ticks=10"]);
+    good(&oikos(["copy", &file, &url]));
+    let more = ["--set", "execution.ticks=20"];
     assert_eq!(
-        hashes(&run_at(&example("salon"), &url, &more)),
-        hashes(&run_at(&example("salon"), &file, &more))
+        hashes(&run_at(&example("bazaar"), &url, &more)),
+        hashes(&run_at(&example("bazaar"), &file, &more))
     );
     assert_eq!(base.count("SELECT count(*) FROM worlds WHERE world LIKE '%+%'"), 0);
 }
