@@ -25,15 +25,7 @@ pub(crate) fn check(root: &Path, target: &Path, cache: &str) -> Result<()> {
         }
     };
     let mut command = Command::new("cargo");
-    command.current_dir(root).args([
-        "test",
-        "--workspace",
-        "--locked",
-        "--test",
-        "postgres",
-        "--",
-        "--ignored",
-    ]);
+    command.current_dir(root).args(["test", "--workspace", "--locked", "--test", "postgres"]);
     command.env("OIKOS_CACHE", cache);
     cluster.tell(&mut command);
     if !command.status().context("cargo can't be run")?.success() {

@@ -6,14 +6,14 @@ use std::{
     path::PathBuf,
 };
 
-use clap::{
-    Parser, Subcommand, ValueEnum,
-    builder::{PathBufValueParser, TypedValueParser},
-};
+use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use oikos_runner::{Address, Database, Speed, When};
 
-use crate::{passwords, print, style};
+use crate::{
+    passwords::{database, world},
+    print, style,
+};
 
 /// Economies of autonomous agents under real scarcity.
 #[derive(Debug, Parser)]
@@ -589,21 +589,6 @@ pub(crate) enum PgCommand {
         #[arg(value_name = "URL", value_parser = database)]
         database: Database,
     },
-}
-
-/// Reads where a world is, with the password for it.
-fn world() -> impl TypedValueParser<Value = Address> {
-    PathBufValueParser::new().try_map(|text| {
-        let mut address = Address::read(text)?;
-        address.database_mut().map_or(Ok(()), passwords::put)?;
-        Ok::<_, String>(address)
-    })
-}
-
-fn database(text: &str) -> Result<Database, String> {
-    let mut database = Database::read(text)?;
-    passwords::put(&mut database)?;
-    Ok(database)
 }
 
 /// The care of Python.

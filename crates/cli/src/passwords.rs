@@ -2,12 +2,29 @@
 
 use std::{env, fs, path::PathBuf};
 
-use oikos_runner::{Database, Login};
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use oikos_runner::{Address, Database, Login};
 
 use crate::print;
 
+/// Reads where a world is, with the password for it.
+pub(crate) fn world() -> impl TypedValueParser<Value = Address> {
+    PathBufValueParser::new().try_map(|text| {
+        let mut address = Address::read(text)?;
+        address.database_mut().map_or(Ok(()), put)?;
+        Ok::<_, String>(address)
+    })
+}
+
+/// Reads the address of a database, with the password for it.
+pub(crate) fn database(text: &str) -> Result<Database, String> {
+    let mut database = Database::read(text)?;
+    put(&mut database)?;
+    Ok(database)
+}
+
 /// Gives a database its password, where there is one for it.
-pub(crate) fn put(database: &mut Database) -> Result<(), String> {
+fn put(database: &mut Database) -> Result<(), String> {
     if let Some(password) = env::var("PGPASSWORD").ok().filter(|password| !password.is_empty()) {
         database.set_password(password);
         return Ok(());

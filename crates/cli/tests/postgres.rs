@@ -102,7 +102,6 @@ fn refused(output: &Output, code: i32, parts: &[&str]) {
 }
 
 #[test]
-#[ignore = "cargo xtask postgres"]
 fn a_world_is_the_same_in_a_file_and_in_postgresql() {
     let mut base = Base::new("same");
     let folder = tempfile::tempdir().expect("a folder");
@@ -156,7 +155,6 @@ fn a_world_is_the_same_in_a_file_and_in_postgresql() {
 }
 
 #[test]
-#[ignore = "cargo xtask postgres"]
 fn a_copy_has_the_rows_of_the_world_that_it_was_made_of() {
     let mut base = Base::new("copies");
     let folder = tempfile::tempdir().expect("a folder");
@@ -191,7 +189,6 @@ fn a_copy_has_the_rows_of_the_world_that_it_was_made_of() {
 }
 
 #[test]
-#[ignore = "cargo xtask postgres"]
 fn a_fork_stands_beside_its_parent_and_fresh_moves_the_old_world_aside() {
     let mut base = Base::new("forks");
     let small = Small::new();
@@ -213,7 +210,6 @@ fn a_fork_stands_beside_its_parent_and_fresh_moves_the_old_world_aside() {
 }
 
 #[test]
-#[ignore = "cargo xtask postgres"]
 fn what_is_wrong_with_a_database_is_said() {
     let mut base = Base::bare("wrong");
     let small = Small::new();
@@ -270,7 +266,6 @@ fn what_is_wrong_with_a_database_is_said() {
 }
 
 #[test]
-#[ignore = "cargo xtask postgres"]
 fn damage_in_the_tables_is_found() {
     let mut base = Base::new("damage");
     let small = Small::new();
@@ -314,7 +309,6 @@ fn damage_in_the_tables_is_found() {
 }
 
 #[test]
-#[ignore = "cargo xtask postgres"]
 fn one_writes_and_a_killed_one_is_followed_at_once() {
     let mut base = Base::new("kills");
     let small = Small::new();
@@ -342,7 +336,6 @@ fn one_writes_and_a_killed_one_is_followed_at_once() {
 }
 
 #[test]
-#[ignore = "cargo xtask postgres"]
 fn a_writer_whose_epoch_has_passed_appends_nothing() {
     let mut base = Base::new("fenced");
     let small = Small::new();
@@ -375,7 +368,6 @@ fn a_writer_whose_epoch_has_passed_appends_nothing() {
 }
 
 #[test]
-#[ignore = "cargo xtask postgres"]
 fn a_server_that_is_killed_and_comes_back_loses_nothing() {
     let _alone = SERVER.write().unwrap_or_else(PoisonError::into_inner);
     let mut base = Base::made("restarted", None);

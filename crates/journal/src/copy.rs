@@ -17,8 +17,8 @@ const ROWS: usize = 256;
 /// All snapshots are kept.
 const ALL: usize = usize::MAX;
 
-/// Copies a world, up to where a journal that reads it ends, to where there is none. Each row is checked on the way. The
-/// new world has its name when it is whole; until then there is none of that name.
+/// Copies a world, up to where a journal that reads it ends, to where there is none. Each row is checked on the way.
+/// The new world has its name when it is whole; until then there is none of that name.
 ///
 /// # Errors
 /// When the world is damaged, something has the new name, or it can't be written.

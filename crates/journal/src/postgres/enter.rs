@@ -24,7 +24,7 @@ const IDLE: Duration = Duration::from_secs(4);
 const BETWEEN: Duration = Duration::from_secs(2);
 const PROBES: u32 = 3;
 
-/// What making the schema came to.
+/// The outcome of making the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Initialised {
     /// The version that the schema has now.

@@ -11,14 +11,14 @@ use crate::{address::InPostgres, error::JournalError};
 /// How such a name ends; no other can, as a world's name has no `+`.
 const MAKING: &str = "+making";
 
-/// A world that is being made. What is left of it goes with this.
+/// A world that is being made. All that is left of it goes with this.
 #[derive(Debug)]
 pub(crate) struct Making {
     pub(crate) at: InPostgres,
 }
 
 impl Making {
-    /// The place for a world that is to have a name. What is left there of one whose making was cut short goes.
+    /// The place for a world that is to have a name. The rest of one whose making was cut short goes.
     pub(crate) fn of(to: &InPostgres) -> Result<Self, JournalError> {
         let at = InPostgres { database: to.database.clone(), world: format!("{}{MAKING}", to.world) };
         let mut client = enter_to_write(&at.database)?;

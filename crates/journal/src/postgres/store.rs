@@ -34,7 +34,8 @@ const APPEND: &str = "WITH h AS (
         WHERE world = $1 AND epoch = $2 AND head = $3 RETURNING 1),
     j AS (
         INSERT INTO journal (world, seq_first, count, epoch, prev_hash, hash, body)
-        SELECT $1, t.* FROM h, unnest($6::BIGINT[], $7::BIGINT[], $8::BIGINT[], $9::BYTEA[], $10::BYTEA[], $11::BYTEA[]) t
+        SELECT $1, t.* FROM h,
+            unnest($6::BIGINT[], $7::BIGINT[], $8::BIGINT[], $9::BYTEA[], $10::BYTEA[], $11::BYTEA[]) t
         RETURNING 1),
     m AS (
         INSERT INTO meta (world, key, value) SELECT $1, t.* FROM h, unnest($12::TEXT[], $13::BYTEA[]) t
@@ -59,8 +60,14 @@ pub(crate) struct Store {
     append: Option<Statement>,
     /// Rows of the series that were read ahead, all after a place.
     series: RefCell<(i64, VecDeque<series::Raw>)>,
-    tape: RefCell<(i64, Option<String>, VecDeque<(i64, tape::Raw)>)>,
+    tape: RefCell<TapeAhead>,
 }
+
+/// Rows of the tape of one agent or of all that were read ahead, all after a place.
+type TapeAhead = (i64, Option<String>, VecDeque<(i64, tape::Raw)>);
+
+/// The head as it stands, its epoch, and the number of the writer.
+type Standing = (Vec<u8>, i64, Option<i64>);
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,7 +75,7 @@ impl fmt::Debug for Store {
     }
 }
 
-/// What a store may do. A writer holds the advisory lock of its number.
+/// The rights of a store. A writer holds the advisory lock of its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Role {
     Reads,
@@ -325,7 +332,7 @@ impl Store {
     }
 
     /// The head as it stands, and the epoch.
-    fn head(&self) -> Result<Option<(Vec<u8>, i64, Option<i64>)>, JournalError> {
+    fn head(&self) -> Result<Option<Standing>, JournalError> {
         self.read("worlds", |client, world| {
             let sql = "SELECT head, epoch, writer FROM worlds WHERE world = $1";
             let row = client.query_opt(sql, &[&world])?;
