@@ -442,7 +442,11 @@ pub(crate) struct TokenArgs {
 
 /// A sweep that is made here, or a step of one that is made elsewhere.
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, disable_help_subcommand = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
+)]
 pub(crate) struct SweepArgs {
     #[command(subcommand)]
     pub(crate) elsewhere: Option<ElsewhereCommand>,

@@ -252,7 +252,8 @@ pub(crate) fn write_times(path: &Path, lines: &[String]) -> Result<(), SweepErro
     let times = path.join(TIMINGS);
     write_whole(&times, |file| {
         let mut all = std::iter::once(TIMES).chain(lines.iter().map(String::as_str));
-        all.try_for_each(|line| writeln!(file, "{line}")).map_err(|error| SweepError::unwritten(&times, &error))
+        all.try_for_each(|line| writeln!(file, "{line}"))
+            .map_err(|error| SweepError::unwritten(&times, &error))
     })
 }
 

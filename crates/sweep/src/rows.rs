@@ -47,8 +47,11 @@ impl Places {
                 break;
             }
             number += 1;
-            let damaged =
-                |problem: &str| SweepError::Damaged { path: path.into(), line: number, problem: problem.into() };
+            let damaged = |problem: &str| SweepError::Damaged {
+                path: path.into(),
+                line: number,
+                problem: problem.into(),
+            };
             let is_whole = line.last() == Some(&b'\n');
             if number > 1 {
                 match serde_json::from_slice::<Row>(&line) {
@@ -87,8 +90,7 @@ impl Places {
             reader.seek(SeekFrom::Start(place.begin)).map_err(unread)?;
             line.resize(place.length, 0);
             reader.read_exact(&mut line).map_err(unread)?;
-            let damaged =
-                |problem: String| SweepError::Damaged { path: path.into(), line: 0, problem };
+            let damaged = |problem: String| SweepError::Damaged { path: path.into(), line: 0, problem };
             visit(serde_json::from_slice(&line).map_err(|error| damaged(error.to_string()))?)?;
         }
         Ok(())

@@ -57,7 +57,9 @@ pub(super) fn sweep(arguments: SweepArgs, printer: Printer) -> Result<ExitStatus
     let SweepArgs { elsewhere, wanted, jobs, dry_run, workplace } = arguments;
     match elsewhere {
         None => {}
-        Some(ElsewhereCommand::Plan { wanted, max_cost }) => return elsewhere::plan(wanted, max_cost, printer),
+        Some(ElsewhereCommand::Plan { wanted, max_cost }) => {
+            return elsewhere::plan(wanted, max_cost, printer);
+        }
         Some(ElsewhereCommand::Run { dir, index, workplace }) => {
             return elsewhere::run(&dir, index, workplace, printer);
         }
@@ -232,13 +234,7 @@ fn report(plan: &Plan, out: &Path, progress: Progress, stopped: &str, files: &[P
     })
 }
 
-fn text(
-    plan: &Plan,
-    out: &Path,
-    progress: Progress,
-    written: &Written,
-    again: Option<&[u64]>,
-) -> String {
+fn text(plan: &Plan, out: &Path, progress: Progress, written: &Written, again: Option<&[u64]>) -> String {
     let Progress { made, failed, unpaid, .. } = progress;
     let cells = plan.cells.len();
     let mut text = format!(

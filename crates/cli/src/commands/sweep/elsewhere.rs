@@ -45,7 +45,7 @@ pub(super) fn run(
 ) -> Result<ExitStatus> {
     let planned = Planned::read(dir).map_err(told)?;
     arguments.max_cost = arguments.max_cost.or(planned.share());
-    // Whoever hands out runs counts cores: one for each.
+    // A launcher of jobs counts cores: one for each run.
     let setup = Setup {
         jobs: 1,
         workers: 1,
@@ -100,8 +100,10 @@ pub(super) fn merge(dir: &Path, printer: Printer) -> Result<ExitStatus> {
                 || {
                     let (has, dir) = (if count == 1 { "has" } else { "have" }, dir.display());
                     let runs = ranges(&missing);
-                    format!("{count} of {} {has} no row yet: {runs}\n\noikos sweep run {dir} --index K makes one",
-                        counted(all, "run"))
+                    format!(
+                        "{count} of {} {has} no row yet: {runs}\n\noikos sweep run {dir} --index K makes one",
+                        counted(all, "run")
+                    )
                 },
             );
             ExitStatus::answer(false, told)
