@@ -59,11 +59,13 @@ def sweep(
 
     Raises `Error` with the sentence of the binary; a run that fails is a row with its reason.
     """
+    if on not in (None, "ray"):
+        raise ValueError(f"on={on!r}: a sweep is made here, or on 'ray'")
+    if on == "ray" and importlib.util.find_spec("ray") is None:
+        raise ImportError('on="ray" needs Ray: pip install "oikos-world[ray]"')
     folder = tempfile.mkdtemp(prefix="oikos-sweep-") if out is None else None
     where = pathlib.Path(os.fspath(out) if folder is None and out is not None else os.path.join(str(folder), "sweep"))
     made = Sweep(where, binary=binary, folder=folder)
-    if on not in (None, "ray"):
-        raise ValueError(f"on={on!r}: a sweep is made here, or on 'ray'")
     words = [os.fspath(file), "--out", os.fspath(where)]
     words += options(seeds=None if seeds is None else _seeds(seeds), keep=keep)
     words += options(design=design, samples=samples, design_seed=design_seed, max_cost=max_cost)

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{Bench, MIND, WORLD, children, dollars, provider::Provider, signal_to, small::talk, talking};
 
-const SWEEP: &str = "dice.toml --seeds 1..2 --set scrip.start=3,-1 --set execution.ticks=6,400";
+const SWEEP: &str = "dice.toml --seeds 1..2 --set scrip.start=3,-1 --set execution.ticks=6,200";
 
 /// The files of a folder that a sweep at once has too.
 fn shared(bench: &Bench, folder: &str) -> BTreeMap<String, Vec<u8>> {
@@ -37,7 +37,7 @@ fn runs_made_one_by_one_make_the_same_files() {
         (&listed[5]["index"], &listed[5]["cell"], &listed[5]["seed"]),
         (&5.into(), &2.into(), &2.into())
     );
-    assert_eq!(listed[5]["set"]["execution.ticks"], "400");
+    assert_eq!(listed[5]["set"]["execution.ticks"], "200");
     // Planned again, it is the same plan.
     let plan = fs::read(bench.path("there/plan.json")).expect("a plan");
     bench.ends(0, &format!("sweep plan {SWEEP} --out there"));
