@@ -16,6 +16,7 @@ from typing import Any
 
 from oikos import progress as bars
 from oikos.binary import Name, call, options, text_of
+from oikos.errors import Error
 from oikos.frames import Frame, frame, kind_now
 from oikos.world import World, open_world
 
@@ -90,14 +91,17 @@ def _on_ray(
     """Plans a sweep, makes each of its runs as a task of Ray, and puts their rows together."""
     import ray
 
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs={jobs}: a sweep has one run at once at least")
     where = where.absolute()
     count = call(["sweep", "plan", *words], binary=binary)["runs"]
     # A task that was lost has stored the row of its run whole, or makes it again.
     task = ray.remote(num_cpus=1, max_retries=3)(_run)
-    waiting, tasks, done = iter(range(count)), [], 0
+    waiting, done = iter(range(count)), 0
+    tasks: list[Any] = []
     try:
         while True:
-            more = max(jobs or _TASKS_MAX, 1) - len(tasks)
+            more = (jobs or _TASKS_MAX) - len(tasks)
             tasks += [task.remote(os.fspath(where), index, workplace, binary) for index in islice(waiting, more)]
             if not tasks:
                 break
@@ -108,7 +112,9 @@ def _on_ray(
     finally:
         for left in tasks:
             ray.cancel(left)
-    call(["sweep", "merge", os.fspath(where)], binary=binary, may_say_no=True)
+    merged = call(["sweep", "merge", os.fspath(where)], binary=binary, may_say_no=True)
+    if merged.get("missing"):
+        raise Error(f"runs {merged['missing']} have no row in `{where}`: it is not the same folder on all machines", 1)
 
 
 def _run(where: str, index: int, workplace: list[str], binary: Name | None) -> None:

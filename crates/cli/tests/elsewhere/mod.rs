@@ -1,6 +1,12 @@
 //! Sweeps whose runs are made one by one: the same files as those of a sweep that is made at once.
 
-use std::{collections::BTreeMap, fs, path::Path, process::Stdio, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -97,6 +103,25 @@ fn runs_made_one_by_one_make_the_same_files() {
     assert_eq!(bench.ends(0, "sweep run there --index 0")["before"], false);
     bench.ends(1, "sweep merge there");
     assert!(shared(&bench, "there") == bench.files("here"));
+    // A process that is lost while it makes a run leaves a row that says so, which is made again.
+    if Path::new("/proc/self/stat").exists() {
+        fs::remove_file(bench.path("there/rows/0/5.jsonl")).expect("rows");
+        let mut child = begin(5);
+        let lost = loop {
+            assert!(child.try_wait().expect("a child").is_none(), "it ended before its process was lost");
+            if let Some(lost) = children(child.id()).first().copied() {
+                break lost;
+            }
+        };
+        let killed = Command::new("sh").args(["-c", &format!("kill -9 {lost}")]).status();
+        assert!(killed.expect("a shell").success());
+        assert_eq!(child.wait().expect("an end").code(), Some(1));
+        let merged = bench.ends(1, "sweep merge there");
+        assert_eq!((&merged["failed"], &merged["again"]), (&5.into(), &Value::from([5])));
+        assert_eq!(bench.ends(0, "sweep run there --index 5")["status"], "done");
+        bench.ends(1, "sweep merge there");
+        assert!(shared(&bench, "there") == bench.files("here"));
+    }
     // The folder and the world file may move together, and a merge needs no world file.
     fs::create_dir(bench.path("other")).expect("a folder");
     for name in ["there", "dice.toml", "mind.py"] {
