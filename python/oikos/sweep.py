@@ -11,12 +11,17 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from oikos import progress as bars
 from oikos.binary import Name, call, options, text_of
+from oikos.errors import Error
 from oikos.frames import Frame, frame, kind_now
 from oikos.world import World, open_world
+
+_TASKS_MAX = 1_000
+"""Tasks that are handed to a cluster at once, where nothing else is said."""
 
 
 def sweep(
@@ -33,6 +38,7 @@ def sweep(
     tape: str | None = None,
     max_cost: str | None = None,
     isolation: str | None = None,
+    on: str | None = None,
     progress: bool | None = None,
     binary: Name | None = None,
 ) -> Sweep:
@@ -48,24 +54,72 @@ def sweep(
         such as `{"scrip.start": "1..100"}`.
     keep: `worlds` keeps each world's database.
     tape, max_cost, isolation: As in `oikos run`; the cost is that of all runs together.
+    on: `ray` makes each run as a task of one core on Ray's cluster (`pip install "oikos-world[ray]"`), or on this
+        machine where there is none; `jobs` bounds how many at once, and `max_cost` is dealt out in equal shares. The
+        folder, the world file and this package are on every machine under the same names.
 
     Raises `Error` with the sentence of the binary; a run that fails is a row with its reason.
     """
+    if on not in (None, "ray"):
+        raise ValueError(f"on={on!r}: a sweep is made here, or on 'ray'")
+    if on == "ray" and importlib.util.find_spec("ray") is None:
+        raise ImportError('on="ray" needs Ray: pip install "oikos-world[ray]"')
     folder = tempfile.mkdtemp(prefix="oikos-sweep-") if out is None else None
     where = pathlib.Path(os.fspath(out) if folder is None and out is not None else os.path.join(str(folder), "sweep"))
     made = Sweep(where, binary=binary, folder=folder)
-    words = ["sweep", os.fspath(file), "--out", os.fspath(where)]
-    words += options(seeds=None if seeds is None else _seeds(seeds), jobs=jobs, keep=keep)
-    words += options(design=design, samples=samples, design_seed=design_seed)
-    words += options(tape=tape, max_cost=max_cost, isolation=isolation)
+    words = [os.fspath(file), "--out", os.fspath(where)]
+    words += options(seeds=None if seeds is None else _seeds(seeds), keep=keep)
+    words += options(design=design, samples=samples, design_seed=design_seed, max_cost=max_cost)
     words += [f"--set={key}={_values(values)}" for key, values in (set or {}).items()]
+    workplace = options(tape=tape, isolation=isolation)
     bar = bars.bar(progress)
     try:
-        # Runs that failed make it a no, and are rows with their reasons.
-        call(words, binary=binary, may_say_no=True, bar=bar, is_told=progress is not False)
+        if on == "ray":
+            _on_ray(where, words, workplace, jobs, binary, bar)
+        else:
+            # Runs that failed make it a no, and are rows with their reasons.
+            words = ["sweep", *words, *workplace, *options(jobs=jobs)]
+            call(words, binary=binary, may_say_no=True, bar=bar, is_told=progress is not False)
     finally:
         bar.close()
     return made
+
+
+def _on_ray(
+    where: pathlib.Path, words: list[str], workplace: list[str], jobs: int | None, binary: Name | None, bar: bars.Bar
+) -> None:
+    """Plans a sweep, makes each of its runs as a task of Ray, and puts their rows together."""
+    import ray
+
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs={jobs}: a sweep has one run at once at least")
+    where = where.absolute()
+    count = call(["sweep", "plan", *words], binary=binary)["runs"]
+    # A task that was lost has stored the row of its run whole, or makes it again.
+    task = ray.remote(num_cpus=1, max_retries=3)(_run)
+    waiting, done = iter(range(count)), 0
+    tasks: list[Any] = []
+    try:
+        while True:
+            more = (jobs or _TASKS_MAX) - len(tasks)
+            tasks += [task.remote(os.fspath(where), index, workplace, binary) for index in islice(waiting, more)]
+            if not tasks:
+                break
+            ended, tasks = ray.wait(tasks)
+            ray.get(ended)
+            done += len(ended)
+            bar({"done": done, "of": count, "unit": "runs"})
+    finally:
+        for left in tasks:
+            ray.cancel(left)
+    merged = call(["sweep", "merge", os.fspath(where)], binary=binary, may_say_no=True)
+    if merged.get("missing"):
+        raise Error(f"runs {merged['missing']} have no row in `{where}`: it is not the same folder on all machines", 1)
+
+
+def _run(where: str, index: int, workplace: list[str], binary: Name | None) -> None:
+    """Makes a run of a plan; one that failed is a row with its reason."""
+    call(["sweep", "run", where, f"--index={index}", *workplace], binary=binary, may_say_no=True)
 
 
 class Sweep:

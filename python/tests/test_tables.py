@@ -92,6 +92,14 @@ class Sweeps(Tables):
             oikos.sweep(world_file(self, COINS), seeds=[7, 7])
         self.assertEqual(raised.exception.status, 2)
 
+    def test_it_is_made_here_or_on_what_there_is(self):
+        file = world_file(self, COINS)
+        with self.assertRaisesRegex(ValueError, "'dask'"):
+            oikos.sweep(file, on="dask")
+        if importlib.util.find_spec("ray") is None:
+            with self.assertRaisesRegex(ImportError, "pip install"):
+                oikos.sweep(file, on="ray")
+
 
 if __name__ == "__main__":
     unittest.main()

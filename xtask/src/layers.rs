@@ -53,6 +53,8 @@ const WORDS: &[(&str, &[&str])] = &[
             "crates/server/src/tokens.rs",
             "crates/sweep/src/file.rs",
             "crates/sweep/src/folder.rs",
+            "crates/sweep/src/planned.rs",
+            "crates/sweep/src/rows.rs",
             "crates/tables/src/beside.rs",
             "crates/cli/",
         ],

@@ -6,6 +6,7 @@ mod floors;
 mod layers;
 mod llm;
 mod postgres;
+mod scale;
 mod tidy;
 mod torture;
 mod wheel;
@@ -66,13 +67,16 @@ fn run(words: &[String]) -> Result<()> {
     if wanted == "door" {
         return door::run(&root, &target(&root), words.get(1..).unwrap_or_default());
     }
+    if wanted == "scale" {
+        return scale::run(&root, &target(&root), words.get(1..).unwrap_or_default());
+    }
     if wanted == "wheel" {
         return wheel::make(&root, &target(&root));
     }
     let chosen: Vec<&Check> = CHECKS.iter().filter(|(name, _)| wanted == "ci" || wanted == *name).collect();
     if chosen.is_empty() {
         let names: Vec<&str> = CHECKS.iter().map(|(name, _)| *name).collect();
-        bail!("usage: cargo xtask ci, torture, door, wheel, or one of {}", names.join(", "));
+        bail!("usage: cargo xtask ci, torture, door, scale, wheel, or one of {}", names.join(", "));
     }
     let begun = Instant::now();
     for (name, check) in chosen {

@@ -1,8 +1,9 @@
 //! Sweeps, through the binary: the same files however many runs go on at once and however often it is killed, failed
-//! runs, folders that hold something else, money.
+//! runs, folders that hold something else, money; and the same files where each run is made by itself (`elsewhere`).
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod elsewhere;
 mod provider;
 mod small;
 
@@ -444,11 +445,8 @@ fn kept_worlds_are_those_of_the_rows() {
     }
 }
 
-/// All runs together pay no more than there is, whether they go on at once or not; with more money nothing is paid
-/// twice.
-#[test]
-fn money_is_that_of_the_whole_sweep() {
-    let provider = Provider::saying(|_| "{\"ops\": [{\"op\": \"noop\"}]}".into());
+/// A world of two agents that ask a model four times.
+fn talking(provider: &Provider) -> Bench {
     let world = format!(
         r#"
 [world]
@@ -473,12 +471,24 @@ max_output_tokens = 80
 "#,
         provider.url()
     );
-    let bench = Bench::of(&world, MIND);
+    Bench::of(&world, MIND)
+}
+
+/// Micro-dollars, as they are typed.
+fn dollars(micros: u64) -> String {
+    format!("${}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+/// All runs together pay no more than there is, whether they go on at once or not; with more money nothing is paid
+/// twice.
+#[test]
+fn money_is_that_of_the_whole_sweep() {
+    let provider = Provider::saying(|_| "{\"ops\": [{\"op\": \"noop\"}]}".into());
+    let bench = talking(&provider);
     let whole = bench.ends(0, "sweep dice.toml --seeds 1..3 --jobs 2 --out a");
     let (cost, asked) = (whole["micro_dollars"].as_u64().expect("a cost"), provider.asked());
     assert!(cost > 0 && asked == 12, "{asked}");
     let most = cost / 2;
-    let dollars = |micros: u64| format!("${}.{:06}", micros / 1_000_000, micros % 1_000_000);
     let short =
         bench.ends(0, &format!("sweep dice.toml --seeds 1..3 --jobs 2 --out b --max-cost {}", dollars(most)));
     assert!(short["micro_dollars"].as_u64().expect("a cost") <= most, "{short}");

@@ -25,7 +25,7 @@ def step(observation):
 """
 "#;
 /// Every command that a user types, with arguments that can be meant.
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 26] = [
     "run",
     "init",
     "validate",
@@ -45,6 +45,9 @@ const COMMANDS: [&str; 23] = [
     "completions",
     "bench",
     "sweep",
+    "sweep plan",
+    "sweep run",
+    "sweep merge",
     "export",
     "tape import",
     "python",

@@ -69,17 +69,11 @@ pub fn carry_out(
 ) -> Result<(Ended, Progress), SweepError> {
     let (mut progress, mut waiting) = (Progress::default(), VecDeque::new());
     for run in plan.runs() {
-        if !folder.is_final(run.0, run.1) {
+        if folder.makes(run) && !folder.is_final(run) {
             waiting.push_back(run);
         }
     }
-    folder.each(|row| {
-        if row.is_final {
-            progress.count(&row);
-        }
-        Ok(())
-    })?;
-    progress.before = progress.made;
+    progress.add(folder, |row| row.is_final)?;
     let money =
         setup.max_cost.map(|most| Ok::<_, SweepError>(Money::new(most, spent(folder)?))).transpose()?;
     if !waiting.is_empty() {
@@ -109,6 +103,27 @@ fn spent(folder: &Folder) -> Result<u64, SweepError> {
 }
 
 impl Progress {
+    /// The progress of a sweep whose runs all have their row.
+    ///
+    /// # Errors
+    /// When a row can't be read.
+    pub fn of(folder: &Folder) -> Result<Self, SweepError> {
+        let mut this = Self::default();
+        this.add(folder, |_| true)?;
+        Ok(this)
+    }
+
+    fn add(&mut self, folder: &Folder, counts: impl Fn(&Row) -> bool) -> Result<(), SweepError> {
+        folder.each(|row| {
+            if counts(&row) {
+                self.count(&row);
+            }
+            Ok(())
+        })?;
+        self.before = self.made;
+        Ok(())
+    }
+
     fn count(&mut self, row: &Row) {
         self.made += 1;
         self.unpaid += usize::from(row.status == Status::Budget);
@@ -238,7 +253,8 @@ impl Crew<'_> {
         Ok(Order {
             cell: run.0,
             seed: run.1,
-            world: self.plan.world.clone(),
+            world: self.plan.place.clone(),
+            shown: self.plan.world.clone(),
             set: cell.map(|cell| cell.set.clone()).unwrap_or_default(),
             source: cell.map(|cell| cell.source.clone()).unwrap_or_default(),
             db,

@@ -15,6 +15,8 @@ pub(crate) struct Order {
     pub(crate) cell: u64,
     pub(crate) seed: u64,
     pub(crate) world: PathBuf,
+    /// The world file as it is named in what the row says.
+    pub(crate) shown: PathBuf,
     pub(crate) set: Vec<(String, String)>,
     /// The hash of all that the world is made from, as the sweep recorded it.
     pub(crate) source: String,
@@ -111,6 +113,9 @@ pub struct Row {
     pub(crate) measures: Vec<(String, Option<Number>)>,
     /// Milliseconds since 1970, the measure, its value.
     pub(crate) series: Vec<(i64, String, Option<Number>)>,
+    /// The time that it took, where the row has a file of its own: among others it stands in a file beside them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seconds: Option<f64>,
 }
 
 impl Row {
@@ -131,6 +136,7 @@ impl Row {
             start_ms: None,
             measures: Vec::new(),
             series: Vec::new(),
+            seconds: None,
         }
     }
 }
@@ -150,7 +156,7 @@ impl Order {
         let workplace = Workplace { access, workers: Some(self.workers), ..workplace.clone() };
         self.run(&workplace).unwrap_or_else(|error| {
             let is_final = error.is_config();
-            Row::without(self.cell, self.seed, Status::Failed, one_line(&error.to_string()), is_final)
+            Row::without(self.cell, self.seed, Status::Failed, self.reason(&error), is_final)
         })
     }
 
@@ -174,10 +180,16 @@ impl Order {
             Err(error) => {
                 let paid = self.paid_until(&mut live).unwrap_or(0);
                 let is_final = error.is_config();
-                let reason = one_line(&error.to_string());
+                let reason = self.reason(&error);
                 Ok(Row { paid, ..Row::without(self.cell, self.seed, Status::Failed, reason, is_final) })
             }
         }
+    }
+
+    /// An error in a line that is the same wherever the run was made.
+    fn reason(&self, error: &RunError) -> String {
+        let [here, shown] = [&self.world, &self.shown].map(|path| path.display().to_string());
+        one_line(&error.to_string().replace(&here, &shown))
     }
 
     fn paid_until(&self, live: &mut Live) -> Result<u64, RunError> {
@@ -226,6 +238,7 @@ impl Order {
             start_ms: Some(world.rules().start.ms()),
             measures,
             series,
+            seconds: None,
         })
     }
 }

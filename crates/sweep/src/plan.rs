@@ -8,6 +8,8 @@ use oikos_runner::{
     library, quoted,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     design::{self, Axis, Design},
     error::SweepError,
@@ -39,12 +41,15 @@ pub struct Wanted {
 }
 
 /// A sweep.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
     /// The name of its world.
     pub name: String,
-    /// The world file.
+    /// The world file, as it was named.
     pub world: PathBuf,
+    /// The world file, as it is found from here.
+    #[serde(skip)]
+    pub(crate) place: PathBuf,
     /// The keys that are set, in order.
     pub keys: Vec<String>,
     /// The cells, from number 1 on.
@@ -64,7 +69,7 @@ pub struct Plan {
 }
 
 /// A cell: the same rules for all seeds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Cell {
     /// Each key with its value.
     pub set: Vec<(String, String)>,
@@ -112,6 +117,7 @@ impl Plan {
             keeps_worlds: wanted.keeps_worlds,
             source: all_files(&files),
             measures: measures(&files),
+            place: world.clone(),
             world,
             cells,
             seeds,

@@ -1,5 +1,7 @@
 //! `oikos sweep`, and `oikos runs`, which is a process that makes its runs.
 
+mod elsewhere;
+
 use std::{
     fmt::Write as _,
     io::IsTerminal as _,
@@ -14,7 +16,9 @@ use serde_json::{Value, json};
 
 use super::{Usage, stop_on_signal, workplace, world_file};
 use crate::{
-    args::{IsolationArg, KeepArg, OverrideArgs, SweepArgs, TapeArg, WorkplaceArgs},
+    args::{
+        ElsewhereCommand, IsolationArg, KeepArg, OverrideArgs, SweepArgs, TapeArg, WantedArgs, WorkplaceArgs,
+    },
     print::{self, Printer},
     progress,
     status::ExitStatus,
@@ -38,17 +42,34 @@ fn told(error: SweepError) -> anyhow::Error {
     }
 }
 
-pub(super) fn sweep(arguments: SweepArgs, printer: Printer) -> Result<ExitStatus> {
-    let SweepArgs { file, seeds, set, design, samples, design_seed, jobs, out, keep, dry_run, workplace } =
-        arguments;
+/// Reads the sweep that is wanted, and the name of its folder.
+fn read(arguments: WantedArgs) -> Result<(Plan, PathBuf)> {
+    let WantedArgs { file, seeds, set, design, samples, design_seed, out, keep } = arguments;
     let keeps_worlds = matches!(keep, Some(KeepArg::Worlds));
+    let file = file.unwrap_or_default();
     let wanted = Wanted { file, seeds, set, design, samples, design_seed, keeps_worlds };
     let plan = Plan::read(&wanted).map_err(told)?;
+    let out = out.unwrap_or_else(|| PathBuf::from(format!("{}-sweep", plan.name)));
+    Ok((plan, out))
+}
+
+pub(super) fn sweep(arguments: SweepArgs, printer: Printer) -> Result<ExitStatus> {
+    let SweepArgs { elsewhere, wanted, jobs, dry_run, workplace } = arguments;
+    match elsewhere {
+        None => {}
+        Some(ElsewhereCommand::Plan { wanted, max_cost }) => {
+            return elsewhere::plan(wanted, max_cost, printer);
+        }
+        Some(ElsewhereCommand::Run { dir, index, workplace }) => {
+            return elsewhere::run(&dir, index, workplace, printer);
+        }
+        Some(ElsewhereCommand::Merge { dir }) => return elsewhere::merge(&dir, printer),
+    }
+    let (plan, out) = read(wanted)?;
     if dry_run {
         printer.data(|| listed(&plan), || listed_text(&plan))?;
         return Ok(ExitStatus::Done);
     }
-    let out = out.unwrap_or_else(|| PathBuf::from(format!("{}-sweep", plan.name)));
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let jobs = jobs.map_or(cores, std::num::NonZero::get);
     let setup = Setup {
@@ -76,17 +97,33 @@ pub(super) fn sweep(arguments: SweepArgs, printer: Printer) -> Result<ExitStatus
             ));
             Ok(ExitStatus::Asked(why))
         }
-        Ended::Done => {
-            let mut written = oikos_sweep::write(&plan, &mut folder).map_err(told)?;
-            written.files.push(oikos_sweep::write_report(&plan, &folder, &written).map_err(told)?);
-            let stopped = if progress.unpaid > 0 { "budget" } else { "done" };
-            printer.data(
-                || report(&plan, &out, progress, stopped, &written.files),
-                || text(&plan, &out, progress, &written),
-            )?;
-            Ok(if progress.failed > 0 { ExitStatus::No } else { ExitStatus::Done })
-        }
+        Ended::Done => finish(&plan, &mut folder, progress, None, printer),
     }
+}
+
+/// Writes the tables and the report of a sweep whose runs all have their row. Those of a plan `again` are those which
+/// would be made again.
+fn finish(
+    plan: &Plan,
+    folder: &mut Folder,
+    progress: Progress,
+    again: Option<&[u64]>,
+    printer: Printer,
+) -> Result<ExitStatus> {
+    let mut written = oikos_sweep::write(plan, folder).map_err(told)?;
+    written.files.push(oikos_sweep::write_report(plan, folder, &written).map_err(told)?);
+    let (stopped, out) = (if progress.unpaid > 0 { "budget" } else { "done" }, folder.path());
+    printer.data(
+        || {
+            let mut report = report(plan, out, progress, stopped, &written.files);
+            if let (Some(again), Some(report)) = (again, report.as_object_mut()) {
+                report.insert("again".into(), json!(again));
+            }
+            report
+        },
+        || text(plan, out, progress, &written, again),
+    )?;
+    Ok(if progress.failed > 0 { ExitStatus::No } else { ExitStatus::Done })
 }
 
 fn make(
@@ -197,7 +234,7 @@ fn report(plan: &Plan, out: &Path, progress: Progress, stopped: &str, files: &[P
     })
 }
 
-fn text(plan: &Plan, out: &Path, progress: Progress, written: &Written) -> String {
+fn text(plan: &Plan, out: &Path, progress: Progress, written: &Written, again: Option<&[u64]>) -> String {
     let Progress { made, failed, unpaid, .. } = progress;
     let cells = plan.cells.len();
     let mut text = format!(
@@ -237,11 +274,16 @@ fn text(plan: &Plan, out: &Path, progress: Progress, written: &Written) -> Strin
             write!(text, "\n\n{} failed; the column `reason` of runs.csv says why", counted(failed, "run"));
     }
     if unpaid > 0 {
-        let _ = write!(
-            text,
-            "\n\nthe money for models did not reach for {}; the same command with a higher --max-cost goes on",
-            counted(unpaid, "run")
-        );
+        let goes_on = if again.is_some() {
+            "each goes on by `sweep run` with more --max-cost for it"
+        } else {
+            "the same command with a higher --max-cost goes on"
+        };
+        let runs = counted(unpaid, "run");
+        let _ = write!(text, "\n\nthe money for models did not reach for {runs}; {goes_on}");
+    }
+    if let Some(again) = again.filter(|again| !again.is_empty()) {
+        let _ = write!(text, "\n\nto be made again: {}", elsewhere::ranges(again));
     }
     let names = written.files.iter().filter_map(|file| file.file_name()).map(|name| name.to_string_lossy());
     let names: Vec<_> = names.collect();

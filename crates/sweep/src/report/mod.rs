@@ -15,9 +15,10 @@ use oikos_views::{
 use crate::{
     error::SweepError,
     figures::{Line, Measured},
-    folder::{Folder, write_whole},
+    folder::Folder,
     order::{Row, Status},
     plan::{Plan, ranges},
+    rows::write_whole,
     statistics::{Figures, RESAMPLES},
     tables::Written,
     text::shown,
