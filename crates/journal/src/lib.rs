@@ -6,7 +6,8 @@
 //!
 //! In reading order: faults; bytes that are packed and how far they may unpack; batches and snapshots
 //! of them; what a store must do; the journal over any store; its verification; SQLite as the store:
-//! its schema, the series of agents and of measures, the tape, tapes in files, its tables, and the life of its file.
+//! its schema, the series of agents and of measures, the tape, tapes in files, its tables, the life of its file, and
+//! the worlds in its folder.
 
 mod error;
 mod packed;
@@ -27,6 +28,7 @@ mod reading;
 mod founding;
 mod file;
 mod beside;
+mod folder;
 
 pub use self::{
     agent_series::{AgentPart, AgentRows},
@@ -34,6 +36,7 @@ pub use self::{
     beside::Beside,
     error::JournalError,
     file::Note,
+    folder::worlds_beside,
     journal::Journal,
     log::Head,
     series::{Sample, SeriesRow},
