@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod provider;
+mod served;
 mod small;
 
 use std::{
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 
 use self::{
     provider::Provider,
+    served::serve,
     small::{COMMAND, Small, hashes, talk},
 };
 
@@ -314,4 +316,60 @@ fn a_tape_is_paid_in_one_world_and_replayed_in_another() {
     // More is asked where the tape ends, and paid; what was replayed stays so.
     let (_, more) = ran(&other, &["--set", "execution.ticks=4"]);
     assert_eq!((of(&more, "paid").0, of(&more, "replayed")), (1, (calls, dollars)));
+}
+
+#[test]
+fn an_operator_asks_on_a_page() {
+    let model = Model::start();
+    let world = WORLD.replace("code_file = \"mind.py\"", "code = 'def step(o): return None'");
+    let keyless = world.replace("URL", &model.provider.url()).replace("key_env = \"ASKED_KEY\"\n", "");
+    let served = serve(&keyless, &["--paused"]);
+    let (operator, keeper) = (served.token(&["--operator"]), served.token(&["--as", "keeper"]));
+    assert_eq!(served.post(&operator, "/api/v1/run?wait=60s", "{\"ticks\": 2}").status, 200);
+    let before = served.get(&operator, "/api/v1/world").json()["seq"].to_string();
+    // The form stands before operators alone, of now and of the past, and where there is a model.
+    for (token, path, part, is_there) in [
+        (&operator, "/agents/keeper", "action=\"/ask\"", true),
+        (&operator, "/agents/keeper?at=tick:0", "action=\"/ask\"", true),
+        (&operator, "/agents/clerk", "action=\"/ask\"", false),
+        (&operator, "/agents/clerk", "has no language model", true),
+        (&keeper, "/agents/keeper", "Ask it", false),
+        (&served.observer, "/agents/keeper", "Ask it", false),
+    ] {
+        let page = served.get(token, path).body;
+        assert_eq!(page.contains(part), is_there, "{path}: {page}");
+    }
+    // The answer is text, is paid once, and changes nothing.
+    model.says("Somebody <b>must</b> mend it.");
+    let body = format!("agent=keeper&at={before}&question=Why+%3Cnot%3E%3F");
+    for paid in ["tokens in and", "nothing is paid"] {
+        let answer = served.post(&operator, "/ask", &body);
+        assert!(answer.status == 200 && answer.body.contains(paid), "{} {}", answer.status, answer.body);
+        assert!(answer.body.contains("Somebody &lt;b&gt;must&lt;/b&gt; mend it."), "{}", answer.body);
+        assert!(answer.body.contains("Why &lt;not&gt;?") && !answer.body.contains("<b>"), "{}", answer.body);
+    }
+    assert_eq!(model.questions().len(), 1);
+    assert_eq!(served.get(&operator, "/api/v1/world").json()["seq"].to_string(), before);
+    let long = format!("agent=keeper&at=1&question={}", "a".repeat(9_000));
+    for (token, body, status, part) in [
+        (&operator, "", 400, "The form is empty"),
+        (&operator, "agent=keeper&at=1", 400, "<code>question</code> is missing"),
+        (&operator, "agent=keeper&at=yesterday&question=a", 400, "<code>at</code>: "),
+        (&operator, "agent=keeper&at=999999&question=a", 404, "there is no record 999999"),
+        (&operator, "agent=nobody&at=1&question=a&x=1", 400, "no field"),
+        (&operator, "agent=%3Cb%3E&at=3&question=a", 404, "&lt;b&gt;"),
+        (&operator, "agent=clerk&at=3&question=a", 400, "has no language model"),
+        (&operator, &long, 400, "8192 bytes"),
+        (&keeper, body.as_str(), 403, "operator"),
+        (&served.observer, body.as_str(), 403, "operator"),
+    ] {
+        let answer = served.post(token, "/ask", body);
+        let is_told = answer.status == status && answer.body.to_lowercase().contains(&part.to_lowercase());
+        assert!(is_told, "{body:.60}: {} {}", answer.status, answer.body);
+    }
+    assert_eq!(model.questions().len(), 1);
+    // Where there is no key, it is said which.
+    let served = serve(&world.replace("URL", &model.provider.url()), &["--paused"]);
+    let answer = served.post(&served.token(&["--operator"]), "/ask", "agent=keeper&at=3&question=Why%3F");
+    assert!(answer.status == 503 && answer.body.contains("ASKED_KEY"), "{} {}", answer.status, answer.body);
 }

@@ -4,6 +4,8 @@
 
 #[path = "served/forms.rs"]
 mod forms;
+#[path = "served/people.rs"]
+mod people;
 mod served;
 
 use std::{

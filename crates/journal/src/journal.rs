@@ -179,6 +179,16 @@ impl Journal {
         self.head
     }
 
+    /// The hash of the batch that holds a record, and of all batches before it: another history has another one.
+    ///
+    /// # Errors
+    /// When there is no such batch, or it is damaged.
+    pub fn row_hash(&self, seq: u64) -> Result<Hash, JournalError> {
+        let (row, _) = self.begin_at(seq)?;
+        row.check()?;
+        Ok(row.hash)
+    }
+
     /// Appends records in one commit, in as many batches as they need: when this returns, they are on disk.
     /// `meta` is set in the same commit.
     ///

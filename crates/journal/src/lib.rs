@@ -6,7 +6,8 @@
 //!
 //! In reading order: faults; bytes that are packed and how far they may unpack; batches and snapshots
 //! of them; what a store must do; the journal over any store; its verification; SQLite as the store:
-//! its schema, the series of agents and of measures, the tape, tapes in files, its tables, and the life of its file.
+//! its schema, the series of agents and of measures, the tape, tapes in files, its tables, the life of its file, and
+//! the worlds in its folder.
 
 mod address;
 mod error;
@@ -30,6 +31,7 @@ mod journal;
 mod verify;
 mod beside;
 mod copy;
+mod folder;
 
 pub use self::{
     address::{Address, Database, InPostgres, Login},
@@ -39,6 +41,7 @@ pub use self::{
     copy::copy,
     error::JournalError,
     file::Note,
+    folder::worlds_beside,
     journal::Journal,
     log::Head,
     postgres::{Initialised, Listed, init, list},

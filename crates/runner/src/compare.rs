@@ -14,7 +14,7 @@ use crate::{
     config,
     error::RunError,
     library, measure,
-    past::{source_of, state, state_at},
+    past::{source_of, state_at},
     replay::Difference,
     sequencer::{Clients, Sequencer},
     workplace::Workplace,
@@ -22,6 +22,9 @@ use crate::{
 
 /// Records of each world that are compared at a time.
 const RECORDS: u64 = 4_096;
+
+/// A journal up to a record.
+type Until<'a> = (&'a Journal, u64);
 
 /// The differences of two worlds.
 #[derive(Clone, Debug)]
@@ -63,20 +66,38 @@ pub struct Refused {
 /// # Errors
 /// When one of them is damaged, or a measure can't be taken because there is no process to run its code in.
 pub fn compare(workplace: &Workplace, first: &Journal, second: &Journal) -> Result<Comparison, RunError> {
-    let (common, parted) = part((first, 1), (second, 1))?;
+    let end = |journal: &Journal| journal.head().seq;
+    compare_at(workplace, (first, end(first)), (second, end(second)), |_, _| ())
+}
+
+/// Compares two worlds as each was after a record; `visit` is told how many records are read, and of how many.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_at(
+    workplace: &Workplace,
+    first: Until<'_>,
+    second: Until<'_>,
+    mut visit: impl FnMut(u64, u64),
+) -> Result<Comparison, RunError> {
+    let shorter = first.1.min(second.1);
+    let all = shorter + first.1 + second.1;
+    let (common, parted) = part((first, 1), (second, 1), |read| visit(read, all))?;
     let diverged = match &parted {
         Some((left, right)) => diverged(first, second, left, right)?,
         None => None,
     };
     let parted = match parted {
         None => None,
-        Some((left, right)) => Some(difference(first, left, right)?),
+        Some((left, right)) => Some(difference(first.0, left, right)?),
     };
-    let (ours, theirs) = (state(first)?, state(second)?);
-    let measures = both(measured(workplace, first, &ours)?, measured(workplace, second, &theirs)?);
+    let (ours, theirs) = (state_at(first.0, first.1)?, state_at(second.0, second.1)?);
+    let measures = both(measured(workplace, first.0, &ours)?, measured(workplace, second.0, &theirs)?);
     let mut balances = both(scrip(&ours), scrip(&theirs));
     balances.retain(|(_, ours, theirs)| ours != theirs);
-    let refusals = both(refused(first, &ours)?, refused(second, &theirs)?).into_iter();
+    let refused_here = refused(first.0, &ours, |read| visit(shorter + read, all))?;
+    let refused_there = refused(second.0, &theirs, |read| visit(shorter + first.1 + read, all))?;
+    let refusals = both(refused_here, refused_there).into_iter();
     let refusals = refusals.map(|((principal, code), ours, theirs)| {
         let counts = (ours.unwrap_or_default(), theirs.unwrap_or_default());
         Refused { principal, code, counts }
@@ -108,8 +129,8 @@ fn difference(first: &Journal, left: Record, right: Record) -> Result<Box<Differ
 
 /// The first record that differs after one of other rules, which only one of two worlds has or which both have.
 fn diverged(
-    first: &Journal,
-    second: &Journal,
+    first: Until<'_>,
+    second: Until<'_>,
     left: &Record,
     right: &Record,
 ) -> Result<Option<(Box<Difference>, u64)>, RunError> {
@@ -118,18 +139,19 @@ fn diverged(
     if (ours, theirs) == (left.seq, right.seq) {
         return Ok(None);
     }
-    let Some((left, mut right)) = part((first, ours), (second, theirs))?.1 else { return Ok(None) };
+    let Some((left, mut right)) = part((first, ours), (second, theirs), |_| ())?.1 else { return Ok(None) };
     let seq = right.seq;
     // Shifted by a record, all numbers differ: that is no news.
     right.seq = left.seq;
-    Ok(Some((difference(first, left, right)?, seq)))
+    Ok(Some((difference(first.0, left, right)?, seq)))
 }
 
 /// How many records two journals have in common, each from a number on, and the first of both that differs, its number
 /// apart.
 fn part(
-    (first, from): (&Journal, u64),
-    (second, from_there): (&Journal, u64),
+    (first, from): (Until<'_>, u64),
+    (second, from_there): (Until<'_>, u64),
+    mut visit: impl FnMut(u64),
 ) -> Result<(u64, Option<(Record, Record)>), RunError> {
     let mut common = 0;
     loop {
@@ -146,15 +168,16 @@ fn part(
             }
             common += 1;
         }
+        visit(common);
     }
 }
 
 /// Some records from one on.
-fn some(journal: &Journal, from: u64) -> Result<Vec<Record>, RunError> {
+fn some((journal, until): Until<'_>, from: u64) -> Result<Vec<Record>, RunError> {
     let mut records = Vec::new();
-    if from <= journal.head().seq {
+    if from <= until {
         journal.records_while(from, |record| {
-            let wanted = record.seq < from + RECORDS;
+            let wanted = record.seq <= until && record.seq < from + RECORDS;
             if wanted {
                 records.push(record);
             }
@@ -250,7 +273,11 @@ fn differs(ours: &World, theirs: &World, id: &str) -> Vec<&'static str> {
 }
 
 /// How often each principal was refused, by the code.
-fn refused(journal: &Journal, world: &World) -> Result<BTreeMap<(String, Code), u64>, RunError> {
+fn refused(
+    journal: &Journal,
+    world: &World,
+    mut visit: impl FnMut(u64),
+) -> Result<BTreeMap<(String, Code), u64>, RunError> {
     let mut counts = BTreeMap::new();
     journal.records_while(1, |record| {
         if record.seq > world.seq() {
@@ -260,6 +287,9 @@ fn refused(journal: &Journal, world: &World) -> Result<BTreeMap<(String, Code), 
             && let Outcome::Refused(refusal) = &record.outcome
         {
             *counts.entry((world.name(who).to_owned(), refusal.code)).or_default() += 1;
+        }
+        if record.seq.is_multiple_of(RECORDS) {
+            visit(record.seq);
         }
         true
     })?;

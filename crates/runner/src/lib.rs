@@ -22,6 +22,7 @@ mod fork;
 mod grow;
 pub mod guest;
 mod helm;
+mod kin;
 mod lateness;
 pub mod library;
 mod live;
@@ -71,15 +72,16 @@ pub use self::{
     bus::{MAILBOX_MAX, Notice, Subscription, Wanted},
     check::{Finding, check},
     clock::machine_now,
-    compare::{Comparison, Refused, compare, measures},
+    compare::{Comparison, Refused, compare, compare_at, measures},
     desk::{Desk, NotTaken, SERVED_MAX, Told, WAITING_MAX},
     error::RunError,
     feed::{Cursor, Feed, FeedLine, Filtered, lines_of},
     fork::{Fork, Forked, Forking, Parent, copy_at, fork, parent},
     helm::{Helm, Motion, Speed, Standing},
+    kin::{Kin, Kinship, aligned, kin},
     lateness::Lateness,
     live::{Goal, Live, Stopped},
-    models::{Access, Answered, Ask, Preview, ask, preview},
+    models::{Access, Answered, Ask, Preview, QUESTION_BYTES_MAX, ask, ask_tape, preview},
     past::{founded_from, go_on, recorded_source, state, state_at},
     reader::{Come, Reader, Tail},
     replay::{Difference, Replayed, replay},

@@ -101,7 +101,7 @@ fn beginning(journal: &Journal) -> Result<(Time, Option<i64>), RunError> {
     })
 }
 
-fn record(journal: &Journal, seq: u64) -> Result<Option<Record>, RunError> {
+pub(crate) fn record(journal: &Journal, seq: u64) -> Result<Option<Record>, RunError> {
     let mut found = None;
     journal.records_while(seq, |record| {
         found = Some(record);

@@ -26,6 +26,8 @@ use crate::{
     tokens::{Role, Token},
 };
 
+/// The type of a page.
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
 /// The header with the record that an answer is the state after.
 pub(crate) const SEQ: &str = "oikos-seq";
 

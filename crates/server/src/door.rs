@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::{
     feeds::Feeds,
-    limits::{LONG_LOOKS_MAX, LOOKS_MAX, LOOKS_WAITING_MAX, Limits, Meters},
+    limits::{ASKS_MAX, LONG_LOOKS_MAX, LOOKS_MAX, LOOKS_WAITING_MAX, Limits, Meters},
     mcp::http::Speaker,
     metrics::Metrics,
     pages::Pages,
@@ -67,6 +67,7 @@ pub(crate) struct Door {
     pub(crate) closing: watch::Sender<bool>,
     looks: Semaphore,
     long_looks: Semaphore,
+    asks: Arc<Semaphore>,
     waiting: AtomicUsize,
 }
 
@@ -99,6 +100,7 @@ impl Door {
             closing,
             looks: Semaphore::new(LOOKS_MAX),
             long_looks: Semaphore::new(LONG_LOOKS_MAX),
+            asks: Arc::new(Semaphore::new(ASKS_MAX)),
             waiting: AtomicUsize::new(0),
         })
     }
@@ -132,6 +134,21 @@ impl Door {
         let _waits = Waits::begin(&self.waiting)?;
         let permit = self.long_looks.acquire().await;
         self.read(read, permit.is_ok()).await
+    }
+
+    /// Asks a model for somebody, on another thread; `None` while another is asked. It goes on to its end, which is paid
+    /// for, though nobody may wait for it any more.
+    pub(crate) async fn ask_model<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Reader) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<Option<T>, Problem> {
+        let Ok(place) = Arc::clone(&self.asks).try_acquire_owned() else { return Ok(None) };
+        let asked = move |reader: &Reader| {
+            let answer = ask(reader);
+            drop(place);
+            answer
+        };
+        self.read(asked, true).await.map(Some)
     }
 
     async fn read<T: Send + 'static>(

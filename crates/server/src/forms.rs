@@ -5,13 +5,18 @@ use axum::{
     body::Body,
     http::{HeaderValue, Response, StatusCode, header},
 };
-use oikos_runner::request::Reply;
-use oikos_views::act_of;
+use oikos_runner::{
+    Address, Answered as AnsweredAsk, Ask, Reader, RunError, When, ask as ask_agent, ask_tape,
+    kernel::refusal::{Code, Refusal},
+    request::Reply,
+    show_dollars,
+};
+use oikos_views::{Page, act_of, answered};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    call::{Answered, Call},
-    pages::{HTML, page_of},
+    call::{Answered, Call, HTML, text},
+    pages::page_of,
     problem::Problem,
     steer,
 };
@@ -106,10 +111,11 @@ async fn forked(answer: Response<Body>) -> Answered {
     let world = made.get("world").and_then(Value::as_str).unwrap_or_default();
     let sentence = format!(
         "`{world}` stands beside this world, and goes on from record {}: `oikos serve {world}` opens it, and \
-         `oikos run {world}` runs it.",
+         `oikos run {world}` runs it, so that the two can be compared.",
         made.get("seq").cloned().unwrap_or_default()
     );
-    Ok(page_of(status, "A fork was made", &sentence, ("/", "To the world")))
+    let compared = Page::Compare(Some(world.to_owned())).href(None);
+    Ok(page_of(status, "A fork was made", &sentence, (&compared, "The two side by side")))
 }
 
 /// `POST /act`.
@@ -143,6 +149,47 @@ async fn acted(mut call: Call) -> Answered {
     }
 }
 
+/// `POST /ask`.
+pub(crate) async fn ask(call: Call) -> Answered {
+    told(asked(call).await)
+}
+
+async fn asked(call: Call) -> Answered {
+    let mut form = Form::of(&call)?;
+    let (agent, at, question) = (form.needs("agent")?, form.needs("at")?, form.needs("question")?);
+    form.end()?;
+    let at: When = at.parse().map_err(|problem: String| Problem::bad(format!("`at`: {problem}")))?;
+    let _open = call.door.meters.stream(&call.token)?;
+    let workplace = call.door.workplace.clone();
+    let (named, words) = (agent.clone(), question.clone());
+    let put = move |reader: &Reader| {
+        let journal = reader.journal().map_err(|fault| Problem::fault(&fault))?.map_err(Problem::refused)?;
+        let tape = ask_tape(&reader.address().map(Address::beside).unwrap_or_default());
+        let ask = Ask { agent: &named, question: &words, at: Some(at), tape: &tape };
+        match ask_agent(&workplace, &journal, &ask) {
+            Ok(answered) => answered.map_err(Problem::refused),
+            // The operator is told why; keys stand in no message.
+            Err(fault @ (RunError::Models(_) | RunError::Halt(_))) => {
+                Err(Problem::busy(Refusal::new(Code::Unsupported, fault.to_string())))
+            }
+            Err(fault) => Err(Problem::fault(&fault)),
+        }
+    };
+    let Some(AnsweredAsk { row, is_replayed }) = call.door.ask_model(put).await? else {
+        let sentence = "another question is being answered; ask again when it is";
+        return Err(Problem::busy(Refusal::new(Code::RateLimited, sentence)));
+    };
+    let cost = if is_replayed {
+        "It was asked this before: nothing is paid.".to_owned()
+    } else {
+        format!("{} for {} tokens in and {} out.", show_dollars(row.cost), row.tokens_in, row.tokens_out)
+    };
+    let cut = if row.failure.is_some() { " It is cut at `max_output_tokens`." } else { "" };
+    let note = format!("`{}::{}` answered after record {}. {cost}{cut}", row.provider, row.model, row.seq);
+    let back = Page::Agent(agent.clone()).href(Some(When::Seq(row.seq)));
+    Ok(text(None, HTML, answered(&agent, &question, &row.answer, &note, &back).into_string()))
+}
+
 /// The browser is sent on to a page, so that loading it again does nothing again.
 fn see(address: &str) -> Answered {
     let mut response = Response::new(Body::empty());
@@ -155,15 +202,5 @@ fn see(address: &str) -> Answered {
 
 /// A problem as a page, for people.
 fn told(answered: Answered) -> Answered {
-    Ok(answered.unwrap_or_else(|problem| {
-        let document = problem.document();
-        let part = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let sentence = [part("detail"), part("hint")].map(|part| part.trim_end_matches('.').to_owned());
-        let sentence = format!("{}.", sentence.join("; ").trim_end_matches("; "));
-        let mut response = problem.response();
-        let page = page_of(response.status(), "This was not done", &sentence, ("/", "To the world"));
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(HTML));
-        *response.body_mut() = page.into_body();
-        response
-    }))
+    Ok(answered.unwrap_or_else(|problem| problem.page(None)))
 }

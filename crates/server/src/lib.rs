@@ -5,6 +5,7 @@
 
 mod acts;
 mod auth;
+mod besides;
 mod call;
 mod door;
 mod events;

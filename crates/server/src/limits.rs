@@ -34,6 +34,8 @@ pub(crate) const BACKLOG: u32 = 1_024;
 pub(crate) const LOOKS_MAX: usize = 8;
 /// Looks at the past, or at all of a journal, at once; more are refused.
 pub(crate) const LONG_LOOKS_MAX: usize = 2;
+/// Models that are asked at once for people; more are refused.
+pub(crate) const ASKS_MAX: usize = 1;
 /// Looks that wait.
 pub(crate) const LOOKS_WAITING_MAX: usize = 1_024;
 

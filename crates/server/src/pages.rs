@@ -16,20 +16,22 @@ use axum::{
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
 use oikos_runner::{
-    Journal, Look, Motion, Reader, When,
+    Journal, Kin, Look, Motion, Reader, When, Workplace,
     config::ClockKind,
     kernel::{
         refusal::{Code, Refusal},
         world::World,
     },
+    kin, quoted,
 };
 use oikos_views::{
-    Asked, Hands, Links, Markup, Moment, Page, Past, Pulse, Question, Unshown, Verdict, Viewer, Wheel,
-    problem, questions, reading, render, style::STYLE,
+    Asked, Beside, Hands, Links, Markup, Moment, Page, Past, Pulse, Question, Unshown, Verdict, Viewer,
+    Wheel, problem, questions, reading, render, style::STYLE,
 };
 
 use crate::{
-    call::{Answered, Call, text},
+    besides::{Asked as Compared, Besides},
+    call::{Answered, Call, HTML, text},
     problem::Problem,
     readings::{Far, Readings},
     tokens::Role,
@@ -40,7 +42,6 @@ const LIVE: &str = "/live.js";
 const PLAY: &str = "/play.js";
 /// The time in which contracts are asked for a page, after the first answer; the rest is left out.
 const ASKS_WITHIN: Duration = Duration::from_millis(100);
-pub(crate) const HTML: &str = "text/html; charset=utf-8";
 /// Moments of the past whose pasts are kept, for the next who asks.
 const KEPT_MAX: usize = 4;
 /// How long a browser waits for the first reading of a past before it is told how far that is.
@@ -60,7 +61,16 @@ pub(crate) struct Pages {
     /// Whether the past up to the present was read once, and how far that is.
     is_read: AtomicBool,
     far: Far,
-    readings: Arc<Readings>,
+    readings: Arc<Readings<Option<When>>>,
+    /// Other worlds beside this one.
+    besides: Besides,
+}
+
+/// The other worlds that a page shows.
+#[derive(Debug, Default)]
+struct Others {
+    kin: Vec<Kin>,
+    beside: Option<Arc<Beside>>,
 }
 
 #[derive(Debug, Default)]
@@ -166,18 +176,23 @@ pub(crate) async fn page(call: Call) -> Answered {
         Ok(asked) => asked,
         Err(unshown) => return Ok(told(&unshown)),
     };
-    let pages = Arc::clone(&call.door.pages);
-    if let Some((read, of)) = unread_of(&call, asked.at).await? {
+    let (pages, workplace) = (Arc::clone(&call.door.pages), call.door.workplace.clone());
+    let mut unread = unread_of(&call, asked.at).await?;
+    if let (Page::Compare(Some(name)), None) = (&asked.page, unread) {
+        unread = uncompared_of(&call, (asked.at, name.clone())).await?;
+    }
+    if let Some((read, of)) = unread {
         let mut response = text(None, HTML, reading(&call.door.about.name, read, of).into_string());
         response.headers_mut().insert(header::REFRESH, ASKS_AGAIN);
         return Ok(response);
     }
     let asker = Asker::of(&call)?;
     let looked = call.look(move |reader, look, viewer| {
-        Ok(match asked.at {
-            None => pages.present(reader, look, viewer, &asked, &asker),
-            Some(_) => pages.past(reader, look, viewer, &asked, &asker),
-        })
+        let others = pages.others(reader, &workplace, &asked);
+        Ok(others.and_then(|others| match asked.at {
+            None => pages.present(reader, (look, &others), viewer, &asked, &asker),
+            Some(_) => pages.past(reader, (look, &others), viewer, &asked, &asker),
+        }))
     });
     let (_, shown) = looked.await?;
     Ok(match shown {
@@ -199,14 +214,35 @@ async fn unread_of(call: &Call, at: Option<When>) -> Result<Option<(u64, u64)>, 
             door.look_long(move |reader| Ok(pages.read(reader, at, &far).is_ok())).await.unwrap_or(false)
         }
     };
-    let Some(far) = pages.readings.within(at, within, read).await? else { return Ok(None) };
+    let Some(far) = pages.readings.within(&at, within, read).await? else { return Ok(None) };
     // A moment of the past needs its own records first, and then those up to the present.
     let (read, of) = far.told();
     Ok(Some(if at.is_some() && (read < of || of == 0) { (read, of) } else { pages.far.told() }))
 }
 
+/// How far the comparison of two worlds is, where a browser has waited for it long enough.
+async fn uncompared_of(call: &Call, asked: Compared) -> Result<Option<(u64, u64)>, Problem> {
+    let pages = &call.door.pages;
+    if pages.besides.fresh(&asked).is_some() {
+        return Ok(None);
+    }
+    let within = is_browser(&call.headers).then_some(READ_WITHIN);
+    let read = |far: Arc<Far>| {
+        let (door, pages, asked) = (Arc::clone(&call.door), Arc::clone(pages), asked.clone());
+        async move {
+            let compared = move |reader: &Reader, workplace: &Workplace| {
+                Ok(pages.beside(reader, workplace, &asked, &far).is_ok())
+            };
+            let workplace = door.workplace.clone();
+            door.look_long(move |reader| compared(reader, &workplace)).await.unwrap_or(false)
+        }
+    };
+    let far = pages.besides.readings.within(&asked, within, read).await?;
+    Ok(far.map(|far| far.told()))
+}
+
 /// Whether an answer is shown by a browser, which asks for pages by name. Programs, our scripts among them, wait.
-fn is_browser(headers: &HeaderMap) -> bool {
+pub(crate) fn is_browser(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accepted.flat_map(|value| value.split(',')).any(|kind| {
         let kind = kind.split(';').next().unwrap_or_default();
@@ -265,11 +301,44 @@ impl Pages {
         Ok(())
     }
 
+    /// The comparison of this world with another, as both were at a moment.
+    fn beside(
+        &self,
+        reader: &Reader,
+        workplace: &Workplace,
+        asked: &Compared,
+        far: &Far,
+    ) -> Result<Arc<Beside>, Unshown> {
+        let now = reader.now().ok_or_else(unread)?.world.seq();
+        let journal = journal(reader)?;
+        let seq = match asked.0 {
+            None => now,
+            Some(at) => at.seq(&journal)?.map_err(|refusal| Unshown::NotFound(refusal.message))?,
+        };
+        self.besides.of(workplace, (&journal, seq), asked, far)
+    }
+
+    /// The other worlds that a page shows. The comparison was made before, unless that failed, which it says here.
+    fn others(&self, reader: &Reader, workplace: &Workplace, asked: &Asked) -> Result<Others, Unshown> {
+        Ok(match &asked.page {
+            Page::Compare(None) => Others { kin: kin(&journal(reader)?)?, beside: None },
+            Page::Compare(Some(name)) => {
+                let asked = (asked.at, name.clone());
+                let beside = match self.besides.fresh(&asked) {
+                    Some(beside) => beside,
+                    None => self.beside(reader, workplace, &asked, &Far::default())?,
+                };
+                Others { kin: Vec::new(), beside: Some(beside) }
+            }
+            _ => Others::default(),
+        })
+    }
+
     /// A page of the present, with the record whose state it shows.
     fn present(
         &self,
         reader: &Reader,
-        look: &Look,
+        (look, others): (&Look, &Others),
         viewer: Viewer,
         asked: &Asked,
         asker: &Asker,
@@ -292,12 +361,18 @@ impl Pages {
             whole: None,
             journal: &journal,
             viewer,
-            links: &Links::Served(None),
-            beside: None,
+            links: &Links::Served { at: None, world: file_of(reader) },
+            beside: others.beside.as_deref(),
+            kin: &others.kin,
             pulse: Some(pulse),
             verdicts: &verdicts,
             hands: asker.hands(true),
-            scripts: if asked.page == Page::World { &[LIVE, PLAY] } else { &[LIVE] },
+            scripts: match asked.page {
+                Page::World => &[LIVE, PLAY],
+                // Two worlds are compared once for all who look; a reader asks for that anew.
+                Page::Compare(_) => &[],
+                _ => &[LIVE],
+            },
         };
         Ok((look.world.seq(), render(&moment, &asked.page)?))
     }
@@ -306,7 +381,7 @@ impl Pages {
     fn past(
         &self,
         reader: &Reader,
-        look: &Look,
+        (look, others): (&Look, &Others),
         viewer: Viewer,
         asked: &Asked,
         asker: &Asker,
@@ -324,8 +399,9 @@ impl Pages {
             whole: present.past.as_ref(),
             journal: &journal,
             viewer,
-            links: &Links::Served(asked.at),
-            beside: None,
+            links: &Links::Served { at: asked.at, world: file_of(reader) },
+            beside: others.beside.as_deref(),
+            kin: &others.kin,
             pulse: None,
             verdicts: &verdicts,
             hands: asker.hands(false),
@@ -398,6 +474,12 @@ impl Present {
 
 fn journal(reader: &Reader) -> Result<Journal, Unshown> {
     reader.journal()?.map_err(|refusal| Unshown::NotFound(refusal.message))
+}
+
+/// The file of the world, as a command in its folder names it; the folder is nobody's affair.
+fn file_of(reader: &Reader) -> String {
+    let name = reader.address().map(oikos_runner::Address::name);
+    quoted(&name.unwrap_or_else(|| "WORLD".into()))
 }
 
 fn unread() -> Unshown {

@@ -2,13 +2,16 @@
 
 use axum::{
     body::Body,
-    http::{HeaderValue, Response, StatusCode, header},
+    http::{HeaderValue, Response, StatusCode, Uri, header},
 };
 use oikos_runner::{
     Misread, NotTaken, RunError,
     kernel::refusal::{Code, Refusal},
 };
+use oikos_views::{closed, told};
 use serde_json::{Value, json};
+
+use crate::{auth::without_token, call::HTML};
 
 /// Seconds after which a request that found no room may be made again, where nothing better is known.
 const AGAIN_S: u64 = 1;
@@ -151,6 +154,52 @@ impl Problem {
         }
         response
     }
+}
+
+impl Problem {
+    /// The problem as a page, for people: about a page that was asked for at an address, or a form that was sent.
+    pub(crate) fn page(self, asked: Option<&Uri>) -> Response<Body> {
+        let sentence = self.sentence();
+        let page = match (self.status, asked) {
+            (StatusCode::UNAUTHORIZED, _) => {
+                let (path, fields) = asked.map_or_else(|| ("/".to_owned(), Vec::new()), address);
+                closed("A token is needed", &sentence, &path, &fields)
+            }
+            (_, None) => told("This was not done", &sentence, ("/", "To the world")),
+            (StatusCode::FORBIDDEN, Some(uri)) => {
+                let (path, fields) = address(uri);
+                closed("This is not for your token", &sentence, &path, &fields)
+            }
+            (StatusCode::NOT_FOUND, _) => told("There is no such page", &sentence, ("/", "To the world")),
+            (status, _) => {
+                let title = status.canonical_reason().unwrap_or("Problem");
+                told(title, &sentence, ("/", "To the world"))
+            }
+        };
+        let mut response = self.response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(HTML));
+        *response.body_mut() = Body::from(page.into_string());
+        response
+    }
+
+    /// The problem in words.
+    fn sentence(&self) -> String {
+        let Refusal { message, hint, .. } = &*self.refusal;
+        // A person who has no token sends no header.
+        let hint = hint.as_deref().filter(|_| self.status != StatusCode::UNAUTHORIZED);
+        let parts = [Some(message.as_str()), hint].into_iter().flatten();
+        let parts: Vec<&str> = parts.map(|part| part.trim_end_matches('.')).collect();
+        let sentence = format!("{}.", parts.join("; "));
+        let mut letters = sentence.chars();
+        letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+    }
+}
+
+/// A path of this door, and its fields but for the token.
+fn address(uri: &Uri) -> (String, Vec<(String, String)>) {
+    let address = without_token(uri);
+    let (path, query) = address.split_once('?').unwrap_or((&address, ""));
+    (path.to_owned(), form_urlencoded::parse(query.as_bytes()).into_owned().collect())
 }
 
 impl From<NotTaken> for Problem {

@@ -10,10 +10,7 @@ use std::{
     time::Duration,
 };
 
-use oikos_runner::{
-    When,
-    kernel::refusal::{Code, Refusal},
-};
+use oikos_runner::kernel::refusal::{Code, Refusal};
 use tokio::{sync::watch, time::timeout};
 
 use crate::problem::Problem;
@@ -21,15 +18,21 @@ use crate::problem::Problem;
 /// Readings that are under way at once; more are refused.
 const READINGS_MAX: usize = 8;
 
-/// The readings that are under way.
-#[derive(Debug, Default)]
-pub(crate) struct Readings(Mutex<Vec<Arc<Reading>>>);
-
-/// The reading of all that pages of a moment need.
+/// The readings that are under way, of things of one kind.
 #[derive(Debug)]
-struct Reading {
-    /// The moment; none is the present.
-    at: Option<When>,
+pub(crate) struct Readings<K>(Mutex<Vec<Arc<Reading<K>>>>);
+
+impl<K> Default for Readings<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+/// The reading of all that pages about one thing need.
+#[derive(Debug)]
+struct Reading<K> {
+    /// The thing.
+    of: K,
     far: Arc<Far>,
     /// Whether it has ended, and whether it came to its end then.
     ended: watch::Sender<Option<bool>>,
@@ -56,37 +59,38 @@ impl Far {
     }
 }
 
-impl Reading {
+impl<K> Reading<K> {
     fn has_ended(&self) -> bool {
         self.ended.borrow().is_some()
     }
 }
 
-impl Readings {
-    /// The reading of a moment, which is begun by `read` if it is not under way. There is none where one has just
+impl<K: Clone + PartialEq + Send + Sync + 'static> Readings<K> {
+    /// The reading of a thing, which is begun by `read` if it is not under way. There is none where one has just
     /// failed: the page itself says why, so that nobody waits for it again and again.
     fn of<F>(
         self: &Arc<Self>,
-        at: Option<When>,
+        key: &K,
         read: impl FnOnce(Arc<Far>) -> F,
-    ) -> Result<Option<Arc<Reading>>, Problem>
+    ) -> Result<Option<Arc<Reading<K>>>, Problem>
     where
         F: Future<Output = bool> + Send + 'static,
     {
         let mut all = self.all();
-        if let Some(found) = all.iter().find(|one| one.at == at).map(Arc::clone) {
+        if let Some(found) = all.iter().find(|one| one.of == *key).map(Arc::clone) {
             if found.has_ended() {
-                all.retain(|one| one.at != at);
+                all.retain(|one| one.of != *key);
                 return Ok(None);
             }
             return Ok(Some(found));
         }
         all.retain(|one| !one.has_ended());
         if all.len() >= READINGS_MAX {
-            let sentence = format!("{READINGS_MAX} moments of this world are being read already");
+            let sentence = format!("{READINGS_MAX} pages of this kind are being read for already");
             return Err(Problem::busy(Refusal::new(Code::RateLimited, sentence)));
         }
-        let reading = Arc::new(Reading { at, far: Arc::default(), ended: watch::Sender::new(None) });
+        let reading =
+            Arc::new(Reading { of: key.clone(), far: Arc::default(), ended: watch::Sender::new(None) });
         all.push(Arc::clone(&reading));
         let (this, going, read) = (Arc::clone(self), Arc::clone(&reading), read(Arc::clone(&reading.far)));
         // It goes on though nobody may wait for it any more.
@@ -100,17 +104,17 @@ impl Readings {
         Ok(Some(reading))
     }
 
-    /// Waits until a moment is read by `read`, or so long. Then it says how far that is.
+    /// Waits until a thing is read by `read`, or so long. Then it says how far that is.
     pub(crate) async fn within<F>(
         self: &Arc<Self>,
-        at: Option<When>,
+        key: &K,
         within: Option<Duration>,
         read: impl FnOnce(Arc<Far>) -> F,
     ) -> Result<Option<Arc<Far>>, Problem>
     where
         F: Future<Output = bool> + Send + 'static,
     {
-        let Some(reading) = self.of(at, read)? else { return Ok(None) };
+        let Some(reading) = self.of(key, read)? else { return Ok(None) };
         let mut ended = reading.ended.subscribe();
         let end = ended.wait_for(Option::is_some);
         let is_in_time = match within {
@@ -124,11 +128,11 @@ impl Readings {
         Ok(Some(Arc::clone(&reading.far)))
     }
 
-    fn all(&self) -> MutexGuard<'_, Vec<Arc<Reading>>> {
+    fn all(&self) -> MutexGuard<'_, Vec<Arc<Reading<K>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remove(&self, reading: &Arc<Reading>) {
+    fn remove(&self, reading: &Arc<Reading<K>>) {
         self.all().retain(|one| !Arc::ptr_eq(one, reading));
     }
 }
@@ -137,12 +141,14 @@ impl Readings {
 mod tests {
     use std::sync::atomic::AtomicUsize;
 
+    use oikos_runner::When;
+
     use super::*;
 
     /// Readings that end when they are told how.
     #[derive(Default)]
     struct Told {
-        readings: Arc<Readings>,
+        readings: Arc<Readings<Option<When>>>,
         begun: AtomicUsize,
         end: watch::Sender<Option<bool>>,
     }
@@ -159,7 +165,7 @@ mod tests {
                 far.tell(3, 10);
                 async move { end.wait_for(Option::is_some).await.is_ok_and(|end| *end == Some(true)) }
             };
-            Ok(self.readings.within(at, within, read).await?.map(|far| far.told()))
+            Ok(self.readings.within(&at, within, read).await?.map(|far| far.told()))
         }
 
         fn begun(&self) -> usize {

@@ -152,6 +152,11 @@ pub(crate) fn steer_form() -> Value {
     shown::object(&[("do", words)], &["span", "speed", "at", "to"].map(|name| (name, string())))
 }
 
+/// The form by which an agent's model is asked.
+pub(crate) fn ask_form() -> Value {
+    shown::object(&["agent", "at", "question"].map(|name| (name, string())), &[])
+}
+
 /// The form by which a seat acts.
 pub(crate) fn act_form() -> Value {
     let named = ["op", "json", "key"].map(|name| (name.to_owned(), string()));

@@ -10,7 +10,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Query, RawPathParams, State},
-    http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header},
     routing::{MethodFilter, on},
 };
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -36,8 +36,9 @@ use crate::{
     limits::{BACKLOG, BODY_BYTES_MAX, BODY_WITHIN, CONNECTIONS_MAX, HEADER_WITHIN},
     looks::guarded,
     mcp::http::Speaker,
+    pages::is_browser,
     problem::Problem,
-    routes::{Handler, ROUTES, Rank, Route, Verb},
+    routes::{Answers, Handler, ROUTES, Rank, Route, Verb},
     tokens::Token,
 };
 
@@ -214,10 +215,23 @@ async fn answer(
     parts: Vec<(String, String)>,
     request: Request<Body>,
 ) -> Response<Body> {
+    let for_people = for_people(route.map(|(_, route)| route), &request);
+    let asked = (for_people && request.method() == Method::GET).then(|| request.uri().clone());
     let answered = handle(&door, route.map(|(_, route)| route), parts, request).await;
-    let response = answered.unwrap_or_else(Problem::response);
+    let response = answered
+        .unwrap_or_else(|problem| if for_people { problem.page(asked.as_ref()) } else { problem.response() });
     door.metrics.count(route.map(|(at, _)| at), response.status());
     guarded(response)
+}
+
+/// Whether a browser asks for a page, or for something that there is not: then problems are pages too. Those that
+/// programs ask for have their document.
+fn for_people(route: Option<&Route>, request: &Request<Body>) -> bool {
+    let is_page = route.map_or_else(
+        || !request.uri().path().starts_with("/api/"),
+        |route| matches!(route.answers, Answers::Page),
+    );
+    is_page && is_browser(request.headers())
 }
 
 async fn handle(

@@ -8,7 +8,7 @@ use crate::{
     moment::{Hands, Links, Moment},
     page::Page,
     pages,
-    text::{BLOCK_BYTES, count, first_bytes, instant, line, plain},
+    text::{BLOCK_BYTES, count, first_bytes, instant, line, marked, plain},
 };
 
 /// The address of the stylesheet.
@@ -24,7 +24,7 @@ pub fn render(m: &Moment<'_>, page: &Page) -> Result<Markup, Unshown> {
     let (title, body) = pages::body(m, page)?;
     let name = &m.world.rules().name;
     let at = match m.links {
-        Links::Served(at) => *at,
+        Links::Served { at, .. } => *at,
         Links::Sheet { .. } => None,
     };
     Ok(html! {
@@ -128,6 +128,57 @@ pub fn reading(name: &str, read: u64, of: u64) -> Markup {
     }
 }
 
+/// A page for one who is not let in, with a form that takes a token: it goes to `path` with the other fields of the
+/// address. It loads nothing, for nothing else is given to a stranger.
+#[must_use]
+pub fn closed(title: &str, sentence: &str, path: &str, fields: &[(String, String)]) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (line_text(title)) " – Oikos" }
+            }
+            body { main id="page" {
+                h1 { (line(title)) }
+                p { (marked(first_bytes(sentence, BLOCK_BYTES))) }
+                p {
+                    "The owner of this world makes a link: " code { "oikos token WORLD --observer" }
+                    " prints a token for one who looks, " code { "--as ID" } " for one who acts, and "
+                    code { "oikos serve" } " prints a link as it begins."
+                }
+                form method="get" action=(path) {
+                    @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
+                    label { "Token " input name="token" required autocomplete="off" spellcheck="false" size="50"; }
+                    " " button { "Enter" }
+                }
+            } }
+        }
+    }
+}
+
+/// A page with the answer of an agent to a question from outside, which is a text by another, and a sentence about it.
+#[must_use]
+pub fn answered(agent: &str, question: &str, answer: &str, note: &str, back: &str) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head("An answer", "Oikos", &[]))
+            body {
+                main id="page" {
+                    h1 { (line(agent)) " answers" }
+                    p class="soft" { (plain(question)) }
+                    pre dir="ltr" { (plain(answer)) }
+                    p class="soft" { (marked(note)) }
+                    p { a href=(back) { "Back to " (line(agent)) } }
+                }
+            }
+        }
+    }
+}
+
 /// A page that says what came of something, with the address and the words of a way on.
 #[must_use]
 pub fn told(title: &str, sentence: &str, (href, words): (&str, &str)) -> Markup {
@@ -138,7 +189,7 @@ pub fn told(title: &str, sentence: &str, (href, words): (&str, &str)) -> Markup 
             body {
                 main id="page" {
                     h1 { (line(title)) }
-                    p { (plain(first_bytes(sentence, BLOCK_BYTES))) }
+                    p { (marked(first_bytes(sentence, BLOCK_BYTES))) }
                     p { a href=(href) { (words) } }
                 }
             }

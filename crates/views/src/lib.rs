@@ -36,7 +36,7 @@ pub use self::{
     error::Unshown,
     facts::{Facts, Trade},
     forms::act_of,
-    frame::{problem, reading, render, told},
+    frame::{answered, closed, problem, reading, render, told},
     moment::{Beside, Hands, Links, Moment, Pulse, Wheel},
     page::{Asked, Page, ROUTES, Route, Wanted},
     past::Past,

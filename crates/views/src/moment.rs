@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 use oikos_runner::{
-    Comparison, Journal, When,
+    Comparison, Journal, Kin, RunError, When,
     kernel::{
         id::Handle,
         record::Why,
@@ -14,7 +14,7 @@ use oikos_runner::{
 
 use crate::{
     page::{Page, Part},
-    past::Past,
+    past::{Past, Series},
     questions::Verdict,
 };
 
@@ -35,6 +35,8 @@ pub struct Moment<'a> {
     pub links: &'a Links,
     /// Another world beside this one.
     pub beside: Option<&'a Beside>,
+    /// The worlds that could stand beside this one, where it is served.
+    pub kin: &'a [Kin],
     /// The run, where this is the present of a world that is served.
     pub pulse: Option<Pulse>,
     /// The answers of contracts that were asked for this page.
@@ -48,12 +50,29 @@ pub struct Moment<'a> {
 /// Another world, beside the one that is shown.
 #[derive(Clone, Debug)]
 pub struct Beside {
-    /// Its name.
-    pub name: String,
-    /// Its past.
-    pub past: Past,
+    name: String,
+    /// Its measures by time.
+    pub(crate) series: Series,
     /// The differences of the two.
-    pub comparison: Comparison,
+    pub(crate) comparison: Comparison,
+}
+
+impl Beside {
+    /// A world by its name, whose journal is read as far as it was compared.
+    ///
+    /// # Errors
+    /// When the journal can't be read.
+    pub fn of(name: String, journal: &Journal, comparison: Comparison) -> Result<Self, RunError> {
+        let mut series = Series::default();
+        series.go_on(journal, comparison.seqs.1)?;
+        Ok(Self { name, series, comparison })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// A run that is going on.
@@ -91,8 +110,13 @@ pub struct Wheel<'a> {
 /// Where links lead.
 #[derive(Clone, Debug)]
 pub enum Links {
-    /// To pages of a server, at the same moment; none is the present.
-    Served(Option<When>),
+    /// To pages of a server.
+    Served {
+        /// The same moment; none is the present.
+        at: Option<When>,
+        /// The file of the world, as commands in its folder name it.
+        world: String,
+    },
     /// To places of one file, as far as it has them.
     Sheet {
         /// The pages that it has.
@@ -109,7 +133,7 @@ impl Links {
     #[must_use]
     pub fn to(&self, page: &Page) -> Option<String> {
         match self {
-            Self::Served(at) => Some(page.href(*at)),
+            Self::Served { at, .. } => Some(page.href(*at)),
             Self::Sheet { pages, records, .. } => match page {
                 Page::Record(seq) => records.contains(seq).then(|| format!("#r{seq}")),
                 // There is one list of artifacts, and one of agents.
@@ -136,7 +160,7 @@ pub(crate) fn anchor(page: &Page) -> String {
         Page::Ledger(None) => "ledger".into(),
         Page::Ledger(Some(resource)) => format!("ledger-{resource}"),
         Page::Cost => "cost".into(),
-        Page::Compare => "compare".into(),
+        Page::Compare(_) => "compare".into(),
     }
 }
 
@@ -207,7 +231,7 @@ impl<'a> Moment<'a> {
     /// The way to all of a long text: a page, or a command.
     pub(crate) fn whole(&self, id: &str, part: Part) -> Markup {
         match self.links {
-            Links::Served(_) => self.link(&Page::Part(id.to_owned(), part, 0), "All of it"),
+            Links::Served { .. } => self.link(&Page::Part(id.to_owned(), part, 0), "All of it"),
             Links::Sheet { world, .. } => inspected(world, id, part, self.seq()),
         }
     }
@@ -216,7 +240,7 @@ impl<'a> Moment<'a> {
     pub(crate) fn whole_at(&self, who: Handle, part: Part, seq: u64) -> Markup {
         let id = self.world.name(who);
         match self.links {
-            Links::Served(_) => {
+            Links::Served { .. } => {
                 let href = Page::Part(id.to_owned(), part, 0).href(Some(When::Seq(seq)));
                 html! { a href=(href) { "All of it" } }
             }

@@ -42,8 +42,8 @@ pub enum Page {
     Ledger(Option<String>),
     /// Dollars and tokens.
     Cost,
-    /// This world beside another.
-    Compare,
+    /// This world beside another: the one whose file has this name, or the list of those that there are.
+    Compare(Option<String>),
 }
 
 /// A text of an artifact that may be long.
@@ -141,7 +141,12 @@ pub const ROUTES: &[Route] = &[
         read: |from| Ok(Page::Ledger(from.take("resource"))),
     },
     Route { path: "/cost", name: Some("Cost"), parameters: &[], read: |_| Ok(Page::Cost) },
-    Route { path: "/compare", name: None, parameters: &[], read: |_| Ok(Page::Compare) },
+    Route {
+        path: "/compare",
+        name: None,
+        parameters: &["with"],
+        read: |from| Ok(Page::Compare(from.take("with"))),
+    },
 ];
 
 /// The parts of an address that are not read yet.
@@ -248,7 +253,10 @@ impl Page {
                 "/ledger".into()
             }
             Self::Cost => "/cost".into(),
-            Self::Compare => "/compare".into(),
+            Self::Compare(with) => {
+                pair(&mut query, "with", with.as_deref());
+                "/compare".into()
+            }
         };
         pair(&mut query, "at", at.map(|at| at.to_string()).as_deref());
         let query = query.finish();
@@ -259,7 +267,7 @@ impl Page {
     #[must_use]
     pub fn chapter(&self) -> Self {
         match self {
-            Self::World | Self::Compare => Self::World,
+            Self::World | Self::Compare(_) => Self::World,
             Self::Events(_) | Self::Record(_) => Self::Events(Wanted::default()),
             Self::Agents(_) | Self::Agent(_) => Self::Agents(0),
             Self::Artifacts(_) | Self::Artifact(_) | Self::Part(..) => Self::Artifacts(0),
@@ -414,7 +422,8 @@ mod tests {
             Page::Ledger(None),
             Page::Ledger(Some("cpu".into())),
             Page::Cost,
-            Page::Compare,
+            Page::Compare(None),
+            Page::Compare(Some("a fork.oikos".into())),
         ] {
             for at in [None, Some(When::Seq(3)), Some(When::Tick(40)), Some(When::After(90_000))] {
                 let href = page.href(at);

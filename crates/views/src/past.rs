@@ -28,9 +28,16 @@ pub struct Past {
     /// The world that it was forked from.
     pub(crate) parent: Option<Parent>,
     /// The measures as they were taken, by name: those of the world file first.
-    pub(crate) series: Vec<(String, Vec<(Time, f64)>)>,
+    pub(crate) series: Series,
+}
+
+/// Measures by time.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Series {
+    /// The values of each, by its name.
+    pub(crate) lines: Vec<(String, Vec<(Time, f64)>)>,
     /// The last moment of them, whose values may be taken again, and the place of the last value before it.
-    series_last: (Option<Time>, i64),
+    last: (Option<Time>, i64),
 }
 
 impl Past {
@@ -47,10 +54,9 @@ impl Past {
             bills: Bills::none(&file.plan),
             forecast: None,
             lasts: file.plan.lasts,
-            series: file.measures.into_iter().map(|measure| (measure.name, Vec::new())).collect(),
+            series: Series::of(file.measures.into_iter().map(|measure| measure.name)),
             authors,
             parent: parent(journal)?,
-            series_last: (None, 0),
         };
         past.go_on(journal, world, visit)?;
         Ok(past)
@@ -80,11 +86,19 @@ impl Past {
         self.bills.read(journal, until)?;
         let is_end = until == journal.head().seq;
         self.forecast = if is_end { self.bills.forecast(journal)? } else { None };
-        self.read_series(journal, until)
+        self.series.go_on(journal, until)
+    }
+}
+
+impl Series {
+    /// No values of measures of these names.
+    fn of(names: impl Iterator<Item = String>) -> Self {
+        Self { lines: names.map(|name| (name, Vec::new())).collect(), last: (None, 0) }
     }
 
-    fn read_series(&mut self, journal: &Journal, until: u64) -> Result<(), RunError> {
-        let (series, (last, before)) = (&mut self.series, &mut self.series_last);
+    /// Reads on to a record.
+    pub(crate) fn go_on(&mut self, journal: &Journal, until: u64) -> Result<(), RunError> {
+        let Self { lines: series, last: (last, before) } = self;
         if let Some(moment) = last.take() {
             series.iter_mut().for_each(|(_, points)| points.retain(|(time, _)| *time != moment));
         }

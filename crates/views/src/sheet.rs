@@ -58,6 +58,7 @@ pub fn sheet(sheet: &Sheet<'_>) -> Result<Markup, Unshown> {
         links: &bare,
         pulse: None,
         beside,
+        kin: &[],
         verdicts: &[],
         hands: Hands::None,
         scripts: &[],
@@ -72,7 +73,7 @@ pub fn sheet(sheet: &Sheet<'_>) -> Result<Markup, Unshown> {
         artifacts.iter().filter(is_shown).take(ARTIFACTS_MAX).map(|one| Page::Artifact(name(one))).collect();
     let mut chapters: Vec<(&str, Page)> = Page::chapters().collect();
     if beside.is_some() {
-        chapters.push(("Compare", Page::Compare));
+        chapters.push(("Compare", Page::Compare(None)));
     }
     let (latest, _) = timeline::before(&moment, &Wanted::default(), events::MOST)?;
     let resources: Vec<Page> =
@@ -158,7 +159,7 @@ fn about(m: &Moment<'_>, shown: (usize, usize), (agents, artifacts): (usize, usi
         }
         dl class="facts" {
             dt { "World" } dd { code { (line(match m.links { Links::Sheet { world, .. }
-            => world, Links::Served(_) => "" })) } ", seed " (m.world.rules().seed) }
+            => world, Links::Served { .. } => "" })) } ", seed " (m.world.rules().seed) }
             dt { "Made by" } dd { "oikos " (env!("CARGO_PKG_VERSION")) ", code on " (line(m.world.runtime())) }
             dt { "State" } dd { code { (hex(&m.world.digest())) } }
             @if is_end { dt { "Journal" } dd { code { (hex(&head.journal_hash)) } } }

@@ -3,6 +3,7 @@
 use maud::{Markup, PreEscaped, html};
 use oikos_runner::{
     kernel::{
+        refusal::Code,
         resource::ResourceId,
         time::{Time, format_duration_ms},
     },
@@ -127,10 +128,75 @@ pub fn plain(text: &str) -> Markup {
 /// A text by others on one line, cut if it is long.
 #[must_use]
 pub fn line(text: &str) -> Markup {
+    on_a_line(text, plain)
+}
+
+fn on_a_line(text: &str, shown: impl FnOnce(&str) -> Markup) -> Markup {
     let short = first_letters(text, LINE_LETTERS);
     let flat: String =
         short.chars().map(|letter| if letter.is_whitespace() { ' ' } else { letter }).collect();
-    html! { bdi { (plain(flat.trim_end())) @if short.len() < text.len() { "…" } } }
+    html! { bdi { (shown(flat.trim_end())) @if short.len() < text.len() { "…" } } }
+}
+
+/// A sentence of ours, in which words between backticks stand as code. Texts by others are never given to it.
+#[must_use]
+pub fn marked(sentence: &str) -> Markup {
+    let mut rest = sentence;
+    let mut parts: Vec<Markup> = Vec::new();
+    while let Some((before, word, behind)) = rest
+        .split_once('`')
+        .and_then(|(before, rest)| rest.split_once('`').map(|(word, behind)| (before, word, behind)))
+    {
+        parts.push(html! { (plain(before)) @if word.is_empty() { "``" } @else { code { (plain(word)) } } });
+        rest = behind;
+    }
+    parts.push(plain(rest));
+    PreEscaped(parts.into_iter().map(PreEscaped::into_string).collect())
+}
+
+/// A sentence of ours on one line, as [`marked`] has it.
+#[must_use]
+pub fn marked_line(sentence: &str) -> Markup {
+    on_a_line(sentence, marked)
+}
+
+/// How much of the message of a refusal is ours: the reason that a contract gives, and that for which code failed, are
+/// words of its author.
+fn ours(code: Code, message: &str) -> usize {
+    match code {
+        Code::PermissionDenied => message.find("`: ").map_or(message.len(), |at| at + 3),
+        Code::CodeError | Code::InvalidCode => 0,
+        Code::NotFound
+        | Code::AlreadyExists
+        | Code::InvalidArgument
+        | Code::InsufficientScrip
+        | Code::InsufficientResource
+        | Code::QuotaExceeded
+        | Code::RateLimited
+        | Code::BudgetExhausted
+        | Code::CodeTimeout
+        | Code::MemoryExceeded
+        | Code::DepthExceeded
+        | Code::LimitExceeded
+        | Code::WorkerDied
+        | Code::Conflict
+        | Code::Unsupported => message.len(),
+    }
+}
+
+/// The message of a refusal: our words with their marks, those of others as they are.
+#[must_use]
+pub fn refused(code: Code, message: &str) -> Markup {
+    let (ours, theirs) = message.split_at(ours(code, message));
+    html! { (marked(ours)) (plain(theirs)) }
+}
+
+/// The last line of the message of a refusal, as [`refused`] has it.
+#[must_use]
+pub fn refused_line(code: Code, message: &str) -> Markup {
+    let last = message.lines().last().unwrap_or_default();
+    // Of a message of many lines the last is not ours.
+    if last.len() < message.len() { line(last) } else { on_a_line(last, |last| refused(code, last)) }
 }
 
 /// The first letters of a text.
@@ -261,6 +327,40 @@ mod tests {
             ("é 好 🎈", "é 好 🎈"),
         ] {
             assert_eq!(plain(text).into_string(), shown);
+        }
+    }
+
+    #[test]
+    fn our_words_have_marks_and_those_of_others_have_none() {
+        for (sentence, shown) in [
+            ("it lacks `cpu`", "it lacks <code>cpu</code>"),
+            ("`a` and `b`", "<code>a</code> and <code>b</code>"),
+            ("one ` alone", "one ` alone"),
+            ("``", "``"),
+            ("`<b>`", "<code>&lt;b&gt;</code>"),
+            ("`a\u{202e}`", "<code>a<span class=\"odd\">U+202E</span></code>"),
+            ("", ""),
+        ] {
+            assert_eq!(marked(sentence).into_string(), shown);
+        }
+        for (code, message, block, on_a_line) in [
+            (Code::NotFound, "no `x`", "no <code>x</code>", "<bdi>no <code>x</code></bdi>"),
+            (
+                Code::PermissionDenied,
+                "`a` may not read `b`: pay `me`",
+                "<code>a</code> may not read <code>b</code>: pay `me`",
+                "<bdi><code>a</code> may not read <code>b</code>: pay `me`</bdi>",
+            ),
+            (Code::CodeError, "ValueError: `x`", "ValueError: `x`", "<bdi>ValueError: `x`</bdi>"),
+            (
+                Code::PermissionDenied,
+                "`a` may not read `b`: no\n`evil`",
+                "<code>a</code> may not read <code>b</code>: no\n`evil`",
+                "<bdi>`evil`</bdi>",
+            ),
+        ] {
+            assert_eq!(refused(code, message).into_string(), block);
+            assert_eq!(refused_line(code, message).into_string(), on_a_line);
         }
     }
 

@@ -20,7 +20,7 @@ use crate::{
     error::Unshown,
     moment::Moment,
     page::{Page, Wanted},
-    text::{amount, count, counted, instant, line, number, plain, short_value},
+    text::{amount, count, counted, instant, line, marked, marked_line, number, refused_line, short_value},
 };
 
 /// Events of one record that stand on its line.
@@ -341,7 +341,7 @@ pub(crate) fn words(m: &Moment<'_>, shown: &Shown<'_>) -> Markup {
             span class="deed soft" { "does nothing that others see" }
         }
         @if let Some(refusal) = shown.refusal {
-            span class="why" { span class="tag bad" { (refusal.code) } " " (line(last_line(&refusal.message))) }
+            span class="why" { span class="tag bad" { (refusal.code) } " " (refused_line(refusal.code, &refusal.message)) }
         }
         @if !shown.think.is_empty() { span class="think" { (line(shown.think)) } }
         @for text in shown.printed.iter().filter(|text| !text.is_empty()) {
@@ -419,7 +419,9 @@ fn deed(m: &Moment<'_>, actor: Option<Handle>, event: &Event) -> Markup {
             }
             @if let Some(to) = event.to { " to " (m.id(to)) }
             @if let (false, Some(detail)) = (is_call, event.detail.as_deref()) {
-                " " span class="soft" { (line(last_line(detail))) }
+                " " span class="soft" {
+                    @if event.kind == EventKind::Health { (marked_line(detail)) } @else { (line(last_line(detail))) }
+                }
             }
         }
     }
@@ -525,9 +527,10 @@ pub(crate) fn refusal(m: &Moment<'_>, refusal: &Refusal) -> Markup {
         p class="bad" {
             (m.link(&Page::Events(Wanted { code: Some(refusal.code), ..Wanted::default() }),
                 refusal.code.to_string())) ": "
-            (plain(crate::text::first_bytes(&refusal.message, crate::text::BLOCK_BYTES)))
+            (crate::text::refused(refusal.code,
+                crate::text::first_bytes(&refusal.message, crate::text::BLOCK_BYTES)))
         }
-        @if let Some(hint) = &refusal.hint { p class="soft" { (plain(hint)) } }
+        @if let Some(hint) = &refusal.hint { p class="soft" { (marked(hint)) } }
         @if let Some(traceback) = refusal.traceback() {
             (crate::text::block(&m.past.authors.named(m.world, traceback), || html! {}))
         }

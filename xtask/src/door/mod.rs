@@ -4,6 +4,7 @@ mod acks; // what was acknowledged outlives a kill
 mod conform; // answers are as the OpenAPI document has them
 mod feeds; // readers hold up nothing
 mod hostile; // the words of agents are text
+mod inspect; // the inspector's command line in a world
 mod pages; // pages of a large world
 mod served; // the world that is served
 mod speed; // receipts a second, and idleness
@@ -108,5 +109,5 @@ fn visits(proof: &Proof) -> Result<()> {
     if !command.status().context("Python can't be run")?.success() {
         bail!("clients of the Model Context Protocol don't get on with it");
     }
-    Ok(())
+    inspect::prove(&proof.binary, &proof.folder, &proof.target)
 }

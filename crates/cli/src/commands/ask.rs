@@ -1,10 +1,10 @@
 //! `oikos ask`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, bail};
 use oikos_runner::kernel::refusal::Code;
-use oikos_runner::{Address, Answered, Ask, When, Workplace, show_dollars};
+use oikos_runner::{Address, Answered, Ask, When, Workplace, ask_tape, show_dollars};
 use serde_json::json;
 
 use super::Usage;
@@ -27,7 +27,7 @@ pub(super) fn ask(
     printer: Printer,
 ) -> Result<ExitStatus> {
     let journal = super::reading(world)?;
-    let tape = tape_beside(world);
+    let tape = ask_tape(&world.beside());
     let ask = Ask { agent: &wanted.agent, question: &wanted.question, at: wanted.at, tape: &tape };
     let answered = match oikos_runner::ask(workplace, &journal, &ask)? {
         Ok(answered) => answered,
@@ -76,11 +76,4 @@ fn told(answered: &Answered, tape: &Path) -> String {
         "{}::{} answered for `{}` after record {}: {from}{cut}",
         row.provider, row.model, row.agent, row.seq
     )
-}
-
-/// The file with the answers to questions from outside.
-fn tape_beside(world: &Address) -> PathBuf {
-    let mut name = world.beside().into_os_string();
-    name.push(".ask.jsonl");
-    name.into()
 }

@@ -66,10 +66,8 @@ pub(super) fn report(
 /// Another world, as it ends, beside this one.
 fn beside(journal: &oikos_runner::Journal, other: &Address, workplace: &Workplace) -> Result<Beside> {
     let there = super::reading(other)?;
-    let world = oikos_runner::state(&there)?;
-    let past = Past::read(&there, &world, |_| ())?;
     let comparison = oikos_runner::compare(workplace, journal, &there)?;
-    Ok(Beside { name: other.to_string(), past, comparison })
+    Ok(Beside::of(other.to_string(), &there, comparison)?)
 }
 
 /// Refuses a name that something has, unless that may be replaced.

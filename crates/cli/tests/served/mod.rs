@@ -70,11 +70,22 @@ pub(crate) fn serve(world: &str, options: &[&str]) -> Served {
 
 impl Served {
     fn start(folder: tempfile::TempDir, file: &Path, db: PathBuf, options: &[&str]) -> Self {
-        let mut child = oikos()
-            .args(["--json", "serve"])
-            .arg(file)
-            .arg("--db")
-            .arg(&db)
+        let mut command = oikos();
+        command.args(["--json", "serve"]).arg(file).arg("--db").arg(&db);
+        Self::begin(command, folder, db, options)
+    }
+
+    /// Ends it, and serves another world of its folder.
+    pub(crate) fn again(served: Self, name: &str, options: &[&str]) -> Self {
+        let (db, folder) = served.kill();
+        let db = db.with_file_name(name);
+        let mut command = oikos();
+        command.args(["--json", "serve"]).arg(&db);
+        Self::begin(command, folder, db, options)
+    }
+
+    fn begin(mut command: Command, folder: tempfile::TempDir, db: PathBuf, options: &[&str]) -> Self {
+        let mut child = command
             .args(["--listen", "127.0.0.1:0"])
             .args(options)
             .stdout(Stdio::piped())

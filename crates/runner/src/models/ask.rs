@@ -1,7 +1,10 @@
 //! Questions to an agent from outside: its own model answers, as the agent that it is at a record, and nothing of the
 //! world changes. The answers are on a tape of their own, in a file beside the world.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use oikos_agents::{
     Asker, DEFAULT_TEMPLATE, Halt, Later, MemoryTape, Message, ModelName, Question, Request, RequestHash,
@@ -34,7 +37,7 @@ use crate::{
 /// The template of the second part of a question's request; the first is the agent's own.
 const INTERVIEW: &str = include_str!("../../../../genesis/prompts/interview.md");
 /// Bytes of a question.
-const QUESTION_BYTES_MAX: usize = 8 * 1024;
+pub const QUESTION_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of the reasons, and of the action, of one of the turns that an agent is shown.
 const PART_BYTES_MAX: usize = 800;
 
@@ -58,6 +61,14 @@ pub struct Answered {
     pub row: Taped,
     /// Whether it was in the file before: nobody was paid.
     pub is_replayed: bool,
+}
+
+/// The file beside a world with the answers to questions from outside.
+#[must_use]
+pub fn ask_tape(world: &Path) -> PathBuf {
+    let mut name = world.as_os_str().to_owned();
+    name.push(".ask.jsonl");
+    name.into()
 }
 
 /// Asks an agent a question. A question that can't be put is a refusal.

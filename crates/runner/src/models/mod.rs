@@ -36,7 +36,7 @@ use tokio::runtime::Runtime;
 pub(crate) use self::turn::{ModelThought, ModelTurn, TurnPlace};
 pub use self::{
     access::Access,
-    ask::{Answered, Ask, ask},
+    ask::{Answered, Ask, QUESTION_BYTES_MAX, ask, ask_tape},
     preview::{Preview, preview},
 };
 use self::{brief::Prompter, tape::JournalTape};

@@ -14,7 +14,7 @@ use oikos_runner::kernel::{
 use super::{
     agents::{mind, state, waits},
     artifact::{self, found},
-    controls::act,
+    controls::{act, ask},
     record::{askings, of_step, turn},
     versions::versions,
 };
@@ -80,6 +80,7 @@ pub(super) fn page(m: &Moment<'_>, id: &str) -> Result<(String, Markup), Unshown
             (memory(m, who))
             h2 { "Mind" }
             (prompt(m, who))
+            (ask(m, who))
             (artifact::texts(m, who, &[Part::Code, Part::Content, Part::Storage]))
             (versions(m, who)?)
         },

@@ -3,35 +3,44 @@
 use std::cmp::Reverse;
 
 use maud::{Markup, html};
-use oikos_runner::Comparison;
+use oikos_runner::{Comparison, Kin, Kinship, kernel::time::Time};
 
 use crate::{
     error::Unshown,
-    moment::Moment,
+    moment::{Hands, Links, Moment},
+    page::Page,
     parts::{MIDDLE, by_time, card, drawn, empty},
-    text::{count, digits, line, number, short_value},
+    text::{count, digits, instant, line, number, short_value},
 };
 
 /// Rows of each table.
 const ROWS: usize = 30;
 
-pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
-    let Some(beside) = m.beside.filter(|_| m.sees_all()) else {
-        let sentence = html! {
-            "No other world is at hand. " code { "oikos report A --beside B" }
-            " shows two worlds, such as a fork and \
-             its parent, side by side."
+/// The page; `with` is the name by which a server was asked for another world.
+pub(super) fn page(m: &Moment<'_>, with: Option<&str>) -> Result<(String, Markup), Unshown> {
+    if !m.sees_all() {
+        let sentence = "Another world is shown to those alone who see all of both.";
+        return Err(Unshown::Hidden(sentence.into()));
+    }
+    let Some(beside) = m.beside else {
+        return match with {
+            // A name that stands in an address may be anything.
+            Some(with) => {
+                let with = crate::text::first_letters(with, 64);
+                Err(Unshown::NotFound(format!("no world beside this one that is its kin is named `{with}`")))
+            }
+            None => Ok(("Compare".into(), choice(m))),
         };
-        return Ok(("Compare".into(), empty(sentence)));
     };
     let Comparison { common, seqs, parted, diverged, .. } = &beside.comparison;
     let difference = diverged.as_ref().map(|(difference, _)| difference).or(parted.as_ref());
+    let since = difference.map(|difference| difference.time);
     let mut charts = Vec::new();
-    for (name, ours) in &m.past.series {
-        let theirs = beside.past.series.iter().find(|(other, _)| other == name).map(|(_, points)| points);
+    for (name, ours) in &m.past.series.lines {
+        let theirs = beside.series.lines.iter().find(|(other, _)| other == name).map(|(_, points)| points);
         let lines: Vec<_> = [("this world", Some(ours)), ("the other", theirs)]
             .into_iter()
-            .filter_map(|(label, points)| Some((label.to_owned(), points?.clone())))
+            .filter_map(|(label, points)| Some((label.to_owned(), after(points?, since).to_vec())))
             .filter(|(_, points)| points.len() > 1)
             .collect();
         if !lines.is_empty() {
@@ -41,7 +50,15 @@ pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
     Ok((
         "Compare".into(),
         html! {
-            p { "This world beside " (line(&beside.name)) "." }
+            p {
+                "This world beside " (line(beside.name()))
+                @if let Links::Served { .. } = m.links {
+                    ", each as it stood at the same time, after record " (m.record(seqs.0)) " of this one and "
+                    (count(seqs.1)) " of the other"
+                }
+                "."
+            }
+            @if !m.is_sheet() { p class="more" { (m.link(&Page::Compare(None), "Another world")) } }
             div class="cards" {
                 (card("In common", count(*common), "records, from the first on", false))
                 (card("This world", count(seqs.0), "records", false))
@@ -53,7 +70,7 @@ pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
                 None => { (empty("One is the beginning of the other, but for its rules.")) }
                 Some(difference) => {
                     p {
-                        "At record " (m.record(difference.seq)) ", " (crate::text::instant(difference.time)) ", "
+                        "At record " (m.record(difference.seq)) ", " (instant(difference.time)) ", "
                         (line(&difference.cause)) ":"
                     }
                     div class="wide" { table {
@@ -76,6 +93,48 @@ pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
             }
         },
     ))
+}
+
+/// The values of a measure from where two worlds part: all before are the same in both.
+fn after(points: &[(Time, f64)], since: Option<Time>) -> &[(Time, f64)] {
+    let Some(since) = since else { return points };
+    let parted = points.iter().take_while(|(time, _)| *time < since).count();
+    points.get(parted.saturating_sub(1)..).unwrap_or_default()
+}
+
+/// The worlds that can be compared with this one, to choose from.
+fn choice(m: &Moment<'_>) -> Markup {
+    let Links::Served { world, .. } = m.links else {
+        return empty(html! {
+            "No other world is at hand. " code { "oikos report A --beside B" }
+            " shows two worlds, such as a fork and its parent, side by side."
+        });
+    };
+    if m.kin.is_empty() {
+        return empty(html! {
+            "There is no fork of this world in its folder yet, nor the world that it was forked from. "
+            @if let Hands::Operator(_) = m.hands {
+                (m.link(&Page::World, "Fork from here")) " on the first page makes one, of any moment, and so does "
+            }
+            code { "oikos fork " (world) " --at " (m.seq()) " --to other.oikos" }
+            @if !matches!(m.hands, Hands::Operator(_)) { " makes one" }
+            "; " code { "oikos run other.oikos" } " lets it go its own way, and then it can be compared here."
+        });
+    }
+    html! {
+        p { "Worlds in the folder of this one that it was forked from, or that were forked from it:" }
+        div class="wide" { table {
+            thead { tr { th { "World" } th { "" } th class="n" { "records in common, at least" }
+            th class="n" { "its records" } } }
+            @for Kin { name, kinship, shared, head, .. } in m.kin {
+                tr {
+                    td { (m.link(&Page::Compare(Some(name.clone())), line(name))) }
+                    td { (match kinship { Kinship::Parent => "its parent", Kinship::Fork => "a fork" }) }
+                    td class="n" { (count(*shared)) } td class="n" { (count(*head)) }
+                }
+            }
+        } }
+    }
 }
 
 fn measures(comparison: &Comparison) -> Markup {

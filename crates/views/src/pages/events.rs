@@ -22,7 +22,7 @@ pub(super) fn page(m: &Moment<'_>, wanted: &Wanted) -> Result<(String, Markup), 
     Ok((
         "Events".into(),
         html! {
-            @if let Links::Served(at) = m.links { (form(wanted, at.map(|at| at.to_string()))) }
+            @if let Links::Served { at, .. } = m.links { (form(wanted, at.map(|at| at.to_string()))) }
             @if records.is_empty() { (nothing(wanted, more)) }
             (timeline::places(m, &records))
             @if m.is_sheet() {

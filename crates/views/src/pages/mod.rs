@@ -36,6 +36,6 @@ pub(crate) fn body(m: &Moment<'_>, page: &Page) -> Result<(String, Markup), Unsh
         Page::Market => market::page(m),
         Page::Ledger(resource) => ledger::page(m, resource.as_deref()),
         Page::Cost => cost::page(m),
-        Page::Compare => compare::page(m),
+        Page::Compare(with) => compare::page(m, with.as_deref()),
     }
 }

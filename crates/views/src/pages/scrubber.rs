@@ -40,7 +40,7 @@ pub(super) fn scrubber(m: &Moment<'_>) -> Markup {
             span {
                 "each bar is " (crate::text::span(buckets.length_ms)) ": actions, and "
                 span class="bad" { "refusals" } " above them"
-                @if matches!(m.links, Links::Served(_)) { "; each leads to the world as it was then" }
+                @if matches!(m.links, Links::Served { .. }) { "; each leads to the world as it was then" }
             }
             span { (instant(m.whole.map_or(m.world.now(), |_| end(m)))) }
         }
@@ -72,7 +72,9 @@ fn drawn(m: &Moment<'_>, at: usize, part: &Part, most: u64, begins: Option<Strin
         rect class="hit" x=(x) y="0" width="10" height=(HEIGHT) { title { (told) } }
     };
     match m.links {
-        Links::Served(_) => html! { a href=(Page::World.href(Some(When::Seq(part.last_seq)))) { (drawing) } },
+        Links::Served { .. } => {
+            html! { a href=(Page::World.href(Some(When::Seq(part.last_seq)))) { (drawing) } }
+        }
         Links::Sheet { .. } => drawing,
     }
 }
@@ -88,7 +90,7 @@ fn marks(m: &Moment<'_>, marks: &[Mark], more: u64) -> Markup {
                 @for mark in seen.iter().rev().take(MARKS).rev() {
                     span {
                         @match m.links {
-                            Links::Served(_) => {
+                            Links::Served { .. } => {
                                 a href=(Page::World.href(Some(When::Seq(mark.seq))))
                                     title="the world as it was then" {
                                     (instant(mark.time))

@@ -19,7 +19,7 @@ use crate::{
     moment::Moment,
     page::{Page, Wanted},
     parts::{card, empty, small_series},
-    text::{amount, count, counted, line, number, span},
+    text::{amount, count, counted, marked_line, number, refused_line, span},
     timeline,
 };
 
@@ -30,7 +30,7 @@ const LATEST: usize = 12;
 
 pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
     let mut series = Vec::new();
-    for (name, points) in m.past.series.iter().filter(|_| m.knows_all()) {
+    for (name, points) in m.past.series.lines.iter().filter(|_| m.knows_all()) {
         series.push(small_series(m, name, points)?);
     }
     let (latest, _) = timeline::before(m, &Wanted::default(), LATEST)?;
@@ -40,6 +40,9 @@ pub(super) fn page(m: &Moment<'_>) -> Result<(String, Markup), Unshown> {
         html! {
             (helm(m))
             (strip(m))
+            @if m.sees_all() && !m.is_sheet() {
+                p class="more" { (m.link(&Page::Compare(None), "Compare with a fork")) }
+            }
             h2 { "Time" }
             (scrubber(m))
             h2 { "Measures" }
@@ -185,7 +188,7 @@ fn refused(m: &Moment<'_>) -> Markup {
                     @let page = Page::Events(Wanted { code: Some(*code), ..Wanted::default() });
                     tr {
                         td { (code) } td class="n" { (m.link(&page, count(*many))) }
-                        td class="said" { @if m.sees_all() { (line(first.lines().last().unwrap_or_default())) } }
+                        td class="said" { @if m.sees_all() { (refused_line(*code, first)) } }
                     }
                 }
             } }
@@ -210,7 +213,7 @@ fn health(m: &Moment<'_>) -> Markup {
                         td class="n" { @if *first == Handle::NOBODY { "the run" } @else { (agents) } }
                         td class="said" {
                             @if *first != Handle::NOBODY { (m.id(*first)) ": " }
-                            @if m.is_own(*first) { (line(cause)) }
+                            @if m.is_own(*first) { (marked_line(cause)) }
                         }
                     }
                 }
