@@ -268,7 +268,7 @@ fn a_question_that_can_not_be_put_says_why() {
 fn a_world_that_runs_can_be_asked() {
     let (small, model) = lived();
     model.says("I am still here.");
-    let writer = Journal::open(&small.path("a.oikos")).expect("a world");
+    let writer = Journal::open(small.path("a.oikos")).expect("a world");
     assert_eq!(told(&small, &["keeper", WHY])["answer"], "I am still here.");
     drop(writer);
 }

@@ -160,7 +160,7 @@ fn told(small: &Small, arguments: &[&str]) -> Value {
 }
 
 fn journal(small: &Small, db: &str) -> Journal {
-    Journal::open(&small.path(db)).expect("a world")
+    Journal::open(small.path(db)).expect("a world")
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn a_forecast_goes_by_time_where_agents_have_their_own_turns() {
     let text = fs::read_to_string(small.file()).expect("a file");
     small.write("small.toml", &text.replace("ticks = 8\n", "").replace("tick_duration = \"60s\"\n", ""));
     small.run("a.oikos", &loops);
-    let reader = Journal::open_read_only(&small.path("a.oikos")).expect("a world");
+    let reader = Journal::open_read_only(small.path("a.oikos")).expect("a world");
     let (mut start, mut steps) = (None, Vec::new());
     let looked = reader.records(1, |record| {
         let start = *start.get_or_insert(record.time.ms());
@@ -497,7 +497,7 @@ fn reasoned() -> Small {
     })
     .expect("records");
     let source = mute.meta("source").expect("it can be read").expect("a world file");
-    let mut journal = Journal::create(&small.path("a.oikos")).expect("a new world");
+    let mut journal = Journal::create(small.path("a.oikos")).expect("a new world");
     journal.append(&records, &[("source", &source)]).expect("records");
     small
 }

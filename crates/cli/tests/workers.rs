@@ -330,7 +330,7 @@ fn strange(program: &str, script: &str, build: &str) -> (Small, Workplace) {
 }
 
 fn opened(small: &Small, workplace: &Workplace) -> Result<Live, RunError> {
-    workplace.open(Journal::open(&small.path("a.oikos")).expect("a world"))
+    workplace.open(Journal::open(small.path("a.oikos")).expect("a world"))
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn records(count: u64) -> Vec<Record> {
 #[divan::bench(args = [1, 32, 1_024, 16_384], sample_count = 20)]
 fn append_durably(bencher: Bencher<'_, '_>, batch: u64) {
     let folder = tempfile::tempdir().unwrap();
-    let mut journal = Journal::create(&folder.path().join("bench.oikos")).unwrap();
+    let mut journal = Journal::create(folder.path().join("bench.oikos")).unwrap();
     let all = records(batch);
     journal.append(all.get(..1).unwrap(), &[]).unwrap();
     let mut batch_records = all.get(1..).unwrap().to_vec();

@@ -33,7 +33,7 @@ fn large(record: &Record, seq: u64, bytes: usize) -> Record {
 fn a_founding_is_in_its_place_whole_or_not_at_all() {
     let (_, records) = history(3);
     let place = Place::new();
-    let mut journal = Journal::create(&place.path()).unwrap();
+    let mut journal = Journal::create(place.path()).unwrap();
     assert!(!place.path().exists(), "nothing is there before the first batch");
     journal.append(&records, &[("source", b"text")]).unwrap();
     assert!(journal.notes().is_empty());
@@ -53,7 +53,7 @@ fn a_founding_that_was_cut_short_is_begun_afresh_and_said() {
     let (_, records) = history(3);
     let half = {
         let place = Place::new();
-        let _journal = Journal::create(&place.path()).unwrap();
+        let _journal = Journal::create(place.path()).unwrap();
         std::fs::read(beside(&place.path(), ".founding")).unwrap()
     };
     assert!(!half.is_empty());
@@ -62,7 +62,7 @@ fn a_founding_that_was_cut_short_is_begun_afresh_and_said() {
     {
         let place = Place::new();
         std::fs::write(beside(&place.path(), suffix), bytes).unwrap();
-        let mut journal = Journal::create(&place.path()).unwrap();
+        let mut journal = Journal::create(place.path()).unwrap();
         assert_eq!(journal.notes(), [Note::BegunAfresh(place.path().canonicalize().unwrap_or(place.path()))]);
         journal.append(&records, &[]).unwrap();
         drop(journal);
@@ -72,7 +72,7 @@ fn a_founding_that_was_cut_short_is_begun_afresh_and_said() {
     // Something else at that name is neither used nor removed.
     let place = Place::new();
     std::fs::write(beside(&place.path(), ".founding"), [b'x'; 4096]).unwrap();
-    assert!(matches!(Journal::create(&place.path()), Err(JournalError::Open { .. })));
+    assert!(matches!(Journal::create(place.path()), Err(JournalError::Open { .. })));
     assert_eq!(std::fs::read(beside(&place.path(), ".founding")).unwrap(), [b'x'; 4096]);
 }
 
@@ -84,13 +84,13 @@ fn a_file_that_had_a_world_is_never_begun_afresh() {
     let bytes = std::fs::read(place.path()).unwrap();
     for damaged in [&bytes[..bytes.len() / 2], &bytes[..4096], &bytes[..100], &[b'x'; 4096][..]] {
         std::fs::write(place.path(), damaged).unwrap();
-        assert!(Journal::create(&place.path()).is_err(), "{} bytes", damaged.len());
+        assert!(Journal::create(place.path()).is_err(), "{} bytes", damaged.len());
         assert_eq!(std::fs::read(place.path()).unwrap(), damaged, "it is as it was");
     }
     // Emptied, with its `-wal` still there.
     std::fs::write(place.path(), []).unwrap();
     std::fs::write(beside(&place.path(), "-wal"), [7; 4152]).unwrap();
-    assert!(matches!(Journal::create(&place.path()), Err(JournalError::NotAWorld { .. })));
+    assert!(matches!(Journal::create(place.path()), Err(JournalError::NotAWorld { .. })));
     assert!(beside(&place.path(), "-wal").exists());
 }
 
@@ -102,7 +102,7 @@ fn starting_over_keeps_the_old_world_under_another_name() {
     let mut second = first;
     for number in 1..=3 {
         let aside = beside(&place.path(), &format!(".{number}"));
-        let mut journal = Journal::create_afresh(&place.path()).unwrap();
+        let mut journal = Journal::create_afresh(place.path()).unwrap();
         assert_eq!(journal.notes().len(), 1);
         assert!(verified(&place.path()).is_ok() && !aside.exists(), "until the new one is whole");
         journal.append(&records[..4], &[]).unwrap();
@@ -128,7 +128,7 @@ fn a_world_begun_afresh_is_its_owners() {
     let who =
         || std::fs::metadata(place.path()).map(|found| (found.uid(), found.gid(), found.mode())).unwrap();
     let before = who();
-    let mut journal = Journal::create_afresh(&place.path()).unwrap();
+    let mut journal = Journal::create_afresh(place.path()).unwrap();
     journal.append(&records, &[]).unwrap();
     drop(journal);
     assert_eq!(who(), before);
@@ -143,14 +143,14 @@ fn starting_over_that_was_cut_short_leaves_the_old_world() {
     std::fs::hard_link(place.path(), beside(&place.path(), ".1")).unwrap();
     std::fs::copy(place.path(), beside(&place.path(), ".founding")).unwrap();
     assert_eq!(verified(&place.path()).unwrap().journal_hash, head.journal_hash);
-    let journal = Journal::open(&place.path()).unwrap();
+    let journal = Journal::open(place.path()).unwrap();
     assert!(matches!(journal.notes(), [Note::GoesOn(_)]), "{:?}", journal.notes());
     assert_eq!(journal.head(), head);
     drop(journal);
     assert_eq!(listing(place.folder.path()), ["w.oikos", "w.oikos.lock"]);
     // A name that the user gave it is not taken away, and a world has one name.
     std::fs::hard_link(place.path(), beside(&place.path(), "_too")).unwrap();
-    let error = Journal::open(&place.path()).unwrap_err().to_string();
+    let error = Journal::open(place.path()).unwrap_err().to_string();
     assert!(error.contains("hard link"), "{error}");
     assert!(beside(&place.path(), "_too").exists());
 }
@@ -175,7 +175,7 @@ fn what_happens_to_the_file_stops_its_writer() {
     ];
     for (part, blow) in blows {
         let place = Place::new();
-        let mut journal = Journal::create(&place.path()).unwrap();
+        let mut journal = Journal::create(place.path()).unwrap();
         journal.append(&records[..10], &[]).unwrap();
         blow(&place.path());
         let error = journal.append(&records[10..20], &[]).unwrap_err();
@@ -195,7 +195,7 @@ fn a_renamed_world_and_one_that_lost_its_wal_have_all_that_was_acknowledged() {
     let (_, records) = history(30);
     for renamed in [true, false] {
         let place = Place::new();
-        let mut journal = Journal::create(&place.path()).unwrap();
+        let mut journal = Journal::create(place.path()).unwrap();
         records[..20].chunks(5).for_each(|records| journal.append(records, &[]).unwrap());
         let now = beside(&place.path(), "_moved.oikos");
         if renamed {
@@ -217,7 +217,7 @@ fn a_world_has_one_writer_whatever_it_is_called() {
     let link = place.folder.path().join("link.oikos");
     place.write(&records, 4);
     std::os::unix::fs::symlink(place.path(), &link).unwrap();
-    let journal = Journal::open(&place.path()).unwrap();
+    let journal = Journal::open(place.path()).unwrap();
     for path in
         [&link, &place.path(), &place.folder.path().join("../").join(place.folder.path()).join("w.oikos")]
     {
@@ -232,7 +232,7 @@ fn a_world_has_one_writer_whatever_it_is_called() {
 fn whoever_wrote_meanwhile_stops_the_other() {
     let (_, records) = history(20);
     let place = Place::new();
-    let mut journal = Journal::create(&place.path()).unwrap();
+    let mut journal = Journal::create(place.path()).unwrap();
     journal.append(&records[..10], &[]).unwrap();
     let db = Connection::open(place.path()).unwrap();
     let head: Vec<u8> =
@@ -271,7 +271,7 @@ fn names_that_are_no_files_are_refused_and_nothing_is_touched() {
         }
     }
     assert_eq!(listing(folder), listed);
-    assert!(matches!(Journal::create(&within("no/w.oikos")), Err(JournalError::Open { .. })));
+    assert!(matches!(Journal::create(within("no/w.oikos")), Err(JournalError::Open { .. })));
 }
 
 /// Puts the world into a state, reads it whole, and asserts that its folder is as it was.
@@ -287,7 +287,7 @@ fn read_as_it_is(folder: &Path, seq: u64) {
 fn readers_write_nothing_in_whatever_state_the_file_is() {
     let (_, records) = history(30);
     let place = Place::new();
-    let mut journal = Journal::create(&place.path()).unwrap();
+    let mut journal = Journal::create(place.path()).unwrap();
     records.chunks(10).for_each(|records| journal.append(records, &[]).unwrap());
     // Copied while it was open, as a kill would leave it: with and without SQLite's index, and without the `-wal`.
     let copy = |suffixes: &[&str]| {
@@ -309,7 +309,7 @@ fn readers_write_nothing_in_whatever_state_the_file_is() {
     read_as_it_is(place.folder.path(), 31);
     drop(journal);
     read_as_it_is(place.folder.path(), 31);
-    assert!(Journal::open_read_only(&place.path()).unwrap().notes().is_empty());
+    assert!(Journal::open_read_only(place.path()).unwrap().notes().is_empty());
     // Restored by other means, in rollback mode, and with a change of it cut short.
     let folder = tempfile::tempdir().unwrap();
     let restored = folder.path().join("w.oikos");
@@ -327,7 +327,7 @@ fn readers_write_nothing_in_whatever_state_the_file_is() {
     drop(db);
     read_as_it_is(killed.path(), 31);
     // A writer takes it back, and leaves WAL mode behind.
-    assert_eq!(Journal::open(&killed.path().join("w.oikos")).unwrap().head().seq, 31);
+    assert_eq!(Journal::open(killed.path().join("w.oikos")).unwrap().head().seq, 31);
     assert_eq!(listing(killed.path()), ["w.oikos", "w.oikos.lock"]);
     read_as_it_is(killed.path(), 31);
 }
@@ -336,14 +336,14 @@ fn readers_write_nothing_in_whatever_state_the_file_is() {
 fn a_reader_ends_at_its_head_and_misses_only_snapshots_that_were_let_go() {
     let (_, records) = history(60);
     let place = Place::new();
-    let mut writer = Journal::create(&place.path()).unwrap();
+    let mut writer = Journal::create(place.path()).unwrap();
     let mut world = World::empty();
     for records in records[..20].chunks(10) {
         writer.append(records, &[]).unwrap();
         records.iter().for_each(|record| world.apply(record).unwrap());
         writer.put_snapshot(&world).unwrap();
     }
-    let mut reader = Journal::open_read_only(&place.path()).unwrap();
+    let mut reader = Journal::open_read_only(place.path()).unwrap();
     let mut more = records[20..].chunks(5);
     // While it is verified, the writer goes on and lets go of the snapshots.
     let found = verify(&reader, |_| {
@@ -372,13 +372,13 @@ fn a_reader_ends_at_its_head_and_misses_only_snapshots_that_were_let_go() {
 fn what_can_not_be_read_again_is_not_written() {
     let (_, records) = history(3);
     let place = Place::new();
-    let mut journal = Journal::create(&place.path()).unwrap();
+    let mut journal = Journal::create(place.path()).unwrap();
     journal.append(&records[..1], &[]).unwrap();
     let head = journal.head();
     let error = journal.append(&[large(&records[1], 2, RECORD_BYTES_MAX)], &[]).unwrap_err().to_string();
     assert!(error.contains("record 2 has") && error.contains("not written"), "{error}");
     drop(journal);
-    let mut journal = Journal::open(&place.path()).unwrap();
+    let mut journal = Journal::open(place.path()).unwrap();
     assert_eq!(journal.head(), head);
     // As many as one likes, in one commit and as many batches as they need.
     let many: Vec<Record> = (2..8).map(|seq| large(&records[1], seq, RECORD_BYTES_MAX - 4096)).collect();

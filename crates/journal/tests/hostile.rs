@@ -17,7 +17,7 @@ use self::door::*;
 fn whole() -> Place {
     let (world, records) = history(60);
     let place = Place::new();
-    let mut journal = Journal::create(&place.path()).unwrap();
+    let mut journal = Journal::create(place.path()).unwrap();
     records.chunks(10).for_each(|records| journal.append(records, &[]).unwrap());
     journal.put_snapshot(&world).unwrap();
     drop(journal);
@@ -155,7 +155,7 @@ fn a_last_epoch_has_none_after_it() {
     rehash(&db, epoch, None);
     db.execute("DELETE FROM snapshots", []).unwrap();
     drop(db);
-    assert!(Journal::open(&place.path()).unwrap_err().to_string().contains("epoch has none after it"));
+    assert!(Journal::open(place.path()).unwrap_err().to_string().contains("epoch has none after it"));
 }
 
 /// Gives the last row another epoch, or another body, and its hashes and the head anew.
@@ -222,7 +222,7 @@ fn forge_snapshot_of(place: &Place, body: &[u8], bytes: u64, digest: Hash) {
 #[test]
 fn a_small_snapshot_never_unpacks_to_a_large_one() {
     let place = whole();
-    let (world, _) = Journal::open_read_only(&place.path()).unwrap().last_snapshot().unwrap();
+    let (world, _) = Journal::open_read_only(place.path()).unwrap().last_snapshot().unwrap();
     forge_snapshot(&place, &zeros(1 << 30, &world.to_image()), world.digest());
     for said in told(&place) {
         assert!(said.contains("the snapshot at record 61"), "{said}");
@@ -232,7 +232,7 @@ fn a_small_snapshot_never_unpacks_to_a_large_one() {
 #[test]
 fn the_size_that_a_snapshot_says_gives_it_no_room() {
     let place = whole();
-    let (world, _) = Journal::open_read_only(&place.path()).unwrap().last_snapshot().unwrap();
+    let (world, _) = Journal::open_read_only(place.path()).unwrap().last_snapshot().unwrap();
     for bytes in [1 << 32, 1 << 50] {
         forge_snapshot_of(&place, &zeros(1 << 30, &world.to_image()), bytes, world.digest());
         for said in told(&place) {
@@ -245,7 +245,7 @@ fn the_size_that_a_snapshot_says_gives_it_no_room() {
 fn small_batches_unpack_to_little_together() {
     let (_, records) = history(3);
     let place = Place::new();
-    let mut journal = Journal::create(&place.path()).unwrap();
+    let mut journal = Journal::create(place.path()).unwrap();
     journal.append(&records[..1], &[]).unwrap();
     for record in &records[1..] {
         let mut record = record.clone();
@@ -266,7 +266,7 @@ fn small_batches_unpack_to_little_together() {
 #[test]
 fn no_length_in_a_snapshot_takes_memory() {
     let place = whole();
-    let (world, _) = Journal::open_read_only(&place.path()).unwrap().last_snapshot().unwrap();
+    let (world, _) = Journal::open_read_only(place.path()).unwrap().last_snapshot().unwrap();
     let image = world.to_image();
     // Each byte becomes the beginning of a number near 2^63, which is a length in many places.
     for at in 0..image.len() {
@@ -287,7 +287,7 @@ fn no_length_in_a_snapshot_takes_memory() {
 #[test]
 fn a_snapshot_of_another_state_is_not_believed() {
     let place = whole();
-    let (world, _) = Journal::open_read_only(&place.path()).unwrap().last_snapshot().unwrap();
+    let (world, _) = Journal::open_read_only(place.path()).unwrap().last_snapshot().unwrap();
     // The state at record 61 of a world in which bob was paid more.
     let (_, mut records) = history(60);
     *payment(&mut records[60]) += 5;

@@ -21,7 +21,7 @@ fn what_is_written_is_read_back_whatever_the_batches_were() {
     for batch in [1, 7, 100] {
         let place = Place::new();
         let head = place.write(&records, batch);
-        let journal = Journal::open_read_only(&place.path()).unwrap();
+        let journal = Journal::open_read_only(place.path()).unwrap();
         assert_eq!(journal.head(), head);
         for from in [1, 2, 50, 100] {
             let mut read = Vec::new();
@@ -52,20 +52,20 @@ fn each_writer_is_an_epoch_and_there_is_one_at_a_time() {
     let place = Place::new();
     for (at, records) in records.chunks(10).enumerate() {
         let mut journal = match at {
-            0 => Journal::create(&place.path()).unwrap(),
-            _ => Journal::open(&place.path()).unwrap(),
+            0 => Journal::create(place.path()).unwrap(),
+            _ => Journal::open(place.path()).unwrap(),
         };
         journal.append(records, &[("note", b"kept")]).unwrap();
-        assert!(matches!(Journal::open(&place.path()), Err(JournalError::Busy { .. })));
-        assert!(matches!(Journal::create(&place.path()), Err(JournalError::Busy { .. })));
+        assert!(matches!(Journal::open(place.path()), Err(JournalError::Busy { .. })));
+        assert!(matches!(Journal::create(place.path()), Err(JournalError::Busy { .. })));
     }
     assert_eq!(verified(&place.path()).unwrap().epochs, 4);
-    let journal = Journal::open(&place.path()).unwrap();
+    let journal = Journal::open(place.path()).unwrap();
     assert_eq!(journal.meta("note").unwrap().as_deref(), Some(&b"kept"[..]));
     assert_eq!(journal.meta("nothing").unwrap(), None);
     drop(journal);
     assert!(
-        matches!(Journal::create(&place.path()), Err(JournalError::Open { .. })),
+        matches!(Journal::create(place.path()), Err(JournalError::Open { .. })),
         "a world is never overwritten"
     );
 }
@@ -74,7 +74,7 @@ fn each_writer_is_an_epoch_and_there_is_one_at_a_time() {
 fn records_that_do_not_follow_are_refused_and_a_failed_write_ends_it() {
     let (_, records) = history(5);
     let place = Place::new();
-    let mut journal = Journal::create(&place.path()).unwrap();
+    let mut journal = Journal::create(place.path()).unwrap();
     assert!(matches!(journal.append(&records[1..], &[]), Err(JournalError::Corrupt { .. })));
     journal.append(&records[..2], &[]).unwrap();
     journal.append(&[], &[]).unwrap();
@@ -93,7 +93,7 @@ fn records_that_do_not_follow_are_refused_and_a_failed_write_ends_it() {
 fn snapshots_are_kept_few_and_compared() {
     let (_, records) = history(60);
     let place = Place::new();
-    let mut journal = Journal::create(&place.path()).unwrap();
+    let mut journal = Journal::create(place.path()).unwrap();
     let mut world = World::empty();
     for records in records.chunks(10) {
         journal.append(records, &[]).unwrap();
@@ -113,7 +113,7 @@ fn snapshots_are_kept_few_and_compared() {
         forged[at] ^= 1 << (at % 8);
         db.execute("UPDATE snapshots SET body = ? WHERE seq = 61", [forged]).unwrap();
         assert!(problem(&place.path()).contains("the snapshot at record 61"), "byte {at}");
-        let read = Journal::open_read_only(&place.path()).unwrap().last_snapshot();
+        let read = Journal::open_read_only(place.path()).unwrap().last_snapshot();
         assert!(read.is_err(), "byte {at}: a damaged snapshot is never passed over");
     }
     db.execute("UPDATE snapshots SET body = ? WHERE seq = 61", [body]).unwrap();
@@ -184,7 +184,7 @@ fn a_forger_with_all_the_hashes_is_still_caught_by_the_books() {
 fn a_forged_balance_in_a_snapshot_is_caught_and_one_in_the_records_changes_the_journal_hash() {
     let (world, records) = history(60);
     let place = Place::new();
-    let mut journal = Journal::create(&place.path()).unwrap();
+    let mut journal = Journal::create(place.path()).unwrap();
     journal.append(&records, &[]).unwrap();
     journal.put_snapshot(&world).unwrap();
     let (honest, row) = (journal.head().journal_hash, journal.head().row_hash);

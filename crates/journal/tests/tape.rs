@@ -62,7 +62,7 @@ fn taped() -> (Place, Vec<Taped>) {
             ..row("alice", "why?", 0, "{")
         },
     ];
-    let mut journal = Journal::create(&place.path()).unwrap();
+    let mut journal = Journal::create(place.path()).unwrap();
     journal.append(&records, &[]).unwrap();
     journal.put_tape(&rows[..3]).unwrap();
     journal.put_tape(&rows[3..]).unwrap();
@@ -72,7 +72,7 @@ fn taped() -> (Place, Vec<Taped>) {
 #[test]
 fn an_asking_comes_back_by_agent_request_and_number() {
     let (place, rows) = taped();
-    let journal = Journal::open_read_only(&place.path()).unwrap();
+    let journal = Journal::open_read_only(place.path()).unwrap();
     for row in &rows {
         assert_eq!(journal.taped(&row.agent, &row.hash, row.n).unwrap().as_ref(), Some(row));
     }
@@ -93,19 +93,19 @@ fn an_asking_comes_back_by_agent_request_and_number() {
 fn a_row_is_on_disk_when_the_call_returns() {
     let place = Place::new();
     let (_, records) = history(5);
-    let mut journal = Journal::create(&place.path()).unwrap();
+    let mut journal = Journal::create(place.path()).unwrap();
     journal.append(&records, &[]).unwrap();
     let one = row("alice", "who?", 0, "me");
     journal.put_tape(std::slice::from_ref(&one)).unwrap();
     // The writer still has the world open: a reader sees the row, as a process after a kill would.
-    let reader = Journal::open_read_only(&place.path()).unwrap();
+    let reader = Journal::open_read_only(place.path()).unwrap();
     assert_eq!(all(&reader, None), [one]);
 }
 
 #[test]
 fn asking_again_replaces_and_importing_keeps() {
     let (place, rows) = taped();
-    let mut journal = Journal::open(&place.path()).unwrap();
+    let mut journal = Journal::open(place.path()).unwrap();
     let other = row("alice", "who?", 0, "somebody else");
     let new = row("carol", "who?", 0, "carol");
     assert_eq!(journal.import_tape(&[other.clone(), new.clone()]).unwrap(), 1);
@@ -128,7 +128,7 @@ fn asking_again_replaces_and_importing_keeps() {
 #[test]
 fn a_row_that_is_used_says_so() {
     let (place, rows) = taped();
-    let mut journal = Journal::open(&place.path()).unwrap();
+    let mut journal = Journal::open(place.path()).unwrap();
     let strange = Taped { origin: Origin::Asked, ..row("carol", "who?", 0, "carol") };
     journal.import_tape(&[strange.clone(), Taped { n: 1, ..strange.clone() }]).unwrap();
     let origin = |journal: &Journal, row: &Taped| {
@@ -141,7 +141,7 @@ fn a_row_that_is_used_says_so() {
     // A world that was killed uses a row once more.
     journal.use_tape(&[Taped { seq: 5, ..strange.clone() }]).unwrap();
     journal.import_tape(std::slice::from_ref(&strange)).unwrap();
-    let reader = Journal::open_read_only(&place.path()).unwrap();
+    let reader = Journal::open_read_only(place.path()).unwrap();
     for journal in [&journal, &reader] {
         assert_eq!(origin(journal, &strange), (Origin::Replayed, 5));
         assert_eq!(origin(journal, &rows[0]), (Origin::Asked, 4), "it stays paid");
@@ -164,7 +164,7 @@ fn a_row_that_is_used_says_so() {
 #[test]
 fn a_world_knows_what_of_its_tape_it_has_used() {
     let (place, rows) = taped();
-    let mut journal = Journal::open(&place.path()).unwrap();
+    let mut journal = Journal::open(place.path()).unwrap();
     let other = Taped { model: "n".into(), cost: 100, ..row("carol", "who?", 0, "carol") };
     journal.import_tape(&[other.clone(), Taped { n: 1, ..other.clone() }]).unwrap();
     let hash = rows[0].hash;
@@ -198,14 +198,14 @@ fn the_tape_changes_no_hash() {
     let other = Place::new();
     let (_, records) = history(5);
     let head = other.write(&records, 100);
-    assert_eq!(Journal::open_read_only(&place.path()).unwrap().head(), head);
+    assert_eq!(Journal::open_read_only(place.path()).unwrap().head(), head);
 }
 
 #[test]
 fn a_tape_leaves_as_lines_and_comes_in_again() {
     let (place, rows) = taped();
     let lines: Vec<String> =
-        all(&Journal::open_read_only(&place.path()).unwrap(), None).iter().map(Taped::to_line).collect();
+        all(&Journal::open_read_only(place.path()).unwrap(), None).iter().map(Taped::to_line).collect();
     let mut journal = Journal::in_memory().unwrap();
     let read: Vec<Taped> = lines.iter().map(|line| Taped::from_line(line).unwrap()).collect();
     assert_eq!(journal.import_tape(&read).unwrap(), 4);
@@ -232,7 +232,7 @@ fn a_strange_row_is_damage() {
         Connection::open(place.path()).unwrap().execute_batch(sql).unwrap();
         let problem = problem(&place.path());
         assert!(problem.contains(says) && problem.contains("tape"), "{sql}: {problem}");
-        let journal = Journal::open_read_only(&place.path()).unwrap();
+        let journal = Journal::open_read_only(place.path()).unwrap();
         assert_eq!(journal.taped("alice", &rows[0].hash, 0).unwrap().as_ref(), Some(&rows[0]));
     }
 }

@@ -38,7 +38,7 @@ impl World {
         let overrides = Overrides { seed: None, set };
         let file = config::parse("w.toml", text.to_owned(), &mut no_files, &overrides, library::founders())
             .unwrap_or_else(|error| panic!("{error}"));
-        workplace().open_or_found(file, &self.path(name)).expect("it goes on")
+        workplace().open_or_found(file, self.path(name)).expect("it goes on")
     }
 
     /// Runs a world to its end.
@@ -50,7 +50,7 @@ impl World {
 
     /// Whether executing the journal again makes the same records.
     fn assert_replays(&self, name: &str) {
-        let journal = Journal::open_read_only(&self.path(name)).expect("a world");
+        let journal = Journal::open_read_only(self.path(name)).expect("a world");
         let until = journal.head().seq;
         let found = oikos_runner::replay(&workplace(), &journal, until, |_| ()).expect("it is read");
         assert!(found.difference.is_none() && found.seq == until, "{name}: {:?}", found.difference);
@@ -134,7 +134,7 @@ fn parameters_are_read_by_minds_methods_and_contracts() {
 fn a_fork_changes_parameters_from_its_moment_on() {
     let world = World::new();
     drop(world.run(FISHERS, &[], "a.oikos"));
-    let journal = Journal::open_read_only(&world.path("a.oikos")).expect("a world");
+    let journal = Journal::open_read_only(world.path("a.oikos")).expect("a world");
     let at = journal.head().seq - 4;
     let set = [("parameters.harvest".to_owned(), "10".to_owned())];
     let fork = |set: &[(String, String)]| {
@@ -146,7 +146,7 @@ fn a_fork_changes_parameters_from_its_moment_on() {
     assert!(refused.to_string().contains("did you mean `parameters.harvest`?"), "{refused}");
     assert!(matches!(fork(&set).expect("it is made"), oikos_runner::Forking::Made(_)));
     let mut live =
-        workplace().open(Journal::open(&world.path("b.oikos")).expect("a world")).expect("it opens");
+        workplace().open(Journal::open(world.path("b.oikos")).expect("a world")).expect("it opens");
     run(&mut live);
     // Two ticks under the old rule, two under the new one.
     assert_eq!(storage(&live, "lake")["taken"], json!(2 * 3 + 2 * 10));
@@ -248,7 +248,7 @@ fn a_coordinator_is_in_no_sample_and_no_measure_that_does_not_name_it() {
 impl World {
     /// The state of a world on disk.
     fn state(&self, name: &str) -> oikos_runner::kernel::world::World {
-        let journal = Journal::open_read_only(&self.path(&format!("{name}.oikos"))).expect("a world");
+        let journal = Journal::open_read_only(self.path(&format!("{name}.oikos"))).expect("a world");
         oikos_runner::state(&journal).expect("a state")
     }
 }
@@ -429,7 +429,7 @@ fn a_fork_in_the_middle_of_phases_ends_as_its_parent() {
     let live = world.run(&PHASES.replace("TICKS", "ticks = 2"), &[], "a.oikos");
     let whole = hash(&live);
     drop(live);
-    let journal = Journal::open_read_only(&world.path("a.oikos")).expect("a world");
+    let journal = Journal::open_read_only(world.path("a.oikos")).expect("a world");
     let last = journal.head().seq;
     for at in last - 21..=last {
         let to = world.path(&format!("{at}.oikos"));
@@ -567,7 +567,7 @@ code = "def fill():\n    storage_set('n', storage_get('n', 0) + 1)"
 fn a_fork_changes_rates() {
     let world = World::new();
     drop(world.run(RATES, &[], "a.oikos"));
-    let journal = Journal::open_read_only(&world.path("a.oikos")).expect("a world");
+    let journal = Journal::open_read_only(world.path("a.oikos")).expect("a world");
     let head = journal.head().seq;
     for (number, (set, limits)) in [
         (&[][..], [10, 4, 1]),

@@ -63,7 +63,7 @@ impl Place {
 
     /// Writes records in batches of so many; each of `opens` writers has its share.
     pub(crate) fn write(&self, records: &[Record], batch: usize) -> Head {
-        let mut journal = Journal::create(&self.path()).unwrap();
+        let mut journal = Journal::create(self.path()).unwrap();
         for records in records.chunks(batch) {
             journal.append(records, &[]).unwrap();
         }
