@@ -370,6 +370,6 @@ fn an_operator_asks_on_a_page() {
     assert_eq!(model.questions().len(), 1);
     // Where there is no key, it is said which.
     let served = serve(&world.replace("URL", &model.provider.url()), &["--paused"]);
-    let answer = served.post(&served.token(&["--operator"]), "/ask", "agent=keeper&at=3&question=Why%3F");
+    let answer = served.post(&served.token(&["--operator"]), "/ask", "agent=keeper&at=1&question=Why%3F");
     assert!(answer.status == 503 && answer.body.contains("ASKED_KEY"), "{} {}", answer.status, answer.body);
 }

@@ -189,7 +189,10 @@ impl Problem {
         let hint = hint.as_deref().filter(|_| self.status != StatusCode::UNAUTHORIZED);
         let parts = [Some(message.as_str()), hint].into_iter().flatten();
         let parts: Vec<&str> = parts.map(|part| part.trim_end_matches('.')).collect();
-        let sentence = format!("{}.", parts.join("; "));
+        let mut sentence = parts.join("; ");
+        if !sentence.ends_with('?') {
+            sentence.push('.');
+        }
         let mut letters = sentence.chars();
         letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
     }

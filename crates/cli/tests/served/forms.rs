@@ -50,7 +50,7 @@ fn people_steer_and_act_by_forms() {
     for (token, path, body, status, part) in [
         (&alice, "/act", "", 400, "empty"),
         (&alice, "/act", "{}", 400, "<code>op</code> is missing"),
-        (&alice, "/act", "op=transfr", 400, "Did you mean <code>transfer</code>"),
+        (&alice, "/act", "op=transfr", 400, "did you mean <code>transfer</code>?<"),
         (&alice, "/act", "op=transfer&to=bob&amount=x", 400, "<code>amount</code> must be a whole number"),
         (&alice, "/act", "op=transfer&to=%3Cb%3E&amount=1", 400, "hold '&lt;'"),
         (&alice, "/act", "op=noop&op=noop", 400, "twice"),
