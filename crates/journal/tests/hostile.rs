@@ -24,10 +24,12 @@ fn whole() -> Place {
     place
 }
 
+/// A way to open a world.
+type Way = fn(&Path) -> Result<Journal, oikos_journal::JournalError>;
+
 /// The answers to a reader and then a writer who open the world and go on from its last snapshot.
 fn told(place: &Place) -> [String; 2] {
-    let ways: [fn(&Path) -> Result<Journal, oikos_journal::JournalError>; 2] =
-        [|path| Journal::open_read_only(path), |path| Journal::open(path)];
+    let ways: [Way; 2] = [|path| Journal::open_read_only(path), |path| Journal::open(path)];
     ways.map(|open| {
         let read = open(&place.path()).and_then(|journal| {
             let (world, at) = journal.last_snapshot()?;
