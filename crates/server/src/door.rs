@@ -136,8 +136,8 @@ impl Door {
         self.read(read, permit.is_ok()).await
     }
 
-    /// Asks a model for somebody, on another thread; `None` while another is asked. It goes on to its end, which is paid
-    /// for, though nobody may wait for it any more.
+    /// Asks a model for somebody, on another thread; `None` while another is asked. It goes on to its end, which is
+    /// paid for, though nobody may wait for it any more.
     pub(crate) async fn ask_model<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&Reader) -> Result<T, Problem> + Send + 'static,
