@@ -218,6 +218,11 @@ impl Watching {
         Self { who: who.into(), awaited, watch: Mutex::default() }
     }
 
+    /// Begins the wait. One that can't be waited for begins never, as who looks at it is told.
+    pub(crate) fn begin(&self, world: &World, now: Time) {
+        drop(self.begun(world, now));
+    }
+
     /// The wait, which begins here if it has not begun.
     fn begun(&self, world: &World, now: Time) -> Result<Watch, Refusal> {
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);

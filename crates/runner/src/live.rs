@@ -523,7 +523,8 @@ impl Live {
     pub(crate) fn attend_clients(&mut self, stop: &Stop) -> Result<(), RunError> {
         self.open_desk(stop, |_, sequencer, counter| {
             let waited = sequencer.clients_waited_for();
-            while !stop.is_asked() && sequencer.clients_waited_for() == waited {
+            // Those who were waited for may have decided as the run ended.
+            while !stop.is_asked() && !waited.is_empty() && sequencer.clients_waited_for() == waited {
                 counter.wait(None, sequencer)?;
             }
             Ok(())

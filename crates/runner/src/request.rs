@@ -46,8 +46,9 @@ pub enum Request {
     Verify,
     /// A client decides for its agent, whose turn is open.
     Decide(Decide),
-    /// A client decides for its agent if its turn is open, and acts from outside if not. No turn opens in between.
-    DecideOrAct(Decide, Act),
+    /// A client decides for its agent if its turn is open, and acts from outside if not. No turn opens in between. The
+    /// wait begins with it, so that a turn that comes before somebody looks is one that was waited for.
+    DecideOrAct(Decide, Act, Arc<Watching>),
     /// The observation of an agent, as it would be now.
     Observe(String),
     /// The turn of an agent that waits for its client.
@@ -519,12 +520,16 @@ impl Sequencer {
                 Reply::Refused(refusal.hint("hand in each action by itself; those that wait share a commit"))
             }
             Request::Decide(decide) => self.decide(decide)?,
-            Request::DecideOrAct(decide, act) => match self.decide(decide)? {
-                Reply::Receipt(shown) if shown.is_untaken(Code::Conflict) => {
-                    Reply::Receipt(Box::new(self.perform_shown(act)?))
+            Request::DecideOrAct(decide, act, watching) => {
+                self.bring_up()?;
+                watching.begin(self.world(), self.now());
+                match self.decide(decide)? {
+                    Reply::Receipt(shown) if shown.is_untaken(Code::Conflict) => {
+                        Reply::Receipt(Box::new(self.perform_shown(act)?))
+                    }
+                    decided => decided,
                 }
-                decided => decided,
-            },
+            }
             Request::Observe(agent) => {
                 self.tell_time()?;
                 observed(self.world(), &agent, self.now()).map_or_else(Reply::Refused, Reply::Result)

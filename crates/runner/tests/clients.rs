@@ -5,10 +5,11 @@
 
 mod door;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use oikos_runner::{
     Journal, Live, Stop,
+    guest::{Awaited, Watching},
     request::{Act, Decide, Reply, Request},
     session::respond,
 };
@@ -144,6 +145,10 @@ fn a_client_acts_when_it_decides_and_sees_what_came_of_it() {
     assert_eq!(scrip(&live, "alice") + scrip(&live, "bob"), 20);
 }
 
+fn nap_or_step(decide: Decide, act: Act) -> Request {
+    Request::DecideOrAct(decide, act, Arc::new(Watching::new("alice", Awaited::Turn)))
+}
+
 /// Asks for a nap of alice, by a request that is made of her decision and her action.
 fn naps(live: &mut Live, request: impl Fn(Decide, Act) -> Request) -> Value {
     let op = json!({ "op": "sleep", "for": "3s" });
@@ -159,7 +164,7 @@ fn naps(live: &mut Live, request: impl Fn(Decide, Act) -> Request) -> Value {
 fn a_nap_is_the_step_of_a_turn_that_is_open_and_an_action_where_none_is() {
     let mut live = found(&autonomous("virtual", ""), None);
     for turn in 0..3 {
-        let nap = naps(&mut live, Request::DecideOrAct);
+        let nap = naps(&mut live, nap_or_step);
         assert_eq!(nap["ok"], true, "{turn}: {nap}");
         let ran = run(&mut live, json!({ "for": "1m" }));
         assert_eq!(names(&ran), ["alice"], "{turn}: awake, and asked");
@@ -167,11 +172,28 @@ fn a_nap_is_the_step_of_a_turn_that_is_open_and_an_action_where_none_is() {
         let nap = naps(&mut live, |_, act| Request::Act(act));
         assert_eq!(nap["error"]["code"], "conflict", "{turn}: {nap}");
     }
-    assert_eq!(naps(&mut live, Request::DecideOrAct)["ok"], true);
+    assert_eq!(naps(&mut live, nap_or_step)["ok"], true);
     let nap = naps(&mut live, |decide, _| Request::Decide(decide));
     assert_eq!(nap["error"]["code"], "conflict", "{nap}");
-    assert_eq!(naps(&mut live, Request::DecideOrAct)["ok"], true);
+    assert_eq!(naps(&mut live, nap_or_step)["ok"], true);
     live.world().audit().expect("the books");
+}
+
+#[test]
+fn a_turn_that_opens_before_anybody_looks_ends_the_wait_for_it() {
+    let mut live = found(&tick(), None);
+    assert_eq!(names(&run(&mut live, json!({ "ticks": 1 }))), ["alice"]);
+    let watching = Arc::new(Watching::new("alice", Awaited::Turn));
+    let op = json!({ "op": "sleep", "resource": "scrip", "level": 11, "for": "1h" });
+    let (decide, act) =
+        (Decide::new("alice".into(), json!([op.clone()])), Act::new("alice".into(), op.clone()));
+    let asked = Request::DecideOrAct(decide, act, Arc::clone(&watching));
+    assert!(matches!(live.answer(asked, &Stop::default()).expect("no fault"), Reply::Pending));
+    // The world is quick: bob pays, and alice is awake and asked, before her client waits.
+    assert_eq!(names(&run(&mut live, json!({ "ticks": 9 }))), ["alice"]);
+    let looked = live.answer(Request::Watch(watching), &Stop::default()).expect("no fault").to_json();
+    assert_eq!(looked["result"]["ended"]["by"], "level", "{looked}");
+    assert_eq!(names(&run(&mut live, json!({ "ticks": 9 }))), ["alice"], "her turn is still hers");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     io::Write as _,
     path::Path,
     process::{Command, Stdio},
@@ -125,6 +126,10 @@ pub(super) fn paths(served: &Served) -> Result<Vec<String>> {
                 paths.extend(whole);
             }
             "/events/{seq}" => paths.extend(each(&seqs, "{seq}")),
+            "/compare" => {
+                paths.push(path.to_owned());
+                paths.extend(beside(&served.db)?.iter().map(|name| format!("{path}?with={}", encoded(name))));
+            }
             path => paths.push(path.to_owned()),
         }
     }
@@ -132,6 +137,15 @@ pub(super) fn paths(served: &Served) -> Result<Vec<String>> {
         bail!("there are no pages to walk over");
     }
     Ok(paths)
+}
+
+/// The names of the worlds beside one.
+fn beside(db: &Path) -> Result<Vec<String>> {
+    let names = fs::read_dir(db.parent().context("a folder")?)?;
+    let names = names.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    let names: Vec<String> = names.collect::<Result<_>>()?;
+    let own = db.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(names.into_iter().filter(|name| name.ends_with(".oikos") && *name != own).collect())
 }
 
 /// A name as a path has it.

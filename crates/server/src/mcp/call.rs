@@ -218,7 +218,10 @@ impl Caller<'_> {
     }
 
     async fn waited(&self, until: Awaited) -> Result<Result<Value, Refusal>, ErrorData> {
-        let watching = Watching::new(&self.principal, until);
+        self.waited_with(Arc::new(Watching::new(&self.principal, until))).await
+    }
+
+    async fn waited_with(&self, watching: Arc<Watching>) -> Result<Result<Value, Refusal>, ErrorData> {
         self.place.wait(watching, self.context.ct.cancelled()).await
     }
 
@@ -228,7 +231,8 @@ impl Caller<'_> {
             Ok(op) => op,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let receipt = match self.fall_asleep(op).await? {
+        let turn = Arc::new(Watching::new(&self.principal, Awaited::Turn));
+        let receipt = match self.fall_asleep(op, Arc::clone(&turn)).await? {
             Ok(receipt) => receipt,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -236,8 +240,11 @@ impl Caller<'_> {
             return Ok(Ok(told(receipt)));
         }
         // A step that is not done yet has put nobody to sleep.
-        let until = if receipt.is_null() { Awaited::Turn } else { Awaited::Waking };
-        let waited = self.waited(until).await?;
+        let waited = if receipt.is_null() {
+            self.waited_with(turn).await?
+        } else {
+            self.waited(Awaited::Waking).await?
+        };
         Ok(waited.map(|mut waited| {
             if let Value::Object(map) = &mut waited {
                 map.shift_insert(0, "receipt".into(), receipt);
@@ -247,10 +254,10 @@ impl Caller<'_> {
     }
 
     /// Where its turn is open, the sleep is its step; else it is an action from outside.
-    async fn fall_asleep(&self, op: Value) -> Result<Result<Value, Refusal>, ErrorData> {
+    async fn fall_asleep(&self, op: Value, turn: Arc<Watching>) -> Result<Result<Value, Refusal>, ErrorData> {
         let decide = Decide::new(self.principal.to_string(), json!([op.clone()]));
         let act = Act::new(self.principal.to_string(), op);
-        match self.place.ask(Request::DecideOrAct(decide, act)).await? {
+        match self.place.ask(Request::DecideOrAct(decide, act, turn)).await? {
             Answer::Busy(refusal) => Ok(Err(*refusal)),
             Answer::Reply(reply) => match *reply {
                 Reply::Receipt(shown) => Ok(Ok(value_of(&shown))),

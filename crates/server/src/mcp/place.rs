@@ -73,10 +73,9 @@ impl Place {
     /// When the world is not there any more.
     pub(super) async fn wait(
         &self,
-        watching: Watching,
+        watching: Arc<Watching>,
         cancelled: impl Future<Output = ()>,
     ) -> Result<Result<Value, Refusal>, ErrorData> {
-        let watching = Arc::new(watching);
         match self {
             Self::Guest(guest) => {
                 let stop = Stop::default();

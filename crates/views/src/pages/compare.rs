@@ -10,7 +10,7 @@ use crate::{
     moment::{Hands, Links, Moment},
     page::Page,
     parts::{MIDDLE, by_time, card, drawn, empty},
-    text::{count, digits, instant, line, number, short_value},
+    text::{count, digits, instant, line, marked_line, number, short_value},
 };
 
 /// Rows of each table.
@@ -71,7 +71,7 @@ pub(super) fn page(m: &Moment<'_>, with: Option<&str>) -> Result<(String, Markup
                 Some(difference) => {
                     p {
                         "At record " (m.record(difference.seq)) ", " (instant(difference.time)) ", "
-                        (line(&difference.cause)) ":"
+                        (marked_line(&difference.cause)) ":"
                     }
                     div class="wide" { table {
                         thead { tr { th { "Part" } th { "this world" } th { "the other" } } }
