@@ -1,19 +1,24 @@
 //! A world copied whole from one place to another: the same rows, so the same hashes.
 
+use oikos_kernel::time::Time;
+
 use crate::{
     address::Address,
+    agent_series::AgentPart,
     batch::Row,
     beside::Beside,
     error::JournalError,
     journal::Journal,
     log::{Head, Known, Log},
-    series::Sample,
+    series::{Sample, SeriesRow},
 };
 
 /// Bytes of rows that are copied in one commit, about.
 const BYTES: usize = 4 << 20;
-/// Rows of the tape, or values of the series, that are copied in one commit.
+/// Rows of the tape that are copied in one commit.
 const ROWS: usize = 256;
+/// Moments of the series that are copied in one commit.
+const SAMPLES: usize = 1_024;
 /// All snapshots are kept.
 const ALL: usize = usize::MAX;
 
@@ -66,58 +71,18 @@ pub(crate) fn rows(from: &Journal, to: &mut dyn Log) -> Result<Head, JournalErro
     Ok(next)
 }
 
-/// Copies all that stands beside the rows: snapshots, series and the tape.
+/// Copies the snapshots and the tape.
 pub(crate) fn beside_rows(from: &Journal, to: &mut dyn Log, head: Head) -> Result<(), JournalError> {
     for mark in from.marks()? {
         let mut pieces = Vec::new();
         while let Some(piece) = from.piece(mark.at.seq, pieces.len() as u64)? {
             pieces.push(piece);
         }
-        // One that was let go meanwhile has none.
-        if !pieces.is_empty() {
+        // One that was let go meanwhile is not whole.
+        if pieces.iter().map(|piece| piece.len() as u64).sum::<u64>() == mark.bytes {
             to.put_snapshot(&mark, &pieces, ALL)?;
         }
     }
-    let mut samples: Vec<Sample> = Vec::new();
-    from.series(|row| {
-        let same = samples.last_mut().filter(|sample| (sample.time, sample.seq) == (row.time, row.seq));
-        match same {
-            Some(sample) => sample.values.push((row.name, row.value)),
-            None => {
-                if samples.len() >= ROWS {
-                    to.put_series(head, &samples)?;
-                    samples.clear();
-                }
-                // Nothing of a new journal is in its way.
-                samples.push(Sample {
-                    seq: row.seq,
-                    time: row.time,
-                    after: Some(row.time),
-                    values: vec![(row.name, row.value)],
-                    agents: Vec::new(),
-                });
-            }
-        }
-        Ok::<(), JournalError>(())
-    })?;
-    to.put_series(head, &samples)?;
-    let mut parts: Vec<Sample> = Vec::new();
-    from.agent_series(|part| {
-        let lines: usize = parts.iter().flat_map(|part| &part.agents).map(|rows| rows.lines.len()).sum();
-        match parts.last_mut().filter(|sample| (sample.time, sample.seq) == (part.time, part.seq)) {
-            Some(sample) => sample.agents.push(part.rows),
-            None => {
-                if lines >= BYTES {
-                    to.put_series(head, &parts)?;
-                    parts.clear();
-                }
-                let (values, agents) = (Vec::new(), vec![part.rows]);
-                parts.push(Sample { seq: part.seq, time: part.time, after: Some(part.time), values, agents });
-            }
-        }
-        Ok::<(), JournalError>(())
-    })?;
-    to.put_series(head, &parts)?;
     let mut taped = Vec::new();
     from.tape(None, |row| {
         taped.push(row);
@@ -128,4 +93,61 @@ pub(crate) fn beside_rows(from: &Journal, to: &mut dyn Log, head: Head) -> Resul
         Ok::<(), JournalError>(())
     })?;
     to.put_tape(head, &taped, Known::Replaced).map(drop)
+}
+
+/// Copies the series of a journal, of measures and of agents, to one that has none: the values that are `wanted`, by
+/// their record and their moment.
+///
+/// # Errors
+/// When a value is damaged, or a write fails.
+pub fn copy_series(
+    from: &Journal,
+    to: &mut Journal,
+    wanted: impl Fn(u64, Time) -> bool,
+) -> Result<(), JournalError> {
+    let mut samples = Waiting::default();
+    from.series(|SeriesRow { seq, time, name, value }| {
+        if wanted(seq, time) {
+            samples.of(to, (seq, time), 1)?.values.push((name, value));
+        }
+        Ok::<(), JournalError>(())
+    })?;
+    to.put_series(&samples.all)?;
+    let mut parts = Waiting::default();
+    from.agent_series(|AgentPart { seq, time, rows }| {
+        if wanted(seq, time) {
+            parts.of(to, (seq, time), rows.lines.len())?.agents.push(rows);
+        }
+        Ok::<(), JournalError>(())
+    })?;
+    to.put_series(&parts.all)
+}
+
+/// Samples that are to be stored in one commit.
+#[derive(Default)]
+struct Waiting {
+    all: Vec<Sample>,
+    bytes: usize,
+}
+
+impl Waiting {
+    /// The sample of a moment, to which something is added; those before it are stored where they are many.
+    fn of(
+        &mut self,
+        to: &mut Journal,
+        (seq, time): (u64, Time),
+        bytes: usize,
+    ) -> Result<&mut Sample, JournalError> {
+        if self.all.last().is_none_or(|sample| sample.time != time) {
+            if self.all.len() >= SAMPLES || self.bytes >= BYTES {
+                to.put_series(&self.all)?;
+                *self = Self::default();
+            }
+            // Nothing of a new journal is in its way.
+            let (after, values, agents) = (Some(time), Vec::new(), Vec::new());
+            self.all.push(Sample { seq, time, after, values, agents });
+        }
+        self.bytes += bytes;
+        self.all.last_mut().ok_or_else(|| JournalError::corrupt("the series", "a sample is missing"))
+    }
 }

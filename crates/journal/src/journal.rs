@@ -242,7 +242,9 @@ impl Journal {
     /// Takes all that another journal has; this one has nothing yet.
     pub(crate) fn take_all(&mut self, from: &Self) -> Result<(), JournalError> {
         self.head = copy::rows(from, &mut *self.log)?;
-        copy::beside_rows(from, &mut *self.log, self.head)
+        copy::beside_rows(from, &mut *self.log, self.head)?;
+        let end = self.head.seq;
+        copy::copy_series(from, self, |seq, _| seq <= end)
     }
 
     /// Sets such a value.

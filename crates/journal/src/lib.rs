@@ -38,7 +38,7 @@ pub use self::{
     agent_series::{AgentPart, AgentRows},
     batch::Hash,
     beside::Beside,
-    copy::copy,
+    copy::{copy, copy_series},
     error::JournalError,
     file::Note,
     folder::worlds_beside,

@@ -2,7 +2,7 @@
 //!
 //! It is made whole in a folder beside, and then takes its name. The parent is only read.
 
-use oikos_journal::{Address, AgentPart, Beside, Journal, JournalError, Sample, SeriesRow};
+use oikos_journal::{Address, Beside, Journal, JournalError, copy_series};
 use oikos_kernel::{
     founding::Founder,
     record::{Cause, Effect, Handle, Outcome, Record},
@@ -29,10 +29,6 @@ const PARENT: &str = "parent";
 const RECORDS: usize = 16_384;
 /// Rows of the tape that are copied in one commit.
 const ROWS: usize = 256;
-/// Bytes of the numbers of agents that are copied at once.
-const COPIED_BYTES: usize = 8 << 20;
-/// Moments of the series that are copied in one commit.
-const SAMPLES: usize = 1_024;
 
 /// A fork that is wanted.
 #[derive(Clone, Debug)]
@@ -271,59 +267,9 @@ fn copied(from: &Journal, world: &World, before: &Source, mut journal: Journal) 
         journal.set_meta(&source_key(digest), &encode(&source_of(from, digest)?))?;
     }
     copy_tape(from, world, &mut journal)?;
-    copy_series(from, world, &mut journal)?;
+    // It takes the measures of later moments itself.
+    copy_series(from, &mut journal, |seq, time| seq <= world.seq() && time < world.now())?;
     Ok(journal)
-}
-
-/// Copies the measures that were taken before a world stands where it does; it takes those of later moments itself.
-fn copy_series(from: &Journal, world: &World, to: &mut Journal) -> Result<(), RunError> {
-    let (mut samples, mut parts) = (Vec::<Sample>::new(), Vec::<Sample>::new());
-    let mut bytes = 0;
-    from.series(|SeriesRow { seq, time, name, value }| {
-        if seq > world.seq() || time >= world.now() {
-            return Ok(());
-        }
-        match samples.last_mut().filter(|sample| sample.time == time) {
-            Some(sample) => sample.values.push((name, value)),
-            None => {
-                if samples.len() >= SAMPLES {
-                    to.put_series(&samples)?;
-                    samples.clear();
-                }
-                // Nothing is in the way of a new journal's.
-                samples.push(Sample {
-                    seq,
-                    time,
-                    after: Some(time),
-                    values: vec![(name, value)],
-                    agents: Vec::new(),
-                });
-            }
-        }
-        Ok::<(), JournalError>(())
-    })?;
-    to.put_series(&samples)?;
-    from.agent_series(|AgentPart { seq, time, rows }| {
-        if seq > world.seq() || time >= world.now() {
-            return Ok(());
-        }
-        let new = rows.lines.len();
-        match parts.last_mut().filter(|sample| sample.time == time) {
-            Some(sample) => sample.agents.push(rows),
-            None => {
-                if bytes >= COPIED_BYTES {
-                    to.put_series(&parts)?;
-                    parts.clear();
-                    bytes = 0;
-                }
-                let values = Vec::new();
-                parts.push(Sample { seq, time, after: Some(time), values, agents: vec![rows] });
-            }
-        }
-        bytes += new;
-        Ok::<(), JournalError>(())
-    })?;
-    Ok(to.put_series(&parts)?)
 }
 
 /// Copies the whole tape. The rows that the world has not asked yet are there as if they were brought from elsewhere.
