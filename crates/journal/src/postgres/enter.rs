@@ -14,8 +14,6 @@ mod migrations {
     refinery::embed_migrations!("migrations");
 }
 
-/// The version of the schema that is read and written here.
-const SCHEMA: i32 = 1;
 /// One at a time makes the schema: the advisory lock for it, below all those of writers.
 const MAKING: i64 = 0x4f49_4b4f;
 /// How soon a dead connection is noticed, by either side.
@@ -173,18 +171,29 @@ fn version(client: &mut Client) -> Result<Option<i32>, postgres::Error> {
     client.query_one("SELECT max(version) FROM refinery_schema_history", &[])?.try_get(0)
 }
 
+/// The version of the schema that is read and written here.
+fn known() -> i32 {
+    migrations::migrations::runner()
+        .get_migrations()
+        .iter()
+        .map(refinery::Migration::version)
+        .max()
+        .unwrap_or(0)
+}
+
 fn check(database: &Database, found: Option<i32>) -> Result<(), JournalError> {
+    let known = known();
     let problem = match found {
-        Some(SCHEMA) => return Ok(()),
+        Some(found) if found == known => return Ok(()),
         None => format!("it has no tables for worlds yet; `oikos pg init {database}` makes them"),
-        Some(found) if found < SCHEMA => {
+        Some(found) if found < known => {
             format!(
-                "its tables have version {found}, and this is {SCHEMA}; `oikos pg init {database}` changes them"
+                "its tables have version {found}, and this is {known}; `oikos pg init {database}` changes them"
             )
         }
         Some(found) => {
             format!(
-                "its tables have version {found}, and this oikos knows {SCHEMA}: use the later version of oikos"
+                "its tables have version {found}, and this oikos knows {known}: use the later version of oikos"
             )
         }
     };
@@ -200,7 +209,7 @@ pub fn init(database: &Database) -> Result<Initialised, JournalError> {
     let write = |error: postgres::Error| failed(database, "written", &error);
     client.execute("SELECT pg_advisory_lock($1)", &[&MAKING]).map_err(write)?;
     let found = version(&mut client).map_err(write)?;
-    if found.is_some_and(|found| found > SCHEMA) {
+    if found.is_some_and(|found| found > known()) {
         check(database, found)?;
     }
     let report = migrations::migrations::runner().run(&mut client).map_err(|error| {
@@ -215,7 +224,7 @@ pub fn init(database: &Database) -> Result<Initialised, JournalError> {
         }
         JournalError::Failed { file: format!("`{database}`"), doing: "written", problem }
     })?;
-    Ok(Initialised { version: SCHEMA, applied: report.applied_migrations().len() })
+    Ok(Initialised { version: known(), applied: report.applied_migrations().len() })
 }
 
 /// The worlds of a database, by name.

@@ -39,6 +39,11 @@ pub(super) fn number(seq: u64) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX)
 }
 
+/// A number that is stored as it is.
+fn exact(number: u64) -> Result<i64> {
+    i64::try_from(number).map_err(|_| Unread::Strange("a number is greater than those of PostgreSQL"))
+}
+
 fn get<'a, T: FromSql<'a>>(row: &'a SqlRow, column: usize) -> Result<T> {
     Ok(row.try_get(column)?)
 }
@@ -146,8 +151,8 @@ pub(super) fn insert_tape(
             &[
                 &world,
                 &row.hash.as_slice(),
-                &number(row.n),
-                &number(row.seq),
+                &exact(row.n)?,
+                &exact(row.seq)?,
                 &row.agent,
                 &row.purpose.as_str(),
                 &row.provider,
@@ -155,11 +160,11 @@ pub(super) fn insert_tape(
                 &row.request.as_bytes(),
                 &row.outcome(),
                 &row.answer.as_bytes(),
-                &number(row.tokens_in),
-                &number(row.tokens_cached),
-                &number(row.tokens_out),
-                &number(row.cost),
-                &number(row.latency_ms),
+                &exact(row.tokens_in)?,
+                &exact(row.tokens_cached)?,
+                &exact(row.tokens_out)?,
+                &exact(row.cost)?,
+                &exact(row.latency_ms)?,
                 &row.asked_at.to_string(),
                 &row.answered_at.to_string(),
                 &row.origin.as_str(),

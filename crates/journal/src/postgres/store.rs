@@ -217,7 +217,10 @@ fn new_writer(client: &mut Client) -> Result<i64, postgres::Error> {
 
 /// Whether a connection is gone, or its server about to be: it is not known what became of the last statement.
 fn is_lost(error: &postgres::Error) -> bool {
-    let Some(code) = error.code() else { return error.is_closed() || error.as_db_error().is_none() };
+    let Some(code) = error.code() else {
+        let is_io = std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>());
+        return error.is_closed() || is_io;
+    };
     [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW].contains(code)
         || code.code().starts_with("08")
 }
