@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod served;
 mod small;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 use postgres::{Client, NoTls};
 use serde_json::Value;
 
-use self::small::*;
+use self::{served::serve_at, small::*};
 
 const WHY: &str = "cargo xtask postgres says where a server is";
 /// One of these restarts the server: nothing else goes on then.
@@ -63,6 +64,17 @@ impl Base {
 
     fn count(&mut self, sql: &str) -> i64 {
         self.client.query_one(sql, &[]).expect("an answer").get(0)
+    }
+
+    /// Waits until no writer holds its lock.
+    fn wait_for_nobody(&mut self) {
+        let begun = Instant::now();
+        let sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database =
+                   (SELECT oid FROM pg_database WHERE datname = current_database())";
+        while self.count(sql) > 0 {
+            assert!(begun.elapsed() < Duration::from_secs(30), "a lock outlives its connection");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Waits until so many records of a world are there.
@@ -259,7 +271,13 @@ fn what_is_wrong_with_a_database_is_said() {
     };
     let poor = url.replace("oikos@", "poor@");
     good(&as_poor(&["verify", &poor]));
-    refused(&as_poor(&["run", &small.file(), "--db", &poor]), 3, &["permission denied", "GRANT"]);
+    let more = ["run", &small.file(), "--db", &poor, "--set", "execution.ticks=45"];
+    refused(&as_poor(&more), 3, &["permission denied", "GRANT"]);
+    let grants = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO poor;
+                  GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO poor";
+    base.client.batch_execute(grants).expect("they are granted");
+    good(&as_poor(&more));
+    good(&as_poor(&["verify", &poor]));
     base.client.batch_execute("UPDATE refinery_schema_history SET version = 99").expect("a version");
     refused(&run(&url), 3, &["version 99", "later version of oikos"]);
     refused(&oikos(["pg", "init", &base.url]), 3, &["version 99"]);
@@ -325,11 +343,7 @@ fn one_writes_and_a_killed_one_is_followed_at_once() {
         }
         writer.kill().expect("it is killed");
         writer.wait().expect("it ends");
-        let begun = Instant::now();
-        while base.count("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") > 0 {
-            assert!(begun.elapsed() < Duration::from_secs(30), "a killed writer holds its lock");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        base.wait_for_nobody();
     }
     assert_eq!(hashes(&run_at(&small.file(), &url, &[])), hashes(&whole));
     good(&oikos(["verify", &url]));
@@ -351,10 +365,7 @@ fn a_writer_whose_epoch_has_passed_appends_nothing() {
              WHERE application_name = 'oikos' AND datname = current_database()",
         )
         .expect("it is cut off");
-    let begun = Instant::now();
-    while base.count("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") > 0 {
-        assert!(begun.elapsed() < Duration::from_secs(30), "a lock outlives its connection");
-    }
+    base.wait_for_nobody();
     assert_eq!(hashes(&run_at(&small.file(), &url, &[])), hashes(&whole), "the second writer goes on");
     let after = base.count("SELECT max(head_seq) FROM worlds");
     signal_to(&first, "CONT");
@@ -365,6 +376,43 @@ fn a_writer_whose_epoch_has_passed_appends_nothing() {
     }
     assert_eq!(base.count("SELECT max(head_seq) FROM worlds"), after);
     good(&oikos(["verify", &url]));
+}
+
+#[test]
+fn a_world_is_served_and_what_was_acknowledged_outlives_a_kill() {
+    let mut base = Base::new("served");
+    let url = base.world("w");
+    let world = "[world]\nname = \"w\"\n[execution]\nticks = 1000\n[[agents]]\nid = \"alice\"\nscrip = 50\n\
+                 code = \"def step(observation): return {'op': 'noop'}\"\n[[agents]]\nid = \"bob\"\n\
+                 code = \"def step(observation): return {'op': 'noop'}\"\n";
+    let served = serve_at(world, &url, &["--paused"]);
+    let alice = served.token(&["--as", "alice"]);
+    let operator = served.token(&["--operator"]);
+    let mut feed = served.feed(&served.observer, "/api/v1/events?since=0&type=transfer", None);
+    let pay = |at: u64| {
+        let answer = served.post(&alice, "/api/v1/act", r#"{"op": "transfer", "to": "bob", "amount": 1}"#);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.json()["ok"], true, "{at}: {}", answer.body);
+        answer.json()["seq"].as_i64().expect("a record")
+    };
+    let last = (1..=5).map(pay).last().expect("a record");
+    for _ in 1..=5 {
+        assert_eq!(feed.next().1["type"], "transfer");
+    }
+    refused(&oikos(["act", &url, "--as", "bob", r#"{"op": "noop"}"#]), 3, &["another process is writing"]);
+    for page in ["/", "/agents/alice", "/ledger", "/market", "/?at=1", "/events"] {
+        assert_eq!(served.get(&served.observer, page).status, 200, "{page}");
+    }
+    let forked = served.post(&operator, "/api/v1/fork", r#"{"at": "1", "to": "other"}"#);
+    assert_eq!((forked.status, &forked.json()["world"]), (201, &"other".into()), "{}", forked.body);
+    drop(served.kill());
+    base.wait_for_nobody();
+    assert!(base.count("SELECT head_seq FROM worlds WHERE world = 'w'") >= last);
+    let held = report(&oikos(["inspect", &url, "balances", "--json"]));
+    assert!(held.to_string().contains("45"), "{held}");
+    for name in ["w", "other"] {
+        good(&oikos(["verify", &base.world(name)]));
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
 use oikos_runner::{
-    Journal, Kin, Look, Motion, Reader, When, Workplace,
+    Address, Journal, Kin, Look, Motion, Reader, When, Workplace,
     config::ClockKind,
     kernel::{
         refusal::{Code, Refusal},
@@ -476,10 +476,11 @@ fn journal(reader: &Reader) -> Result<Journal, Unshown> {
     reader.journal()?.map_err(|refusal| Unshown::NotFound(refusal.message))
 }
 
-/// The file of the world, as a command in its folder names it; the folder is nobody's affair.
+/// The file of the world, as a command in its folder names it; the folder is nobody's affair, nor is the address of a
+/// server.
 fn file_of(reader: &Reader) -> String {
-    let name = reader.address().map(oikos_runner::Address::name);
-    quoted(&name.unwrap_or_else(|| "WORLD".into()))
+    let file = reader.address().filter(|at| at.as_file().is_some());
+    quoted(&file.map_or_else(|| "WORLD".into(), Address::name))
 }
 
 fn unread() -> Unshown {

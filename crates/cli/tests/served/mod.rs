@@ -59,6 +59,14 @@ pub(crate) fn oikos() -> Command {
     Command::new(env!("CARGO_BIN_EXE_oikos"))
 }
 
+/// Serves a fresh world in a database that is no file.
+pub(crate) fn serve_at(world: &str, db: &str, options: &[&str]) -> Served {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("w.toml");
+    std::fs::write(&file, world).expect("a file");
+    Served::start(folder, &file, db.into(), options)
+}
+
 /// Serves a fresh world.
 pub(crate) fn serve(world: &str, options: &[&str]) -> Served {
     let folder = tempfile::tempdir().expect("a folder");
@@ -85,7 +93,9 @@ impl Served {
     }
 
     fn begin(mut command: Command, folder: tempfile::TempDir, db: PathBuf, options: &[&str]) -> Self {
+        // Files of a world that is in no file stand in the current folder.
         let mut child = command
+            .current_dir(folder.path())
             .args(["--listen", "127.0.0.1:0"])
             .args(options)
             .stdout(Stdio::piped())
@@ -109,8 +119,9 @@ impl Served {
 
     /// Makes a token.
     pub(crate) fn token(&self, options: &[&str]) -> String {
-        let made =
-            oikos().args(["--json", "token"]).arg(&self.db).args(options).output().expect("the binary runs");
+        let mut make = oikos();
+        make.current_dir(self.folder.path()).args(["--json", "token"]).arg(&self.db).args(options);
+        let made = make.output().expect("the binary runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let value: Value = serde_json::from_slice(&made.stdout).expect("JSON");
         value["token"].as_str().expect("a token").to_owned()
