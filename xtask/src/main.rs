@@ -5,6 +5,7 @@ mod environments;
 mod floors;
 mod layers;
 mod llm;
+mod parts;
 mod postgres;
 mod scale;
 mod tidy;
@@ -35,7 +36,7 @@ const CHECKS: &[Check] = &[
         let cache = python_folder(root)?;
         cargo(root, &["test", "--workspace", "--locked"], &[("OIKOS_CACHE", cache.as_str())])
     }),
-    ("postgres", |root| postgres::check(root, &target(root), &python_folder(root)?)),
+    ("postgres", |root| postgres::check(root, &target(root))),
     ("environments", |root| environments::check(root, &target(root))),
     ("short torture", |root| torture::short(root)),
     ("llm", |root| llm::check(root)),

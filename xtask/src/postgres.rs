@@ -14,19 +14,27 @@ use anyhow::{Context as _, Result, bail};
 const ROLE: &str = "oikos";
 const PASSWORD: &str = "a secret of the tests";
 
-/// Proves the store in PostgreSQL, through the binary and through the journal. Where there can be no server it is left
-/// out, and that is said.
-pub(crate) fn check(root: &Path, target: &Path, cache: &str) -> Result<()> {
-    let cluster = match Cluster::start(target) {
-        Ok(cluster) => cluster,
+/// Proves worlds in PostgreSQL. Where there can be no server that is left out, and said.
+pub(crate) fn check(root: &Path, target: &Path) -> Result<()> {
+    match Cluster::start() {
+        Ok(cluster) => tested(&cluster, root, target),
         Err(problem) => {
             eprintln!("== postgres: {problem:#}, so worlds in PostgreSQL are not tested");
-            return Ok(());
+            Ok(())
         }
-    };
+    }
+}
+
+/// As [`check`], where a server must be had.
+pub(crate) fn prove(root: &Path, target: &Path) -> Result<()> {
+    tested(&Cluster::start()?, root, target)
+}
+
+/// Tests worlds in PostgreSQL through the binary.
+fn tested(cluster: &Cluster, root: &Path, target: &Path) -> Result<()> {
     let mut command = Command::new("cargo");
     command.current_dir(root).args(["test", "--workspace", "--locked", "--test", "postgres"]);
-    command.env("OIKOS_CACHE", cache);
+    command.env("OIKOS_CACHE", target.join("tmp/python"));
     cluster.tell(&mut command);
     if !command.status().context("cargo can't be run")?.success() {
         bail!("the tests of worlds in PostgreSQL fail");
@@ -45,22 +53,13 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Makes a cluster with `fsync` on and starts it; the programs are installed where they are missing.
-    pub(crate) fn start(target: &Path) -> Result<Self> {
+    pub(crate) fn start() -> Result<Self> {
         let programs = match programs() {
             Some(programs) => programs,
-            None => {
-                let install = Command::new("apt-get")
-                    .args(["install", "-y", "--no-install-recommends", "postgresql"])
-                    .status();
-                if !install.is_ok_and(|status| status.success()) {
-                    bail!("there is no PostgreSQL: apt-get install postgresql");
-                }
-                programs().context("apt-get has installed no PostgreSQL")?
-            }
+            None => installed()?,
         };
         let folder = std::env::temp_dir().join(format!("oikos-postgres-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
-        fs::create_dir_all(target)?;
         let is_root = fs::metadata(&folder).is_ok_and(|made| std::os::unix::fs::MetadataExt::uid(&made) == 0);
         // It refuses to run as root.
         let user = is_root.then_some("postgres");
@@ -143,6 +142,17 @@ fn programs() -> Option<PathBuf> {
     let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
     let newest = versions.filter(|path| path.join("bin/initdb").exists()).max_by_key(number);
     newest.map(|path| path.join("bin"))
+}
+
+/// Installs the server; lists of packages that are missing or old are brought up first.
+fn installed() -> Result<PathBuf> {
+    let apt =
+        |words: &[&str]| Command::new("apt-get").args(words).status().is_ok_and(|status| status.success());
+    let install = ["install", "-y", "--no-install-recommends", "postgresql"];
+    if !(apt(&install) || apt(&["update"]) && apt(&install)) {
+        bail!("there is no PostgreSQL: apt-get install postgresql");
+    }
+    programs().context("apt-get has installed no PostgreSQL")
 }
 
 fn done(command: &mut Command) -> Result<()> {

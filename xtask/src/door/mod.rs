@@ -18,7 +18,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::environments::folder_with;
+use crate::{
+    environments::folder_with,
+    parts::{self, Part},
+};
 
 /// The clients of the Model Context Protocol that live in a world.
 const MCP_CLIENTS: [&str; 2] = ["mcp==2.3.0", "fastmcp==4.2.3"];
@@ -36,10 +39,7 @@ struct Proof {
     agents: usize,
 }
 
-/// A part: its name, and the function that fails where the promise is broken.
-type Part = (&'static str, fn(&Proof) -> Result<()>);
-
-const PARTS: &[Part] = &[
+const PARTS: &[Part<Proof>] = &[
     ("visits", visits),
     ("speed", |proof| speed::measure(&proof.binary, &proof.folder, proof.clients, proof.seconds)),
     ("acks", |proof| acks::prove(&proof.binary, &proof.folder, proof.clients, proof.seconds)),
@@ -76,28 +76,13 @@ pub(crate) fn run(root: &Path, target: &Path, words: &[String]) -> Result<()> {
         readers: count("readers", 1_000)?,
         agents: count("agents", 100_000)?,
     };
-    let named: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.contains('=')).collect();
-    let parts = PARTS.iter().map(|(name, _)| *name);
-    if let Some(strange) = named.iter().find(|name| !parts.clone().any(|part| part == **name)) {
-        bail!("there is no part {strange}; there are {}", parts.collect::<Vec<_>>().join(", "));
-    }
+    let chosen = parts::chosen(PARTS, words)?;
     let binary = &proof.binary;
     if !binary.is_file() {
         bail!("there is no {}: cargo build --release makes it in {}", binary.display(), root.display());
     }
     fs::create_dir_all(&proof.folder)?;
-    let mut broken = Vec::new();
-    for (name, part) in PARTS.iter().filter(|(name, _)| named.is_empty() || named.contains(name)) {
-        eprintln!("== door: {name}");
-        if let Err(error) = part(&proof) {
-            eprintln!("== door: {name} failed: {error:#}");
-            broken.push(*name);
-        }
-    }
-    if !broken.is_empty() {
-        bail!("broken: {}", broken.join(", "));
-    }
-    Ok(())
+    parts::run("door", &chosen, &proof)
 }
 
 /// Lets others' MCP clients into worlds of the binary.

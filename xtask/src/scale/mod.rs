@@ -10,6 +10,11 @@ use std::{
 
 use anyhow::{Result, bail};
 
+use crate::{
+    parts::{self, Part},
+    postgres,
+};
+
 /// The place of what is proved.
 struct Proof {
     root: PathBuf,
@@ -19,11 +24,10 @@ struct Proof {
     binary: PathBuf,
 }
 
-/// A part: its name, and the function that fails where the promise is broken.
-type Part = (&'static str, fn(&Proof) -> Result<()>);
-
-const PARTS: &[Part] =
-    &[("sweeps", |proof| sweeps::prove(&proof.binary, &proof.folder, &proof.target, &proof.root))];
+const PARTS: &[Part<Proof>] = &[
+    ("sweeps", |proof| sweeps::prove(&proof.binary, &proof.folder, &proof.target, &proof.root)),
+    ("postgres", |proof| postgres::prove(&proof.root, &proof.target)),
+];
 
 /// `cargo xtask scale [PART …] [binary=FILE]`: all parts where none is named. The binary is that of the tests where no
 /// other is named.
@@ -35,25 +39,10 @@ pub(crate) fn run(root: &Path, target: &Path, words: &[String]) -> Result<()> {
         folder: target.join("scale"),
         binary: binary.map_or_else(|| target.join("debug/oikos"), PathBuf::from),
     };
-    let named: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.contains('=')).collect();
-    let parts = PARTS.iter().map(|(name, _)| *name);
-    if let Some(strange) = named.iter().find(|name| !parts.clone().any(|part| part == **name)) {
-        bail!("there is no part {strange}; there are {}", parts.collect::<Vec<_>>().join(", "));
-    }
+    let chosen = parts::chosen(PARTS, words)?;
     if !proof.binary.is_file() {
         bail!("there is no {}: cargo xtask build makes it in {}", proof.binary.display(), root.display());
     }
     fs::create_dir_all(&proof.folder)?;
-    let mut broken = Vec::new();
-    for (name, part) in PARTS.iter().filter(|(name, _)| named.is_empty() || named.contains(name)) {
-        eprintln!("== scale: {name}");
-        if let Err(error) = part(&proof) {
-            eprintln!("== scale: {name} failed: {error:#}");
-            broken.push(*name);
-        }
-    }
-    if !broken.is_empty() {
-        bail!("broken: {}", broken.join(", "));
-    }
-    Ok(())
+    parts::run("scale", &chosen, &proof)
 }
