@@ -128,6 +128,38 @@ impl Journal {
         }
     }
 
+    /// As [`Self::is_written`], of the world that this is the journal of.
+    ///
+    /// # Errors
+    /// When its database can't be read.
+    pub fn has_writer(&self) -> Result<bool, JournalError> {
+        match self.log.has_writer()? {
+            Some(has) => Ok(has),
+            None => Ok(self.at.as_ref().is_some_and(|at| Self::is_written(at.clone()))),
+        }
+    }
+
+    /// The address at which its writer serves the world, where the database says so; files have signs beside them.
+    ///
+    /// # Errors
+    /// When the database can't be read.
+    pub fn served_at(&self) -> Result<Option<String>, JournalError> {
+        self.log.served_at()
+    }
+
+    /// Lets others know where this writer serves the world, where the database keeps that.
+    ///
+    /// # Errors
+    /// When the write fails; nothing more is accepted then.
+    pub fn serve_at(&mut self, url: &str) -> Result<(), JournalError> {
+        if self.poisoned {
+            return Err(JournalError::Poisoned);
+        }
+        let told = self.log.serve_at(self.head, url);
+        self.poisoned = told.is_err();
+        told
+    }
+
     fn in_file(opened: file::Opened) -> Self {
         Self::new(Box::new(opened.tables), Some(Address::File(opened.path)), opened.notes)
     }

@@ -48,6 +48,21 @@ pub(crate) trait Log: std::fmt::Debug + Send {
     /// The row that begins with the smallest number above `seq`.
     fn row_after(&self, seq: u64) -> Result<Option<Row>, JournalError>;
 
+    /// Whether somebody writes to it at this moment; `None` where that is told by its address.
+    fn has_writer(&self) -> Result<Option<bool>, JournalError> {
+        Ok(None)
+    }
+
+    /// The address at which its writer serves it, where the store keeps that.
+    fn served_at(&self) -> Result<Option<String>, JournalError> {
+        Ok(None)
+    }
+
+    /// Keeps the address at which it is served by this writer, for as long as it writes, where the store keeps that.
+    fn serve_at(&mut self, _head: Head, _url: &str) -> Result<(), JournalError> {
+        Ok(())
+    }
+
     /// Adds rows, moves the head from the first of two to the second, sets values and adds samples, all at once. When
     /// the head is not the first any more, somebody else has written: nothing is added.
     fn append(

@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use postgres::{Client, NoTls, error::SqlState};
 
+use super::writers::is_held;
 use crate::{
     address::{Address, Database},
     error::JournalError,
@@ -21,6 +22,8 @@ const NOTICED: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(4);
 const BETWEEN: Duration = Duration::from_secs(2);
 const PROBES: u32 = 3;
+/// How long a row is waited for that another has, so that nobody waits for one who stands still.
+const ROW_WITHIN: Duration = Duration::from_secs(20);
 
 /// The outcome of making the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub struct Listed {
     pub epoch: u64,
     /// The process that writes to it: its host and its number there, as the database was told.
     pub writer: Option<String>,
+    /// The address at which that process serves it.
+    pub served_at: Option<String>,
     /// Bytes of its rows and snapshots.
     pub bytes: u64,
 }
@@ -61,10 +66,11 @@ fn connect(database: &Database) -> Result<Client, JournalError> {
     let seconds = |time: Duration| time.as_secs();
     let noticed = format!(
         "SET tcp_keepalives_idle = {}; SET tcp_keepalives_interval = {}; SET tcp_keepalives_count = {PROBES}; \
-         SET tcp_user_timeout = '{}s'",
+         SET tcp_user_timeout = '{}s'; SET lock_timeout = '{}s'",
         seconds(IDLE),
         seconds(BETWEEN),
-        seconds(NOTICED)
+        seconds(NOTICED),
+        seconds(ROW_WITHIN)
     );
     client.batch_execute(&noticed).map_err(|error| failed(database, "opened", &error))?;
     Ok(client)
@@ -113,6 +119,7 @@ pub(super) fn failed(
     let advice = match error.code() {
         Some(&SqlState::DISK_FULL) => "; make room on its server, then open the world again",
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => "; its owner may GRANT that to this role",
+        Some(&SqlState::LOCK_NOT_AVAILABLE) => "; another process stands still in the midst of a commit",
         _ => "",
     };
     JournalError::Failed { file: format!("`{at}`"), doing, problem: format!("{}{advice}", words(error)) }
@@ -236,7 +243,7 @@ pub fn list(database: &Database) -> Result<Vec<Listed>, JournalError> {
     let read = |error: postgres::Error| failed(database, "read", &error);
     let rows = client
         .query(
-            "SELECT w.world, w.head, w.epoch, w.writer, w.writer_name,
+            "SELECT w.world, w.head, w.epoch, w.writer, w.writer_name, w.served_at,
                     ((SELECT coalesce(sum(octet_length(body)), 0) FROM journal j WHERE j.world = w.world)
                      + (SELECT coalesce(sum(octet_length(body)), 0) FROM snapshots s WHERE s.world = w.world)
                      + (SELECT coalesce(sum(octet_length(body)), 0) FROM pieces p WHERE p.world = w.world))::BIGINT
@@ -257,21 +264,11 @@ pub fn list(database: &Database) -> Result<Vec<Listed>, JournalError> {
             head,
             epoch: row.try_get::<_, i64>(2).map_err(read)?.unsigned_abs(),
             writer: name.filter(|_| lives == Some(true)),
-            bytes: row.try_get::<_, i64>(5).map_err(read)?.unsigned_abs(),
+            served_at: row.try_get::<_, Option<String>>(5).map_err(read)?.filter(|_| lives == Some(true)),
+            bytes: row.try_get::<_, i64>(6).map_err(read)?.unsigned_abs(),
         });
     }
     Ok(listed)
-}
-
-/// Whether a writer lives: its lock goes with its connection.
-pub(super) fn is_held(
-    client: &mut impl postgres::GenericClient,
-    writer: i64,
-) -> Result<bool, postgres::Error> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
-               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-               AND ((classid::BIGINT << 32) | objid::BIGINT) = $1)";
-    client.query_one(sql, &[&writer])?.try_get(0)
 }
 
 /// The address as faults show it.

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::{
-    enter::{enter_to_write, failed, is_held},
+    enter::{enter_to_write, failed},
     store::remove,
+    writers::take,
 };
 use crate::{address::InPostgres, error::JournalError};
 
@@ -24,12 +25,7 @@ impl Making {
         let mut client = enter_to_write(&at.database)?;
         let write = |error: postgres::Error| failed(&at, "written", &error);
         let mut taking = client.transaction().map_err(write)?;
-        let sql = "SELECT writer FROM worlds WHERE world = $1 FOR UPDATE";
-        let row = taking.query_opt(sql, &[&at.world]).map_err(write)?;
-        let writer: Option<i64> = row.map(|row| row.try_get(0)).transpose().map_err(write)?.flatten();
-        if writer.map_or(Ok(false), |writer| is_held(&mut taking, writer)).map_err(write)? {
-            return Err(JournalError::Busy { path: PathBuf::from(at.to_string()) });
-        }
+        take(&mut taking, &at)?;
         remove(&mut taking, &at.world).map_err(write)?;
         taking.commit().map_err(write)?;
         Ok(Self { at })

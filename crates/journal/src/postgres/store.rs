@@ -8,8 +8,9 @@ use oikos_kernel::tape::Taped;
 use postgres::{Client, GenericClient, Statement, error::SqlState};
 
 use super::{
-    enter::{enter, enter_to_write, failed, is_held, shown},
+    enter::{enter, enter_to_write, failed, shown},
     rows::{self, Unread, number},
+    writers::{WRITER_NAME, new_writer, take, writer_of},
 };
 use crate::{
     address::{Address, InPostgres},
@@ -25,8 +26,6 @@ use crate::{
 };
 
 const FORMAT: i32 = oikos_kernel::record::FORMAT as i32;
-/// Writers' locks have numbers above all others here.
-const WRITERS: i64 = 0x4f49_4b4f << 32;
 const BATCH: &str = "seq_first, count, epoch, prev_hash, hash, body";
 /// The head is compared and set, and the rows come after it, or nothing happens.
 const APPEND: &str = "WITH h AS (
@@ -125,12 +124,6 @@ pub(crate) fn is_written(at: &InPostgres) -> bool {
     enter(&at.database).is_ok_and(|mut client| writer_of(&mut client, &at.world).is_ok_and(|lives| lives))
 }
 
-fn writer_of(client: &mut impl GenericClient, world: &str) -> Result<bool, postgres::Error> {
-    let row = client.query_opt("SELECT writer FROM worlds WHERE world = $1", &[&world])?;
-    let writer: Option<i64> = row.map(|row| row.try_get(0)).transpose()?.flatten();
-    writer.map_or(Ok(false), |writer| is_held(client, writer))
-}
-
 pub(crate) fn open_read_only(at: &InPostgres) -> Result<Opened, JournalError> {
     let mut client = enter(&at.database)?;
     known(&mut client, at)?;
@@ -186,33 +179,17 @@ pub(crate) fn open(at: &InPostgres) -> Result<Opened, JournalError> {
     let write = |error: postgres::Error| failed(at, "written", &error);
     let number = new_writer(&mut client).map_err(write)?;
     let mut taking = client.transaction().map_err(write)?;
-    let sql = "SELECT writer FROM worlds WHERE world = $1 FOR UPDATE";
-    let row = taking.query_opt(sql, &[&at.world]).map_err(write)?;
-    let path = || shown(&Address::Postgres(at.clone()));
-    let Some(row) = row else { return Err(JournalError::Missing { path: path() }) };
-    if let Some(writer) = row.try_get::<_, Option<i64>>(0).map_err(write)?
-        && is_held(&mut taking, writer).map_err(write)?
-    {
-        return Err(JournalError::Busy { path: path() });
+    if !take(&mut taking, at)? {
+        return Err(JournalError::Missing { path: shown(&Address::Postgres(at.clone())) });
     }
     let sql = format!(
-        "UPDATE worlds SET epoch = epoch + 1, writer = $2, writer_name = {WRITER_NAME} WHERE world = $1
-         RETURNING epoch"
+        "UPDATE worlds SET epoch = epoch + 1, writer = $2, writer_name = {WRITER_NAME}, served_at = NULL
+         WHERE world = $1 RETURNING epoch"
     );
     let row = taking.query_one(&sql, &[&at.world, &number]).map_err(write)?;
     let epoch = row.try_get(0).map_err(write)?;
     taking.commit().map_err(write)?;
     Ok(Opened { store: Store::new(at, client, Role::Writes { number, epoch }), notes: Vec::new() })
-}
-
-/// A writer as people find it in the views of the database.
-const WRITER_NAME: &str =
-    "coalesce(host(inet_client_addr()), 'a process beside it') || ', backend ' || pg_backend_pid()";
-
-/// A number for a writer, and its lock, for as long as the connection lives.
-fn new_writer(client: &mut Client) -> Result<i64, postgres::Error> {
-    let sql = "SELECT n, pg_advisory_lock(n) FROM (SELECT $1 + nextval('writers') AS n OFFSET 0) AS writer";
-    client.query_one(sql, &[&WRITERS])?.try_get(0)
 }
 
 /// Whether a connection is gone, or its server about to be: it is not known what became of the last statement.
@@ -362,7 +339,7 @@ impl Store {
                         return Err(Wrong::Overtaken);
                     }
                     commit.execute(
-                        "UPDATE worlds SET world = $2, writer = NULL WHERE world = $1",
+                        "UPDATE worlds SET world = $2, writer = NULL, served_at = NULL WHERE world = $1",
                         &[world, aside],
                     )?;
                 }
@@ -470,6 +447,27 @@ impl Log for Store {
             return Err(JournalError::corrupt(format!("the snapshot at record {newest}"), problem));
         }
         Ok(Some((head, last)))
+    }
+
+    fn has_writer(&self) -> Result<Option<bool>, JournalError> {
+        self.read("worlds", |client, world| Ok(Some(writer_of(client, world)?)))
+    }
+
+    fn served_at(&self) -> Result<Option<String>, JournalError> {
+        self.read("worlds", |client, world| {
+            if !writer_of(client, world)? {
+                return Ok(None);
+            }
+            let row = client.query_opt("SELECT served_at FROM worlds WHERE world = $1", &[&world])?;
+            Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())
+        })
+    }
+
+    fn serve_at(&mut self, head: Head, url: &str) -> Result<(), JournalError> {
+        self.write_fenced(head.seq, |db, world| {
+            db.execute("UPDATE worlds SET served_at = $2 WHERE world = $1", &[&world, &url])?;
+            Ok(())
+        })
     }
 
     fn row_from(&self, seq: u64) -> Result<Option<Row>, JournalError> {
@@ -669,7 +667,7 @@ impl Drop for Store {
     /// Tells the next writer that this one has ended; its lock would tell too.
     fn drop(&mut self) {
         if let Role::Writes { epoch, .. } = self.role {
-            let sql = "UPDATE worlds SET writer = NULL, writer_name = NULL WHERE world = $1 AND epoch = $2";
+            let sql = "UPDATE worlds SET writer = NULL, writer_name = NULL, served_at = NULL WHERE world = $1 AND epoch = $2";
             let _ = self.client.get_mut().execute(sql, &[&self.at.world, &epoch]);
         }
     }

@@ -1,0 +1,56 @@
+//! The writer of a world: each has a number, and the advisory lock of it for as long as its connection lives.
+
+use postgres::{Client, GenericClient, error::SqlState};
+
+use super::enter::{failed, shown};
+use crate::{
+    address::{Address, InPostgres},
+    error::JournalError,
+};
+
+/// Writers' locks have numbers above all others here.
+const WRITERS: i64 = 0x4f49_4b4f << 32;
+
+/// Whether a writer lives: its lock goes with its connection.
+pub(super) fn is_held(
+    client: &mut impl postgres::GenericClient,
+    writer: i64,
+) -> Result<bool, postgres::Error> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+               AND ((classid::BIGINT << 32) | objid::BIGINT) = $1)";
+    client.query_one(sql, &[&writer])?.try_get(0)
+}
+
+/// Whether somebody writes to a world.
+pub(super) fn writer_of(client: &mut impl GenericClient, world: &str) -> Result<bool, postgres::Error> {
+    let row = client.query_opt("SELECT writer FROM worlds WHERE world = $1", &[&world])?;
+    let writer: Option<i64> = row.map(|row| row.try_get(0)).transpose()?.flatten();
+    writer.map_or(Ok(false), |writer| is_held(client, writer))
+}
+
+/// Takes the row of a world that nobody writes to, for as long as a transaction lasts; says whether there is one. A
+/// writer that stands still in the midst of a commit has that row, and is not waited for.
+pub(super) fn take(taking: &mut postgres::Transaction<'_>, at: &InPostgres) -> Result<bool, JournalError> {
+    let busy = || JournalError::Busy { path: shown(&Address::Postgres(at.clone())) };
+    let write = |error: postgres::Error| match error.code() {
+        Some(&SqlState::LOCK_NOT_AVAILABLE) => busy(),
+        _ => failed(at, "written", &error),
+    };
+    let sql = "SELECT writer FROM worlds WHERE world = $1 FOR UPDATE NOWAIT";
+    let Some(row) = taking.query_opt(sql, &[&at.world]).map_err(write)? else { return Ok(false) };
+    match row.try_get::<_, Option<i64>>(0).map_err(write)? {
+        Some(writer) if is_held(taking, writer).map_err(write)? => Err(busy()),
+        _ => Ok(true),
+    }
+}
+
+/// A writer as people find it in the views of the database.
+pub(super) const WRITER_NAME: &str =
+    "coalesce(host(inet_client_addr()), 'a process beside it') || ', backend ' || pg_backend_pid()";
+
+/// A number for a writer, and its lock, for as long as the connection lives.
+pub(super) fn new_writer(client: &mut Client) -> Result<i64, postgres::Error> {
+    let sql = "SELECT n, pg_advisory_lock(n) FROM (SELECT $1 + nextval('writers') AS n OFFSET 0) AS writer";
+    client.query_one(sql, &[&WRITERS])?.try_get(0)
+}
