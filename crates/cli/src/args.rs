@@ -387,6 +387,15 @@ pub(crate) enum Command {
         /// How many seconds of a virtual clock pass in one, such as 60, or max.
         #[arg(long, default_value = "max")]
         speed: Speed,
+        /// Follow a world that another process serves or runs: show it, and take no actions.
+        #[arg(long, conflicts_with_all = ["standby", "paused", "speed", "db", "url", "seed", "set"])]
+        follow: bool,
+        /// Follow a world, and take it over as soon as nobody writes to it.
+        #[arg(long, conflicts_with_all = ["db", "seed", "set"])]
+        standby: bool,
+        /// The address by which others reach it, told to those who follow the world [default: http://ADDRESS].
+        #[arg(long, value_name = "URL", value_parser = door_url)]
+        url: Option<String>,
         /// How many requests each token may make in a second [default: 1000].
         #[arg(long, value_name = "N")]
         rate: Option<NonZeroU32>,
@@ -639,4 +648,17 @@ fn sequence(text: &str) -> Result<u64, String> {
         return Err("it must be a whole number, such as 17".into());
     }
     Ok(if text.starts_with('-') { 0 } else { digits.parse().unwrap_or(u64::MAX) })
+}
+
+/// The URL of a door: a scheme, and a host that may have a port.
+fn door_url(text: &str) -> Result<String, String> {
+    let url = text.strip_suffix('/').unwrap_or(text);
+    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let is_plain = |host: &str| {
+        !host.is_empty() && host.chars().all(|char| char.is_ascii_alphanumeric() || ".-:[]".contains(char))
+    };
+    match host {
+        Some(host) if is_plain(host) => Ok(url.to_owned()),
+        _ => Err("write where others reach it, as https://world.example or http://10.0.0.5:7777".into()),
+    }
 }

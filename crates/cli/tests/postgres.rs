@@ -3,6 +3,7 @@
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod following;
 mod served;
 mod small;
 
@@ -15,7 +16,11 @@ use std::{
 use postgres::{Client, NoTls};
 use serde_json::Value;
 
-use self::{served::serve_at, small::*};
+use self::{
+    following::{SHOP, shows, takes_over},
+    served::serve_at,
+    small::*,
+};
 
 const WHY: &str = "cargo xtask postgres says where a server is";
 /// One of these restarts the server: nothing else goes on then.
@@ -77,12 +82,24 @@ impl Base {
         }
     }
 
-    /// Waits until so many records of a world are there.
-    fn wait(&mut self, world: &str, enough: i64) {
+    /// Waits until a writer has written so many records of a world.
+    fn wait(&mut self, writer: &mut Child, world: &str, enough: i64) {
         let begun = Instant::now();
         let sql = "SELECT coalesce(max(head_seq), 0) FROM worlds WHERE world = $1";
-        while self.client.query_one(sql, &[&world]).expect("an answer").get::<_, i64>(0) < enough {
-            assert!(begun.elapsed() < Duration::from_secs(600), "nothing is written");
+        loop {
+            // Asked before the head is: what it has written when it ends is there.
+            let ended = writer.try_wait().expect("a child");
+            let head = self.client.query_one(sql, &[&world]).expect("an answer").get::<_, i64>(0);
+            if head >= enough {
+                return;
+            }
+            if let Some(status) = ended {
+                let mut talk = String::new();
+                let mut errors = writer.stderr.take().expect("its errors");
+                std::io::Read::read_to_string(&mut errors, &mut talk).expect("text");
+                panic!("it ended with {status} at record {head} of {enough}: {talk}");
+            }
+            assert!(begun.elapsed() < Duration::from_secs(120), "nothing is written after record {head}");
             std::thread::sleep(Duration::from_millis(2));
         }
     }
@@ -278,7 +295,16 @@ fn what_is_wrong_with_a_database_is_said() {
     base.client.batch_execute(grants).expect("they are granted");
     good(&as_poor(&more));
     good(&as_poor(&["verify", &poor]));
-    base.client.batch_execute("UPDATE refinery_schema_history SET version = 99").expect("a version");
+    // Tables of the version before are brought up by their owner.
+    let before =
+        "ALTER TABLE worlds DROP COLUMN served_at; DELETE FROM refinery_schema_history WHERE version = 2";
+    base.client.batch_execute(before).expect("a version");
+    refused(&run(&url), 3, &["version 1, and this is 2", "oikos pg init"]);
+    assert!(good(&oikos(["pg", "init", &base.url])).contains("version 2"));
+    good(&oikos(["verify", &url]));
+    base.client
+        .batch_execute("UPDATE refinery_schema_history SET version = 99 WHERE version = 2")
+        .expect("a version");
     refused(&run(&url), 3, &["version 99", "later version of oikos"]);
     refused(&oikos(["pg", "init", &base.url]), 3, &["version 99"]);
 }
@@ -335,7 +361,7 @@ fn one_writes_and_a_killed_one_is_followed_at_once() {
     let last = i64::try_from(whole["seq"].as_u64().expect("a number")).expect("a number");
     for enough in [1, last / 4, last / 2, last - 2] {
         let mut writer = start(&small, &url, &[]);
-        base.wait("w", enough);
+        base.wait(&mut writer, "w", enough);
         if writer.try_wait().expect("a child").is_none() {
             signal_to(&writer, "STOP");
             refused(&oikos(["run", &small.file(), "--db", &url]), 3, &["another process is writing"]);
@@ -345,6 +371,10 @@ fn one_writes_and_a_killed_one_is_followed_at_once() {
         writer.wait().expect("it ends");
         base.wait_for_nobody();
     }
+    // One that stands still in the midst of a commit is not waited for.
+    base.client.batch_execute("BEGIN; SELECT 1 FROM worlds WHERE world = 'w' FOR SHARE").expect("a row");
+    refused(&oikos(["run", &small.file(), "--db", &url]), 3, &["another process is writing"]);
+    base.client.batch_execute("ROLLBACK").expect("it ends");
     assert_eq!(hashes(&run_at(&small.file(), &url, &[])), hashes(&whole));
     good(&oikos(["verify", &url]));
 }
@@ -355,8 +385,8 @@ fn a_writer_whose_epoch_has_passed_appends_nothing() {
     let small = Small::new();
     let whole = small.run("whole.oikos", &[]);
     let url = base.world("w");
-    let first = start(&small, &url, &[]);
-    base.wait("w", 1);
+    let mut first = start(&small, &url, &[]);
+    base.wait(&mut first, "w", 1);
     signal_to(&first, "STOP");
     // As a server does that hears nothing of a machine any more.
     base.client
@@ -424,12 +454,69 @@ fn a_server_that_is_killed_and_comes_back_loses_nothing() {
     let whole = small.run("whole.oikos", &[]);
     let url = base.world("w");
     let last = i64::try_from(whole["seq"].as_u64().expect("a number")).expect("a number");
-    let writer = start(&small, &url, &[]);
-    base.wait("w", last / 3);
+    let mut writer = start(&small, &url, &[]);
+    base.wait(&mut writer, "w", last / 3);
     let control = std::env::var("OIKOS_POSTGRES_CONTROL").expect(WHY);
     let restart = format!("{control} restart -m immediate >/dev/null");
     assert!(Command::new("sh").args(["-c", &restart]).status().expect("a shell").success());
     let ended = writer.wait_with_output().expect("it ends");
     assert_eq!(hashes(&report(&ended)), hashes(&whole));
     good(&oikos(["verify", &url]));
+}
+
+#[test]
+fn a_follower_shows_what_the_writer_does() {
+    let mut base = Base::new("followed");
+    let url = base.world("w");
+    shows(serve_at(SHOP, &url, &["--paused"]));
+}
+
+#[test]
+fn a_standby_takes_over_and_nothing_is_lost_or_done_twice() {
+    let mut base = Base::new("standby");
+    let url = base.world("w");
+    let (writer, _folder) =
+        takes_over(serve_at(SHOP, &url, &["--paused", "--url", "http://first.example"]), 3);
+    let listed = good(&oikos(["pg", "list", &base.url]));
+    assert!(listed.contains(&writer.address) && !listed.contains("first.example"), "{listed}");
+    drop(writer);
+    base.wait_for_nobody();
+    assert!(!good(&oikos(["pg", "list", &base.url])).contains("http"), "nobody serves it");
+    good(&oikos(["verify", &url]));
+}
+
+#[test]
+fn a_copy_of_the_server_can_be_read_and_a_dump_of_it_restored() {
+    let mut base = Base::new("copied");
+    let small = Small::new();
+    let url = base.world("w");
+    let whole = run_at(&small.file(), &url, &[]);
+    let copying = std::env::var("OIKOS_POSTGRES_COPYING").expect(WHY);
+    let copied = Command::new("sh").args(["-c", &copying]).stdout(Stdio::null()).status().expect("a shell");
+    assert!(copied.success());
+    let copy = format!("{}copied?world=w", std::env::var("OIKOS_POSTGRES_COPY").expect(WHY));
+    good(&oikos(["verify", &copy]));
+    assert_eq!(good(&oikos(["log", &copy, "--json"])), good(&oikos(["log", &url, "--json"])));
+    refused(
+        &oikos(["run", &small.file(), "--db", &copy, "--set", "execution.ticks=99"]),
+        3,
+        &["it is a standby, which can only be read"],
+    );
+    // It is dumped and restored by the server's own programs.
+    let programs = std::path::PathBuf::from(std::env::var("OIKOS_POSTGRES_PROGRAMS").expect(WHY));
+    let folder = tempfile::tempdir().expect("a folder");
+    let dump = folder.path().join("worlds.dump");
+    let program = |name: &str, database: &str| {
+        let mut command = Command::new(programs.join(name));
+        command.args(["-d", &format!("{}{database}", server())]);
+        command
+    };
+    assert!(program("pg_dump", "copied").args(["-Fc", "-f"]).arg(&dump).status().expect("it runs").success());
+    let mut restored = Base::bare("restored");
+    let restore = program("pg_restore", "restored").arg(&dump).status();
+    assert!(restore.expect("it runs").success());
+    let back = restored.world("w");
+    good(&oikos(["verify", &back]));
+    let more = run_at(&small.file(), &back, &["--set", "execution.ticks=45"]);
+    assert!(more["seq"].as_u64() > whole["seq"].as_u64());
 }

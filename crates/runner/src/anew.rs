@@ -8,8 +8,8 @@ use oikos_kernel::time::Time;
 use crate::{
     autonomous::next,
     config::{Lasts, WorldFile},
+    end::End,
     error::RunError,
-    live::End,
     past::{apply, each_until, state_at},
     sequencer::Sequencer,
     series::Sampler,

@@ -32,6 +32,25 @@ struct Slot {
     /// Why it stands, if it had to stop.
     problem: Option<Refusal>,
     closed: bool,
+    /// Where the world is followed that another process writes.
+    follows: Option<Follows>,
+}
+
+/// How a world is followed.
+#[derive(Clone, Debug)]
+pub struct Follows {
+    /// When all of the journal was there last.
+    even: Instant,
+    /// The address at which its writer serves it; `None` where that is not known, or nobody writes.
+    pub writer: Option<String>,
+}
+
+impl Follows {
+    /// How long ago all of the journal was there.
+    #[must_use]
+    pub fn behind(&self) -> Duration {
+        self.even.elapsed()
+    }
 }
 
 /// An order.
@@ -56,11 +75,14 @@ pub enum Motion {
     Ended,
     /// It stands because the models can't be asked.
     Halted,
+    /// It is followed here, and another process says whether it runs.
+    Following,
 }
 
 impl Motion {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Running, Self::Paused, Self::Waiting, Self::Ended, Self::Halted];
+    pub const ALL: [Self; 6] =
+        [Self::Running, Self::Paused, Self::Waiting, Self::Ended, Self::Halted, Self::Following];
 
     /// The word for it.
     #[must_use]
@@ -71,6 +93,7 @@ impl Motion {
             Self::Waiting => "waiting",
             Self::Ended => "ended",
             Self::Halted => "halted",
+            Self::Following => "following",
         }
     }
 }
@@ -142,6 +165,8 @@ pub struct Standing {
     pub speed: Speed,
     /// Why it stands, if it had to stop.
     pub problem: Option<Refusal>,
+    /// How it is followed, if it is.
+    pub follows: Option<Follows>,
 }
 
 impl std::fmt::Debug for Helm {
@@ -157,6 +182,31 @@ impl Helm {
         let order = is_paused.then_some(Order::Pause);
         let motion = if is_paused { Motion::Paused } else { Motion::Running };
         Self(Arc::new(Mutex::new(Slot { order, speed, motion, ..Slot::default() })))
+    }
+
+    /// The helm of a world that is followed: it steers nothing.
+    pub(crate) fn of_follower() -> Self {
+        let follows = Some(Follows { even: Instant::now(), writer: None });
+        Self(Arc::new(Mutex::new(Slot {
+            motion: Motion::Following,
+            closed: true,
+            follows,
+            ..Slot::default()
+        })))
+    }
+
+    /// Says that all of the journal was there at an instant.
+    pub(crate) fn tell_even(&self, even: Instant) {
+        if let Some(follows) = &mut self.slot().follows {
+            follows.even = even;
+        }
+    }
+
+    /// Says where the writer serves the world.
+    pub(crate) fn tell_writer(&self, writer: Option<String>) {
+        if let Some(follows) = &mut self.slot().follows {
+            follows.writer = writer;
+        }
     }
 
     fn slot(&self) -> MutexGuard<'_, Slot> {
@@ -207,7 +257,8 @@ impl Helm {
     #[must_use]
     pub fn standing(&self) -> Standing {
         let slot = self.slot();
-        Standing { motion: slot.motion, speed: slot.speed, problem: slot.problem.clone() }
+        let (problem, follows) = (slot.problem.clone(), slot.follows.clone());
+        Standing { motion: slot.motion, speed: slot.speed, problem, follows }
     }
 
     /// The next order, the speed, and the end of what is begun with them.

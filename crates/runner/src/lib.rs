@@ -15,10 +15,13 @@ mod compare;
 pub mod config;
 mod desk;
 mod drive;
+mod end;
 mod error;
 pub mod export;
 mod feed;
+mod follow;
 mod fork;
+mod front;
 mod grow;
 pub mod guest;
 mod helm;
@@ -76,8 +79,10 @@ pub use self::{
     desk::{Desk, NotTaken, SERVED_MAX, Told, WAITING_MAX},
     error::RunError,
     feed::{Cursor, Feed, FeedLine, Filtered, lines_of},
+    follow::Follower,
     fork::{Fork, Forked, Forking, Parent, copy_at, fork, parent},
-    helm::{Helm, Motion, Speed, Standing},
+    front::Front,
+    helm::{Follows, Helm, Motion, Speed, Standing},
     kin::{Kin, Kinship, aligned, kin},
     lateness::Lateness,
     live::{Goal, Live, Stopped},

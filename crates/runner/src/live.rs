@@ -17,11 +17,12 @@ use oikos_sandbox::{Sandbox, check};
 use crate::{
     autonomous::AutonomousScheduler,
     clock::{Clock, Moved, WallClock, machine_now},
-    config::{self, ClockKind, Lasts, NamedMethod, Source, Until, WorldFile},
+    config::{self, ClockKind, Lasts, NamedMethod, Source, WorldFile},
     desk::{Counter, Desk},
+    end::End,
     error::RunError,
     lateness::Lateness,
-    library, measure,
+    library,
     models::Access,
     open::Came,
     past::{Past, SOURCE, encode, founded_from, past, recorded, recorded_source},
@@ -210,15 +211,27 @@ impl Live {
     /// Goes on with a world by a world file, which is recorded if it is a new one and nothing refuses to go on.
     fn go_on(
         workplace: &Workplace,
-        mut journal: Journal,
+        journal: Journal,
         source: &Source,
         is_new: bool,
     ) -> Result<Self, RunError> {
-        let mut past = past(&journal)?;
-        let world = &past.world;
+        let past = past(&journal)?;
         // A file that the world was not founded from is not read: its agents may be millions.
-        founded_from(world, source)?;
+        founded_from(&past.world, source)?;
         let file = config::reload(source, library::founders())?;
+        let code = workplace.interpreter(&file.plan)?;
+        Self::go_on_from(workplace, journal, past, (file, is_new.then_some(source)), code)
+    }
+
+    /// Goes on with a world that stands where its journal ends, by a world file, which is recorded if it is a new one.
+    pub(crate) fn go_on_from(
+        workplace: &Workplace,
+        mut journal: Journal,
+        mut past: Past,
+        (file, new): (WorldFile, Option<&Source>),
+        code: (Interpreter, Vec<String>),
+    ) -> Result<Self, RunError> {
+        let world = &past.world;
         let clock = match file.plan.clock {
             ClockKind::Virtual => (Clock::Virtual, None),
             ClockKind::Wall => {
@@ -228,13 +241,12 @@ impl Live {
                 (Clock::Wall(clock), moved)
             }
         };
-        let code = workplace.interpreter(&file.plan)?;
         let runtime = code.0.sandbox.runtime().to_owned();
         let is_other = world.runtime() != runtime;
         if is_other && !workplace.adopt_runtime {
             return Err(RunError::Runtime { made_by: world.runtime().into(), here: runtime });
         }
-        if is_new {
+        if let Some(source) = new {
             journal.set_meta(SOURCE, &encode(source))?;
         }
         let mut live = Self::begin(past, journal, (code, workplace.access.clone()), file, clock)?;
@@ -576,45 +588,6 @@ impl Live {
         self.sequencer.grow()?;
         self.sequencer.mark_clock()?;
         Ok(Ok(()))
-    }
-}
-
-/// The condition that ends a run, as it is looked at.
-pub(crate) struct End {
-    until: Option<Until>,
-    start: Time,
-    every_ms: Option<i64>,
-    /// Whether it holds.
-    is_there: bool,
-    untold: Option<String>,
-}
-
-impl End {
-    pub(crate) fn of(file: &WorldFile, world: &World) -> Self {
-        let (until, every_ms) = (file.plan.until.clone(), file.every_ms);
-        Self { until, start: world.rules().start, every_ms, is_there: false, untold: None }
-    }
-
-    /// The first moment after an instant at which it is looked at, where each agent has its own turns.
-    pub(crate) fn next_look(&self, now: Time) -> Option<Time> {
-        let every_ms = self.every_ms.filter(|_| self.until.is_some())?;
-        let times = now.ms().saturating_sub(self.start.ms()).max(0) / every_ms + 1;
-        self.start.after_ms(times.checked_mul(every_ms)?)
-    }
-
-    /// Looks whether it holds now. Where nobody can tell, the run goes on.
-    fn has_come(&mut self, sequencer: &mut Sequencer) -> Result<bool, RunError> {
-        self.has_come_at(sequencer, sequencer.now())
-    }
-
-    /// Looks whether it holds at an instant, in the state as it stands.
-    pub(crate) fn has_come_at(&mut self, sequencer: &mut Sequencer, now: Time) -> Result<bool, RunError> {
-        let Some(until) = &self.until else { return Ok(false) };
-        match measure::holds(sequencer, until, now)? {
-            Ok(holds) => (self.is_there, self.untold) = (holds, None),
-            Err(problem) => self.untold = Some(problem),
-        }
-        Ok(self.is_there)
     }
 }
 

@@ -32,6 +32,18 @@ impl Past {
     pub(crate) fn of(world: World) -> Self {
         Self { world, began: None, open_before: OpenBefore::default() }
     }
+
+    /// Takes the next record.
+    pub(crate) fn take(&mut self, record: &Record) -> Result<(), RunError> {
+        self.open_before.extend(asked_by(&self.world, record));
+        apply(&mut self.world, record)?;
+        match record.cause {
+            Cause::Tick { .. } => self.began = Some(self.world.clone()),
+            Cause::Step { agent, .. } | Cause::Short { agent, .. } => drop(self.open_before.remove(&agent)),
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 /// The world at the head of a journal, for those who only look.
@@ -107,32 +119,23 @@ pub(crate) fn apply(world: &mut World, record: &Record) -> Result<(), RunError> 
 /// # Errors
 /// When the journal is damaged.
 pub(crate) fn past(journal: &Journal) -> Result<Past, RunError> {
-    let (mut world, at) = journal.last_snapshot()?;
-    let mut began = world.tick().filter(|tick| tick.seq == world.seq()).map(|_| world.clone());
-    let mut open_before = OpenBefore::default();
-    journal.records_after(at, |record| {
-        open_before.extend(asked_by(&world, &record));
-        apply(&mut world, &record)?;
-        match record.cause {
-            Cause::Tick { .. } => began = Some(world.clone()),
-            Cause::Step { agent, .. } | Cause::Short { agent, .. } => drop(open_before.remove(&agent)),
-            _ => {}
-        }
-        Ok::<(), RunError>(())
-    })?;
-    let asked = world.agents().filter_map(Agent::asked_seq);
+    let (world, at) = journal.last_snapshot()?;
+    let began = world.tick().filter(|tick| tick.seq == world.seq()).map(|_| world.clone());
+    let mut past = Past { world, began, open_before: OpenBefore::default() };
+    journal.records_after(at, |record| past.take(&record))?;
+    let asked = past.world.agents().filter_map(Agent::asked_seq);
     let earlier: BTreeSet<u64> = asked.filter(|seq| *seq <= at.seq).collect();
     if let Some(first) = earlier.first() {
         // They were asked before the snapshot, which does not say what they saw.
         let (mut before, _) = journal.snapshot_at(first - 1)?;
         each_until(journal, before.seq(), at.seq, |record| {
             if earlier.contains(&record.seq) {
-                open_before.extend(asked_by(&before, &record));
+                past.open_before.extend(asked_by(&before, &record));
             }
             apply(&mut before, &record)
         })?;
     }
-    Ok(Past { world, began, open_before })
+    Ok(past)
 }
 
 /// The turn that a record says was opened on a world as it was before: the record itself ends the wait that its agent

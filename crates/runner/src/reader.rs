@@ -52,11 +52,15 @@ impl Live {
     pub fn reader(&mut self) -> Reader {
         let at = self.sequencer.writer.address().cloned();
         let sandbox = Arc::clone(&self.sequencer.interpreter().sandbox);
-        Reader { view: self.sequencer.view(), sandbox, at, kept: Arc::default() }
+        Reader::new(self.sequencer.view(), sandbox, at)
     }
 }
 
 impl Reader {
+    pub(crate) fn new(view: View, sandbox: Arc<dyn Sandbox>, at: Option<Address>) -> Self {
+        Self { view, sandbox, at, kept: Arc::default() }
+    }
+
     /// The world as it is published.
     #[must_use]
     pub const fn view(&self) -> &View {

@@ -120,6 +120,16 @@ impl Deref for JournalGuard<'_> {
     }
 }
 
+impl JournalGuard<'_> {
+    /// As [`Journal::serve_at`].
+    ///
+    /// # Errors
+    /// As [`Journal::serve_at`].
+    pub fn serve_at(&mut self, url: &str) -> Result<(), JournalError> {
+        self.0.serve_at(url)
+    }
+}
+
 impl Writer {
     pub(crate) fn new(journal: Journal) -> Self {
         let queue = Queue {

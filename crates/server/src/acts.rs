@@ -18,13 +18,13 @@ const TURN_WAIT: Duration = Duration::from_secs(30);
 /// `POST /api/v1/act`.
 pub(crate) async fn act(call: Call) -> Answered {
     let request = call.request("act")?;
-    answered(call.door.ask(request).await?)
+    answered(call.door.ask(request, &call.uri).await?)
 }
 
 /// `POST /api/v1/decide`.
 pub(crate) async fn decide(call: Call) -> Answered {
     let request = call.request("decide")?;
-    answered(call.door.ask(request).await?)
+    answered(call.door.ask(request, &call.uri).await?)
 }
 
 /// A receipt as it stands, or what else came of it.
@@ -50,7 +50,7 @@ pub(crate) async fn turn(call: Call) -> Answered {
     loop {
         // Records that come from here on are looked at again.
         let seq = *on_disk.borrow_and_update();
-        let turn = match call.door.ask(Request::Turn(agent.clone())).await? {
+        let turn = match call.door.ask(Request::Turn(agent.clone()), &call.uri).await? {
             Reply::Result(turn) => turn,
             Reply::Refused(refusal) => return Err(Problem::refused(refusal)),
             _ => Value::Null,

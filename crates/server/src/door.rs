@@ -6,10 +6,9 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use oikos_runner::{
-    Desk, Helm, Live, Reader, Workplace,
-    config::{ClockKind, Lasts},
+    Front, Helm, Reader, Workplace,
     kernel::refusal::{Code, Refusal},
     request::{Reply, Request},
 };
@@ -24,15 +23,6 @@ use crate::{
     problem::Problem,
     tokens::Tokens,
 };
-
-/// The world that is served, by its world file.
-#[derive(Clone, Debug)]
-pub(crate) struct About {
-    pub(crate) name: String,
-    pub(crate) clock: ClockKind,
-    pub(crate) lasts: Lasts,
-    pub(crate) tick_ms: i64,
-}
 
 /// How a door is opened.
 #[derive(Clone, Debug)]
@@ -49,10 +39,8 @@ pub struct DoorSetup {
 
 /// All that the handlers share.
 pub(crate) struct Door {
-    pub(crate) about: About,
-    pub(crate) desk: Desk,
+    pub(crate) front: Front,
     pub(crate) helm: Helm,
-    reader: Reader,
     pub(crate) tokens: Tokens,
     pub(crate) hosts: Vec<String>,
     pub(crate) workplace: Workplace,
@@ -72,25 +60,20 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    pub(crate) fn new(live: &mut Live, helm: Helm, setup: DoorSetup) -> Arc<Self> {
-        let plan = &live.file.plan;
-        let about =
-            About { name: plan.name.clone(), clock: plan.clock, lasts: plan.lasts, tick_ms: plan.tick_ms };
-        let reader = live.reader();
-        let (told, on_disk) = watch::channel(reader.view().on_disk());
-        reader.view().watch(move |seq| {
+    pub(crate) fn new(front: Front, helm: Helm, setup: DoorSetup) -> Arc<Self> {
+        let view = front.reader.view();
+        let (told, on_disk) = watch::channel(view.on_disk());
+        view.watch(move |seq| {
             told.send_replace(seq);
         });
         let (closing, _) = watch::channel(false);
-        let mcp = Speaker::new(live.desk(), &about.name);
+        let mcp = Speaker::new(front.desk.clone(), &front.name);
         Arc::new(Self {
-            about,
-            desk: live.desk(),
+            front,
             helm,
             feeds: Feeds::default(),
             pages: Arc::default(),
             mcp,
-            reader,
             tokens: setup.tokens,
             hosts: setup.hosts,
             workplace: setup.workplace,
@@ -105,11 +88,20 @@ impl Door {
         })
     }
 
+    /// Refuses what only the writer of the world does, where another process is that.
+    pub(crate) fn check_writes(&self, asked: &Uri) -> Result<(), Problem> {
+        match self.helm.standing().follows {
+            None => Ok(()),
+            Some(follows) => Err(Problem::followed(follows.writer.as_deref(), asked)),
+        }
+    }
+
     /// Hands a request in at the desk, and waits for its answer, which comes when what it tells is on disk.
-    pub(crate) async fn ask(&self, request: Request) -> Result<Reply, Problem> {
+    pub(crate) async fn ask(&self, request: Request, asked: &Uri) -> Result<Reply, Problem> {
+        self.check_writes(asked)?;
         let (sender, answer) = oneshot::channel();
         // The asker may have gone away.
-        self.desk.hand_in(request, Box::new(move |told| drop(sender.send(told))));
+        self.front.desk.hand_in(request, Box::new(move |told| drop(sender.send(told))));
         match answer.await {
             Ok(told) => Ok(told?),
             Err(_) => Err(Problem::not_served()),
@@ -159,7 +151,7 @@ impl Door {
         if !is_open {
             return Err(Problem::not_served());
         }
-        let reader = self.reader.clone();
+        let reader = self.front.reader.clone();
         let looked = tokio::task::spawn_blocking(move || read(&reader)).await;
         looked.unwrap_or_else(|_| {
             let refusal = Refusal::new(Code::Unsupported, "this look failed by a mistake of ours");

@@ -132,7 +132,7 @@ async fn acted(mut call: Call) -> Answered {
     call.body = act_of(&form.0).map_err(Problem::bad)?.into_bytes();
     let request = call.request("act")?;
     let home = format!("/artifacts/{}", call.token.role.principal().unwrap_or_default());
-    match call.door.ask(request).await? {
+    match call.door.ask(request, &call.uri).await? {
         Reply::Refused(refusal) => Err(Problem::refused(refusal)),
         Reply::Receipt(shown) => match shown.receipt.seq {
             // The record is the receipt, with all that came of it.
@@ -159,6 +159,7 @@ async fn asked(call: Call) -> Answered {
     let (agent, at, question) = (form.needs("agent")?, form.needs("at")?, form.needs("question")?);
     form.end()?;
     let at: When = at.parse().map_err(|problem: String| Problem::bad(format!("`at`: {problem}")))?;
+    call.door.check_writes(&call.uri)?;
     let _open = call.door.meters.stream(&call.token)?;
     let workplace = call.door.workplace.clone();
     let (named, words) = (agent.clone(), question.clone());

@@ -5,7 +5,7 @@ use axum::{
     http::{HeaderValue, Response, header::CONTENT_TYPE},
 };
 use oikos_runner::{
-    Bills, JournalError, Look, Reader, SeriesRow,
+    Bills, Front, JournalError, Look, Reader, SeriesRow,
     config::{ClockKind, Lasts},
     kernel::{
         id::Handle,
@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     call::{Answered, Call, json as answer, text, viewer_of},
-    door::{About, Door},
+    door::Door,
     metrics,
     problem::Problem,
     tokens::Role,
@@ -51,10 +51,10 @@ pub(crate) async fn metrics(call: Call) -> Answered {
 
 /// `GET /api/v1/world`.
 pub(crate) async fn world(call: Call) -> Answered {
-    let about = call.door.about.clone();
+    let front = call.door.front.clone();
     let is_now = call.moment()?.is_none();
     let (seq, mut shown) =
-        call.look(move |reader, look, viewer| stands(reader, &about, look, viewer, is_now)).await?;
+        call.look(move |reader, look, viewer| stands(reader, &front, look, viewer, is_now)).await?;
     if let Value::Object(map) = &mut shown {
         let role = &call.token.role;
         map.insert("you".into(), json!({ "role": role.word(), "as": role.principal() }));
@@ -68,34 +68,39 @@ pub(crate) fn standing(door: &Door) -> Map<String, Value> {
     let standing = door.helm.standing();
     let speed = standing.speed.times().map_or(Value::from("max"), Value::from);
     let problem = standing.problem.map_or(Value::Null, |problem| problem.to_json());
-    Map::from_iter([
+    let follows = standing.follows.map(|follows| {
+        let behind_ms = u64::try_from(follows.behind().as_millis()).unwrap_or(u64::MAX);
+        json!({ "behind_ms": behind_ms, "writer": follows.writer })
+    });
+    let known = [
         ("state".to_owned(), standing.motion.word().into()),
         ("speed".to_owned(), speed),
         ("problem".to_owned(), problem),
-    ])
+    ];
+    known.into_iter().chain(follows.map(|follows| ("follows".to_owned(), follows))).collect()
 }
 
 fn stands(
     reader: &Reader,
-    about: &About,
+    front: &Front,
     look: &Look,
     viewer: Viewer,
     is_now: bool,
 ) -> Result<Value, Problem> {
     let Look { world, now } = look;
-    let (mode, lasts) = match about.lasts {
+    let (mode, lasts) = match front.lasts {
         Lasts::Ticks(ticks) => ("tick", ("ticks", Value::from(ticks))),
         Lasts::Ms(ms) => ("autonomous", ("duration_ms", Value::from(ms))),
     };
-    let clock = match about.clock {
+    let clock = match front.clock {
         ClockKind::Virtual => "virtual",
         ClockKind::Wall => "wall",
     };
     // The measures as they were taken last: of worlds whose balances are private they tell more than a seat may know.
     let measures = if may_sum(world, viewer) { measured(reader, is_now)? } else { Value::Null };
     let mut shown = json!({
-        "name": about.name, "clock": clock, "mode": mode, "now": now.to_string(), "seq": world.seq(),
-        "begun": world.rules().start.to_string(), lasts.0: lasts.1, "tick_ms": about.tick_ms,
+        "name": front.name, "clock": clock, "mode": mode, "now": now.to_string(), "seq": world.seq(),
+        "begun": world.rules().start.to_string(), lasts.0: lasts.1, "tick_ms": front.tick_ms,
         "supply": world.supply(), "agents": world.population(), "states": report::states(world),
         "measures": measures, "health": report::health(world),
         "versions": { "oikos": env!("CARGO_PKG_VERSION"), "runtime": world.runtime() },

@@ -66,7 +66,8 @@ pub(crate) fn text(door: &Door, world: &World) -> String {
     }
     let strangers = door.metrics.strangers.load(Ordering::Relaxed);
     let lines = door.metrics.lines.load(Ordering::Relaxed);
-    let running = u64::from(door.helm.standing().motion == oikos_runner::Motion::Running);
+    let standing = door.helm.standing();
+    let running = u64::from(standing.motion == oikos_runner::Motion::Running);
     let principals = world.principals().filter(|(_, artifact)| !artifact.is_deleted()).count();
     for (name, kind, help, value) in [
         (
@@ -84,6 +85,12 @@ pub(crate) fn text(door: &Door, world: &World) -> String {
         ),
         ("oikos_world_seq", "counter", "The last record of the world.", world.seq().to_string()),
         ("oikos_world_running", "gauge", "Whether the world runs.", running.to_string()),
+        (
+            "oikos_world_behind_seconds",
+            "gauge",
+            "How long ago all of the journal was there, where the world is followed.",
+            standing.follows.map_or(0.0, |follows| follows.behind().as_secs_f64()).to_string(),
+        ),
         ("oikos_world_agents", "gauge", "Agents.", world.population().to_string()),
         ("oikos_world_principals", "gauge", "Principals that are there.", principals.to_string()),
         ("oikos_world_scrip", "gauge", "Scrip in the world.", world.supply().to_string()),

@@ -106,6 +106,8 @@ pub(crate) async fn icon(_: Call) -> Answered {
 struct Asker {
     role: Role,
     motion: Motion,
+    /// How far a world that is followed is behind.
+    behind: Option<Duration>,
     /// The speed of the clock, where that can be set.
     speed: Option<String>,
     /// The key of the next action of a seat.
@@ -115,22 +117,25 @@ struct Asker {
 impl Asker {
     fn of(call: &Call) -> Result<Self, Problem> {
         let standing = call.door.helm.standing();
-        let is_virtual = call.door.about.clock == ClockKind::Virtual;
+        let is_virtual = call.door.front.clock == ClockKind::Virtual;
         let speed =
             is_virtual.then(|| standing.speed.times().map_or("max".into(), |times| times.to_string()));
         let mut bytes = [0_u8; 16];
         getrandom::fill(&mut bytes).map_err(|_| Problem::not_served())?;
         let key = format!("page-{}", oikos_runner::report::hex(&bytes));
-        Ok(Self { role: call.token.role.clone(), motion: standing.motion, speed, key })
+        let behind = standing.follows.map(|follows| follows.behind());
+        Ok(Self { role: call.token.role.clone(), motion: standing.motion, behind, speed, key })
     }
 
     /// Its controls, at the present or at a moment of the past.
     fn hands(&self, is_now: bool) -> Hands<'_> {
         let is_running = matches!(self.motion, Motion::Running | Motion::Waiting);
         let wheel = Wheel { is_running, speed: self.speed.as_deref() };
+        // Another process steers a world that is followed here, and takes its actions.
+        let is_here = is_now && self.behind.is_none();
         match self.role {
-            Role::Operator => Hands::Operator(is_now.then_some(wheel)),
-            Role::Principal(_) if is_now => Hands::Seat { key: &self.key },
+            Role::Operator => Hands::Operator(is_here.then_some(wheel)),
+            Role::Principal(_) if is_here => Hands::Seat { key: &self.key },
             Role::Principal(_) | Role::Observer => Hands::None,
         }
     }
@@ -182,7 +187,7 @@ pub(crate) async fn page(call: Call) -> Answered {
         unread = uncompared_of(&call, (asked.at, name.clone())).await?;
     }
     if let Some((read, of)) = unread {
-        let mut response = text(None, HTML, reading(&call.door.about.name, read, of).into_string());
+        let mut response = text(None, HTML, reading(&call.door.front.name, read, of).into_string());
         response.headers_mut().insert(header::REFRESH, ASKS_AGAIN);
         return Ok(response);
     }
@@ -354,7 +359,8 @@ impl Pages {
         let speed = present.speed_at(&look.world, Instant::now());
         let Some(past) = &present.past else { return Err(unread()) };
         let is_paused = motion == Motion::Paused;
-        let pulse = Pulse { is_paused, steps_per_second: speed.filter(|_| motion == Motion::Running) };
+        let is_moving = matches!(motion, Motion::Running | Motion::Following);
+        let pulse = Pulse { is_paused, behind: asker.behind, steps_per_second: speed.filter(|_| is_moving) };
         let moment = Moment {
             world: &look.world,
             past,

@@ -23,11 +23,13 @@ pub(crate) struct Problem {
     refusal: Box<Refusal>,
     /// Seconds after which it may be made again.
     again_s: Option<u64>,
+    /// Where it may be made instead.
+    location: Option<HeaderValue>,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, refusal: Refusal) -> Self {
-        Self { status, refusal: Box::new(refusal), again_s: None }
+        Self { status, refusal: Box::new(refusal), again_s: None, location: None }
     }
 
     pub(crate) fn bad(sentence: impl Into<String>) -> Self {
@@ -81,6 +83,19 @@ impl Problem {
     /// The world is not served, now or any more.
     pub(crate) fn not_served() -> Self {
         Self::busy(Refusal::new(Code::Unsupported, "the world is not served now"))
+    }
+
+    /// The world is followed here, and only its writer does what was asked for.
+    pub(crate) fn followed(writer: Option<&str>, asked: &Uri) -> Self {
+        let elsewhere = writer.map(|writer| format!("{writer}{}", without_token(asked)));
+        let location = elsewhere.as_deref().and_then(|at| HeaderValue::from_str(at).ok());
+        let (Some(writer), Some(location)) = (writer, location) else {
+            let sentence = "this process follows the world, and where its writer serves it is not known now";
+            return Self::busy(Refusal::new(Code::Unsupported, sentence));
+        };
+        let sentence = "this process follows the world, and its writer takes actions";
+        let refusal = Refusal::new(Code::Unsupported, sentence).hint(format!("ask {writer}"));
+        Self { location: Some(location), ..Self::new(StatusCode::MISDIRECTED_REQUEST, refusal) }
     }
 
     pub(crate) fn late(sentence: impl Into<String>) -> Self {
@@ -149,6 +164,7 @@ impl Problem {
         if let Some(again_s) = self.again_s {
             headers.insert(header::RETRY_AFTER, again_s.into());
         }
+        headers.extend(self.location.map(|location| (header::LOCATION, location)));
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"oikos\""));
         }

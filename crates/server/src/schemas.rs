@@ -126,11 +126,18 @@ pub(crate) fn ran() -> Value {
 }
 
 pub(crate) fn standing() -> Value {
-    object(&[
-        ("state", json!({ "enum": Motion::ALL.map(Motion::word) })),
-        ("speed", json!({ "oneOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "const": "max" }] })),
-        ("problem", json!({ "oneOf": [{ "type": "null" }, shown::refusal()] })),
-    ])
+    let follows = object(&[
+        ("behind_ms", json!({ "type": "integer", "minimum": 0 })),
+        ("writer", json!({ "type": ["string", "null"] })),
+    ]);
+    shown::object(
+        &[
+            ("state", json!({ "enum": Motion::ALL.map(Motion::word) })),
+            ("speed", json!({ "oneOf": [{ "type": "number", "exclusiveMinimum": 0 }, { "const": "max" }] })),
+            ("problem", json!({ "oneOf": [{ "type": "null" }, shown::refusal()] })),
+        ],
+        &[("follows", follows)],
+    )
 }
 
 pub(crate) fn speed() -> Value {

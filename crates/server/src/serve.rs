@@ -19,7 +19,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use oikos_runner::{Helm, Live};
+use oikos_runner::{Front, Helm};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     runtime::{Builder, Runtime},
@@ -101,7 +101,7 @@ impl Server {
     /// When there are no threads, or the listener can't be used.
     pub fn open(
         listener: StdListener,
-        live: &mut Live,
+        front: Front,
         helm: Helm,
         setup: DoorSetup,
     ) -> Result<Self, std::io::Error> {
@@ -115,7 +115,7 @@ impl Server {
             .build()?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let door = Door::new(live, helm, setup);
+        let door = Door::new(front, helm, setup);
         let accepting = {
             let _inside = runtime.enter();
             let listener = TcpListener::from_std(listener)?;
@@ -130,6 +130,12 @@ impl Server {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The name of the world.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.door.0.front.name
     }
 
     /// Takes no more requests, and lets those end that are under way.

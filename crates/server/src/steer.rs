@@ -29,6 +29,7 @@ const RUN_WAIT: Duration = Duration::from_secs(30);
 
 /// `POST /api/v1/run`.
 pub(crate) async fn run(call: Call) -> Answered {
+    call.door.check_writes(&call.uri)?;
     let wait = call.wait(RUN_WAIT)?;
     let body = object(&call.body)?;
     let span = if body.is_empty() {
@@ -62,12 +63,14 @@ fn moves(call: &Call) -> axum::http::Response<axum::body::Body> {
 
 /// `POST /api/v1/pause`.
 pub(crate) async fn pause(call: Call) -> Answered {
+    call.door.check_writes(&call.uri)?;
     call.door.helm.pause();
     Ok(moves(&call))
 }
 
 /// `POST /api/v1/speed`.
 pub(crate) async fn speed(call: Call) -> Answered {
+    call.door.check_writes(&call.uri)?;
     let body = object(&call.body)?;
     only(&body, &["speed"])?;
     let wrong = || Problem::bad("`speed` must be how many seconds pass in one, such as 60, or \"max\"");
@@ -76,7 +79,7 @@ pub(crate) async fn speed(call: Call) -> Answered {
         Some(Value::Number(number)) => number.as_f64().and_then(Speed::of).ok_or_else(wrong)?,
         _ => return Err(wrong()),
     };
-    if call.door.about.clock == ClockKind::Wall {
+    if call.door.front.clock == ClockKind::Wall {
         let sentence = "this world goes by the clock on the wall, which has one speed";
         return Err(Problem::refused(Refusal::new(Code::Unsupported, sentence)));
     }

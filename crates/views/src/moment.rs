@@ -1,6 +1,6 @@
 //! One state of a world, before one viewer: all that a page is made from.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use maud::{Markup, html};
 use oikos_runner::{
@@ -80,6 +80,8 @@ impl Beside {
 pub struct Pulse {
     /// Whether it is paused.
     pub is_paused: bool,
+    /// How far it is behind, where it is followed while another process runs it.
+    pub behind: Option<Duration>,
     /// Steps in the last second of the machine, where that is known.
     pub steps_per_second: Option<f64>,
 }

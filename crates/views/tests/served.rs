@@ -139,7 +139,8 @@ impl Served {
         seat: Option<&str>,
     ) -> Result<String, Unshown> {
         let viewer = seat.map_or(Viewer::Observer, |seat| Viewer::Artifact(world.lookup(seat)));
-        let pulse = at.is_none().then_some(Pulse { is_paused: false, steps_per_second: Some(12.0) });
+        let pulse =
+            at.is_none().then_some(Pulse { is_paused: false, behind: None, steps_per_second: Some(12.0) });
         let moment = Moment {
             world,
             past,

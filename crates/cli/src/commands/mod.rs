@@ -144,9 +144,27 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             let workplace = Workplace { workers: Some(1), ..workplace::of(workplace) };
             act(&world, at, (&principal, &action), &workplace, printer)
         }
-        Command::Serve { world, db, listen, hosts, paused, speed, rate, overrides, workplace } => {
+        Command::Serve {
+            world,
+            db,
+            listen,
+            hosts,
+            paused,
+            speed,
+            follow,
+            standby,
+            url,
+            rate,
+            overrides,
+            workplace,
+        } => {
             let workplace = workplace::of(workplace);
-            let wanted = serve::Wanted { db, listen, hosts, paused, speed, rate, workplace };
+            let way = match (follow, standby) {
+                (true, _) => serve::Way::Follows,
+                (_, true) => serve::Way::StandsBy,
+                _ => serve::Way::Writes,
+            };
+            let wanted = serve::Wanted { db, listen, hosts, paused, speed, way, url, rate, workplace };
             serve::serve(&world, wanted, &overrides, printer)
         }
         Command::Token { world, whom, expires, label } => {

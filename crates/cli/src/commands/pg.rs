@@ -30,7 +30,7 @@ pub(super) fn list(database: &Database, printer: Printer) -> Result<ExitStatus> 
             let rows = worlds.iter().map(|world| {
                 json!({
                     "world": world.world, "seq": world.head.seq, "journal_hash": report::hex(&world.head.journal_hash),
-                    "epoch": world.epoch, "writer": world.writer, "bytes": world.bytes,
+                    "epoch": world.epoch, "writer": world.writer, "served_at": world.served_at, "bytes": world.bytes,
                 })
             });
             rows.collect::<Vec<Value>>().into()
@@ -44,7 +44,8 @@ pub(super) fn list(database: &Database, printer: Printer) -> Result<ExitStatus> 
                 Column::Text("writer"),
             ];
             let rows = worlds.iter().map(|world| {
-                let writer = world.writer.clone().unwrap_or_else(|| "nobody".into());
+                let writer = world.served_at.as_ref().or(world.writer.as_ref());
+                let writer = writer.cloned().unwrap_or_else(|| "nobody".into());
                 let numbers = [world.head.seq, world.bytes, world.epoch].map(|number| number.to_string());
                 [vec![world.world.clone()], numbers.to_vec(), vec![writer]].concat()
             });

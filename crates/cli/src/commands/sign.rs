@@ -33,10 +33,9 @@ impl Sign {
         let path = path_of(world);
         let put = || {
             let mut file = opened(OpenOptions::new().write(true).create(true).truncate(false), &path)?;
-            file.lock()?;
+            file.try_lock()?;
             file.set_len(0)?;
-            let url = format!("http://{}", reached(address));
-            file.write_all(format!("{}\n", json!({ "url": url })).as_bytes())?;
+            file.write_all(format!("{}\n", json!({ "url": url(address) })).as_bytes())?;
             Ok(file)
         };
         match put() {
@@ -61,6 +60,11 @@ fn opened(options: &mut OpenOptions, path: &Path) -> std::io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options.open(path)
+}
+
+/// The URL by which this machine reaches a listener.
+pub(super) fn url(address: SocketAddr) -> String {
+    format!("http://{}", reached(address))
 }
 
 /// The address by which this machine reaches a listener.

@@ -92,10 +92,24 @@ impl Served {
         Self::begin(command, folder, db, options)
     }
 
+    /// Serves the same world once more, from the same folder.
+    pub(crate) fn beside(&self, options: &[&str]) -> Self {
+        self.beside_at(self.folder.path(), options)
+    }
+
+    /// As [`Self::beside`], once this one has been ended.
+    pub(crate) fn beside_at(&self, at: &Path, options: &[&str]) -> Self {
+        let mut command = oikos();
+        command.current_dir(at).args(["--json", "serve"]).arg(&self.db);
+        Self::begin(command, tempfile::tempdir().expect("a folder"), self.db.clone(), options)
+    }
+
     fn begin(mut command: Command, folder: tempfile::TempDir, db: PathBuf, options: &[&str]) -> Self {
         // Files of a world that is in no file stand in the current folder.
+        if command.get_current_dir().is_none() {
+            command.current_dir(folder.path());
+        }
         let mut child = command
-            .current_dir(folder.path())
             .args(["--listen", "127.0.0.1:0"])
             .args(options)
             .stdout(Stdio::piped())
@@ -119,8 +133,13 @@ impl Served {
 
     /// Makes a token.
     pub(crate) fn token(&self, options: &[&str]) -> String {
+        self.beside_token(self.folder.path(), options)
+    }
+
+    /// Makes a token from another folder.
+    pub(crate) fn beside_token(&self, at: &Path, options: &[&str]) -> String {
         let mut make = oikos();
-        make.current_dir(self.folder.path()).args(["--json", "token"]).arg(&self.db).args(options);
+        make.current_dir(at).args(["--json", "token"]).arg(&self.db).args(options);
         let made = make.output().expect("the binary runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let value: Value = serde_json::from_slice(&made.stdout).expect("JSON");
@@ -212,6 +231,14 @@ impl Served {
         let mut errors = self.child.stderr.take().expect("its errors");
         errors.read_to_string(&mut talk).expect("text");
         (ended.code(), talk)
+    }
+
+    /// All that it has said on its standard error, once it has ended.
+    pub(crate) fn talk(&mut self) -> String {
+        let mut talk = String::new();
+        let mut errors = self.child.stderr.take().expect("its errors");
+        errors.read_to_string(&mut talk).expect("text");
+        talk
     }
 
     /// Ends it at once, and gives its database back, which lives as long as the folder.

@@ -71,6 +71,7 @@ impl Speaker {
 
 /// `POST /mcp`. The body is read strictly, as a line is.
 pub(crate) async fn speak(call: Call) -> Answered {
+    call.door.check_writes(&call.uri)?;
     let Call { door, token, headers, body, .. } = call;
     let (body, flaw) = match strict(body) {
         Ok(read) => read,
@@ -88,6 +89,7 @@ pub(crate) async fn speak(call: Call) -> Answered {
 
 /// `GET /mcp`: the messages that come unasked for.
 pub(crate) async fn hear(call: Call) -> Answered {
+    call.door.check_writes(&call.uri)?;
     let Call { door, token, headers, .. } = call;
     needs_session(check_session(&door, &token, &headers).await?)?;
     let request = request(Method::GET, headers, Vec::new(), seat_of(token.role.principal(), None));

@@ -16,7 +16,7 @@ use oikos_runner::{
 use super::{controls::helm, scrubber::scrubber};
 use crate::{
     error::Unshown,
-    moment::Moment,
+    moment::{Moment, Pulse},
     page::{Page, Wanted},
     parts::{card, empty, small_series},
     text::{amount, count, counted, marked_line, number, refused_line, span},
@@ -101,11 +101,14 @@ fn strip(m: &Moment<'_>) -> Markup {
         Lasts::Ms(_) => "of the run",
     };
     let word = match m.pulse {
-        None if m.whole.is_some() => "a moment of the past",
-        _ if is_over => "at its end",
-        Some(pulse) if pulse.is_paused => "paused",
-        Some(_) => "running",
-        None => "not at its end",
+        None if m.whole.is_some() => "a moment of the past".into(),
+        Some(Pulse { behind: Some(behind), .. }) => {
+            format!("followed, {} behind", span(i64::try_from(behind.as_millis()).unwrap_or(i64::MAX)))
+        }
+        _ if is_over => "at its end".into(),
+        Some(pulse) if pulse.is_paused => "paused".into(),
+        Some(_) => "running".into(),
+        None => "not at its end".to_owned(),
     };
     let speed = m.pulse.and_then(|pulse| pulse.steps_per_second);
     let steps: u64 = world.agents().map(|agent| agent.steps).sum();
