@@ -8,6 +8,7 @@ mod llm;
 mod parts;
 mod postgres;
 mod scale;
+mod served;
 mod tidy;
 mod torture;
 mod wheel;

@@ -35,7 +35,7 @@ fn tested(cluster: &Cluster, root: &Path, target: &Path) -> Result<()> {
     let mut command = Command::new("cargo");
     command.current_dir(root).args(["test", "--workspace", "--locked", "--test", "postgres"]);
     command.env("OIKOS_CACHE", target.join("tmp/python"));
-    cluster.tell(&mut command);
+    cluster.tell(&mut command)?;
     if !command.status().context("cargo can't be run")?.success() {
         bail!("the tests of worlds in PostgreSQL fail");
     }
@@ -107,12 +107,53 @@ impl Cluster {
         format!("{user}{} -D {} -w -l {}/log", program.display(), data.display(), self.folder.display())
     }
 
-    /// Tells a program where the server is.
-    pub(crate) fn tell(&self, command: &mut Command) {
+    /// Tells a program where the server is, how it is restarted and copied, and where its programs are.
+    pub(crate) fn tell(&self, command: &mut Command) -> Result<()> {
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         command
+            .env("OIKOS_POSTGRES_COPY", format!("postgres://{ROLE}@127.0.0.1:{port}/"))
+            .env("OIKOS_POSTGRES_COPYING", self.copy_line(port))
+            .env("OIKOS_POSTGRES_PROGRAMS", &self.programs)
             .env("OIKOS_POSTGRES", format!("postgres://{ROLE}@127.0.0.1:{}/", self.port))
             .env("OIKOS_POSTGRES_CONTROL", self.control_line())
             .env("PGPASSWORD", PASSWORD);
+        Ok(())
+    }
+
+    /// The address of a database, and the variable that its password is in.
+    pub(crate) fn database(&self, name: &str) -> (String, (&'static str, &'static str)) {
+        (format!("postgres://{ROLE}@127.0.0.1:{}/{name}", self.port), ("PGPASSWORD", PASSWORD))
+    }
+
+    /// Has the server do something in a database.
+    pub(crate) fn sql(&self, database: &str, text: &str) -> Result<()> {
+        let (url, (name, password)) = self.database(database);
+        done(self.command("psql").env(name, password).args([
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            &url,
+            "-c",
+            text,
+        ]))
+    }
+
+    /// The shell's text that makes a copy of the server, which follows it and is only read, and starts it at a port.
+    fn copy_line(&self, port: u16) -> String {
+        let user = self.user.map_or(String::new(), |user| format!("runuser -u {user} -- "));
+        let (programs, copy) = (self.programs.display(), self.copy());
+        let (copy, log) = (copy.display(), self.folder.join("log.copy"));
+        format!(
+            "{user}env PGPASSWORD=\"$PGPASSWORD\" {programs}/pg_basebackup -h 127.0.0.1 -p {} -U {ROLE} -D {copy} -R \
+             -c fast && {user}{programs}/pg_ctl -D {copy} -w -l {} -o '-p {port}' start",
+            self.port,
+            log.display()
+        )
+    }
+
+    fn copy(&self) -> PathBuf {
+        self.folder.join("copy")
     }
 
     fn command(&self, program: &str) -> Command {
@@ -129,6 +170,10 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        if self.copy().exists() {
+            let mut stop = self.command("pg_ctl");
+            drop(done(stop.arg("-D").arg(self.copy()).args(["-w", "stop", "-m", "immediate"])));
+        }
         let stopped = self.control(&["stop", "-m", "immediate"]);
         if let Err(error) = stopped.and_then(|()| Ok(fs::remove_dir_all(&self.folder)?)) {
             eprintln!("== postgres: `{}` is left: {error:#}", self.folder.display());

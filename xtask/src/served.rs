@@ -16,18 +16,20 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A world that is served, until this is dropped.
-pub(super) struct Served {
+pub(crate) struct Served {
     child: Child,
-    pub(super) binary: PathBuf,
+    pub(crate) binary: PathBuf,
     /// Where it listens, as `127.0.0.1:PORT`.
-    pub(super) address: String,
+    pub(crate) address: String,
     /// The link for a browser, with the token of an observer.
-    pub(super) link: String,
-    pub(super) db: PathBuf,
+    pub(crate) link: String,
+    pub(crate) db: PathBuf,
+    /// Where files stand that belong to a world in no file.
+    folder: PathBuf,
 }
 
 /// Serves a fresh world of this file.
-pub(super) fn fresh(
+pub(crate) fn fresh(
     binary: &Path,
     folder: &Path,
     name: &str,
@@ -41,7 +43,7 @@ pub(super) fn fresh(
 }
 
 /// Serves a fresh world of a file that stands elsewhere.
-pub(super) fn of(binary: &Path, folder: &Path, name: &str, file: &Path, options: &[&str]) -> Result<Served> {
+pub(crate) fn of(binary: &Path, folder: &Path, name: &str, file: &Path, options: &[&str]) -> Result<Served> {
     let db = emptied(folder, name)?.join("w.oikos");
     Served::start(binary, &[file.as_os_str(), "--db".as_ref(), db.as_os_str()], &db, options)
 }
@@ -56,17 +58,21 @@ fn emptied(folder: &Path, name: &str) -> Result<PathBuf> {
 
 impl Served {
     /// Serves a world that is there.
-    pub(super) fn again(binary: &Path, db: &Path, options: &[&str]) -> Result<Self> {
+    pub(crate) fn again(binary: &Path, db: &Path, options: &[&str]) -> Result<Self> {
         Self::start(binary, &[db.as_os_str()], db, options)
     }
 
     fn start(binary: &Path, world: &[&std::ffi::OsStr], db: &Path, options: &[&str]) -> Result<Self> {
-        let mut child = Command::new(binary)
-            .args(["--json", "serve", "--listen", "127.0.0.1:0", "--rate", "1000000"])
-            .args(world)
-            .args(options)
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let folder = db.parent().unwrap_or(Path::new(".")).to_owned();
+        let mut serve = Command::new(binary);
+        serve.args(["--json", "serve", "--listen", "127.0.0.1:0"]).args(world).args(options);
+        Self::begin(serve, binary, db, &folder)
+    }
+
+    /// Begins to serve by a command, from a folder.
+    pub(crate) fn begin(mut serve: Command, binary: &Path, db: &Path, folder: &Path) -> Result<Self> {
+        let serve = serve.args(["--rate", "1000000"]).current_dir(folder).stdout(Stdio::piped());
+        let mut child = serve.spawn()?;
         let mut line = String::new();
         let output = child.stdout.take().context("it has an output")?;
         BufReader::new(output).read_line(&mut line)?;
@@ -74,46 +80,57 @@ impl Served {
         let text = |key: &str| told.get(key).and_then(Value::as_str).context("it says where it listens");
         let (address, link) =
             (text("url")?.trim_start_matches("http://").to_owned(), text("link")?.to_owned());
-        Ok(Self { child, binary: binary.to_owned(), address, link, db: db.to_owned() })
+        let (binary, db, folder) = (binary.to_owned(), db.to_owned(), folder.to_owned());
+        Ok(Self { child, binary, address, link, db, folder })
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
+    /// How it has ended, if it has.
+    pub(crate) fn ended(&mut self) -> Result<Option<std::process::ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// Kills it at once, and waits until it is gone.
-    pub(super) fn kill(&mut self) -> Result<()> {
+    pub(crate) fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
     }
 
     /// Makes a token.
-    pub(super) fn token(&self, options: &[&str]) -> Result<String> {
+    pub(crate) fn token(&self, options: &[&str]) -> Result<String> {
         let mut command = Command::new(&self.binary);
-        let made = command.args(["--json", "token"]).args(options).arg(&self.db).output()?;
+        let made = command
+            .current_dir(&self.folder)
+            .args(["--json", "token"])
+            .args(options)
+            .arg(&self.db)
+            .output()?;
         let told: Value = serde_json::from_slice(&made.stdout)
             .with_context(|| String::from_utf8_lossy(&made.stderr).into_owned())?;
         Ok(told.get("token").and_then(Value::as_str).context("a token")?.to_owned())
     }
 
     /// The tokens of the first agents of a kind that counts.
-    pub(super) fn seats(&self, count: usize) -> Result<Vec<String>> {
+    pub(crate) fn seats(&self, count: usize) -> Result<Vec<String>> {
         (1..=count).map(|client| self.token(&["--as", &format!("p_{client:03}")])).collect()
     }
 
     /// The token of the link.
-    pub(super) fn observer(&self) -> &str {
+    pub(crate) fn observer(&self) -> &str {
         self.link.split_once("token=").map_or("", |(_, token)| token)
     }
 
     /// A request on a connection of its own: the status and the body.
-    pub(super) fn ask(&self, token: &str, method: &str, path: &str, body: &str) -> Result<(u16, String)> {
+    pub(crate) fn ask(&self, token: &str, method: &str, path: &str, body: &str) -> Result<(u16, String)> {
         self.whole(token, method, path, body).map(|(status, _, body)| (status, body))
     }
 
     /// The status, the head and the body of an answer.
-    pub(super) fn whole(
+    pub(crate) fn whole(
         &self,
         token: &str,
         method: &str,
@@ -138,7 +155,7 @@ impl Served {
     }
 
     /// The JSON of an answer that is fine.
-    pub(super) fn json(&self, token: &str, method: &str, path: &str, body: &str) -> Result<Value> {
+    pub(crate) fn json(&self, token: &str, method: &str, path: &str, body: &str) -> Result<Value> {
         match self.ask(token, method, path, body)? {
             (200..=299, body) => Ok(serde_json::from_str(&body)?),
             (status, body) => bail!("{method} {path}: {status} {body:.500}"),
@@ -146,9 +163,14 @@ impl Served {
     }
 
     /// Runs a command of the binary on the world, and gives its output.
-    pub(super) fn oikos(&self, words: &[&str]) -> Result<String> {
+    pub(crate) fn oikos(&self, words: &[&str]) -> Result<String> {
         let (command, options) = words.split_first().context("a command")?;
-        let told = Command::new(&self.binary).arg(command).arg(&self.db).args(options).output()?;
+        let told = Command::new(&self.binary)
+            .current_dir(&self.folder)
+            .arg(command)
+            .arg(&self.db)
+            .args(options)
+            .output()?;
         if !told.status.success() {
             bail!("oikos {}: {}", words.join(" "), String::from_utf8_lossy(&told.stderr));
         }
@@ -164,7 +186,7 @@ impl Drop for Served {
 }
 
 /// The CPU that a process has used, and the bytes that it has in memory.
-pub(super) fn used(id: u32) -> Result<(Duration, u64)> {
+pub(crate) fn used(id: u32) -> Result<(Duration, u64)> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
     let pages = stat.rsplit(')').next().unwrap_or_default().split_whitespace().nth(21);
     let pages = pages.and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0);
@@ -173,7 +195,7 @@ pub(super) fn used(id: u32) -> Result<(Duration, u64)> {
 }
 
 /// The CPU that the threads of a process have used whose name is this.
-pub(super) fn used_by(id: u32, name: &str) -> Result<Duration> {
+pub(crate) fn used_by(id: u32, name: &str) -> Result<Duration> {
     let mut ticks = 0;
     for thread in fs::read_dir(format!("/proc/{id}/task"))? {
         // A thread may end meanwhile.

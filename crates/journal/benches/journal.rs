@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark ends at the first thing that is wrong")]
 
 use divan::{Bencher, counter::ItemsCount};
-use oikos_journal::{Journal, verify};
+use oikos_journal::{Address, Journal, verify};
 use oikos_kernel::{
     founding::{Founder, Founding},
     record::{Cause, Effect, Outcome, Record, Why},
@@ -46,10 +46,23 @@ fn records(count: u64) -> Vec<Record> {
 }
 
 /// Records a second that are on disk before the next batch begins.
-#[divan::bench(args = [1, 32, 1_024, 16_384], sample_count = 20)]
+#[divan::bench(args = [1, 32, 1_024, 4_096, 16_384], sample_count = 20)]
 fn append_durably(bencher: Bencher<'_, '_>, batch: u64) {
     let folder = tempfile::tempdir().unwrap();
-    let mut journal = Journal::create(folder.path().join("bench.oikos")).unwrap();
+    append(bencher, batch, folder.path().join("bench.oikos").into());
+}
+
+/// The same in the database of PostgreSQL that a variable names, with `{}` for the world's name.
+#[divan::bench(args = [1, 32, 1_024, 4_096, 16_384], sample_count = 20)]
+fn append_durably_in_postgres(bencher: Bencher<'_, '_>, batch: u64) {
+    let Ok(address) = std::env::var("OIKOS_BENCH_POSTGRES") else { return };
+    let mut at = Address::read(address.replace("{}", &format!("bench{batch}")).into()).unwrap();
+    at.database_mut().unwrap().set_password(std::env::var("PGPASSWORD").unwrap());
+    append(bencher, batch, at);
+}
+
+fn append(bencher: Bencher<'_, '_>, batch: u64, at: Address) {
+    let mut journal = Journal::create_afresh(at).unwrap();
     let all = records(batch);
     journal.append(all.get(..1).unwrap(), &[]).unwrap();
     let mut batch_records = all.get(1..).unwrap().to_vec();

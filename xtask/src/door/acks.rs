@@ -9,10 +9,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::{
-    served::fresh,
-    speed::{AGENTS, WORLD, act},
-};
+use super::speed::{AGENTS, WORLD, act};
+use crate::served::fresh;
 
 /// For so many seconds, unless it is killed before.
 pub(super) fn prove(binary: &Path, folder: &Path, clients: usize, seconds: u64) -> Result<()> {

@@ -5,8 +5,8 @@ use std::{path::Path, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::served::fresh;
 use crate::environments::folder_with;
+use crate::served::fresh;
 
 const PACKAGES: [&str; 1] = ["schemathesis==4.32.5"];
 

@@ -17,7 +17,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::served::{Served, fresh, used, used_by};
+use crate::served::{Served, fresh, used, used_by};
 
 /// A world that goes on for longer than anybody reads, and that keeps one processor busy: two agents think in turn. One
 /// that fills all processors would lose as much to anything else that runs beside it.

@@ -6,10 +6,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
-use super::{
-    served::{Served, fresh},
-    walk::{look, paths, walk},
-};
+use super::walk::{look, paths, walk};
+use crate::served::{Served, fresh};
 
 /// A text that would do harm in a page that trusted it.
 const HARM: &str = "</pre></style></title><script>alert(1)</script><img src=x onerror=alert(2)>\" \

@@ -9,8 +9,8 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use super::served::{Served, fresh};
 use crate::environments::succeeds;
+use crate::served::{Served, fresh};
 
 /// The inspector, and the Node that it needs, whatever this machine has.
 const PACKAGES: [&str; 2] = ["node@22.23.3", "@modelcontextprotocol/inspector@2.12.0"];

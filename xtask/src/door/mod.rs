@@ -6,7 +6,6 @@ mod feeds; // readers hold up nothing
 mod hostile; // the words of agents are text
 mod inspect; // the inspector's command line in a world
 mod pages; // pages of a large world
-mod served; // the world that is served
 mod speed; // receipts a second, and idleness
 mod walk; // every page in a browser
 
@@ -65,7 +64,7 @@ pub(crate) fn run(root: &Path, target: &Path, words: &[String]) -> Result<()> {
     let count = |key: &str, otherwise: u64| {
         number(key, otherwise).map(|it| usize::try_from(it).unwrap_or(usize::MAX))
     };
-    let binary = value("binary").map_or_else(|| target.join("release/oikos"), PathBuf::from);
+    let binary = value("binary").map_or_else(|| target.join("release/oikos"), |name| root.join(name));
     let proof = Proof {
         root: root.to_owned(),
         target: target.to_owned(),

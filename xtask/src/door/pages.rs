@@ -7,10 +7,8 @@ use std::{
 
 use anyhow::{Result, bail};
 
-use super::{
-    served::{fresh, used},
-    walk::paths,
-};
+use super::walk::paths;
+use crate::served::{fresh, used};
 
 /// Looks at each page; the first ones read what all pages are made of.
 const LOOKS: usize = 10;

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::served::{fresh, used};
+use crate::served::{fresh, used};
 
 /// How long a server is looked at while nobody asks.
 const IDLE: Duration = Duration::from_secs(10);

@@ -11,8 +11,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use super::served::{Served, of};
 use crate::environments::{folder_with, succeeds};
+use crate::served::{Served, of};
 
 const PACKAGES: [&str; 1] = ["selenium==4.51.0"];
 /// The packages of the system with a browser, and with the program that drives it.

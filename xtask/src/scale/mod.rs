@@ -1,14 +1,17 @@
 //! The promises beyond one machine, each proved by a part of `cargo xtask scale`, with the parts that people run
 //! elsewhere: launchers of jobs, and the like.
 
+mod records; // how fast records come to be in a database
+mod kills; // one writes, one stands by, and either is killed
 mod sweeps; // sweeps by other launchers
+mod texts; // the unit and the compose file of the documents
 
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::{
     parts::{self, Part},
@@ -22,22 +25,28 @@ struct Proof {
     /// Worlds and results, which stay.
     folder: PathBuf,
     binary: PathBuf,
+    rounds: u32,
 }
 
 const PARTS: &[Part<Proof>] = &[
     ("sweeps", |proof| sweeps::prove(&proof.binary, &proof.folder, &proof.target, &proof.root)),
+    ("texts", |proof| texts::prove(&proof.folder, &proof.target, &proof.root)),
+    ("kills", |proof| kills::prove(&proof.binary, &proof.folder, proof.rounds)),
+    ("records", |proof| records::measure(&proof.binary, &proof.root)),
     ("postgres", |proof| postgres::prove(&proof.root, &proof.target)),
 ];
 
-/// `cargo xtask scale [PART …] [binary=FILE]`: all parts where none is named. The binary is that of the tests where no
-/// other is named.
+/// `cargo xtask scale [PART …] [rounds=200] [binary=FILE]`: all parts where none is named. The binary is that of the
+/// tests where no other is named.
 pub(crate) fn run(root: &Path, target: &Path, words: &[String]) -> Result<()> {
     let binary = words.iter().find_map(|word| word.strip_prefix("binary="));
+    let rounds = words.iter().find_map(|word| word.strip_prefix("rounds=")).unwrap_or("200");
     let proof = Proof {
+        rounds: rounds.parse().with_context(|| format!("rounds={rounds}: that is no whole number"))?,
         root: root.to_owned(),
         target: target.to_owned(),
         folder: target.join("scale"),
-        binary: binary.map_or_else(|| target.join("debug/oikos"), PathBuf::from),
+        binary: binary.map_or_else(|| target.join("debug/oikos"), |name| root.join(name)),
     };
     let chosen = parts::chosen(PARTS, words)?;
     if !proof.binary.is_file() {
