@@ -190,6 +190,9 @@ impl Journal {
     /// # Errors
     /// When the file can't be read, or is damaged at its end.
     pub fn refresh(&mut self) -> Result<(), JournalError> {
+        if self.log.is_at(self.head)? {
+            return Ok(());
+        }
         self.find_head().map(drop)
     }
 

@@ -39,6 +39,11 @@ impl Head {
 /// A committed row stays, also when the machine loses power. Rows never change. A reader may
 /// see more from one call to the next, never less, but for snapshots that were let go.
 pub(crate) trait Log: std::fmt::Debug + Send {
+    /// Whether the journal ends there still, where that is told sooner than where it ends.
+    fn is_at(&self, _head: Head) -> Result<bool, JournalError> {
+        Ok(false)
+    }
+
     /// Where the journal ends, and the last row, both of one moment; `None` when nothing was committed.
     fn end(&self) -> Result<Option<(Head, Row)>, JournalError>;
 

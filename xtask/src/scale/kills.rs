@@ -89,6 +89,9 @@ pub(super) fn prove(binary: &Path, folder: &Path, rounds: u32) -> Result<()> {
             .map(|(client, token)| scope.spawn(move || act(shared, client, token)))
             .collect();
         let mut kill = |round: u32| -> Result<()> {
+            if round % 20 == 0 {
+                eprintln!("round {round} of {rounds}");
+            }
             shared.open(&[&writer, &standby]);
             // The first that has come back is the writer; one that was overtaken ends.
             if shared.answered(Instant::now()).context("before a kill")? == standby.address {

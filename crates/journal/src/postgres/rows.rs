@@ -33,6 +33,8 @@ const TAPE: &str = "hash, n, seq, agent, purpose, provider, model, request, outc
                     tokens_cached, tokens_out, cost, latency_ms, asked_at, answered_at, origin";
 /// How many rows of a table are read at once.
 const AHEAD: i64 = 256;
+/// Bytes of batches after which no more are read at once.
+const AHEAD_BYTES: i64 = 1 << 20;
 
 /// Numbers of PostgreSQL end where those of `i64` do.
 pub(super) fn number(seq: u64) -> i64 {
@@ -66,6 +68,17 @@ pub(super) fn batch(row: &SqlRow, from: usize) -> Result<Row> {
         hash: hash(row, from + 4)?,
         body: get(row, from + 5)?,
     })
+}
+
+/// The batches after a record, some at once, but never many bytes beyond the first.
+pub(super) fn batches_after(db: &mut impl GenericClient, world: &str, seq: u64) -> Result<Vec<Row>> {
+    let sql = "SELECT seq_first, count, epoch, prev_hash, hash, body FROM (
+                   SELECT *, sum(octet_length(body)) OVER (ORDER BY seq_first) - octet_length(body) AS before FROM (
+                       SELECT * FROM journal WHERE world = $1 AND seq_first > $2 ORDER BY seq_first LIMIT $3) next
+                   ) ahead
+               WHERE before < $4 ORDER BY seq_first";
+    let rows = db.query(sql, &[&world, &number(seq), &AHEAD, &AHEAD_BYTES])?;
+    rows.iter().map(|row| batch(row, 0)).collect()
 }
 
 pub(super) fn mark(row: &SqlRow) -> Result<Mark> {

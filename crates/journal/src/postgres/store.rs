@@ -57,6 +57,8 @@ pub(crate) struct Store {
     client: RefCell<Client>,
     role: Role,
     append: Option<Statement>,
+    /// Batches that were read ahead, all after a record.
+    rows: RefCell<(u64, VecDeque<Row>)>,
     /// Rows of the series that were read ahead, all after a place.
     series: RefCell<(i64, VecDeque<series::Raw>)>,
     tape: RefCell<TapeAhead>,
@@ -228,8 +230,8 @@ fn come_back(at: &InPostgres, role: &Role) -> Result<Client, JournalError> {
 
 impl Store {
     fn new(at: &InPostgres, client: Client, role: Role) -> Self {
-        let (series, tape) = (RefCell::default(), RefCell::default());
-        Self { at: at.clone(), client: RefCell::new(client), role, append: None, series, tape }
+        let (rows, series, tape) = (RefCell::default(), RefCell::default(), RefCell::default());
+        Self { at: at.clone(), client: RefCell::new(client), role, append: None, rows, series, tape }
     }
 
     /// Reads, and says which table it was if that fails. A lost connection is made again.
@@ -428,7 +430,17 @@ fn insert(
 }
 
 impl Log for Store {
+    fn is_at(&self, head: Head) -> Result<bool, JournalError> {
+        self.read("worlds", |client, world| {
+            let sql = "SELECT head = $2 FROM worlds WHERE world = $1";
+            Ok(client.query_opt(sql, &[&world, &head.to_bytes()])?.map(|row| row.try_get(0)).transpose()?
+                == Some(true))
+        })
+    }
+
     fn end(&self) -> Result<Option<(Head, Row)>, JournalError> {
+        // Another world may have its name by now.
+        *self.rows.borrow_mut() = Default::default();
         let sql = format!(
             "SELECT w.head, (SELECT max(seq) FROM snapshots s WHERE s.world = w.world), j.seq_first, j.count, j.epoch,
                     j.prev_hash, j.hash, j.body
@@ -480,12 +492,17 @@ impl Log for Store {
     }
 
     fn row_after(&self, seq: u64) -> Result<Option<Row>, JournalError> {
-        let sql = format!(
-            "SELECT {BATCH} FROM journal WHERE world = $1 AND seq_first > $2 ORDER BY seq_first LIMIT 1"
-        );
-        self.read("journal", |client, world| {
-            client.query_opt(&sql, &[&world, &number(seq)])?.map(|row| rows::batch(&row, 0)).transpose()
-        })
+        let (after, ahead) = &mut *self.rows.borrow_mut();
+        // Those that were read ahead follow each other without a gap.
+        while ahead.front().is_some_and(|row| row.seq_first <= seq) {
+            ahead.pop_front();
+        }
+        if *after > seq || ahead.is_empty() {
+            *ahead = self.read("journal", |client, world| rows::batches_after(client, world, seq))?.into();
+        }
+        let next = ahead.pop_front();
+        *after = next.as_ref().map_or(seq, |row| row.seq_first);
+        Ok(next)
     }
 
     fn append(
