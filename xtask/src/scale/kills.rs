@@ -89,7 +89,7 @@ pub(super) fn prove(binary: &Path, folder: &Path, rounds: u32) -> Result<()> {
             .map(|(client, token)| scope.spawn(move || act(shared, client, token)))
             .collect();
         let mut kill = |round: u32| -> Result<()> {
-            if round % 20 == 0 {
+            if round.is_multiple_of(20) {
                 eprintln!("round {round} of {rounds}");
             }
             shared.open(&[&writer, &standby]);
