@@ -85,10 +85,14 @@ pub(super) fn prove(binary: &Path, folder: &Path, target: &Path, root: &Path) ->
     look(target, root, &folder.join("hostile/report"), &[served.link.clone(), format!("file://{out}")])
 }
 
+/// The scripts of the pages.
+const OWN: [&str; 2] = ["/live.js", "/play.js"];
+
 /// Whether a page has only text of others.
 fn check(name: &str, page: &str, has_script: bool) -> Result<()> {
     let scripts = page.matches("<script").count();
-    let own = page.matches("<script type=\"module\" src=\"/live.js\"").count();
+    let of = |file: &&str| page.matches(&format!("<script type=\"module\" src=\"{file}\"")).count();
+    let own: usize = OWN.iter().map(of).sum();
     if scripts != own || (scripts > 0 && !has_script) {
         bail!("{name}: {scripts} scripts stand in it, and {own} of its own");
     }
