@@ -1,7 +1,9 @@
 //! `oikos fork`.
 
 use anyhow::{Result, bail};
-use oikos_runner::{Address, Fork, Forked, Forking, Misread, When, Workplace, fork as forked, report};
+use oikos_runner::{
+    Address, Fork, Forked, Forking, Misread, When, Workplace, fork as forked, quoted, report,
+};
 use serde_json::{Value, json};
 
 use super::{Usage, action, pairs, reading, record_at};
@@ -62,6 +64,6 @@ fn text(made: &Forked, to: &Address) -> String {
         parent.seq,
         report::hex(journal_hash),
         to,
-        to
+        quoted(&to.to_string())
     )
 }

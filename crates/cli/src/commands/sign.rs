@@ -3,9 +3,10 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    io::{Read as _, Write as _},
+    io::{ErrorKind, Read as _, Write as _},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -14,6 +15,9 @@ use crate::print;
 
 /// Bytes of a sign that are read.
 const SIGN_BYTES_MAX: u64 = 4_096;
+/// How often a sign is tried that somebody has, and how long between.
+const TRIES: usize = 10;
+const BETWEEN: Duration = Duration::from_millis(20);
 
 /// The sign, until it is dropped.
 pub(super) struct Sign {
@@ -33,7 +37,7 @@ impl Sign {
         let path = path_of(world);
         let put = || {
             let mut file = opened(OpenOptions::new().write(true).create(true).truncate(false), &path)?;
-            file.try_lock()?;
+            had(&file)?;
             file.set_len(0)?;
             file.write_all(format!("{}\n", json!({ "url": url(address) })).as_bytes())?;
             Ok(file)
@@ -42,7 +46,16 @@ impl Sign {
             Ok(file) => Some(Self { path, _held: file }),
             Err(error) => {
                 let error: std::io::Error = error;
-                print::note(&format!("`{}` can't be written: {error}", path.display()));
+                let problem = match error.kind() {
+                    ErrorKind::WouldBlock => {
+                        "is held by the process that served this world before".to_owned()
+                    }
+                    _ => format!("can't be written: {error}"),
+                };
+                print::note(&format!(
+                    "`{}` {problem}; the door is found by its address alone",
+                    path.display()
+                ));
                 None
             }
         }
@@ -54,6 +67,17 @@ impl Drop for Sign {
         // One that stays says nothing any more.
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+/// Locks a sign. One who reads it has it for an instant, and a server that was overtaken for longer.
+fn had(file: &File) -> std::io::Result<()> {
+    for _ in 0..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN),
+            had => return Ok(had?),
+        }
+    }
+    Ok(file.try_lock()?)
 }
 
 fn opened(options: &mut OpenOptions, path: &Path) -> std::io::Result<File> {
