@@ -125,6 +125,18 @@ impl Cluster {
         (format!("postgres://{ROLE}@127.0.0.1:{}/{name}", self.port), ("PGPASSWORD", PASSWORD))
     }
 
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Has the server listen to a network too.
+    pub(crate) fn listen_to(&self, network: &str) -> Result<()> {
+        self.sql("postgres", "ALTER SYSTEM SET listen_addresses = '*'")?;
+        let line = format!("echo 'host all all {network} scram-sha-256' >> \"$0\"");
+        done(self.command_of("sh").arg("-c").arg(line).arg(self.data().join("pg_hba.conf")))?;
+        self.control(&["restart"])
+    }
+
     /// Has the server do something in a database.
     pub(crate) fn sql(&self, database: &str, text: &str) -> Result<()> {
         let (url, (name, password)) = self.database(database);
