@@ -430,6 +430,24 @@ fn a_world_is_served_and_what_was_acknowledged_outlives_a_kill() {
         assert_eq!(feed.next().1["type"], "transfer");
     }
     refused(&oikos(["act", &url, "--as", "bob", r#"{"op": "noop"}"#]), 3, &["another process is writing"]);
+    // A client of another folder finds the door by the database.
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let mut client = Command::new(COMMAND);
+    client.current_dir(elsewhere.path()).args(["mcp", &url, "--token", &alice]);
+    let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the binary runs");
+    let hello = serde_json::json!({
+        "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+            "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" },
+        },
+    });
+    let mut lines = client.stdin.take().expect("its input");
+    std::io::Write::write_all(&mut lines, format!("{hello}\n").as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    let mut output = std::io::BufReader::new(client.stdout.take().expect("its output"));
+    std::io::BufRead::read_line(&mut output, &mut answer).expect("it answers");
+    assert!(answer.contains("\"protocolVersion\""), "{answer}");
+    drop(lines);
+    client.wait().expect("it ends");
     for page in ["/", "/agents/alice", "/ledger", "/market", "/?at=1", "/events"] {
         assert_eq!(served.get(&served.observer, page).status, 200, "{page}");
     }

@@ -4,7 +4,7 @@ use std::{io::BufReader, net::SocketAddr};
 
 use anyhow::{Result, bail};
 use oikos_runner::{
-    Address, Live, Stop, Why, Workplace,
+    Address, Journal, Live, Stop, Why, Workplace,
     config::WorldFile,
     guest::{self, Guest, House},
     kernel::id::nearest,
@@ -48,7 +48,7 @@ pub(super) fn mcp(world: &Address, wanted: Wanted, overrides: &OverrideArgs) -> 
         (None, Some(file)) => run::db_of(file),
         (None, None) => world.clone(),
     };
-    if let Some(address) = sign::read(&path.beside()) {
+    if let Some(address) = door_of(&path) {
         let token = token.or_else(|| std::env::var(TOKEN).ok().filter(|token| !token.is_empty()));
         let Some(token) = token else { bail!(Usage(served_at(&path, address, principal.as_deref()))) };
         return away(Elsewhere { address, token }, principal.as_deref(), &stop);
@@ -73,6 +73,15 @@ pub(super) fn mcp(world: &Address, wanted: Wanted, overrides: &OverrideArgs) -> 
     std::thread::spawn(move || talk(client, lines, &ends));
     let why = attend(&mut live, stands, house, (&stop, &gone))?;
     Ok(why.map_or(ExitStatus::Done, ExitStatus::Asked))
+}
+
+/// Where a world is being served, if it is: by the sign at its door, or as its database says.
+fn door_of(path: &Address) -> Option<SocketAddr> {
+    let told = || match path {
+        Address::File(_) => None,
+        Address::Postgres(_) => Journal::open_read_only(path).ok()?.served_at().ok()?,
+    };
+    sign::read(&path.beside()).or_else(|| told()?.strip_prefix("http://")?.parse().ok())
 }
 
 /// The sentence for a world that is served, where there is no token.
