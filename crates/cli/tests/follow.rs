@@ -6,8 +6,8 @@ mod following;
 mod served;
 
 use self::{
-    following::{SHOP, pay, shows, takes_over},
-    served::{oikos, serve},
+    following::{shows, takes_over},
+    served::{SHOP, oikos, serve, transfer},
 };
 
 #[test]
@@ -31,7 +31,7 @@ fn a_standby_takes_over_and_nothing_is_lost_or_done_twice() {
 fn a_world_that_has_been_replaced_is_not_followed() {
     let writer = serve(SHOP, &["--paused"]);
     let alice = writer.token(&["--as", "alice"]);
-    assert_eq!(writer.post(&alice, "/api/v1/act", &pay(1)).status, 200);
+    assert_eq!(writer.post(&alice, "/api/v1/act", &transfer(1)).status, 200);
     let mut standby = writer.beside(&["--standby"]);
     let db = writer.db.clone();
     let file = db.with_file_name("w.toml");

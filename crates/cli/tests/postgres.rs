@@ -17,8 +17,8 @@ use postgres::{Client, NoTls};
 use serde_json::Value;
 
 use self::{
-    following::{SHOP, shows, takes_over},
-    served::serve_at,
+    following::{shows, takes_over},
+    served::{SHOP, serve_at},
     small::*,
 };
 

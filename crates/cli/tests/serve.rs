@@ -18,32 +18,7 @@ use oikos_runner::{Journal, kernel::record::Cause, verify};
 use oikos_server::{BODY_BYTES_MAX, ROUTES, Rank, Verb};
 use serde_json::{Value, json};
 
-use self::served::{oikos, serve};
-
-/// A world that stands still: those who act come from outside.
-const SHOP: &str = r#"
-[world]
-name = "shop"
-
-[execution]
-ticks = 3
-
-[[agents]]
-id = "alice"
-scrip = 1000
-code = "def step(observation): return None"
-
-[[agents]]
-id = "bob"
-scrip = 0
-code = "def step(observation): return None"
-
-[[artifacts]]
-id = "page"
-owner = "alice"
-content = "<script>alert(1)</script>\u202e"
-code = "def run():\n    return 1"
-"#;
+use self::served::{SHOP, oikos, serve, transfer};
 
 /// A world in which a client decides for alice.
 const CLIENT: &str = r#"
@@ -62,10 +37,6 @@ mind = "external"
 id = "bob"
 code = "def step(observation): return None"
 "#;
-
-fn transfer(amount: u64) -> String {
-    json!({ "op": "transfer", "to": "bob", "amount": amount }).to_string()
-}
 
 #[test]
 fn each_route_is_for_its_ranks_alone() {

@@ -13,38 +13,16 @@ use std::time::{Duration, Instant};
 use oikos_server::{ROUTES, Rank, Route, Verb};
 use serde_json::{Value, json};
 
-use super::served::{Answer, Served};
-
-/// A world that stands still: those who act come from outside.
-pub(crate) const SHOP: &str = r#"
-[world]
-name = "shop"
-
-[execution]
-ticks = 3
-
-[[agents]]
-id = "alice"
-scrip = 1000
-code = "def step(observation): return None"
-
-[[agents]]
-id = "bob"
-code = "def step(observation): return None"
-"#;
+use super::served::{Answer, Served, transfer};
 
 /// How long something may take before a test says that it never comes.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-pub(crate) fn pay(amount: u64) -> String {
-    json!({ "op": "transfer", "to": "bob", "amount": amount }).to_string()
-}
 
 /// Pays once, under a key.
 fn paid(door: &Served, token: &str, key: &str) -> Answer {
     let bearer = format!("Bearer {token}");
     let headers = [("authorization", bearer.as_str()), ("idempotency-key", key)];
-    door.request("POST", "/api/v1/act", &headers, pay(1).as_bytes())
+    door.request("POST", "/api/v1/act", &headers, transfer(1).as_bytes())
 }
 
 /// Asks until the answer is the one that is waited for.
@@ -98,7 +76,7 @@ pub(crate) fn shows(writer: Served) {
     let follower = writer.beside(&["--follow"]);
     let mut feed = follower.feed(&follower.observer, "/api/v1/events?since=0&type=transfer", None);
     for amount in 1..=20 {
-        assert_eq!(writer.post(&alice, "/api/v1/act", &pay(amount)).status, 200);
+        assert_eq!(writer.post(&alice, "/api/v1/act", &transfer(amount)).status, 200);
         assert_eq!(feed.next().1["amount"], amount);
     }
     assert_eq!(scrip(&follower, "bob"), 210);
@@ -134,12 +112,14 @@ pub(crate) fn shows(writer: Served) {
     assert!(pages.contains("Fork") && !pages.contains("value=\"run\""), "{pages}");
     // The writer goes, and comes back elsewhere.
     let (_, folder) = writer.kill();
-    let refused = until(|| Some(follower.post(&alice, "/api/v1/act", &pay(1))).filter(|it| it.status == 503));
+    let refused =
+        until(|| Some(follower.post(&alice, "/api/v1/act", &transfer(1))).filter(|it| it.status == 503));
     assert_eq!(refused.header("retry-after"), Some("1"));
     let back = follower.beside_at(folder.path(), &["--paused"]);
-    let told = until(|| Some(follower.post(&alice, "/api/v1/act", &pay(1))).filter(|it| it.status == 421));
+    let told =
+        until(|| Some(follower.post(&alice, "/api/v1/act", &transfer(1))).filter(|it| it.status == 421));
     assert_eq!(told.header("location"), Some(format!("http://{}/api/v1/act", back.address).as_str()));
-    assert_eq!(back.post(&alice, "/api/v1/act", &pay(790)).json()["ok"], true);
+    assert_eq!(back.post(&alice, "/api/v1/act", &transfer(790)).json()["ok"], true);
     assert_eq!(feed.next().1["amount"], 790);
 }
 

@@ -17,10 +17,35 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// How long an answer may take before a test says that there is none.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A world that stands still: those who act come from outside.
+pub(crate) const SHOP: &str = r#"
+[world]
+name = "shop"
+
+[execution]
+ticks = 3
+
+[[agents]]
+id = "alice"
+scrip = 1000
+code = "def step(observation): return None"
+
+[[agents]]
+id = "bob"
+scrip = 0
+code = "def step(observation): return None"
+
+[[artifacts]]
+id = "page"
+owner = "alice"
+content = "<script>alert(1)</script>\u202e"
+code = "def run():\n    return 1"
+"#;
 
 /// A world that is served.
 pub(crate) struct Served {
@@ -57,6 +82,11 @@ impl Answer {
 
 pub(crate) fn oikos() -> Command {
     Command::new(env!("CARGO_BIN_EXE_oikos"))
+}
+
+/// An action of alice in that world.
+pub(crate) fn transfer(amount: u64) -> String {
+    json!({ "op": "transfer", "to": "bob", "amount": amount }).to_string()
 }
 
 /// Serves a fresh world in a database that is no file.
