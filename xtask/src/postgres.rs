@@ -120,8 +120,16 @@ impl Cluster {
         Ok(())
     }
 
+    /// Makes a database with the tables for worlds: its address, and the variable that its password is in.
+    pub(crate) fn make(&self, binary: &Path, name: &str) -> Result<(String, (&'static str, &'static str))> {
+        self.sql("postgres", &format!("CREATE DATABASE {name}"))?;
+        let (url, (variable, password)) = self.database(name);
+        done(Command::new(binary).env(variable, password).args(["pg", "init", &url]))?;
+        Ok((url, (variable, password)))
+    }
+
     /// The address of a database, and the variable that its password is in.
-    pub(crate) fn database(&self, name: &str) -> (String, (&'static str, &'static str)) {
+    fn database(&self, name: &str) -> (String, (&'static str, &'static str)) {
         (format!("postgres://{ROLE}@127.0.0.1:{}/{name}", self.port), ("PGPASSWORD", PASSWORD))
     }
 

@@ -46,12 +46,11 @@ type Receipts = Vec<u64>;
 
 pub(super) fn prove(binary: &Path, folder: &Path, rounds: u32) -> Result<()> {
     let cluster = Cluster::start()?;
-    cluster.sql("postgres", &format!("CREATE DATABASE {NAME}"))?;
     let folder = folder.join(NAME);
     drop(fs::remove_dir_all(&folder));
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("w.toml"), WORLD)?;
-    let (database, (variable, password)) = cluster.database(NAME);
+    let (database, (variable, password)) = cluster.make(binary, NAME)?;
     let url = format!("{database}?world=w");
     let oikos = |words: &[&str]| -> Result<String> {
         let told = Command::new(binary).current_dir(&folder).env(variable, password).args(words).output()?;
@@ -60,7 +59,6 @@ pub(super) fn prove(binary: &Path, folder: &Path, rounds: u32) -> Result<()> {
         }
         Ok(String::from_utf8(told.stdout)?)
     };
-    oikos(&["pg", "init", &database])?;
     let begin = |world: &[&str]| {
         let mut serve = Command::new(binary);
         serve

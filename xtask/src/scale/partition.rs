@@ -13,11 +13,7 @@ const SCRIPT: &str = include_str!("partition.py");
 pub(super) fn prove(binary: &Path, folder: &Path) -> Result<()> {
     let cluster = Cluster::start()?;
     cluster.listen_to("10.77.0.0/24")?;
-    cluster.sql("postgres", &format!("CREATE DATABASE {NAME}"))?;
-    let (database, (variable, password)) = cluster.database(NAME);
-    if !Command::new(binary).env(variable, password).args(["pg", "init", &database]).status()?.success() {
-        bail!("the tables can't be made");
-    }
+    let (_, (variable, password)) = cluster.make(binary, NAME)?;
     let folder = folder.join(NAME);
     drop(fs::remove_dir_all(&folder));
     fs::create_dir_all(&folder)?;

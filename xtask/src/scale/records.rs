@@ -6,16 +6,9 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::postgres::Cluster;
 
-const NAME: &str = "records";
-
 pub(super) fn measure(binary: &Path, root: &Path) -> Result<()> {
     let cluster = Cluster::start()?;
-    cluster.sql("postgres", &format!("CREATE DATABASE {NAME}"))?;
-    let (database, (variable, password)) = cluster.database(NAME);
-    let made = Command::new(binary).env(variable, password).args(["pg", "init", &database]).status()?;
-    if !made.success() {
-        bail!("the tables can't be made");
-    }
+    let (database, (variable, password)) = cluster.make(binary, "records")?;
     let mut bench = Command::new("cargo");
     bench.current_dir(root).args(["bench", "-p", "oikos-journal", "--locked", "--bench", "journal", "--"]);
     bench.arg("append_durably").env(variable, password);
