@@ -111,8 +111,9 @@ const WORDS: &[(&str, &[&str])] = &[
     // Nobody looks again and again whether something has come: all waiting on a clock is at the desk, whose
     // bell every sender rings.
     ("recv_timeout", &["crates/runner/src/desk.rs"]),
-    // A follower of the log reads the file of another process, which has no bell to ring it with.
-    ("thread::sleep", &["crates/cli/src/commands/log.rs"]),
+    // A follower of the log reads the file of another process, which has no bell to ring it with; nor has the reader
+    // of a sign, who holds it for an instant.
+    ("thread::sleep", &["crates/cli/src/commands/log.rs", "crates/cli/src/commands/sign.rs"]),
     ("sleep_ms", &[]),
     ("park_timeout", &[]),
     // The writer of the journal waits for a batch to fill, and no longer than a record may wait.
