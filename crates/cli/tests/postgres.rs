@@ -457,7 +457,10 @@ fn a_world_is_served_and_what_was_acknowledged_outlives_a_kill() {
     base.wait_for_nobody();
     assert!(base.count("SELECT head_seq FROM worlds WHERE world = 'w'") >= last);
     let held = report(&oikos(["inspect", &url, "balances", "--json"]));
-    assert!(held.to_string().contains("45"), "{held}");
+    let of = |id: &str| {
+        held.as_array().expect("rows").iter().find(|row| row["id"] == id).expect("a row")["scrip"].as_i64()
+    };
+    assert_eq!((of("alice"), of("bob")), (Some(45), Some(5)));
     for name in ["w", "other"] {
         good(&oikos(["verify", &base.world(name)]));
     }
@@ -537,4 +540,36 @@ fn a_copy_of_the_server_can_be_read_and_a_dump_of_it_restored() {
     good(&oikos(["verify", &back]));
     let more = run_at(&small.file(), &back, &["--set", "execution.ticks=45"]);
     assert!(more["seq"].as_u64() > whole["seq"].as_u64());
+}
+
+#[test]
+fn one_that_stands_by_and_may_not_take_over_says_so() {
+    let mut base = Base::new("unable");
+    let url = base.world("w");
+    let writer = serve_at(SHOP, &url, &["--paused"]);
+    let grant =
+        "CREATE ROLE unable LOGIN PASSWORD 'p'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO unable";
+    base.client.batch_execute(grant).expect("a role");
+    let folder = tempfile::tempdir().expect("a folder");
+    let said = folder.path().join("said");
+    let mut standby = Command::new(COMMAND);
+    standby.current_dir(folder.path()).env("PGPASSWORD", "p").stdout(Stdio::null());
+    standby.stderr(std::fs::File::create(&said).expect("a file"));
+    standby.args(["serve", &url.replace("oikos@", "unable@"), "--standby", "--listen", "127.0.0.1:0"]);
+    let mut standby = standby.spawn().expect("the binary runs");
+    let (_, _folder) = writer.kill();
+    let begun = Instant::now();
+    let told = loop {
+        let told = std::fs::read_to_string(&said).expect("text");
+        if told.contains("permission denied") {
+            break told;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{told}");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(told.contains("GRANT") && told.contains("tried again"), "{told}");
+    assert!(standby.try_wait().expect("a child").is_none(), "it goes on following");
+    signal_to(&standby, "INT");
+    standby.wait().expect("it ends");
+    assert_eq!(std::fs::read_to_string(&said).expect("text").matches("permission denied").count(), 1);
 }

@@ -142,16 +142,30 @@ impl Follower {
     /// Follows until somebody asks to stop. One that takes over ends when the world's writer has gone: with the
     /// journal, whose writer it is from then on.
     ///
-    /// While the database can't be reached it goes on trying, and falls behind.
+    /// While the database can't be reached, or does not let it take over, it goes on trying, and falls behind: `tell`
+    /// is called with each problem once.
     ///
     /// # Errors
     /// When the journal is damaged, or that of another world by now.
-    pub fn follow(&mut self, stop: &Stop, takes_over: bool) -> Result<Option<Journal>, RunError> {
+    pub fn follow(
+        &mut self,
+        stop: &Stop,
+        takes_over: bool,
+        mut tell: impl FnMut(&str),
+    ) -> Result<Option<Journal>, RunError> {
+        let mut told = None;
         while !stop.is_asked() {
             match self.step(takes_over) {
+                // One that stands by asks who writes at some of its steps only.
                 Ok(None) => {}
                 Ok(Some(journal)) => return Ok(Some(journal)),
-                Err(error) if is_passing(&error) => {}
+                Err(error) if is_passing(&error) => {
+                    let problem = error.to_string();
+                    if told.as_ref() != Some(&problem) {
+                        tell(&problem);
+                        told = Some(problem);
+                    }
+                }
                 Err(error) => return Err(error),
             }
             // A reader that waits rings.

@@ -113,7 +113,8 @@ pub(super) fn serve(
     }
     let before = house.open(front, follower.helm())?;
     let told = house.tell(&before);
-    let followed = told.and_then(|()| Ok(follower.follow(&stop, way == Way::StandsBy)?));
+    let tell = |problem: &str| print::note(&format!("{problem}; it is tried again"));
+    let followed = told.and_then(|()| Ok(follower.follow(&stop, way == Way::StandsBy, tell)?));
     let Ok(Some(journal)) = followed else {
         before.close();
         followed?;
