@@ -33,7 +33,15 @@ pub(crate) fn prove(root: &Path, target: &Path) -> Result<()> {
 /// Tests worlds in PostgreSQL through the binary.
 fn tested(cluster: &Cluster, root: &Path, target: &Path) -> Result<()> {
     let mut command = Command::new("cargo");
-    command.current_dir(root).args(["test", "--workspace", "--locked", "--test", "postgres"]);
+    command.current_dir(root).args([
+        "test",
+        "--workspace",
+        "--locked",
+        "--test",
+        "postgres",
+        "--test",
+        "shards",
+    ]);
     command.env("OIKOS_CACHE", target.join("tmp/python"));
     cluster.tell(&mut command)?;
     if !command.status().context("cargo can't be run")?.success() {

@@ -29,7 +29,33 @@ pub fn settings_of(
 /// # Errors
 /// When its URL can't be asked.
 pub fn connect(name: &str, settings: ProviderSettings, key: Option<Key>) -> Result<Asked, SettingsError> {
+    connect_through(name, settings, key, |provider| provider)
+}
+
+/// As [`connect`], where requests that the gate lets through go by a way.
+///
+/// # Errors
+/// When its URL can't be asked.
+pub fn connect_through(
+    name: &str,
+    settings: ProviderSettings,
+    key: Option<Key>,
+    way: impl FnOnce(Arc<dyn Provider>) -> Arc<dyn Provider>,
+) -> Result<Asked, SettingsError> {
     let limits = settings.limits();
+    let (provider, place) = reach(name, settings, key)?;
+    Ok(Asked { provider: Arc::new(Gate::new(name, way(provider), limits)), place })
+}
+
+/// A provider over HTTP without its gate, for requests that another one has let through.
+///
+/// # Errors
+/// When its URL can't be asked.
+pub fn reach(
+    name: &str,
+    settings: ProviderSettings,
+    key: Option<Key>,
+) -> Result<(Arc<dyn Provider>, Place), SettingsError> {
     let missing = settings.key_env.clone().filter(|_| key.is_none());
     let is_usual = settings.url.trim_end_matches('/') == settings.api.url().trim_end_matches('/');
     let api = settings.api;
@@ -45,7 +71,7 @@ pub fn connect(name: &str, settings: ProviderSettings, key: Option<Key>) -> Resu
         None => Arc::new(http),
         Some(variable) => Arc::new(Keyless { name: name.into(), variable }),
     };
-    Ok(Asked { provider: Arc::new(Gate::new(name, provider, limits)), place })
+    Ok((provider, place))
 }
 
 /// A provider whose key is not there.

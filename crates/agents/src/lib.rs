@@ -38,7 +38,7 @@ mod connect; // from settings to those who can be asked
 pub use self::{
     asker::{Asked, Asker, Halt, Question, Told},
     budget::{Budget, Exhausted, Held},
-    connect::{connect, settings_of},
+    connect::{connect, connect_through, reach, settings_of},
     decision::{Decided, Look, THINK_BYTES_MAX, Wanted, Wish, read_answer},
     form::{read_answer_as, schema_as_asked},
     gate::{Gate, Limits},

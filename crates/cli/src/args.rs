@@ -575,6 +575,9 @@ pub(crate) struct WorkplaceArgs {
     /// Run code in this process, or in worker processes behind a second wall; the world is the same.
     #[arg(long)]
     pub(crate) isolation: Option<IsolationArg>,
+    /// How long the thoughts of a tick take here at least where followers are given some.
+    #[arg(long, hide = true, value_name = "DURATION", value_parser = duration_ms)]
+    pub(crate) give_from: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

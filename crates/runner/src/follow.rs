@@ -18,11 +18,11 @@ use crate::{
     front::Front,
     helm::Helm,
     library,
-    live::Live,
+    live::{Code, Live},
     past::{Past, founded_from, past, recorded, recorded_source},
     reader::Reader,
-    sequencer::Interpreter,
     stop::Stop,
+    taking::Taking,
     view::{OnDisk, View},
     workplace::Workplace,
 };
@@ -42,7 +42,9 @@ pub struct Follower {
     /// When the last record came.
     came: Instant,
     file: WorldFile,
-    code: (Interpreter, Vec<String>),
+    code: Code,
+    /// Thinks for the world.
+    taking: Option<Taking>,
     view: View,
     on_disk: Arc<OnDisk>,
     helm: Helm,
@@ -82,6 +84,9 @@ impl Follower {
         on_disk.reach(past.world.seq());
         let view = View::new(Arc::clone(&on_disk), file.plan.clock);
         let (sender, bells) = sync_channel(1);
+        let (helm, thinks) = (Helm::of_follower(), (Arc::clone(&code.0.sandbox), code.0.workers));
+        let taking =
+            Taking::begin((&file.plan, at), &workplace.access, thinks, sender.clone(), helm.thoughts())?;
         view.set_bell(Arc::new(move || {
             // One that was rung and not heard is enough.
             let _ = sender.try_send(());
@@ -97,9 +102,10 @@ impl Follower {
             came,
             file,
             code,
+            taking,
             view,
             on_disk,
-            helm: Helm::of_follower(),
+            helm,
             bells,
             door,
             asked_who: None,
@@ -168,6 +174,9 @@ impl Follower {
                 }
                 Err(error) => return Err(error),
             }
+            while let Some(problem) = self.taking.as_ref().and_then(Taking::problem) {
+                tell(&problem);
+            }
             // A reader that waits rings.
             let _ = within(&self.bells, POLL);
         }
@@ -207,6 +216,9 @@ impl Follower {
             ClockKind::Virtual => 0,
             ClockKind::Wall => i64::try_from(self.came.elapsed().as_millis()).unwrap_or(i64::MAX),
         };
+        if let Some(taking) = &self.taking {
+            taking.show(self.past.began.as_ref());
+        }
         let world = &self.past.world;
         let now = world.now().after_ms(passed_ms).unwrap_or_else(|| world.now());
         self.view.showing(world, now).into_iter().for_each(|release| release());
@@ -241,6 +253,8 @@ impl Follower {
     /// As [`Live::open`].
     pub fn take_over(mut self, workplace: &Workplace, journal: Journal) -> Result<Live, RunError> {
         self.journal = journal;
+        // Nobody gives it work any more.
+        self.taking = None;
         self.take()?;
         // It may have been gone on with by a later world file.
         let source = recorded_source(&self.journal)?;

@@ -1,7 +1,10 @@
 //! The helm of a world that is served: others say there whether it runs, how far and how fast.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -41,6 +44,8 @@ struct Slot {
 pub struct Follows {
     /// When all of the journal was there last.
     even: Instant,
+    /// How many thoughts, and answers of models, this process has had for the writer.
+    thoughts: Arc<AtomicU64>,
     /// The address at which its writer serves it; `None` where that is not known, or nobody writes.
     pub writer: Option<String>,
 }
@@ -50,6 +55,12 @@ impl Follows {
     #[must_use]
     pub fn behind(&self) -> Duration {
         self.even.elapsed()
+    }
+
+    /// How many thoughts, and answers of models, this process has had for the writer.
+    #[must_use]
+    pub fn thoughts(&self) -> u64 {
+        self.thoughts.load(Ordering::Relaxed)
     }
 }
 
@@ -186,13 +197,18 @@ impl Helm {
 
     /// The helm of a world that is followed: it steers nothing.
     pub(crate) fn of_follower() -> Self {
-        let follows = Some(Follows { even: Instant::now(), writer: None });
+        let follows = Some(Follows { even: Instant::now(), thoughts: Arc::default(), writer: None });
         Self(Arc::new(Mutex::new(Slot {
             motion: Motion::Following,
             closed: true,
             follows,
             ..Slot::default()
         })))
+    }
+
+    /// The count of the thoughts that this process has had for the writer.
+    pub(crate) fn thoughts(&self) -> Arc<AtomicU64> {
+        self.slot().follows.as_ref().map(|follows| Arc::clone(&follows.thoughts)).unwrap_or_default()
     }
 
     /// Says that all of the journal was there at an instant.

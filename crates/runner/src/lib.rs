@@ -48,6 +48,8 @@ mod series;
 pub mod session;
 mod stop;
 mod summary;
+mod spread;
+mod taking;
 mod thinkers;
 mod tick;
 mod turn;

@@ -1,6 +1,6 @@
 //! A live world: made from a world file or opened from its database, run, looked at.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use oikos_journal::{Address, Journal, JournalError, Note};
 use oikos_kernel::{
@@ -29,6 +29,7 @@ use crate::{
     request::Span,
     sequencer::{Clients, Interpreter, Sequencer},
     series::Sampler,
+    spread::Spread,
     stop::{Stop, Why},
     tick::TickScheduler,
     when::When,
@@ -55,6 +56,9 @@ pub struct Live {
     /// The last record of a run that the condition has ended: until there is another, it is over.
     ended_seq: Option<u64>,
 }
+
+/// What runs code, and the layers that the wall around it lacks.
+pub(crate) type Code = (Interpreter, Vec<String>);
 
 /// The scheduler of steps.
 #[derive(Debug)]
@@ -157,13 +161,19 @@ impl Live {
         let mut journal = journal()?;
         journal.append(&records, &[(SOURCE, &encode(&file.source))])?;
         journal.import_tape(&std::mem::take(&mut file.tape))?;
-        Self::begin(Past::of(world), journal, (code, workplace.access.clone()), file, (clock, None))
+        Self::begin(
+            Past::of(world),
+            journal,
+            (code, workplace.access.clone(), workplace.given_from),
+            file,
+            (clock, None),
+        )
     }
 
     fn begin(
         Past { world, began, open_before }: Past,
         journal: Journal,
-        ((interpreter, missing), access): ((Interpreter, Vec<String>), Access),
+        ((interpreter, missing), access, worth): (Code, Access, Option<Duration>),
         mut file: WorldFile,
         (clock, moved): (Clock, Option<Moved>),
     ) -> Result<Self, RunError> {
@@ -172,12 +182,14 @@ impl Live {
         let (timeout_ms, are_declared) = (file.plan.external_timeout_ms, file.plan.has_clients);
         let clients = Clients { timeout_ms, are_declared, are_told: false };
         let models = (access, file.plan.llm.clone());
+        let spread = Spread::of(&file.plan, journal.address(), interpreter.sandbox.runtime(), worth);
         let mut sequencer = Sequencer::new(world, journal, interpreter, clock, moved, clients, models)?;
         let scheduler = match file.plan.lasts {
             Lasts::Ticks(_) => Scheduler::Tick(TickScheduler::new(file.plan.tick_ms, began, &mut sequencer)?),
             Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(open_before, &mut sequencer)),
         };
         sequencer.sampler = Sampler::of(&file, &mut sequencer)?;
+        sequencer.spread = spread;
         let counter = Counter::open();
         let desk = counter.desk();
         sequencer.set_bell(Arc::new(move || desk.ring()));
@@ -229,7 +241,7 @@ impl Live {
         mut journal: Journal,
         mut past: Past,
         (file, new): (WorldFile, Option<&Source>),
-        code: (Interpreter, Vec<String>),
+        code: Code,
     ) -> Result<Self, RunError> {
         let world = &past.world;
         let clock = match file.plan.clock {
@@ -249,7 +261,8 @@ impl Live {
         if let Some(source) = new {
             journal.set_meta(SOURCE, &encode(source))?;
         }
-        let mut live = Self::begin(past, journal, (code, workplace.access.clone()), file, clock)?;
+        let mut live =
+            Self::begin(past, journal, (code, workplace.access.clone(), workplace.given_from), file, clock)?;
         if is_other {
             live.sequencer.run_on(runtime)?;
         }

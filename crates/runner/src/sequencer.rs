@@ -31,6 +31,7 @@ use crate::{
     replay::Following,
     request::{Act, Shown},
     series::Sampler,
+    spread::Spread,
     stop::Stop,
     view::View,
     writer::{Bell, JournalGuard, Release, Writer},
@@ -76,6 +77,8 @@ pub struct Sequencer {
     world: Arc<World>,
     pub(crate) writer: Writer,
     interpreter: Interpreter,
+    /// The way to followers that think for it.
+    pub(crate) spread: Option<Spread>,
     clock: Clock,
     /// How fast the virtual clock may go, if there is a bound.
     pace: Option<Pace>,
@@ -155,6 +158,7 @@ impl Sequencer {
             view: View::new(writer.on_disk(), kind),
             writer,
             interpreter,
+            spread: None,
             clock,
             pace: None,
             moved,
@@ -284,6 +288,7 @@ impl Sequencer {
         let opening = Opening {
             access: &self.access,
             plan: &self.llm,
+            lending: self.spread.as_ref(),
             world: &self.world,
             writer: &self.writer,
             in_tick: self.in_tick,

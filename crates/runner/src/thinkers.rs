@@ -1,5 +1,5 @@
 //! The thinking of a tick, on as many threads as there are workers. A thought is a function of the tick's snapshot,
-//! so it is nobody's affair which thread had it, and when.
+//! so it is nobody's affair which thread had it, and when; nor which process, where others follow the world.
 
 use std::{
     sync::{
@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::ScopedJoinHandle,
+    time::Instant,
 };
 
 use oikos_kernel::{
@@ -19,8 +20,9 @@ use crate::{
     desk::{Counter, Desk},
     error::RunError,
     sequencer::Sequencer,
+    spread::{Part, Parts, Shared, Spread},
     stop::Stop,
-    turn::{Thinking, think, think_in},
+    turn::{Carried, Thinking, think, think_in},
 };
 
 /// Agents for which a thread of their own is worth its start.
@@ -48,17 +50,34 @@ pub(crate) fn think_all(
     }
     let threads = interpreter.workers.min(agents.len() / AGENTS_PER_THREAD_MIN).max(1);
     let sandbox = Arc::clone(&interpreter.sandbox);
+    let mut spread = sequencer.spread.take();
+    let elsewhere = spread.as_mut().map_or(0, |spread| spread.threads_elsewhere(agents.len(), threads));
+    let parts = match elsewhere {
+        0 => Parts::here(agents.len()),
+        _ => {
+            // Those who follow the world stand at the tick's beginning once it is on disk.
+            sequencer.commit()?;
+            let thought = spread.as_ref().and_then(Spread::thought);
+            Parts::Shared(Parts::shared(agents.len(), threads + elsewhere, thought))
+        }
+    };
     let round = Round {
         snapshot,
         agents,
         tick,
         sandbox: &*sandbox,
-        next: AtomicUsize::new(0),
+        parts,
         halted: AtomicBool::new(false),
         beside: AtomicUsize::new(0),
     };
+    let began = Instant::now();
     let (own, beside) = std::thread::scope(|scope| {
-        let mut beside = Vec::with_capacity(threads - 1);
+        let mut beside = Vec::with_capacity(threads);
+        if let (Parts::Shared(shared), Some(spread)) = (&round.parts, &mut spread) {
+            let (leave, round) = (Leave::of(&round, counter.desk()), &round);
+            let watch = move || round.watch(shared, spread, &leave.desk);
+            beside.extend(std::thread::Builder::new().spawn_scoped(scope, watch).ok());
+        }
         for _ in 1..threads {
             let leave = Leave::of(&round, counter.desk());
             let thread = std::thread::Builder::new();
@@ -72,6 +91,10 @@ pub(crate) fn think_all(
         };
         (own, beside.into_iter().map(join).collect::<Vec<Vec<Placed>>>())
     });
+    if let Some(spread) = &mut spread {
+        spread.note(began.elapsed(), agents.len(), threads + elsewhere);
+    }
+    sequencer.spread = spread;
     let Some(mut thoughts) = own? else { return Ok(None) };
     thoughts.extend(beside.into_iter().flatten());
     thoughts.sort_unstable_by_key(|(at, _)| *at);
@@ -104,8 +127,7 @@ struct Round<'a> {
     agents: &'a [Handle],
     tick: Tick,
     sandbox: &'a dyn Sandbox,
-    /// The place of the next agent whom nobody thinks for yet.
-    next: AtomicUsize,
+    parts: Parts,
     /// Whether no more thoughts are begun.
     halted: AtomicBool,
     /// How many threads think beside the one that owns the world.
@@ -113,16 +135,25 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    /// The thought of the next agent; `None` if there are no more. After one that failed none is begun.
-    fn think(&self) -> Option<Placed> {
+    /// The thought of the next agent, of the part in hand or of the next one; `None` if there are no more. After one
+    /// that failed none is begun.
+    fn think(&self, hand: &mut Option<Part>) -> Option<Placed> {
         if self.halted.load(Ordering::Relaxed) {
             return None;
         }
-        let at = self.next.fetch_add(1, Ordering::Relaxed);
+        let part = match hand {
+            Some(part) => part,
+            None => hand.insert(self.parts.next()?),
+        };
+        let at = part.left.next()?;
         let agent = *self.agents.get(at)?;
         let thought = think_in(self.snapshot, self.sandbox, agent, self.tick.turn, self.tick.time);
         if thought.is_err() {
             self.halted.store(true, Ordering::Relaxed);
+        }
+        if part.left.is_empty() {
+            self.parts.had(part);
+            *hand = None;
         }
         Some((at, thought))
     }
@@ -134,18 +165,60 @@ impl Round<'_> {
         counter: &Counter,
         stop: &Stop,
     ) -> Result<Option<Vec<Placed>>, RunError> {
-        let mut thoughts = Vec::new();
+        let (mut thoughts, mut hand) = (Vec::new(), None);
         loop {
             counter.serve(sequencer)?;
             if stop.is_asked() {
                 return Ok(None);
             }
-            match self.think() {
+            // Those beside leave no part open that they do not have themselves.
+            let is_alone = self.beside.load(Ordering::Acquire) == 0;
+            match self.think(&mut hand) {
                 Some(thought) => thoughts.push(thought),
-                None if self.beside.load(Ordering::Acquire) == 0 => return Ok(Some(thoughts)),
+                None if is_alone => return Ok(Some(thoughts)),
                 None => counter.wait(None, sequencer)?,
             }
         }
+    }
+
+    /// Looks after the parts that others have, and gives their thoughts. Where the table fails, all that is left is had
+    /// here.
+    fn watch(&self, shared: &Shared, spread: &mut Spread, desk: &Desk) -> Vec<Placed> {
+        let mut thoughts = Vec::new();
+        let looked = self.looked(shared, spread, desk, &mut thoughts);
+        if looked.is_none() {
+            spread.failed();
+            shared.take_all_back();
+        }
+        thoughts
+    }
+
+    fn looked(
+        &self,
+        shared: &Shared,
+        spread: &mut Spread,
+        desk: &Desk,
+        thoughts: &mut Vec<Placed>,
+    ) -> Option<()> {
+        let mut given = spread.give(shared, self.agents, (self.tick.seq, self.tick.turn))?;
+        let mut take = |places: std::ops::Range<usize>, bytes: &[u8]| {
+            let Some(agents) = self.agents.get(places.clone()) else { return false };
+            let when = (self.tick.turn, self.tick.time);
+            let Some(read) = Carried::read(bytes, agents, self.snapshot, when) else { return false };
+            thoughts.extend(places.zip(read.into_iter().map(Ok)));
+            true
+        };
+        while !self.halted.load(Ordering::Relaxed) {
+            let (is_through, is_open_again) = given.look(shared, &mut take).ok()?;
+            if is_open_again {
+                desk.ring();
+            }
+            if is_through {
+                return Some(());
+            }
+        }
+        // Nobody wants the rest any more.
+        given.end(shared).ok()
     }
 }
 
@@ -162,7 +235,8 @@ impl<'a, 'w> Leave<'a, 'w> {
     }
 
     fn think(self) -> Vec<Placed> {
-        std::iter::from_fn(|| self.round.think()).collect()
+        let mut hand = None;
+        std::iter::from_fn(|| self.round.think(&mut hand)).collect()
     }
 }
 

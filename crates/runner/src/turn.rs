@@ -15,6 +15,7 @@ use oikos_kernel::{
     world::{Agent, World},
 };
 use oikos_sandbox::Sandbox;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
@@ -52,6 +53,59 @@ pub(crate) struct Thinking {
     is_held: bool,
     /// The answers that the calls of its action have had.
     pub(crate) had: Had,
+}
+
+/// A thought as it goes from one process to another.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Carried {
+    agent: Handle,
+    charges: Vec<Charge>,
+    events: Vec<Event>,
+    output: String,
+    outcome: Outcome,
+}
+
+impl Carried {
+    /// The agents whose thoughts are wanted, in bytes.
+    #[expect(clippy::expect_used, reason = "numbers can always be written")]
+    pub(crate) fn asked(agents: &[Handle]) -> Vec<u8> {
+        postcard::to_stdvec(agents).expect("handles are numbers")
+    }
+
+    /// Reads [`Self::asked`].
+    pub(crate) fn agents(bytes: &[u8]) -> Option<Vec<Handle>> {
+        let (agents, rest) = postcard::take_from_bytes(bytes).ok()?;
+        rest.is_empty().then_some(agents)
+    }
+
+    /// Thoughts in bytes.
+    #[expect(clippy::expect_used, reason = "all that is in a thought is in records too")]
+    pub(crate) fn written(thoughts: Vec<Thinking>) -> Vec<u8> {
+        let carried = |thought: Thinking| {
+            let Thinking { asked, charges, events, output, outcome, .. } = thought;
+            Self { agent: asked.agent, charges, events, output, outcome }
+        };
+        let carried: Vec<Self> = thoughts.into_iter().map(carried).collect();
+        postcard::to_stdvec(&carried).expect("a thought can be written")
+    }
+
+    /// Reads the thoughts of these agents, had on a world in a turn; `None` where they are not all there.
+    pub(crate) fn read(
+        bytes: &[u8],
+        agents: &[Handle],
+        world: &World,
+        (turn, now): (u64, Time),
+    ) -> Option<Vec<Thinking>> {
+        let (carried, rest): (Vec<Self>, _) = postcard::take_from_bytes(bytes).ok()?;
+        let is_whole = rest.is_empty() && carried.iter().map(|one| one.agent).eq(agents.iter().copied());
+        is_whole.then(|| {
+            let thought = |Self { agent, charges, events, output, outcome }| {
+                let finished = Finished { charges, events, output, ..Finished::nothing_done(outcome) };
+                Thinking::of(world, agent, turn, now, finished)
+            };
+            carried.into_iter().map(thought).collect()
+        })
+    }
 }
 
 /// Lets an agent think on a world that stays as it is.

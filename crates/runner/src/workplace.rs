@@ -1,6 +1,6 @@
 //! Where code is run on this machine, and by how many: no rule of a world, whose history is the same in any workplace.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use oikos_journal::{Address, Journal, JournalError};
 use oikos_kernel::world::World;
@@ -29,6 +29,8 @@ pub struct Workplace {
     pub telling: Option<fn(Stage)>,
     /// How a worker process is started, where there may be any.
     pub worker: Option<Worker>,
+    /// How long the thoughts of a tick take here at least where they are shared with followers of the world.
+    pub given_from: Option<Duration>,
     /// Whether a world whose code ran on another runtime is taken over, which is recorded.
     pub adopt_runtime: bool,
     /// How language models are reached.

@@ -70,7 +70,7 @@ pub(crate) fn standing(door: &Door) -> Map<String, Value> {
     let problem = standing.problem.map_or(Value::Null, |problem| problem.to_json());
     let follows = standing.follows.map(|follows| {
         let behind_ms = u64::try_from(follows.behind().as_millis()).unwrap_or(u64::MAX);
-        json!({ "behind_ms": behind_ms, "writer": follows.writer })
+        json!({ "behind_ms": behind_ms, "thoughts": follows.thoughts(), "writer": follows.writer })
     });
     let known = [
         ("state".to_owned(), standing.motion.word().into()),

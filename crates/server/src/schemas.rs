@@ -128,6 +128,7 @@ pub(crate) fn ran() -> Value {
 pub(crate) fn standing() -> Value {
     let follows = object(&[
         ("behind_ms", json!({ "type": "integer", "minimum": 0 })),
+        ("thoughts", json!({ "type": "integer", "minimum": 0 })),
         ("writer", json!({ "type": ["string", "null"] })),
     ]);
     shown::object(

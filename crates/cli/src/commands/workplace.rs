@@ -1,6 +1,9 @@
 //! Worker processes: how they are started, and `oikos worker`, which is one.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Result, bail};
 use oikos_runner::{Access, TapeMode, Worker, Workplace, config::Isolation};
@@ -44,6 +47,7 @@ pub(super) fn of(arguments: WorkplaceArgs) -> Workplace {
     Workplace {
         access: access.with_keys(|variable| std::env::var(variable).ok()),
         isolation,
+        given_from: arguments.give_from.map(|ms| Duration::from_millis(ms.unsigned_abs())),
         worker,
         cache: python::folder(),
         telling: Some(python::tell),

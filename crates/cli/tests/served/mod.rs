@@ -97,6 +97,13 @@ pub(crate) fn serve_at(world: &str, db: &str, options: &[&str]) -> Served {
     Served::start(folder, &file, db.into(), options)
 }
 
+/// Serves a world that is in a database.
+pub(crate) fn serve_db(db: &str, options: &[&str]) -> Served {
+    let mut command = oikos();
+    command.args(["--json", "serve", db]);
+    Served::begin(command, tempfile::tempdir().expect("a folder"), db.into(), options)
+}
+
 /// Serves a fresh world.
 pub(crate) fn serve(world: &str, options: &[&str]) -> Served {
     let folder = tempfile::tempdir().expect("a folder");

@@ -191,6 +191,13 @@ pub(super) const SECTIONS: &[Section] = &[
                 "how many think at once in a tick, and how many worker processes there are; the world is the same",
             ),
             key(
+                "followers",
+                "\"any\" or \"none\"",
+                "\"any\"",
+                "for a world in PostgreSQL: whether processes that follow it think for its agents too, and ask models; \
+                 the world is the same",
+            ),
+            key(
                 "on_exhaustion",
                 "\"block\" or \"skip\"",
                 "\"block\"",

@@ -97,6 +97,8 @@ pub struct Plan {
     pub isolation: Isolation,
     /// How many run code at once, if it is not one for each core; it changes nothing in the world.
     pub workers: Option<usize>,
+    /// Whether processes that follow the world think for its agents too; it changes nothing in the world.
+    pub followers_think: bool,
     /// On the wall clock, how long the turn of an agent waits whose mind is a client, in milliseconds.
     pub external_timeout_ms: i64,
     /// Whether clients decide for agents of the world file.
@@ -459,6 +461,7 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
     let autonomous = section.word("mode", &[("tick", false), ("autonomous", true)])?.unwrap_or(false);
     let isolation = section.word("isolation", &Isolation::WORDS)?.unwrap_or_default();
     let workers = workers(section)?;
+    let followers_think = section.word("followers", &[("any", true), ("none", false)])?.unwrap_or(true);
     let policies = [("block", OnExhaustion::Block), ("skip", OnExhaustion::Skip)];
     rules.on_exhaustion = section.word("on_exhaustion", &policies)?.unwrap_or(OnExhaustion::Block);
     let ticks = section.integer("ticks", 0)?.map_or(100, i64::unsigned_abs);
@@ -489,6 +492,7 @@ fn execution(section: &Reader<'_>, name: String, clock: ClockKind, rules: &mut R
         clock,
         isolation,
         workers,
+        followers_think,
         external_timeout_ms,
         has_clients,
         llm,

@@ -90,7 +90,7 @@ fn lasting_set(set: &[(String, String)]) -> Vec<&(String, String)> {
 /// Whether a key of a section says how long or on what the run goes, or who is asked, and nothing of the world.
 fn is_no_rule(section: &str, key: &str) -> bool {
     match section {
-        "execution" => matches!(key, "ticks" | "duration" | "until" | "isolation" | "workers"),
+        "execution" => matches!(key, "ticks" | "duration" | "until" | "isolation" | "workers" | "followers"),
         "llm" => NO_RULES.contains(&key),
         _ => false,
     }

@@ -107,7 +107,7 @@ pub fn ask(
     let access = &workplace.access;
     let mode = access.tape.unwrap_or(plan.llm.tape);
     let now = || machine_now().unwrap_or_default();
-    let asker = Asker::new(providers(access, &plan.llm)?, prices(&plan.llm), tape, mode, now);
+    let asker = Asker::new(providers(access, &plan.llm, None)?, prices(&plan.llm), tape, mode, now);
     let asker = asker.with_cap(access.max_cost);
     drop(inside);
     match runtime.block_on(asker.ask(question.nth(n))) {

@@ -7,6 +7,9 @@ mod access;
 mod ask;
 mod brief;
 mod calls;
+mod carried;
+mod elsewhere;
+mod for_others;
 mod opening;
 mod parked;
 mod preview;
@@ -23,7 +26,7 @@ use std::{
 
 use oikos_agents::{
     Asked, Asker, Failure, FailureKind, Halt, Key, Later, Outcome, Price, Prices, Provider, ProviderSettings,
-    Question, Request, SettingsError, Told, connect, settings_of,
+    Question, Request, SettingsError, Told, connect_through, settings_of,
 };
 use oikos_kernel::{
     call::LlmCall,
@@ -33,6 +36,8 @@ use oikos_kernel::{
 };
 use tokio::runtime::Runtime;
 
+pub(crate) use self::elsewhere::Lending;
+pub(crate) use self::for_others::ForOthers;
 pub(crate) use self::turn::{ModelThought, ModelTurn, TurnPlace};
 pub use self::{
     access::Access,
@@ -119,7 +124,7 @@ impl Models {
     /// When a provider can't be had, or the tape can't be read.
     pub(crate) fn open(
         access: &Access,
-        plan: &LlmPlan,
+        (plan, lending): (&LlmPlan, Option<Lending>),
         world: &World,
         door: JournalDoor,
         asked_at: impl Fn(&str) -> Option<u64>,
@@ -131,7 +136,7 @@ impl Models {
             .enable_all()
             .build()?;
         let inside = runtime.enter();
-        let providers = providers(access, plan)?;
+        let providers = providers(access, plan, lending)?;
         let is_internal = |row: &str, model: &str| {
             plan.prices.iter().any(|(name, Price { internal, .. })| {
                 *internal && name.provider == row && name.model == model
@@ -188,13 +193,23 @@ fn prices(plan: &LlmPlan) -> Prices {
     Prices::new(plan.prices.iter().cloned())
 }
 
-fn providers(access: &Access, plan: &LlmPlan) -> Result<Vec<(String, Asked)>, RunError> {
+fn providers(
+    access: &Access,
+    plan: &LlmPlan,
+    lending: Option<Lending>,
+) -> Result<Vec<(String, Asked)>, RunError> {
+    let lender = lending.filter(|_| !access.is_deaf).map(Lending::begin).transpose()?;
     let declared = plan.providers.iter().map(|(name, settings)| (name.clone(), settings.clone()));
     let mut providers = Vec::new();
     // One that is there by itself costs the owner of the key: agents reach it where the world file names it.
     for (name, settings) in settings_of(declared).into_iter().filter(|(name, _)| plan.names(name)) {
         let key = key_of(access, &name, &settings)?;
-        let asked = connect(&name, settings, key).map_err(|error: SettingsError| {
+        let timeout = settings.timeout;
+        let way = |here| match &lender {
+            Some(lender) => lender.provider(&name, here, timeout),
+            None => here,
+        };
+        let asked = connect_through(&name, settings, key, way).map_err(|error: SettingsError| {
             RunError::Models(format!("the provider `{name}` can't be asked: {error}"))
         })?;
         providers.push((name, asked));

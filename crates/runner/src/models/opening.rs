@@ -16,6 +16,7 @@ use crate::{
     drive::{drive, drive_with},
     error::RunError,
     sequencer::Sequencer,
+    spread::Spread,
     stop::Stop,
     writer::{Bell, Writer},
 };
@@ -25,6 +26,8 @@ use crate::{
 pub(crate) struct Opening<'a> {
     pub(crate) access: &'a Access,
     pub(crate) plan: &'a LlmPlan,
+    /// The way of requests to followers.
+    pub(crate) lending: Option<&'a Spread>,
     pub(crate) world: &'a World,
     pub(crate) writer: &'a Writer,
     /// Whether a tick has begun and not ended.
@@ -58,7 +61,8 @@ impl Opening<'_> {
             let row = world.lookup(agent).and_then(|agent| world.agent(agent))?;
             row.asked_seq().map(|seq| tick_seq.unwrap_or(seq - 1))
         };
-        Models::open(self.access, self.plan, world, self.writer.door(), asked_at, self.bell.clone())
+        let models = (self.plan, self.lending.map(Spread::lending));
+        Models::open(self.access, models, world, self.writer.door(), asked_at, self.bell.clone())
     }
 }
 

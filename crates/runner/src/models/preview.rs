@@ -74,7 +74,7 @@ pub fn preview(
     let (interpreter, _) = workplace.interpreter(&plan)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let inside = runtime.enter();
-    let providers = providers(&workplace.access, &plan.llm)?;
+    let providers = providers(&workplace.access, &plan.llm, None)?;
     drop(inside);
     let prices = prices(&plan.llm);
     let mut prompter = Prompter::default();

@@ -1,0 +1,262 @@
+//! The part of a follower in the thinking of a world that another process writes: it takes parts of a tick's thoughts
+//! where it stands at the tick's beginning, and hands them in.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use oikos_journal::{Address, Shard, Shards};
+use oikos_kernel::world::World;
+use oikos_sandbox::Sandbox;
+
+use crate::{
+    config::{Lasts, Plan},
+    desk::within,
+    error::RunError,
+    models::{Access, ForOthers},
+    spread::reading,
+    turn::{Carried, think_in},
+};
+
+/// How often the table is looked at while nobody tells of work.
+const LOOK: Duration = Duration::from_millis(500);
+/// How long a tick's beginning is waited for of which there is work.
+const COMES: Duration = Duration::from_millis(250);
+/// How long the table is left alone that could not be used.
+const REST: Duration = Duration::from_secs(2);
+
+/// The thread on which a follower thinks, until this is dropped.
+pub(crate) struct Taking {
+    shared: Arc<Common>,
+    /// Rings the thread, which may wait for the world to come to a tick.
+    came: SyncSender<()>,
+    problems: Receiver<String>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// All that the thread shares with the one that follows.
+struct Common {
+    /// The world as it stood when its last tick began.
+    began: Mutex<Option<Arc<World>>>,
+    ends: AtomicBool,
+    thoughts: Arc<AtomicU64>,
+}
+
+/// All that a thread thinks with.
+struct Thinker {
+    at: Address,
+    reading: String,
+    sandbox: Arc<dyn Sandbox>,
+    threads: usize,
+    shared: Arc<Common>,
+    /// Has the follower look whether more has come.
+    bell: SyncSender<()>,
+    problems: Sender<String>,
+}
+
+impl Taking {
+    /// Threads that think for a world whose thoughts may be had elsewhere, and ask its models. `bell` has the follower
+    /// look at the journal; `thoughts` counts those that were handed in.
+    pub(crate) fn begin(
+        (plan, at): (&Plan, &Address),
+        access: &Access,
+        (sandbox, threads): (Arc<dyn Sandbox>, usize),
+        bell: SyncSender<()>,
+        thoughts: Arc<AtomicU64>,
+    ) -> Result<Option<Self>, RunError> {
+        if !plan.followers_think || !Shards::are_at(at) {
+            return Ok(None);
+        }
+        let reading = reading(sandbox.runtime());
+        let models = ForOthers::open(access, &plan.llm, &reading, Arc::clone(&thoughts))?;
+        let shared = Arc::new(Common { began: Mutex::default(), ends: AtomicBool::new(false), thoughts });
+        let (came, rung) = sync_channel(1);
+        let (sender, problems) = channel();
+        let thinker = Thinker {
+            at: at.clone(),
+            reading,
+            sandbox,
+            threads,
+            shared: Arc::clone(&shared),
+            bell,
+            problems: sender.clone(),
+        };
+        let mut this = Self { shared: Arc::clone(&shared), came, problems, threads: Vec::new() };
+        let thread = |name: &str| std::thread::Builder::new().name(name.into());
+        if matches!(plan.lasts, Lasts::Ticks(_)) {
+            this.threads.push(thread("thinking").spawn(move || thinker.run(&rung))?);
+        }
+        if let Some(models) = models {
+            let at = at.clone();
+            this.threads.push(thread("asking").spawn(move || ask_models(models, &at, &shared, &sender))?);
+        }
+        Ok(Some(this))
+    }
+
+    /// Shows it the world as it stood when its last tick began.
+    pub(crate) fn show(&self, began: Option<&World>) {
+        let mut shown = self.shared.began();
+        if shown.as_ref().map(|world| world.seq()) != began.map(World::seq) {
+            *shown = began.cloned().map(Arc::new);
+            drop(shown);
+            let _ = self.came.try_send(());
+        }
+    }
+
+    /// Something that keeps it from thinking, which has not been told.
+    pub(crate) fn problem(&self) -> Option<String> {
+        self.problems.try_recv().ok()
+    }
+}
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        self.shared.ends.store(true, Ordering::Relaxed);
+        let _ = self.came.try_send(());
+        for thread in self.threads.drain(..) {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    }
+}
+
+impl Common {
+    fn began(&self) -> MutexGuard<'_, Option<Arc<World>>> {
+        self.began.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ends.load(Ordering::Relaxed)
+    }
+}
+
+impl Thinker {
+    fn run(self, came: &Receiver<()>) {
+        let mut told = None;
+        while !self.shared.has_ended() {
+            let Err(error) = self.take(came) else { continue };
+            let problem = format!("this process thinks for no agent of the world: {error}");
+            if told.as_ref() != Some(&problem) {
+                let _ = self.problems.send(problem.clone());
+                told = Some(problem);
+            }
+            let _ = within(came, REST);
+        }
+    }
+
+    /// Takes parts for as long as the table can be used.
+    fn take(&self, came: &Receiver<()>) -> Result<(), RunError> {
+        let mut table = Shards::open(&self.at)?;
+        table.stand_ready(&self.reading, self.threads as u64)?;
+        let table = Mutex::new(table);
+        while !self.shared.has_ended() {
+            let offer = lock(&table).offered()?;
+            let Some(offer) = offer else {
+                lock(&table).wait(LOOK)?;
+                continue;
+            };
+            if offer.reading != self.reading {
+                let (theirs, ours) = (offer.reading, &self.reading);
+                let problem = format!("its writer is {theirs}, and this is {ours}: use the same of both");
+                return Err(RunError::Unsupported(problem));
+            }
+            match self.world_at(offer.seq, came) {
+                Some(world) => self.think(&world, &table)?,
+                None => lock(&table).wait(LOOK)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The world as it stands at a record, once the follower has come there.
+    fn world_at(&self, seq: u64, came: &Receiver<()>) -> Option<Arc<World>> {
+        let stands = || self.shared.began().clone().filter(|world| world.seq() >= seq);
+        let _ = self.bell.try_send(());
+        let world = stands().or_else(|| {
+            // One that was rung before it came has been looked at.
+            within(came, COMES)?;
+            stands().or_else(|| {
+                within(came, COMES)?;
+                stands()
+            })
+        });
+        world.filter(|world| world.seq() == seq)
+    }
+
+    /// Takes parts of the thoughts on a world until there is none left.
+    fn think(&self, world: &World, table: &Mutex<Shards>) -> Result<(), RunError> {
+        let some = || -> Result<(), RunError> {
+            while !self.shared.has_ended() {
+                let taken = lock(table).take(world.seq(), &self.reading)?;
+                let Some(part) = taken else { break };
+                let Some(thoughts) = self.thoughts(world, &part)? else { break };
+                let count = thoughts.len() as u64;
+                let written = Carried::written(thoughts);
+                lock(table).answer(&part, &written)?;
+                self.shared.thoughts.fetch_add(count, Ordering::Relaxed);
+            }
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            let beside: Vec<_> = (1..self.threads).map(|_| scope.spawn(some)).collect();
+            let own = some();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, Result<(), RunError>>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            beside.into_iter().map(join).fold(own, |one, other| one.and(other))
+        })
+    }
+
+    /// The thoughts of the agents of a part; `None` where this process is to end.
+    fn thoughts(&self, world: &World, part: &Shard) -> Result<Option<Vec<crate::turn::Thinking>>, RunError> {
+        let strange = || RunError::Unsupported("the table of shards holds what is no work".into());
+        let tick = world.tick().filter(|tick| tick.turn == part.turn).ok_or_else(strange)?;
+        let agents = Carried::agents(&part.body).ok_or_else(strange)?;
+        let mut thoughts = Vec::with_capacity(agents.len());
+        for agent in agents {
+            if self.shared.has_ended() {
+                return Ok(None);
+            }
+            world.agent(agent).ok_or_else(strange)?;
+            thoughts.push(think_in(world, &*self.sandbox, agent, tick.turn, tick.time)?);
+        }
+        Ok(Some(thoughts))
+    }
+}
+
+/// Asks models for the writer, for as long as the process follows.
+fn ask_models(mut models: ForOthers, at: &Address, shared: &Common, problems: &Sender<String>) {
+    let mut told = None;
+    while !shared.has_ended() {
+        let asked = (|| -> Result<(), RunError> {
+            let mut table = Shards::open(at)?;
+            models.stand_ready(&mut table)?;
+            while !shared.has_ended() {
+                models.step(&mut table, LOOK)?;
+            }
+            Ok(())
+        })();
+        let Err(error) = asked else { continue };
+        let problem = format!("this process asks no model for the writer of the world: {error}");
+        if told.as_ref() != Some(&problem) {
+            let _ = problems.send(problem.clone());
+            told = Some(problem);
+        }
+        rest();
+    }
+}
+
+/// Waits before the table is used again that could not be.
+fn rest() {
+    let (_silent, never) = sync_channel::<()>(1);
+    let _ = within(&never, REST);
+}
+
+fn lock(table: &Mutex<Shards>) -> MutexGuard<'_, Shards> {
+    table.lock().unwrap_or_else(PoisonError::into_inner)
+}
