@@ -32,16 +32,13 @@ pub(crate) fn prove(root: &Path, target: &Path) -> Result<()> {
 
 /// Tests worlds in PostgreSQL through the binary.
 fn tested(cluster: &Cluster, root: &Path, target: &Path) -> Result<()> {
+    tests(cluster, root, target, &["--test", "postgres", "--test", "shards"])
+}
+
+/// Runs tests of those that need a server.
+pub(crate) fn tests(cluster: &Cluster, root: &Path, target: &Path, words: &[&str]) -> Result<()> {
     let mut command = Command::new("cargo");
-    command.current_dir(root).args([
-        "test",
-        "--workspace",
-        "--locked",
-        "--test",
-        "postgres",
-        "--test",
-        "shards",
-    ]);
+    command.current_dir(root).args(["test", "--workspace", "--locked"]).args(words);
     command.env("OIKOS_CACHE", target.join("tmp/python"));
     cluster.tell(&mut command)?;
     if !command.status().context("cargo can't be run")?.success() {

@@ -57,7 +57,7 @@ pub struct Live {
     ended_seq: Option<u64>,
 }
 
-/// What runs code, and the layers that the wall around it lacks.
+/// The interpreter of code, and the layers that the wall around it lacks.
 pub(crate) type Code = (Interpreter, Vec<String>);
 
 /// The scheduler of steps.

@@ -297,7 +297,7 @@ impl Given<'_> {
                 if let Slot::There { since, .. } = slot {
                     slots.longest = slots.longest.max(since.elapsed());
                 }
-                // What is no answer is as none.
+                // Bytes that are no answer are as none.
                 let is_whole = take(shared.agents_of(at), &body);
                 slots.set(at, if is_whole { Slot::Done } else { Slot::Here { is_told: true } });
                 if !is_whole {

@@ -5,6 +5,7 @@ mod partition; // a writer that is cut off and lives on
 mod records; // how fast records come to be in a database
 mod kills; // one writes, one stands by, and either is killed
 mod sweeps; // sweeps by other launchers
+mod thoughts; // followers that think for the writer
 mod texts; // the unit and the compose file of the documents
 
 use std::{
@@ -35,6 +36,7 @@ const PARTS: &[Part<Proof>] = &[
     ("kills", |proof| kills::prove(&proof.binary, &proof.folder, proof.rounds)),
     ("partition", |proof| partition::prove(&proof.binary, &proof.folder)),
     ("records", |proof| records::measure(&proof.binary, &proof.root)),
+    ("thoughts", |proof| thoughts::prove(&proof.binary, &proof.folder, &proof.root, &proof.target)),
     ("postgres", |proof| postgres::prove(&proof.root, &proof.target)),
 ];
 

@@ -58,7 +58,7 @@ pub struct Taker {
     pub threads: u64,
 }
 
-/// What has become of parts that were given away.
+/// The fate of parts that were given away.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Those that are done, each told once, with the answer in bytes.
@@ -91,7 +91,7 @@ impl Shards {
         };
         let mut client = enter_to_write(&at.database)?;
         let write = |error: postgres::Error| failed(at, "written", &error);
-        // What is lost with the server is made again.
+        // Work that is lost with the server is done again.
         client.batch_execute("SET synchronous_commit = off").map_err(write)?;
         let number = new_writer(&mut client).map_err(write)?;
         Ok(Self { at: at.clone(), client, number })

@@ -243,7 +243,7 @@ impl Desk {
         let progress = table.progress(0, 0)?;
         for (part, body) in progress.done {
             if let Some(out) = self.out.remove(&part) {
-                // What is no outcome is as none.
+                // Bytes that are no outcome are as none.
                 let _ = out.job.told.send(read_outcome(&body));
             }
         }
