@@ -362,3 +362,46 @@ impl Given<'_> {
         Ok(there.into_iter().filter(is_gone).map(|(at, _, _)| at).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_hold_every_agent_once() {
+        let ms = Duration::from_millis;
+        for (agents, threads, thought, parts) in [
+            (1, 2, None, 1),
+            (200, 2, Some(ms(13)), 50),
+            (200, 2, Some(ms(1)), 20),
+            // No part is larger than what each has to do.
+            (200, 2, Some(Duration::ZERO), 2),
+            (100_000, 4, Some(ms(1)), 128),
+            (7, 64, Some(ms(100)), 7),
+        ] {
+            let shared = Parts::shared(agents, threads, thought);
+            let mut had: Vec<usize> =
+                std::iter::from_fn(|| shared.next()).flat_map(|part| part.left).collect();
+            assert_eq!(shared.slots().parts.len(), parts, "{agents} {threads} {thought:?}");
+            had.sort_unstable();
+            assert!(had.into_iter().eq(0..agents), "{agents} {threads} {thought:?}");
+            assert!(shared.is_through());
+        }
+        let here = Parts::here(3);
+        let had: Vec<usize> = std::iter::from_fn(|| here.next()).flat_map(|part| part.left).collect();
+        assert_eq!(had, [0, 1, 2]);
+    }
+
+    #[test]
+    fn parts_that_come_back_are_had_here() {
+        let shared = Parts::shared(4, 2, None);
+        shared.slots().set(0, Slot::There { taker: 1, since: Instant::now() });
+        shared.slots().set(1, Slot::Done);
+        assert_eq!(shared.next().map(|part| part.left), Some(3..4));
+        assert_eq!(shared.next().map(|part| part.left), Some(2..3));
+        assert!(shared.next().is_none() && !shared.is_through());
+        shared.take_all_back();
+        assert_eq!(shared.next().map(|part| part.left), Some(0..1));
+        assert!(shared.next().is_none() && shared.is_through());
+    }
+}
