@@ -1,7 +1,7 @@
 //! Worlds in PostgreSQL whose followers think for them, through the binary: the world is the same whoever had which
 //! thought, and whoever died over it. `cargo xtask postgres` starts a server for them.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod base;
 mod given;

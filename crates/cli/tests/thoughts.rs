@@ -1,6 +1,6 @@
 //! As `shards.rs`, of so many that it takes long: `cargo xtask scale thoughts` runs these.
 
-#![expect(
+#![allow(
     clippy::expect_used,
     clippy::print_stdout,
     reason = "a test fails by panicking, and tells what it has seen"
