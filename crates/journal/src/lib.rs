@@ -44,7 +44,7 @@ pub use self::{
     folder::worlds_beside,
     journal::Journal,
     log::Head,
-    postgres::{Initialised, Listed, init, list},
+    postgres::{Holder, Initialised, Leases, Listed, Stands, Survey, Surveyed, init, list},
     series::{Sample, SeriesRow},
     snapshot::Image,
     tape::TapeUsed,

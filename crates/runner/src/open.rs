@@ -284,6 +284,11 @@ impl OpenTurns {
         self.turns.insert(turn.agent(), turn);
     }
 
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
     pub(crate) fn of(&self, agent: Handle) -> Option<&OpenTurn> {
         self.turns.get(&agent)
     }

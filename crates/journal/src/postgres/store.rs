@@ -195,7 +195,7 @@ pub(crate) fn open(at: &InPostgres) -> Result<Opened, JournalError> {
 }
 
 /// Whether a connection is gone, or its server about to be: it is not known what became of the last statement.
-fn is_lost(error: &postgres::Error) -> bool {
+pub(super) fn is_lost(error: &postgres::Error) -> bool {
     let Some(code) = error.code() else {
         let is_io = std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>());
         return error.is_closed() || is_io;
@@ -341,7 +341,8 @@ impl Store {
                         return Err(Wrong::Overtaken);
                     }
                     commit.execute(
-                        "UPDATE worlds SET world = $2, writer = NULL, served_at = NULL WHERE world = $1",
+                        "UPDATE worlds SET world = $2, writer = NULL, served_at = NULL, holder = NULL, stands = NULL
+                         WHERE world = $1",
                         &[world, aside],
                     )?;
                 }
