@@ -225,7 +225,7 @@ async fn answer(
     let asked = (for_people && request.method() == Method::GET).then(|| request.uri().clone());
     let answered = handle(&door, route.map(|(_, route)| route), parts, request).await;
     let response = answered
-        .unwrap_or_else(|problem| if for_people { problem.page(asked.as_ref()) } else { problem.response() });
+        .unwrap_or_else(|problem| if for_people { problem.page(&door.root, asked.as_ref()) } else { problem.response() });
     door.metrics.count(route.map(|(at, _)| at), response.status());
     guarded(response)
 }
@@ -258,7 +258,7 @@ async fn handle(
         None => None,
     };
     if let (Some(Presented::Link(text)), Some(_)) = (&presented, &token) {
-        return entered(&head.headers, text, &without_token(&head.uri));
+        return entered(&head.headers, text, (&door.root, &without_token(&head.uri)));
     }
     let token = token.ok_or_else(Problem::unauthorized)?;
     let Some((route, handler)) = route.and_then(Route::asked) else { return Err(astray(head.uri.path())) };
@@ -292,13 +292,17 @@ fn known(door: &Door, presented: &Presented<'_>) -> Result<Option<Token>, Proble
 }
 
 /// A browser that came by a link with a token keeps it in a cookie, and goes on without it in its address.
-fn entered(headers: &HeaderMap, token: &str, address: &str) -> Result<Response<Body>, Problem> {
+pub(crate) fn entered(
+    headers: &HeaderMap,
+    token: &str,
+    (root, address): (&str, &str),
+) -> Result<Response<Body>, Problem> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
     let address =
-        HeaderValue::from_str(address).map_err(|_| Problem::bad("that address can't be gone to"))?;
+        HeaderValue::from_str(&format!("{root}{address}")).map_err(|_| Problem::bad("that address can't be gone to"))?;
     response.headers_mut().insert(header::LOCATION, address);
-    response.headers_mut().extend(cookie(headers, token).map(|cookie| (header::SET_COOKIE, cookie)));
+    response.headers_mut().extend(cookie(headers, root, token).map(|cookie| (header::SET_COOKIE, cookie)));
     Ok(response)
 }
 
