@@ -144,7 +144,13 @@ async fn acted(root: &str, mut call: Call) -> Answered {
                 let error = receipt.get("error").unwrap_or(&Value::Null);
                 let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
                 let sentence = format!("{}: {} {}", part("code"), part("message"), part("hint"));
-                Ok(page_of(root, StatusCode::OK, "It was refused, and left no record", &sentence, (&home, "Back")))
+                Ok(page_of(
+                    root,
+                    StatusCode::OK,
+                    "It was refused, and left no record",
+                    &sentence,
+                    (&home, "Back"),
+                ))
             }
         },
         Reply::Pending | Reply::Result(_) | Reply::Now(_) | Reply::Ran { .. } => see(root, &home),
@@ -198,8 +204,8 @@ async fn asked(root: &str, call: Call) -> Answered {
 fn see(root: &str, address: &str) -> Answered {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
-    let address =
-        HeaderValue::from_str(&format!("{root}{address}")).map_err(|_| Problem::bad("that address can't be gone to"))?;
+    let address = HeaderValue::from_str(&format!("{root}{address}"))
+        .map_err(|_| Problem::bad("that address can't be gone to"))?;
     response.headers_mut().insert(header::LOCATION, address);
     Ok(response)
 }

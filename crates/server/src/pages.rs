@@ -190,7 +190,8 @@ pub(crate) async fn page(call: Call) -> Answered {
         unread = uncompared_of(&call, (asked.at, name.clone())).await?;
     }
     if let Some((read, of)) = unread {
-        let mut response = text(None, HTML, reading(&call.door.root, &call.door.front.name, read, of).into_string());
+        let mut response =
+            text(None, HTML, reading(&call.door.root, &call.door.front.name, read, of).into_string());
         response.headers_mut().insert(header::REFRESH, ASKS_AGAIN);
         return Ok(response);
     }

@@ -98,6 +98,16 @@ impl Problem {
         Self { location: Some(location), ..Self::new(StatusCode::MISDIRECTED_REQUEST, refusal) }
     }
 
+    /// The world is served by another process, below an address.
+    pub(crate) fn elsewhere(url: &str, asked: &Uri) -> Self {
+        let Ok(location) = HeaderValue::from_str(&format!("{url}{}", without_token(asked))) else {
+            return Self::not_served();
+        };
+        let refusal = Refusal::new(Code::Unsupported, "another process serves this world");
+        let refusal = refusal.hint(format!("ask {url}"));
+        Self { location: Some(location), ..Self::new(StatusCode::MISDIRECTED_REQUEST, refusal) }
+    }
+
     pub(crate) fn late(sentence: impl Into<String>) -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, Refusal::new(Code::RateLimited, sentence))
     }
@@ -179,7 +189,8 @@ impl Problem {
         let sentence = self.sentence();
         let page = match (self.status, asked) {
             (StatusCode::UNAUTHORIZED, _) => {
-                let (path, fields) = asked.map_or_else(|| (format!("{root}/"), Vec::new()), |uri| address(root, uri));
+                let (path, fields) =
+                    asked.map_or_else(|| (format!("{root}/"), Vec::new()), |uri| address(root, uri));
                 closed("A token is needed", &sentence, &path, &fields)
             }
             (_, None) => told(root, "This was not done", &sentence, ("/", "To the world")),
@@ -187,7 +198,9 @@ impl Problem {
                 let (path, fields) = address(root, uri);
                 closed("This is not for your token", &sentence, &path, &fields)
             }
-            (StatusCode::NOT_FOUND, _) => told(root, "There is no such page", &sentence, ("/", "To the world")),
+            (StatusCode::NOT_FOUND, _) => {
+                told(root, "There is no such page", &sentence, ("/", "To the world"))
+            }
             (status, _) => {
                 let title = status.canonical_reason().unwrap_or("Problem");
                 told(root, title, &sentence, ("/", "To the world"))

@@ -76,7 +76,7 @@ fn navigation(m: &Moment<'_>, page: &Page) -> Markup {
     }
 }
 
-fn head(root: &str, title: &str, name: &str, scripts: &[&str]) -> Markup {
+pub(crate) fn head(root: &str, title: &str, name: &str, scripts: &[&str]) -> Markup {
     html! {
         head {
             meta charset="utf-8";
@@ -161,13 +161,7 @@ pub fn closed(title: &str, sentence: &str, path: &str, fields: &[(String, String
 
 /// A page with the answer of an agent to a question from outside, which is a text by another, and a sentence about it.
 #[must_use]
-pub fn answered(
-    root: &str,
-    agent: &str,
-    (question, answer): (&str, &str),
-    note: &str,
-    back: &str,
-) -> Markup {
+pub fn answered(root: &str, agent: &str, (question, answer): (&str, &str), note: &str, back: &str) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {

@@ -183,7 +183,7 @@ impl House {
     }
 }
 
-fn ended(stop: &Stop) -> ExitStatus {
+pub(super) fn ended(stop: &Stop) -> ExitStatus {
     stop.why().map_or(ExitStatus::Done, ExitStatus::Asked)
 }
 

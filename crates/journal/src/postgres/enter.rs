@@ -258,7 +258,8 @@ pub fn list(database: &Database) -> Result<Vec<Listed>, JournalError> {
         let head = Head::from_bytes(&head)
             .ok_or_else(|| JournalError::corrupt("worlds", "the head of a world is malformed"))?;
         let writer: Option<i64> = row.try_get(3).map_err(read)?;
-        let mut lives = |one: Option<i64>| one.map_or(Ok(false), |one| is_held(&mut client, one)).map_err(read);
+        let mut lives =
+            |one: Option<i64>| one.map_or(Ok(false), |one| is_held(&mut client, one)).map_err(read);
         let (is_written, is_housed) = (lives(writer)?, lives(row.try_get(6).map_err(read)?)?);
         let served_at: Option<String> = match (is_written, is_housed) {
             (true, _) => row.try_get(5).map_err(read)?,

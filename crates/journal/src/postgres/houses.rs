@@ -9,10 +9,7 @@ use super::{
     store::is_lost,
     writers::new_writer,
 };
-use crate::{
-    address::Database,
-    error::JournalError,
-};
+use crate::{address::Database, error::JournalError};
 
 /// The numbers of all who live: writers and houses.
 const HELD: &str = "held AS MATERIALIZED (
@@ -131,7 +128,11 @@ impl Leases {
                 let had = client.query_one("SELECT pg_try_advisory_lock($1)", &[&self.number]);
                 if !had.and_then(|row| row.try_get::<_, bool>(0)).map_err(write)? {
                     let problem = "the connection before is not known to be dead yet".into();
-                    return Err(JournalError::Failed { file: format!("`{}`", self.database), doing, problem });
+                    return Err(JournalError::Failed {
+                        file: format!("`{}`", self.database),
+                        doing,
+                        problem,
+                    });
                 }
                 Self::told(&mut client, &known).map_err(write)?;
                 &mut none.insert(Held(client)).0
@@ -156,8 +157,9 @@ impl Leases {
              FROM worlds w LEFT JOIN houses h ON h.number = w.holder AND h.number IN (SELECT n FROM held)
              WHERE position('+' in w.world) = 0 ORDER BY w.world"
         );
-        let houses =
-            format!("WITH {HELD} SELECT share FROM houses WHERE number IN (SELECT n FROM held) ORDER BY number");
+        let houses = format!(
+            "WITH {HELD} SELECT share FROM houses WHERE number IN (SELECT n FROM held) ORDER BY number"
+        );
         self.with("read", |client, this| {
             let worlds = client.query(&sql, &[])?;
             let shares = client.query(&houses, &[])?;
@@ -204,28 +206,34 @@ impl Leases {
         self.with("written", |client, this| client.execute(sql, &[&this.number, &worlds]).map(drop))
     }
 
-    /// Keeps how a world stands that this house holds.
+    /// Keeps how a world stands. Says whether this house holds it.
     ///
     /// # Errors
     /// When the database can't be reached now.
-    pub fn keep(&mut self, world: &str, stands: &Stands) -> Result<(), JournalError> {
-        let sql = "UPDATE worlds SET stands = $3, speed = $4, due = $5, stands_epoch = epoch
-                   WHERE world = $2 AND holder = $1";
+    pub fn keep(&mut self, world: &str, stands: &Stands) -> Result<bool, JournalError> {
+        self.put("UPDATE worlds SET stands = $3, speed = $4, due = $5, stands_epoch = epoch", world, stands)
+    }
+
+    /// Keeps how a world will stand as soon as this house writes to it, which it is about to do. Says whether it holds
+    /// the world.
+    ///
+    /// # Errors
+    /// When the database can't be reached now.
+    pub fn enter(&mut self, world: &str, stands: &Stands) -> Result<bool, JournalError> {
+        self.put(
+            "UPDATE worlds SET stands = $3, speed = $4, due = $5, stands_epoch = epoch + 1",
+            world,
+            stands,
+        )
+    }
+
+    fn put(&mut self, sql: &str, world: &str, stands: &Stands) -> Result<bool, JournalError> {
+        let sql = format!("{sql} WHERE world = $2 AND holder = $1");
         let Stands { motion, speed, due } = stands;
         let due = due.map(Time::ms);
         self.with("written", |client, this| {
-            client.execute(sql, &[&this.number, &world, motion, speed, &due]).map(drop)
+            Ok(client.execute(&sql, &[&this.number, &world, motion, speed, &due])? > 0)
         })
-    }
-
-    /// Has what is kept of a world hold good for its next writer too, which this house is about to be.
-    ///
-    /// # Errors
-    /// When the database can't be reached now.
-    pub fn keep_on(&mut self, world: &str) -> Result<(), JournalError> {
-        let sql = "UPDATE worlds SET stands_epoch = epoch + 1
-                   WHERE world = $2 AND holder = $1 AND stands_epoch >= epoch";
-        self.with("written", |client, this| client.execute(sql, &[&this.number, &world]).map(drop))
     }
 
     /// Gives all worlds back, and goes.
