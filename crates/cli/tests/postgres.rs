@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod following;
+mod houses;
 mod served;
 mod small;
 
@@ -572,4 +573,19 @@ fn one_that_stands_by_and_may_not_take_over_says_so() {
     signal_to(&standby, "INT");
     standby.wait().expect("it ends");
     assert_eq!(std::fs::read_to_string(&said).expect("text").matches("permission denied").count(), 1);
+}
+
+#[test]
+fn one_process_serves_all_worlds() {
+    houses::has_all(&mut Base::new("housed"));
+}
+
+#[test]
+fn processes_share_worlds_and_take_those_of_one_that_is_killed() {
+    houses::shares(&mut Base::new("shared"));
+}
+
+#[test]
+fn what_goes_with_all_worlds_is_said() {
+    houses::refuses(&Base::new("strange"));
 }
