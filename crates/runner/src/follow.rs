@@ -159,7 +159,7 @@ impl Follower {
                 // One that stands by asks who writes at some of its steps only.
                 Ok(None) => {}
                 Ok(Some(journal)) => return Ok(Some(journal)),
-                Err(error) if is_passing(&error) => {
+                Err(error) if error.is_passing() => {
                     let problem = error.to_string();
                     if told.as_ref() != Some(&problem) {
                         tell(&problem);
@@ -248,16 +248,6 @@ impl Follower {
         let file = config::reload(&source, library::founders())?;
         Live::go_on_from(workplace, self.journal, self.past, (file, None), self.code)
     }
-}
-
-/// Whether an error may pass by itself: the database is gone for now.
-fn is_passing(error: &RunError) -> bool {
-    matches!(
-        error,
-        RunError::Journal(
-            JournalError::Failed { .. } | JournalError::Open { .. } | JournalError::Busy { .. }
-        )
-    )
 }
 
 /// A desk at which nobody serves.

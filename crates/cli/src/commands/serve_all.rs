@@ -12,7 +12,7 @@ use oikos_runner::{Address, Database, RunError, Shared, Workplace, pg_list, quot
 use oikos_server::{HouseError, HouseServer, HouseSetup, Limits, Role, TokenFile, Tokens, listener};
 use serde_json::json;
 
-use super::{Usage, serve::ended, stop_on_signal, token::good};
+use super::{Usage, serve::ended, stop_on_signal, token::good, workplace::program};
 use crate::{
     print::{self, Printer},
     status::ExitStatus,
@@ -53,9 +53,32 @@ pub(super) fn no_world(database: &Database) -> String {
     format!("`{text}` names no world; write {text}{sign}world=NAME, or --all for every world of it")
 }
 
+/// How the allocator treats what is free: given back to the system at once, and not in pages of two megabytes, of which
+/// each world that was loaded would leave some. It reads this once, before anything else happens.
+const FREED: [(&str, &str); 2] = [("MIMALLOC_PURGE_DELAY", "0"), ("MIMALLOC_ALLOW_THP", "0")];
+
+/// Begins this process anew with an allocator that gives back what worlds leave that are unloaded. Where somebody has
+/// said how the allocator is to be, or it can't be begun anew, it goes on as it is.
+#[cfg(unix)]
+fn thrift() {
+    use std::os::unix::process::CommandExt as _;
+    let is_set = |(name, _): &(&str, &str)| std::env::var_os(name).is_some();
+    let this = std::env::current_exe().ok().filter(|this| this.exists()).or_else(program);
+    if let Some(this) = this.filter(|_| !FREED.iter().any(is_set)) {
+        let mut words = std::env::args_os();
+        let name = words.next().unwrap_or_default();
+        // It comes back only where that fails.
+        let _ = std::process::Command::new(this).arg0(name).args(words).envs(FREED).exec();
+    }
+}
+
+#[cfg(not(unix))]
+fn thrift() {}
+
 pub(super) fn serve_all(database: &Database, wanted: Wanted, printer: Printer) -> Result<ExitStatus> {
     let Wanted { listen, hosts, url, rate, share, idle, workplace } = wanted;
     check_listen(listen, database)?;
+    thrift();
     let listener = listener(listen).with_context(|| format!("{listen} can't be listened at"))?;
     let stop = stop_on_signal(|| ());
     // One that has to be prepared is so before anybody waits for it.

@@ -19,7 +19,7 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A world in which nothing happens for some seconds, again and again.
 const SLOW: &str = "[world]\nname = 'slow'\nclock = 'wall'\n[execution]\nmode = 'autonomous'\nduration = '1h'\n\
-    pace = '7s'\n[[agents]]\nid = 'ann'\ncode = 'def step(observation): return None'\n";
+    pace = '5s'\n[[agents]]\nid = 'ann'\ncode = 'def step(observation): return None'\n";
 
 /// Asks until the answer is the one that is waited for.
 fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {

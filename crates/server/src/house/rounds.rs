@@ -27,8 +27,9 @@ use crate::{
 const ROUND: Duration = Duration::from_millis(500);
 /// Worlds that are loaded at once because they have something to do.
 const WOKEN_MAX: usize = 4;
-/// How long it is until a world is tried again that could not be loaded.
+/// How long it is until a world is tried again that could not be loaded, and where its database may be back by then.
 const AGAIN: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(2);
 
 /// Goes on with the rounds for as long as the house is open.
 pub(super) async fn run(house: Arc<House>) {
@@ -232,10 +233,10 @@ impl House {
         let will = Stands { motion: motion.word().to_owned(), speed, due: None };
         let (world, kept) = (name.to_owned(), will.clone());
         let is_ours = self.leased(move |leases| leases.enter(&world, &kept)).await;
-        if !is_ours.map_err(|error| Unloaded::Failed(error.to_string()))? {
+        if !is_ours.map_err(|error| Unloaded::of(&error.into()))? {
             return Err(Unloaded::NotOurs);
         }
-        let at = self.setup.database.world(name).map_err(Unloaded::Failed)?;
+        let at = self.setup.database.world(name).map_err(|problem| Unloaded::Failed(problem, AGAIN))?;
         let (sent, come) = oneshot::channel::<Result<Resident, RunError>>();
         let (end, gone) = oneshot::channel();
         let stop = Stop::default();
@@ -253,12 +254,12 @@ impl House {
             move |come| drop(sent.send(come)),
             move |ending| drop(end.send(ending)),
         );
-        begun.map_err(|error| Unloaded::Failed(error.to_string()))?;
+        begun.map_err(|error| Unloaded::Failed(error.to_string(), SOON))?;
         let Resident { front, helm, notes } = match come.await {
             Ok(Ok(resident)) => resident,
             Ok(Err(RunError::Journal(JournalError::Busy { .. }))) => return Err(Unloaded::NotOurs),
-            Ok(Err(error)) => return Err(Unloaded::Failed(error.to_string())),
-            Err(_) => return Err(Unloaded::Failed("its thread ended".into())),
+            Ok(Err(error)) => return Err(Unloaded::of(&error)),
+            Err(_) => return Err(Unloaded::Failed("its thread ended".into(), AGAIN)),
         };
         notes.iter().for_each(|note| (self.setup.tell)(&format!("{name}: {note}")));
         let setup = DoorSetup {
@@ -288,15 +289,15 @@ impl House {
                 }
                 None
             }
-            Ending::Failed(error) => Some(error.to_string()),
-            Ending::Panicked => Some("it failed by a mistake of ours".into()),
+            Ending::Failed(error) => Some((error.to_string(), again_after(&error))),
+            Ending::Panicked => Some(("it failed by a mistake of ours".into(), AGAIN)),
         };
         if let Some(entry) = self.worlds().get_mut(name) {
             entry.state = State::Shut;
             entry.seq = seq;
         }
         match problem {
-            Some(problem) => self.fail(name, problem),
+            Some((problem, after)) => self.fail(name, problem, after),
             None => self.tell_changed(),
         }
     }
@@ -317,17 +318,17 @@ impl House {
                 let (this, given) = (Arc::clone(self), vec![name.to_owned()]);
                 tokio::spawn(async move { this.leased(move |leases| leases.give_back(&given)).await });
             }
-            Unloaded::Failed(problem) => self.fail(name, problem),
+            Unloaded::Failed(problem, after) => self.fail(name, problem, after),
         }
     }
 
     /// A world can't go on: that is told once, and it is tried again later. Others go on.
-    fn fail(&self, name: &str, problem: String) {
+    fn fail(&self, name: &str, problem: String, after: Duration) {
         let mut is_new = true;
         if let Some(entry) = self.worlds().get_mut(name) {
             is_new = entry.failing.as_ref().is_none_or(|failing| failing.problem != problem);
             entry.failing =
-                Some(Box::new(Failing { problem: problem.clone(), again: Instant::now() + AGAIN }));
+                Some(Box::new(Failing { problem: problem.clone(), again: Instant::now() + after }));
         }
         if is_new {
             (self.setup.tell)(&format!(
@@ -344,5 +345,17 @@ enum Unloaded {
     Ending,
     /// Another house has it by now, or somebody else writes to it.
     NotOurs,
-    Failed(String),
+    /// For a reason, and when it is tried again.
+    Failed(String, Duration),
+}
+
+impl Unloaded {
+    fn of(error: &RunError) -> Self {
+        Self::Failed(error.to_string(), again_after(error))
+    }
+}
+
+/// When a world is tried again that failed.
+fn again_after(error: &RunError) -> Duration {
+    if error.is_passing() { SOON } else { AGAIN }
 }
