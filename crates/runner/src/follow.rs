@@ -185,8 +185,11 @@ impl Follower {
             self.helm.tell_writer(told.or_else(|| (self.door)(&self.at)));
             return Ok(None);
         }
-        self.helm.tell_writer(None);
-        if !takes_over {
+        // A process that serves many worlds may have it, and loads it when somebody asks: it is nobody else's then.
+        let told = self.journal.served_at()?;
+        let is_held = told.is_some();
+        self.helm.tell_writer(told);
+        if !takes_over || is_held {
             return Ok(None);
         }
         match Journal::open(&self.at) {

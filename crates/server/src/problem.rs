@@ -198,6 +198,10 @@ impl Problem {
                 let (path, fields) = address(root, uri);
                 closed("This is not for your token", &sentence, &path, &fields)
             }
+            (StatusCode::MISDIRECTED_REQUEST, _) => {
+                let there = self.location.as_ref().and_then(|there| there.to_str().ok()).unwrap_or("/");
+                told("", "It is served elsewhere", &sentence, (there, "To the world"))
+            }
             (StatusCode::NOT_FOUND, _) => {
                 told(root, "There is no such page", &sentence, ("/", "To the world"))
             }

@@ -152,8 +152,8 @@ impl Leases {
     pub fn survey(&mut self) -> Result<Survey, JournalError> {
         let sql = format!(
             "WITH {HELD}
-             SELECT w.world, w.head_seq, h.number, h.url, coalesce(w.writer IN (SELECT n FROM held), false), w.served_at,
-                    CASE WHEN w.stands_epoch >= w.epoch THEN w.stands END, w.speed, w.due
+             SELECT w.world, w.head_seq, h.number, h.url, coalesce(w.writer IN (SELECT n FROM held), false),
+                    w.served_at, CASE WHEN w.stands_epoch >= w.epoch THEN w.stands END, w.speed, w.due
              FROM worlds w LEFT JOIN houses h ON h.number = w.holder AND h.number IN (SELECT n FROM held)
              WHERE position('+' in w.world) = 0 ORDER BY w.world"
         );

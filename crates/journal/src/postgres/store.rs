@@ -10,7 +10,7 @@ use postgres::{Client, GenericClient, Statement, error::SqlState};
 use super::{
     enter::{enter, enter_to_write, failed, shown},
     rows::{self, Unread, number},
-    writers::{WRITER_NAME, new_writer, take, writer_of},
+    writers::{WRITER_NAME, house_of, new_writer, take, writer_of},
 };
 use crate::{
     address::{Address, InPostgres},
@@ -469,7 +469,7 @@ impl Log for Store {
     fn served_at(&self) -> Result<Option<String>, JournalError> {
         self.read("worlds", |client, world| {
             if !writer_of(client, world)? {
-                return Ok(None);
+                return Ok(house_of(client, world)?);
             }
             let row = client.query_opt("SELECT served_at FROM worlds WHERE world = $1", &[&world])?;
             Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())

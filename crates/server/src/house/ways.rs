@@ -281,7 +281,7 @@ impl House {
             })
         };
         let worlds: Vec<Value> = self.worlds().iter().map(told).collect();
-        json!({ "house": self.url, "worlds": worlds })
+        json!({ "url": self.url, "worlds": worlds })
     }
 
     fn metrics(&self) -> String {

@@ -112,8 +112,8 @@ impl Entry {
             (State::Coming, ..) => "loading",
             (State::Shut, true, ..) => "unloaded",
             (State::Shut, false, true, _) => "written by another process",
-            (State::Shut, false, false, Some(_)) => "in another house",
-            (State::Shut, false, false, None) => "in no house",
+            (State::Shut, false, false, Some(_)) => "elsewhere",
+            (State::Shut, false, false, None) => "nowhere",
         }
     }
 }
