@@ -283,7 +283,7 @@ impl Counter {
         is_calm: bool,
         sequencer: &mut Sequencer,
     ) -> Result<(), RunError> {
-        let is_calm = is_calm && sequencer.open_turns().is_empty() && !sequencer.parked().is_waiting();
+        let is_calm = is_calm && sequencer.next_open().is_none() && !sequencer.parked().is_waiting();
         let is_wall = sequencer.clock() == ClockKind::Wall;
         let until = i64::try_from(left.as_millis()).ok().and_then(|ms| sequencer.now().after_ms(ms));
         if let Some(until) = until.filter(|_| is_calm && is_wall) {

@@ -207,8 +207,8 @@ impl Live {
         Self::open_asleep(workplace, journal, None)
     }
 
-    /// Opens a world that was shut while it had nothing to do before an instant of its wall clock: until then it was not
-    /// away, but asleep.
+    /// Opens a world that was shut while it had nothing to do before an instant of its wall clock: until then it was
+    /// not away, but asleep.
     pub(crate) fn open_asleep(
         workplace: &Workplace,
         journal: Journal,

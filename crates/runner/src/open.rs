@@ -284,11 +284,6 @@ impl OpenTurns {
         self.turns.insert(turn.agent(), turn);
     }
 
-    /// Whether there are none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.turns.is_empty()
-    }
-
     pub(crate) fn of(&self, agent: Handle) -> Option<&OpenTurn> {
         self.turns.get(&agent)
     }

@@ -41,7 +41,7 @@ pub struct Workplace {
     pub shared: Option<Shared>,
 }
 
-/// What runs the code of many worlds of one process: for each isolation one, made when it is needed first. No outcome
+/// The sandboxes of many worlds of one process: for each isolation one, made when it is needed first. No outcome
 /// hangs on who else runs code there.
 #[derive(Clone, Default)]
 pub struct Shared(Arc<Mutex<BTreeMap<Isolation, Runs>>>);

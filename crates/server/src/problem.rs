@@ -183,8 +183,8 @@ impl Problem {
 }
 
 impl Problem {
-    /// The problem as a page, for people: about a page that was asked for at an address below `root`, or a form that was
-    /// sent.
+    /// The problem as a page, for people: about a page that was asked for at an address below `root`, or a form that
+    /// was sent.
     pub(crate) fn page(self, root: &str, asked: Option<&Uri>) -> Response<Body> {
         let sentence = self.sentence();
         let page = match (self.status, asked) {

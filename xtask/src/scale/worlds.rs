@@ -155,7 +155,7 @@ fn few(place: &Place) -> Result<u64> {
     Ok(used(house.id())?.1)
 }
 
-/// What worlds cost that are loaded, and that were.
+/// Measures worlds that are loaded, and that were.
 fn idle(house: &Served, few: u64) -> Result<()> {
     let begun = Instant::now();
     all(house, WORLDS, "unloaded")?;

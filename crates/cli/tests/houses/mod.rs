@@ -1,8 +1,9 @@
 //! The tests of processes that serve all worlds of a database: one of them, and two that share.
 
 use std::{
+    io::{BufRead as _, BufReader, Write as _},
     path::Path,
-    process::Child,
+    process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
@@ -75,6 +76,26 @@ fn epoch(base: &mut Base, world: &str) -> i64 {
 fn terminate(child: &mut Child) -> Option<i32> {
     signal_to(child, "TERM");
     child.wait().expect("it ends").code()
+}
+
+/// The answer to the first message of a client of a world, who was started somewhere else.
+fn speaks(world: &str, token: &str) -> String {
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let mut client = super::served::oikos();
+    client.current_dir(elsewhere.path()).args(["mcp", world, "--token", token]);
+    let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the binary runs");
+    let hello = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+            "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" },
+        },
+    });
+    let mut lines = client.stdin.take().expect("its input");
+    lines.write_all(format!("{hello}\n").as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    BufReader::new(client.stdout.take().expect("its output")).read_line(&mut answer).expect("it answers");
+    drop(lines);
+    client.wait().expect("it ends");
+    answer
 }
 
 /// One process has all worlds, each below a path of its own.
@@ -187,6 +208,17 @@ pub(crate) fn has_all(base: &mut Base) {
     assert_eq!(house.get(&house.observer, "/w/two/").status, 200);
     let shown = good(&oikos(["pg", "list", &base.url]));
     assert!(shown.contains(&format!("http://{}/w/one", house.address)), "{shown}");
+    // Others are told of the house, whether the world is loaded or not.
+    wait_for(&house, "one", "unloaded");
+    assert!(speaks(&base.world("one"), &alice).contains("\"protocolVersion\""));
+    let follower = Served::of_world(&base.world("two"), folder, &["--follow"]);
+    let bob = token(base, folder, "two", &["--as", "bob"]);
+    let told = until("the house", || {
+        Some(follower.post(&bob, "/api/v1/act", r#"{"op": "noop"}"#)).filter(|told| told.status != 503)
+    });
+    let at = format!("http://{}/w/two/api/v1/act", house.address);
+    assert_eq!((told.status, told.header("location")), (421, Some(at.as_str())));
+    drop(follower);
     // A world that sleeps on the wall clock is unloaded meanwhile, and was never away.
     std::fs::write(folder.join("slow.toml"), SLOW).expect("a file");
     let file = folder.join("slow.toml");

@@ -53,7 +53,7 @@ pub struct Surveyed {
     pub world: String,
     /// The last record of its journal.
     pub seq: u64,
-    /// Who holds it.
+    /// Its holder.
     pub holder: Holder,
     /// Whether somebody writes to it.
     pub is_written: bool,

@@ -93,7 +93,7 @@ impl House {
                 worlds.remove(&name);
             }
         }
-        // What is loaded and not ours any more was overtaken, or has another name.
+        // A world that is loaded and not ours any more was overtaken, or has another name.
         for entry in worlds.values_mut().filter(|entry| !entry.is_ours) {
             if let State::Here(here) = &entry.state {
                 here.stop.ask(Why::Steered);
