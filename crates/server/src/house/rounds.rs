@@ -25,6 +25,8 @@ use crate::{
 
 /// How long it is between two rounds.
 const ROUND: Duration = Duration::from_millis(500);
+/// How long it is after the database was away until worlds are taken: other houses come back to it too.
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
 /// Worlds that are loaded at once because they have something to do.
 const WOKEN_MAX: usize = 4;
 /// How long it is until a world is tried again that could not be loaded, and where its database may be back by then.
@@ -35,11 +37,15 @@ const SOON: Duration = Duration::from_secs(2);
 pub(super) async fn run(house: Arc<House>) {
     let mut ending = house.ending.subscribe();
     let mut told: Option<String> = None;
+    let mut settled = Instant::now();
     while !*ending.borrow_and_update() {
         // Worlds that are loaded go on while the database is away, as each of them can.
-        let problem = house.round().await.err().map(|error| error.to_string());
+        let problem = house.round(settled <= Instant::now()).await.err().map(|error| error.to_string());
         if let Some(problem) = problem.as_ref().filter(|problem| told.as_ref() != Some(problem)) {
             (house.setup.tell)(&format!("{problem}; it is tried again"));
+        }
+        if problem.is_some() {
+            settled = Instant::now() + SETTLED_AFTER;
         }
         told = problem;
         tokio::select! {
@@ -50,10 +56,11 @@ pub(super) async fn run(house: Arc<House>) {
 }
 
 impl House {
-    async fn round(self: &Arc<Self>) -> Result<(), JournalError> {
+    /// One round; worlds are taken where all is settled.
+    async fn round(self: &Arc<Self>, is_settled: bool) -> Result<(), JournalError> {
         let survey = self.leased(|leases| leases.survey()).await?;
         let (ours, wanted) = self.learn(survey);
-        if ours < wanted {
+        if ours < wanted && is_settled {
             let but: Vec<String> = {
                 let worlds = self.worlds();
                 worlds.iter().filter(|(_, entry)| !entry.is_fit()).map(|(name, _)| name.clone()).collect()
@@ -78,21 +85,14 @@ impl House {
         // One that somebody writes to who is no house is nobody's to take.
         let is_shared = |holder: &Holder, is_written: bool| *holder != Holder::Nobody || !is_written;
         let shared = survey.worlds.iter().filter(|row| is_shared(&row.holder, row.is_written)).count();
-        let mut gone: Vec<String> = worlds.keys().cloned().collect();
+        worlds.values_mut().for_each(|entry| entry.is_there = false);
         for row in survey.worlds {
-            // Both are in the order of their names.
-            if let Ok(at) = gone.binary_search(&row.world) {
-                gone.remove(at);
-            }
             worlds.entry(row.world.clone()).or_default().learn(row);
         }
-        for name in gone {
-            let Some(entry) = worlds.get_mut(&name) else { continue };
-            entry.is_ours = false;
-            if matches!(entry.state, State::Shut) {
-                worlds.remove(&name);
-            }
-        }
+        worlds.retain(|_, entry| {
+            entry.is_ours &= entry.is_there;
+            entry.is_there || !matches!(entry.state, State::Shut)
+        });
         // A world that is loaded and not ours any more was overtaken, or has another name.
         for entry in worlds.values_mut().filter(|entry| !entry.is_ours) {
             if let State::Here(here) = &entry.state {

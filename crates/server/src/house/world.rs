@@ -18,6 +18,8 @@ use crate::{door::Door, house::share::LEAD_MS};
 /// A world of the database, as this house knows it. One that is not loaded is no more than this.
 #[derive(Default)]
 pub(super) struct Entry {
+    /// Whether it was there when the database was asked last.
+    pub(super) is_there: bool,
     /// Whether this house holds it.
     pub(super) is_ours: bool,
     /// Where it is served, if another process does that.
@@ -68,6 +70,7 @@ pub(super) struct Visit(pub(super) Arc<Here>);
 impl Entry {
     /// Takes what the database says of it, whose address is `elsewhere` in a house.
     pub(super) fn learn(&mut self, row: Surveyed) {
+        self.is_there = true;
         self.is_ours = row.holder == Holder::Us;
         self.seq = row.seq;
         self.is_written = row.holder == Holder::Nobody && row.is_written;
