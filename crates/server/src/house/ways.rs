@@ -106,8 +106,12 @@ async fn world(
         (entry.is_some(), here)
     };
     // Strangers neither have a world loaded nor keep it so, nor learn which there are.
-    let tokens = &house.setup.tokens;
-    let tokens = if is_known { tokens.and(TokenFile::of(name.as_ref())) } else { tokens.clone() };
+    let tokens = match (&here, is_known) {
+        // Its door has read the file.
+        (Some(here), _) => here.door.tokens.clone(),
+        (None, true) => house.setup.tokens.and(TokenFile::of(name.as_ref())),
+        (None, false) => house.setup.tokens.clone(),
+    };
     if bearer(&tokens, request.method(), &inner, request.headers())?.is_none() {
         return match here {
             Some(here) => Ok(at(&here, None, inner, request).await),
