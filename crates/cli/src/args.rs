@@ -2,7 +2,11 @@
 
 mod sweep;
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+};
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -10,7 +14,7 @@ use oikos_runner::{Address, Database, Speed, When};
 
 pub(crate) use self::sweep::{ElsewhereCommand, KeepArg, SweepArgs, WantedArgs};
 use crate::{
-    passwords::{database, world},
+    passwords::{Served, database, served, world},
     print, style,
 };
 
@@ -369,9 +373,9 @@ pub(crate) enum Command {
     },
     /// Serve a world over HTTP, to people, programs and other agents; it runs meanwhile.
     Serve {
-        /// A world database, or a world file, whose world is made or gone on with.
-        #[arg(value_parser = world())]
-        world: Address,
+        /// A world database, or a world file, whose world is made or gone on with; with --all a database of PostgreSQL.
+        #[arg(value_parser = served())]
+        world: Served,
         /// With a world file: the world database [default: ./NAME.oikos].
         #[arg(long, value_parser = world())]
         db: Option<Address>,
@@ -393,6 +397,15 @@ pub(crate) enum Command {
         /// Follow a world, and take it over as soon as nobody writes to it.
         #[arg(long, conflicts_with_all = ["db", "seed", "set"])]
         standby: bool,
+        /// Serve all worlds of a database of PostgreSQL, each below /w/NAME, and share them with others who do so.
+        #[arg(long, conflicts_with_all = ["follow", "standby", "paused", "speed", "db", "seed", "set"])]
+        all: bool,
+        /// With --all: hold so many worlds at most [default: as many as each of those who share them].
+        #[arg(long, value_name = "N", requires = "all")]
+        share: Option<NonZeroUsize>,
+        /// With --all: unload a world that stands still when nobody has asked for it for so long [default: 1m].
+        #[arg(long, value_name = "DURATION", value_parser = duration_ms, requires = "all")]
+        idle: Option<i64>,
         /// The address by which others reach it, told to those who follow the world [default: http://ADDRESS].
         #[arg(long, value_name = "URL", value_parser = door_url)]
         url: Option<String>,

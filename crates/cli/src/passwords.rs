@@ -9,10 +9,30 @@ use crate::print;
 
 /// Reads where a world is, with the password for it.
 pub(crate) fn world() -> impl TypedValueParser<Value = Address> {
+    PathBufValueParser::new().try_map(located)
+}
+
+fn located(text: PathBuf) -> Result<Address, String> {
+    let mut address = Address::read(text)?;
+    address.database_mut().map_or(Ok(()), put)?;
+    Ok(address)
+}
+
+/// A world, or a database of PostgreSQL with many.
+#[derive(Clone, Debug)]
+pub(crate) enum Served {
+    World(Address),
+    Database(Database),
+}
+
+/// Reads where a world is, or many are, with the password for it.
+pub(crate) fn served() -> impl TypedValueParser<Value = Served> {
     PathBufValueParser::new().try_map(|text| {
-        let mut address = Address::read(text)?;
-        address.database_mut().map_or(Ok(()), put)?;
-        Ok::<_, String>(address)
+        // All that is no address of a database is one of a world, or wrong as such.
+        match text.to_str().map(database) {
+            Some(Ok(database)) => Ok(Served::Database(database)),
+            Some(Err(_)) | None => located(text).map(Served::World),
+        }
     })
 }
 

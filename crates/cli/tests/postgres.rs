@@ -5,6 +5,7 @@
 
 mod base;
 mod following;
+mod houses;
 mod served;
 mod small;
 
@@ -477,4 +478,19 @@ fn one_that_stands_by_and_may_not_take_over_says_so() {
         .filter(|line| line.contains("permission denied"))
         .partition(|line| line.contains("thinks for no agent"));
     assert_eq!((thinks.len(), takes.len()), (1, 1), "{told}");
+}
+
+#[test]
+fn one_process_serves_all_worlds() {
+    houses::has_all(&mut Base::new("housed"));
+}
+
+#[test]
+fn processes_share_worlds_and_take_those_of_one_that_is_killed() {
+    houses::shares(&mut Base::new("shared"));
+}
+
+#[test]
+fn what_goes_with_all_worlds_is_said() {
+    houses::refuses(&Base::new("strange"));
 }

@@ -139,7 +139,8 @@ impl Journal {
         }
     }
 
-    /// The address at which its writer serves the world, where the database says so; files have signs beside them.
+    /// The address at which its writer serves the world, or the house does that holds it, where the database says so;
+    /// files have signs beside them.
     ///
     /// # Errors
     /// When the database can't be read.

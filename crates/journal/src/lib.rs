@@ -44,7 +44,10 @@ pub use self::{
     folder::worlds_beside,
     journal::Journal,
     log::Head,
-    postgres::{Initialised, Listed, Offer, Progress, Shard, Shards, Taker, init, list},
+    postgres::{
+        Holder, Initialised, Leases, Listed, Offer, Progress, Shard, Shards, Stands, Survey, Surveyed, Taker,
+        init, list,
+    },
     series::{Sample, SeriesRow},
     snapshot::Image,
     tape::TapeUsed,

@@ -174,7 +174,7 @@ impl AutonomousScheduler {
                     if !left.is_zero() {
                         progress(sequencer);
                         sequencer.break_silence()?;
-                        counter.wait(Some(left), sequencer)?;
+                        counter.doze(left, !beside.is_busy(), sequencer)?;
                         continue;
                     }
                     // It may have come since the time was asked for.

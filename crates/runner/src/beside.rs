@@ -99,6 +99,11 @@ impl Beside {
         self.is_open() && self.busy >= self.threads
     }
 
+    /// Whether somebody thinks.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy > 0
+    }
+
     /// Lets an agent think on a world.
     pub(crate) fn think(&mut self, world: Arc<World>, agent: Handle, turn: u64, now: Time) {
         self.busy += 1;

@@ -86,13 +86,15 @@ fn machine_ms() -> i64 {
 }
 
 impl WallClock {
-    /// Begins to run; the world has come as far as `last`. Returns the move of the clock since, if it is
-    /// worth a record.
+    /// Begins to run; the world has come as far as `last`, and had nothing to do `asleep_until` an instant. Returns the
+    /// move of the clock since, if it is worth a record.
     ///
     /// # Errors
     /// When the machine's clock is out of range.
-    pub(crate) fn begin(last: Time) -> Result<(Self, Option<Moved>), RunError> {
-        Ok(Self::begin_at(last, machine_now()?.ms(), Instant::now()))
+    pub(crate) fn begin(last: Time, asleep_until: Option<Time>) -> Result<(Self, Option<Moved>), RunError> {
+        let now = machine_now()?;
+        let slept = asleep_until.map_or(last, |until| last.max(until.min(now)));
+        Ok(Self::begin_at(slept, now.ms(), Instant::now()))
     }
 
     fn begin_at(last: Time, machine_ms: i64, instant: Instant) -> (Self, Option<Moved>) {

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     time::{Duration, Instant},
@@ -14,12 +14,13 @@ use oikos_kernel::{
     event::Filter,
     receipt::Receipt,
     refusal::{Code, Refusal},
-    time::format_duration_ms,
+    time::{Time, format_duration_ms},
 };
 use serde_json::Value;
 
 use crate::{
     bus::Subscription,
+    config::ClockKind,
     error::RunError,
     request::{Act, Reply, Request},
     sequencer::Sequencer,
@@ -87,7 +88,12 @@ pub struct Desk {
     open: Arc<RwLock<bool>>,
     /// How long an action took lately, in nanoseconds: what a refusal's retry time is made of.
     pace_ns: Arc<AtomicU64>,
+    /// Until when the world dozes, in milliseconds of its time.
+    dozes_until_ms: Arc<AtomicI64>,
 }
+
+/// No instant: the world does not doze.
+const AWAKE: i64 = i64::MIN;
 
 /// The other side of the desk: the owner of the world serves it.
 pub(crate) struct Counter {
@@ -187,6 +193,13 @@ impl Desk {
             .hint(format!("try again in {}", format_duration_ms(wait_ms)))
     }
 
+    /// The instant of the wall clock before which the world does nothing by itself, while it waits for that.
+    #[must_use]
+    pub fn dozes_until(&self) -> Option<Time> {
+        let until_ms = self.dozes_until_ms.load(Ordering::SeqCst);
+        Some(until_ms).filter(|until_ms| *until_ms != AWAKE).and_then(Time::from_ms)
+    }
+
     /// Lets the loop that waits at the desk look up. Nothing is lost if it can't be sent: then there is
     /// something to look at anyway.
     pub(crate) fn ring(&self) {
@@ -202,7 +215,9 @@ pub(crate) fn within<T>(receiver: &Receiver<T>, left: Duration) -> Option<T> {
 impl Counter {
     pub(crate) fn open() -> Self {
         let (sender, receiver) = sync_channel(WAITING_MAX);
-        Self { receiver, desk: Desk { sender, open: Arc::new(RwLock::new(true)), pace_ns: Arc::default() } }
+        let (open, pace_ns) = (Arc::new(RwLock::new(true)), Arc::default());
+        let dozes_until_ms = Arc::new(AtomicI64::new(AWAKE));
+        Self { receiver, desk: Desk { sender, open, pace_ns, dozes_until_ms } }
     }
 
     /// Takes requests in from now on.
@@ -255,6 +270,28 @@ impl Counter {
             Ok(first) => self.serve_some(Some(first), SERVED_MAX, sequencer),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(()),
         }
+    }
+
+    /// As [`Self::wait`], for what the world itself does next. On the wall clock it dozes meanwhile, if it is calm:
+    /// nobody thinks, and no mind from outside is waited for.
+    ///
+    /// # Errors
+    /// Only faults.
+    pub(crate) fn doze(
+        &self,
+        left: Duration,
+        is_calm: bool,
+        sequencer: &mut Sequencer,
+    ) -> Result<(), RunError> {
+        let is_calm = is_calm && sequencer.next_open().is_none() && !sequencer.parked().is_waiting();
+        let is_wall = sequencer.clock() == ClockKind::Wall;
+        let until = i64::try_from(left.as_millis()).ok().and_then(|ms| sequencer.now().after_ms(ms));
+        if let Some(until) = until.filter(|_| is_calm && is_wall) {
+            self.desk.dozes_until_ms.store(until.ms(), Ordering::SeqCst);
+        }
+        let waited = self.wait(Some(left), sequencer);
+        self.desk.dozes_until_ms.store(AWAKE, Ordering::SeqCst);
+        waited
     }
 
     fn serve_some(

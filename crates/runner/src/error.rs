@@ -104,6 +104,19 @@ pub enum RunError {
     Io(#[from] std::io::Error),
 }
 
+impl RunError {
+    /// Whether it may pass by itself: the database is gone for now, or somebody writes.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Journal(
+                JournalError::Failed { .. } | JournalError::Open { .. } | JournalError::Busy { .. }
+            )
+        )
+    }
+}
+
 impl From<WorkerError> for RunError {
     fn from(error: WorkerError) -> Self {
         Self::Worker(error)

@@ -165,7 +165,7 @@ impl Follower {
                 // One that stands by asks who writes at some of its steps only.
                 Ok(None) => {}
                 Ok(Some(journal)) => return Ok(Some(journal)),
-                Err(error) if is_passing(&error) => {
+                Err(error) if error.is_passing() => {
                     let problem = error.to_string();
                     if told.as_ref() != Some(&problem) {
                         tell(&problem);
@@ -194,8 +194,11 @@ impl Follower {
             self.helm.tell_writer(told.or_else(|| (self.door)(&self.at)));
             return Ok(None);
         }
-        self.helm.tell_writer(None);
-        if !takes_over {
+        // A process that serves many worlds may have it, and loads it when somebody asks: it is nobody else's then.
+        let told = self.journal.served_at()?;
+        let is_held = told.is_some();
+        self.helm.tell_writer(told);
+        if !takes_over || is_held {
             return Ok(None);
         }
         match Journal::open(&self.at) {
@@ -262,16 +265,6 @@ impl Follower {
         let file = config::reload(&source, library::founders())?;
         Live::go_on_from(workplace, self.journal, self.past, (file, None), self.code)
     }
-}
-
-/// Whether an error may pass by itself: the database is gone for now.
-fn is_passing(error: &RunError) -> bool {
-    matches!(
-        error,
-        RunError::Journal(
-            JournalError::Failed { .. } | JournalError::Open { .. } | JournalError::Busy { .. }
-        )
-    )
 }
 
 /// A desk at which nobody serves.

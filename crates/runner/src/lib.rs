@@ -37,6 +37,7 @@ mod open;
 mod rates;
 mod reader;
 mod replay;
+mod resident;
 pub mod report;
 pub mod request;
 pub mod schema;
@@ -59,8 +60,8 @@ mod workplace;
 mod writer;
 
 pub use oikos_journal::{
-    Address, Database, Head, Initialised, Journal, JournalError, Listed, Login, SeriesRow, Verified, copy,
-    init as pg_init, list as pg_list, verify,
+    Address, Database, Head, Holder, Initialised, Journal, JournalError, Leases, Listed, Login, SeriesRow,
+    Stands, Survey, Surveyed, Verified, copy, init as pg_init, list as pg_list, verify,
 };
 /// The kernel, whose read-only views the command line prints.
 pub use oikos_kernel as kernel;
@@ -92,6 +93,7 @@ pub use self::{
     past::{founded_from, go_on, recorded_source, state, state_at},
     reader::{Come, Reader, Tail},
     replay::{Difference, Replayed, replay},
+    resident::{Ending, Resident, Residing},
     rows::{mind, row},
     sequencer::Sequencer,
     shown::{counted, number, quoted},
@@ -99,7 +101,7 @@ pub use self::{
     summary::{Calls, Failure, Failures, Summary},
     view::{Look, View},
     when::When,
-    workplace::{Worker, Workplace},
+    workplace::{Shared, Worker, Workplace},
     writer::JournalGuard,
 };
 /// A mind in Rust, for those who decide without code, and dollars as text.

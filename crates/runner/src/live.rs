@@ -149,7 +149,7 @@ impl Live {
             ClockKind::Wall => {
                 let start = machine_now()?;
                 file.founding.rules.start = start;
-                Clock::Wall(WallClock::begin(start)?.0)
+                Clock::Wall(WallClock::begin(start, None)?.0)
             }
         };
         if let Lasts::Ms(ms) = file.plan.lasts {
@@ -171,7 +171,7 @@ impl Live {
     }
 
     fn begin(
-        Past { world, began, open_before }: Past,
+        Past { world, began, open_before, .. }: Past,
         journal: Journal,
         ((interpreter, missing), access, worth): (Code, Access, Option<Duration>),
         mut file: WorldFile,
@@ -216,18 +216,29 @@ impl Live {
     }
 
     pub(crate) fn open_in(workplace: &Workplace, journal: Journal) -> Result<Self, RunError> {
+        Self::open_asleep(workplace, journal, None)
+    }
+
+    /// Opens a world that was shut while it had nothing to do before an instant of its wall clock: until then it was
+    /// not away, but asleep.
+    pub(crate) fn open_asleep(
+        workplace: &Workplace,
+        journal: Journal,
+        until: Option<Time>,
+    ) -> Result<Self, RunError> {
         let source = recorded_source(&journal)?;
-        Self::go_on(workplace, journal, &source, false)
+        let past = Past { asleep_until: until, ..past(&journal)? };
+        Self::go_on(workplace, journal, past, &source, false)
     }
 
     /// Goes on with a world by a world file, which is recorded if it is a new one and nothing refuses to go on.
     fn go_on(
         workplace: &Workplace,
         journal: Journal,
+        past: Past,
         source: &Source,
         is_new: bool,
     ) -> Result<Self, RunError> {
-        let past = past(&journal)?;
         // A file that the world was not founded from is not read: its agents may be millions.
         founded_from(&past.world, source)?;
         let file = config::reload(source, library::founders())?;
@@ -247,7 +258,7 @@ impl Live {
         let clock = match file.plan.clock {
             ClockKind::Virtual => (Clock::Virtual, None),
             ClockKind::Wall => {
-                let (clock, moved) = WallClock::begin(world.now())?;
+                let (clock, moved) = WallClock::begin(world.now(), past.asleep_until)?;
                 // Time has passed: clients are asked anew. The answers of models may be on the tape.
                 past.open_before.retain(|_, before| before.is_models());
                 (Clock::Wall(clock), moved)
@@ -302,7 +313,8 @@ impl Live {
         if !differences.is_empty() {
             return Err(RunError::Differs { db: db.to_string(), differences });
         }
-        Self::go_on(workplace, journal, &file.source, file.source != before.source)
+        let past = past(&journal)?;
+        Self::go_on(workplace, journal, past, &file.source, file.source != before.source)
     }
 
     /// The world.

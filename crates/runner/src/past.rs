@@ -6,6 +6,7 @@ use oikos_journal::{Journal, JournalError};
 use oikos_kernel::{
     id::Handle,
     record::{Cause, Record},
+    time::Time,
     world::{Agent, ApplyError, World},
 };
 
@@ -26,11 +27,13 @@ pub(crate) struct Past {
     pub(crate) began: Option<World>,
     /// The turns of clients that are open.
     pub(crate) open_before: OpenBefore,
+    /// Up to when it had nothing to do on the wall clock, as it was left.
+    pub(crate) asleep_until: Option<Time>,
 }
 
 impl Past {
     pub(crate) fn of(world: World) -> Self {
-        Self { world, began: None, open_before: OpenBefore::default() }
+        Self { world, began: None, open_before: OpenBefore::default(), asleep_until: None }
     }
 
     /// Takes the next record.
@@ -121,7 +124,7 @@ pub(crate) fn apply(world: &mut World, record: &Record) -> Result<(), RunError> 
 pub(crate) fn past(journal: &Journal) -> Result<Past, RunError> {
     let (world, at) = journal.last_snapshot()?;
     let began = world.tick().filter(|tick| tick.seq == world.seq()).map(|_| world.clone());
-    let mut past = Past { world, began, open_before: OpenBefore::default() };
+    let mut past = Past { began, ..Past::of(world) };
     journal.records_after(at, |record| past.take(&record))?;
     let asked = past.world.agents().filter_map(Agent::asked_seq);
     let earlier: BTreeSet<u64> = asked.filter(|seq| *seq <= at.seq).collect();

@@ -50,6 +50,15 @@ pub(crate) struct Spread {
     thought: Option<Duration>,
 }
 
+/// Whether thoughts are worth the way to another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Worth {
+    No,
+    /// Nobody knows: those are that have not all been had here within this time.
+    After(Duration),
+    Yes,
+}
+
 /// The parts of the thinking of a tick.
 pub(crate) enum Parts {
     /// All are had here, one agent after the other.
@@ -116,13 +125,21 @@ impl Spread {
         Lending { at: self.at.clone(), reading: self.reading.clone() }
     }
 
-    /// How many threads of others there are for the thoughts of so many agents, if they are worth the way.
-    pub(crate) fn threads_elsewhere(&mut self, agents: usize, threads: usize) -> usize {
+    /// Whether the thoughts of so many agents are worth the way.
+    pub(crate) fn are_worth(&self, agents: usize, threads: usize) -> Worth {
         let each = u32::try_from(agents / threads.max(1)).unwrap_or(u32::MAX);
-        let is_quick = self.thought.is_some_and(|thought| thought.saturating_mul(each) < self.worth);
-        if agents < 2 || is_quick || self.rests_until.is_some_and(|until| Instant::now() < until) {
-            return 0;
+        if agents < 2 || self.rests_until.is_some_and(|until| Instant::now() < until) {
+            return Worth::No;
         }
+        match self.thought {
+            None => Worth::After(self.worth),
+            Some(thought) if thought.saturating_mul(each) < self.worth => Worth::No,
+            Some(_) => Worth::Yes,
+        }
+    }
+
+    /// How many threads of others there are for the thoughts of so many agents.
+    pub(crate) fn threads_elsewhere(&mut self, agents: usize) -> usize {
         let takers = self.table().and_then(|table| {
             let takers = table.0.takers(table.1)?;
             if !takers.is_empty() {

@@ -5,9 +5,10 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc::sync_channel,
     },
     thread::ScopedJoinHandle,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use oikos_kernel::{
@@ -17,10 +18,10 @@ use oikos_kernel::{
 use oikos_sandbox::Sandbox;
 
 use crate::{
-    desk::{Counter, Desk},
+    desk::{Counter, Desk, within},
     error::RunError,
     sequencer::Sequencer,
-    spread::{Part, Parts, Shared, Spread},
+    spread::{Part, Parts, Shared, Spread, Worth},
     stop::Stop,
     turn::{Carried, Thinking, think, think_in},
 };
@@ -51,16 +52,29 @@ pub(crate) fn think_all(
     let threads = interpreter.workers.min(agents.len() / AGENTS_PER_THREAD_MIN).max(1);
     let sandbox = Arc::clone(&interpreter.sandbox);
     let mut spread = sequencer.spread.take();
-    let elsewhere = spread.as_mut().map_or(0, |spread| spread.threads_elsewhere(agents.len(), threads));
+    let worth = spread.as_ref().map_or(Worth::No, |spread| spread.are_worth(agents.len(), threads));
+    let elsewhere = match (worth, &mut spread) {
+        (Worth::Yes, Some(spread)) => spread.threads_elsewhere(agents.len()),
+        // There may be as many as here.
+        (Worth::After(_), _) => threads,
+        (Worth::No | Worth::Yes, _) => 0,
+    };
+    let after = match worth {
+        Worth::After(time) => time,
+        Worth::No | Worth::Yes => Duration::ZERO,
+    };
     let parts = match elsewhere {
         0 => Parts::here(agents.len()),
-        _ => {
-            // Those who follow the world stand at the tick's beginning once it is on disk.
-            sequencer.commit()?;
-            let thought = spread.as_ref().and_then(Spread::thought);
-            Parts::Shared(Parts::shared(agents.len(), threads + elsewhere, thought))
-        }
+        _ => Parts::Shared(Parts::shared(
+            agents.len(),
+            threads + elsewhere,
+            spread.as_ref().and_then(Spread::thought),
+        )),
     };
+    if elsewhere > 0 && worth == Worth::Yes {
+        // Those who follow the world stand at the tick's beginning once it is on disk.
+        sequencer.commit()?;
+    }
     let round = Round {
         snapshot,
         agents,
@@ -71,11 +85,17 @@ pub(crate) fn think_all(
         beside: AtomicUsize::new(0),
     };
     let began = Instant::now();
+    // Rung once nobody here has anything to begin.
+    let (rests, rested) = sync_channel(1);
     let (own, beside) = std::thread::scope(|scope| {
         let mut beside = Vec::with_capacity(threads);
         if let (Parts::Shared(shared), Some(spread)) = (&round.parts, &mut spread) {
             let (leave, round) = (Leave::of(&round, counter.desk()), &round);
-            let watch = move || round.watch(shared, spread, &leave.desk);
+            let watch = move || {
+                // Where all are had before, nobody else is asked.
+                let is_over = !after.is_zero() && within(&rested, after).is_some();
+                if is_over { Vec::new() } else { round.watch(shared, spread, &leave.desk, after.is_zero()) }
+            };
             beside.extend(std::thread::Builder::new().spawn_scoped(scope, watch).ok());
         }
         for _ in 1..threads {
@@ -84,7 +104,9 @@ pub(crate) fn think_all(
             // Where there is no thread more to be had, those that there are think.
             beside.extend(thread.spawn_scoped(scope, move || leave.think()).ok());
         }
-        let own = round.think_here(sequencer, counter, stop);
+        let own = round.think_here(sequencer, counter, stop, || {
+            let _ = rests.try_send(());
+        });
         round.halted.store(true, Ordering::Relaxed);
         let join = |thread: ScopedJoinHandle<'_, _>| {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -164,6 +186,7 @@ impl Round<'_> {
         sequencer: &mut Sequencer,
         counter: &Counter,
         stop: &Stop,
+        rests: impl Fn(),
     ) -> Result<Option<Vec<Placed>>, RunError> {
         let (mut thoughts, mut hand) = (Vec::new(), None);
         loop {
@@ -176,15 +199,21 @@ impl Round<'_> {
             match self.think(&mut hand) {
                 Some(thought) => thoughts.push(thought),
                 None if is_alone => return Ok(Some(thoughts)),
-                None => counter.wait(None, sequencer)?,
+                None => {
+                    rests();
+                    counter.wait(None, sequencer)?;
+                }
             }
         }
     }
 
-    /// Looks after the parts that others have, and gives their thoughts. Where the table fails, all that is left is had
+    /// Looks after the parts that others have, if there are others, and gives their thoughts. Where the table fails, all that is left is had
     /// here.
-    fn watch(&self, shared: &Shared, spread: &mut Spread, desk: &Desk) -> Vec<Placed> {
+    fn watch(&self, shared: &Shared, spread: &mut Spread, desk: &Desk, are_known: bool) -> Vec<Placed> {
         let mut thoughts = Vec::new();
+        if !are_known && spread.threads_elsewhere(self.agents.len()) == 0 {
+            return thoughts;
+        }
         let looked = self.looked(shared, spread, desk, &mut thoughts);
         if looked.is_none() {
             spread.failed();

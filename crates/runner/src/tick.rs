@@ -182,7 +182,7 @@ impl TickScheduler {
             if left.is_zero() {
                 return Ok(true);
             }
-            counter.wait(Some(left), sequencer)?;
+            counter.doze(left, true, sequencer)?;
         }
     }
 }

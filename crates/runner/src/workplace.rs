@@ -1,6 +1,11 @@
 //! Where code is run on this machine, and by how many: no rule of a world, whose history is the same in any workplace.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use oikos_journal::{Address, Journal, JournalError};
 use oikos_kernel::world::World;
@@ -35,6 +40,22 @@ pub struct Workplace {
     pub adopt_runtime: bool,
     /// How language models are reached.
     pub access: Access,
+    /// Where the worlds of one process share what runs their code.
+    pub shared: Option<Shared>,
+}
+
+/// The sandboxes of many worlds of one process: for each isolation one, made when it is needed first. No outcome
+/// hangs on who else runs code there.
+#[derive(Clone, Default)]
+pub struct Shared(Arc<Mutex<BTreeMap<Isolation, Runs>>>);
+
+/// A sandbox, and the layers that the wall around it lacks, in words.
+type Runs = (Arc<dyn Sandbox>, Vec<String>);
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shared")
+    }
 }
 
 /// How a worker process is started.
@@ -96,18 +117,34 @@ impl Workplace {
     /// When worker processes can't be had.
     pub(crate) fn interpreter(&self, plan: &Plan) -> Result<(Interpreter, Vec<String>), RunError> {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let isolation = self.isolation.unwrap_or(plan.isolation);
+        if let Some(Shared(shared)) = &self.shared {
+            // Workers are those of the machine: a world that wants more of them is one of many here.
+            let workers = self.workers.unwrap_or_else(cores).max(1);
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let (sandbox, missing) = match shared.entry(isolation) {
+                Entry::Occupied(entry) => entry.get().clone(),
+                Entry::Vacant(entry) => {
+                    let most = THOUGHTS_PER_WORKER * workers + 1;
+                    entry.insert(self.runs(isolation, workers, most)?).clone()
+                }
+            };
+            return Ok((Interpreter { sandbox, workers, mind: None }, missing));
+        }
         let workers = self.workers.or(plan.workers).unwrap_or_else(cores).max(1);
-        let within = self.python()?;
-        let (sandbox, missing): (Arc<dyn Sandbox>, _) = match self.isolation.unwrap_or(plan.isolation) {
-            Isolation::Thread => (Arc::new(within), Vec::new()),
-            Isolation::Process => {
-                // Where agents think beside the loop, it needs one for what it does itself.
-                let are_beside = plan.clock == ClockKind::Wall && matches!(plan.lasts, Lasts::Ms(_));
-                let most = if are_beside { THOUGHTS_PER_WORKER * workers + 1 } else { workers };
-                self.pool(workers, most, within.runtime())?
-            }
-        };
+        // Where agents think beside the loop, it needs one for what it does itself.
+        let are_beside = plan.clock == ClockKind::Wall && matches!(plan.lasts, Lasts::Ms(_));
+        let most = if are_beside { THOUGHTS_PER_WORKER * workers + 1 } else { workers };
+        let (sandbox, missing) = self.runs(isolation, workers, most)?;
         Ok((Interpreter { sandbox, workers, mind: None }, missing))
+    }
+
+    fn runs(&self, isolation: Isolation, workers: usize, most: usize) -> Result<Runs, RunError> {
+        let within = self.python()?;
+        match isolation {
+            Isolation::Thread => Ok((Arc::new(within), Vec::new())),
+            Isolation::Process => self.pool(workers, most, within.runtime()),
+        }
     }
 
     /// A sequencer on a world of the past of a journal, which is only read: it is told the time, and asks no model.

@@ -79,10 +79,12 @@ pub(crate) fn without_token(uri: &Uri) -> String {
     if kept.is_empty() { path } else { format!("{path}?{}", kept.join("&")) }
 }
 
-/// The header that makes a browser keep a token for this door alone.
-pub(crate) fn cookie(headers: &HeaderMap, token: &str) -> Option<HeaderValue> {
+/// The header that makes a browser keep a token for this door alone, below the path of its world where that is one of
+/// many: a browser sends the one of the longer path first.
+pub(crate) fn cookie(headers: &HeaderMap, root: &str, token: &str) -> Option<HeaderValue> {
     let name = cookie_name(headers);
-    HeaderValue::from_str(&format!("{name}={token}; Path=/; SameSite=Strict; HttpOnly")).ok()
+    let path = if root.is_empty() { "/" } else { root };
+    HeaderValue::from_str(&format!("{name}={token}; Path={path}; SameSite=Strict; HttpOnly")).ok()
 }
 
 /// Refuses a request to another host than this one: a page elsewhere whose name was made to point here.
@@ -224,7 +226,7 @@ mod tests {
         for (host, token) in [("localhost:7778", "def"), ("[::1]:7777", "abc"), ("world.example", "ghi")] {
             let headers = headers(&[("host", host), ("cookie", two)]);
             assert_eq!(presented(&get, &uri("/"), &headers), Some(Presented::Cookie(token)), "{host}");
-            let kept = super::cookie(&headers, token).unwrap();
+            let kept = super::cookie(&headers, "", token).unwrap();
             assert!(two.contains(kept.to_str().unwrap().split(';').next().unwrap()), "{host}");
         }
         assert_eq!(presented(&get, &uri("/"), &headers(&[("authorization", "Basic abc")])), None);

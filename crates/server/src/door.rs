@@ -27,6 +27,8 @@ use crate::{
 /// How a door is opened.
 #[derive(Clone, Debug)]
 pub struct DoorSetup {
+    /// The beginning of every address: the path of the world, where it is one of many at this listener; else nothing.
+    pub root: String,
     /// The tokens of those who may come in.
     pub tokens: Tokens,
     /// The limits for each token.
@@ -41,6 +43,8 @@ pub struct DoorSetup {
 pub(crate) struct Door {
     pub(crate) front: Front,
     pub(crate) helm: Helm,
+    /// The beginning of every address.
+    pub(crate) root: String,
     pub(crate) tokens: Tokens,
     pub(crate) hosts: Vec<String>,
     pub(crate) workplace: Workplace,
@@ -74,6 +78,7 @@ impl Door {
             feeds: Feeds::default(),
             pages: Arc::default(),
             mcp,
+            root: setup.root,
             tokens: setup.tokens,
             hosts: setup.hosts,
             workplace: setup.workplace,

@@ -77,7 +77,7 @@ impl Feeds {
     pub(crate) async fn run(door: Arc<Door>) {
         let (mut on_disk, mut closing) = (door.on_disk.clone(), door.closing.subscribe());
         let mut seen = *on_disk.borrow_and_update();
-        let mut tail: Option<Tail> = None;
+        let mut tail: Option<Open> = None;
         let mut sent = Instant::now();
         while !*closing.borrow_and_update() {
             tokio::select! {
@@ -100,7 +100,7 @@ impl Feeds {
                 tail = read;
                 match come {
                     Some(come) => {
-                        seen = tail.as_ref().map_or(seen, Tail::seq);
+                        seen = tail.as_ref().map_or(seen, Open::seq);
                         // A reader that has gone away misses nothing.
                         let _ = door.feeds.sender.send(Arc::new(Batch::of(come)));
                         sent = Instant::now();
@@ -112,15 +112,31 @@ impl Feeds {
     }
 }
 
+/// A reader of the records that come. It ends on a thread where that may take long: a connection to a database blocks
+/// as it is closed.
+struct Open(Option<Tail>);
+
+impl Open {
+    fn seq(&self) -> u64 {
+        self.0.as_ref().map_or(0, Tail::seq)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let tail = self.0.take();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn_blocking(move || drop(tail));
+        }
+    }
+}
+
 /// Some records after one. Where they can't be read now, they are read anew.
-fn come(reader: &oikos_runner::Reader, tail: Option<Tail>, seen: u64) -> (Option<Tail>, Option<Come>) {
-    let tail = match tail {
-        Some(tail) => Some(tail),
-        None => reader.tail(seen).ok().and_then(Result::ok),
-    };
-    let Some(mut tail) = tail else { return (None, None) };
-    match tail.come(RECORDS_MAX) {
-        Ok(come) => (Some(tail), come),
-        Err(_) => (None, None),
+fn come(reader: &oikos_runner::Reader, open: Option<Open>, seen: u64) -> (Option<Open>, Option<Come>) {
+    let open = open.or_else(|| Some(Open(Some(reader.tail(seen).ok()?.ok()?))));
+    let Some(mut open) = open else { return (None, None) };
+    match open.0.as_mut().map(|tail| tail.come(RECORDS_MAX)) {
+        Some(Ok(come)) => (Some(open), come),
+        Some(Err(_)) | None => (None, None),
     }
 }

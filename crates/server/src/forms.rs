@@ -63,10 +63,11 @@ impl Form {
 
 /// `POST /steer`.
 pub(crate) async fn steer(call: Call) -> Answered {
-    told(steered(call).await)
+    let root = call.door.root.clone();
+    told(&root, steered(&root, call).await)
 }
 
-async fn steered(call: Call) -> Answered {
+async fn steered(root: &str, call: Call) -> Answered {
     let mut form = Form::of(&call)?;
     let word = form.needs("do")?;
     let (body, wait) = match word.as_str() {
@@ -85,9 +86,9 @@ async fn steered(call: Call) -> Answered {
         "run" | "step" => steer::run(call).await?,
         "pause" => steer::pause(call).await?,
         "speed" => steer::speed(call).await?,
-        _ => return forked(steer::fork(call).await?).await,
+        _ => return forked(root, steer::fork(call).await?).await,
     };
-    see("/")
+    see(root, "/")
 }
 
 /// How far a step goes: a number of ticks, or a span of time.
@@ -104,7 +105,7 @@ fn speed(text: String) -> Value {
 }
 
 /// The page that says which world was made.
-async fn forked(answer: Response<Body>) -> Answered {
+async fn forked(root: &str, answer: Response<Body>) -> Answered {
     let status = answer.status();
     let bytes = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap_or_default();
     let made: Value = serde_json::from_slice(&bytes).unwrap_or_default();
@@ -115,15 +116,16 @@ async fn forked(answer: Response<Body>) -> Answered {
         made.get("seq").cloned().unwrap_or_default()
     );
     let compared = Page::Compare(Some(world.to_owned())).href(None);
-    Ok(page_of(status, "A fork was made", &sentence, (&compared, "The two side by side")))
+    Ok(page_of(root, status, "A fork was made", &sentence, (&compared, "The two side by side")))
 }
 
 /// `POST /act`.
 pub(crate) async fn act(call: Call) -> Answered {
-    told(acted(call).await)
+    let root = call.door.root.clone();
+    told(&root, acted(&root, call).await)
 }
 
-async fn acted(mut call: Call) -> Answered {
+async fn acted(root: &str, mut call: Call) -> Answered {
     let mut form = Form::of(&call)?;
     if let Some(key) = form.take("key") {
         let key = HeaderValue::from_str(&key).map_err(|_| Problem::bad("`key` must be plain text"))?;
@@ -136,25 +138,32 @@ async fn acted(mut call: Call) -> Answered {
         Reply::Refused(refusal) => Err(Problem::refused(refusal)),
         Reply::Receipt(shown) => match shown.receipt.seq {
             // The record is the receipt, with all that came of it.
-            Some(seq) => see(&format!("/events/{seq}")),
+            Some(seq) => see(root, &format!("/events/{seq}")),
             None => {
                 let receipt: Map<String, Value> = serde_json::from_str(&shown.text).unwrap_or_default();
                 let error = receipt.get("error").unwrap_or(&Value::Null);
                 let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default();
                 let sentence = format!("{}: {} {}", part("code"), part("message"), part("hint"));
-                Ok(page_of(StatusCode::OK, "It was refused, and left no record", &sentence, (&home, "Back")))
+                Ok(page_of(
+                    root,
+                    StatusCode::OK,
+                    "It was refused, and left no record",
+                    &sentence,
+                    (&home, "Back"),
+                ))
             }
         },
-        Reply::Pending | Reply::Result(_) | Reply::Now(_) | Reply::Ran { .. } => see(&home),
+        Reply::Pending | Reply::Result(_) | Reply::Now(_) | Reply::Ran { .. } => see(root, &home),
     }
 }
 
 /// `POST /ask`.
 pub(crate) async fn ask(call: Call) -> Answered {
-    told(asked(call).await)
+    let root = call.door.root.clone();
+    told(&root, asked(&root, call).await)
 }
 
-async fn asked(call: Call) -> Answered {
+async fn asked(root: &str, call: Call) -> Answered {
     let mut form = Form::of(&call)?;
     let (agent, at, question) = (form.needs("agent")?, form.needs("at")?, form.needs("question")?);
     form.end()?;
@@ -188,20 +197,20 @@ async fn asked(call: Call) -> Answered {
     let cut = if row.failure.is_some() { " It is cut at `max_output_tokens`." } else { "" };
     let note = format!("`{}::{}` answered after record {}. {cost}{cut}", row.provider, row.model, row.seq);
     let back = Page::Agent(agent.clone()).href(Some(When::Seq(row.seq)));
-    Ok(text(None, HTML, answered(&agent, &question, &row.answer, &note, &back).into_string()))
+    Ok(text(None, HTML, answered(root, &agent, (&question, &row.answer), &note, &back).into_string()))
 }
 
 /// The browser is sent on to a page, so that loading it again does nothing again.
-fn see(address: &str) -> Answered {
+fn see(root: &str, address: &str) -> Answered {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
-    let address =
-        HeaderValue::from_str(address).map_err(|_| Problem::bad("that address can't be gone to"))?;
+    let address = HeaderValue::from_str(&format!("{root}{address}"))
+        .map_err(|_| Problem::bad("that address can't be gone to"))?;
     response.headers_mut().insert(header::LOCATION, address);
     Ok(response)
 }
 
 /// A problem as a page, for people.
-fn told(answered: Answered) -> Answered {
-    Ok(answered.unwrap_or_else(|problem| problem.page(None)))
+fn told(root: &str, answered: Answered) -> Answered {
+    Ok(answered.unwrap_or_else(|problem| problem.page(root, None)))
 }

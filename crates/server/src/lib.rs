@@ -11,6 +11,7 @@ mod door;
 mod events;
 mod feeds;
 mod forms;
+mod house;
 mod limits;
 mod looks;
 pub mod mcp;
@@ -28,6 +29,7 @@ mod tokens;
 
 pub use self::{
     door::DoorSetup,
+    house::{HouseError, HouseServer, HouseSetup},
     limits::{BODY_BYTES_MAX, Limits},
     openapi::{document, reference},
     routes::{Answers, Field, ROUTES, Rank, Route, Schema, Verb},

@@ -1,7 +1,8 @@
 // Shows a page anew when something has happened, unless its reader is in the midst of it.
 
 const PAUSE_MS = 1000;
-const FEED = "/api/v1/events";
+// Beside this script, wherever its world has its addresses.
+const FEED = new URL("api/v1/events", import.meta.url);
 
 const page = () => document.getElementById("page");
 

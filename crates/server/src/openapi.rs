@@ -12,8 +12,12 @@ use crate::{
 };
 
 /// `GET /api/v1/openapi.json`.
-pub(crate) async fn answer_document(_: Call) -> Answered {
-    Ok(answer(None, &document()))
+pub(crate) async fn answer_document(call: Call) -> Answered {
+    let mut document = document();
+    if let (Value::Object(map), false) = (&mut document, call.door.root.is_empty()) {
+        map.insert("servers".into(), json!([{ "url": call.door.root }]));
+    }
+    Ok(answer(None, &document))
 }
 
 /// The OpenAPI document.

@@ -104,6 +104,8 @@ pub(crate) async fn icon(_: Call) -> Answered {
 
 /// The asker of a page: the token's role, and how the world moves.
 struct Asker {
+    /// The beginning of every address.
+    root: String,
     role: Role,
     motion: Motion,
     /// How far a world that is followed is behind.
@@ -124,7 +126,8 @@ impl Asker {
         getrandom::fill(&mut bytes).map_err(|_| Problem::not_served())?;
         let key = format!("page-{}", oikos_runner::report::hex(&bytes));
         let behind = standing.follows.map(|follows| follows.behind());
-        Ok(Self { role: call.token.role.clone(), motion: standing.motion, behind, speed, key })
+        let (root, role) = (call.door.root.clone(), call.token.role.clone());
+        Ok(Self { root, role, motion: standing.motion, behind, speed, key })
     }
 
     /// Its controls, at the present or at a moment of the past.
@@ -179,7 +182,7 @@ fn unanswered() -> Refusal {
 pub(crate) async fn page(call: Call) -> Answered {
     let asked = match Page::parse(call.uri.path(), call.uri.query().unwrap_or_default()) {
         Ok(asked) => asked,
-        Err(unshown) => return Ok(told(&unshown)),
+        Err(unshown) => return Ok(told(&call.door.root, &unshown)),
     };
     let (pages, workplace) = (Arc::clone(&call.door.pages), call.door.workplace.clone());
     let mut unread = unread_of(&call, asked.at).await?;
@@ -187,11 +190,13 @@ pub(crate) async fn page(call: Call) -> Answered {
         unread = uncompared_of(&call, (asked.at, name.clone())).await?;
     }
     if let Some((read, of)) = unread {
-        let mut response = text(None, HTML, reading(&call.door.front.name, read, of).into_string());
+        let mut response =
+            text(None, HTML, reading(&call.door.root, &call.door.front.name, read, of).into_string());
         response.headers_mut().insert(header::REFRESH, ASKS_AGAIN);
         return Ok(response);
     }
     let asker = Asker::of(&call)?;
+    let root = call.door.root.clone();
     let looked = call.look(move |reader, look, viewer| {
         let others = pages.others(reader, &workplace, &asked);
         Ok(others.and_then(|others| match asked.at {
@@ -202,7 +207,7 @@ pub(crate) async fn page(call: Call) -> Answered {
     let (_, shown) = looked.await?;
     Ok(match shown {
         Ok((seq, markup)) => text(Some(seq), HTML, markup.into_string()),
-        Err(unshown) => told(&unshown),
+        Err(unshown) => told(&root, &unshown),
     })
 }
 
@@ -256,7 +261,7 @@ pub(crate) fn is_browser(headers: &HeaderMap) -> bool {
 }
 
 /// The page that says why another can't be shown.
-fn told(unshown: &Unshown) -> Response<Body> {
+fn told(root: &str, unshown: &Unshown) -> Response<Body> {
     let (status, title, sentence) = match unshown {
         Unshown::NotFound(sentence) => (StatusCode::NOT_FOUND, "There is no such page", sentence.as_str()),
         Unshown::Misread(sentence) => {
@@ -270,14 +275,20 @@ fn told(unshown: &Unshown) -> Response<Body> {
             "The journal of this world can't be read now, or a chart can't be drawn.",
         ),
     };
-    let mut response = text(None, HTML, problem(title, sentence).into_string());
+    let mut response = text(None, HTML, problem(root, title, sentence).into_string());
     *response.status_mut() = status;
     response
 }
 
-/// A page that says what came of something.
-pub(crate) fn page_of(status: StatusCode, title: &str, sentence: &str, on: (&str, &str)) -> Response<Body> {
-    let mut response = text(None, HTML, oikos_views::told(title, sentence, on).into_string());
+/// A page that says what came of something, with a way on.
+pub(crate) fn page_of(
+    root: &str,
+    status: StatusCode,
+    title: &str,
+    sentence: &str,
+    on: (&str, &str),
+) -> Response<Body> {
+    let mut response = text(None, HTML, oikos_views::told(root, title, sentence, on).into_string());
     *response.status_mut() = status;
     response
 }
@@ -367,7 +378,7 @@ impl Pages {
             whole: None,
             journal: &journal,
             viewer,
-            links: &Links::Served { at: None, world: file_of(reader) },
+            links: &Links::Served { root: asker.root.clone(), at: None, world: file_of(reader) },
             beside: others.beside.as_deref(),
             kin: &others.kin,
             pulse: Some(pulse),
@@ -405,7 +416,7 @@ impl Pages {
             whole: present.past.as_ref(),
             journal: &journal,
             viewer,
-            links: &Links::Served { at: asked.at, world: file_of(reader) },
+            links: &Links::Served { root: asker.root.clone(), at: asked.at, world: file_of(reader) },
             beside: others.beside.as_deref(),
             kin: &others.kin,
             pulse: None,

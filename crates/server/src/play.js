@@ -39,7 +39,7 @@ async function go(by) {
   if (at < 0 || all.length === 0) return false;
   if (at >= all.length) {
     // The present has a script of its own.
-    if (by > 0 && here(all) < all.length) location.assign("/");
+    if (by > 0 && here(all) < all.length) location.assign(new URL(".", import.meta.url));
     return false;
   }
   return show(all[at]).catch(() => false);

@@ -98,6 +98,16 @@ impl Problem {
         Self { location: Some(location), ..Self::new(StatusCode::MISDIRECTED_REQUEST, refusal) }
     }
 
+    /// The world is served by another process, below an address.
+    pub(crate) fn elsewhere(url: &str, asked: &Uri) -> Self {
+        let Ok(location) = HeaderValue::from_str(&format!("{url}{}", without_token(asked))) else {
+            return Self::not_served();
+        };
+        let refusal = Refusal::new(Code::Unsupported, "another process serves this world");
+        let refusal = refusal.hint(format!("ask {url}"));
+        Self { location: Some(location), ..Self::new(StatusCode::MISDIRECTED_REQUEST, refusal) }
+    }
+
     pub(crate) fn late(sentence: impl Into<String>) -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, Refusal::new(Code::RateLimited, sentence))
     }
@@ -173,23 +183,31 @@ impl Problem {
 }
 
 impl Problem {
-    /// The problem as a page, for people: about a page that was asked for at an address, or a form that was sent.
-    pub(crate) fn page(self, asked: Option<&Uri>) -> Response<Body> {
+    /// The problem as a page, for people: about a page that was asked for at an address below `root`, or a form that
+    /// was sent.
+    pub(crate) fn page(self, root: &str, asked: Option<&Uri>) -> Response<Body> {
         let sentence = self.sentence();
         let page = match (self.status, asked) {
             (StatusCode::UNAUTHORIZED, _) => {
-                let (path, fields) = asked.map_or_else(|| ("/".to_owned(), Vec::new()), address);
+                let (path, fields) =
+                    asked.map_or_else(|| (format!("{root}/"), Vec::new()), |uri| address(root, uri));
                 closed("A token is needed", &sentence, &path, &fields)
             }
-            (_, None) => told("This was not done", &sentence, ("/", "To the world")),
+            (_, None) => told(root, "This was not done", &sentence, ("/", "To the world")),
             (StatusCode::FORBIDDEN, Some(uri)) => {
-                let (path, fields) = address(uri);
+                let (path, fields) = address(root, uri);
                 closed("This is not for your token", &sentence, &path, &fields)
             }
-            (StatusCode::NOT_FOUND, _) => told("There is no such page", &sentence, ("/", "To the world")),
+            (StatusCode::MISDIRECTED_REQUEST, _) => {
+                let there = self.location.as_ref().and_then(|there| there.to_str().ok()).unwrap_or("/");
+                told("", "It is served elsewhere", &sentence, (there, "To the world"))
+            }
+            (StatusCode::NOT_FOUND, _) => {
+                told(root, "There is no such page", &sentence, ("/", "To the world"))
+            }
             (status, _) => {
                 let title = status.canonical_reason().unwrap_or("Problem");
-                told(title, &sentence, ("/", "To the world"))
+                told(root, title, &sentence, ("/", "To the world"))
             }
         };
         let mut response = self.response();
@@ -215,10 +233,10 @@ impl Problem {
 }
 
 /// A path of this door, and its fields but for the token.
-fn address(uri: &Uri) -> (String, Vec<(String, String)>) {
+fn address(root: &str, uri: &Uri) -> (String, Vec<(String, String)>) {
     let address = without_token(uri);
     let (path, query) = address.split_once('?').unwrap_or((&address, ""));
-    (path.to_owned(), form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+    (format!("{root}{path}"), form_urlencoded::parse(query.as_bytes()).into_owned().collect())
 }
 
 impl From<NotTaken> for Problem {

@@ -23,7 +23,7 @@ use oikos_runner::{Front, Helm};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     runtime::{Builder, Runtime},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -43,7 +43,7 @@ use crate::{
 };
 
 /// How long answers that are under way may take when the door closes.
-const CLOSES_WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const CLOSES_WITHIN: Duration = Duration::from_secs(5);
 /// Threads that answer; what takes long is done on others.
 const THREADS: usize = 2;
 /// Stack of each thread: values may nest as deep as a world has them.
@@ -52,7 +52,7 @@ const STACK_BYTES: usize = 8 << 20;
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 /// Threads for looks.
-const LOOK_THREADS: usize = 16;
+pub(crate) const LOOK_THREADS: usize = 16;
 
 /// A door that is open.
 #[derive(Debug)]
@@ -105,23 +105,15 @@ impl Server {
         helm: Helm,
         setup: DoorSetup,
     ) -> Result<Self, std::io::Error> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(THREADS)
-            .max_blocking_threads(LOOK_THREADS)
-            .thread_name("door")
-            .thread_stack_size(STACK_BYTES)
-            .on_thread_start(after_the_world)
-            .enable_all()
-            .build()?;
+        let runtime = runtime(LOOK_THREADS)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let door = Door::new(front, helm, setup);
         let accepting = {
             let _inside = runtime.enter();
             let listener = TcpListener::from_std(listener)?;
-            runtime.spawn(Feeds::run(Arc::clone(&door)));
-            runtime.spawn(Speaker::run(Arc::clone(&door)));
-            runtime.spawn(accept(listener, Arc::clone(&door)))
+            attended(&door);
+            runtime.spawn(accept(listener, router(&door), door.closing.subscribe()))
         };
         Ok(Self { runtime, door: DoorHandle(door), address, accepting })
     }
@@ -148,11 +140,27 @@ impl Server {
     }
 }
 
+/// The threads of a door, or of many at one listener.
+pub(crate) fn runtime(look_threads: usize) -> Result<Runtime, std::io::Error> {
+    Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .max_blocking_threads(look_threads)
+        .thread_name("door")
+        .thread_stack_size(STACK_BYTES)
+        .on_thread_start(after_the_world)
+        .enable_all()
+        .build()
+}
+
+/// Begins the work that goes on behind a door until it closes.
+pub(crate) fn attended(door: &Arc<Door>) {
+    tokio::spawn(Feeds::run(Arc::clone(door)));
+    tokio::spawn(Speaker::run(Arc::clone(door)));
+}
+
 /// Takes connections until the door closes, and then waits for those that are open.
-async fn accept(listener: TcpListener, door: Arc<Door>) {
-    let router = router(&door);
+pub(crate) async fn accept(listener: TcpListener, router: Router, mut closing: watch::Receiver<bool>) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut closing = door.closing.subscribe();
     let mut open = JoinSet::new();
     while !*closing.borrow_and_update() {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
@@ -163,7 +171,7 @@ async fn accept(listener: TcpListener, door: Arc<Door>) {
         while open.try_join_next().is_some() {}
         match taken {
             Ok((stream, _)) => {
-                let (router, closing) = (router.clone(), door.closing.subscribe());
+                let (router, closing) = (router.clone(), closing.clone());
                 open.spawn(async move {
                     connection(stream, router, closing).await;
                     drop(place);
@@ -177,7 +185,7 @@ async fn accept(listener: TcpListener, door: Arc<Door>) {
     while open.join_next().await.is_some() {}
 }
 
-async fn connection(stream: TcpStream, router: Router, mut closing: tokio::sync::watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, router: Router, mut closing: watch::Receiver<bool>) {
     // Small answers leave at once.
     let _ = stream.set_nodelay(true);
     let service = TowerToHyperService::new(router);
@@ -195,7 +203,8 @@ async fn connection(stream: TcpStream, router: Router, mut closing: tokio::sync:
     let _ = served.await;
 }
 
-fn router(door: &Arc<Door>) -> Router {
+/// The ways through a door.
+pub(crate) fn router(door: &Arc<Door>) -> Router {
     let mut router = Router::new();
     for (at, route) in ROUTES.iter().enumerate() {
         let filter = match route.method {
@@ -224,8 +233,9 @@ async fn answer(
     let for_people = for_people(route.map(|(_, route)| route), &request);
     let asked = (for_people && request.method() == Method::GET).then(|| request.uri().clone());
     let answered = handle(&door, route.map(|(_, route)| route), parts, request).await;
-    let response = answered
-        .unwrap_or_else(|problem| if for_people { problem.page(asked.as_ref()) } else { problem.response() });
+    let response = answered.unwrap_or_else(|problem| {
+        if for_people { problem.page(&door.root, asked.as_ref()) } else { problem.response() }
+    });
     door.metrics.count(route.map(|(at, _)| at), response.status());
     guarded(response)
 }
@@ -258,7 +268,7 @@ async fn handle(
         None => None,
     };
     if let (Some(Presented::Link(text)), Some(_)) = (&presented, &token) {
-        return entered(&head.headers, text, &without_token(&head.uri));
+        return entered(&head.headers, text, (&door.root, &without_token(&head.uri)));
     }
     let token = token.ok_or_else(Problem::unauthorized)?;
     let Some((route, handler)) = route.and_then(Route::asked) else { return Err(astray(head.uri.path())) };
@@ -292,13 +302,17 @@ fn known(door: &Door, presented: &Presented<'_>) -> Result<Option<Token>, Proble
 }
 
 /// A browser that came by a link with a token keeps it in a cookie, and goes on without it in its address.
-fn entered(headers: &HeaderMap, token: &str, address: &str) -> Result<Response<Body>, Problem> {
+pub(crate) fn entered(
+    headers: &HeaderMap,
+    token: &str,
+    (root, address): (&str, &str),
+) -> Result<Response<Body>, Problem> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
-    let address =
-        HeaderValue::from_str(address).map_err(|_| Problem::bad("that address can't be gone to"))?;
+    let address = HeaderValue::from_str(&format!("{root}{address}"))
+        .map_err(|_| Problem::bad("that address can't be gone to"))?;
     response.headers_mut().insert(header::LOCATION, address);
-    response.headers_mut().extend(cookie(headers, token).map(|cookie| (header::SET_COOKIE, cookie)));
+    response.headers_mut().extend(cookie(headers, root, token).map(|cookie| (header::SET_COOKIE, cookie)));
     Ok(response)
 }
 

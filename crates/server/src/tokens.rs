@@ -331,7 +331,7 @@ fn made(role: Role, label: Option<String>, expires: Option<Time>) -> Result<(Sec
 /// this process alone.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    file: TokenFile,
+    file: Option<TokenFile>,
     own: Arc<Mutex<Vec<Token>>>,
     read: Arc<Mutex<Option<Read>>>,
 }
@@ -348,7 +348,19 @@ impl Tokens {
     /// The tokens of a file.
     #[must_use]
     pub fn of(file: TokenFile) -> Self {
-        Self { file, own: Arc::default(), read: Arc::default() }
+        Self { file: Some(file), ..Self::alone() }
+    }
+
+    /// Those that are known to this process alone.
+    #[must_use]
+    pub fn alone() -> Self {
+        Self { file: None, own: Arc::default(), read: Arc::default() }
+    }
+
+    /// The same ones, and beside them those of a file.
+    #[must_use]
+    pub fn and(&self, file: TokenFile) -> Self {
+        Self { file: Some(file), own: Arc::clone(&self.own), read: Arc::default() }
     }
 
     /// Makes a token that is good for as long as this process serves.
@@ -397,11 +409,12 @@ impl Tokens {
     }
 
     fn tokens(&self) -> Result<Arc<Vec<Token>>, String> {
-        let stamp = self.file.stamp();
+        let Some(file) = &self.file else { return Ok(Arc::default()) };
+        let stamp = file.stamp();
         let mut slot = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let read = match slot.take().filter(|read| read.stamp == stamp) {
             Some(read) => read,
-            None => match self.file.tokens() {
+            None => match file.tokens() {
                 Ok(tokens) => Read { stamp, tokens: Arc::new(tokens), problem: None },
                 Err(error) => Read { stamp, tokens: Arc::default(), problem: Some(error.to_string()) },
             },

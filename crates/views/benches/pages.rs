@@ -44,7 +44,7 @@ fn main() {
             whole: None,
             journal: &journal,
             viewer: Viewer::Observer,
-            links: &Links::Served { at: None, world: "w.oikos".into() },
+            links: &Links::Served { root: String::new(), at: None, world: "w.oikos".into() },
             beside: None,
             kin: &[],
             pulse: None,

@@ -83,12 +83,13 @@ fn is_type(schema: &Value, word: &str) -> bool {
 }
 
 /// One form for each op, and one for JSON. A key tells repeats of a form apart from other actions.
-pub(crate) fn forms(key: &str) -> Markup {
+pub(crate) fn forms(root: &str, key: &str) -> Markup {
+    let action = format!("{root}/act");
     html! {
         @for spec in SPECS {
             details class="op" {
                 summary { b { (spec.kind.as_str()) } " " span class="soft" { (first_line(spec.doc)) } }
-                form class="act" method="post" action="/act" {
+                form class="act" method="post" action=(action) {
                     input type="hidden" name="key" value=(key);
                     input type="hidden" name=(OP) value=(spec.kind.as_str());
                     @for field in spec.fields { (input(field)) }
@@ -102,7 +103,7 @@ pub(crate) fn forms(key: &str) -> Markup {
         }
         details class="op" {
             summary { b { "as JSON" } " " span class="soft" { "An op, or a list of ops that is one action." } }
-            form class="act" method="post" action="/act" {
+            form class="act" method="post" action=(action) {
                 input type="hidden" name="key" value=(key);
                 label {
                     span { "JSON" } small { "As " code { "{\"op\": \"transfer\", \"to\": \"bob\", \"amount\": 5}" } "." }
@@ -314,7 +315,7 @@ mod tests {
 
     #[test]
     fn each_field_of_each_op_has_an_input() {
-        let forms = forms("a\"b").into_string();
+        let forms = forms("", "a\"b").into_string();
         assert!(forms.contains("value=\"a&quot;b\""));
         for spec in SPECS {
             let form = forms

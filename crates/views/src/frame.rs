@@ -30,7 +30,7 @@ pub fn render(m: &Moment<'_>, page: &Page) -> Result<Markup, Unshown> {
     Ok(html! {
         (DOCTYPE)
         html lang="en" {
-            (head(&title, name, m.scripts))
+            (head(m.links.root(), &title, name, m.scripts))
             body {
                 header class="top" { div {
                     span class="name" { (line(name)) }
@@ -43,7 +43,7 @@ pub fn render(m: &Moment<'_>, page: &Page) -> Result<Markup, Unshown> {
                         p class="past" {
                             "This is the past: the world after record " (count(m.seq())) ", asked for as " code {
                                 (at) } ". "
-                            a href=(page.href(None)) { "Go to the present" }
+                            a href=(m.links.then(page, None)) { "Go to the present" }
                         }
                     }
                     h1 { (line(&title)) }
@@ -76,15 +76,15 @@ fn navigation(m: &Moment<'_>, page: &Page) -> Markup {
     }
 }
 
-fn head(title: &str, name: &str, scripts: &[&str]) -> Markup {
+pub(crate) fn head(root: &str, title: &str, name: &str, scripts: &[&str]) -> Markup {
     html! {
         head {
             meta charset="utf-8";
             meta name="viewport" content="width=device-width, initial-scale=1";
             title { (line_text(title)) " – " (line_text(name)) }
-            link rel="stylesheet" href=(STYLE);
-            link rel="icon" href=(ICON);
-            @for script in scripts { script type="module" src=(script) {} }
+            link rel="stylesheet" href=(format_args!("{root}{STYLE}"));
+            link rel="icon" href=(format_args!("{root}{ICON}"));
+            @for script in scripts { script type="module" src=(format_args!("{root}{script}")) {} }
         }
     }
 }
@@ -95,20 +95,20 @@ fn line_text(text: &str) -> String {
     crate::text::first_letters(text, 120).chars().map(plain).collect()
 }
 
-/// A page that says why another can't be shown, for a server; it needs no world.
+/// A page that says why another can't be shown, for a server whose addresses begin with `root`; it needs no world.
 #[must_use]
-pub fn problem(title: &str, sentence: &str) -> Markup {
-    told(title, sentence, ("/", "To the world"))
+pub fn problem(root: &str, title: &str, sentence: &str) -> Markup {
+    told(root, title, sentence, ("/", "To the world"))
 }
 
 /// A page that says how far the first reading of a world's past is, for a server, which sends it with the word to ask
-/// again.
+/// again; its addresses begin with `root`.
 #[must_use]
-pub fn reading(name: &str, read: u64, of: u64) -> Markup {
+pub fn reading(root: &str, name: &str, read: u64, of: u64) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
-            (head("Reading", name, &[]))
+            (head(root, "Reading", name, &[]))
             body {
                 main id="page" {
                     h1 { (line(name)) }
@@ -161,36 +161,36 @@ pub fn closed(title: &str, sentence: &str, path: &str, fields: &[(String, String
 
 /// A page with the answer of an agent to a question from outside, which is a text by another, and a sentence about it.
 #[must_use]
-pub fn answered(agent: &str, question: &str, answer: &str, note: &str, back: &str) -> Markup {
+pub fn answered(root: &str, agent: &str, (question, answer): (&str, &str), note: &str, back: &str) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
-            (head("An answer", "Oikos", &[]))
+            (head(root, "An answer", "Oikos", &[]))
             body {
                 main id="page" {
                     h1 { (line(agent)) " answers" }
                     p class="soft" { (plain(question)) }
                     pre dir="ltr" { (plain(answer)) }
                     p class="soft" { (marked(note)) }
-                    p { a href=(back) { "Back to " (line(agent)) } }
+                    p { a href=(format_args!("{root}{back}")) { "Back to " (line(agent)) } }
                 }
             }
         }
     }
 }
 
-/// A page that says what came of something, with the address and the words of a way on.
+/// A page that says what came of something, with the address and the words of a way on; addresses begin with `root`.
 #[must_use]
-pub fn told(title: &str, sentence: &str, (href, words): (&str, &str)) -> Markup {
+pub fn told(root: &str, title: &str, sentence: &str, (href, words): (&str, &str)) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
-            (head(title, "Oikos", &[]))
+            (head(root, title, "Oikos", &[]))
             body {
                 main id="page" {
                     h1 { (line(title)) }
                     p { (marked(first_bytes(sentence, BLOCK_BYTES))) }
-                    p { a href=(href) { (words) } }
+                    p { a href=(format_args!("{root}{href}")) { (words) } }
                 }
             }
         }

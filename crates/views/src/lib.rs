@@ -29,6 +29,7 @@ mod timeline; // records as people read them
 mod pages; // each page
 mod frame; // the document around a page
 mod sheet; // many pages in one file
+mod worlds; // the list of many worlds
 
 pub use maud::Markup;
 
@@ -42,6 +43,7 @@ pub use self::{
     past::Past,
     questions::{Question, Verdict, questions},
     sheet::{Sheet, sheet},
+    worlds::{ListedWorld, worlds},
 };
 /// The viewer of a page.
 pub use oikos_runner::kernel::world::wire::Viewer;

@@ -114,6 +114,8 @@ pub struct Wheel<'a> {
 pub enum Links {
     /// To pages of a server.
     Served {
+        /// The beginning of every address: the path of the world, where it is one of many at its door; else nothing.
+        root: String,
         /// The same moment; none is the present.
         at: Option<When>,
         /// The file of the world, as commands in its folder name it.
@@ -135,7 +137,7 @@ impl Links {
     #[must_use]
     pub fn to(&self, page: &Page) -> Option<String> {
         match self {
-            Self::Served { at, .. } => Some(page.href(*at)),
+            Self::Served { at, root, .. } => Some(format!("{root}{}", page.href(*at))),
             Self::Sheet { pages, records, .. } => match page {
                 Page::Record(seq) => records.contains(seq).then(|| format!("#r{seq}")),
                 // There is one list of artifacts, and one of agents.
@@ -144,6 +146,21 @@ impl Links {
                 _ => pages.contains(page).then(|| format!("#{}", anchor(page))),
             },
         }
+    }
+}
+
+impl Links {
+    /// The beginning of every address of a server.
+    pub(crate) fn root(&self) -> &str {
+        match self {
+            Self::Served { root, .. } => root,
+            Self::Sheet { .. } => "",
+        }
+    }
+
+    /// The address of a page at a moment of its own, at a server.
+    pub(crate) fn then(&self, page: &Page, at: Option<When>) -> String {
+        format!("{}{}", self.root(), page.href(at))
     }
 }
 
@@ -243,7 +260,7 @@ impl<'a> Moment<'a> {
         let id = self.world.name(who);
         match self.links {
             Links::Served { .. } => {
-                let href = Page::Part(id.to_owned(), part, 0).href(Some(When::Seq(seq)));
+                let href = self.links.then(&Page::Part(id.to_owned(), part, 0), Some(When::Seq(seq)));
                 html! { a href=(href) { "All of it" } }
             }
             Links::Sheet { world, .. } => inspected(world, id, part, seq),

@@ -147,7 +147,7 @@ impl Served {
             whole: at.map(|_| &self.now.1),
             journal: &self.journal,
             viewer,
-            links: &Links::Served { at, world: "w.oikos".into() },
+            links: &Links::Served { root: String::new(), at, world: "w.oikos".into() },
             beside: None,
             kin: &[],
             pulse,

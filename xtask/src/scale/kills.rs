@@ -244,7 +244,7 @@ fn act(shared: &Shared, client: usize, token: &str) -> Result<Receipts> {
                 }
             };
             let body = format!("{{\"op\":\"transfer\",\"to\":\"p_{to:03}\",\"amount\":{amount}}}");
-            match ask(&mut stream, &door, token, &format!("{client}:{amount}"), &body) {
+            match ask(&mut stream, &door, ("/api/v1/act", token), &format!("{client}:{amount}"), &body) {
                 Some((200, answer)) => {
                     let answer: Value = serde_json::from_str(&answer)?;
                     if answer.get("ok") != Some(&Value::Bool(true)) {
@@ -269,11 +269,17 @@ fn act(shared: &Shared, client: usize, token: &str) -> Result<Receipts> {
 }
 
 /// One action on a connection, and its answer; none when the connection breaks.
-fn ask(stream: &mut TcpStream, door: &str, token: &str, key: &str, body: &str) -> Option<(u16, String)> {
+pub(super) fn ask(
+    stream: &mut TcpStream,
+    door: &str,
+    (path, token): (&str, &str),
+    key: &str,
+    body: &str,
+) -> Option<(u16, String)> {
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     stream.set_nodelay(true).ok()?;
     let request = format!(
-        "POST /api/v1/act HTTP/1.1\r\nhost: {door}\r\nauthorization: Bearer {token}\r\nidempotency-key: {key}\r\n\
+        "POST {path} HTTP/1.1\r\nhost: {door}\r\nauthorization: Bearer {token}\r\nidempotency-key: {key}\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()
     );

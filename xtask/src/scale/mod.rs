@@ -6,6 +6,7 @@ mod records; // how fast records come to be in a database
 mod kills; // one writes, one stands by, and either is killed
 mod sweeps; // sweeps by other launchers
 mod thoughts; // followers that think for the writer
+mod worlds; // many worlds in one process, and in two
 mod texts; // the unit and the compose file of the documents
 
 use std::{
@@ -34,6 +35,7 @@ const PARTS: &[Part<Proof>] = &[
     ("sweeps", |proof| sweeps::prove(&proof.binary, &proof.folder, &proof.target, &proof.root)),
     ("texts", |proof| texts::prove(&proof.folder, &proof.target, &proof.root)),
     ("kills", |proof| kills::prove(&proof.binary, &proof.folder, proof.rounds)),
+    ("worlds", |proof| worlds::prove(&proof.binary, &proof.folder)),
     ("partition", |proof| partition::prove(&proof.binary, &proof.folder)),
     ("records", |proof| records::measure(&proof.binary, &proof.root)),
     ("thoughts", |proof| thoughts::prove(&proof.binary, &proof.folder, &proof.root, &proof.target)),

@@ -48,10 +48,12 @@ pub(super) fn mcp(world: &Address, wanted: Wanted, overrides: &OverrideArgs) -> 
         (None, Some(file)) => run::db_of(file),
         (None, None) => world.clone(),
     };
-    if let Some(address) = door_of(&path) {
+    if let Some((address, root)) = door_of(&path) {
         let token = token.or_else(|| std::env::var(TOKEN).ok().filter(|token| !token.is_empty()));
-        let Some(token) = token else { bail!(Usage(served_at(&path, address, principal.as_deref()))) };
-        return away(Elsewhere { address, token }, principal.as_deref(), &stop);
+        let Some(token) = token else {
+            bail!(Usage(served_at(&path, &format!("{address}{root}"), principal.as_deref())))
+        };
+        return away(Elsewhere { address, root, token }, principal.as_deref(), &stop);
     }
     let Some(principal) = principal else {
         let shown = &path;
@@ -75,17 +77,24 @@ pub(super) fn mcp(world: &Address, wanted: Wanted, overrides: &OverrideArgs) -> 
     Ok(why.map_or(ExitStatus::Done, ExitStatus::Asked))
 }
 
-/// Where a world is being served, if it is: by the sign at its door, or as its database says.
-fn door_of(path: &Address) -> Option<SocketAddr> {
+/// Where a world is being served, if it is, and the beginning of its paths there: by the sign at its door, or as its
+/// database says.
+fn door_of(path: &Address) -> Option<(SocketAddr, String)> {
     let told = || match path {
         Address::File(_) => None,
         Address::Postgres(_) => Journal::open_read_only(path).ok()?.served_at().ok()?,
     };
-    sign::read(&path.beside()).or_else(|| told()?.strip_prefix("http://")?.parse().ok())
+    if let Some(address) = sign::read(&path.beside()) {
+        return Some((address, String::new()));
+    }
+    let told = told()?;
+    let rest = told.strip_prefix("http://")?;
+    let (address, root) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    Some((address.parse().ok()?, root.to_owned()))
 }
 
 /// The sentence for a world that is served, where there is no token.
-fn served_at(db: &Address, address: SocketAddr, principal: Option<&str>) -> String {
+fn served_at(db: &Address, address: &str, principal: Option<&str>) -> String {
     let (shown, quoted) = (db, oikos_runner::quoted(&db.to_string()));
     let whom = principal.map_or_else(|| "ID".into(), oikos_runner::quoted);
     format!(

@@ -19,6 +19,7 @@ mod replay;
 mod report;
 mod run;
 mod serve;
+mod serve_all;
 mod sign;
 mod signals;
 mod sweep;
@@ -55,6 +56,7 @@ use crate::{
         Args, Command, OverrideArgs, PgCommand, PythonCommand, SchemaFor, SchemaOf, TapeCommand, TokenArgs,
         WorkplaceArgs,
     },
+    passwords::Served,
     print::{self, Printer},
     status::ExitStatus,
     style::{self, styled},
@@ -153,12 +155,24 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             speed,
             follow,
             standby,
+            all,
+            share,
+            idle,
             url,
             rate,
             overrides,
             workplace,
         } => {
             let workplace = workplace::of(workplace);
+            let world = match (world, all) {
+                (Served::Database(database), true) => {
+                    let wanted = serve_all::Wanted { listen, hosts, url, rate, share, idle, workplace };
+                    return serve_all::serve_all(&database, wanted, printer);
+                }
+                (Served::World(world), false) => world,
+                (Served::World(world), true) => bail!(Usage(serve_all::no_database(&world))),
+                (Served::Database(database), false) => bail!(Usage(serve_all::no_world(&database))),
+            };
             let way = match (follow, standby) {
                 (true, _) => serve::Way::Follows,
                 (_, true) => serve::Way::StandsBy,

@@ -98,7 +98,7 @@ pub(super) fn serve(
         None => Limits::default(),
     };
     let link = tokens.fresh(Role::Observer, "the link of `oikos serve`")?;
-    let setup = DoorSetup { tokens, limits, hosts, workplace: workplace.clone() };
+    let setup = DoorSetup { root: String::new(), tokens, limits, hosts, workplace: workplace.clone() };
     let house = House { listener, setup, link, db, url, printer };
     if way == Way::Writes {
         let mut live = begun(&workplace, world, path, (Some(&house.db), false))?;
@@ -183,7 +183,7 @@ impl House {
     }
 }
 
-fn ended(stop: &Stop) -> ExitStatus {
+pub(super) fn ended(stop: &Stop) -> ExitStatus {
     stop.why().map_or(ExitStatus::Done, ExitStatus::Asked)
 }
 

@@ -141,6 +141,20 @@ impl Served {
         Self::begin(command, tempfile::tempdir().expect("a folder"), self.db.clone(), options)
     }
 
+    /// Serves all worlds of a database, from a folder.
+    pub(crate) fn of_all(database: &str, at: &Path, options: &[&str]) -> Self {
+        let mut command = oikos();
+        command.current_dir(at).args(["--json", "serve", database, "--all"]);
+        Self::begin(command, tempfile::tempdir().expect("a folder"), database.into(), options)
+    }
+
+    /// Serves a world that is there, from a folder.
+    pub(crate) fn of_world(db: &str, at: &Path, options: &[&str]) -> Self {
+        let mut command = oikos();
+        command.current_dir(at).args(["--json", "serve", db]);
+        Self::begin(command, tempfile::tempdir().expect("a folder"), db.into(), options)
+    }
+
     fn begin(mut command: Command, folder: tempfile::TempDir, db: PathBuf, options: &[&str]) -> Self {
         // Files of a world that is in no file stand in the current folder.
         if command.get_current_dir().is_none() {

@@ -45,7 +45,7 @@ pub struct Listed {
     pub epoch: u64,
     /// The process that writes to it: its host and its number there, as the database was told.
     pub writer: Option<String>,
-    /// The address at which that process serves it.
+    /// The address at which that process serves it, or at which a house has it that holds it.
     pub served_at: Option<String>,
     /// Bytes of its rows and snapshots.
     pub bytes: u64,
@@ -243,11 +243,12 @@ pub fn list(database: &Database) -> Result<Vec<Listed>, JournalError> {
     let read = |error: postgres::Error| failed(database, "read", &error);
     let rows = client
         .query(
-            "SELECT w.world, w.head, w.epoch, w.writer, w.writer_name, w.served_at,
+            "SELECT w.world, w.head, w.epoch, w.writer, w.writer_name, w.served_at, h.number,
+                    h.url || '/w/' || w.world,
                     ((SELECT coalesce(sum(octet_length(body)), 0) FROM journal j WHERE j.world = w.world)
                      + (SELECT coalesce(sum(octet_length(body)), 0) FROM snapshots s WHERE s.world = w.world)
                      + (SELECT coalesce(sum(octet_length(body)), 0) FROM pieces p WHERE p.world = w.world))::BIGINT
-             FROM worlds w ORDER BY w.world",
+             FROM worlds w LEFT JOIN houses h ON h.number = w.holder ORDER BY w.world",
             &[],
         )
         .map_err(read)?;
@@ -257,15 +258,23 @@ pub fn list(database: &Database) -> Result<Vec<Listed>, JournalError> {
         let head = Head::from_bytes(&head)
             .ok_or_else(|| JournalError::corrupt("worlds", "the head of a world is malformed"))?;
         let writer: Option<i64> = row.try_get(3).map_err(read)?;
-        let lives = writer.map(|writer| is_held(&mut client, writer)).transpose().map_err(read)?;
+        let mut lives =
+            |one: Option<i64>| one.map_or(Ok(false), |one| is_held(&mut client, one)).map_err(read);
+        let (is_written, is_housed) = (lives(writer)?, lives(row.try_get(6).map_err(read)?)?);
+        let served_at: Option<String> = match (is_written, is_housed) {
+            (true, _) => row.try_get(5).map_err(read)?,
+            // A house holds it, and has it not loaded.
+            (false, true) => row.try_get(7).map_err(read)?,
+            (false, false) => None,
+        };
         let name: Option<String> = row.try_get(4).map_err(read)?;
         listed.push(Listed {
             world: row.try_get(0).map_err(read)?,
             head,
             epoch: row.try_get::<_, i64>(2).map_err(read)?.unsigned_abs(),
-            writer: name.filter(|_| lives == Some(true)),
-            served_at: row.try_get::<_, Option<String>>(5).map_err(read)?.filter(|_| lives == Some(true)),
-            bytes: row.try_get::<_, i64>(6).map_err(read)?.unsigned_abs(),
+            writer: name.filter(|_| is_written),
+            served_at,
+            bytes: row.try_get::<_, i64>(8).map_err(read)?.unsigned_abs(),
         });
     }
     Ok(listed)

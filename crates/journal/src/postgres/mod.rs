@@ -1,7 +1,7 @@
 //! Worlds in a database of PostgreSQL: the same tables as in a file, with the world's name in front.
 //!
-//! In reading order: the way in, and faults on it; who writes; rows as they stand in tables; the store; work
-//! that is given away; worlds that are being made.
+//! In reading order: the way in, and faults on it; who writes; rows as they stand in tables; the store; work that is
+//! given away; worlds that are being made; processes that serve many.
 
 mod enter;
 mod writers;
@@ -9,8 +9,10 @@ mod rows;
 mod store;
 mod shards;
 mod making;
+mod houses;
 
 pub use self::enter::{Initialised, Listed, init, list};
+pub use self::houses::{Holder, Leases, Stands, Survey, Surveyed};
 pub(crate) use self::making::Making;
 pub use self::shards::{Offer, Progress, Shard, Shards, Taker};
 pub(crate) use self::store::{Opened, create, holds_world, is_written, open, open_read_only};

@@ -10,7 +10,7 @@ use postgres::{Client, GenericClient, Statement, error::SqlState};
 use super::{
     enter::{enter, enter_to_write, failed, shown},
     rows::{self, Unread, number},
-    writers::{WRITER_NAME, new_writer, take, writer_of},
+    writers::{WRITER_NAME, house_of, new_writer, take, writer_of},
 };
 use crate::{
     address::{Address, InPostgres},
@@ -195,7 +195,7 @@ pub(crate) fn open(at: &InPostgres) -> Result<Opened, JournalError> {
 }
 
 /// Whether a connection is gone, or its server about to be: it is not known what became of the last statement.
-fn is_lost(error: &postgres::Error) -> bool {
+pub(super) fn is_lost(error: &postgres::Error) -> bool {
     let Some(code) = error.code() else {
         let is_io = std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>());
         return error.is_closed() || is_io;
@@ -341,7 +341,8 @@ impl Store {
                         return Err(Wrong::Overtaken);
                     }
                     commit.execute(
-                        "UPDATE worlds SET world = $2, writer = NULL, served_at = NULL WHERE world = $1",
+                        "UPDATE worlds SET world = $2, writer = NULL, served_at = NULL, holder = NULL, stands = NULL
+                         WHERE world = $1",
                         &[world, aside],
                     )?;
                 }
@@ -468,7 +469,7 @@ impl Log for Store {
     fn served_at(&self) -> Result<Option<String>, JournalError> {
         self.read("worlds", |client, world| {
             if !writer_of(client, world)? {
-                return Ok(None);
+                return Ok(house_of(client, world)?);
             }
             let row = client.query_opt("SELECT served_at FROM worlds WHERE world = $1", &[&world])?;
             Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())

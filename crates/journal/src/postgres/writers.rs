@@ -34,6 +34,18 @@ pub(super) fn writer_of(client: &mut impl GenericClient, world: &str) -> Result<
     writer.map_or(Ok(false), |writer| is_held(client, writer))
 }
 
+/// The address at which a house has a world that nobody writes to: it loads it when somebody asks.
+pub(super) fn house_of(
+    client: &mut impl GenericClient,
+    world: &str,
+) -> Result<Option<String>, postgres::Error> {
+    let sql = "SELECT h.number, h.url || '/w/' || w.world FROM worlds w JOIN houses h ON h.number = w.holder
+               WHERE w.world = $1";
+    let Some(row) = client.query_opt(sql, &[&world])? else { return Ok(None) };
+    let lives = is_held(client, row.try_get(0)?)?;
+    Ok(if lives { row.try_get(1)? } else { None })
+}
+
 /// Takes the row of a world that nobody writes to, for as long as a transaction lasts; says whether there is one. A
 /// writer that stands still in the midst of a commit has that row, and is not waited for.
 pub(super) fn take(taking: &mut postgres::Transaction<'_>, at: &InPostgres) -> Result<bool, JournalError> {

@@ -149,7 +149,7 @@ pub enum Whom {
 }
 
 /// Where code runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isolation {
     /// In this process.
     #[default]

@@ -35,6 +35,8 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 pub struct Elsewhere {
     /// Where it listens.
     pub address: SocketAddr,
+    /// The beginning of every path, where the world is one of many there; else nothing.
+    pub root: String,
     /// The token of the seat.
     pub token: String,
 }
@@ -162,7 +164,10 @@ impl Elsewhere {
         tokio::spawn(async move { drop(connection.await) });
         let mut request = Request::new(Full::new(Bytes::from(post.body.clone())));
         *request.method_mut() = method;
-        *request.uri_mut() = axum::http::Uri::from_static(path);
+        *request.uri_mut() = format!("{}{path}", self.root).parse().map_err(|_| Lost::Refused {
+            address: self.address,
+            problem: format!("there is no path {:?}", self.root),
+        })?;
         let fields = [
             ("host", Some(self.address.to_string())),
             ("authorization", Some(format!("Bearer {}", self.token))),

@@ -24,23 +24,24 @@ pub(super) fn helm(m: &Moment<'_>) -> Markup {
         Execution::Tick { .. } => ("ticks", "1"),
         Execution::Autonomous { .. } => ("of time", "1m"),
     };
+    let steer = format!("{}/steer", m.links.root());
     html! {
         div class="controls" {
             @if let Some(wheel) = wheel {
-                form method="post" action="/steer" {
+                form method="post" action=(steer) {
                     @if wheel.is_running {
                         button name="do" value="pause" { "Pause" }
                     } @else {
                         button name="do" value="run" { "Play" }
                     }
                 }
-                form method="post" action="/steer" {
+                form method="post" action=(steer) {
                     button name="do" value="step" { "Step" }
                     input name="span" value=(one) size="4" aria-label=(format!("how far, in {unit}"));
                     span class="soft" { (unit) }
                 }
                 @if let Some(speed) = wheel.speed {
-                    form method="post" action="/steer" {
+                    form method="post" action=(steer) {
                         button name="do" value="speed" { "Speed" }
                         select name="speed" aria-label="seconds of the world in a second" {
                             @if !SPEEDS.contains(&speed) { option value=(speed) selected { (speed) } }
@@ -49,7 +50,7 @@ pub(super) fn helm(m: &Moment<'_>) -> Markup {
                     }
                 }
             }
-            form method="post" action="/steer" {
+            form method="post" action=(steer) {
                 button name="do" value="fork" { "Fork from here" }
                 input type="hidden" name="at" value=(m.seq());
                 input name="to" required placeholder="name of the new world" aria-label="name of the new world"
@@ -62,7 +63,7 @@ pub(super) fn helm(m: &Moment<'_>) -> Markup {
 
 /// The command of the fork that an operator would make here by a button.
 fn fork_hint(m: &Moment<'_>) -> Markup {
-    let Links::Served { at: Some(_), world } = m.links else { return html! {} };
+    let Links::Served { at: Some(_), world, .. } = m.links else { return html! {} };
     html! {
         @if m.sees_all() {
             p class="soft" {
@@ -88,7 +89,7 @@ pub(super) fn ask(m: &Moment<'_>, who: Handle) -> Markup {
                     (count(m.seq())) ". Nothing of the world changes. An answer costs what the model costs, and one \
                      that was given to the same question before costs nothing."
                 }
-                form class="ask" method="post" action="/ask" {
+                form class="ask" method="post" action=(format_args!("{}/ask", m.links.root())) {
                     input type="hidden" name="agent" value=(m.world.name(who));
                     input type="hidden" name="at" value=(m.seq());
                     textarea name="question" required rows="2" maxlength=(QUESTION_BYTES_MAX) aria-label="the question"
@@ -116,7 +117,7 @@ pub(super) fn act(m: &Moment<'_>, who: Handle) -> Markup {
                 "Each form is one action of it, charged and recorded as any other. Its receipt is the page that comes. \
                  Fields with a star are needed; empty ones are not given."
             }
-            (forms(key))
+            (forms(m.links.root(), key))
         }
     }
 }

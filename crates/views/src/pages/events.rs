@@ -22,7 +22,7 @@ pub(super) fn page(m: &Moment<'_>, wanted: &Wanted) -> Result<(String, Markup), 
     Ok((
         "Events".into(),
         html! {
-            @if let Links::Served { at, .. } = m.links { (form(wanted, at.map(|at| at.to_string()))) }
+            @if let Links::Served { at, root, .. } = m.links { (form(root, wanted, at.map(|at| at.to_string()))) }
             @if records.is_empty() { (nothing(wanted, more)) }
             (timeline::places(m, &records))
             @if m.is_sheet() {
@@ -52,12 +52,12 @@ fn nothing(wanted: &Wanted, more: Option<u64>) -> Markup {
     }
 }
 
-fn form(wanted: &Wanted, at: Option<String>) -> Markup {
+fn form(root: &str, wanted: &Wanted, at: Option<String>) -> Markup {
     let mut kinds: Vec<&str> = Wanted::kinds().collect();
     kinds.sort_unstable();
     kinds.dedup();
     html! {
-        form class="filter" method="get" action="/events" {
+        form class="filter" method="get" action=(format_args!("{root}/events")) {
             label { "type " br;
                 select name="type" {
                     option value="" { "all" }

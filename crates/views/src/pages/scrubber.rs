@@ -73,7 +73,7 @@ fn drawn(m: &Moment<'_>, at: usize, part: &Part, most: u64, begins: Option<Strin
     };
     match m.links {
         Links::Served { .. } => {
-            html! { a href=(Page::World.href(Some(When::Seq(part.last_seq)))) { (drawing) } }
+            html! { a href=(m.links.then(&Page::World, Some(When::Seq(part.last_seq)))) { (drawing) } }
         }
         Links::Sheet { .. } => drawing,
     }
@@ -91,7 +91,7 @@ fn marks(m: &Moment<'_>, marks: &[Mark], more: u64) -> Markup {
                     span {
                         @match m.links {
                             Links::Served { .. } => {
-                                a href=(Page::World.href(Some(When::Seq(mark.seq))))
+                                a href=(m.links.then(&Page::World, Some(When::Seq(mark.seq))))
                                     title="the world as it was then" {
                                     (instant(mark.time))
                                 }

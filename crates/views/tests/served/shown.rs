@@ -41,7 +41,7 @@ impl Made {
             whole: None,
             journal: &self.journal,
             viewer: seat.map_or(Viewer::Observer, |seat| Viewer::Artifact(world.lookup(seat))),
-            links: &Links::Served { at: None, world: "w.oikos".into() },
+            links: &Links::Served { root: String::new(), at: None, world: "w.oikos".into() },
             beside: None,
             kin: &[],
             pulse: None,
