@@ -196,14 +196,19 @@ fn what_is_wrong_with_a_database_is_said() {
     good(&as_poor(&more));
     good(&as_poor(&["verify", &poor]));
     // Tables of the version before are brought up by their owner.
-    let before =
-        "ALTER TABLE worlds DROP COLUMN served_at; DELETE FROM refinery_schema_history WHERE version = 2";
-    base.client.batch_execute(before).expect("a version");
-    refused(&run(&url), 3, &["version 1, and this is 2", "oikos pg init"]);
-    assert!(good(&oikos(["pg", "init", &base.url])).contains("version 2"));
+    let version = "SELECT max(version)::BIGINT FROM refinery_schema_history";
+    let last = base.count(version);
+    let before = format!(
+        "DROP TABLE houses; ALTER TABLE worlds DROP COLUMN holder, DROP COLUMN stands, DROP COLUMN stands_epoch, \
+         DROP COLUMN speed, DROP COLUMN due; DELETE FROM refinery_schema_history WHERE version = {last}"
+    );
+    base.client.batch_execute(&before).expect("a version");
+    let found = base.count(version);
+    refused(&run(&url), 3, &[&format!("version {found}, and this is {last}"), "oikos pg init"]);
+    assert!(good(&oikos(["pg", "init", &base.url])).contains(&format!("version {last}")));
     good(&oikos(["verify", &url]));
     base.client
-        .batch_execute("UPDATE refinery_schema_history SET version = 99 WHERE version = 2")
+        .batch_execute(&format!("UPDATE refinery_schema_history SET version = 99 WHERE version = {last}"))
         .expect("a version");
     refused(&run(&url), 3, &["version 99", "later version of oikos"]);
     refused(&oikos(["pg", "init", &base.url]), 3, &["version 99"]);
