@@ -1,4 +1,5 @@
 //! Passwords of PostgreSQL, from the places in which its own programs look: PGPASSWORD, then the file of passwords.
+//! Beside them PGSSLMODE and PGSSLROOTCERT, where an address does not say how it is encrypted.
 
 use std::{env, fs, path::PathBuf};
 
@@ -11,7 +12,7 @@ use crate::print;
 pub(crate) fn world() -> impl TypedValueParser<Value = Address> {
     PathBufValueParser::new().try_map(|text| {
         let mut address = Address::read(text)?;
-        address.database_mut().map_or(Ok(()), put)?;
+        address.database_mut().map_or(Ok(()), complete)?;
         Ok::<_, String>(address)
     })
 }
@@ -19,8 +20,16 @@ pub(crate) fn world() -> impl TypedValueParser<Value = Address> {
 /// Reads the address of a database, with the password for it.
 pub(crate) fn database(text: &str) -> Result<Database, String> {
     let mut database = Database::read(text)?;
-    put(&mut database)?;
+    complete(&mut database)?;
     Ok(database)
+}
+
+/// Gives a database all that its address does not say.
+fn complete(database: &mut Database) -> Result<(), String> {
+    let said = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let (mode, roots) = (said("PGSSLMODE"), said("PGSSLROOTCERT"));
+    database.encrypt(mode.as_deref(), roots.as_deref())?;
+    put(database)
 }
 
 /// Gives a database its password, where there is one for it.
