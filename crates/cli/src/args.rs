@@ -7,10 +7,11 @@ use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use oikos_runner::{Address, Database, Speed, When};
+use oikos_server::Nats;
 
 pub(crate) use self::sweep::{ElsewhereCommand, KeepArg, SweepArgs, WantedArgs};
 use crate::{
-    passwords::{database, world},
+    passwords::{database, nats, world},
     print, style,
 };
 
@@ -393,6 +394,10 @@ pub(crate) enum Command {
         /// Follow a world, and take it over as soon as nobody writes to it.
         #[arg(long, conflicts_with_all = ["db", "seed", "set"])]
         standby: bool,
+        /// Publish all events to a JetStream stream of this NATS server, nats://HOST:PORT or tls://HOST:PORT, while this
+        /// process writes the world; the login is that of NATS_USER and NATS_PASSWORD, or of the file of NATS_CREDS.
+        #[arg(long, value_name = "NATS", value_parser = nats, conflicts_with = "follow")]
+        publish: Option<Nats>,
         /// The address by which others reach it, told to those who follow the world [default: http://ADDRESS].
         #[arg(long, value_name = "URL", value_parser = door_url)]
         url: Option<String>,

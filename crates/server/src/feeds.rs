@@ -113,7 +113,11 @@ impl Feeds {
 }
 
 /// Some records after one. Where they can't be read now, they are read anew.
-fn come(reader: &oikos_runner::Reader, tail: Option<Tail>, seen: u64) -> (Option<Tail>, Option<Come>) {
+pub(crate) fn come(
+    reader: &oikos_runner::Reader,
+    tail: Option<Tail>,
+    seen: u64,
+) -> (Option<Tail>, Option<Come>) {
     let tail = match tail {
         Some(tail) => Some(tail),
         None => reader.tail(seen).ok().and_then(Result::ok),

@@ -15,10 +15,12 @@ mod limits;
 mod looks;
 pub mod mcp;
 mod metrics;
+mod nats;
 mod openapi;
 mod pages;
 mod pieces;
 mod problem;
+mod publish;
 mod readings;
 mod routes;
 mod schemas;
@@ -29,6 +31,7 @@ mod tokens;
 pub use self::{
     door::DoorSetup,
     limits::{BODY_BYTES_MAX, Limits},
+    nats::Nats,
     openapi::{document, reference},
     routes::{Answers, Field, ROUTES, Rank, Route, Schema, Verb},
     serve::{Server, listener},
