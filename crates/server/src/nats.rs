@@ -130,7 +130,7 @@ impl Nats {
         let auth = move |nonce: Vec<u8>| {
             let is_again = is_over.swap(true, Ordering::SeqCst);
             let auth = login_of(login.as_ref(), &nonce);
-            async move { if is_again { Err(AuthError::new("the connection was lost")) } else { auth } }
+            async move { if is_again { Err(AuthError::new(LOST)) } else { auth } }
         };
         let heard = Arc::clone(&said);
         let mut options = ConnectOptions::with_auth_callback(auth)
@@ -194,6 +194,9 @@ fn login_of(login: Option<&Login>, nonce: &[u8]) -> Result<Auth, AuthError> {
     }
     Ok(auth)
 }
+
+/// The words for a connection that is no more.
+pub(crate) const LOST: &str = "the connection was lost";
 
 /// The words of an error and of its causes.
 fn words(error: &dyn std::error::Error) -> String {
@@ -274,6 +277,9 @@ impl Entered {
 
     /// A problem, with the server's own words: one who has no right to ask is not answered.
     fn unable(&self, problem: String) -> String {
+        if problem.contains("channel closed") || problem.contains("broken pipe") {
+            return LOST.into();
+        }
         match self.said.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(said) => format!("{problem}; the server said: {said}"),
             None => problem,

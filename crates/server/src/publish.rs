@@ -26,7 +26,7 @@ use tokio::{sync::watch, time::sleep};
 use crate::{
     door::Door,
     feeds::{AGAIN, come},
-    nats::{Entered, Nats},
+    nats::{Entered, LOST, Nats},
     problem::Problem,
 };
 
@@ -185,17 +185,20 @@ pub(crate) async fn run(door: Arc<Door>, nats: Nats, tell: impl Fn(&str) + Send 
         let delays = ExponentialBuilder::default().with_min_delay(AGAIN_MIN).with_max_delay(AGAIN_MAX);
         delays.without_max_times().build()
     };
-    let mut waits = delays();
+    let (mut waits, mut was_lost) = (delays(), false);
     loop {
         let before = publisher.whole;
         let Err(problem) = publisher.session().await else { return };
         if publisher.whole != before {
-            waits = delays();
+            (waits, was_lost) = (delays(), false);
         }
-        if publisher.told.as_ref() != Some(&problem) {
+        // A server that is back at once is not worth a word, nor is the same said twice.
+        let is_lost = problem == LOST;
+        if publisher.told.as_ref() != Some(&problem) && (!is_lost || was_lost) {
             tell(&format!("events can't be published to {}: {problem}; it is tried again", publisher.nats));
             publisher.told = Some(problem);
         }
+        was_lost = is_lost;
         let wait = waits.next().unwrap_or(AGAIN_MAX);
         tokio::select! {
             () = sleep(wait) => {}

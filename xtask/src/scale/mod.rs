@@ -1,6 +1,7 @@
 //! The promises beyond one machine, each proved by a part of `cargo xtask scale`, with the parts that people run
 //! elsewhere: launchers of jobs, and the like.
 
+mod nats; // events in a stream of NATS
 mod poolers; // proxies between a writer and its database
 mod partition; // a writer that is cut off and lives on
 mod records; // how fast records come to be in a database
@@ -35,6 +36,7 @@ const PARTS: &[Part<Proof>] = &[
     ("texts", |proof| texts::prove(&proof.folder, &proof.target, &proof.root)),
     ("kills", |proof| kills::prove(&proof.binary, &proof.folder, proof.rounds)),
     ("partition", |proof| partition::prove(&proof.binary, &proof.folder)),
+    ("nats", |proof| nats::prove(&proof.binary, &proof.folder, &proof.target, proof.rounds)),
     ("poolers", |proof| poolers::prove(&proof.binary, &proof.folder)),
     ("records", |proof| records::measure(&proof.binary, &proof.root)),
     ("postgres", |proof| postgres::prove(&proof.root, &proof.target)),
