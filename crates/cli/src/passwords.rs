@@ -45,6 +45,7 @@ pub(crate) fn nats(text: &str) -> Result<Nats, String> {
         (None, None, None) => {}
     }
     if let Some(root) = root {
+        fs::metadata(&root).map_err(|error| format!("the file `{root}` of NATS_CA: {error}"))?;
         nats.set_root(root.into());
     }
     Ok(nats)

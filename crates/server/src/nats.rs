@@ -171,6 +171,7 @@ impl Nats {
             _ if words.contains("refused") => {
                 "no server listens there: look whether it runs, and at which port".into()
             }
+            _ if words.contains("corrupt message") => "it offers no encryption; write nats:// to go without".into(),
             _ if words.contains("certificate") => {
                 format!("its certificate is not trusted ({words}); NATS_CA names the file of its authority")
             }
@@ -275,13 +276,15 @@ impl Entered {
         self.unable(text)
     }
 
-    /// A problem, with the server's own words: one who has no right to ask is not answered.
+    /// A problem, or the server's own words: one who has no right to ask is told so, and not answered.
     fn unable(&self, problem: String) -> String {
         if problem.contains("channel closed") || problem.contains("broken pipe") {
             return LOST.into();
         }
         match self.said.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(said) => format!("{problem}; the server said: {said}"),
+            Some(said) => format!(
+                "{said}; this login has to publish to `oikos.>` and `$JS.API.>`, and to subscribe to `_INBOX.>`"
+            ),
             None => problem,
         }
     }

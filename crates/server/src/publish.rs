@@ -35,6 +35,8 @@ const STREAM: &str = "oikos";
 const ALL: &str = "oikos.>";
 /// The id of a message, by which a stream takes none twice.
 const ID: &str = "Nats-Msg-Id";
+/// The hash of the first row of the world, by which one is told from another of its name.
+const WORLD: &str = "Oikos-World";
 /// The place in the stream up to which nothing of the world is left out before a message.
 const WHOLE_TO: &str = "Oikos-Whole-To";
 /// Messages, and bytes of them, that are under way at most.
@@ -42,6 +44,8 @@ const UNDER_WAY_MAX: usize = 512;
 const BYTES_UNDER_WAY_MAX: usize = 4 << 20;
 /// Bytes of a message beside its line.
 const HEAD_BYTES_MAX: usize = 4 << 10;
+/// Bytes of that hash.
+const FOUNDING_BYTES: usize = 16;
 /// How long one waits before a server is tried again.
 const AGAIN_MIN: Duration = Duration::from_millis(200);
 const AGAIN_MAX: Duration = Duration::from_secs(5);
@@ -176,6 +180,7 @@ pub(crate) async fn run(door: Arc<Door>, nats: Nats, tell: impl Fn(&str) + Send 
         on_disk: door.on_disk.clone(),
         door,
         nats,
+        founding: String::new(),
         whole: None,
         passed: None,
         told: None,
@@ -213,6 +218,7 @@ struct Publisher {
     names: Names,
     closing: watch::Receiver<bool>,
     on_disk: watch::Receiver<u64>,
+    founding: String,
     /// The last line of which is known that it is there, with all before it, and its place in the stream.
     whole: Option<(Cursor, u64)>,
     /// Lines up to this one stand in the stream in another order than in the journal, or may.
@@ -233,6 +239,7 @@ impl Publisher {
     async fn session(&mut self) -> Result<(), String> {
         let entered = self.nats.enter().await?;
         let stream = entered.stream(&self.names.all(), STREAM, ALL).await?;
+        self.founding = self.founding().await?;
         let mut told = self.told(&entered, &stream).await?;
         (self.whole, self.passed) = (told.whole, told.last);
         let after = told.whole.map_or(Cursor::after(0), |(id, _)| id);
@@ -279,6 +286,17 @@ impl Publisher {
         }
     }
 
+    /// The hash of the world's first row.
+    async fn founding(&self) -> Result<String, String> {
+        let read = self.door.look(|reader| {
+            let journal =
+                reader.journal().map_err(|fault| Problem::fault(&fault))?.map_err(Problem::refused)?;
+            Ok(journal.row_hash(1).ok())
+        });
+        let hash = read.await.ok().flatten().ok_or("the journal can't be read now")?;
+        Ok(hash.iter().take(FOUNDING_BYTES).fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+    }
+
     async fn send(&self, entered: &Entered, message: Message) -> Result<UnderWay, String> {
         let Message { id, subject, text } = message;
         let bytes = text.len();
@@ -286,6 +304,7 @@ impl Publisher {
         let message = PublishMessage::build()
             .payload(text.into())
             .message_id(self.names.id(id))
+            .header(WORLD, self.founding.as_str())
             .header(WHOLE_TO, whole_to.as_str());
         let answer = entered.context.send_publish(subject, message).await;
         answer.map(|answer| UnderWay { id, bytes, answer }).map_err(|error| entered.untaken(&error))
@@ -321,7 +340,7 @@ impl Publisher {
             let whole = self.whole.filter(|(_, place)| *place <= state.last_sequence);
             return Ok(Told { whole, ..Told::default() });
         };
-        self.check(&last).await?;
+        self.check(&last, &stream.cached_info().config.name).await?;
         let whole_to = last.headers.get(WHOLE_TO).and_then(|place| place.as_str().parse().ok());
         let mut place: u64 = whole_to.unwrap_or(last.sequence);
         let mut told = Told::default();
@@ -354,16 +373,17 @@ impl Publisher {
     }
 
     /// Looks whether a message is of this world, and not of another that had its name.
-    async fn check(&self, last: &StreamMessage) -> Result<(), String> {
+    async fn check(&self, last: &StreamMessage, stream: &str) -> Result<(), String> {
         let id = self.id(last)?;
         let another = || {
             format!(
-                "it has events of another world of this name, up to {id}: `nats stream purge --subject='{}'` lets go \
-                 of them",
+                "it has events of another world of this name, up to {id}: `nats stream purge {stream} --subject='{}'` \
+                 lets go of them",
                 self.names.all()
             )
         };
-        if *self.on_disk.borrow() < id.seq {
+        let founding = last.headers.get(WORLD).map(|hash| hash.as_str());
+        if *self.on_disk.borrow() < id.seq || founding != Some(&self.founding) {
             return Err(another());
         }
         let before = Cursor { seq: id.seq, lines: id.lines.saturating_sub(1) };

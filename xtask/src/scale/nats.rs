@@ -78,7 +78,13 @@ pub(super) fn prove(binary: &Path, folder: &Path, target: &Path, rounds: u32) ->
         );
     }
     drop(other);
+    writer = without_one(binary, writer, &mut server, &options)?;
+    let mut messages = server.read("oikos.w.>")?;
+    messages.sort_by_key(|message| place(&message.id, "w"));
+    let told = compare(&messages, &writer.oikos(&["log", "--json"])?, "w")?;
+    eprintln!("one of {told} events that was not taken amid others is there by now");
     writer.kill()?;
+    is_told_apart(binary, &file, &db, &options)?;
     // All of it once more, to a server that has none of it.
     let (empty, begun) = (Server::start(&program, &folder.join("empty"))?, Instant::now());
     let mut serve = Command::new(binary);
@@ -88,6 +94,56 @@ pub(super) fn prove(binary: &Path, folder: &Path, target: &Path, rounds: u32) ->
     settled(&again)?;
     let (took, count) = (begun.elapsed(), empty.count("oikos.w.>")?);
     eprintln!("{count} events published in {took:.1?}: {:.0} a second", count as f64 / took.as_secs_f64());
+    Ok(())
+}
+
+/// Has the stream not have a message amid those that were under way when the writer was killed.
+fn without_one(binary: &Path, mut writer: Served, server: &mut Server, options: &[&str]) -> Result<Served> {
+    let operator = writer.token(&["--operator"])?;
+    writer.json(&operator, "POST", "/api/v1/run", "")?;
+    for wait_ms in (150..).step_by(37).take(40) {
+        std::thread::sleep(Duration::from_millis(wait_ms));
+        writer.kill()?;
+        let last = server.read("oikos.w.>")?.pop().context("a message")?;
+        let is_amid = last.whole_to + 1 < last.place;
+        if is_amid {
+            Reader::connect(server.port)?.delete(last.place - 1)?;
+            // It forgets that it had it.
+            server.kill()?;
+            server.again()?;
+        }
+        writer = Served::again(binary, &writer.db, options)?;
+        if is_amid {
+            writer.json(&operator, "POST", "/api/v1/pause", "")?;
+            settled(&writer)?;
+            return Ok(writer);
+        }
+    }
+    bail!("there never was a message under way when the writer was killed")
+}
+
+/// Another world under the name of one that the stream has is not mixed with it.
+fn is_told_apart(binary: &Path, file: &Path, db: &Path, options: &[&str]) -> Result<()> {
+    fs::remove_file(db)?;
+    let mut serve = Command::new(binary);
+    serve
+        .args(["serve", "--seed", "9", "--listen", "127.0.0.1:0"])
+        .arg(file)
+        .arg("--db")
+        .arg(db)
+        .args(options);
+    let errors = db.with_extension("errors");
+    let mut other = serve.stdout(Stdio::null()).stderr(fs::File::create(&errors)?).spawn()?;
+    let (begun, mut said) = (Instant::now(), String::new());
+    while !said.contains("another world of this name") && begun.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(20));
+        said = fs::read_to_string(&errors)?;
+    }
+    other.kill()?;
+    other.wait()?;
+    if !said.contains("another world of this name") {
+        bail!("of another world of that name it said {said:?}");
+    }
     Ok(())
 }
 
@@ -118,10 +174,7 @@ fn compare(messages: &[Message], log: &str, world: &str) -> Result<usize> {
     for (message, line) in messages.iter().zip(&lines) {
         let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or("-");
         let subject = format!("oikos.{world}.{}.{}", text("type"), text("actor"));
-        let id = message.id.strip_prefix(&format!("{world}.")).and_then(|id| {
-            let (seq, place) = id.split_once('.')?;
-            Some((seq.parse::<u64>().ok()?, place.parse::<u64>().ok()? + 1))
-        });
+        let id = place(&message.id, world);
         let id = id.with_context(|| format!("an id of `{world}` is {:?}", message.id))?;
         if serde_json::from_str::<Value>(&message.text)? != *line {
             bail!("{} has {}, and the log {line}", message.id, message.text);
@@ -138,9 +191,18 @@ fn compare(messages: &[Message], log: &str, world: &str) -> Result<usize> {
     Ok(messages.len())
 }
 
+/// The record that an id of a world names, and the place of the line in it, from 1 on.
+fn place(id: &str, world: &str) -> Option<(u64, u64)> {
+    let (seq, place) = id.strip_prefix(world)?.strip_prefix('.')?.split_once('.')?;
+    Some((seq.parse().ok()?, place.parse::<u64>().ok()? + 1))
+}
+
 /// A message of a stream.
 struct Message {
     subject: String,
+    /// Its place in the stream, and that up to which it says that nothing is left out.
+    place: u64,
+    whole_to: u64,
     id: String,
     text: String,
 }
@@ -260,6 +322,15 @@ impl Reader {
         self.early.pop_front().map_or_else(|| self.from_wire(), Ok)
     }
 
+    /// Has the stream let go of a message.
+    fn delete(mut self, place: u64) -> Result<()> {
+        let wanted = json!({ "seq": place }).to_string();
+        let request = format!("PUB $JS.API.STREAM.MSG.DELETE.oikos answer {}\r\n{wanted}\r\n", wanted.len());
+        self.stream.write_all(request.as_bytes())?;
+        let answer = self.message()?.text;
+        if answer.contains("\"success\":true") { Ok(()) } else { bail!("it answered {answer}") }
+    }
+
     fn from_wire(&mut self) -> Result<Message> {
         loop {
             let mut line = String::new();
@@ -267,25 +338,29 @@ impl Reader {
                 bail!("the NATS server has closed the connection");
             }
             let words: Vec<&str> = line.split_whitespace().collect();
-            let (subject, head, whole) = match words.as_slice() {
+            let (subject, reply, head, whole) = match words.as_slice() {
                 ["PING"] => {
                     self.stream.write_all(b"PONG\r\n")?;
                     continue;
                 }
-                ["MSG", subject, _, .., whole] => (*subject, "0", *whole),
-                ["HMSG", subject, _, .., head, whole] => (*subject, *head, *whole),
+                ["MSG", subject, _, .., whole] => (*subject, "", "0", *whole),
+                ["HMSG", subject, _, reply, head, whole] => (*subject, *reply, *head, *whole),
                 ["-ERR", ..] => bail!("the NATS server said {line}"),
                 _ => continue,
             };
+            let place = reply.split('.').nth(5).and_then(|place| place.parse().ok()).unwrap_or_default();
             let (head, whole): (usize, usize) = (head.parse()?, whole.parse()?);
             let subject = subject.to_owned();
             let mut bytes = vec![0; whole + 2];
             self.lines.read_exact(&mut bytes)?;
             let text = |part: Option<&[u8]>| String::from_utf8_lossy(part.unwrap_or_default()).into_owned();
-            let id = text(bytes.get(..head))
-                .lines()
-                .find_map(|line| Some(line.strip_prefix("Nats-Msg-Id:")?.trim().to_owned()));
-            return Ok(Message { subject, id: id.unwrap_or_default(), text: text(bytes.get(head..whole)) });
+            let head = (text(bytes.get(..head)), bytes.get(head..whole));
+            let field = |name: &str| {
+                let found = head.0.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+                found.unwrap_or_default().trim().to_owned()
+            };
+            let whole_to = field("Oikos-Whole-To").parse().unwrap_or_default();
+            return Ok(Message { subject, place, whole_to, id: field("Nats-Msg-Id"), text: text(head.1) });
         }
     }
 }
