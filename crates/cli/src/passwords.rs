@@ -27,10 +27,10 @@ pub(crate) fn database(text: &str) -> Result<Database, String> {
 }
 
 /// Reads the address of a NATS server, with the login for it.
-pub(crate) fn nats(text: &str) -> Result<Nats, String> {
+pub(crate) fn nats(text: &str) -> Result<Box<Nats>, String> {
     let mut nats: Nats = text.parse()?;
     let [user, password, credentials, root] =
-        ["NATS_USER", "NATS_PASSWORD", "NATS_CREDS", "NATS_CA"].map(|name| said(name));
+        ["NATS_USER", "NATS_PASSWORD", "NATS_CREDS", "NATS_CA"].map(said);
     match (user, password, credentials) {
         (Some(_), _, Some(_)) => {
             return Err("NATS_USER and NATS_CREDS are both set: leave one of them out".into());
@@ -48,7 +48,7 @@ pub(crate) fn nats(text: &str) -> Result<Nats, String> {
         fs::metadata(&root).map_err(|error| format!("the file `{root}` of NATS_CA: {error}"))?;
         nats.set_root(root.into());
     }
-    Ok(nats)
+    Ok(Box::new(nats))
 }
 
 /// A variable that is there, and not empty.

@@ -160,7 +160,7 @@ fn messages(come: &Come, names: &Names, bytes_max: usize) -> Vec<Message> {
     told.collect()
 }
 
-/// What a stream has of the world.
+/// The lines of the world that a stream has.
 #[derive(Debug, Default)]
 struct Told {
     /// Nothing is left out up to this line, which stands at this place of the stream.

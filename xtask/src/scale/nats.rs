@@ -304,7 +304,7 @@ impl Reader {
         let request = format!("PUB $JS.API.CONSUMER.CREATE.oikos answer {}\r\n{wanted}\r\n", wanted.len());
         self.stream.write_all(request.as_bytes())?;
         loop {
-            let message = self.from_wire()?;
+            let message = self.next_told()?;
             // It may begin to tell before it answers.
             if message.subject != "answer" {
                 self.early.push_back(message);
@@ -319,7 +319,7 @@ impl Reader {
 
     /// The next message of those that are told.
     fn message(&mut self) -> Result<Message> {
-        self.early.pop_front().map_or_else(|| self.from_wire(), Ok)
+        self.early.pop_front().map_or_else(|| self.next_told(), Ok)
     }
 
     /// Has the stream let go of a message.
@@ -331,7 +331,7 @@ impl Reader {
         if answer.contains("\"success\":true") { Ok(()) } else { bail!("it answered {answer}") }
     }
 
-    fn from_wire(&mut self) -> Result<Message> {
+    fn next_told(&mut self) -> Result<Message> {
         loop {
             let mut line = String::new();
             if self.lines.read_line(&mut line)? == 0 {

@@ -35,7 +35,7 @@ pub(super) struct Wanted {
     pub(super) paused: bool,
     pub(super) speed: Speed,
     pub(super) way: Way,
-    pub(super) publish: Option<Nats>,
+    pub(super) publish: Option<Box<Nats>>,
     pub(super) url: Option<String>,
     pub(super) rate: Option<NonZeroU32>,
     pub(super) workplace: Workplace,
@@ -61,7 +61,7 @@ struct House {
     db: Address,
     url: Option<String>,
     /// Where the writer publishes events.
-    publish: Option<Nats>,
+    publish: Option<Box<Nats>>,
     printer: Printer,
 }
 
@@ -138,7 +138,7 @@ impl House {
         tell_notes(live);
         let mut server = self.open(live.front(), helm.clone())?;
         if let Some(nats) = self.publish.clone() {
-            server.publish(nats, print::note);
+            server.publish(*nats, print::note);
         }
         let url = self.url.clone().unwrap_or_else(|| sign::url(server.address()));
         live.sequencer.journal()?.serve_at(&url).map_err(RunError::from)?;
