@@ -54,6 +54,11 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Makes a cluster with `fsync` on and starts it; the programs are installed where they are missing.
     pub(crate) fn start() -> Result<Self> {
+        Self::start_in(std::env::temp_dir().join(format!("oikos-postgres-{}", std::process::id())))
+    }
+
+    /// As [`Self::start`], in a folder that is gone with it.
+    pub(crate) fn start_in(folder: PathBuf) -> Result<Self> {
         let programs = match programs() {
             Some(programs) => programs,
             None => {
@@ -61,7 +66,6 @@ impl Cluster {
                 self::programs().context("apt-get has installed no PostgreSQL")?
             }
         };
-        let folder = std::env::temp_dir().join(format!("oikos-postgres-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let is_root = fs::metadata(&folder).is_ok_and(|made| std::os::unix::fs::MetadataExt::uid(&made) == 0);
         // It refuses to run as root.
