@@ -31,6 +31,8 @@ const THEIRS: &[(&str, &[&str])] = &[
     ("rusqlite", &["oikos-journal"]),
     ("postgres", &["oikos-journal"]),
     ("refinery", &["oikos-journal"]),
+    ("rustls", &["oikos-journal"]),
+    ("async-nats", &["oikos-server"]),
     ("tokio", &["oikos-agents", "oikos-runner", "oikos-server", "oikos-cli"]),
     ("axum", &["oikos-server"]),
     ("rmcp", &["oikos-server"]),

@@ -59,11 +59,18 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Makes a cluster with `fsync` on and starts it; the programs are installed where they are missing.
     pub(crate) fn start() -> Result<Self> {
+        Self::start_in(std::env::temp_dir().join(format!("oikos-postgres-{}", std::process::id())))
+    }
+
+    /// As [`Self::start`], in a folder that is gone with it.
+    pub(crate) fn start_in(folder: PathBuf) -> Result<Self> {
         let programs = match programs() {
             Some(programs) => programs,
-            None => installed()?,
+            None => {
+                installed("postgresql")?;
+                self::programs().context("apt-get has installed no PostgreSQL")?
+            }
         };
-        let folder = std::env::temp_dir().join(format!("oikos-postgres-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let is_root = fs::metadata(&folder).is_ok_and(|made| std::os::unix::fs::MetadataExt::uid(&made) == 0);
         // It refuses to run as root.
@@ -185,7 +192,8 @@ impl Cluster {
         self.command_of(self.programs.join(program))
     }
 
-    fn command_of(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    /// A program as the user that the server runs as.
+    pub(crate) fn command_of(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let Some(user) = self.user else { return Command::new(program) };
         let mut command = Command::new("runuser");
         command.args(["-u", user, "--"]).arg(program);
@@ -214,15 +222,15 @@ fn programs() -> Option<PathBuf> {
     newest.map(|path| path.join("bin"))
 }
 
-/// Installs the server; lists of packages that are missing or old are brought up first.
-fn installed() -> Result<PathBuf> {
+/// Installs a package; lists of packages that are missing or old are brought up first.
+pub(crate) fn installed(package: &str) -> Result<()> {
     let apt =
         |words: &[&str]| Command::new("apt-get").args(words).status().is_ok_and(|status| status.success());
-    let install = ["install", "-y", "--no-install-recommends", "postgresql"];
+    let install = ["install", "-y", "--no-install-recommends", package];
     if !(apt(&install) || apt(&["update"]) && apt(&install)) {
-        bail!("there is no PostgreSQL: apt-get install postgresql");
+        bail!("{package} is missing: apt-get install {package}");
     }
-    programs().context("apt-get has installed no PostgreSQL")
+    Ok(())
 }
 
 fn done(command: &mut Command) -> Result<()> {

@@ -11,10 +11,11 @@ use std::{
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use oikos_runner::{Address, Database, Speed, When};
+use oikos_server::Nats;
 
 pub(crate) use self::sweep::{ElsewhereCommand, KeepArg, SweepArgs, WantedArgs};
 use crate::{
-    passwords::{Served, database, served, world},
+    passwords::{Served, database, nats, served, world},
     print, style,
 };
 
@@ -406,6 +407,10 @@ pub(crate) enum Command {
         /// With --all: unload a world that stands still when nobody has asked for it for so long [default: 1m].
         #[arg(long, value_name = "DURATION", value_parser = duration_ms, requires = "all")]
         idle: Option<i64>,
+        /// Publish all events to a JetStream stream of a NATS server, as nats://HOST:PORT or tls://HOST:PORT, while
+        /// this process writes the world. The login is that of NATS_USER and NATS_PASSWORD, or of the file NATS_CREDS.
+        #[arg(long, value_name = "NATS", value_parser = nats, conflicts_with_all = ["follow", "all"])]
+        publish: Option<Box<Nats>>,
         /// The address by which others reach it, told to those who follow the world [default: http://ADDRESS].
         #[arg(long, value_name = "URL", value_parser = door_url)]
         url: Option<String>,

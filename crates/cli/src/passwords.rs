@@ -1,9 +1,12 @@
 //! Passwords of PostgreSQL, from the places in which its own programs look: PGPASSWORD, then the file of passwords.
+//! Beside them PGSSLMODE and PGSSLROOTCERT, where an address does not say how it is encrypted. Logins of NATS, from the
+//! variables of its own program.
 
 use std::{env, fs, path::PathBuf};
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use oikos_runner::{Address, Database, Login};
+use oikos_server::Nats;
 
 use crate::print;
 
@@ -14,7 +17,7 @@ pub(crate) fn world() -> impl TypedValueParser<Value = Address> {
 
 fn located(text: PathBuf) -> Result<Address, String> {
     let mut address = Address::read(text)?;
-    address.database_mut().map_or(Ok(()), put)?;
+    address.database_mut().map_or(Ok(()), complete)?;
     Ok(address)
 }
 
@@ -39,13 +42,50 @@ pub(crate) fn served() -> impl TypedValueParser<Value = Served> {
 /// Reads the address of a database, with the password for it.
 pub(crate) fn database(text: &str) -> Result<Database, String> {
     let mut database = Database::read(text)?;
-    put(&mut database)?;
+    complete(&mut database)?;
     Ok(database)
+}
+
+/// Reads the address of a NATS server, with the login for it.
+pub(crate) fn nats(text: &str) -> Result<Box<Nats>, String> {
+    let mut nats: Nats = text.parse()?;
+    let [user, password, credentials, root] =
+        ["NATS_USER", "NATS_PASSWORD", "NATS_CREDS", "NATS_CA"].map(said);
+    match (user, password, credentials) {
+        (Some(_), _, Some(_)) => {
+            return Err("NATS_USER and NATS_CREDS are both set: leave one of them out".into());
+        }
+        (Some(user), password, None) => nats.set_password(user, password.unwrap_or_default()),
+        (None, _, Some(file)) => {
+            let wrong = |problem: String| format!("the file `{file}` of NATS_CREDS: {problem}");
+            let text = fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
+            nats.set_credentials(&text).map_err(wrong)?;
+        }
+        (None, Some(_), None) => return Err("NATS_PASSWORD is set, and NATS_USER is not".into()),
+        (None, None, None) => {}
+    }
+    if let Some(root) = root {
+        fs::metadata(&root).map_err(|error| format!("the file `{root}` of NATS_CA: {error}"))?;
+        nats.set_root(root.into());
+    }
+    Ok(Box::new(nats))
+}
+
+/// A variable that is there, and not empty.
+fn said(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Gives a database all that its address does not say.
+fn complete(database: &mut Database) -> Result<(), String> {
+    let (mode, roots) = (said("PGSSLMODE"), said("PGSSLROOTCERT"));
+    database.encrypt(mode.as_deref(), roots.as_deref())?;
+    put(database)
 }
 
 /// Gives a database its password, where there is one for it.
 fn put(database: &mut Database) -> Result<(), String> {
-    if let Some(password) = env::var("PGPASSWORD").ok().filter(|password| !password.is_empty()) {
+    if let Some(password) = said("PGPASSWORD") {
         database.set_password(password);
         return Ok(());
     }

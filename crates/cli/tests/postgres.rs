@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod base;
+mod encrypted;
 mod following;
 mod houses;
 mod served;

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::encryption::{Encryption, Mode, Roots};
+
 /// The beginnings of an address of PostgreSQL.
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 /// Characters of a world's name at most.
@@ -31,8 +33,12 @@ pub struct InPostgres {
 /// A database of PostgreSQL, which may hold many worlds.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Database {
+    /// The address as it was given.
     url: String,
+    /// The same without the words about encryption.
+    bare: String,
     password: Option<String>,
+    encryption: Encryption,
 }
 
 impl fmt::Debug for Database {
@@ -171,7 +177,8 @@ impl Database {
         if without_world(url)?.1.is_some() {
             return Err("it names a world, and a database is wanted: leave `world=…` out".into());
         }
-        let this = Self { url: url.into(), password: None };
+        let (bare, encryption) = Encryption::of(url)?;
+        let this = Self { url: url.into(), bare, password: None, encryption };
         let config = this.config()?;
         if config.get_password().is_some() {
             return Err("an address holds no password, since all on a machine may see it: \
@@ -213,8 +220,25 @@ impl Database {
         self.password = Some(password);
     }
 
+    /// Has it encrypted as said elsewhere, in the words of `sslmode` and `sslrootcert`, where the address does not say.
+    ///
+    /// # Errors
+    /// A sentence, when the words mean nothing, or contradict the address.
+    pub fn encrypt(&mut self, mode: Option<&str>, roots: Option<&str>) -> Result<(), String> {
+        self.encryption.or(mode, roots)
+    }
+
+    /// How its connections are encrypted: those by a socket are not, as they leave no machine.
+    pub(crate) fn encryption(&self) -> Result<(Mode, Option<Roots>), String> {
+        #[cfg(unix)]
+        if matches!(self.config()?.get_hosts(), [postgres::config::Host::Unix(_)]) {
+            return Ok((Mode::Disable, None));
+        }
+        self.encryption.resolved()
+    }
+
     pub(crate) fn config(&self) -> Result<postgres::Config, String> {
-        let mut config: postgres::Config = self.url.parse().map_err(|error: postgres::Error| {
+        let mut config: postgres::Config = self.bare.parse().map_err(|error: postgres::Error| {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
             format!("it is no address of PostgreSQL ({error}{})", cause.unwrap_or_default())
         })?;

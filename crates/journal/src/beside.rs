@@ -17,7 +17,7 @@ pub struct Beside(Kind);
 #[derive(Debug)]
 enum Kind {
     File { folder: TempDir, to: PathBuf },
-    Postgres { made: postgres::Making, to: InPostgres },
+    Postgres { made: Box<postgres::Making>, to: InPostgres },
 }
 
 impl Beside {
@@ -32,7 +32,7 @@ impl Beside {
                 if postgres::holds_world(&to)? {
                     return Ok(None);
                 }
-                let made = postgres::Making::of(&to)?;
+                let made = Box::new(postgres::Making::of(&to)?);
                 Ok(Some(Self(Kind::Postgres { made, to })))
             }
         }

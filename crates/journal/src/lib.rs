@@ -4,11 +4,12 @@
 //! with `synchronous=FULL`; the same tables in memory for sessions and tests. The format is
 //! `docs/journal.md`.
 //!
-//! In reading order: faults; bytes that are packed and how far they may unpack; batches and snapshots
-//! of them; what a store must do; the journal over any store; its verification; SQLite as the store:
-//! its schema, the series of agents and of measures, the tape, tapes in files, its tables, the life of its file, and
-//! the worlds in its folder.
+//! In reading order: how connections are encrypted; addresses; faults; bytes that are packed and how far they may
+//! unpack; batches and snapshots of them; what a store must do; the journal over any store; its verification; SQLite
+//! as the store: its schema, the series of agents and of measures, the tape, tapes in files, its tables, the life of
+//! its file, and the worlds in its folder.
 
+mod encryption;
 mod address;
 mod error;
 mod packed;

@@ -21,6 +21,7 @@ use crate::{
     metrics::Metrics,
     pages::Pages,
     problem::Problem,
+    publish::Published,
     tokens::Tokens,
 };
 
@@ -51,6 +52,7 @@ pub(crate) struct Door {
     pub(crate) meters: Arc<Meters>,
     pub(crate) metrics: Metrics,
     pub(crate) feeds: Feeds,
+    pub(crate) published: Published,
     pub(crate) pages: Arc<Pages>,
     pub(crate) mcp: Speaker,
     /// The last record that is on disk.
@@ -76,6 +78,7 @@ impl Door {
             front,
             helm,
             feeds: Feeds::default(),
+            published: Published::default(),
             pages: Arc::default(),
             mcp,
             root: setup.root,

@@ -114,10 +114,10 @@ impl Feeds {
 
 /// A reader of the records that come. It ends on a thread where that may take long: a connection to a database blocks
 /// as it is closed.
-struct Open(Option<Tail>);
+pub(crate) struct Open(Option<Tail>);
 
 impl Open {
-    fn seq(&self) -> u64 {
+    pub(crate) fn seq(&self) -> u64 {
         self.0.as_ref().map_or(0, Tail::seq)
     }
 }
@@ -132,7 +132,11 @@ impl Drop for Open {
 }
 
 /// Some records after one. Where they can't be read now, they are read anew.
-fn come(reader: &oikos_runner::Reader, open: Option<Open>, seen: u64) -> (Option<Open>, Option<Come>) {
+pub(crate) fn come(
+    reader: &oikos_runner::Reader,
+    open: Option<Open>,
+    seen: u64,
+) -> (Option<Open>, Option<Come>) {
     let open = open.or_else(|| Some(Open(Some(reader.tail(seen).ok()?.ok()?))));
     let Some(mut open) = open else { return (None, None) };
     match open.0.as_mut().map(|tail| tail.come(RECORDS_MAX)) {

@@ -16,10 +16,12 @@ mod limits;
 mod looks;
 pub mod mcp;
 mod metrics;
+mod nats;
 mod openapi;
 mod pages;
 mod pieces;
 mod problem;
+mod publish;
 mod readings;
 mod routes;
 mod schemas;
@@ -31,6 +33,7 @@ pub use self::{
     door::DoorSetup,
     house::{HouseError, HouseServer, HouseSetup},
     limits::{BODY_BYTES_MAX, Limits},
+    nats::Nats,
     openapi::{document, reference},
     routes::{Answers, Field, ROUTES, Rank, Route, Schema, Verb},
     serve::{Server, listener},

@@ -69,7 +69,9 @@ pub(crate) fn text(door: &Door, world: &World) -> String {
     let standing = door.helm.standing();
     let running = u64::from(standing.motion == oikos_runner::Motion::Running);
     let principals = world.principals().filter(|(_, artifact)| !artifact.is_deleted()).count();
-    for (name, kind, help, value) in [
+    let published = door.published.seq();
+    let behind = world.seq().saturating_sub(published.unwrap_or(world.seq()));
+    let rows = [
         (
             "oikos_http_strangers_total",
             "counter",
@@ -100,7 +102,23 @@ pub(crate) fn text(door: &Door, world: &World) -> String {
         ("oikos_world_agents", "gauge", "Agents.", world.population().to_string()),
         ("oikos_world_principals", "gauge", "Principals that are there.", principals.to_string()),
         ("oikos_world_scrip", "gauge", "Scrip in the world.", world.supply().to_string()),
-    ] {
+    ];
+    let of_stream = [
+        (
+            "oikos_published_seq",
+            "counter",
+            "The last record all of whose events are in the stream of --publish.",
+            published.unwrap_or_default().to_string(),
+        ),
+        (
+            "oikos_published_behind",
+            "gauge",
+            "Records whose events are not in the stream of --publish yet.",
+            behind.to_string(),
+        ),
+    ];
+    let of_stream = of_stream.into_iter().filter(|_| published.is_some());
+    for (name, kind, help, value) in rows.into_iter().chain(of_stream) {
         all.push_str(&head(name, kind, help));
         let _ = writeln!(all, "{name} {value}");
     }

@@ -36,14 +36,18 @@ use crate::{
     limits::{BACKLOG, BODY_BYTES_MAX, BODY_WITHIN, CONNECTIONS_MAX, HEADER_WITHIN},
     looks::guarded,
     mcp::http::Speaker,
+    nats::Nats,
     pages::is_browser,
     problem::Problem,
+    publish,
     routes::{Answers, Handler, ROUTES, Rank, Route, Verb},
     tokens::Token,
 };
 
 /// How long answers that are under way may take when the door closes.
 pub(crate) const CLOSES_WITHIN: Duration = Duration::from_secs(5);
+/// How long the last events may take to be published then.
+const PUBLISHES_WITHIN: Duration = Duration::from_secs(2);
 /// Threads that answer; what takes long is done on others.
 const THREADS: usize = 2;
 /// Stack of each thread: values may nest as deep as a world has them.
@@ -61,6 +65,7 @@ pub struct Server {
     door: DoorHandle,
     address: SocketAddr,
     accepting: tokio::task::JoinHandle<()>,
+    publishing: Option<tokio::task::JoinHandle<()>>,
 }
 
 struct DoorHandle(Arc<Door>);
@@ -115,7 +120,7 @@ impl Server {
             attended(&door);
             runtime.spawn(accept(listener, router(&door), door.closing.subscribe()))
         };
-        Ok(Self { runtime, door: DoorHandle(door), address, accepting })
+        Ok(Self { runtime, door: DoorHandle(door), address, accepting, publishing: None })
     }
 
     /// Where it listens.
@@ -130,9 +135,20 @@ impl Server {
         &self.door.0.front.name
     }
 
-    /// Takes no more requests, and lets those end that are under way.
+    /// Publishes all events to a stream of NATS; problems on the way are told, and tried again.
+    pub fn publish(&mut self, nats: Nats, tell: impl Fn(&str) + Send + 'static) {
+        let door = Arc::clone(&self.door.0);
+        self.publishing = Some(self.runtime.spawn(publish::run(door, nats, tell)));
+    }
+
+    /// Takes no more requests, lets those end that are under way, and publishes the last events.
     pub fn close(self) {
         self.door.0.closing.send_replace(true);
+        if let Some(publishing) = self.publishing {
+            let published = self.runtime.block_on(async { timeout(PUBLISHES_WITHIN, publishing).await });
+            // The next who publishes goes on where the stream ends.
+            drop(published);
+        }
         let ended = self.runtime.block_on(async { timeout(CLOSES_WITHIN, self.accepting).await });
         // Answers that are under way still are cut off.
         drop(ended);

@@ -1,6 +1,9 @@
 //! The promises beyond one machine, each proved by a part of `cargo xtask scale`, with the parts that people run
 //! elsewhere: launchers of jobs, and the like.
 
+mod full; // a disk that is full
+mod nats; // events in a stream of NATS
+mod poolers; // proxies between a writer and its database
 mod partition; // a writer that is cut off and lives on
 mod records; // how fast records come to be in a database
 mod kills; // one writes, one stands by, and either is killed
@@ -37,6 +40,9 @@ const PARTS: &[Part<Proof>] = &[
     ("kills", |proof| kills::prove(&proof.binary, &proof.folder, proof.rounds)),
     ("worlds", |proof| worlds::prove(&proof.binary, &proof.folder)),
     ("partition", |proof| partition::prove(&proof.binary, &proof.folder)),
+    ("full", |proof| full::prove(&proof.binary, &proof.folder)),
+    ("nats", |proof| nats::prove(&proof.binary, &proof.folder, &proof.target, proof.rounds)),
+    ("poolers", |proof| poolers::prove(&proof.binary, &proof.folder)),
     ("records", |proof| records::measure(&proof.binary, &proof.root)),
     ("thoughts", |proof| thoughts::prove(&proof.binary, &proof.folder, &proof.root, &proof.target)),
     ("postgres", |proof| postgres::prove(&proof.root, &proof.target)),

@@ -158,6 +158,7 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             all,
             share,
             idle,
+            publish,
             url,
             rate,
             overrides,
@@ -178,7 +179,8 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
                 (_, true) => serve::Way::StandsBy,
                 _ => serve::Way::Writes,
             };
-            let wanted = serve::Wanted { db, listen, hosts, paused, speed, way, url, rate, workplace };
+            let wanted =
+                serve::Wanted { db, listen, hosts, paused, speed, way, publish, url, rate, workplace };
             serve::serve(&world, wanted, &overrides, printer)
         }
         Command::Token { world, whom, expires, label } => {

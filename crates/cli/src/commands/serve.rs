@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use oikos_runner::{
     Address, Front, Helm, Journal, Live, RunError, Speed, Stop, Workplace, config::ClockKind,
 };
-use oikos_server::{DoorSetup, Limits, Role, Secret, Server, TokenFile, Tokens, listener};
+use oikos_server::{DoorSetup, Limits, Nats, Role, Secret, Server, TokenFile, Tokens, listener};
 use serde_json::json;
 
 use super::{
@@ -35,6 +35,7 @@ pub(super) struct Wanted {
     pub(super) paused: bool,
     pub(super) speed: Speed,
     pub(super) way: Way,
+    pub(super) publish: Option<Box<Nats>>,
     pub(super) url: Option<String>,
     pub(super) rate: Option<NonZeroU32>,
     pub(super) workplace: Workplace,
@@ -59,6 +60,8 @@ struct House {
     link: Secret,
     db: Address,
     url: Option<String>,
+    /// Where the writer publishes events.
+    publish: Option<Box<Nats>>,
     printer: Printer,
 }
 
@@ -68,7 +71,7 @@ pub(super) fn serve(
     overrides: &OverrideArgs,
     printer: Printer,
 ) -> Result<ExitStatus> {
-    let Wanted { db, listen, hosts, paused, speed, way, url, rate, workplace } = wanted;
+    let Wanted { db, listen, hosts, paused, speed, way, publish, url, rate, workplace } = wanted;
     let (world, db) = if is_database(path) {
         if db.is_some() || overrides.seed.is_some() || !overrides.set.is_empty() {
             bail!(Usage("--db, --seed and --set go with a world file, not with a world database".into()));
@@ -99,7 +102,7 @@ pub(super) fn serve(
     };
     let link = tokens.fresh(Role::Observer, "the link of `oikos serve`")?;
     let setup = DoorSetup { root: String::new(), tokens, limits, hosts, workplace: workplace.clone() };
-    let house = House { listener, setup, link, db, url, printer };
+    let house = House { listener, setup, link, db, url, publish, printer };
     if way == Way::Writes {
         let mut live = begun(&workplace, world, path, (Some(&house.db), false))?;
         let helm = steered(live.file.plan.clock, speed, paused)?;
@@ -133,7 +136,10 @@ impl House {
     /// Serves a world that is written here, in the place of one that was followed until now.
     fn serve(self, live: &mut Live, helm: Helm, before: Option<Server>, stop: &Stop) -> Result<ExitStatus> {
         tell_notes(live);
-        let server = self.open(live.front(), helm.clone())?;
+        let mut server = self.open(live.front(), helm.clone())?;
+        if let Some(nats) = self.publish.clone() {
+            server.publish(*nats, print::note);
+        }
         let url = self.url.clone().unwrap_or_else(|| sign::url(server.address()));
         live.sequencer.journal()?.serve_at(&url).map_err(RunError::from)?;
         let sign = Sign::put_up(&self.db.beside(), server.address());

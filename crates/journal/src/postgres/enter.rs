@@ -2,11 +2,16 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use postgres::{Client, NoTls, error::SqlState};
+use postgres::{Client, NoTls, config::SslMode, error::SqlState};
 
-use super::writers::is_held;
+use super::{
+    poolers::{Mark, keeps_sessions, takes_no_options},
+    tls,
+    writers::is_held,
+};
 use crate::{
     address::{Address, Database},
+    encryption::Mode,
     error::JournalError,
     log::Head,
 };
@@ -51,10 +56,15 @@ pub struct Listed {
     pub bytes: u64,
 }
 
-/// Enters a database, and asks nothing of its schema.
-fn connect(database: &Database) -> Result<Client, JournalError> {
-    let refused = |problem: String| JournalError::Open { path: PathBuf::from(database.to_string()), problem };
-    let mut config = database.config().map_err(refused)?;
+/// Why a session could not be begun.
+enum Outside {
+    Address(String),
+    Database(postgres::Error),
+}
+
+/// Begins a session, encrypted as the address says, with a mark if one is given.
+fn begin(database: &Database, mark: Option<&Mark>) -> Result<Client, Outside> {
+    let mut config = database.config().map_err(Outside::Address)?;
     config
         .application_name("oikos")
         .connect_timeout(NOTICED)
@@ -62,7 +72,64 @@ fn connect(database: &Database) -> Result<Client, JournalError> {
         .keepalives_idle(IDLE)
         .keepalives_interval(BETWEEN)
         .keepalives_retries(PROBES);
-    let mut client = config.connect(NoTls).map_err(|error| refused(not_entered(&error)))?;
+    if let Some(mark) = mark {
+        let options = [config.get_options().unwrap_or_default(), &mark.option()].join(" ");
+        config.options(&options);
+    }
+    let encryption = database.encryption().map_err(Outside::Address)?;
+    let is_preferred = encryption.0 == Mode::Prefer;
+    let Some(connector) = tls::connector(encryption).map_err(Outside::Address)? else {
+        return config.ssl_mode(SslMode::Disable).connect(NoTls).map_err(Outside::Database);
+    };
+    config.ssl_mode(if is_preferred { SslMode::Prefer } else { SslMode::Require });
+    match config.connect(connector) {
+        // A server may let this role in only where nothing is encrypted.
+        Err(error)
+            if is_preferred && error.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION) =>
+        {
+            let plain = config.ssl_mode(SslMode::Disable).connect(NoTls);
+            plain.map_err(|_| Outside::Database(error))
+        }
+        entered => entered.map_err(Outside::Database),
+    }
+}
+
+/// Enters a database, and asks nothing of its schema.
+fn connect(database: &Database) -> Result<Client, JournalError> {
+    begin(database, None)
+        .map_err(|outside| not_entered(database, outside))
+        .and_then(|client| held(database, client))
+}
+
+/// As [`connect`], where the session must be this client's alone.
+fn connect_alone(database: &Database) -> Result<Client, JournalError> {
+    let mark = Mark::new();
+    let read = |error: postgres::Error| failed(database, "opened", &error);
+    let mut client = match begin(database, Some(&mark)) {
+        Ok(client) => held(database, client)?,
+        Err(Outside::Database(error)) if takes_no_options(&error) => connect(database)?,
+        Err(outside) => return Err(not_entered(database, outside)),
+    };
+    if mark.stands(&mut client).map_err(read)? {
+        return Ok(client);
+    }
+    let mut other = connect(database)?;
+    if keeps_sessions(&mut client, &mut other).map_err(read)? {
+        return Ok(client);
+    }
+    Err(refused(
+        database,
+        "a proxy stands before it that pools transactions, and a writer's lock needs a session: connect to the \
+         server itself, or set `pool_mode = session` for this database",
+    ))
+}
+
+fn refused(database: &Database, problem: impl Into<String>) -> JournalError {
+    JournalError::Open { path: PathBuf::from(database.to_string()), problem: problem.into() }
+}
+
+/// Has the server notice soon when this client is gone.
+fn held(database: &Database, mut client: Client) -> Result<Client, JournalError> {
     let seconds = |time: Duration| time.as_secs();
     let noticed = format!(
         "SET tcp_keepalives_idle = {}; SET tcp_keepalives_interval = {}; SET tcp_keepalives_count = {PROBES}; \
@@ -77,8 +144,15 @@ fn connect(database: &Database) -> Result<Client, JournalError> {
 }
 
 /// Why one is not let in, and the next step.
-fn not_entered(error: &postgres::Error) -> String {
-    let problem = words(error);
+fn not_entered(database: &Database, outside: Outside) -> JournalError {
+    let error = match outside {
+        Outside::Address(problem) => return refused(database, problem),
+        Outside::Database(error) => error,
+    };
+    if let Some(problem) = tls::problem(&error) {
+        return refused(database, problem);
+    }
+    let problem = words(&error);
     let advice = match error.code() {
         Some(&SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
             "; the password is that of PGPASSWORD, or of the line for this server in ~/.pgpass"
@@ -90,7 +164,7 @@ fn not_entered(error: &postgres::Error) -> String {
         }
         Some(_) | None => "",
     };
-    format!("{problem}{advice}")
+    refused(database, format!("{problem}{advice}"))
 }
 
 /// The words of an error, the server's own where it has spoken.
@@ -120,6 +194,9 @@ pub(super) fn failed(
         Some(&SqlState::DISK_FULL) => "; make room on its server, then open the world again",
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => "; its owner may GRANT that to this role",
         Some(&SqlState::LOCK_NOT_AVAILABLE) => "; another process stands still in the midst of a commit",
+        Some(&SqlState::DUPLICATE_PSTATEMENT | &SqlState::INVALID_SQL_STATEMENT_NAME) => {
+            "; a proxy that pools transactions stands before it: connect to the server itself"
+        }
         _ => "",
     };
     JournalError::Failed { file: format!("`{at}`"), doing, problem: format!("{}{advice}", words(error)) }
@@ -127,7 +204,10 @@ pub(super) fn failed(
 
 /// Enters a database whose schema is the one known here.
 pub(super) fn enter(database: &Database) -> Result<Client, JournalError> {
-    let mut client = connect(database)?;
+    known_schema(database, connect(database)?)
+}
+
+fn known_schema(database: &Database, mut client: Client) -> Result<Client, JournalError> {
     let found = version(&mut client).map_err(|error| failed(database, "read", &error))?;
     check(database, found)?;
     Ok(client)
@@ -135,11 +215,9 @@ pub(super) fn enter(database: &Database) -> Result<Client, JournalError> {
 
 /// Enters a database to write to it: one that keeps what it has acknowledged.
 pub(super) fn enter_to_write(database: &Database) -> Result<Client, JournalError> {
-    let mut client = enter(database)?;
+    let mut client = known_schema(database, connect_alone(database)?)?;
     let read = |error: &postgres::Error| failed(database, "read", error);
-    let refused = |problem: &str| {
-        Err(JournalError::Open { path: PathBuf::from(database.to_string()), problem: problem.into() })
-    };
+    let refused = |problem: &str| Err(refused(database, problem));
     let row = client
         .query_one(
             "SELECT pg_is_in_recovery(), current_setting('synchronous_commit'), current_setting('fsync'), \
