@@ -207,8 +207,8 @@ impl Round<'_> {
         }
     }
 
-    /// Looks after the parts that others have, if there are others, and gives their thoughts. Where the table fails, all
-    /// that is left is had here.
+    /// Looks after the parts that others have, if there are others, and gives their thoughts. Where the table fails,
+    /// all that is left is had here.
     fn watch(&self, shared: &Shared, spread: &mut Spread, desk: &Desk, are_known: bool) -> Vec<Placed> {
         let mut thoughts = Vec::new();
         if !are_known && spread.threads_elsewhere(self.agents.len()) == 0 {
