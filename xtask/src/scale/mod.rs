@@ -1,6 +1,7 @@
 //! The promises beyond one machine, each proved by a part of `cargo xtask scale`, with the parts that people run
 //! elsewhere: launchers of jobs, and the like.
 
+mod clocks; // clocks of two machines that are apart
 mod full; // a disk that is full
 mod nats; // events in a stream of NATS
 mod poolers; // proxies between a writer and its database
@@ -40,6 +41,7 @@ const PARTS: &[Part<Proof>] = &[
     ("kills", |proof| kills::prove(&proof.binary, &proof.folder, proof.rounds)),
     ("worlds", |proof| worlds::prove(&proof.binary, &proof.folder)),
     ("partition", |proof| partition::prove(&proof.binary, &proof.folder)),
+    ("clocks", |proof| clocks::prove(&proof.binary, &proof.folder)),
     ("full", |proof| full::prove(&proof.binary, &proof.folder)),
     ("nats", |proof| nats::prove(&proof.binary, &proof.folder, &proof.target, proof.rounds)),
     ("poolers", |proof| poolers::prove(&proof.binary, &proof.folder)),

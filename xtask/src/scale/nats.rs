@@ -24,7 +24,7 @@ const NAME: &str = "nats";
 /// Agents who pay in each tick, for as long as they are let.
 const WORLD: &str = "[world]\nname = \"paying\"\n[execution]\nticks = 1000000\n[[agents]]\nid = \"p\"\ncount = 20\n\
     scrip = 1000000\n\
-    code = \"def step(observation): return [{'op': 'transfer', 'to': 'p_01', 'amount': 1} for i in range(5)]\"\n";
+    code = \"def step(observation): return [{'op': 'transfer', 'to': 'p_001', 'amount': 1} for i in range(5)]\"\n";
 /// How long all of it may take to come to be in the stream, and an answer.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long a server is away that is missed for long.

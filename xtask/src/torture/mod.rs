@@ -9,7 +9,7 @@ mod log;
 mod points;
 mod power;
 mod scenario;
-mod shim;
+pub(crate) mod shim;
 
 use std::{
     fs,

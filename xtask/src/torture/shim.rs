@@ -60,11 +60,16 @@ impl Ended {
 
 /// Compiles the shim into `folder`.
 pub(crate) fn compile(folder: &Path) -> Result<PathBuf> {
-    let (source, shim) = (folder.join("shim.c"), folder.join("shim.so"));
-    std::fs::write(&source, include_str!("shim.c"))?;
+    compiled(folder, "shim", include_str!("shim.c"))
+}
+
+/// Compiles a library that stands between a program and the system.
+pub(crate) fn compiled(folder: &Path, name: &str, text: &str) -> Result<PathBuf> {
+    let (source, shim) = (folder.join(format!("{name}.c")), folder.join(format!("{name}.so")));
+    std::fs::write(&source, text)?;
     let mut cc = Command::new("cc");
     cc.args(["-O1", "-shared", "-fPIC", "-pthread", "-o"]).arg(&shim).arg(&source);
-    let status = cc.status().context("`cc` can't be run; the torture needs a C compiler")?;
+    let status = cc.status().context("`cc` can't be run; this needs a C compiler")?;
     if !status.success() {
         bail!("`cc` can't compile {}", source.display());
     }

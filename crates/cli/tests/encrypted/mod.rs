@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use postgres::Client;
+
 use super::*;
 
 const CERTIFICATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/certificates/");
