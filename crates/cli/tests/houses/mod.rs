@@ -1,5 +1,7 @@
 //! The tests of processes that serve all worlds of a database: one of them, and two that share.
 
+#![allow(clippy::panic, reason = "a test fails by panicking")]
+
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
