@@ -13,7 +13,7 @@ use std::{
 };
 
 use oikos_journal::{Address, JournalError, Shard, Shards};
-use oikos_kernel::{id::Handle, record::FORMAT};
+use oikos_kernel::{id::Handle, record::FORMAT, world::World};
 
 use crate::{config::Plan, models::Lending, turn::Carried};
 
@@ -173,21 +173,20 @@ impl Spread {
         self.rests_until = Some(Instant::now() + REST);
     }
 
-    /// Gives the parts of a turn away, at a record that is on disk.
+    /// Gives the parts of a turn away, on a world as it stands: to those who have come as far.
     pub(crate) fn give(
         &mut self,
         shared: &Shared,
-        agents: &[Handle],
-        place: (u64, u64),
+        (world, agents): (&World, &[Handle]),
+        turn: u64,
     ) -> Option<Given<'_>> {
-        let (seq, turn) = place;
-        let shards = agents.chunks(shared.each).zip(0..);
-        let shards = shards.map(|(agents, part)| Shard { seq, turn, part, body: Carried::asked(agents) });
-        let shards: Vec<Shard> = shards.collect();
+        let seq = world.seq();
+        let shard = |(agents, part)| Shard { seq, turn, part, body: Carried::asked(world, agents) };
+        let shards: Vec<Shard> = agents.chunks(shared.each).zip(0..).map(shard).collect();
         let given = self.table().and_then(|(table, reading)| table.offer(reading, &shards));
         self.usable(given)?;
         let table = self.table.as_mut()?;
-        Some(Given { table, place, asked_alive: Instant::now() })
+        Some(Given { table, place: (seq, turn), asked_alive: Instant::now() })
     }
 
     pub(crate) fn thought(&self) -> Option<Duration> {

@@ -214,15 +214,14 @@ impl Thinker {
 
     /// The thoughts of the agents of a part; `None` where this process is to end.
     fn thoughts(&self, world: &World, part: &Shard) -> Result<Option<Vec<crate::turn::Thinking>>, RunError> {
-        let strange = || RunError::Unsupported("the table of shards holds what is no work".into());
+        let strange = || RunError::Unsupported("the table of shards holds no work on this world".into());
         let tick = world.tick().filter(|tick| tick.turn == part.turn).ok_or_else(strange)?;
-        let agents = Carried::agents(&part.body).ok_or_else(strange)?;
+        let agents = Carried::agents(&part.body, world).ok_or_else(strange)?;
         let mut thoughts = Vec::with_capacity(agents.len());
         for agent in agents {
             if self.shared.has_ended() {
                 return Ok(None);
             }
-            world.agent(agent).ok_or_else(strange)?;
             thoughts.push(think_in(world, &*self.sandbox, agent, tick.turn, tick.time)?);
         }
         Ok(Some(thoughts))

@@ -229,7 +229,7 @@ impl Round<'_> {
         desk: &Desk,
         thoughts: &mut Vec<Placed>,
     ) -> Option<()> {
-        let mut given = spread.give(shared, self.agents, (self.tick.seq, self.tick.turn))?;
+        let mut given = spread.give(shared, (self.snapshot, self.agents), self.tick.turn)?;
         let mut take = |places: std::ops::Range<usize>, bytes: &[u8]| {
             let Some(agents) = self.agents.get(places.clone()) else { return false };
             let when = (self.tick.turn, self.tick.time);

@@ -65,17 +65,35 @@ pub(crate) struct Carried {
     outcome: Outcome,
 }
 
+/// Some of a state, by which it is told from that of another world at the same record.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    source: [u8; 32],
+    seed: u64,
+    now: Time,
+    next: Handle,
+    supply: i64,
+}
+
+impl Mark {
+    fn of(world: &World) -> Self {
+        let (source, seed, now) = (world.source(), world.rules().seed, world.now());
+        Self { source, seed, now, next: world.next_handle(), supply: world.supply() }
+    }
+}
+
 impl Carried {
-    /// The agents whose thoughts are wanted, in bytes.
+    /// The agents whose thoughts on a world are wanted, in bytes.
     #[expect(clippy::expect_used, reason = "numbers can always be written")]
-    pub(crate) fn asked(agents: &[Handle]) -> Vec<u8> {
-        postcard::to_stdvec(agents).expect("handles are numbers")
+    pub(crate) fn asked(world: &World, agents: &[Handle]) -> Vec<u8> {
+        postcard::to_stdvec(&(Mark::of(world), agents)).expect("numbers can be written")
     }
 
-    /// Reads [`Self::asked`].
-    pub(crate) fn agents(bytes: &[u8]) -> Option<Vec<Handle>> {
-        let (agents, rest) = postcard::take_from_bytes(bytes).ok()?;
-        rest.is_empty().then_some(agents)
+    /// Reads [`Self::asked`]; `None` where that is no such thing, or was asked of another world.
+    pub(crate) fn agents(bytes: &[u8], world: &World) -> Option<Vec<Handle>> {
+        let ((mark, agents), rest): ((Mark, Vec<Handle>), _) = postcard::take_from_bytes(bytes).ok()?;
+        let are_there = agents.iter().all(|agent| world.agent(*agent).is_some());
+        (rest.is_empty() && mark == Mark::of(world) && are_there).then_some(agents)
     }
 
     /// Thoughts in bytes.
