@@ -186,7 +186,9 @@ impl Database {
                 .into());
         }
         if config.get_hosts().len() != 1 {
-            return Err("it names no server, or several; name one".into());
+            return Err("it names no server, or several; name one (a socket by `host=FOLDER` alone, as in \
+                        postgres://USER@/DATABASE?host=/run/postgresql)"
+                .into());
         }
         if config.get_user().is_none() || config.get_dbname().is_none() {
             return Err(format!(
@@ -265,9 +267,11 @@ fn is_postgres(text: &str) -> bool {
 /// Names stand in addresses as they are.
 fn check_name(name: &str) -> Result<(), String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if name.is_empty() || name.len() > NAME_MAX || !name.chars().all(fits) {
+    // Names stand in paths too, where some are words of their own.
+    let is_word = name.chars().all(|c| c == '.');
+    if is_word || name.len() > NAME_MAX || !name.chars().all(fits) {
         return Err(format!(
-            "`{}` can't be the name of a world: it has 1 to {NAME_MAX} letters, digits, `_`, `-` and `.`",
+            "`{}` can't be the name of a world: it has 1 to {NAME_MAX} letters, digits, `_`, `-` and `.`, and not dots alone",
             name.escape_debug()
         ));
     }

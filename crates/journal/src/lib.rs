@@ -46,8 +46,8 @@ pub use self::{
     journal::Journal,
     log::Head,
     postgres::{
-        Holder, Initialised, Leases, Listed, Offer, Progress, Shard, Shards, Stands, Survey, Surveyed, Taker,
-        init, list,
+        Holder, Initialised, Leases, Listed, Offer, Progress, Shard, Shards, Stands, Survey, Surveyed, Taken,
+        Taker, init, list,
     },
     series::{Sample, SeriesRow},
     snapshot::Image,

@@ -215,6 +215,7 @@ impl Follower {
         self.journal.refresh()?;
         self.take()?;
         self.helm.tell_even(asked);
+        self.taking.iter().for_each(Taking::looked);
         let passed_ms = match self.file.plan.clock {
             ClockKind::Virtual => 0,
             ClockKind::Wall => i64::try_from(self.came.elapsed().as_millis()).unwrap_or(i64::MAX),

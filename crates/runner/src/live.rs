@@ -189,6 +189,7 @@ impl Live {
             Lasts::Ms(_) => Scheduler::Autonomous(AutonomousScheduler::new(open_before, &mut sequencer)),
         };
         sequencer.sampler = Sampler::of(&file, &mut sequencer)?;
+        sequencer.lending = spread.as_ref().map(Spread::lending);
         sequencer.spread = spread;
         let counter = Counter::open();
         let desk = counter.desk();

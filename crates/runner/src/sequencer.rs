@@ -26,7 +26,7 @@ use crate::{
     config::{ClockKind, LlmPlan},
     error::RunError,
     helm::{Pace, Speed},
-    models::{Access, Models, Opening, Parked, unanswered},
+    models::{Access, Lending, Models, Opening, Parked, unanswered},
     open::OpenTurns,
     replay::Following,
     request::{Act, Shown},
@@ -77,8 +77,9 @@ pub struct Sequencer {
     world: Arc<World>,
     pub(crate) writer: Writer,
     interpreter: Interpreter,
-    /// The way to followers that think for it.
+    /// The ways to followers: of thoughts, and of requests to models.
     pub(crate) spread: Option<Spread>,
+    pub(crate) lending: Option<Lending>,
     clock: Clock,
     /// How fast the virtual clock may go, if there is a bound.
     pace: Option<Pace>,
@@ -159,6 +160,7 @@ impl Sequencer {
             writer,
             interpreter,
             spread: None,
+            lending: None,
             clock,
             pace: None,
             moved,
@@ -288,7 +290,7 @@ impl Sequencer {
         let opening = Opening {
             access: &self.access,
             plan: &self.llm,
-            lending: self.spread.as_ref(),
+            lending: self.lending.as_ref(),
             world: &self.world,
             writer: &self.writer,
             in_tick: self.in_tick,

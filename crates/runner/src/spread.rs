@@ -105,6 +105,8 @@ pub(crate) struct Given<'a> {
     table: &'a mut Shards,
     place: (u64, u64),
     asked_alive: Instant,
+    /// How long a part is waited for at least.
+    patience: Duration,
 }
 
 impl Spread {
@@ -143,7 +145,7 @@ impl Spread {
         let takers = self.table().and_then(|table| {
             let takers = table.0.takers(table.1)?;
             if !takers.is_empty() {
-                table.0.begin(false)?;
+                table.0.begin()?;
             }
             Ok(takers)
         });
@@ -185,8 +187,11 @@ impl Spread {
         let shards: Vec<Shard> = agents.chunks(shared.each).zip(0..).map(shard).collect();
         let given = self.table().and_then(|(table, reading)| table.offer(reading, &shards));
         self.usable(given)?;
+        let each = u32::try_from(shared.each).unwrap_or(u32::MAX);
+        let expected = self.thought.unwrap_or_default().saturating_mul(each).saturating_mul(TIMES);
         let table = self.table.as_mut()?;
-        Some(Given { table, place: (seq, turn), asked_alive: Instant::now() })
+        let patience = PATIENCE.max(expected);
+        Some(Given { table, place: (seq, turn), asked_alive: Instant::now(), patience })
     }
 
     pub(crate) fn thought(&self) -> Option<Duration> {
@@ -300,7 +305,7 @@ impl Given<'_> {
         self.table.wait(LOOK)?;
         let (seq, turn) = self.place;
         let progress = self.table.progress(seq, turn)?;
-        let mut back = Vec::new();
+        let mut has_back = false;
         {
             let mut slots = shared.slots();
             for (part, taker) in progress.taken {
@@ -315,10 +320,8 @@ impl Given<'_> {
                 }
                 // Bytes that are no answer are as none.
                 let is_whole = take(shared.agents_of(at), &body);
-                slots.set(at, if is_whole { Slot::Done } else { Slot::Here { is_told: true } });
-                if !is_whole {
-                    back.push(part);
-                }
+                slots.set(at, if is_whole { Slot::Done } else { Slot::Open });
+                has_back |= !is_whole;
             }
             let told = slots.those(|slot| matches!(slot, Slot::Here { is_told: false }));
             for part in &told {
@@ -330,24 +333,21 @@ impl Given<'_> {
             self.table.take_back(seq, turn, &told)?;
         }
         let gone = self.gone(shared)?;
-        if !gone.is_empty() {
-            self.table.take_back(seq, turn, &gone)?;
-        }
-        back.extend(gone);
+        self.table.take_back(seq, turn, &gone)?;
         let mut slots = shared.slots();
-        for part in &back {
+        for part in &gone {
             if let Some((at, _)) = slots.at(*part) {
                 slots.set(at, Slot::Open);
             }
         }
         drop(slots);
-        Ok((shared.is_through(), !back.is_empty()))
+        Ok((shared.is_through(), has_back || !gone.is_empty()))
     }
 
     /// Takes back all that was given away.
     pub(crate) fn end(&mut self, shared: &Shared) -> Result<(), JournalError> {
         let all = shared.slots().those(|_| true);
-        self.table.take_back(self.place.0, self.place.1, &all)
+        self.table.take_back(self.place.0, self.place.1, &all).map(drop)
     }
 
     /// The parts whose thoughts are not waited for any more, where nothing is left to do here meanwhile.
@@ -362,7 +362,7 @@ impl Given<'_> {
                 Slot::Open | Slot::Here { .. } | Slot::Done => None,
             };
             let there: Vec<_> = slots.parts.iter().zip(0..).filter_map(there).collect();
-            (there, PATIENCE.max(slots.longest.saturating_mul(TIMES)))
+            (there, self.patience.max(slots.longest.saturating_mul(TIMES)))
         };
         let mut dead = BTreeSet::new();
         if self.asked_alive.elapsed() >= ALIVE {

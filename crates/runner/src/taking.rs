@@ -8,7 +8,7 @@ use std::{
         mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use oikos_journal::{Address, Shard, Shards};
@@ -28,8 +28,10 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(500);
 /// How long a tick's beginning is waited for of which there is work.
 const COMES: Duration = Duration::from_millis(250);
+/// How long a look of the follower is waited for at once.
+const LOOKS: Duration = Duration::from_millis(1);
 /// How long the table is left alone that could not be used.
-const REST: Duration = Duration::from_secs(2);
+const REST: Duration = Duration::from_secs(10);
 
 /// The thread on which a follower thinks, until this is dropped.
 pub(crate) struct Taking {
@@ -42,6 +44,8 @@ pub(crate) struct Taking {
 
 /// All that the thread shares with the one that follows.
 struct Common {
+    /// How often the follower has looked at the journal, and found that it goes on from where it stands.
+    looks: AtomicU64,
     /// The world as it stood when its last tick began.
     began: Mutex<Option<Arc<World>>>,
     ends: AtomicBool,
@@ -74,8 +78,13 @@ impl Taking {
             return Ok(None);
         }
         let reading = reading(sandbox.runtime());
-        let models = ForOthers::open(access, &plan.llm, &reading, Arc::clone(&thoughts))?;
-        let shared = Arc::new(Common { began: Mutex::default(), ends: AtomicBool::new(false), thoughts });
+        let (models, unable) = ForOthers::open(access, &plan.llm, &reading, Arc::clone(&thoughts))?;
+        let shared = Arc::new(Common {
+            looks: AtomicU64::new(0),
+            began: Mutex::default(),
+            ends: AtomicBool::new(false),
+            thoughts,
+        });
         let (came, rung) = sync_channel(1);
         let (sender, problems) = channel();
         let thinker = Thinker {
@@ -87,6 +96,9 @@ impl Taking {
             bell,
             problems: sender.clone(),
         };
+        for problem in unable {
+            let _ = sender.send(problem);
+        }
         let mut this = Self { shared: Arc::clone(&shared), came, problems, threads: Vec::new() };
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
         if matches!(plan.lasts, Lasts::Ticks(_)) {
@@ -97,6 +109,11 @@ impl Taking {
             this.threads.push(thread("asking").spawn(move || ask_models(models, &at, &shared, &sender))?);
         }
         Ok(Some(this))
+    }
+
+    /// Says that the journal was looked at, and goes on from where the follower stands.
+    pub(crate) fn looked(&self) {
+        self.shared.looks.fetch_add(1, Ordering::Release);
     }
 
     /// Shows it the world as it stood when its last tick began.
@@ -145,7 +162,7 @@ impl Thinker {
                 let _ = self.problems.send(problem.clone());
                 told = Some(problem);
             }
-            let _ = within(came, REST);
+            rest(&self.shared);
         }
     }
 
@@ -194,11 +211,18 @@ impl Thinker {
             while !self.shared.has_ended() {
                 let taken = lock(table).take(world.seq(), &self.reading)?;
                 let Some(part) = taken else { break };
-                let Some(thoughts) = self.thoughts(world, &part)? else { break };
+                let looked = self.shared.looks.load(Ordering::Acquire);
+                let _ = self.bell.try_send(());
+                let Some(thoughts) = self.thoughts(world, &part.shard)? else { break };
+                // A look that began after the part was taken found this very world.
+                if !self.has_looked(looked + 2) {
+                    break;
+                }
                 let count = thoughts.len() as u64;
                 let written = Carried::written(thoughts);
-                lock(table).answer(&part, &written)?;
-                self.shared.thoughts.fetch_add(count, Ordering::Relaxed);
+                if lock(table).answer(&part, &written)? {
+                    self.shared.thoughts.fetch_add(count, Ordering::Relaxed);
+                }
             }
             Ok(())
         };
@@ -210,6 +234,19 @@ impl Thinker {
             };
             beside.into_iter().map(join).fold(own, |one, other| one.and(other))
         })
+    }
+
+    /// Waits until the follower has looked so often; not where it does not come to it.
+    fn has_looked(&self, times: u64) -> bool {
+        let since = Instant::now();
+        while self.shared.looks.load(Ordering::Acquire) < times {
+            if self.shared.has_ended() || since.elapsed() > COMES {
+                return false;
+            }
+            let _ = self.bell.try_send(());
+            pause(LOOKS);
+        }
+        true
     }
 
     /// The thoughts of the agents of a part; `None` where this process is to end.
@@ -246,14 +283,21 @@ fn ask_models(mut models: ForOthers, at: &Address, shared: &Common, problems: &S
             let _ = problems.send(problem.clone());
             told = Some(problem);
         }
-        rest();
+        rest(shared);
     }
 }
 
 /// Waits before the table is used again that could not be.
-fn rest() {
+fn rest(shared: &Common) {
+    let since = Instant::now();
+    while !shared.has_ended() && since.elapsed() < REST {
+        pause(COMES);
+    }
+}
+
+fn pause(time: Duration) {
     let (_silent, never) = sync_channel::<()>(1);
-    let _ = within(&never, REST);
+    let _ = within(&never, time);
 }
 
 fn lock(table: &Mutex<Shards>) -> MutexGuard<'_, Shards> {

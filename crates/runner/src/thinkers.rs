@@ -120,6 +120,8 @@ pub(crate) fn think_all(
     let Some(mut thoughts) = own? else { return Ok(None) };
     thoughts.extend(beside.into_iter().flatten());
     thoughts.sort_unstable_by_key(|(at, _)| *at);
+    let is_whole = thoughts.iter().map(|(at, _)| *at).eq(0..agents.len());
+    assert!(is_whole || thoughts.iter().any(|(_, thought)| thought.is_err()), "an agent's thought is lost");
     thoughts.into_iter().map(|(_, thought)| thought).collect::<Result<Vec<_>, _>>().map(Some)
 }
 

@@ -23,7 +23,7 @@ use oikos_runner::{Front, Helm};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     runtime::{Builder, Runtime},
-    sync::{Semaphore, watch},
+    sync::{Semaphore, oneshot, watch},
     task::JoinSet,
     time::timeout,
 };
@@ -65,6 +65,8 @@ pub struct Server {
     door: DoorHandle,
     address: SocketAddr,
     accepting: tokio::task::JoinHandle<()>,
+    /// Ends when no connection is taken any more.
+    taking: oneshot::Receiver<()>,
     publishing: Option<tokio::task::JoinHandle<()>>,
 }
 
@@ -114,13 +116,14 @@ impl Server {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let door = Door::new(front, helm, setup);
+        let (takes, taking) = oneshot::channel();
         let accepting = {
             let _inside = runtime.enter();
             let listener = TcpListener::from_std(listener)?;
             attended(&door);
-            runtime.spawn(accept(listener, router(&door), door.closing.subscribe()))
+            runtime.spawn(accept((listener, takes), router(&door), door.closing.subscribe()))
         };
-        Ok(Self { runtime, door: DoorHandle(door), address, accepting, publishing: None })
+        Ok(Self { runtime, door: DoorHandle(door), address, accepting, taking, publishing: None })
     }
 
     /// Where it listens.
@@ -139,6 +142,13 @@ impl Server {
     pub fn publish(&mut self, nats: Nats, tell: impl Fn(&str) + Send + 'static) {
         let door = Arc::clone(&self.door.0);
         self.publishing = Some(self.runtime.spawn(publish::run(door, nats, tell)));
+    }
+
+    /// Takes no more connections: those who come from here on are for whoever listens next.
+    pub fn leave(&mut self) {
+        self.door.0.closing.send_replace(true);
+        // Nothing is sent: it ends with the listener.
+        let _ = self.runtime.block_on(&mut self.taking);
     }
 
     /// Takes no more requests, lets those end that are under way, and publishes the last events.
@@ -175,7 +185,11 @@ pub(crate) fn attended(door: &Arc<Door>) {
 }
 
 /// Takes connections until the door closes, and then waits for those that are open.
-pub(crate) async fn accept(listener: TcpListener, router: Router, mut closing: watch::Receiver<bool>) {
+pub(crate) async fn accept(
+    (listener, takes): (TcpListener, oneshot::Sender<()>),
+    router: Router,
+    mut closing: watch::Receiver<bool>,
+) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut open = JoinSet::new();
     while !*closing.borrow_and_update() {
@@ -197,7 +211,7 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, mut closing: w
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
-    drop(listener);
+    drop((listener, takes));
     while open.join_next().await.is_some() {}
 }
 

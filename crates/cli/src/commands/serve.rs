@@ -93,6 +93,9 @@ pub(super) fn serve(
     };
     let file = TokenFile::of(&db.beside());
     check_listen(listen.ip(), &file, &db)?;
+    if way == Way::StandsBy || matches!(db, Address::Postgres(_)) && way == Way::Writes {
+        tell_unspecified(listen, url.as_deref());
+    }
     let listener = listener(listen).with_context(|| format!("{listen} can't be listened at"))?;
     let stop = stop_on_signal(|| ());
     let tokens = Tokens::of(file);
@@ -134,8 +137,16 @@ impl House {
     }
 
     /// Serves a world that is written here, in the place of one that was followed until now.
-    fn serve(self, live: &mut Live, helm: Helm, before: Option<Server>, stop: &Stop) -> Result<ExitStatus> {
+    fn serve(
+        self,
+        live: &mut Live,
+        helm: Helm,
+        mut before: Option<Server>,
+        stop: &Stop,
+    ) -> Result<ExitStatus> {
         tell_notes(live);
+        // Nobody who comes is shown any more where the follower stood.
+        before.iter_mut().for_each(Server::leave);
         let mut server = self.open(live.front(), helm.clone())?;
         if let Some(nats) = self.publish.clone() {
             server.publish(*nats, print::note);
@@ -204,6 +215,16 @@ fn steered(clock: ClockKind, speed: Speed, paused: bool) -> Result<Helm> {
 /// Where this machine finds the door of a world, by the sign at it.
 fn door_of(db: &Address) -> Option<String> {
     db.as_file().and_then(sign::read).map(sign::url)
+}
+
+/// Tells one who listens at all addresses that others are told of none by which they reach it.
+pub(super) fn tell_unspecified(listen: SocketAddr, url: Option<&str>) {
+    if listen.ip().is_unspecified() && url.is_none() {
+        print::note(&format!(
+            "others are told that it is at http://{listen}, which is no address of theirs: --url says by which they \
+             reach it"
+        ));
+    }
 }
 
 /// Refuses to be open to other machines while nobody has a token: its owner may not have meant it.

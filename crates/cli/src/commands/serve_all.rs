@@ -12,7 +12,13 @@ use oikos_runner::{Address, Database, RunError, Shared, Workplace, pg_list, quot
 use oikos_server::{HouseError, HouseServer, HouseSetup, Limits, Role, TokenFile, Tokens, listener};
 use serde_json::json;
 
-use super::{Usage, serve::ended, stop_on_signal, token::good, workplace::program};
+use super::{
+    Usage,
+    serve::{ended, tell_unspecified},
+    stop_on_signal,
+    token::good,
+    workplace::program,
+};
 use crate::{
     print::{self, Printer},
     status::ExitStatus,
@@ -79,6 +85,7 @@ pub(super) fn serve_all(database: &Database, wanted: Wanted, printer: Printer) -
     let Wanted { listen, hosts, url, rate, share, idle, workplace } = wanted;
     check_listen(listen, database)?;
     thrift();
+    tell_unspecified(listen, url.as_deref());
     let listener = listener(listen).with_context(|| format!("{listen} can't be listened at"))?;
     let stop = stop_on_signal(|| ());
     // One that has to be prepared is so before anybody waits for it.
@@ -127,6 +134,10 @@ fn check_listen(listen: SocketAddr, database: &Database) -> Result<()> {
         return Ok(());
     }
     let worlds = pg_list(database).map_err(RunError::from)?;
+    // Those that come later have tokens of their own.
+    if worlds.is_empty() {
+        return Ok(());
+    }
     for world in &worlds {
         if !good(&TokenFile::of(world.world.as_ref()))?.is_empty() {
             return Ok(());

@@ -16,5 +16,5 @@ mod houses;
 pub use self::enter::{Initialised, Listed, init, list};
 pub use self::houses::{Holder, Leases, Stands, Survey, Surveyed};
 pub(crate) use self::making::Making;
-pub use self::shards::{Offer, Progress, Shard, Shards, Taker};
+pub use self::shards::{Offer, Progress, Shard, Shards, Taken, Taker};
 pub(crate) use self::store::{Opened, create, holds_world, is_written, open, open_read_only};

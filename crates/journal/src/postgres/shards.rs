@@ -8,16 +8,18 @@ use postgres::{Client, fallible_iterator::FallibleIterator as _};
 use super::{
     enter::{enter_to_write, failed},
     rows::number,
-    writers::{LIVES, is_held, new_writer},
+    writers::{is_held, lives, new_writer},
 };
 use crate::{
     address::{Address, InPostgres},
     error::JournalError,
 };
 
-/// Told where parts are given away, and where one is done; the text with it is the world.
+/// Told where parts of a world are given away, and where one is done.
 const OFFERED: &str = "oikos_shards";
 const DONE: &str = "oikos_thoughts";
+/// How long a row, and any statement, is waited for: nobody waits here for one who stands still.
+const WITHIN: &str = "SET lock_timeout = '250ms'; SET statement_timeout = '2s'";
 
 /// The table of work for one world, as one process sees it: the writer, or a follower.
 pub struct Shards {
@@ -38,6 +40,15 @@ pub struct Shard {
     pub part: u64,
     /// The work in bytes.
     pub body: Vec<u8>,
+}
+
+/// A part that this process has taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The number of the one who gave it away.
+    giver: i64,
+    /// The part.
+    pub shard: Shard,
 }
 
 /// Work that waits for somebody.
@@ -92,7 +103,7 @@ impl Shards {
         let mut client = enter_to_write(&at.database)?;
         let write = |error: postgres::Error| failed(at, "written", &error);
         // Work that is lost with the server is done again.
-        client.batch_execute("SET synchronous_commit = off").map_err(write)?;
+        client.batch_execute(&format!("SET synchronous_commit = off; {WITHIN}")).map_err(write)?;
         let number = new_writer(&mut client).map_err(write)?;
         Ok(Self { at: at.clone(), client, number })
     }
@@ -101,7 +112,14 @@ impl Shards {
         failed(&self.at, "written", error)
     }
 
+    /// A channel for this world alone.
+    fn channel(&self, of: &str) -> String {
+        let hash = blake3::hash(self.at.world.as_bytes()).to_hex();
+        format!("{of}_{}", hash.split_at(16).0)
+    }
+
     fn listen(&mut self, channel: &str) -> Result<(), JournalError> {
+        let channel = self.channel(channel);
         self.client.batch_execute(&format!("LISTEN {channel}")).map_err(|error| self.failed(&error))
     }
 
@@ -123,10 +141,7 @@ impl Shards {
     pub fn wait(&mut self, within: Duration) -> Result<(), JournalError> {
         let waited = (|| {
             let mut told = self.client.notifications();
-            {
-                let mut first = told.timeout_iter(within);
-                while first.next()?.is_some_and(|told| told.payload() != self.at.world) {}
-            }
+            told.timeout_iter(within).next()?;
             // Those that have come meanwhile tell of the same.
             let mut rest = told.iter();
             while rest.next()?.is_some() {}
@@ -140,9 +155,13 @@ impl Shards {
     /// # Errors
     /// When the database can't be read.
     pub fn offered(&mut self) -> Result<Option<Offer>, JournalError> {
-        let sql = "SELECT seq, reading FROM shards WHERE world = $1 AND state = 'open' AND seq > 0
-                   ORDER BY seq DESC LIMIT 1";
-        let found = self.client.query_opt(sql, &[&self.at.world]).and_then(|row| {
+        let sql = format!(
+            "SELECT seq, reading FROM shards
+             WHERE world = $1 AND state = 'open' AND seq > 0 AND {}
+             ORDER BY giver DESC LIMIT 1",
+            lives("giver")
+        );
+        let found = self.client.query_opt(&sql, &[&self.at.world]).and_then(|row| {
             row.map(|row| {
                 Ok(Offer { seq: row.try_get::<_, i64>(0)?.unsigned_abs(), reading: row.try_get(1)? })
             })
@@ -155,41 +174,47 @@ impl Shards {
     ///
     /// # Errors
     /// When the database can't be written.
-    pub fn take(&mut self, seq: u64, reading: &str) -> Result<Option<Shard>, JournalError> {
-        let sql = "UPDATE shards SET state = 'taken', taker = $4
-                   WHERE world = $1 AND seq = $2 AND (turn, part) = (
-                       SELECT turn, part FROM shards
-                       WHERE world = $1 AND seq = $2 AND reading = $3 AND state = 'open'
-                       ORDER BY turn, part FOR UPDATE SKIP LOCKED LIMIT 1)
-                   RETURNING turn, part, body";
-        let taken = self.client.query_opt(sql, &[&self.at.world, &number(seq), &reading, &self.number]);
+    pub fn take(&mut self, seq: u64, reading: &str) -> Result<Option<Taken>, JournalError> {
+        let sql = format!(
+            "UPDATE shards SET state = 'taken', taker = $4
+             WHERE world = $1 AND seq = $2 AND (giver, turn, part) = (
+                 SELECT giver, turn, part FROM shards
+                 WHERE world = $1 AND seq = $2 AND reading = $3 AND state = 'open' AND {}
+                 ORDER BY giver DESC, turn, part FOR UPDATE SKIP LOCKED LIMIT 1)
+             RETURNING giver, turn, part, body",
+            lives("giver")
+        );
+        let taken = self.client.query_opt(&sql, &[&self.at.world, &number(seq), &reading, &self.number]);
         let taken = taken.and_then(|row| {
             let shard = |row: postgres::Row| {
-                let (turn, part) = (row.try_get::<_, i64>(0)?, row.try_get::<_, i64>(1)?);
+                let (turn, part) = (row.try_get::<_, i64>(1)?, row.try_get::<_, i64>(2)?);
                 let (turn, part) = (turn.unsigned_abs(), part.unsigned_abs());
-                Ok(Shard { seq, turn, part, body: row.try_get(2)? })
+                Ok(Taken { giver: row.try_get(0)?, shard: Shard { seq, turn, part, body: row.try_get(3)? } })
             };
             row.map(shard).transpose()
         });
         taken.map_err(|error| self.failed(&error))
     }
 
-    /// Hands in the answer to a part that this process took; nobody wants it any more where the writer has gone on.
+    /// Hands in the answer to a part that this process took; says whether somebody wants it still.
     ///
     /// # Errors
     /// When the database can't be written.
-    pub fn answer(&mut self, shard: &Shard, answer: &[u8]) -> Result<(), JournalError> {
+    pub fn answer(&mut self, taken: &Taken, answer: &[u8]) -> Result<bool, JournalError> {
         let sql = format!(
             "WITH told AS (
                  UPDATE shards SET state = 'done', body = $5
-                 WHERE world = $1 AND seq = $2 AND turn = $3 AND part = $4 AND state = 'taken' AND taker = $6
+                 WHERE world = $1 AND giver = $7 AND seq = $2 AND turn = $3 AND part = $4
+                 AND state = 'taken' AND taker = $6
                  RETURNING 1)
-             SELECT pg_notify('{DONE}', $1) FROM told"
+             SELECT pg_notify('{}', '') FROM told",
+            self.channel(DONE)
         );
+        let Taken { giver, shard } = taken;
         let (seq, turn, part) = (number(shard.seq), number(shard.turn), number(shard.part));
         let told =
-            self.client.query(&sql, &[&self.at.world, &seq, &turn, &part, &answer, &self.number]).map(drop);
-        told.map_err(|error| self.failed(&error))
+            self.client.query(&sql, &[&self.at.world, &seq, &turn, &part, &answer, &self.number, giver]);
+        told.map(|told| !told.is_empty()).map_err(|error| self.failed(&error))
     }
 
     /// Those who live and take work from a writer of this reading. This process listens for their answers from then
@@ -198,8 +223,10 @@ impl Shards {
     /// # Errors
     /// When the database can't be read.
     pub fn takers(&mut self, reading: &str) -> Result<Vec<Taker>, JournalError> {
-        let sql =
-            format!("SELECT number, threads FROM followers WHERE world = $1 AND reading = $2 AND {LIVES}");
+        let sql = format!(
+            "SELECT number, threads FROM followers WHERE world = $1 AND reading = $2 AND {}",
+            lives("number")
+        );
         let found = self.client.query(&sql, &[&self.at.world, &reading]).and_then(|rows| {
             let taker = |row: &postgres::Row| {
                 Ok(Taker { number: row.try_get(0)?, threads: row.try_get::<_, i64>(1)?.unsigned_abs() })
@@ -209,21 +236,18 @@ impl Shards {
         found.map_err(|error| self.failed(&error))
     }
 
-    /// Begins to give work away, of that which is the same at each record or of the other: all that is left of it goes,
-    /// and of those who took it and are gone.
+    /// Begins to give work away: all that is left of those who are gone goes, of givers and of takers.
     ///
     /// # Errors
     /// When the database can't be written.
-    pub fn begin(&mut self, is_anywhere: bool) -> Result<(), JournalError> {
+    pub fn begin(&mut self) -> Result<(), JournalError> {
         self.listen(DONE)?;
-        let sql = format!("DELETE FROM followers WHERE world = $1 AND NOT {LIVES}");
-        let cleared = self.client.execute(&sql, &[&self.at.world]).and_then(|_| {
-            self.client.execute(
-                "DELETE FROM shards WHERE world = $1 AND (seq = 0) = $2",
-                &[&self.at.world, &is_anywhere],
-            )
-        });
-        cleared.map(drop).map_err(|error| self.failed(&error))
+        let followers = format!("DELETE FROM followers WHERE world = $1 AND NOT {}", lives("number"));
+        let shards = format!("DELETE FROM shards WHERE world = $1 AND NOT {}", lives("giver"));
+        let cleared = [followers, shards]
+            .iter()
+            .try_for_each(|sql| self.client.execute(sql, &[&self.at.world]).map(drop));
+        cleared.map_err(|error| self.failed(&error))
     }
 
     /// Gives parts away, and tells those who take them.
@@ -238,26 +262,30 @@ impl Shards {
         let bodies: Vec<&[u8]> = shards.iter().map(|shard| &shard.body[..]).collect();
         let sql = format!(
             "WITH given AS (
-                 INSERT INTO shards (world, state, reading, seq, turn, part, body)
-                 SELECT $1, 'open', $2, t.* FROM unnest($3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::BYTEA[]) t
+                 INSERT INTO shards (world, state, reading, giver, seq, turn, part, body)
+                 SELECT $1, 'open', $2, $7, t.* FROM unnest($3::BIGINT[], $4::BIGINT[], $5::BIGINT[], $6::BYTEA[]) t
                  RETURNING 1)
-             SELECT pg_notify('{OFFERED}', $1) FROM given LIMIT 1"
+             SELECT pg_notify('{}', '') FROM given LIMIT 1",
+            self.channel(OFFERED)
         );
-        let given = self.client.query(&sql, &[&self.at.world, &reading, &seqs, &turns, &parts, &bodies]);
+        let given = self
+            .client
+            .query(&sql, &[&self.at.world, &reading, &seqs, &turns, &parts, &bodies, &self.number]);
         given.map(drop).map_err(|error| self.failed(&error))
     }
 
-    /// Asks what has become of the parts of a turn at a record.
+    /// Asks what has become of the parts of a turn at a record that this process gave away.
     ///
     /// # Errors
     /// When the database can't be read.
     pub fn progress(&mut self, seq: u64, turn: u64) -> Result<Progress, JournalError> {
         let (world, seq, turn) = (self.at.world.clone(), number(seq), number(turn));
-        let place: [&(dyn postgres::types::ToSql + Sync); 3] = [&world, &seq, &turn];
-        let done = "DELETE FROM shards WHERE world = $1 AND seq = $2 AND turn = $3 AND state = 'done'
+        let place: [&(dyn postgres::types::ToSql + Sync); 4] = [&world, &seq, &turn, &self.number];
+        let done =
+            "DELETE FROM shards WHERE world = $1 AND giver = $4 AND seq = $2 AND turn = $3 AND state = 'done'
                     RETURNING part, body";
         let taken = "SELECT part, taker FROM shards
-                     WHERE world = $1 AND seq = $2 AND turn = $3 AND state = 'taken'";
+                     WHERE world = $1 AND giver = $4 AND seq = $2 AND turn = $3 AND state = 'taken'";
         let found = (|| {
             let mut progress = Progress::default();
             for row in self.client.query(taken, &place)? {
@@ -271,15 +299,40 @@ impl Shards {
         found.map_err(|error: postgres::Error| self.failed(&error))
     }
 
-    /// Takes parts back, whatever has become of them: an answer to one of them comes too late.
+    /// Takes parts back, whatever has become of them: an answer to one of them comes too late. Says which they were.
     ///
     /// # Errors
     /// When the database can't be written.
-    pub fn take_back(&mut self, seq: u64, turn: u64, parts: &[u64]) -> Result<(), JournalError> {
+    pub fn take_back(&mut self, seq: u64, turn: u64, parts: &[u64]) -> Result<Vec<u64>, JournalError> {
+        self.taken_back(seq, turn, parts, &["open", "taken", "done"])
+    }
+
+    /// As [`Self::take_back`], but for those that somebody has begun.
+    ///
+    /// # Errors
+    /// When the database can't be written.
+    pub fn take_back_open(&mut self, seq: u64, turn: u64, parts: &[u64]) -> Result<Vec<u64>, JournalError> {
+        self.taken_back(seq, turn, parts, &["open"])
+    }
+
+    fn taken_back(
+        &mut self,
+        seq: u64,
+        turn: u64,
+        parts: &[u64],
+        states: &[&str],
+    ) -> Result<Vec<u64>, JournalError> {
+        if parts.is_empty() {
+            return Ok(Vec::new());
+        }
         let parts: Vec<i64> = parts.iter().copied().map(number).collect();
-        let sql = "DELETE FROM shards WHERE world = $1 AND seq = $2 AND turn = $3 AND part = ANY($4)";
-        let gone = self.client.execute(sql, &[&self.at.world, &number(seq), &number(turn), &parts]);
-        gone.map(drop).map_err(|error| self.failed(&error))
+        let sql = "DELETE FROM shards WHERE world = $1 AND giver = $6 AND seq = $2 AND turn = $3
+                   AND part = ANY($4) AND state = ANY($5) RETURNING part";
+        let (seq, turn) = (number(seq), number(turn));
+        let gone = self.client.query(sql, &[&self.at.world, &seq, &turn, &parts, &states, &self.number]);
+        let gone = gone
+            .and_then(|rows| rows.iter().map(|row| Ok(row.try_get::<_, i64>(0)?.unsigned_abs())).collect());
+        gone.map_err(|error| self.failed(&error))
     }
 
     /// Whether one who took something lives.

@@ -11,20 +11,21 @@ use crate::{
 /// Writers' locks have numbers above all others here.
 const WRITERS: i64 = 0x4f49_4b4f << 32;
 
-/// Whether the one of a `number` lives, as a condition: its lock goes with its connection.
-pub(super) const LIVES: &str =
-    "EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
-     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-     AND ((classid::BIGINT << 32) | objid::BIGINT) = number)";
+/// Whether the one lives whose number is in a column, as a condition: its lock goes with its connection.
+pub(super) fn lives(column: &str) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+         AND ((classid::BIGINT << 32) | objid::BIGINT) = {column})"
+    )
+}
 
 /// Whether a writer lives.
 pub(super) fn is_held(
     client: &mut impl postgres::GenericClient,
     writer: i64,
 ) -> Result<bool, postgres::Error> {
-    client
-        .query_one(&format!("SELECT {LIVES} FROM (SELECT $1::BIGINT AS number) AS one"), &[&writer])?
-        .try_get(0)
+    client.query_one(&format!("SELECT {}", lives("$1::BIGINT")), &[&writer])?.try_get(0)
 }
 
 /// Whether somebody writes to a world.

@@ -60,6 +60,11 @@ impl Access {
         Self { tape: Some(TapeMode::Auto), is_deaf: true, keys: None, ..self }
     }
 
+    /// Whether this process asks nobody, or pays so much at most.
+    pub(super) fn is_bound(&self) -> bool {
+        self.is_deaf || self.tape == Some(TapeMode::Replay) || self.max_cost.is_some()
+    }
+
     pub(super) fn key(&self, variable: &str) -> Option<String> {
         self.keys.as_ref().and_then(|keys| keys(variable))
     }

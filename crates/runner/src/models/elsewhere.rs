@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oikos_agents::{Failure, FailureKind, Later, Outcome, Provider, Request};
+use oikos_agents::{Failure, FailureKind, Later, Outcome, Provider, ProviderSettings, Request};
 use oikos_journal::{Address, JournalError, Shard, Shards};
 use tokio::sync::oneshot;
 
@@ -33,9 +33,10 @@ pub(crate) struct Lending {
 }
 
 impl Lending {
-    /// The reading of those who can ask a provider.
-    pub(super) fn of_provider(reading: &str, provider: &str) -> String {
-        format!("{reading}, asks {provider}")
+    /// The reading of those who can ask a provider by the same settings.
+    pub(super) fn of_provider(reading: &str, provider: &str, settings: &ProviderSettings) -> String {
+        let settings = blake3::hash(format!("{settings:?}").as_bytes()).to_hex();
+        format!("{reading}, asks {provider} {}", settings.split_at(16).0)
     }
 
     /// The thread that lends requests, until all providers that it serves are gone.
@@ -68,14 +69,13 @@ impl Lender {
     /// A provider whose requests are sent from here and by followers alike.
     pub(super) fn provider(
         &self,
-        name: &str,
+        (name, settings): (&str, &ProviderSettings),
         here: Arc<dyn Provider>,
-        timeout: Duration,
     ) -> Arc<dyn Provider> {
         Arc::new(Elsewhere {
             here,
-            reading: Lending::of_provider(&self.reading, name),
-            timeout,
+            reading: Lending::of_provider(&self.reading, name, settings),
+            timeout: settings.timeout,
             sender: self.sender.clone(),
             asked_here: Arc::default(),
         })
@@ -102,6 +102,24 @@ struct Job {
     told: oneshot::Sender<Option<Outcome>>,
 }
 
+impl Job {
+    /// Has it asked here.
+    fn ask_here(self) {
+        self.asked_here.fetch_add(1, Ordering::Relaxed);
+        if self.told.send(None).is_err() {
+            self.asked_here.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Tells the outcome, where there is one; else it is asked here.
+    fn tell(self, outcome: Option<Outcome>) {
+        match outcome {
+            Some(outcome) => drop(self.told.send(Some(outcome))),
+            None => self.ask_here(),
+        }
+    }
+}
+
 impl Provider for Elsewhere {
     fn ask<'a>(&'a self, request: &'a Request) -> Later<'a, Outcome> {
         Box::pin(async move {
@@ -113,26 +131,38 @@ impl Provider for Elsewhere {
                 asked_here: Arc::clone(&self.asked_here),
                 told,
             };
-            let lent = if self.sender.send(job).is_ok() { answer.await.ok().flatten() } else { None };
-            match lent {
-                Some(outcome) if !is_of_place(&outcome) => outcome,
-                Some(_) | None => {
-                    let _under_way = UnderWay::begin(&self.asked_here);
-                    self.here.ask(request).await
-                }
-            }
+            let lent = self.sender.send(job).is_ok();
+            // The lending thread waits for no answer longer than this.
+            let most = self.timeout + WAY * 2;
+            let told = if lent { tokio::time::timeout(most, answer).await } else { Ok(Ok(None)) };
+            let under_way = match told {
+                Ok(Ok(Some(outcome))) if !is_of_place(&outcome) => return outcome,
+                // It was counted as it was told.
+                Ok(Ok(None)) if lent => UnderWay(&self.asked_here),
+                Ok(Ok(_) | Err(_)) => UnderWay::begin(&self.asked_here),
+                Err(_) => return Err(unanswered()),
+            };
+            let outcome = self.here.ask(request).await;
+            drop(under_way);
+            outcome
         })
     }
 }
 
 /// Whether an outcome may be the fault of the place from which it was asked, and cost nothing: its network, its key.
-fn is_of_place(outcome: &Outcome) -> bool {
+pub(super) fn is_of_place(outcome: &Outcome) -> bool {
     let is_place = |kind| matches!(kind, FailureKind::Network | FailureKind::Auth);
     outcome.as_ref().is_err_and(|failure| {
         (failure.is_fatal || is_place(failure.kind)) && failure.billed == oikos_agents::Billed::Nothing
     })
 }
 
+/// A follower that lives and does not answer may have been billed.
+fn unanswered() -> Failure {
+    Failure::new(FailureKind::Timeout, "a follower that sent the request has not answered").maybe_billed()
+}
+
+/// A request that is under way from here.
 struct UnderWay<'a>(&'a AtomicUsize);
 
 impl<'a> UnderWay<'a> {
@@ -188,9 +218,9 @@ impl Desk {
             Ok(Some(part)) => {
                 self.out.insert(part, Out { job, since: Instant::now(), taker: None });
             }
-            Ok(None) => drop(job.told.send(None)),
+            Ok(None) => job.ask_here(),
             Err(_) => {
-                drop(job.told.send(None));
+                job.ask_here();
                 self.fail();
             }
         }
@@ -219,7 +249,7 @@ impl Desk {
             Some(table) => table,
             None => {
                 let mut table = Shards::open(&self.lending.at)?;
-                table.begin(true)?;
+                table.begin()?;
                 table
             }
         };
@@ -244,7 +274,7 @@ impl Desk {
         for (part, body) in progress.done {
             if let Some(out) = self.out.remove(&part) {
                 // Bytes that are no outcome are as none.
-                let _ = out.job.told.send(read_outcome(&body));
+                out.job.tell(read_outcome(&body));
             }
         }
         for (part, taker) in progress.taken {
@@ -284,18 +314,15 @@ impl Desk {
         if back.is_empty() {
             return Ok(());
         }
-        self.table()?.take_back(0, 0, &back)?;
-        for part in back {
-            let Some(out) = self.out.remove(&part) else { continue };
-            let told = match out.taker {
-                // A follower that lives and does not answer may have been billed.
-                Some(taker) if !dead.contains(&taker) => {
-                    let sentence = "a follower that sent the request has not answered";
-                    Some(Err(Failure::new(FailureKind::Timeout, sentence).maybe_billed()))
-                }
-                Some(_) | None => None,
-            };
-            let _ = out.job.told.send(told);
+        let is_open = |part: &u64| self.out.get(part).is_some_and(|out| out.taker.is_none());
+        let (open, taken): (Vec<u64>, Vec<u64>) = back.into_iter().partition(is_open);
+        // One that somebody has taken at this very moment is waited for.
+        let mut gone = self.table()?.take_back_open(0, 0, &open)?;
+        self.table()?.take_back(0, 0, &taken)?;
+        gone.extend(taken);
+        for part in gone {
+            let Some(Out { job, taker, .. }) = self.out.remove(&part) else { continue };
+            job.tell(taker.filter(|taker| !dead.contains(taker)).map(|_| Err(unanswered())));
         }
         Ok(())
     }
@@ -306,7 +333,7 @@ impl Desk {
         self.known.clear();
         self.rests_until = Some(Instant::now() + REST);
         for (_, out) in std::mem::take(&mut self.out) {
-            let _ = out.job.told.send(None);
+            out.job.ask_here();
         }
     }
 }

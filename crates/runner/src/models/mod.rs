@@ -204,9 +204,9 @@ fn providers(
     // One that is there by itself costs the owner of the key: agents reach it where the world file names it.
     for (name, settings) in settings_of(declared).into_iter().filter(|(name, _)| plan.names(name)) {
         let key = key_of(access, &name, &settings)?;
-        let timeout = settings.timeout;
+        let declared = settings.clone();
         let way = |here| match &lender {
-            Some(lender) => lender.provider(&name, here, timeout),
+            Some(lender) => lender.provider((&name, &declared), here),
             None => here,
         };
         let asked = connect_through(&name, settings, key, way).map_err(|error: SettingsError| {

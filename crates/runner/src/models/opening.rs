@@ -10,13 +10,12 @@ use oikos_kernel::{
     world::World,
 };
 
-use super::{Access, Had, ModelTurn, Models, OnDemand, TurnPlace};
+use super::{Access, Had, Lending, ModelTurn, Models, OnDemand, TurnPlace};
 use crate::{
     config::{ClockKind, LlmPlan},
     drive::{drive, drive_with},
     error::RunError,
     sequencer::Sequencer,
-    spread::Spread,
     stop::Stop,
     writer::{Bell, Writer},
 };
@@ -27,7 +26,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) access: &'a Access,
     pub(crate) plan: &'a LlmPlan,
     /// The way of requests to followers.
-    pub(crate) lending: Option<&'a Spread>,
+    pub(crate) lending: Option<&'a Lending>,
     pub(crate) world: &'a World,
     pub(crate) writer: &'a Writer,
     /// Whether a tick has begun and not ended.
@@ -61,7 +60,7 @@ impl Opening<'_> {
             let row = world.lookup(agent).and_then(|agent| world.agent(agent))?;
             row.asked_seq().map(|seq| tick_seq.unwrap_or(seq - 1))
         };
-        let models = (self.plan, self.lending.map(Spread::lending));
+        let models = (self.plan, self.lending.cloned());
         Models::open(self.access, models, world, self.writer.door(), asked_at, self.bell.clone())
     }
 }

@@ -121,7 +121,8 @@ impl HouseServer {
             let _inside = runtime.enter();
             let listener = TcpListener::from_std(listener)?;
             runtime.spawn(rounds::run(Arc::clone(&house)));
-            runtime.spawn(accept(listener, ways::router(&house), house.closing.subscribe()))
+            let (takes, _) = tokio::sync::oneshot::channel();
+            runtime.spawn(accept((listener, takes), ways::router(&house), house.closing.subscribe()))
         };
         Ok(Self { runtime, house, address, accepting })
     }
