@@ -99,17 +99,51 @@ fn followers_that_die_or_stand_still_over_a_thought_change_nothing() {
 }
 
 #[test]
+fn answers_that_are_none_are_had_here() {
+    let mut base = Base::new("none");
+    let small = Small::of(SLOW, "");
+    let alone = hashes(&run_at(&small.file(), &base.world("alone"), &[]));
+    let db = begun(&base, "strange", &small.file(), "execution.ticks=0");
+    let follower = follow(&db);
+    ready(&mut base, 1);
+    // One that has the reading of the other, and answers with bytes that are none.
+    base.client.execute("SELECT pg_advisory_lock(77)", &[]).expect("a lock");
+    let join = "INSERT INTO followers SELECT 77, world, reading, 1 FROM followers LIMIT 1";
+    base.client.execute(join, &[]).expect("a follower");
+    drop(follower.kill());
+    let mut command = Command::new(COMMAND);
+    command.args(["run", &small.file(), "--json", "--db", &db]).args(GIVES);
+    let mut writer: Child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+    let answers = [&b""[..], b"\x00", b"\xff\xff\xff\xff\xff\xff", &[1; 300]];
+    let mut given = 0;
+    while writer.try_wait().expect("a child").is_none() {
+        let sql = "UPDATE shards SET state = 'done', taker = 77, body = $1 WHERE state = 'open'";
+        given += base.client.execute(sql, &[&answers[given as usize % 4]]).expect("answers");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(given > 0, "nothing was given away");
+    assert_eq!(hashes(&report(&writer.wait_with_output().expect("it ends"))), alone);
+    good(&oikos(["verify", &db]));
+}
+
+#[test]
 fn one_that_reads_another_way_is_given_nothing_and_told_why() {
     let mut base = Base::new("reading");
     let small = Small::of(SLOW, "");
     let db = begun(&base, "reading", &small.file(), "execution.ticks=1");
     let follower = follow(&db);
     ready(&mut base, 1);
-    let give = "INSERT INTO shards (world, seq, turn, part, state, reading, body)
-                VALUES ('reading', 2, 0, 0, 'open', 'oikos 0.0.1, format 1, another', '')";
-    base.client.execute(give, &[]).expect("a shard");
+    let reading = "SELECT reading FROM followers";
+    let reading: String = base.client.query_one(reading, &[]).expect("one follower").get(0);
+    let give = "INSERT INTO shards (world, giver, seq, turn, part, state, reading, body)
+                VALUES ('reading', $1, 26, 0, 0, 'open', $2, '')";
+    // Nobody works for one who is gone.
+    base.client.execute(give, &[&78_i64, &reading]).expect("a shard");
+    base.client.execute("SELECT pg_advisory_lock(77)", &[]).expect("a lock");
+    base.client.execute(give, &[&77_i64, &"oikos 0.0.1, format 1, another"]).expect("a shard");
     std::thread::sleep(Duration::from_millis(1_500));
-    assert_eq!(base.count("SELECT count(*) FROM shards WHERE state = 'open'"), 1);
+    assert_eq!(base.count("SELECT count(*) FROM shards WHERE state = 'open'"), 2);
     let (code, told) = follower.interrupt();
     assert_eq!(code, Some(130), "{told}");
     for part in ["thinks for no agent", "its writer is oikos 0.0.1, format 1, another", "use the same"] {
