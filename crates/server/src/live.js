@@ -1,6 +1,8 @@
 // Shows a page anew when something has happened, unless its reader is in the midst of it.
 
 const PAUSE_MS = 1000;
+// How long it is until a feed is asked for again that was refused.
+const AGAIN_MS = 3000;
 // Beside this script, wherever its world has its addresses.
 const FEED = new URL("api/v1/events", import.meta.url);
 
@@ -20,8 +22,21 @@ function opened(parts) {
   return Array.from(parts, (part) => part.open);
 }
 
+/** Says once where the world is served now. */
+function elsewhere(address) {
+  if (address === null || document.getElementById("elsewhere") !== null) return;
+  const [told, link] = [document.createElement("p"), document.createElement("a")];
+  told.id = "elsewhere";
+  told.setAttribute("role", "status");
+  link.href = address;
+  link.textContent = new URL(address).host;
+  told.append("This world is served elsewhere now, and this page stands still: ", link);
+  page().prepend(told);
+}
+
 async function show() {
   const answer = await fetch(location.href, { headers: { accept: "*/*" } });
+  if (answer.status === 421) elsewhere(answer.headers.get("location"));
   if (!answer.ok || isBusy()) return;
   const next = new DOMParser().parseFromString(await answer.text(), "text/html");
   const [ours, theirs] = [page(), next.getElementById("page")];
@@ -44,6 +59,13 @@ function listen() {
     listen();
   };
   feed.addEventListener("message", go, { once: true });
+  feed.addEventListener("error", async () => {
+    // The browser makes a broken connection again by itself, and gives up where the answer is no feed.
+    if (feed.readyState !== EventSource.CLOSED) return;
+    await new Promise((done) => setTimeout(done, AGAIN_MS));
+    await show().catch(() => undefined);
+    listen();
+  });
 }
 
 listen();

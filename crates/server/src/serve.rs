@@ -305,7 +305,7 @@ async fn handle(
     let rank = Rank::of(&token.role);
     if !route.ranks.contains(&rank) {
         let words: Vec<&str> = route.ranks.iter().map(|rank| rank.word()).collect();
-        let problem = Problem::forbidden(format!("this is not for the token of a {}", rank.word()));
+        let problem = Problem::forbidden(format!("this is not for a token of the rank {}", rank.word()));
         return Err(problem.with_hint(format!("it is for: {}", words.join(", "))));
     }
     door.meters.request(&token)?;
