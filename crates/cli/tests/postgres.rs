@@ -33,14 +33,15 @@ fn start(small: &Small, db: &str, more: &[&str]) -> Child {
 
 #[test]
 fn a_world_is_the_same_in_a_file_and_in_postgresql() {
+    // `cargo xtask scale thoughts` runs every example world to its end.
     let mut base = Base::new("same");
     let folder = tempfile::tempdir().expect("a folder");
     let worlds = [
-        ("bazaar", &["--set", "execution.ticks=40"][..]),
+        ("bazaar", &["--set", "execution.ticks=15"][..]),
         ("night_and_day", &[]),
-        ("exchange", &["--set", "execution.ticks=15"]),
+        ("exchange", &["--set", "execution.ticks=6"]),
         ("salon", &[]),
-        ("jobs", &[]),
+        ("jobs", &["--set", "execution.ticks=10"]),
     ];
     for (world, more) in worlds {
         let in_file = folder.path().join(format!("{world}.oikos"));
