@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{
     Base, good, report,
     served::{Answer, SHOP, Served, serve_at, transfer},
-    small::{oikos, signal_to},
+    small::{example, oikos, signal_to},
 };
 
 /// How long something may take before a test says that it never comes.
@@ -313,6 +313,7 @@ pub(crate) fn shares(base: &mut Base) {
 /// The command line says what goes with what.
 pub(crate) fn refuses(base: &Base) {
     let one = base.world("a");
+    good(&oikos(["run", &example("coins"), "--db", &one, "--set", "execution.ticks=0"]));
     for (words, parts) in [
         (&["w.oikos", "--all"][..], &["--all goes with a database of PostgreSQL", "oikos copy"][..]),
         (&[one.as_str(), "--all"], &["leave `world=a` out"]),
