@@ -24,7 +24,7 @@ pub(crate) const WORTH: Duration = Duration::from_millis(20);
 const PARTS_PER_THREAD: usize = 32;
 const PART: Duration = Duration::from_millis(10);
 /// How often the table is looked at while nobody tells of anything.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(50);
 /// How often it is asked whether those live who have begun a part.
 const ALIVE: Duration = Duration::from_millis(100);
 /// How long a part is waited for at least, and how many times as long as the longest that was seen.

@@ -281,22 +281,26 @@ impl Shards {
     pub fn progress(&mut self, seq: u64, turn: u64) -> Result<Progress, JournalError> {
         let (world, seq, turn) = (self.at.world.clone(), number(seq), number(turn));
         let place: [&(dyn postgres::types::ToSql + Sync); 4] = [&world, &seq, &turn, &self.number];
-        let done =
-            "DELETE FROM shards WHERE world = $1 AND giver = $4 AND seq = $2 AND turn = $3 AND state = 'done'
-                    RETURNING part, body";
-        let taken = "SELECT part, taker FROM shards
-                     WHERE world = $1 AND giver = $4 AND seq = $2 AND turn = $3 AND state = 'taken'";
-        let found = (|| {
+        let sql = "WITH done AS (
+                       DELETE FROM shards
+                       WHERE world = $1 AND giver = $4 AND seq = $2 AND turn = $3 AND state = 'done'
+                       RETURNING part, body)
+                   SELECT part, NULL, body FROM done
+                   UNION ALL
+                   SELECT part, taker, NULL FROM shards
+                   WHERE world = $1 AND giver = $4 AND seq = $2 AND turn = $3 AND state = 'taken'";
+        let found = self.client.query(sql, &place).and_then(|rows| {
             let mut progress = Progress::default();
-            for row in self.client.query(taken, &place)? {
-                progress.taken.push((row.try_get::<_, i64>(0)?.unsigned_abs(), row.try_get(1)?));
-            }
-            for row in self.client.query(done, &place)? {
-                progress.done.push((row.try_get::<_, i64>(0)?.unsigned_abs(), row.try_get(1)?));
+            for row in rows {
+                let part = row.try_get::<_, i64>(0)?.unsigned_abs();
+                match row.try_get::<_, Option<Vec<u8>>>(2)? {
+                    Some(body) => progress.done.push((part, body)),
+                    None => progress.taken.push((part, row.try_get(1)?)),
+                }
             }
             Ok(progress)
-        })();
-        found.map_err(|error: postgres::Error| self.failed(&error))
+        });
+        found.map_err(|error| self.failed(&error))
     }
 
     /// Takes parts back, whatever has become of them: an answer to one of them comes too late. Says which they were.
