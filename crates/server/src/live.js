@@ -50,7 +50,9 @@ async function show() {
 
 /** Waits for the next thing that happens, shows the page, and waits again. */
 function listen() {
-  const feed = new EventSource(FEED);
+  // From where the page stands, so that nothing is missed that happened since.
+  const since = page().dataset.seq;
+  const feed = new EventSource(since === undefined ? FEED : `${FEED}?since=${since}`);
   const go = async () => {
     feed.close();
     await new Promise((done) => setTimeout(done, PAUSE_MS));
