@@ -7,7 +7,6 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     },
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -39,7 +38,6 @@ pub(crate) struct Taking {
     /// Rings the thread, which may wait for the world to come to a tick.
     came: SyncSender<()>,
     problems: Receiver<String>,
-    threads: Vec<JoinHandle<()>>,
 }
 
 /// All that the thread shares with the one that follows.
@@ -99,14 +97,14 @@ impl Taking {
         for problem in unable {
             let _ = sender.send(problem);
         }
-        let mut this = Self { shared: Arc::clone(&shared), came, problems, threads: Vec::new() };
+        let this = Self { shared: Arc::clone(&shared), came, problems };
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
         if matches!(plan.lasts, Lasts::Ticks(_)) {
-            this.threads.push(thread("thinking").spawn(move || thinker.run(&rung))?);
+            thread("thinking").spawn(move || thinker.run(&rung))?;
         }
         if let Some(models) = models {
             let at = at.clone();
-            this.threads.push(thread("asking").spawn(move || ask_models(models, &at, &shared, &sender))?);
+            thread("asking").spawn(move || ask_models(models, &at, &shared, &sender))?;
         }
         Ok(Some(this))
     }
@@ -133,12 +131,10 @@ impl Taking {
 }
 
 impl Drop for Taking {
+    /// The threads end by themselves, soon: nobody waits for them who takes the world over.
     fn drop(&mut self) {
         self.shared.ends.store(true, Ordering::Relaxed);
         let _ = self.came.try_send(());
-        for thread in self.threads.drain(..) {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        }
     }
 }
 
