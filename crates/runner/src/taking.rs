@@ -150,16 +150,7 @@ impl Common {
 
 impl Thinker {
     fn run(self, came: &Receiver<()>) {
-        let mut told = None;
-        while !self.shared.has_ended() {
-            let Err(error) = self.take(came) else { continue };
-            let problem = format!("this process thinks for no agent of the world: {error}");
-            if told.as_ref() != Some(&problem) {
-                let _ = self.problems.send(problem.clone());
-                told = Some(problem);
-            }
-            rest(&self.shared);
-        }
+        again_and_again(&self.shared, &self.problems, "thinks for no agent of the world", || self.take(came));
     }
 
     /// Takes parts for as long as the table can be used.
@@ -263,18 +254,27 @@ impl Thinker {
 
 /// Asks models for the writer, for as long as the process follows.
 fn ask_models(mut models: ForOthers, at: &Address, shared: &Common, problems: &Sender<String>) {
+    again_and_again(shared, problems, "asks no model for the writer of the world", || {
+        let mut table = Shards::open(at)?;
+        models.stand_ready(&mut table)?;
+        while !shared.has_ended() {
+            models.step(&mut table, LOOK)?;
+        }
+        Ok(())
+    });
+}
+
+/// Does work for as long as the process follows. Each problem is told once, with the thing that `lacks` for it.
+fn again_and_again(
+    shared: &Common,
+    problems: &Sender<String>,
+    lacks: &str,
+    mut work: impl FnMut() -> Result<(), RunError>,
+) {
     let mut told = None;
     while !shared.has_ended() {
-        let asked = (|| -> Result<(), RunError> {
-            let mut table = Shards::open(at)?;
-            models.stand_ready(&mut table)?;
-            while !shared.has_ended() {
-                models.step(&mut table, LOOK)?;
-            }
-            Ok(())
-        })();
-        let Err(error) = asked else { continue };
-        let problem = format!("this process asks no model for the writer of the world: {error}");
+        let Err(error) = work() else { continue };
+        let problem = format!("this process {lacks}: {error}");
         if told.as_ref() != Some(&problem) {
             let _ = problems.send(problem.clone());
             told = Some(problem);
