@@ -8,7 +8,7 @@ use std::{
         mpsc::sync_channel,
     },
     thread::ScopedJoinHandle,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use oikos_kernel::{
@@ -60,8 +60,8 @@ pub(crate) fn think_all(
         (Worth::No | Worth::Yes, _) => 0,
     };
     let after = match worth {
-        Worth::After(time) => time,
-        Worth::No | Worth::Yes => Duration::ZERO,
+        Worth::After(time) => Some(time),
+        Worth::No | Worth::Yes => None,
     };
     let parts = match elsewhere {
         0 => Parts::here(agents.len()),
@@ -93,8 +93,8 @@ pub(crate) fn think_all(
             let (leave, round) = (Leave::of(&round, counter.desk()), &round);
             let watch = move || {
                 // Where all are had before, nobody else is asked.
-                let is_over = !after.is_zero() && within(&rested, after).is_some();
-                if is_over { Vec::new() } else { round.watch(shared, spread, &leave.desk, after.is_zero()) }
+                let is_over = after.is_some_and(|after| within(&rested, after).is_some());
+                if is_over { Vec::new() } else { round.watch(shared, spread, &leave.desk, after.is_none()) }
             };
             beside.extend(std::thread::Builder::new().spawn_scoped(scope, watch).ok());
         }

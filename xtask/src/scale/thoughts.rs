@@ -25,7 +25,6 @@ name = "thoughts"
 seed = 7
 
 [execution]
-ticks = 5
 workers = 1
 
 [resources.cpu]
