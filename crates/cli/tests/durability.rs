@@ -18,9 +18,9 @@ use self::small::*;
 fn the_same_seed_gives_the_same_world_and_another_seed_another() {
     let folder = tempfile::tempdir().expect("a folder");
     for (world, more) in [
-        ("bazaar", &["--set", "execution.ticks=60"][..]),
-        ("coins", &["--set", "execution.ticks=20"]),
-        ("exchange", &["--set", "execution.ticks=20"]),
+        ("bazaar", &["--set", "execution.ticks=30"][..]),
+        ("coins", &["--set", "execution.ticks=8"]),
+        ("exchange", &["--set", "execution.ticks=8"]),
         ("auction_house", &["--set", "execution.ticks=4"]),
     ] {
         let file = example(world);
@@ -83,12 +83,12 @@ fn what_differs_is_named_and_fresh_starts_over() {
 #[test]
 fn a_killed_run_ends_as_if_it_had_never_been_killed() {
     let small = Small::new();
-    let more = ["--set", "execution.ticks=1500"];
+    let more = ["--set", "execution.ticks=500"];
     let whole = small.run("whole.oikos", &more);
     for round in 0..4_u64 {
         let db = format!("killed_{round}.oikos");
         // Killed as soon as so much is on disk, then killed again, then left alone.
-        for enough in [round * 4_000, round * 4_000 + 2_000] {
+        for enough in [round * 1_300, round * 1_300 + 650] {
             let mut child = small.start(&db, &more);
             small.wait(&mut child, &db, enough);
             child.kill().expect("it is ours");
@@ -104,7 +104,7 @@ fn a_killed_run_ends_as_if_it_had_never_been_killed() {
 #[test]
 fn an_interrupted_run_says_so_and_goes_on() {
     let small = Small::new();
-    let more = ["--set", "execution.ticks=4000"];
+    let more = ["--set", "execution.ticks=1200"];
     let whole = small.run("whole.oikos", &more);
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let db = format!("{signal}.oikos");

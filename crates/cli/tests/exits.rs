@@ -82,7 +82,7 @@ fn an_answer_that_is_no_stays_no_when_nobody_reads_it() {
 #[test]
 fn a_run_whose_reader_goes_away_ends_in_order() {
     let small = Small::new();
-    let more = ["--set", "execution.ticks=4000"];
+    let more = ["--set", "execution.ticks=1200"];
     let whole = small.run("whole.oikos", &more);
     let mut child = small.start("a.oikos", &["--events", more[0], more[1]]);
     let mut events = BufReader::new(child.stdout.take().expect("its output"));

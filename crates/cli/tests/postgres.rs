@@ -33,7 +33,7 @@ fn start(small: &Small, db: &str, more: &[&str]) -> Child {
 
 #[test]
 fn a_world_is_the_same_in_a_file_and_in_postgresql() {
-    // `cargo xtask scale thoughts` runs every example world to its end.
+    // `cargo xtask scale examples` runs every example world to its end.
     let mut base = Base::new("same");
     let folder = tempfile::tempdir().expect("a folder");
     let worlds = [

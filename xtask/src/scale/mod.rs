@@ -2,6 +2,7 @@
 //! elsewhere: launchers of jobs, and the like.
 
 mod clocks; // clocks of two machines that are apart
+mod examples; // every example world, with followers that think for it
 mod full; // a disk that is full
 mod nats; // events in a stream of NATS
 mod poolers; // proxies between a writer and its database
@@ -46,6 +47,7 @@ const PARTS: &[Part<Proof>] = &[
     ("nats", |proof| nats::prove(&proof.binary, &proof.folder, &proof.target, proof.rounds)),
     ("poolers", |proof| poolers::prove(&proof.binary, &proof.folder)),
     ("records", |proof| records::measure(&proof.binary, &proof.root)),
+    ("examples", |proof| examples::prove(&proof.binary, &proof.folder, &proof.root)),
     ("thoughts", |proof| thoughts::prove(&proof.binary, &proof.folder, &proof.root, &proof.target)),
     ("postgres", |proof| postgres::prove(&proof.root, &proof.target)),
 ];

@@ -1,5 +1,5 @@
-//! Followers that think for the writer of a world: every example world is the same with none, one and three of them and
-//! when they are killed, models of a thousand agents are asked by two, and a tick is thought sooner with one.
+//! Followers that think for the writer of a world: models of a thousand agents are asked by two, and a tick is thought
+//! sooner with one.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::{
     postgres::{Cluster, tests},
@@ -78,9 +78,7 @@ fn measure(cluster: &Cluster, binary: &Path, folder: &Path) -> Result<()> {
     let follower = Served::begin(serve, binary, Path::new(&beside), folder)?;
     std::thread::sleep(Duration::from_secs(1));
     let (with_one, report) = run(&beside, TICKS)?;
-    let (_, metrics) = follower.ask(follower.observer(), "GET", "/metrics", "")?;
-    let had = metrics.lines().find_map(|line| line.strip_prefix("oikos_thoughts_for_writer "));
-    let had = had.context("the follower tells how many thoughts it had")?.to_owned();
+    let had = super::examples::thoughts_of(&follower)?;
     drop(follower);
     let (with_none, expected) = run(&alone, TICKS)?;
     for hash in ["state_digest", "journal_hash"] {
