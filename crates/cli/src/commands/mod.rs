@@ -167,7 +167,8 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
             let workplace = workplace::of(workplace);
             let world = match (world, all) {
                 (Served::Database(database), true) => {
-                    let wanted = serve_all::Wanted { listen, hosts, url, rate, share, idle, workplace };
+                    let wanted =
+                        serve_all::Wanted { listen, hosts, url, rate, share, idle, publish, workplace };
                     return serve_all::serve_all(&database, wanted, printer);
                 }
                 (Served::World(world), false) => world,

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use oikos_runner::{Address, Database, RunError, Shared, Workplace, pg_list, quoted};
-use oikos_server::{HouseError, HouseServer, HouseSetup, Limits, Role, TokenFile, Tokens, listener};
+use oikos_server::{HouseError, HouseServer, HouseSetup, Limits, Nats, Role, TokenFile, Tokens, listener};
 use serde_json::json;
 
 use super::{
@@ -36,6 +36,7 @@ pub(super) struct Wanted {
     pub(super) rate: Option<NonZeroU32>,
     pub(super) share: Option<NonZeroUsize>,
     pub(super) idle: Option<i64>,
+    pub(super) publish: Option<Box<Nats>>,
     pub(super) workplace: Workplace,
 }
 
@@ -82,7 +83,7 @@ fn thrift() {
 fn thrift() {}
 
 pub(super) fn serve_all(database: &Database, wanted: Wanted, printer: Printer) -> Result<ExitStatus> {
-    let Wanted { listen, hosts, url, rate, share, idle, workplace } = wanted;
+    let Wanted { listen, hosts, url, rate, share, idle, publish, workplace } = wanted;
     check_listen(listen, database)?;
     thrift();
     tell_unspecified(listen, url.as_deref());
@@ -102,6 +103,7 @@ pub(super) fn serve_all(database: &Database, wanted: Wanted, printer: Printer) -
         url,
         share,
         idle: idle.map_or(IDLE, |ms| Duration::from_millis(ms.unsigned_abs())),
+        publish: publish.map(|nats| *nats),
         tell: print::note,
     };
     let house = HouseServer::open(listener, setup).map_err(|error| match error {

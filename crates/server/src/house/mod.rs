@@ -28,6 +28,7 @@ use tokio::{
 use self::world::{Entry, State};
 use crate::{
     limits::{Limits, Meters},
+    nats::Nats,
     serve::{CLOSES_WITHIN, LOOK_THREADS, accept, runtime},
     tokens::Tokens,
 };
@@ -54,6 +55,8 @@ pub struct HouseSetup {
     pub share: Option<NonZeroUsize>,
     /// How long nobody asked for a world that is unloaded.
     pub idle: Duration,
+    /// Where the events of worlds are published that are loaded.
+    pub publish: Option<Nats>,
     /// Told of problems, and of what owners should know.
     pub tell: fn(&str),
 }

@@ -10,7 +10,10 @@ use oikos_runner::{
     Ending, Holder, JournalError, Motion, Resident, Residing, RunError, Speed, Stands, Stop, Survey, Why,
     kernel::time::Time, machine_now,
 };
-use tokio::{sync::oneshot, time::sleep};
+use tokio::{
+    sync::oneshot,
+    time::{sleep, timeout},
+};
 
 use super::{
     House,
@@ -19,7 +22,8 @@ use super::{
 };
 use crate::{
     door::{Door, DoorSetup},
-    serve::attended,
+    publish,
+    serve::{PUBLISHES_WITHIN, attended},
     tokens::TokenFile,
 };
 
@@ -204,12 +208,27 @@ impl House {
                 self.tell_changed();
                 // Another of those that have something to do may be loaded.
                 self.wake_next();
+                let publishing = self.publish(&name, &here.door);
                 let ending = gone.await.unwrap_or(Ending::Panicked);
+                if let Some(entry) = self.worlds().get_mut(&name) {
+                    entry.state = State::Going(Arc::clone(&here));
+                }
                 here.door.closing.send_replace(true);
+                if let Some(publishing) = publishing {
+                    // The next who publishes goes on where the stream ends.
+                    drop(timeout(PUBLISHES_WITHIN, publishing).await);
+                }
                 self.ended(&name, &here, ending);
             }
             Err(why) => self.unloaded(&name, why),
         }
+    }
+
+    /// Begins to publish the events of a world, until its door closes.
+    fn publish(&self, name: &str, door: &Arc<Door>) -> Option<tokio::task::JoinHandle<()>> {
+        let nats = self.setup.publish.clone()?;
+        let (tell, name) = (self.setup.tell, name.to_owned());
+        Some(tokio::spawn(publish::run(Arc::clone(door), nats, move |note| tell(&format!("{name}: {note}")))))
     }
 
     fn wake_next(self: &Arc<Self>) {

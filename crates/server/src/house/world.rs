@@ -144,9 +144,13 @@ impl Here {
         Stands { motion: standing.motion.word().to_owned(), speed: standing.speed.times(), due }
     }
 
-    /// How it stands, if nobody is here, nobody was for a while, and it has nothing to do for a while.
+    /// How it stands, if nobody is here, nobody was for a while, it has nothing to do for a while, and its events are
+    /// published that are to be.
     pub(super) fn idle(&self, idle: Duration, now: Option<Time>) -> Option<Stands> {
         if self.open.load(Ordering::SeqCst) > 0 {
+            return None;
+        }
+        if self.door.published.seq().is_some_and(|seq| seq < *self.door.on_disk.borrow()) {
             return None;
         }
         let touched = Some(self.touched_ms.load(Ordering::SeqCst)).filter(|ms| *ms > 0);
