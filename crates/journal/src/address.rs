@@ -315,3 +315,25 @@ fn without_world(url: &str) -> Result<(String, Option<String>), String> {
     let sign = if rest.is_empty() { "" } else { "?" };
     Ok((format!("{before}{sign}{}", rest.join("&")), world))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_all_worlds_are_called_as_those_of_no_world() {
+        for (database, file) in [
+            ("oikos", "oikos+all"),
+            ("a%2Fb", "a%2Fb+all"),
+            ("a%252Fb", "a%252Fb+all"),
+            ("a%2Ball", "a%2Ball+all"),
+            ("..", "..+all"),
+            ("%C3%B6", "%C3%B6+all"),
+        ] {
+            let read = Database::read(&format!("postgres://alice@localhost/{database}"));
+            let beside = read.unwrap_or_else(|problem| panic!("{problem}")).beside();
+            assert_eq!(beside.as_deref(), Ok(Path::new(file)), "{database}");
+            assert!(check_name(file).is_err(), "{file}");
+        }
+    }
+}

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     call::{Answered, Call, HTML, text},
     pages::{named, page_of},
-    problem::{Problem, Teller},
+    problem::{Problem, Teller, shown},
     steer,
 };
 
@@ -203,7 +203,7 @@ async fn asked(root: &str, call: Call) -> Answered {
             Ok(answered) => answered.map_err(Problem::refused),
             // The operator is told why; keys stand in no message.
             Err(fault @ (RunError::Models(_) | RunError::Halt(_))) => {
-                Err(Problem::busy(Refusal::new(Code::Unsupported, fault.to_string())))
+                Err(Problem::busy(Refusal::new(Code::Unsupported, shown(&fault))))
             }
             Err(fault) => Err(Problem::fault(&fault)),
         }

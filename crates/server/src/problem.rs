@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, Response, StatusCode, Uri, header},
 };
 use oikos_runner::{
-    JournalError, Misread, NotTaken, RunError,
+    Halt, JournalError, Misread, NotTaken, RunError,
     config::ConfigError,
     kernel::refusal::{Code, Refusal},
 };
@@ -238,17 +238,21 @@ pub(crate) fn shown(error: &RunError) -> String {
             | JournalError::Poisoned => error.to_string(),
         },
         RunError::Config(error) => {
-            let file = match &error.place {
+            let file = match error.file.as_str() {
                 // An option stands there as it was given.
-                None => error.file.as_str(),
-                Some(_) => error.file.rsplit(['/', '\\']).next().unwrap_or_default(),
+                option if option.starts_with("--") => option,
+                file => file.rsplit(['/', '\\']).next().unwrap_or_default(),
             };
             ConfigError { file: file.to_owned(), ..(**error).clone() }.to_string()
         }
         RunError::Differs { differences, .. } => {
             format!("the world file is another than that of the world: {}", differences.join("; "))
         }
-        RunError::Interpreter(_) | RunError::Worker(_) | RunError::Table(_) | RunError::Io(_) => {
+        RunError::Interpreter(_)
+        | RunError::Worker(_)
+        | RunError::Table(_)
+        | RunError::Io(_)
+        | RunError::Halt(Halt::Tape(_)) => {
             format!("this machine can't do that now; {here}")
         }
         RunError::Founding(_)
@@ -386,7 +390,47 @@ impl From<NotTaken> for Problem {
 
 #[cfg(test)]
 mod tests {
+    use oikos_runner::config::Place;
+
     use super::*;
+
+    #[test]
+    fn those_outside_learn_of_no_file_and_no_database() {
+        let path = || std::path::PathBuf::from("postgres://alice@10.0.0.9/secret?world=one");
+        let problem = || "could not connect to 10.0.0.9 as alice, for secret".to_owned();
+        let faults = [
+            JournalError::Name { path: path(), problem: problem() },
+            JournalError::Open { path: path(), problem: problem() },
+            JournalError::Missing { path: path() },
+            JournalError::NotAWorld { path: path(), problem: problem() },
+            JournalError::Version { path: path(), found: 9, known: 7 },
+            JournalError::Busy { path: path() },
+            JournalError::Empty { path: path() },
+            JournalError::Failed {
+                file: format!("`{}`", path().display()),
+                doing: "read",
+                problem: problem(),
+            },
+            JournalError::Moved { problem: path().display().to_string(), seq: 5, help: problem() },
+        ];
+        let faults = faults.map(RunError::from).into_iter().chain([
+            RunError::Config(Box::new(ConfigError {
+                file: "/home/alice/secret/world.toml".into(),
+                place: Some(Place { line: 1, column: 1, text: "ticks = 0".into(), indent: 0, length: 1 }),
+                message: "it must be at least 1".into(),
+                help: None,
+            })),
+            RunError::Differs { db: path().display().to_string(), differences: vec!["ticks".into()] },
+            RunError::Io(std::io::Error::other("/home/alice/secret is full")),
+        ]);
+        for fault in faults {
+            let told = shown(&fault);
+            assert!(!told.contains("alice") && !told.contains("secret") && !told.contains("10.0"), "{told}");
+            assert!(fault.to_string().contains("secret"), "its owner learns more: {fault}");
+        }
+        let corrupt = JournalError::Corrupt { place: "journal, record 3".into(), problem: "no hash".into() };
+        assert!(shown(&corrupt.into()).contains("record 3"));
+    }
 
     #[test]
     fn a_full_desk_is_told_as_such() {

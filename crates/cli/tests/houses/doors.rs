@@ -198,6 +198,16 @@ pub(crate) fn tell(base: &mut Base) {
         page.contains("<a href=\"/\">")
     });
     assert_eq!(pages, [true, true, false]);
+    // One that follows a world sends people to the house, to a page and not to a form.
+    let follower = Served::of_world(&base.world(&here), folder, &["--follow"]);
+    let own = token(base, folder, &here, &["--operator"]);
+    let form = until("the house", || {
+        Some(sent(&follower, &own, "/steer", "do=pause")).filter(|form| form.status != 503)
+    });
+    let way = format!("href=\"http://{}/w/{here}/\"", first.address);
+    assert!(form.status == 421 && form.body.contains(&way), "{form:?}");
+    styled(&follower, &own, &form);
+    drop(follower);
     forks(base, &first, &here, &operator);
 }
 
