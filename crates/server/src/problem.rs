@@ -276,7 +276,7 @@ impl There {
         Some(Self { location, url: url.to_owned(), is_link: None })
     }
 
-    /// What becomes of the asker's token there.
+    /// The sentence about the asker's token there.
     const fn of_token(&self) -> &'static str {
         match self.is_link {
             Some(true) => {
@@ -415,13 +415,13 @@ mod tests {
         ];
         let faults = faults.map(RunError::from).into_iter().chain([
             RunError::Config(Box::new(ConfigError {
-                file: "/home/alice/secret/world.toml".into(),
+                file: "/alice/secret/world.toml".into(),
                 place: Some(Place { line: 1, column: 1, text: "ticks = 0".into(), indent: 0, length: 1 }),
                 message: "it must be at least 1".into(),
                 help: None,
             })),
             RunError::Differs { db: path().display().to_string(), differences: vec!["ticks".into()] },
-            RunError::Io(std::io::Error::other("/home/alice/secret is full")),
+            RunError::Io(std::io::Error::other("/alice/secret is full")),
         ]);
         for fault in faults {
             let told = shown(&fault);

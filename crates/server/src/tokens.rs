@@ -1,7 +1,8 @@
 //! Tokens: who may do what at the door. Only here are files read and written.
 //!
-//! A token is 256 random bits. `WORLD.tokens`, or for all worlds of a database `DATABASE+all.tokens`, keeps the BLAKE3 hash of each, one JSON object a line; lines are added
-//! and never changed, so that nothing is lost however a command ends. A line that can't be read lets nobody in.
+//! A token is 256 random bits. `WORLD.tokens`, or for all worlds of a database `DATABASE+all.tokens`, keeps the BLAKE3
+//! hash of each, one JSON object a line; lines are added and never changed, so that nothing is lost however a command
+//! ends. A line that can't be read lets nobody in.
 
 use std::{
     fs::{File, OpenOptions},
@@ -176,8 +177,8 @@ impl TokenFile {
         Self { path: path.into(), is_of_all: false }
     }
 
-    /// The file of tokens that are good at all worlds of a database: `DATABASE+all.tokens`. Nobody acts by one of those,
-    /// for a principal is one of a world.
+    /// The file of tokens that are good at all worlds of a database: `DATABASE+all.tokens`. Nobody acts by one of
+    /// those, for a principal is one of a world.
     ///
     /// # Errors
     /// A sentence, when the database has no name.
@@ -342,8 +343,8 @@ fn made(role: Role, label: Option<String>, expires: Option<Time>) -> Result<(Sec
     Ok((Secret(text), token))
 }
 
-/// The tokens that are good at a door: those of files, read again whenever they change, and those that are known to this
-/// process alone. Clones share what was read.
+/// The tokens that are good at a door: those of files, read again whenever they change, and those that are known to
+/// this process alone. Clones share what was read.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     files: Vec<Arc<Kept>>,

@@ -1,4 +1,4 @@
-//! What people and programs are given at the doors of houses: tokens that last, pages of problems, forks.
+//! The doors of houses, for people and programs: tokens that last, pages of problems, forks.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -89,7 +89,7 @@ pub(crate) fn last(base: &Base) {
     assert_eq!(second.get(&first.observer, "/metrics").status, 401);
     let pause = format!("/w/{here}/api/v1/pause");
     assert_eq!([&observer, &operator].map(|token| first.post(token, &pause, "").status), [403, 200]);
-    // What is made, ends or is revoked holds at once.
+    // A token that is made, ends or is revoked does so at once.
     let short = token_of_all(base, folder, &["--observer", "--expires", "1ms"]);
     let more = token_of_all(base, folder, &["--observer", "--label", "a bookmark"]);
     assert_eq!([&short, &more].map(|token| first.get(token, "/").status), [401, 200]);
