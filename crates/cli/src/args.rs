@@ -15,6 +15,7 @@ use oikos_server::Nats;
 
 pub(crate) use self::sweep::{ElsewhereCommand, KeepArg, SweepArgs, WantedArgs};
 use crate::{
+    counts::{rate, share},
     passwords::{Served, database, nats, served, world},
     print, style,
 };
@@ -402,7 +403,7 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with_all = ["follow", "standby", "paused", "speed", "db", "seed", "set"])]
         all: bool,
         /// With --all: hold so many worlds at most [default: as many as each of those who share them].
-        #[arg(long, value_name = "N", requires = "all")]
+        #[arg(long, value_name = "N", value_parser = share, requires = "all")]
         share: Option<NonZeroUsize>,
         /// With --all: unload a world that stands still when nobody has asked for it for so long [default: 1m].
         #[arg(long, value_name = "DURATION", value_parser = duration_ms, requires = "all")]
@@ -415,7 +416,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "URL", value_parser = door_url)]
         url: Option<String>,
         /// How many requests each token may make in a second [default: 1000].
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = rate)]
         rate: Option<NonZeroU32>,
         #[command(flatten)]
         overrides: OverrideArgs,
@@ -424,9 +425,10 @@ pub(crate) enum Command {
     },
     /// Make, list and revoke the tokens by which others come in where a world is served.
     Token {
-        /// The world database; its tokens are kept in WORLD.tokens.
-        #[arg(value_parser = world())]
-        world: Address,
+        /// The world database; its tokens are kept in WORLD.tokens. A database of PostgreSQL, without a world's name:
+        /// tokens for all its worlds, where `serve --all` serves them, are kept in DATABASE+all.tokens.
+        #[arg(value_parser = served())]
+        world: Served,
         #[command(flatten)]
         whom: TokenArgs,
         /// Let the token be worth nothing after some time, such as 30d.

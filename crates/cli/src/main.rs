@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod print;
+mod counts;
 mod passwords;
 mod progress;
 mod status;

@@ -498,6 +498,16 @@ fn processes_share_worlds_and_take_those_of_one_that_is_killed() {
 }
 
 #[test]
+fn tokens_of_all_worlds_are_good_at_every_process_until_they_are_revoked() {
+    houses::last(&Base::new("lasting"));
+}
+
+#[test]
+fn people_are_told_on_pages_of_what_is_elsewhere_or_is_not() {
+    houses::tell(&mut Base::new("telling"));
+}
+
+#[test]
 fn what_goes_with_all_worlds_is_said() {
     houses::refuses(&Base::new("strange"));
 }

@@ -2,6 +2,9 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[cfg(unix)]
+#[path = "served/files.rs"]
+mod files;
 #[path = "served/forms.rs"]
 mod forms;
 #[path = "served/people.rs"]
@@ -661,6 +664,8 @@ fn the_document_has_the_reference_of_every_route() {
         document.contains(reference.trim()),
         "docs/http.md lacks the reference as it is now:\n{reference}"
     );
+    let of_many = oikos_server::house_reference();
+    assert!(document.contains(of_many.trim()), "docs/http.md lacks the paths of many worlds:\n{of_many}");
     let shown = oikos_server::document();
     for route in ROUTES {
         let at = format!("/paths/{}/{}", route.path.replace('/', "~1"), route.method.word().to_lowercase());

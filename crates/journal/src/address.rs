@@ -150,9 +150,7 @@ impl fmt::Display for Address {
 
 impl fmt::Display for InPostgres {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Database { url, .. } = &self.database;
-        let sign = if url.contains('?') { '&' } else { '?' };
-        write!(f, "{url}{sign}world={}", self.world)
+        f.write_str(&self.database.with_world(&self.world))
     }
 }
 
@@ -250,6 +248,31 @@ impl Database {
         Ok(config)
     }
 
+    /// The beginning of the names of files that belong to all of its worlds, in the folder where one is. It is that of
+    /// no world's files, for no world's name has a `+`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn beside(&self) -> Result<PathBuf, String> {
+        let name = self.login()?.database;
+        let mut plain = String::new();
+        for byte in name.bytes() {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') {
+                plain.push(char::from(byte));
+            } else {
+                plain.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        Ok(PathBuf::from(format!("{plain}+all")))
+    }
+
+    /// The address of one of its worlds, in words that are filled in.
+    #[must_use]
+    pub fn with_world(&self, name: &str) -> String {
+        let sign = if self.url.contains('?') { '&' } else { '?' };
+        format!("{}{sign}world={name}", self.url)
+    }
+
     /// One of its worlds.
     ///
     /// # Errors
@@ -291,4 +314,26 @@ fn without_world(url: &str) -> Result<(String, Option<String>), String> {
     }
     let sign = if rest.is_empty() { "" } else { "?" };
     Ok((format!("{before}{sign}{}", rest.join("&")), world))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_all_worlds_are_called_as_those_of_no_world() {
+        for (database, file) in [
+            ("oikos", "oikos+all"),
+            ("a%2Fb", "a%2Fb+all"),
+            ("a%252Fb", "a%252Fb+all"),
+            ("a%2Ball", "a%2Ball+all"),
+            ("..", "..+all"),
+            ("%C3%B6", "%C3%B6+all"),
+        ] {
+            let read = Database::read(&format!("postgres://alice@localhost/{database}"));
+            let beside = read.unwrap_or_else(|problem| panic!("{problem}")).beside();
+            assert_eq!(beside.as_deref(), Ok(Path::new(file)), "{database}");
+            assert!(check_name(file).is_err(), "{file}");
+        }
+    }
 }

@@ -47,7 +47,7 @@ pub use self::{
     log::Head,
     postgres::{
         Holder, Initialised, Leases, Listed, Offer, Progress, Shard, Shards, Stands, Survey, Surveyed, Taken,
-        Taker, init, list,
+        Taker, check_database, init, list,
     },
     series::{Sample, SeriesRow},
     snapshot::Image,

@@ -97,8 +97,10 @@ pub fn parent(journal: &Journal) -> Result<Option<Parent>, RunError> {
 /// When the parent is damaged, the file can't be made, or an action can't be executed.
 pub fn fork(workplace: &Workplace, from: &Journal, fork: &Fork<'_>) -> Result<Forking, RunError> {
     let Some(beside) = Beside::of(fork.to)? else {
-        let refusal = Refusal::new(Code::Conflict, format!("there is a `{}` already", fork.to));
-        return Ok(Forking::Refused(refusal.hint("name a new file")));
+        // Clients ask for forks too, and learn neither folders nor the address of a database.
+        let refusal = Refusal::new(Code::Conflict, format!("there is a `{}` already", fork.to.name()));
+        let hint = if fork.to.as_file().is_some() { "name a new file" } else { "name a new world" };
+        return Ok(Forking::Refused(refusal.hint(hint)));
     };
     let mut world = state_at(from, fork.seq)?;
     let before = source_of(from, world.source())?;

@@ -61,7 +61,8 @@ mod writer;
 
 pub use oikos_journal::{
     Address, Database, Head, Holder, Initialised, Journal, JournalError, Leases, Listed, Login, SeriesRow,
-    Stands, Survey, Surveyed, Verified, copy, init as pg_init, list as pg_list, verify,
+    Stands, Survey, Surveyed, Verified, check_database as pg_check, copy, init as pg_init, list as pg_list,
+    verify,
 };
 /// The kernel, whose read-only views the command line prints.
 pub use oikos_kernel as kernel;

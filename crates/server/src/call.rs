@@ -55,6 +55,11 @@ impl Call {
         found.map_or("", |(_, value)| value)
     }
 
+    /// Whether its token is good at the list of all worlds, where there is one above this.
+    pub(crate) fn has_list(&self) -> bool {
+        self.door.house.as_ref().is_some_and(|tokens| tokens.is_good(&self.token))
+    }
+
     /// A field, if it is given.
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())

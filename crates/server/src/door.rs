@@ -38,6 +38,8 @@ pub struct DoorSetup {
     pub hosts: Vec<String>,
     /// Where a fork runs the code of its actions.
     pub workplace: Workplace,
+    /// The tokens that are good at the list of all worlds, where this is one of many at its listener.
+    pub house: Option<Tokens>,
 }
 
 /// All that the handlers share.
@@ -49,6 +51,8 @@ pub(crate) struct Door {
     pub(crate) tokens: Tokens,
     pub(crate) hosts: Vec<String>,
     pub(crate) workplace: Workplace,
+    /// The tokens that are good at the list of all worlds, where there is one.
+    pub(crate) house: Option<Tokens>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) metrics: Metrics,
     pub(crate) feeds: Feeds,
@@ -85,6 +89,7 @@ impl Door {
             tokens: setup.tokens,
             hosts: setup.hosts,
             workplace: setup.workplace,
+            house: setup.house,
             meters: Arc::new(Meters::new(setup.limits)),
             metrics: Metrics::default(),
             on_disk,

@@ -11,13 +11,13 @@ use oikos_runner::{
     request::Reply,
     show_dollars,
 };
-use oikos_views::{Page, act_of, answered};
+use oikos_views::{Named, Page, act_of, answered};
 use serde_json::{Map, Value, json};
 
 use crate::{
     call::{Answered, Call, HTML, text},
-    pages::page_of,
-    problem::Problem,
+    pages::{named, page_of},
+    problem::{Problem, Teller, shown},
     steer,
 };
 
@@ -86,7 +86,7 @@ async fn steered(root: &str, call: Call) -> Answered {
         "run" | "step" => steer::run(call).await?,
         "pause" => steer::pause(call).await?,
         "speed" => steer::speed(call).await?,
-        _ => return forked(root, steer::fork(call).await?).await,
+        _ => return forked(root, call).await,
     };
     see(root, "/")
 }
@@ -105,18 +105,41 @@ fn speed(text: String) -> Value {
 }
 
 /// The page that says which world was made.
-async fn forked(root: &str, answer: Response<Body>) -> Answered {
+async fn forked(root: &str, call: Call) -> Answered {
+    let (reader, has_list) = (call.door.front.reader.clone(), call.has_list());
+    let answer = steer::fork(call).await?;
     let status = answer.status();
     let bytes = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap_or_default();
     let made: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let world = made.get("world").and_then(Value::as_str).unwrap_or_default();
-    let sentence = format!(
-        "`{world}` stands beside this world, and goes on from record {}: `oikos serve {world}` opens it, and \
-         `oikos run {world}` runs it, so that the two can be compared.",
-        made.get("seq").cloned().unwrap_or_default()
-    );
-    let compared = Page::Compare(Some(world.to_owned())).href(None);
-    Ok(page_of(root, status, "A fork was made", &sentence, (&compared, "The two side by side")))
+    let seq = made.get("seq").cloned().unwrap_or_default();
+    let named = named(&reader);
+    let page = |sentence: &str, on: (&str, &str)| Ok(page_of(root, status, "A fork was made", sentence, on));
+    if named.in_database.is_none() {
+        let sentence = format!(
+            "`{world}` stands beside this world, and goes on from record {seq}: `oikos serve {world}` opens it, and \
+             `oikos run {world}` runs it, so that the two can be compared."
+        );
+        let compared = format!("{root}{}", Page::Compare(Some(world.to_owned())).href(None));
+        return page(&sentence, (&compared, "The two side by side"));
+    }
+    let (other, this) = (Named::beside(world), named.world);
+    let begun = format!("`{world}` stands beside this world in its database, and goes on from record {seq}");
+    let compared = format!("`oikos compare {this} {other}` says where the two part");
+    // It is one of many at this listener.
+    if !root.is_empty() {
+        let sentence = format!(
+            "{begun}: one of the processes that serve all worlds of the database takes it within a second. It has \
+             tokens of its own, which `oikos token {other}` makes; {compared}."
+        );
+        let (there, home) = (format!("/w/{world}/"), format!("{root}/"));
+        let on =
+            if has_list { (there.as_str(), "To the new world") } else { (home.as_str(), "To this world") };
+        return page(&sentence, on);
+    }
+    let sentence =
+        format!("{begun}: `oikos serve {other}` opens it, and `oikos run {other}` runs it; {compared}.");
+    page(&sentence, (&format!("{root}/"), "To this world"))
 }
 
 /// `POST /act`.
@@ -149,7 +172,7 @@ async fn acted(root: &str, mut call: Call) -> Answered {
                     StatusCode::OK,
                     "It was refused, and left no record",
                     &sentence,
-                    (&home, "Back"),
+                    (&format!("{root}{home}"), "Back"),
                 ))
             }
         },
@@ -180,7 +203,7 @@ async fn asked(root: &str, call: Call) -> Answered {
             Ok(answered) => answered.map_err(Problem::refused),
             // The operator is told why; keys stand in no message.
             Err(fault @ (RunError::Models(_) | RunError::Halt(_))) => {
-                Err(Problem::busy(Refusal::new(Code::Unsupported, fault.to_string())))
+                Err(Problem::busy(Refusal::new(Code::Unsupported, shown(&fault))))
             }
             Err(fault) => Err(Problem::fault(&fault)),
         }
@@ -212,5 +235,5 @@ fn see(root: &str, address: &str) -> Answered {
 
 /// A problem as a page, for people.
 fn told(root: &str, answered: Answered) -> Answered {
-    Ok(answered.unwrap_or_else(|problem| problem.page(root, None)))
+    Ok(answered.unwrap_or_else(|problem| problem.page(Teller::World(root), None)))
 }

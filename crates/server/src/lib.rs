@@ -31,7 +31,7 @@ mod tokens;
 
 pub use self::{
     door::DoorSetup,
-    house::{HouseError, HouseServer, HouseSetup},
+    house::{HouseError, HouseServer, HouseSetup, house_reference},
     limits::{BODY_BYTES_MAX, Limits},
     nats::Nats,
     openapi::{document, reference},

@@ -25,8 +25,8 @@ use oikos_runner::{
     kin, quoted,
 };
 use oikos_views::{
-    Asked, Beside, Hands, Links, Markup, Moment, Page, Past, Pulse, Question, Unshown, Verdict, Viewer,
-    Wheel, problem, questions, reading, render, style::STYLE,
+    Asked, Beside, Hands, Links, Markup, Moment, Named, Page, Past, Pulse, Question, Unshown, Verdict,
+    Viewer, Wheel, problem, questions, reading, render, style::STYLE,
 };
 
 use crate::{
@@ -106,6 +106,8 @@ pub(crate) async fn icon(_: Call) -> Answered {
 struct Asker {
     /// The beginning of every address.
     root: String,
+    /// Whether it may see the list of all worlds, where there is one.
+    has_list: bool,
     role: Role,
     motion: Motion,
     /// How far a world that is followed is behind.
@@ -127,7 +129,13 @@ impl Asker {
         let key = format!("page-{}", oikos_runner::report::hex(&bytes));
         let behind = standing.follows.map(|follows| follows.behind());
         let (root, role) = (call.door.root.clone(), call.token.role.clone());
-        Ok(Self { root, role, motion: standing.motion, behind, speed, key })
+        let has_list = call.has_list();
+        Ok(Self { root, has_list, role, motion: standing.motion, behind, speed, key })
+    }
+
+    /// Where links of its pages lead.
+    fn links(&self, at: Option<When>, reader: &Reader) -> Links {
+        Links::Served { root: self.root.clone(), at, named: named(reader), has_list: self.has_list }
     }
 
     /// Its controls, at the present or at a moment of the past.
@@ -378,7 +386,7 @@ impl Pages {
             whole: None,
             journal: &journal,
             viewer,
-            links: &Links::Served { root: asker.root.clone(), at: None, world: file_of(reader) },
+            links: &asker.links(None, reader),
             beside: others.beside.as_deref(),
             kin: &others.kin,
             pulse: Some(pulse),
@@ -416,7 +424,7 @@ impl Pages {
             whole: present.past.as_ref(),
             journal: &journal,
             viewer,
-            links: &Links::Served { root: asker.root.clone(), at: asked.at, world: file_of(reader) },
+            links: &asker.links(asked.at, reader),
             beside: others.beside.as_deref(),
             kin: &others.kin,
             pulse: None,
@@ -493,11 +501,13 @@ fn journal(reader: &Reader) -> Result<Journal, Unshown> {
     reader.journal()?.map_err(|refusal| Unshown::NotFound(refusal.message))
 }
 
-/// The file of the world, as a command in its folder names it; the folder is nobody's affair, nor is the address of a
-/// server.
-fn file_of(reader: &Reader) -> String {
-    let file = reader.address().filter(|at| at.as_file().is_some());
-    quoted(&file.map_or_else(|| "WORLD".into(), Address::name))
+/// The names of the world, for those outside.
+pub(crate) fn named(reader: &Reader) -> Named {
+    match reader.address() {
+        Some(Address::Postgres(world)) => Named::database(world.world.clone()),
+        Some(file @ Address::File(_)) => Named::file(quoted(&file.name())),
+        None => Named::file("WORLD".into()),
+    }
 }
 
 fn unread() -> Unshown {

@@ -38,7 +38,7 @@ use crate::{
     mcp::http::Speaker,
     nats::Nats,
     pages::is_browser,
-    problem::Problem,
+    problem::{Problem, Teller},
     publish,
     routes::{Answers, Handler, ROUTES, Rank, Route, Verb},
     tokens::Token,
@@ -264,7 +264,7 @@ async fn answer(
     let asked = (for_people && request.method() == Method::GET).then(|| request.uri().clone());
     let answered = handle(&door, route.map(|(_, route)| route), parts, request).await;
     let response = answered.unwrap_or_else(|problem| {
-        if for_people { problem.page(&door.root, asked.as_ref()) } else { problem.response() }
+        if for_people { problem.page(Teller::World(&door.root), asked.as_ref()) } else { problem.response() }
     });
     door.metrics.count(route.map(|(at, _)| at), response.status());
     guarded(response)

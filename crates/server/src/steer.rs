@@ -21,7 +21,7 @@ use tokio::{sync::oneshot, time::timeout};
 use crate::{
     call::{Answered, Call, json as answer},
     looks::standing,
-    problem::Problem,
+    problem::{Problem, shown},
 };
 
 /// How long the end of a run is waited for, if the client says nothing.
@@ -120,7 +120,7 @@ pub(crate) async fn fork(call: Call) -> Answered {
             }
             Ok(Forking::Refused(refusal)) => Err(Problem::refused(refusal)),
             Ok(Forking::Failed(receipt)) => Ok(receipt),
-            Err(fault) if fault.is_config() => Err(Problem::bad(fault.to_string())),
+            Err(fault) if fault.is_config() => Err(Problem::bad(shown(&fault))),
             Err(fault) => Err(Problem::fault(&fault)),
         }
     };

@@ -1,7 +1,8 @@
 //! Tokens: who may do what at the door. Only here are files read and written.
 //!
-//! A token is 256 random bits. `WORLD.tokens` keeps the BLAKE3 hash of each, one JSON object a line; lines are added
-//! and never changed, so that nothing is lost however a command ends. A line that can't be read lets nobody in.
+//! A token is 256 random bits. `WORLD.tokens`, or for all worlds of a database `DATABASE+all.tokens`, keeps the BLAKE3
+//! hash of each, one JSON object a line; lines are added and never changed, so that nothing is lost however a command
+//! ends. A line that can't be read lets nobody in.
 
 use std::{
     fs::{File, OpenOptions},
@@ -11,7 +12,7 @@ use std::{
 };
 
 use blake3::Hash;
-use oikos_runner::{kernel::time::Time, machine_now};
+use oikos_runner::{Database, kernel::time::Time, machine_now};
 use serde::{Deserialize, Serialize};
 
 /// Begins the text of a token, so that those who look for secrets in files find it.
@@ -140,7 +141,7 @@ pub enum TokenError {
         error: std::io::Error,
     },
     /// A line of it is none.
-    #[error("`{}`, line {line}: {problem}; nobody is let in before that is mended", path.display())]
+    #[error("`{}`, line {line}: {problem}", path.display())]
     Line {
         /// The file.
         path: PathBuf,
@@ -160,10 +161,11 @@ pub enum TokenError {
     Machine(String),
 }
 
-/// The file of a world's tokens.
+/// The file of a world's tokens, or of those that are good at all worlds of a database.
 #[derive(Clone, Debug)]
 pub struct TokenFile {
     path: PathBuf,
+    is_of_all: bool,
 }
 
 impl TokenFile {
@@ -172,7 +174,16 @@ impl TokenFile {
     pub fn of(world: &Path) -> Self {
         let mut path = world.as_os_str().to_owned();
         path.push(".tokens");
-        Self { path: path.into() }
+        Self { path: path.into(), is_of_all: false }
+    }
+
+    /// The file of tokens that are good at all worlds of a database: `DATABASE+all.tokens`. Nobody acts by one of
+    /// those, for a principal is one of a world.
+    ///
+    /// # Errors
+    /// A sentence, when the database has no name.
+    pub fn of_all(database: &Database) -> Result<Self, String> {
+        Ok(Self { is_of_all: true, ..Self::of(&database.beside()?) })
     }
 
     /// Where it is.
@@ -262,6 +273,11 @@ impl TokenFile {
                     let role = match (role.as_str(), principal) {
                         ("observer", None) => Role::Observer,
                         ("operator", None) => Role::Operator,
+                        ("principal", Some(_)) if self.is_of_all => {
+                            return Err(wrong(
+                                "a principal is one of a world, and these are tokens of all".into(),
+                            ));
+                        }
                         ("principal", Some(id)) => Role::Principal(id),
                         _ => return Err(wrong("there is no such role".into())),
                     };
@@ -327,13 +343,21 @@ fn made(role: Role, label: Option<String>, expires: Option<Time>) -> Result<(Sec
     Ok((Secret(text), token))
 }
 
-/// The tokens that are good at a door: those of the file, read again whenever it changes, and those that are known to
-/// this process alone.
+/// The tokens that are good at a door: those of files, read again whenever they change, and those that are known to
+/// this process alone. Clones share what was read.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    file: Option<TokenFile>,
+    files: Vec<Arc<Kept>>,
     own: Arc<Mutex<Vec<Token>>>,
-    read: Arc<Mutex<Option<Read>>>,
+    /// Told of a file that can't be used, and of one that can again.
+    tell: fn(&str),
+}
+
+/// A file as it is kept.
+#[derive(Debug)]
+struct Kept {
+    file: TokenFile,
+    read: Mutex<Option<Read>>,
 }
 
 /// The file as it was read.
@@ -344,23 +368,59 @@ struct Read {
     problem: Option<String>,
 }
 
-impl Tokens {
-    /// The tokens of a file.
-    #[must_use]
-    pub fn of(file: TokenFile) -> Self {
-        Self { file: Some(file), ..Self::alone() }
+impl Kept {
+    /// The tokens of the file; a problem with it is told once, and so is its end.
+    fn tokens(&self, tell: fn(&str)) -> Result<Arc<Vec<Token>>, String> {
+        let stamp = self.file.stamp();
+        let mut slot = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = slot.take();
+        let read = match before {
+            Some(read) if read.stamp == stamp => read,
+            before => {
+                let read = match self.file.tokens() {
+                    Ok(tokens) => Read { stamp, tokens: Arc::new(tokens), problem: None },
+                    Err(error) => Read { stamp, tokens: Arc::default(), problem: Some(error.to_string()) },
+                };
+                let told = before.and_then(|read| read.problem);
+                match (&read.problem, told) {
+                    (Some(problem), told) if told.as_ref() != Some(problem) => {
+                        tell(&format!("{problem}; until that is mended nobody gets in by those tokens"));
+                    }
+                    (None, Some(_)) => {
+                        tell(&format!("`{}` is mended: its tokens are good again", self.file.path.display()));
+                    }
+                    (Some(_) | None, _) => {}
+                }
+                read
+            }
+        };
+        let read = slot.insert(read);
+        match &read.problem {
+            None => Ok(Arc::clone(&read.tokens)),
+            Some(problem) => Err(problem.clone()),
+        }
     }
+}
 
-    /// Those that are known to this process alone.
+impl Tokens {
+    /// Those that are known to this process alone; `tell` is told of problems with files that are added.
     #[must_use]
-    pub fn alone() -> Self {
-        Self { file: None, own: Arc::default(), read: Arc::default() }
+    pub fn alone(tell: fn(&str)) -> Self {
+        Self { files: Vec::new(), own: Arc::default(), tell }
     }
 
     /// The same ones, and beside them those of a file.
     #[must_use]
     pub fn and(&self, file: TokenFile) -> Self {
-        Self { file: Some(file), own: Arc::clone(&self.own), read: Arc::default() }
+        let mut all = self.clone();
+        all.files.push(Arc::new(Kept { file, read: Mutex::default() }));
+        all
+    }
+
+    /// Looks at the files, so that problems with them are told now.
+    pub fn look(&self) {
+        // They are told on the way.
+        let _ = self.read();
     }
 
     /// Makes a token that is good for as long as this process serves.
@@ -376,53 +436,52 @@ impl Tokens {
     /// The token of that text, if it is good; each one is compared, in the same time whatever they are.
     ///
     /// # Errors
-    /// When the file can't be read: then nobody of it is let in.
+    /// When it is none of those that can be read, and a file can't be: nobody of that is let in.
     pub fn find(&self, text: &str) -> Result<Option<Token>, String> {
         let hash = blake3::hash(text.as_bytes());
-        let same = |tokens: &[Token]| {
-            // The equality of hashes takes the same time for all.
-            let found =
-                tokens.iter().fold(None, |found, token| if token.hash == hash { Some(token) } else { found });
-            found.cloned()
-        };
-        let own = same(&self.own.lock().unwrap_or_else(PoisonError::into_inner));
-        if own.is_some() {
-            return Ok(own);
+        let (read, problem) = self.read();
+        // The equality of hashes takes the same time for all.
+        let found = read
+            .iter()
+            .flat_map(|tokens| tokens.iter())
+            .fold(None, |found, token| if token.hash == hash { Some(token) } else { found });
+        match (found, problem) {
+            (Some(token), _) if token.expires.is_none() => Ok(Some(token.clone())),
+            (Some(token), _) => {
+                let now = machine_now().map_err(|error| error.to_string())?;
+                Ok(Some(token).filter(|token| !token.is_expired(now)).cloned())
+            }
+            (None, None) => Ok(None),
+            (None, Some(problem)) => Err(problem),
         }
-        let found = same(&self.tokens()?);
-        let Some(token) = found else { return Ok(None) };
-        if token.expires.is_none() {
-            return Ok(Some(token));
-        }
-        let now = machine_now().map_err(|error| error.to_string())?;
-        Ok(Some(token).filter(|token| !token.is_expired(now)))
     }
 
     /// Whether a token is still good.
     #[must_use]
     pub fn is_good(&self, token: &Token) -> bool {
-        let is_in = |tokens: &[Token]| tokens.iter().any(|known| known.hash == token.hash);
+        let is_in = |tokens: &Arc<Vec<Token>>| tokens.iter().any(|known| known.hash == token.hash);
         let is_expired = token.expires.is_some() && machine_now().map_or(true, |now| token.is_expired(now));
-        !is_expired
-            && (is_in(&self.own.lock().unwrap_or_else(PoisonError::into_inner))
-                || self.tokens().is_ok_and(|tokens| is_in(&tokens)))
+        !is_expired && self.read().0.iter().any(is_in)
     }
 
-    fn tokens(&self) -> Result<Arc<Vec<Token>>, String> {
-        let Some(file) = &self.file else { return Ok(Arc::default()) };
-        let stamp = file.stamp();
-        let mut slot = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let read = match slot.take().filter(|read| read.stamp == stamp) {
-            Some(read) => read,
-            None => match file.tokens() {
-                Ok(tokens) => Read { stamp, tokens: Arc::new(tokens), problem: None },
-                Err(error) => Read { stamp, tokens: Arc::default(), problem: Some(error.to_string()) },
-            },
-        };
-        let read = slot.insert(read);
-        match &read.problem {
-            None => Ok(Arc::clone(&read.tokens)),
-            Some(problem) => Err(problem.clone()),
+    /// Whether a token is known to this process alone, as that of the link that it prints.
+    pub(crate) fn is_own(&self, token: &Token) -> bool {
+        self.own().iter().any(|known| known.hash == token.hash)
+    }
+
+    fn own(&self) -> Vec<Token> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// All that can be read, and the problem with what can't be.
+    fn read(&self) -> (Vec<Arc<Vec<Token>>>, Option<String>) {
+        let (mut read, mut problem) = (vec![Arc::new(self.own())], None);
+        for kept in &self.files {
+            match kept.tokens(self.tell) {
+                Ok(tokens) => read.push(tokens),
+                Err(error) => problem = Some(error),
+            }
         }
+        (read, problem)
     }
 }

@@ -5,7 +5,7 @@
 use std::{path::Path, time::Instant};
 
 use oikos_runner::{Journal, state};
-use oikos_views::{Asked, Hands, Links, Moment, Page, Past, Viewer, render};
+use oikos_views::{Asked, Hands, Links, Moment, Named, Page, Past, Viewer, render};
 
 /// The number of times that each page is made; the median is told.
 const ROUNDS: usize = 5;
@@ -44,7 +44,12 @@ fn main() {
             whole: None,
             journal: &journal,
             viewer: Viewer::Observer,
-            links: &Links::Served { root: String::new(), at: None, world: "w.oikos".into() },
+            links: &Links::Served {
+                root: String::new(),
+                at: None,
+                named: Named::file("w.oikos".into()),
+                has_list: false,
+            },
             beside: None,
             kin: &[],
             pulse: None,

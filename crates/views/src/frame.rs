@@ -27,13 +27,18 @@ pub fn render(m: &Moment<'_>, page: &Page) -> Result<Markup, Unshown> {
         Links::Served { at, .. } => *at,
         Links::Sheet { .. } => None,
     };
+    let in_database = in_house(m).unwrap_or(name);
     Ok(html! {
         (DOCTYPE)
         html lang="en" {
-            (head(m.links.root(), &title, name, m.scripts))
+            (head(m.links.root(), &title, in_database, m.scripts))
             body {
                 header class="top" { div {
-                    span class="name" { (line(name)) }
+                    @if let Links::Served { has_list: true, .. } = m.links { a href="/" { "← Worlds" } }
+                    span class="name" {
+                        (line(in_database))
+                        @if in_database != name { " " span class="soft" { (line(name)) } }
+                    }
                     nav { (navigation(m, page)) }
                     (seat(m))
                     span class="when" { "record " (count(m.seq())) " · " (instant(m.world.now())) }
@@ -52,6 +57,14 @@ pub fn render(m: &Moment<'_>, page: &Page) -> Result<Markup, Unshown> {
             }
         }
     })
+}
+
+/// The world's name in its database, where it is one of many at its door: others may have the same name of their own.
+fn in_house<'m>(m: &Moment<'m>) -> Option<&'m String> {
+    match m.links {
+        Links::Served { root, named, .. } if !root.is_empty() => named.in_database.as_ref(),
+        Links::Served { .. } | Links::Sheet { .. } => None,
+    }
 }
 
 /// The way to the page of the principal whose seat it is.
@@ -98,7 +111,7 @@ fn line_text(text: &str) -> String {
 /// A page that says why another can't be shown, for a server whose addresses begin with `root`; it needs no world.
 #[must_use]
 pub fn problem(root: &str, title: &str, sentence: &str) -> Markup {
-    told(root, title, sentence, ("/", "To the world"))
+    told(root, title, sentence, (&format!("{root}/"), "To the world"))
 }
 
 /// A page that says how far the first reading of a world's past is, for a server, which sends it with the word to ask
@@ -128,10 +141,16 @@ pub fn reading(root: &str, name: &str, read: u64, of: u64) -> Markup {
     }
 }
 
-/// A page for one who is not let in, with a form that takes a token: it goes to `path` with the other fields of the
-/// address. It loads nothing, for nothing else is given to a stranger.
+/// A page for one who is not let in, at the door of a world or of many, with a form that takes a token: it goes to
+/// `path` with the other fields of the address. It loads nothing, for nothing else is given to a stranger.
 #[must_use]
-pub fn closed(title: &str, sentence: &str, path: &str, fields: &[(String, String)]) -> Markup {
+pub fn closed(
+    title: &str,
+    sentence: &str,
+    is_of_many: bool,
+    path: &str,
+    fields: &[(String, String)],
+) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -144,10 +163,21 @@ pub fn closed(title: &str, sentence: &str, path: &str, fields: &[(String, String
             body { main id="page" {
                 h1 { (line(title)) }
                 p { (marked(first_bytes(sentence, BLOCK_BYTES))) }
-                p {
-                    "The owner of this world makes a link: " code { "oikos token WORLD --observer" }
-                    " prints a token for one who looks, " code { "--as ID" } " for one who acts, and "
-                    code { "oikos serve" } " prints a link as it begins."
+                @if is_of_many {
+                    p {
+                        "The owner of these worlds makes tokens: " code { "oikos token DATABASE --observer" }
+                        " prints one for somebody who looks at all of them, "
+                        code { "oikos token 'DATABASE?world=NAME' --as ID" }
+                        " one for somebody who acts in one of them, and " code { "oikos serve --all" }
+                        " prints a link as it begins. A token of one world is good at that world, below "
+                        code { "/w/NAME/" } ", and not at the list of all."
+                    }
+                } @else {
+                    p {
+                        "The owner of this world makes a link: " code { "oikos token WORLD --observer" }
+                        " prints a token for one who looks, " code { "--as ID" } " for one who acts, and "
+                        code { "oikos serve" } " prints a link as it begins."
+                    }
                 }
                 form method="get" action=(path) {
                     @for (name, value) in fields { input type="hidden" name=(name) value=(value); }
@@ -179,7 +209,8 @@ pub fn answered(root: &str, agent: &str, (question, answer): (&str, &str), note:
     }
 }
 
-/// A page that says what came of something, with the address and the words of a way on; addresses begin with `root`.
+/// A page that says what came of something, with the address and the words of a way on; those of files that it loads
+/// begin with `root`.
 #[must_use]
 pub fn told(root: &str, title: &str, sentence: &str, (href, words): (&str, &str)) -> Markup {
     html! {
@@ -190,7 +221,7 @@ pub fn told(root: &str, title: &str, sentence: &str, (href, words): (&str, &str)
                 main id="page" {
                     h1 { (line(title)) }
                     p { (marked(first_bytes(sentence, BLOCK_BYTES))) }
-                    p { a href=(format_args!("{root}{href}")) { (words) } }
+                    p { a href=(href) { (words) } }
                 }
             }
         }

@@ -38,7 +38,7 @@ pub use self::{
     facts::{Facts, Trade},
     forms::act_of,
     frame::{answered, closed, problem, reading, render, told},
-    moment::{Beside, Hands, Links, Moment, Pulse, Wheel},
+    moment::{Beside, Hands, Links, Moment, Named, Pulse, Wheel},
     page::{Asked, Page, ROUTES, Route, Wanted},
     past::Past,
     questions::{Question, Verdict, questions},

@@ -118,8 +118,10 @@ pub enum Links {
         root: String,
         /// The same moment; none is the present.
         at: Option<When>,
-        /// The file of the world, as commands in its folder name it.
-        world: String,
+        /// The names of the world.
+        named: Named,
+        /// Whether the viewer may see the list of all worlds, which is above.
+        has_list: bool,
     },
     /// To places of one file, as far as it has them.
     Sheet {
@@ -130,6 +132,38 @@ pub enum Links {
         /// The file of the world, as commands name it.
         world: String,
     },
+}
+
+/// The names of a world that is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its name in its database; none where it is in a file.
+    pub in_database: Option<String>,
+    /// The world, as commands name it. The folder of a file is nobody's affair, nor is the address of a server.
+    pub world: String,
+    /// A new world beside it, likewise.
+    pub other: String,
+}
+
+impl Named {
+    /// A world in a file, by the name that commands in its folder take.
+    #[must_use]
+    pub fn file(world: String) -> Self {
+        Self { in_database: None, world, other: "other.oikos".into() }
+    }
+
+    /// A world in a database.
+    #[must_use]
+    pub fn database(name: String) -> Self {
+        let (world, other) = (Self::beside(&name), Self::beside("other"));
+        Self { in_database: Some(name), world, other }
+    }
+
+    /// A world of a database, as commands name it.
+    #[must_use]
+    pub fn beside(name: &str) -> String {
+        format!("'postgres://…?world={name}'")
+    }
 }
 
 impl Links {

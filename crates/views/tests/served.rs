@@ -17,7 +17,7 @@ use oikos_runner::{
     kernel::world::World,
     library, state, state_at,
 };
-use oikos_views::{Asked, Hands, Links, Moment, Page, Past, Pulse, ROUTES, Unshown, Viewer, render};
+use oikos_views::{Asked, Hands, Links, Moment, Named, Page, Past, Pulse, ROUTES, Unshown, Viewer, render};
 
 /// Two who deal with each other, each with secrets.
 const WORLD: &str = r#"
@@ -147,7 +147,12 @@ impl Served {
             whole: at.map(|_| &self.now.1),
             journal: &self.journal,
             viewer,
-            links: &Links::Served { root: String::new(), at, world: "w.oikos".into() },
+            links: &Links::Served {
+                root: String::new(),
+                at,
+                named: Named::file("w.oikos".into()),
+                has_list: false,
+            },
             beside: None,
             kin: &[],
             pulse,

@@ -93,18 +93,21 @@ pub(super) fn serve(
     };
     let file = TokenFile::of(&db.beside());
     check_listen(listen.ip(), &file, &db)?;
+    let tokens = Tokens::alone(print::note).and(file);
+    // The link goes all the same where they can't be read.
+    tokens.look();
     if way == Way::StandsBy || matches!(db, Address::Postgres(_)) && way == Way::Writes {
         tell_unspecified(listen, url.as_deref());
     }
     let listener = listener(listen).with_context(|| format!("{listen} can't be listened at"))?;
     let stop = stop_on_signal(|| ());
-    let tokens = Tokens::of(file);
     let limits = match rate {
         Some(requests_per_s) => Limits { requests_per_s, ..Limits::default() },
         None => Limits::default(),
     };
     let link = tokens.fresh(Role::Observer, "the link of `oikos serve`")?;
-    let setup = DoorSetup { root: String::new(), tokens, limits, hosts, workplace: workplace.clone() };
+    let setup =
+        DoorSetup { root: String::new(), tokens, limits, hosts, workplace: workplace.clone(), house: None };
     let house = House { listener, setup, link, db, url, publish, printer };
     if way == Way::Writes {
         let mut live = begun(&workplace, world, path, (Some(&house.db), false))?;
@@ -229,15 +232,7 @@ pub(super) fn tell_unspecified(listen: SocketAddr, url: Option<&str>) {
 
 /// Refuses to be open to other machines while nobody has a token: its owner may not have meant it.
 fn check_listen(ip: IpAddr, file: &TokenFile, db: &Address) -> Result<()> {
-    let tokens = match good(file) {
-        // The link goes all the same.
-        Err(problem) if ip.is_loopback() => {
-            print::note(&format!("{problem:#}; until that is mended nobody gets in by those tokens"));
-            return Ok(());
-        }
-        tokens => tokens?,
-    };
-    if ip.is_loopback() || !tokens.is_empty() {
+    if ip.is_loopback() || !good(file)?.is_empty() {
         return Ok(());
     }
     bail!(Usage(format!(

@@ -55,9 +55,10 @@ pub(super) fn no_database(world: &Address) -> String {
 
 /// The sentence for one world that is not named.
 pub(super) fn no_world(database: &Database) -> String {
-    let text = database.to_string();
-    let sign = if text.contains('?') { '&' } else { '?' };
-    format!("`{text}` names no world; write {text}{sign}world=NAME, or --all for every world of it")
+    format!(
+        "`{database}` names no world; write {}, or --all for every world of it",
+        database.with_world("NAME")
+    )
 }
 
 /// How the allocator treats what is free: given back to the system at once, and not in pages of two megabytes, of which
@@ -84,14 +85,17 @@ fn thrift() {}
 
 pub(super) fn serve_all(database: &Database, wanted: Wanted, printer: Printer) -> Result<ExitStatus> {
     let Wanted { listen, hosts, url, rate, share, idle, publish, workplace } = wanted;
-    check_listen(listen, database)?;
+    let file = TokenFile::of_all(database).map_err(Usage)?;
+    check_listen(listen, database, &file)?;
     thrift();
     tell_unspecified(listen, url.as_deref());
     let listener = listener(listen).with_context(|| format!("{listen} can't be listened at"))?;
     let stop = stop_on_signal(|| ());
     // One that has to be prepared is so before anybody waits for it.
     workplace.prepare()?;
-    let tokens = Tokens::alone();
+    let tokens = Tokens::alone(print::note).and(file);
+    // The link goes all the same where they can't be read.
+    tokens.look();
     let link = tokens.fresh(Role::Observer, "the link of `oikos serve --all`")?;
     let setup = HouseSetup {
         database: database.clone(),
@@ -130,9 +134,9 @@ pub(super) fn serve_all(database: &Database, wanted: Wanted, printer: Printer) -
     Ok(ended(&stop))
 }
 
-/// Refuses to be open to other machines while nobody has a token for any of the worlds.
-fn check_listen(listen: SocketAddr, database: &Database) -> Result<()> {
-    if listen.ip().is_loopback() {
+/// Refuses to be open to other machines while nobody has a token for all of the worlds or for any of them.
+fn check_listen(listen: SocketAddr, database: &Database, file: &TokenFile) -> Result<()> {
+    if listen.ip().is_loopback() || !good(file)?.is_empty() {
         return Ok(());
     }
     let worlds = pg_list(database).map_err(RunError::from)?;
@@ -146,12 +150,11 @@ fn check_listen(listen: SocketAddr, database: &Database) -> Result<()> {
         }
     }
     let world = worlds.first().map_or("NAME", |world| world.world.as_str());
-    let text = database.to_string();
-    let sign = if text.contains('?') { '&' } else { '?' };
     bail!(Usage(format!(
-        "{} can be reached from other machines, and none of these worlds has tokens\n  = help: make some first: oikos \
-         token {} --observer",
+        "{} can be reached from other machines, and none of these worlds has tokens, nor has the database any for all \
+         of them\n  = help: make some first: oikos token {} --observer, or for one world: oikos token {} --observer",
         listen.ip(),
-        quoted(&format!("{text}{sign}world={world}"))
+        quoted(&database.to_string()),
+        quoted(&database.with_world(world))
     )));
 }

@@ -2,15 +2,16 @@
 
 use anyhow::{Result, bail};
 use oikos_runner::{
-    Address, Reader,
+    Address, Database, Reader, RunError,
     kernel::{id::nearest, time::Time},
-    machine_now,
+    machine_now, pg_check, quoted,
 };
 use oikos_server::{LABEL_CHARS_MAX, Role, Token, TokenFile};
 use serde_json::{Value, json};
 
 use super::{Usage, reading};
 use crate::{
+    passwords::Served,
     print::{self, Printer, clean},
     status::ExitStatus,
     table::{Column, table},
@@ -23,7 +24,34 @@ pub(super) enum Wanted {
     Revoke(String),
 }
 
-pub(super) fn token(world: &Address, wanted: Wanted, printer: Printer) -> Result<ExitStatus> {
+pub(super) fn token(at: &Served, wanted: Wanted, printer: Printer) -> Result<ExitStatus> {
+    match at {
+        Served::World(world) => of_world(world, wanted, printer),
+        Served::Database(database) => of_all(database, wanted, printer),
+    }
+}
+
+/// Tokens that are good at all worlds of a database, where one process serves them.
+fn of_all(database: &Database, wanted: Wanted, printer: Printer) -> Result<ExitStatus> {
+    if let Wanted::Add { role: Role::Principal(id), .. } = &wanted {
+        let shown: String = id.chars().take(128).collect();
+        bail!(Usage(format!(
+            "--as {shown} goes with one world, and `{database}` names none: oikos token {} --as {shown}\n  = help: \
+             --observer and --operator go with all worlds of a database",
+            quoted(&database.with_world("NAME"))
+        )));
+    }
+    // Tokens stand beside worlds, and beside nothing else.
+    pg_check(database).map_err(RunError::from)?;
+    let file = TokenFile::of_all(database).map_err(Usage)?;
+    match wanted {
+        Wanted::Add { role, label, expires_ms } => add(&file, role, label, expires_ms, printer),
+        Wanted::List => list(&file, printer),
+        Wanted::Revoke(name) => revoke(&file, &name, printer),
+    }
+}
+
+fn of_world(world: &Address, wanted: Wanted, printer: Printer) -> Result<ExitStatus> {
     // Tokens stand beside a world, and beside nothing else.
     let journal = reading(world)?;
     let file = TokenFile::of(&world.beside());

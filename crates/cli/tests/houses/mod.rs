@@ -2,6 +2,8 @@
 
 #![allow(clippy::panic, reason = "a test fails by panicking")]
 
+mod doors;
+
 use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
@@ -12,6 +14,7 @@ use std::{
 use oikos_server::{Answers, ROUTES, Verb};
 use serde_json::{Value, json};
 
+pub(crate) use self::doors::{last, tell};
 use super::{
     Base, good, report,
     served::{Answer, SHOP, Served, serve_at, transfer},
@@ -121,9 +124,11 @@ pub(crate) fn has_all(base: &mut Base) {
             continue;
         }
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        // One leads back to the list.
+        let body = answer.body.replacen("<a href=\"/\">← Worlds</a>", "", 1);
         for attribute in ["href=\"/", "src=\"/", "action=\"/"] {
-            for (at, _) in answer.body.match_indices(attribute) {
-                let address = &answer.body[at + attribute.len() - 1..];
+            for (at, _) in body.match_indices(attribute) {
+                let address = &body[at + attribute.len() - 1..];
                 assert!(address.starts_with("/w/one/"), "{path}: {address:.60}");
             }
         }
@@ -322,12 +327,12 @@ pub(crate) fn refuses(base: &Base) {
         (&[base.url.as_str(), "--all", "--standby"], &["cannot be used with"]),
         (&[base.url.as_str(), "--all", "--speed", "60"], &["cannot be used with"]),
         (&[base.url.as_str(), "--all", "--seed", "1"], &["cannot be used with"]),
-        (&[base.url.as_str(), "--all", "--share", "0"], &["--share"]),
+        (&[base.url.as_str(), "--all", "--share", "0"], &["from 1 on", "leave it out"]),
         (&[one.as_str(), "--share", "2"], &["--all"]),
         (&[base.url.as_str(), "--all", "--idle", "0s"], &["at least 1ms"]),
         (
             &[base.url.as_str(), "--all", "--listen", "0.0.0.0:0"],
-            &["none of these worlds has tokens", "oikos token"],
+            &["none of these worlds has tokens", "oikos token", &base.url, "for one world"],
         ),
     ] {
         super::refused(&oikos(["serve"].iter().chain(words)), 2, parts);

@@ -312,6 +312,14 @@ pub fn init(database: &Database) -> Result<Initialised, JournalError> {
     Ok(Initialised { version: known(), applied: report.applied_migrations().len() })
 }
 
+/// Looks whether a database can be entered, and has tables for worlds.
+///
+/// # Errors
+/// When it can't be, or its schema is another.
+pub fn check_database(database: &Database) -> Result<(), JournalError> {
+    enter(database).map(drop)
+}
+
 /// The worlds of a database, by name.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ mod shards;
 mod making;
 mod houses;
 
-pub use self::enter::{Initialised, Listed, init, list};
+pub use self::enter::{Initialised, Listed, check_database, init, list};
 pub use self::houses::{Holder, Leases, Stands, Survey, Surveyed};
 pub(crate) use self::making::Making;
 pub use self::shards::{Offer, Progress, Shard, Shards, Taken, Taker};

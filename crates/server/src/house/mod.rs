@@ -2,11 +2,13 @@
 //! somebody asks for it or it has something to do, and unloaded when neither is so; one that is not loaded has no
 //! thread and no connection.
 //!
-//! In reading order: sums; a world; the rounds in which worlds are taken, loaded and unloaded; requests.
+//! In reading order: sums; a world; the rounds in which worlds are taken, loaded and unloaded; paths of its own;
+//! requests.
 
 mod share;
 mod world;
 mod rounds;
+mod own;
 mod ways;
 
 use std::{
@@ -25,6 +27,7 @@ use tokio::{
     time::timeout,
 };
 
+pub use self::own::house_reference;
 use self::world::{Entry, State};
 use crate::{
     limits::{Limits, Meters},

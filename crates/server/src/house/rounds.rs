@@ -18,13 +18,13 @@ use tokio::{
 use super::{
     House,
     share::{aim, asleep_until, has_to_do},
-    world::{Failing, Here, State, root_of},
+    world::{Failing, Here, State, Trouble, root_of},
 };
 use crate::{
     door::{Door, DoorSetup},
     publish,
     serve::{PUBLISHES_WITHIN, attended},
-    tokens::TokenFile,
+    tokens::{TokenFile, Tokens},
 };
 
 /// How long it is between two rounds.
@@ -255,7 +255,11 @@ impl House {
         if !is_ours.map_err(|error| Unloaded::of(&error.into()))? {
             return Err(Unloaded::NotOurs);
         }
-        let at = self.setup.database.world(name).map_err(|problem| Unloaded::Failed(problem, AGAIN))?;
+        let at = self
+            .setup
+            .database
+            .world(name)
+            .map_err(|problem| Unloaded::Failed(problem.as_str().into(), AGAIN))?;
         let (sent, come) = oneshot::channel::<Result<Resident, RunError>>();
         let (end, gone) = oneshot::channel();
         let stop = Stop::default();
@@ -273,7 +277,7 @@ impl House {
             move |come| drop(sent.send(come)),
             move |ending| drop(end.send(ending)),
         );
-        begun.map_err(|error| Unloaded::Failed(error.to_string(), SOON))?;
+        begun.map_err(|error| Unloaded::Failed((&RunError::from(error)).into(), SOON))?;
         let Resident { front, helm, notes } = match come.await {
             Ok(Ok(resident)) => resident,
             Ok(Err(RunError::Journal(JournalError::Busy { .. }))) => return Err(Unloaded::NotOurs),
@@ -283,10 +287,11 @@ impl House {
         notes.iter().for_each(|note| (self.setup.tell)(&format!("{name}: {note}")));
         let setup = DoorSetup {
             root: root_of(name),
-            tokens: self.setup.tokens.and(TokenFile::of(&at.beside())),
+            tokens: self.tokens_of(name),
             limits: self.setup.limits,
             hosts: self.setup.hosts.clone(),
             workplace: self.setup.workplace.clone(),
+            house: Some(self.setup.tokens.clone()),
         };
         let door = Door::new(front, helm, setup);
         attended(&door);
@@ -294,6 +299,16 @@ impl House {
             entry.stands = Some(will);
         }
         Ok((Arc::new(Here::new(door, stop)), gone))
+    }
+
+    /// The tokens that are good at a world: those of the house, and those of its own file.
+    pub(super) fn tokens_of(&self, name: &str) -> Tokens {
+        let known = || self.setup.tokens.and(TokenFile::of(name.as_ref()));
+        match self.worlds().get_mut(name) {
+            Some(entry) => entry.tokens.get_or_insert_with(known).clone(),
+            // Strangers learn nothing of worlds that there are not.
+            None => self.setup.tokens.clone(),
+        }
     }
 
     /// A world is unloaded that was loaded.
@@ -308,7 +323,7 @@ impl House {
                 }
                 None
             }
-            Ending::Failed(error) => Some((error.to_string(), again_after(&error))),
+            Ending::Failed(error) => Some(((&error).into(), again_after(&error))),
             Ending::Panicked => Some(("it failed by a mistake of ours".into(), AGAIN)),
         };
         if let Some(entry) = self.worlds().get_mut(name) {
@@ -342,16 +357,16 @@ impl House {
     }
 
     /// A world can't go on: that is told once, and it is tried again later. Others go on.
-    fn fail(&self, name: &str, problem: String, after: Duration) {
+    fn fail(&self, name: &str, why: Trouble, after: Duration) {
         let mut is_new = true;
         if let Some(entry) = self.worlds().get_mut(name) {
-            is_new = entry.failing.as_ref().is_none_or(|failing| failing.problem != problem);
-            entry.failing =
-                Some(Box::new(Failing { problem: problem.clone(), again: Instant::now() + after }));
+            is_new = entry.failing.as_ref().is_none_or(|failing| failing.why != why);
+            entry.failing = Some(Box::new(Failing { why: why.clone(), again: Instant::now() + after }));
         }
         if is_new {
             (self.setup.tell)(&format!(
-                "{name}: {problem}; it is tried again now and then, and others go on"
+                "{name}: {}; it is tried again now and then, and others go on",
+                why.told
             ));
         }
         self.tell_changed();
@@ -365,12 +380,12 @@ enum Unloaded {
     /// Another house has it by now, or somebody else writes to it.
     NotOurs,
     /// For a reason, and when it is tried again.
-    Failed(String, Duration),
+    Failed(Trouble, Duration),
 }
 
 impl Unloaded {
     fn of(error: &RunError) -> Self {
-        Self::Failed(error.to_string(), again_after(error))
+        Self::Failed(error.into(), again_after(error))
     }
 }
 

@@ -14,22 +14,22 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::PathAndQuery},
 };
 use hyper::body::Frame;
-use oikos_views::{ListedWorld, style::STYLE, worlds};
-use serde_json::{Value, json};
+use oikos_views::style::STYLE;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
     House,
-    world::{Entry, Here, State, Visit, root_of},
+    own::OWN,
+    world::{Here, State, Visit, root_of},
 };
 use crate::{
     auth::{Presented, check_host, check_origin, presented, without_token},
-    call::{HTML, json as answer_json, text},
-    looks::{guarded, healthz},
+    call::text,
+    looks::guarded,
     pages::is_browser,
-    problem::Problem,
+    problem::{Problem, Teller},
     serve::entered,
-    tokens::{Token, TokenFile, Tokens},
+    tokens::{Token, Tokens},
 };
 
 /// How long one waits for a world to be loaded.
@@ -47,23 +47,21 @@ pub(super) fn router(house: &Arc<House>) -> Router {
 
 async fn answer(house: &Arc<House>, request: Request<Body>) -> Response<Body> {
     let uri = request.uri().clone();
-    let for_people =
-        request.method() == Method::GET && !uri.path().contains("/api/") && is_browser(request.headers());
+    let for_people = !uri.path().contains("/api/") && is_browser(request.headers());
     let (root, inner) = match below(&uri) {
         Some((name, Some(inner))) => (root_of(name), inner),
         Some(_) | None => (String::new(), uri.clone()),
     };
+    let asked = (request.method() == Method::GET).then(|| inner.clone());
     let answered = match below(&uri) {
-        Some((name, Some(inner))) => world(house, name, inner, request).await,
+        Some((name, Some(_))) => world(house, name, inner, request).await,
         // The address of a world is that of a folder.
         Some((name, None)) => see(&root_of(name), &uri),
         None => own(house, &request),
     };
-    answered.unwrap_or_else(
-        |problem| {
-            if for_people { problem.page(&root, Some(&inner)) } else { problem.response() }
-        },
-    )
+    answered.unwrap_or_else(|problem| {
+        if for_people { problem.page(Teller::House(&root), asked.as_ref()) } else { problem.response() }
+    })
 }
 
 /// The name of a world in an address, and the address below it; none of that without a slash behind the name.
@@ -93,35 +91,42 @@ async fn world(
     house: &Arc<House>,
     name: &str,
     inner: Uri,
-    mut request: Request<Body>,
+    request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
     check_host(request.headers(), &house.setup.hosts)?;
-    let (is_known, here) = {
-        let worlds = house.worlds();
-        let entry = worlds.get(name);
-        let here = entry.and_then(|entry| match &entry.state {
-            State::Here(here) => Some(Arc::clone(here)),
-            State::Shut | State::Coming | State::Going(_) => None,
-        });
-        (entry.is_some(), here)
-    };
+    let here = house.worlds().get(name).and_then(|entry| match &entry.state {
+        State::Here(here) => Some(Arc::clone(here)),
+        State::Shut | State::Coming | State::Going(_) => None,
+    });
     // Strangers neither have a world loaded nor keep it so, nor learn which there are.
-    let tokens = match (&here, is_known) {
-        // Its door has read the file.
-        (Some(here), _) => here.door.tokens.clone(),
-        (None, true) => house.setup.tokens.and(TokenFile::of(name.as_ref())),
-        (None, false) => house.setup.tokens.clone(),
-    };
-    if bearer(&tokens, request.method(), &inner, request.headers())?.is_none() {
+    let tokens = house.tokens_of(name);
+    let Some(token) = bearer(&tokens, request.method(), &inner, request.headers())? else {
         return match here {
             Some(here) => Ok(at(&here, None, inner, request).await),
             None => Err(Problem::unauthorized()),
         };
+    };
+    if let Some(Presented::Link(text)) = presented(request.method(), &inner, request.headers()) {
+        return entered(request.headers(), &text, (&root_of(name), &without_token(&inner)));
     }
-    let visit = house.enter(name, &inner).await?;
+    if let (None, Some(file), true) = (&here, file(inner.path()), request.method() == Method::GET) {
+        // Pages that say why there is no world are as other pages, and have none loaded.
+        house.meters.request(&token)?;
+        return Ok(file);
+    }
+    let entered = house.enter(name, &inner).await;
+    let visit = entered.map_err(|problem| problem.asked_by_link(tokens.is_own(&token)))?;
     let here = Arc::clone(&visit.0);
-    *request.uri_mut() = inner.clone();
     Ok(at(&here, Some(visit), inner, request).await)
+}
+
+/// A file that pages load.
+fn file(path: &str) -> Option<Response<Body>> {
+    match path {
+        "/style.css" => Some(text(None, "text/css; charset=utf-8", STYLE.to_owned())),
+        "/icon.svg" => Some(text(None, "image/svg+xml", include_str!("../icon.svg").to_owned())),
+        _ => None,
+    }
 }
 
 /// The answer of a world's door, which is under way until all of it is read.
@@ -233,75 +238,19 @@ fn own(house: &House, request: &Request<Body>) -> Result<Response<Body>, Problem
     if method != Method::GET && method != Method::HEAD {
         return Err(Problem::wrong_method("GET"));
     }
-    if uri.path() == "/healthz" {
-        return Ok(healthz());
+    let found = OWN.iter().find(|own| own.path == uri.path());
+    if let Some(own) = found.filter(|own| own.is_open) {
+        return Ok((own.answer)(house));
     }
     let token = bearer(&house.setup.tokens, method, uri, headers)?.ok_or_else(Problem::unauthorized)?;
     if let Some(Presented::Link(text)) = &presented {
         return entered(headers, text, ("", &without_token(uri)));
     }
     house.meters.request(&token)?;
-    let told = |kind, told: &str| Ok(text(None, kind, told.to_owned()));
-    match uri.path() {
-        "/" => told(HTML, &worlds(&house.url, &house.listed()).into_string()),
-        "/style.css" => told("text/css; charset=utf-8", STYLE),
-        "/icon.svg" => told("image/svg+xml", include_str!("../icon.svg")),
-        "/api/v1/worlds" => Ok(answer_json(None, &house.told())),
-        "/metrics" => told("text/plain; version=0.0.4; charset=utf-8", &house.metrics()),
-        path => {
-            let shown: String = path.chars().take(128).collect();
-            let problem = Problem::not_found(format!("there is nothing at {shown:?}"));
-            Err(problem.with_hint("the worlds are at /w/NAME/, and /api/v1/worlds lists them"))
-        }
+    if let Some(answer) = found.map(|own| (own.answer)(house)).or_else(|| file(uri.path())) {
+        return Ok(answer);
     }
-}
-
-impl House {
-    fn listed(&self) -> Vec<ListedWorld> {
-        let listed = |(name, entry): (&String, &Entry)| ListedWorld {
-            name: name.clone(),
-            href: match (entry.is_ours, &entry.elsewhere) {
-                (true, _) => Some(format!("{}/", root_of(name))),
-                (false, Some(url)) => Some(format!("{url}/")),
-                (false, None) => None,
-            },
-            state: entry.motion(),
-            place: entry.place(),
-            seq: entry.last_seq(),
-            problem: entry.failing.as_ref().map(|failing| failing.problem.clone()),
-        };
-        self.worlds().iter().map(listed).collect()
-    }
-
-    /// The worlds as JSON.
-    fn told(&self) -> Value {
-        let told = |(name, entry): (&String, &Entry)| {
-            let ours = entry.is_ours.then(|| format!("{}{}", self.url, root_of(name)));
-            let due = entry.stands.as_ref().and_then(|stands| stands.due);
-            json!({
-                "world": name, "state": entry.motion(), "place": entry.place(), "seq": entry.last_seq(),
-                "served_at": ours.or_else(|| entry.elsewhere.clone()), "due": due.map(|due| due.to_string()),
-                "problem": entry.failing.as_ref().map(|failing| failing.problem.clone()),
-            })
-        };
-        let worlds: Vec<Value> = self.worlds().iter().map(told).collect();
-        json!({ "url": self.url, "worlds": worlds })
-    }
-
-    fn metrics(&self) -> String {
-        let mut text = String::from("# HELP oikos_house_worlds Worlds, by where they are.\n");
-        text.push_str("# TYPE oikos_house_worlds gauge\n");
-        let worlds = self.worlds();
-        let mut counts = std::collections::BTreeMap::new();
-        for place in worlds.values().map(Entry::place) {
-            *counts.entry(place).or_insert(0_usize) += 1;
-        }
-        for (place, count) in counts {
-            text.push_str(&format!("oikos_house_worlds{{place=\"{place}\"}} {count}\n"));
-        }
-        let failing = worlds.values().filter(|entry| entry.failing.is_some()).count();
-        text.push_str("# HELP oikos_house_failing Worlds that can't be opened now.\n");
-        text.push_str(&format!("# TYPE oikos_house_failing gauge\noikos_house_failing {failing}\n"));
-        text
-    }
+    let shown: String = uri.path().chars().take(128).collect();
+    let problem = Problem::not_found(format!("there is nothing at {shown:?}"));
+    Err(problem.with_hint("the worlds are at /w/NAME/, and /api/v1/worlds lists them"))
 }

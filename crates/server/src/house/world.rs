@@ -11,9 +11,9 @@ use std::{
 use axum::{Router, body::Body, http::Request, http::Response};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
-use oikos_runner::{Holder, Motion, Stands, Stop, Surveyed, kernel::time::Time};
+use oikos_runner::{Holder, Motion, RunError, Stands, Stop, Surveyed, kernel::time::Time};
 
-use crate::{door::Door, house::share::LEAD_MS};
+use crate::{door::Door, house::share::LEAD_MS, problem::shown, tokens::Tokens};
 
 /// A world of the database, as this house knows it. One that is not loaded is no more than this.
 #[derive(Default)]
@@ -30,6 +30,8 @@ pub(super) struct Entry {
     /// How it stands, as it was left.
     pub(super) stands: Option<Stands>,
     pub(super) state: State,
+    /// The tokens that are good at it, once somebody has come with one.
+    pub(super) tokens: Option<Tokens>,
     pub(super) failing: Option<Box<Failing>>,
 }
 
@@ -47,9 +49,16 @@ pub(super) enum State {
 
 /// Why a world can't be loaded.
 pub(super) struct Failing {
-    pub(super) problem: String,
+    pub(super) why: Trouble,
     /// When it is tried again.
     pub(super) again: Instant,
+}
+
+/// A fault of a world: for the owner of the house, and for those outside, who learn of no database.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub(super) told: String,
+    pub(super) shown: String,
 }
 
 /// A world that is loaded.
@@ -118,6 +127,19 @@ impl Entry {
             (State::Shut, false, false, Some(_)) => "elsewhere",
             (State::Shut, false, false, None) => "nowhere",
         }
+    }
+}
+
+impl From<&RunError> for Trouble {
+    fn from(error: &RunError) -> Self {
+        Self { told: error.to_string(), shown: shown(error) }
+    }
+}
+
+impl From<&str> for Trouble {
+    /// Words that name no place.
+    fn from(words: &str) -> Self {
+        Self { told: words.into(), shown: words.into() }
     }
 }
 

@@ -104,21 +104,32 @@ fn after(points: &[(Time, f64)], since: Option<Time>) -> &[(Time, f64)] {
 
 /// The worlds that can be compared with this one, to choose from.
 fn choice(m: &Moment<'_>) -> Markup {
-    let Links::Served { world, .. } = m.links else {
+    let Links::Served { named, .. } = m.links else {
         return empty(html! {
             "No other world is at hand. " code { "oikos report A --beside B" }
             " shows two worlds, such as a fork and its parent, side by side."
         });
     };
+    let (world, other) = (&named.world, &named.other);
+    let makes = html! {
+        @if let Hands::Operator(_) = m.hands {
+            (m.link(&Page::World, "Fork from here")) " on the first page makes one, of any moment, and so does "
+        }
+        code { "oikos fork " (world) " --at " (m.seq()) " --to " (other) }
+        @if !matches!(m.hands, Hands::Operator(_)) { " makes one" }
+        "; " code { "oikos run " (other) } " lets it go its own way"
+    };
+    if named.in_database.is_some() {
+        return empty(html! {
+            "Worlds of a database are compared by commands, with its address in the place of the dots. A fork of this \
+             world stands in the same database: "
+            (makes) ", and " code { "oikos compare " (world) " " (other) } " says where the two part and how they differ."
+        });
+    }
     if m.kin.is_empty() {
         return empty(html! {
             "There is no fork of this world in its folder yet, nor the world that it was forked from. "
-            @if let Hands::Operator(_) = m.hands {
-                (m.link(&Page::World, "Fork from here")) " on the first page makes one, of any moment, and so does "
-            }
-            code { "oikos fork " (world) " --at " (m.seq()) " --to other.oikos" }
-            @if !matches!(m.hands, Hands::Operator(_)) { " makes one" }
-            "; " code { "oikos run other.oikos" } " lets it go its own way, and then it can be compared here."
+            (makes) ", and then it can be compared here."
         });
     }
     html! {

@@ -63,12 +63,12 @@ pub(super) fn helm(m: &Moment<'_>) -> Markup {
 
 /// The command of the fork that an operator would make here by a button.
 fn fork_hint(m: &Moment<'_>) -> Markup {
-    let Links::Served { at: Some(_), world, .. } = m.links else { return html! {} };
+    let Links::Served { at: Some(_), named, .. } = m.links else { return html! {} };
     html! {
         @if m.sees_all() {
             p class="soft" {
                 "A world that goes on from here otherwise: "
-                code { "oikos fork " (world) " --at " (m.seq()) " --to other.oikos" }
+                code { "oikos fork " (named.world) " --at " (m.seq()) " --to " (named.other) }
             }
         }
     }

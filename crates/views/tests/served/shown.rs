@@ -2,7 +2,9 @@
 //! or don't.
 
 use oikos_runner::{Journal, state};
-use oikos_views::{Asked, Hands, Links, Moment, Page, Past, Sheet, Viewer, Wheel, questions, render, sheet};
+use oikos_views::{
+    Asked, Hands, Links, Moment, Named, Page, Past, Sheet, Viewer, Wheel, questions, render, sheet,
+};
 
 /// A world of two, who do in each tick what its steps say.
 fn world(ann: &str, bob: &str, more: &str) -> String {
@@ -41,7 +43,12 @@ impl Made {
             whole: None,
             journal: &self.journal,
             viewer: seat.map_or(Viewer::Observer, |seat| Viewer::Artifact(world.lookup(seat))),
-            links: &Links::Served { root: String::new(), at: None, world: "w.oikos".into() },
+            links: &Links::Served {
+                root: String::new(),
+                at: None,
+                named: Named::file("w.oikos".into()),
+                has_list: false,
+            },
             beside: None,
             kin: &[],
             pulse: None,
