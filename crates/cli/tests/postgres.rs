@@ -468,27 +468,39 @@ fn one_that_stands_by_and_may_not_take_over_says_so() {
     standby.stderr(std::fs::File::create(&said).expect("a file"));
     standby.args(["serve", &url.replace("oikos@", "unable@"), "--standby", "--listen", "127.0.0.1:0"]);
     let mut standby = standby.spawn().expect("the binary runs");
-    let (_, _folder) = writer.kill();
     let begun = Instant::now();
-    let told = loop {
+    let tells = |part: &str, times: usize| loop {
         let told = std::fs::read_to_string(&said).expect("text");
-        if told.matches("permission denied").count() >= 2 {
+        if told.matches(part).count() >= times {
             break told;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{told}");
+        assert!(begun.elapsed() < Duration::from_secs(60), "{part:?} is not in {told}");
         std::thread::sleep(Duration::from_millis(20));
     };
+    tells("thinks for no agent", 1);
+    // A problem is told once, and its end too.
+    base.client.batch_execute("REVOKE SELECT ON worlds FROM unable").expect("it is revoked");
+    tells("can't be read: permission denied", 1);
+    base.client.batch_execute("GRANT SELECT ON worlds TO unable").expect("it is granted");
+    tells("that is over: ", 1);
+    let (_, _folder) = writer.kill();
+    let told = tells("can't be written: permission denied", 2);
     assert!(told.contains("GRANT") && told.contains("tried again"), "{told}");
     assert!(standby.try_wait().expect("a child").is_none(), "it goes on following");
+    let grants = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO unable;
+                  GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO unable";
+    base.client.batch_execute(grants).expect("they are granted");
+    tells("w is written here now, from record ", 1);
     signal_to(&standby, "INT");
     standby.wait().expect("it ends");
-    // Once of each: it can't take over, and it thinks for nobody.
+    // Once of each: it can't read, it can't take over, and it thinks for nobody.
     let told = std::fs::read_to_string(&said).expect("text");
     let (thinks, takes): (Vec<&str>, Vec<&str>) = told
         .lines()
         .filter(|line| line.contains("permission denied"))
         .partition(|line| line.contains("thinks for no agent"));
-    assert_eq!((thinks.len(), takes.len()), (1, 1), "{told}");
+    assert_eq!((thinks.len(), takes.len()), (1, 2), "{told}");
+    assert_eq!(told.matches("that is over: ").count(), 1, "{told}");
 }
 
 #[test]

@@ -50,6 +50,7 @@ pub mod session;
 mod stop;
 mod summary;
 mod spread;
+mod trouble;
 mod taking;
 mod thinkers;
 mod tick;
@@ -99,6 +100,7 @@ pub use self::{
     shown::{counted, number, quoted},
     stop::{Bell, Signal, Stop, Why},
     summary::{Calls, Failure, Failures, Summary},
+    trouble::{News, Trouble},
     view::{Look, View},
     when::When,
     workplace::{Shared, Worker, Workplace},
