@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod base;
+mod dropped;
 mod encrypted;
 mod following;
 mod houses;
@@ -340,7 +341,9 @@ fn a_world_is_served_and_what_was_acknowledged_outlives_a_kill() {
     for _ in 1..=5 {
         assert_eq!(feed.next().1["type"], "transfer");
     }
-    refused(&oikos(["act", &url, "--as", "bob", r#"{"op": "noop"}"#]), 3, &["another process is writing"]);
+    let named =
+        ["another process is writing", "127.0.0.1, backend ", &format!("at http://{}", served.address)];
+    refused(&oikos(["act", &url, "--as", "bob", r#"{"op": "noop"}"#]), 3, &named);
     // A client of another folder finds the door by the database.
     let elsewhere = tempfile::tempdir().expect("a folder");
     let mut client = Command::new(COMMAND);
@@ -411,6 +414,14 @@ fn a_standby_takes_over_and_nothing_is_lost_or_done_twice() {
         takes_over(serve_at(SHOP, &url, &["--paused", "--url", "http://first.example"]), 3);
     let listed = good(&oikos(["pg", "list", &base.url]));
     assert!(listed.contains(&writer.address) && !listed.contains("first.example"), "{listed}");
+    // What a person copies stays whole, however wide the table is.
+    let long = format!("http://{}.example:7777", "a-machine.of-a-department.".repeat(2));
+    base.client
+        .execute("UPDATE worlds SET served_at = $1, world = repeat('w', 70)", &[&long])
+        .expect("a world");
+    let listed = good(&oikos(["pg", "list", &base.url]));
+    assert!(listed.contains(&long), "{listed}");
+    base.client.execute("UPDATE worlds SET world = 'w'", &[]).expect("a world");
     drop(writer);
     base.wait_for_nobody();
     assert!(!good(&oikos(["pg", "list", &base.url])).contains("http"), "nobody serves it");
@@ -501,6 +512,26 @@ fn one_that_stands_by_and_may_not_take_over_says_so() {
         .partition(|line| line.contains("thinks for no agent"));
     assert_eq!((thinks.len(), takes.len()), (1, 2), "{told}");
     assert_eq!(told.matches("that is over: ").count(), 1, "{told}");
+}
+
+#[test]
+fn a_world_that_is_dropped_goes_whole_and_alone() {
+    dropped::goes_whole(&mut Base::new("dropped"));
+}
+
+#[test]
+fn a_world_that_is_written_is_not_dropped_and_its_followers_learn_when_it_is() {
+    dropped::is_left_to_its_writer(&mut Base::new("kept"));
+}
+
+#[test]
+fn a_process_of_many_worlds_forgets_one_that_is_dropped() {
+    dropped::is_forgotten_by_houses(&mut Base::new("forgotten"));
+}
+
+#[test]
+fn a_copy_that_is_ended_leaves_nothing() {
+    dropped::leaves_no_half_of_a_copy(&mut Base::new("halves"));
 }
 
 #[test]

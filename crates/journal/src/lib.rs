@@ -48,8 +48,8 @@ pub use self::{
     journal::Journal,
     log::Head,
     postgres::{
-        Holder, Initialised, Leases, Listed, Offer, Progress, Shard, Shards, Stands, Survey,
-        Surveyed, Taken, Taker, init, list,
+        Holder, Holding, Initialised, Leases, Listed, Offer, Progress, Shard, Shards, Stands, Survey,
+        Surveyed, Taken, Taker, drop_world, holding, init, list,
     },
     series::{Sample, SeriesRow},
     snapshot::Image,

@@ -61,8 +61,9 @@ mod workplace;
 mod writer;
 
 pub use oikos_journal::{
-    Address, Database, Head, Holder, Initialised, Journal, JournalError, Leases, Listed,
-    Login, SeriesRow, Stands, Survey, Surveyed, Variable, Verified, copy, init as pg_init, list as pg_list, verify,
+    Address, Database, Head, Holder, Holding, InPostgres, Initialised, Journal, JournalError, Leases, Listed,
+    Login, SeriesRow, Stands, Survey, Surveyed, Variable, Verified, copy, drop_world as pg_drop,
+    holding as pg_holding, init as pg_init, list as pg_list, verify,
 };
 /// The kernel, whose read-only views the command line prints.
 pub use oikos_kernel as kernel;

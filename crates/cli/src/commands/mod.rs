@@ -128,6 +128,7 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Copy { from, to } => pg::copy(&from, &to, printer),
         Command::Pg { what: PgCommand::Init { database } } => pg::init(&database, printer),
         Command::Pg { what: PgCommand::List { database } } => pg::list(&database, printer),
+        Command::Pg { what: PgCommand::Drop { world, yes } } => pg::drop_world(&world, yes, printer),
         Command::Export { world, out, format, tables, since, until, every, anew, set, force } => {
             let anew = anew.then_some(set);
             let wanted = export::Wanted { out, format, tables, since, until, every_ms: every, anew, force };
