@@ -414,7 +414,7 @@ fn a_standby_takes_over_and_nothing_is_lost_or_done_twice() {
         takes_over(serve_at(SHOP, &url, &["--paused", "--url", "http://first.example"]), 3);
     let listed = good(&oikos(["pg", "list", &base.url]));
     assert!(listed.contains(&writer.address) && !listed.contains("first.example"), "{listed}");
-    // What a person copies stays whole, however wide the table is.
+    // An address, which people copy, stays whole, however wide the table is.
     let long = format!("http://{}.example:7777", "a-machine.of-a-department.".repeat(2));
     base.client
         .execute("UPDATE worlds SET served_at = $1, world = repeat('w', 70)", &[&long])

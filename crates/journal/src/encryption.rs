@@ -45,7 +45,7 @@ impl Mode {
 pub struct Variable<'a> {
     /// Its name.
     pub name: &'a str,
-    /// What it says.
+    /// Its value.
     pub value: &'a str,
 }
 
@@ -98,7 +98,7 @@ impl Encryption {
             self.roots = Some(roots(said.name, said.value)?);
         }
         let names: Vec<&str> = [mode, file].into_iter().flatten().map(|said| said.name).collect();
-        // What an address says by itself is right: a variable brought the contradiction.
+        // An address does not contradict itself by then: a variable brought the contradiction.
         let wrong = |problem| format!("by {}: {problem}", names.join(" and "));
         self.resolved().map(drop).map_err(wrong)
     }

@@ -5,9 +5,9 @@
 //! `docs/journal.md`.
 //!
 //! In reading order: the words of addresses; how connections are encrypted; addresses; faults; bytes that are packed
-//! and how far they may unpack; batches and snapshots of them; what a store must do; the journal over any store; its verification; SQLite
-//! as the store: its schema, the series of agents and of measures, the tape, tapes in files, its tables, the life of
-//! its file, and the worlds in its folder.
+//! and how far they may unpack; batches and snapshots of them; what a store must do; the journal over any store; its
+//! verification; SQLite as the store: its schema, the series of agents and of measures, the tape, tapes in files, its
+//! tables, the life of its file, and the worlds in its folder.
 
 mod words;
 mod encryption;

@@ -55,14 +55,14 @@ pub struct Follower {
     asked_who: Option<Instant>,
 }
 
-/// What came of a step.
+/// The outcome of a step.
 enum Step {
-    /// All that has come is taken. Who writes is asked at some steps only.
+    /// All that has come is taken. The writer is looked for at some steps only.
     Looked,
     /// It is known who writes, too.
     Asked,
     /// Nobody did, and this process does now.
-    Over(Journal),
+    Over(Box<Journal>),
 }
 
 impl std::fmt::Debug for Follower {
@@ -178,7 +178,7 @@ impl Follower {
                     let goes_on = || format!("`{}` is followed, at record {}", self.at, self.seq());
                     told.over(goes_on).iter().for_each(&mut tell);
                 }
-                Ok(Step::Over(journal)) => return Ok(Some(journal)),
+                Ok(Step::Over(journal)) => return Ok(Some(*journal)),
                 Err(error) if error.is_passing() => {
                     told.problem(error.to_string()).iter().for_each(&mut tell);
                 }
@@ -212,7 +212,7 @@ impl Follower {
             return Ok(Step::Asked);
         }
         match Journal::open(&self.at) {
-            Ok(journal) => Ok(Step::Over(journal)),
+            Ok(journal) => Ok(Step::Over(Box::new(journal))),
             // Another was faster.
             Err(JournalError::Busy { .. }) => Ok(Step::Asked),
             Err(error) => Err(error.into()),
