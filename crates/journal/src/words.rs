@@ -83,7 +83,7 @@ mod tests {
             ("?world=a&sslmod=disable", "did you mean `sslmode`?"),
             ("?sslmode=disable&port=1&sslmode=disable", "`sslmode` twice"),
             ("?port=1&port=1", "`port` twice"),
-            ("?sslcert=x", "did you mean `sslrootcert`?"),
+            ("?sslrootcrt=x", "did you mean `sslrootcert`?"),
             ("?requirepeer=x", "it may have world, sslmode, sslrootcert, user"),
             ("?world", "`world` without a value"),
             ("?=x", "an unknown word ``"),
