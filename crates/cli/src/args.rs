@@ -573,6 +573,15 @@ pub(crate) enum PgCommand {
         #[arg(value_name = "URL", value_parser = database)]
         database: Database,
     },
+    /// Delete a world from a database for good; one that is being written to is left.
+    Drop {
+        /// The world, such as 'postgres://oikos@localhost/oikos?world=bazaar'.
+        #[arg(value_name = "WORLD", value_parser = world())]
+        world: Address,
+        /// Delete it; without this it is only said what would be gone.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 /// The care of Python.

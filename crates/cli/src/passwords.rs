@@ -5,7 +5,7 @@
 use std::{env, fs, path::PathBuf};
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use oikos_runner::{Address, Database, Login};
+use oikos_runner::{Address, Database, Login, Variable};
 use oikos_server::Nats;
 
 use crate::print;
@@ -78,8 +78,12 @@ fn said(name: &str) -> Option<String> {
 
 /// Gives a database all that its address does not say.
 fn complete(database: &mut Database) -> Result<(), String> {
-    let (mode, roots) = (said("PGSSLMODE"), said("PGSSLROOTCERT"));
-    database.encrypt(mode.as_deref(), roots.as_deref())?;
+    let [mode, roots] = [said("PGSSLMODE"), said("PGSSLROOTCERT")];
+    let variable = |name, value| Variable { name, value };
+    database.encrypt(
+        mode.as_deref().map(|value| variable("PGSSLMODE", value)),
+        roots.as_deref().map(|value| variable("PGSSLROOTCERT", value)),
+    )?;
     put(database)
 }
 

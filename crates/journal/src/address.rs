@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::encryption::{Encryption, Mode, Roots};
+use crate::{
+    encryption::{Encryption, Mode, Roots, Variable},
+    words,
+};
 
 /// The beginnings of an address of PostgreSQL.
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
@@ -220,11 +223,11 @@ impl Database {
         self.password = Some(password);
     }
 
-    /// Has it encrypted as said elsewhere, in the words of `sslmode` and `sslrootcert`, where the address does not say.
+    /// Has it encrypted as variables say, in the words of `sslmode` and `sslrootcert`, where the address does not say.
     ///
     /// # Errors
-    /// A sentence, when the words mean nothing, or contradict the address.
-    pub fn encrypt(&mut self, mode: Option<&str>, roots: Option<&str>) -> Result<(), String> {
+    /// A sentence that names the variable, when its word means nothing, or contradicts the address.
+    pub fn encrypt(&mut self, mode: Option<Variable<'_>>, roots: Option<Variable<'_>>) -> Result<(), String> {
         self.encryption.or(mode, roots)
     }
 
@@ -301,15 +304,15 @@ fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// An address without its `world=NAME`, and that name.
+/// An address without its `world=NAME`, and that name. All its words are known.
 fn without_world(url: &str) -> Result<(String, Option<String>), String> {
+    words::check(url)?;
     let Some((before, query)) = url.split_once('?') else { return Ok((url.into(), None)) };
     let (mut rest, mut world) = (Vec::new(), None);
     for part in query.split('&') {
-        match part.strip_prefix("world=") {
-            Some(_) if world.is_some() => return Err("it names two worlds".into()),
-            Some(name) => world = Some(name.to_owned()),
-            None => rest.push(part),
+        match part.split_once('=') {
+            Some((words::WORLD, name)) => world = Some(name.to_owned()),
+            _ => rest.push(part),
         }
     }
     let sign = if rest.is_empty() { "" } else { "?" };

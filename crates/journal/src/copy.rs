@@ -26,32 +26,44 @@ const ALL: usize = usize::MAX;
 /// The new world has its name when it is whole; until then there is none of that name.
 ///
 /// # Errors
-/// When the world is damaged, something has the new name, or it can't be written.
-pub fn copy(from: &Journal, to: &Address) -> Result<Head, JournalError> {
+/// When the world is damaged, something has the new name, it can't be written, or it does not go on: nothing is left
+/// of the copy then.
+pub fn copy(from: &Journal, to: &Address, goes_on: &dyn Fn() -> bool) -> Result<Head, JournalError> {
     let Some(beside) = Beside::of(to)? else {
         let problem = "it is there already, and a copy needs a new name".into();
         return Err(JournalError::Open { path: to.to_string().into(), problem });
     };
     let mut journal = Journal::create(beside.address())?;
-    journal.take_all(from)?;
+    journal.take_all(from, goes_on)?;
     let head = from.head();
     journal.refresh()?;
     if journal.head() != head {
         return Err(JournalError::corrupt("the copy", "it does not end as the world that was copied"));
     }
     drop(journal);
+    asked(goes_on)?;
     beside.take_place()?;
     Ok(head)
 }
 
+/// Ends the work that is not to go on.
+fn asked(goes_on: &dyn Fn() -> bool) -> Result<(), JournalError> {
+    if goes_on() { Ok(()) } else { Err(JournalError::Stopped) }
+}
+
 /// Copies all rows of a journal to an empty store.
-pub(crate) fn rows(from: &Journal, to: &mut dyn Log) -> Result<Head, JournalError> {
+pub(crate) fn rows(
+    from: &Journal,
+    to: &mut dyn Log,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Head, JournalError> {
     let metas = from.metas()?;
     let metas: Vec<(&str, &[u8])> =
         metas.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
     let (mut waiting, mut bytes) = (Vec::<Row>::new(), 0);
     let (mut head, mut next, mut chain) = (Head::default(), Head::default(), [0; 32]);
     from.rows(1, |row| {
+        asked(goes_on)?;
         if bytes >= BYTES {
             to.append(&waiting, (head, next), if head.seq == 0 { &metas } else { &[] }, &[])?;
             waiting.clear();
@@ -72,10 +84,16 @@ pub(crate) fn rows(from: &Journal, to: &mut dyn Log) -> Result<Head, JournalErro
 }
 
 /// Copies the snapshots and the tape.
-pub(crate) fn beside_rows(from: &Journal, to: &mut dyn Log, head: Head) -> Result<(), JournalError> {
+pub(crate) fn beside_rows(
+    from: &Journal,
+    to: &mut dyn Log,
+    head: Head,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<(), JournalError> {
     for mark in from.marks()? {
         let mut pieces = Vec::new();
         while let Some(piece) = from.piece(mark.at.seq, pieces.len() as u64)? {
+            asked(goes_on)?;
             pieces.push(piece);
         }
         // One that was let go meanwhile is not whole.
@@ -85,6 +103,7 @@ pub(crate) fn beside_rows(from: &Journal, to: &mut dyn Log, head: Head) -> Resul
     }
     let mut taped = Vec::new();
     from.tape(None, |row| {
+        asked(goes_on)?;
         taped.push(row);
         if taped.len() >= ROWS {
             to.put_tape(head, &taped, Known::Replaced)?;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::words::{SSL_MODE, SSL_ROOTS};
+
 /// The roots of this system, as libpq names them.
 const OF_SYSTEM: &str = "system";
 
@@ -38,13 +40,22 @@ impl Mode {
     }
 }
 
+/// A variable of the environment.
+#[derive(Clone, Copy, Debug)]
+pub struct Variable<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its value.
+    pub value: &'a str,
+}
+
 /// The authorities that are trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Roots {
     /// Those of this system.
     System,
-    /// Those of a file of certificates.
-    File(PathBuf),
+    /// Those of a file of certificates, which a word of an address names, or a variable.
+    File { file: PathBuf, named_by: String },
 }
 
 /// How a connection is encrypted, as far as it was said.
@@ -60,12 +71,9 @@ impl Encryption {
         let Some((before, query)) = url.split_once('?') else { return Ok((url.into(), Self::default())) };
         let (mut rest, mut this) = (Vec::new(), Self::default());
         for part in query.split('&') {
-            let twice = |word: &str| Err(format!("it has `{word}` twice"));
             match part.split_once('=') {
-                Some(("sslmode", _)) if this.mode.is_some() => return twice("sslmode"),
-                Some(("sslmode", word)) => this.mode = Some(Mode::read(word)?),
-                Some(("sslrootcert", _)) if this.roots.is_some() => return twice("sslrootcert"),
-                Some(("sslrootcert", file)) => this.roots = Some(roots(&unescaped(file)?)?),
+                Some((SSL_MODE, word)) => this.mode = Some(Mode::read(word)?),
+                Some((SSL_ROOTS, file)) => this.roots = Some(roots(SSL_ROOTS, &unescaped(file)?)?),
                 _ => rest.push(part),
             }
         }
@@ -74,15 +82,25 @@ impl Encryption {
         Ok((format!("{before}{sign}{}", rest.join("&")), this))
     }
 
-    /// Takes from elsewhere the parts that are not said yet.
-    pub(crate) fn or(&mut self, mode: Option<&str>, file: Option<&str>) -> Result<(), String> {
-        if self.mode.is_none() {
-            self.mode = mode.map(Mode::read).transpose()?;
+    /// Takes from variables the parts that are not said yet.
+    pub(crate) fn or(
+        &mut self,
+        mode: Option<Variable<'_>>,
+        file: Option<Variable<'_>>,
+    ) -> Result<(), String> {
+        let mode = mode.filter(|_| self.mode.is_none());
+        let file = file.filter(|_| self.roots.is_none());
+        if let Some(said) = mode {
+            let read = Mode::read(said.value);
+            self.mode = Some(read.map_err(|problem| format!("the variable {}: {problem}", said.name))?);
         }
-        if self.roots.is_none() {
-            self.roots = file.map(roots).transpose()?;
+        if let Some(said) = file {
+            self.roots = Some(roots(said.name, said.value)?);
         }
-        self.resolved().map(drop)
+        let names: Vec<&str> = [mode, file].into_iter().flatten().map(|said| said.name).collect();
+        // An address does not contradict itself by then: a variable brought the contradiction.
+        let wrong = |problem| format!("by {}: {problem}", names.join(" and "));
+        self.resolved().map(drop).map_err(wrong)
     }
 
     /// The mode, and the authorities by which a certificate is checked, if it is.
@@ -103,11 +121,11 @@ impl Encryption {
     }
 }
 
-fn roots(file: &str) -> Result<Roots, String> {
+fn roots(named_by: &str, file: &str) -> Result<Roots, String> {
     match file {
-        "" => Err("`sslrootcert` names no file".into()),
+        "" => Err(format!("`{named_by}` names no file")),
         OF_SYSTEM => Ok(Roots::System),
-        file => Ok(Roots::File(file.into())),
+        file => Ok(Roots::File { file: file.into(), named_by: named_by.into() }),
     }
 }
 
@@ -130,7 +148,9 @@ mod tests {
 
     #[test]
     fn the_two_words_are_read_as_libpq_reads_them() {
-        let file = |name: &str| Some(Roots::File(name.into()));
+        let of =
+            |named_by: &str, file: &str| Some(Roots::File { file: file.into(), named_by: named_by.into() });
+        let file = |name: &str| of("sslrootcert", name);
         let cases = [
             ("", (None, None), Ok((Mode::Prefer, None))),
             ("?host=h", (None, None), Ok((Mode::Prefer, None))),
@@ -141,7 +161,7 @@ mod tests {
                 (None, None),
                 Ok((Mode::Require, file("a/b%.crt"))),
             ),
-            ("?sslmode=verify-ca", (None, Some("r.crt")), Ok((Mode::VerifyCa, file("r.crt")))),
+            ("?sslmode=verify-ca", (None, Some("r.crt")), Ok((Mode::VerifyCa, of("PGSSLROOTCERT", "r.crt")))),
             ("?sslmode=verify-full", (None, None), Ok((Mode::VerifyFull, Some(Roots::System)))),
             ("?sslrootcert=system", (None, None), Ok((Mode::VerifyFull, Some(Roots::System)))),
             (
@@ -149,18 +169,24 @@ mod tests {
                 (Some("verify-full"), Some("other")),
                 Ok((Mode::VerifyFull, file("r.crt"))),
             ),
-            ("?sslmode=require", (None, Some("system")), Err("goes with `sslmode=verify-full`")),
+            (
+                "?sslmode=require",
+                (None, Some("system")),
+                Err("by PGSSLROOTCERT: `sslrootcert=system` goes with `sslmode=verify-full`"),
+            ),
+            ("?sslrootcert=system", (Some("require"), Some("other")), Err("by PGSSLMODE: ")),
+            ("", (Some("require"), Some("system")), Err("by PGSSLMODE and PGSSLROOTCERT: ")),
             ("?sslmode=allow", (None, None), Err("one of disable, prefer")),
             ("?sslmode=", (None, None), Err("and not ``")),
-            ("", (Some("maybe"), None), Err("and not `maybe`")),
+            ("", (Some("maybe"), None), Err("the variable PGSSLMODE: `sslmode` is one of")),
             ("?sslrootcert=", (None, None), Err("names no file")),
             ("?sslrootcert=%2", (None, None), Err("%25")),
-            ("?sslmode=disable&sslmode=disable", (None, None), Err("twice")),
         ];
         for (query, (mode, root), wanted) in cases {
             let found = Encryption::of(&format!("postgres://h/d{query}")).and_then(|(rest, mut this)| {
                 assert!(!rest.contains("ssl"), "{rest}");
-                this.or(mode, root)?;
+                let variable = |name, value: Option<_>| value.map(|value| Variable { name, value });
+                this.or(variable("PGSSLMODE", mode), variable("PGSSLROOTCERT", root))?;
                 this.resolved()
             });
             match wanted {

@@ -48,10 +48,12 @@ pub enum JournalError {
         known: i64,
     },
     /// Another process writes to the world.
-    #[error("another process is writing to `{}`; wait for it to end, or stop it", path.display())]
+    #[error("another process is writing to `{}`{}; wait for it to end, or stop it", path.display(), named(writer.as_deref()))]
     Busy {
         /// The file.
         path: PathBuf,
+        /// The words for that process, where it is known.
+        writer: Option<String>,
     },
     /// There is no committed first batch.
     #[error("`{}` holds no world yet: its founding was never committed", path.display())]
@@ -100,9 +102,16 @@ pub enum JournalError {
     /// A record could not be encoded.
     #[error(transparent)]
     Encode(#[from] oikos_kernel::record::DecodeError),
+    /// Somebody asked for an end before it was done.
+    #[error("it was stopped before it was done")]
+    Stopped,
     /// An earlier write failed, so nothing more is accepted.
     #[error("the journal stopped after a failed write; open the world again")]
     Poisoned,
+}
+
+fn named(writer: Option<&str>) -> String {
+    writer.map_or(String::new(), |writer| format!(" ({writer})"))
 }
 
 /// Which version reads a format.
@@ -117,6 +126,15 @@ fn reader(found: i64, known: i64) -> &'static str {
 }
 
 impl JournalError {
+    /// A world that is gone from its database while it was followed up to a record.
+    pub(crate) fn dropped(at: &impl std::fmt::Display, seq: u64) -> Self {
+        Self::Moved {
+            problem: format!("`{at}` was dropped, or got another name,"),
+            seq,
+            help: "its database has no world of that name any more".into(),
+        }
+    }
+
     pub(crate) fn corrupt(place: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Corrupt { place: place.into(), problem: problem.into() }
     }

@@ -175,8 +175,7 @@ impl Journal {
 
     /// Reads the head and checks that the last row is its own; gives that row's epoch.
     fn find_head(&mut self) -> Result<u64, JournalError> {
-        let end = self.log.end()?;
-        let (head, last) = end.ok_or_else(|| JournalError::corrupt("meta", "the head is missing"))?;
+        let Some((head, last)) = self.log.end()? else { return Err(self.headless()?) };
         let seq = last.check()?;
         if (seq, last.hash) != (head.seq, head.row_hash) {
             let problem = format!("it names record {}, but the journal ends with {seq}", head.seq);
@@ -184,6 +183,16 @@ impl Journal {
         }
         self.head = head;
         Ok(last.epoch)
+    }
+
+    /// Why it has no end.
+    fn headless(&self) -> Result<JournalError, JournalError> {
+        match &self.at {
+            Some(at) if self.head.seq > 0 && self.log.is_gone()? => {
+                Ok(JournalError::dropped(at, self.head.seq))
+            }
+            _ => Ok(JournalError::corrupt("meta", "the head is missing")),
+        }
     }
 
     /// Moves the end of what is read to where the journal ends now.
@@ -276,9 +285,9 @@ impl Journal {
     }
 
     /// Takes all that another journal has; this one has nothing yet.
-    pub(crate) fn take_all(&mut self, from: &Self) -> Result<(), JournalError> {
-        self.head = copy::rows(from, &mut *self.log)?;
-        copy::beside_rows(from, &mut *self.log, self.head)?;
+    pub(crate) fn take_all(&mut self, from: &Self, goes_on: &dyn Fn() -> bool) -> Result<(), JournalError> {
+        self.head = copy::rows(from, &mut *self.log, goes_on)?;
+        copy::beside_rows(from, &mut *self.log, self.head, goes_on)?;
         let end = self.head.seq;
         copy::copy_series(from, self, |seq, _| seq <= end)
     }

@@ -4,11 +4,12 @@
 //! with `synchronous=FULL`; the same tables in memory for sessions and tests. The format is
 //! `docs/journal.md`.
 //!
-//! In reading order: how connections are encrypted; addresses; faults; bytes that are packed and how far they may
-//! unpack; batches and snapshots of them; what a store must do; the journal over any store; its verification; SQLite
-//! as the store: its schema, the series of agents and of measures, the tape, tapes in files, its tables, the life of
-//! its file, and the worlds in its folder.
+//! In reading order: the words of addresses; how connections are encrypted; addresses; faults; bytes that are packed
+//! and how far they may unpack; batches and snapshots of them; what a store must do; the journal over any store; its
+//! verification; SQLite as the store: its schema, the series of agents and of measures, the tape, tapes in files, its
+//! tables, the life of its file, and the worlds in its folder.
 
+mod words;
 mod encryption;
 mod address;
 mod error;
@@ -40,14 +41,15 @@ pub use self::{
     batch::Hash,
     beside::Beside,
     copy::{copy, copy_series},
+    encryption::Variable,
     error::JournalError,
     file::Note,
     folder::worlds_beside,
     journal::Journal,
     log::Head,
     postgres::{
-        Holder, Initialised, Leases, Listed, Offer, Progress, Shard, Shards, Stands, Survey, Surveyed, Taken,
-        Taker, check_database, init, list,
+        Holder, Holding, Initialised, Leases, Listed, Offer, Progress, Shard, Shards, Stands, Survey,
+        Surveyed, Taken, Taker, check_database, drop_world, holding, init, list,
     },
     series::{Sample, SeriesRow},
     snapshot::Image,

@@ -90,7 +90,7 @@ pub(crate) fn is_held(path: &Path) -> bool {
 pub(crate) fn exclusively(file: File, path: &Path) -> Result<Locked, JournalError> {
     match file.try_lock() {
         Ok(()) => Ok(Locked(file)),
-        Err(TryLockError::WouldBlock) => Err(JournalError::Busy { path: path.into() }),
+        Err(TryLockError::WouldBlock) => Err(JournalError::Busy { path: path.into(), writer: None }),
         Err(TryLockError::Error(error)) => Err(open_error(path, &error)),
     }
 }

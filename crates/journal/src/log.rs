@@ -47,6 +47,11 @@ pub(crate) trait Log: std::fmt::Debug + Send {
     /// Where the journal ends, and the last row, both of one moment; `None` when nothing was committed.
     fn end(&self) -> Result<Option<(Head, Row)>, JournalError>;
 
+    /// Whether nothing of it is there any more, though it was opened.
+    fn is_gone(&self) -> Result<bool, JournalError> {
+        Ok(false)
+    }
+
     /// The row that begins with the greatest number that is not above `seq`.
     fn row_from(&self, seq: u64) -> Result<Option<Row>, JournalError>;
 

@@ -23,6 +23,7 @@ use crate::{
     reader::Reader,
     stop::Stop,
     taking::Taking,
+    trouble::{News, Trouble},
     view::{OnDisk, View},
     workplace::Workplace,
 };
@@ -52,6 +53,16 @@ pub struct Follower {
     /// Finds the address of the writer's door, where the journal does not say it.
     door: fn(&Address) -> Option<String>,
     asked_who: Option<Instant>,
+}
+
+/// The outcome of a step.
+enum Step {
+    /// All that has come is taken. The writer is looked for at some steps only.
+    Looked,
+    /// It is known who writes, too.
+    Asked,
+    /// Nobody did, and this process does now.
+    Over(Box<Journal>),
 }
 
 impl std::fmt::Debug for Follower {
@@ -149,7 +160,7 @@ impl Follower {
     /// journal, whose writer it is from then on.
     ///
     /// While the database can't be reached, or does not let it take over, it goes on trying, and falls behind: `tell`
-    /// is called with each problem once.
+    /// is called with each problem once, and once when it is over.
     ///
     /// # Errors
     /// When the journal is damaged, or that of another world by now.
@@ -157,25 +168,24 @@ impl Follower {
         &mut self,
         stop: &Stop,
         takes_over: bool,
-        mut tell: impl FnMut(&str),
+        mut tell: impl FnMut(&News),
     ) -> Result<Option<Journal>, RunError> {
-        let mut told = None;
+        let mut told = Trouble::default();
         while !stop.is_asked() {
             match self.step(takes_over) {
-                // One that stands by asks who writes at some of its steps only.
-                Ok(None) => {}
-                Ok(Some(journal)) => return Ok(Some(journal)),
+                Ok(Step::Looked) => {}
+                Ok(Step::Asked) => {
+                    let goes_on = || format!("`{}` is followed, at record {}", self.at, self.seq());
+                    told.over(goes_on).iter().for_each(&mut tell);
+                }
+                Ok(Step::Over(journal)) => return Ok(Some(*journal)),
                 Err(error) if error.is_passing() => {
-                    let problem = error.to_string();
-                    if told.as_ref() != Some(&problem) {
-                        tell(&problem);
-                        told = Some(problem);
-                    }
+                    told.problem(error.to_string()).iter().for_each(&mut tell);
                 }
                 Err(error) => return Err(error),
             }
-            while let Some(problem) = self.taking.as_ref().and_then(Taking::problem) {
-                tell(&problem);
+            while let Some(news) = self.taking.as_ref().and_then(Taking::news) {
+                tell(&news);
             }
             // A reader that waits rings.
             let _ = within(&self.bells, POLL);
@@ -183,28 +193,28 @@ impl Follower {
         Ok(None)
     }
 
-    fn step(&mut self, takes_over: bool) -> Result<Option<Journal>, RunError> {
+    fn step(&mut self, takes_over: bool) -> Result<Step, RunError> {
         self.look()?;
         if self.asked_who.is_some_and(|asked| asked.elapsed() < WHO) {
-            return Ok(None);
+            return Ok(Step::Looked);
         }
         self.asked_who = Some(Instant::now());
         if self.journal.has_writer()? {
             let told = self.journal.served_at()?;
             self.helm.tell_writer(told.or_else(|| (self.door)(&self.at)));
-            return Ok(None);
+            return Ok(Step::Asked);
         }
         // A process that serves many worlds may have it, and loads it when somebody asks: it is nobody else's then.
         let told = self.journal.served_at()?;
         let is_held = told.is_some();
         self.helm.tell_writer(told);
         if !takes_over || is_held {
-            return Ok(None);
+            return Ok(Step::Asked);
         }
         match Journal::open(&self.at) {
-            Ok(journal) => Ok(Some(journal)),
+            Ok(journal) => Ok(Step::Over(Box::new(journal))),
             // Another was faster.
-            Err(JournalError::Busy { .. }) => Ok(None),
+            Err(JournalError::Busy { .. }) => Ok(Step::Asked),
             Err(error) => Err(error.into()),
         }
     }

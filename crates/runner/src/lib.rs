@@ -50,6 +50,7 @@ pub mod session;
 mod stop;
 mod summary;
 mod spread;
+mod trouble;
 mod taking;
 mod thinkers;
 mod tick;
@@ -60,9 +61,9 @@ mod workplace;
 mod writer;
 
 pub use oikos_journal::{
-    Address, Database, Head, Holder, Initialised, Journal, JournalError, Leases, Listed, Login, SeriesRow,
-    Stands, Survey, Surveyed, Verified, check_database as pg_check, copy, init as pg_init, list as pg_list,
-    verify,
+    Address, Database, Head, Holder, Holding, InPostgres, Initialised, Journal, JournalError, Leases, Listed,
+    Login, SeriesRow, Stands, Survey, Surveyed, Variable, Verified, check_database as pg_check, copy,
+    drop_world as pg_drop, holding as pg_holding, init as pg_init, list as pg_list, verify,
 };
 /// The kernel, whose read-only views the command line prints.
 pub use oikos_kernel as kernel;
@@ -100,6 +101,7 @@ pub use self::{
     shown::{counted, number, quoted},
     stop::{Bell, Signal, Stop, Why},
     summary::{Calls, Failure, Failures, Summary},
+    trouble::{News, Trouble},
     view::{Look, View},
     when::When,
     workplace::{Shared, Worker, Workplace},

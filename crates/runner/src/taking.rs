@@ -20,6 +20,7 @@ use crate::{
     error::RunError,
     models::{Access, ForOthers},
     spread::reading,
+    trouble::{News, Trouble},
     turn::{Carried, think_in},
 };
 
@@ -37,7 +38,7 @@ pub(crate) struct Taking {
     shared: Arc<Common>,
     /// Rings the thread, which may wait for the world to come to a tick.
     came: SyncSender<()>,
-    problems: Receiver<String>,
+    news: Receiver<News>,
 }
 
 /// All that the thread shares with the one that follows.
@@ -59,7 +60,7 @@ struct Thinker {
     shared: Arc<Common>,
     /// Has the follower look whether more has come.
     bell: SyncSender<()>,
-    problems: Sender<String>,
+    news: Sender<News>,
 }
 
 impl Taking {
@@ -84,7 +85,7 @@ impl Taking {
             thoughts,
         });
         let (came, rung) = sync_channel(1);
-        let (sender, problems) = channel();
+        let (sender, news) = channel();
         let thinker = Thinker {
             at: at.clone(),
             reading,
@@ -92,12 +93,12 @@ impl Taking {
             threads,
             shared: Arc::clone(&shared),
             bell,
-            problems: sender.clone(),
+            news: sender.clone(),
         };
         for problem in unable {
-            let _ = sender.send(problem);
+            let _ = sender.send(News::Problem(problem));
         }
-        let this = Self { shared: Arc::clone(&shared), came, problems };
+        let this = Self { shared: Arc::clone(&shared), came, news };
         let thread = |name: &str| std::thread::Builder::new().name(name.into());
         if matches!(plan.lasts, Lasts::Ticks(_)) {
             thread("thinking").spawn(move || thinker.run(&rung))?;
@@ -124,9 +125,9 @@ impl Taking {
         }
     }
 
-    /// Something that keeps it from thinking, which has not been told.
-    pub(crate) fn problem(&self) -> Option<String> {
-        self.problems.try_recv().ok()
+    /// Something that keeps it from thinking, or does so no more, which has not been told.
+    pub(crate) fn news(&self) -> Option<News> {
+        self.news.try_recv().ok()
     }
 }
 
@@ -150,11 +151,12 @@ impl Common {
 
 impl Thinker {
     fn run(self, came: &Receiver<()>) {
-        again_and_again(&self.shared, &self.problems, "thinks for no agent of the world", || self.take(came));
+        let words = ["thinks for no agent of the world", "thinks for agents of the world"];
+        again_and_again(&self.shared, &self.news, words, |does| self.take(came, does));
     }
 
-    /// Takes parts for as long as the table can be used.
-    fn take(&self, came: &Receiver<()>) -> Result<(), RunError> {
+    /// Takes parts for as long as the table can be used; `does` is called where that is known.
+    fn take(&self, came: &Receiver<()>, does: &mut dyn FnMut()) -> Result<(), RunError> {
         let mut table = Shards::open(&self.at)?;
         table.stand_ready(&self.reading, self.threads as u64)?;
         let table = Mutex::new(table);
@@ -170,7 +172,10 @@ impl Thinker {
                 return Err(RunError::Unsupported(problem));
             }
             match self.world_at(offer.seq, came) {
-                Some(world) => self.think(&world, &table)?,
+                Some(world) => {
+                    self.think(&world, &table)?;
+                    does();
+                }
                 None => lock(&table).wait(LOOK)?,
             }
         }
@@ -253,32 +258,34 @@ impl Thinker {
 }
 
 /// Asks models for the writer, for as long as the process follows.
-fn ask_models(mut models: ForOthers, at: &Address, shared: &Common, problems: &Sender<String>) {
-    again_and_again(shared, problems, "asks no model for the writer of the world", || {
+fn ask_models(mut models: ForOthers, at: &Address, shared: &Common, news: &Sender<News>) {
+    let words = ["asks no model for the writer of the world", "asks models for the writer of the world"];
+    again_and_again(shared, news, words, |does| {
         let mut table = Shards::open(at)?;
         models.stand_ready(&mut table)?;
         while !shared.has_ended() {
             models.step(&mut table, LOOK)?;
+            does();
         }
         Ok(())
     });
 }
 
-/// Does work for as long as the process follows. Each problem is told once, with the thing that `lacks` for it.
+/// Does work for as long as the process follows. Each problem is told once, with the thing that is lacking for it, and
+/// once that this is there again, as soon as the work says that it does something.
 fn again_and_again(
     shared: &Common,
-    problems: &Sender<String>,
-    lacks: &str,
-    mut work: impl FnMut() -> Result<(), RunError>,
+    news: &Sender<News>,
+    [lacks, does]: [&str; 2],
+    mut work: impl FnMut(&mut dyn FnMut()) -> Result<(), RunError>,
 ) {
-    let mut told = None;
+    let mut told = Trouble::default();
+    // Where nobody listens any more the process does not follow either.
+    let tell = |found: Option<News>| found.into_iter().for_each(|found| drop(news.send(found)));
     while !shared.has_ended() {
-        let Err(error) = work() else { continue };
-        let problem = format!("this process {lacks}: {error}");
-        if told.as_ref() != Some(&problem) {
-            let _ = problems.send(problem.clone());
-            told = Some(problem);
-        }
+        let done = work(&mut || tell(told.over(|| format!("this process {does}"))));
+        let Err(error) = done else { continue };
+        tell(told.problem(format!("this process {lacks}: {error}")));
         rest(shared);
     }
 }

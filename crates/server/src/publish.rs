@@ -19,7 +19,9 @@ use async_nats::jetstream::{
     stream::Stream,
 };
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use oikos_runner::{Address, Come, Cursor, FeedLine, Filtered, kernel::world::wire::Viewer, lines_of};
+use oikos_runner::{
+    Address, Come, Cursor, FeedLine, Filtered, News, Trouble, kernel::world::wire::Viewer, lines_of,
+};
 use serde_json::Value;
 use tokio::{sync::watch, time::sleep};
 
@@ -171,8 +173,8 @@ struct Told {
     last: Option<Cursor>,
 }
 
-/// Tells a stream of all events, until the door closes; each problem is told once.
-pub(crate) async fn run(door: Arc<Door>, nats: Nats, tell: impl Fn(&str) + Send + 'static) {
+/// Tells a stream of all events, until the door closes; each problem is told once, and its end.
+pub(crate) async fn run(door: Arc<Door>, nats: Nats, tell: impl Fn(&str) + Send + Sync + 'static) {
     let Some(at) = door.front.address() else { return };
     let mut publisher = Publisher {
         names: Names::of(&name_of(at)),
@@ -183,7 +185,8 @@ pub(crate) async fn run(door: Arc<Door>, nats: Nats, tell: impl Fn(&str) + Send 
         founding: String::new(),
         whole: None,
         passed: None,
-        told: None,
+        trouble: Trouble::default(),
+        tell: Box::new(tell),
     };
     publisher.door.published.reach(0);
     let delays = || {
@@ -199,9 +202,10 @@ pub(crate) async fn run(door: Arc<Door>, nats: Nats, tell: impl Fn(&str) + Send 
         }
         // A server that is back at once is not worth a word, nor is the same said twice.
         let is_lost = problem == LOST;
-        if publisher.told.as_ref() != Some(&problem) && (!is_lost || was_lost) {
-            tell(&format!("events can't be published to {}: {problem}; it is tried again", publisher.nats));
-            publisher.told = Some(problem);
+        if !is_lost || was_lost {
+            let problem = format!("events can't be published to {}: {problem}", publisher.nats);
+            let news = publisher.trouble.problem(problem);
+            publisher.tell_news(news);
         }
         was_lost = is_lost;
         let wait = waits.next().unwrap_or(AGAIN_MAX);
@@ -224,7 +228,8 @@ struct Publisher {
     /// Lines up to this one stand in the stream in another order than in the journal, or may.
     passed: Option<Cursor>,
     /// The problem that was told last, until one is past it.
-    told: Option<String>,
+    trouble: Trouble,
+    tell: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 /// A message that is under way.
@@ -235,6 +240,10 @@ struct UnderWay {
 }
 
 impl Publisher {
+    fn tell_news(&self, news: Option<News>) {
+        news.into_iter().for_each(|news| (self.tell)(&news.to_string()));
+    }
+
     /// Tells all that comes on one connection, until the door closes and all is told.
     async fn session(&mut self) -> Result<(), String> {
         let entered = self.nats.enter().await?;
@@ -254,7 +263,10 @@ impl Publisher {
             if seen >= until {
                 self.settle(&entered, &mut under_way, 0, 0).await?;
                 self.door.published.reach(seen);
-                self.told = None;
+                let news = self
+                    .trouble
+                    .over(|| format!("events are published to {} up to record {seen}", self.nats));
+                self.tell_news(news);
                 if is_closing {
                     return Ok(());
                 }

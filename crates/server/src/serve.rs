@@ -139,7 +139,7 @@ impl Server {
     }
 
     /// Publishes all events to a stream of NATS; problems on the way are told, and tried again.
-    pub fn publish(&mut self, nats: Nats, tell: impl Fn(&str) + Send + 'static) {
+    pub fn publish(&mut self, nats: Nats, tell: impl Fn(&str) + Send + Sync + 'static) {
         let door = Arc::clone(&self.door.0);
         self.publishing = Some(self.runtime.spawn(publish::run(door, nats, tell)));
     }

@@ -38,7 +38,7 @@ pub(super) fn inspect(
     if what == "summary" {
         return stands(&journal, &world, workplace, printer);
     }
-    super::tell_parent(&journal, printer)?;
+    super::tell_parent(oikos_runner::parent(&journal)?.as_ref(), printer);
     let has_parts = look.storage || look.content || look.code;
     let alive = |handle: &Handle| world.get(*handle).is_some_and(|artifact| !artifact.is_deleted());
     let handles: Vec<Handle> = match what {

@@ -41,7 +41,8 @@ use oikos_runner::kernel::{
     world::wire::{LineType, Viewer},
 };
 use oikos_runner::{
-    Address, Journal, Live, Misread, Parent, RunError, Signal, Stop, Verified, When, Why, Workplace,
+    Address, Head, Journal, JournalError, Live, Misread, Parent, RunError, Signal, Stop, Verified, When, Why,
+    Workplace,
     config::{self, Overrides, WorldFile},
     copy_at, founded_from, library, parent, recorded_source, report as told,
     request::Inspect,
@@ -57,7 +58,7 @@ use crate::{
         WorkplaceArgs,
     },
     passwords::Served,
-    print::{self, Printer},
+    print::{self, Printer, Unprinted},
     status::ExitStatus,
     style::{self, styled},
     summary::Bar,
@@ -127,6 +128,7 @@ pub(crate) fn run(args: Args) -> Result<ExitStatus> {
         Command::Copy { from, to } => pg::copy(&from, &to, printer),
         Command::Pg { what: PgCommand::Init { database } } => pg::init(&database, printer),
         Command::Pg { what: PgCommand::List { database } } => pg::list(&database, printer),
+        Command::Pg { what: PgCommand::Drop { world, yes } } => pg::drop_world(&world, yes, printer),
         Command::Export { world, out, format, tables, since, until, every, anew, set, force } => {
             let anew = anew.then_some(set);
             let wanted = export::Wanted { out, format, tables, since, until, every_ms: every, anew, force };
@@ -287,13 +289,11 @@ pub(crate) fn action(text: &str) -> Result<std::result::Result<Value, Misread>> 
 }
 
 /// Says which world a world was forked from, if it was.
-pub(crate) fn tell_parent(journal: &Journal, printer: Printer) -> Result<()> {
-    if let Some(Parent { file, seq, journal_hash }) = parent(journal)?.filter(|_| !printer.is_for_programs())
-    {
+pub(crate) fn tell_parent(parent: Option<&Parent>, printer: Printer) {
+    if let Some(Parent { file, seq, journal_hash }) = parent.filter(|_| !printer.is_for_programs()) {
         let hash = journal_hash.get(..16).unwrap_or_default();
         print::note(&format!("forked from {file} after record {seq}, its journal {hash}…"));
     }
-    Ok(())
 }
 
 /// Asks the world to stop on Ctrl-C, or when the system asks the process to end. A second time ends it at once,
@@ -349,41 +349,63 @@ pub(crate) fn reading(world: &Address) -> Result<Journal> {
 }
 
 fn check(world: &Address, printer: Printer) -> Result<ExitStatus> {
-    let journal = reading(world)?;
+    let journal = match reading(world) {
+        Ok(journal) => journal,
+        Err(error) if is_corrupt(&error) => {
+            return ExitStatus::answer(false, tell_corrupt(None, None, &error, printer));
+        }
+        Err(error) => return Err(error),
+    };
     let bar = crate::summary::progress(journal.head().seq, "records", printer.is_for_programs());
     clear_on_signal(&bar);
     let found = verify(&journal, |seq| bar.set_position(seq));
     bar.finish_and_clear();
     let found = found.map_err(RunError::from).and_then(|found| {
         founded_from(&found.world, &recorded_source(&journal)?)?;
-        Ok(found)
+        Ok((found, parent(&journal)?))
     });
-    let forked = parent(&journal)?;
-    tell_parent(&journal, printer)?;
-    let told = match &found {
-        Ok(found) => printer.data(
-            || {
-                let mut report = told::verified(found);
+    match found {
+        Ok((found, forked)) => {
+            tell_parent(forked.as_ref(), printer);
+            let report = || {
+                let mut report = told::verified(&found);
                 if let Value::Object(map) = &mut report {
                     map.insert("parent".into(), json!(forked));
                 }
                 report
-            },
-            || verified_text(found),
-        ),
-        Err(error) => {
-            let head = journal.head();
-            printer.data(
-                || {
-                    json!({ "ok": false, "problem": error.to_string(), "seq": head.seq, "time": null,
-                            "state_digest": null, "journal_hash": told::hex(&head.journal_hash), "supply": null,
-                            "parent": forked })
-                },
-                || format!("{}: {error}", styled(style::ERROR, "not ok")),
-            )
+            };
+            ExitStatus::answer(true, printer.data(report, || verified_text(&found)))
         }
-    };
-    ExitStatus::answer(found.is_ok(), told)
+        Err(error) => {
+            // It may be the damage itself that says nothing of where the world is from.
+            let forked = parent(&journal).ok().flatten();
+            tell_parent(forked.as_ref(), printer);
+            let told = tell_corrupt(Some(journal.head()), forked.as_ref(), &error.into(), printer);
+            ExitStatus::answer(false, told)
+        }
+    }
+}
+
+/// Whether a world contradicts itself.
+fn is_corrupt(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<RunError>(), Some(RunError::Journal(JournalError::Corrupt { .. })))
+}
+
+/// Says that a world is not whole, as far as it could be read.
+fn tell_corrupt(
+    head: Option<Head>,
+    forked: Option<&Parent>,
+    error: &anyhow::Error,
+    printer: Printer,
+) -> std::result::Result<(), Unprinted> {
+    printer.data(
+        || {
+            json!({ "ok": false, "problem": error.to_string(), "seq": head.map(|head| head.seq), "time": null,
+                    "state_digest": null, "journal_hash": head.map(|head| told::hex(&head.journal_hash)),
+                    "supply": null, "parent": forked })
+        },
+        || format!("{}: {error}", styled(style::ERROR, "not ok")),
+    )
 }
 
 fn verified_text(found: &Verified) -> String {

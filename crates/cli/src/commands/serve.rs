@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use oikos_runner::{
-    Address, Front, Helm, Journal, Live, RunError, Speed, Stop, Workplace, config::ClockKind,
+    Address, Front, Helm, Journal, Live, News, RunError, Speed, Stop, Workplace, config::ClockKind,
 };
 use oikos_server::{DoorSetup, Limits, Nats, Role, Secret, Server, TokenFile, Tokens, listener};
 use serde_json::json;
@@ -122,7 +122,7 @@ pub(super) fn serve(
     }
     let before = house.open(front, follower.helm())?;
     let told = house.tell(&before);
-    let tell = |problem: &str| print::note(&format!("{problem}; it is tried again"));
+    let tell = |news: &News| print::note(&news.to_string());
     let followed = told.and_then(|()| Ok(follower.follow(&stop, way == Way::StandsBy, tell)?));
     let Ok(Some(journal)) = followed else {
         before.close();
@@ -164,9 +164,10 @@ impl House {
                 std::thread::spawn(|| before.close());
                 let seq = live.world().seq();
                 // Its clients have the link already, and wait: the world goes on though nobody may read this any more.
-                let _ = self
-                    .printer
-                    .data(|| json!({ "took_over": seq }), || format!("took over at record {seq}"));
+                if self.printer.is_for_programs() {
+                    let _ = self.printer.value(&json!({ "took_over": seq }));
+                }
+                print::note(&format!("{} is written here now, from record {} on", self.db.name(), seq + 1));
                 Ok(())
             }
         };

@@ -116,8 +116,14 @@ fn a_connection_is_encrypted_as_far_as_sslmode_says() {
     };
     for (words, variables, code, problem) in [
         ("", &[("PGSSLMODE", "verify-full")][..], 3, "is that of an authority"),
-        ("", &[("PGSSLMODE", "maybe")], 2, "one of disable, prefer, require"),
-        ("sslmode=require", &[("PGSSLROOTCERT", "system")], 2, "goes with `sslmode=verify-full`"),
+        ("", &[("PGSSLMODE", "maybe")], 2, "the variable PGSSLMODE: `sslmode` is one of disable, prefer"),
+        (
+            "sslmode=require",
+            &[("PGSSLROOTCERT", "system")],
+            2,
+            "by PGSSLROOTCERT: `sslrootcert=system` goes with",
+        ),
+        ("sslmode=verify-ca", &[("PGSSLROOTCERT", "no.crt")], 3, "`no.crt` (PGSSLROOTCERT) can't be read"),
         ("sslmode=verify-ca&sslrootcert=nowhere.crt", &[], 3, "`nowhere.crt` (sslrootcert) can't be read"),
         ("sslmode=verify-ca&sslrootcert=.", &[], 3, "can't be read"),
         ("sslmode=verify-ca&sslrootcert=%2Fdev%2Fnull", &[], 3, "BEGIN CERTIFICATE"),

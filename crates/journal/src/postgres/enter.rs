@@ -30,6 +30,12 @@ const PROBES: u32 = 3;
 /// How long a row is waited for that another has, so that nobody waits for one who stands still.
 const ROW_WITHIN: Duration = Duration::from_secs(20);
 
+/// The bytes of a world's rows and snapshots, where its name is `w.world`.
+pub(super) const BYTES: &str =
+    "((SELECT coalesce(sum(octet_length(body)), 0) FROM journal j WHERE j.world = w.world)
+      + (SELECT coalesce(sum(octet_length(body)), 0) FROM snapshots s WHERE s.world = w.world)
+      + (SELECT coalesce(sum(octet_length(body)), 0) FROM pieces p WHERE p.world = w.world))::BIGINT";
+
 /// The outcome of making the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Initialised {
@@ -329,12 +335,11 @@ pub fn list(database: &Database) -> Result<Vec<Listed>, JournalError> {
     let read = |error: postgres::Error| failed(database, "read", &error);
     let rows = client
         .query(
-            "SELECT w.world, w.head, w.epoch, w.writer, w.writer_name, w.served_at, h.number,
-                    h.url || '/w/' || w.world,
-                    ((SELECT coalesce(sum(octet_length(body)), 0) FROM journal j WHERE j.world = w.world)
-                     + (SELECT coalesce(sum(octet_length(body)), 0) FROM snapshots s WHERE s.world = w.world)
-                     + (SELECT coalesce(sum(octet_length(body)), 0) FROM pieces p WHERE p.world = w.world))::BIGINT
-             FROM worlds w LEFT JOIN houses h ON h.number = w.holder ORDER BY w.world",
+            &format!(
+                "SELECT w.world, w.head, w.epoch, w.writer, w.writer_name, w.served_at, h.number,
+                        h.url || '/w/' || w.world, {BYTES}
+                 FROM worlds w LEFT JOIN houses h ON h.number = w.holder ORDER BY w.world"
+            ),
             &[],
         )
         .map_err(read)?;

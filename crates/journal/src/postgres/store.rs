@@ -10,7 +10,7 @@ use postgres::{Client, GenericClient, Statement, error::SqlState};
 use super::{
     enter::{enter, enter_to_write, failed, shown},
     rows::{self, Unread, number},
-    writers::{WRITER_NAME, house_of, new_writer, take, writer_of},
+    writers::{WRITER_NAME, busy, house_of, new_writer, take, writer_of},
 };
 use crate::{
     address::{Address, InPostgres},
@@ -166,7 +166,7 @@ pub(crate) fn create(at: &InPostgres, over: bool) -> Result<Opened, JournalError
         }
     };
     if aside.is_some() && writer_of(&mut client, &at.world).map_err(read)? {
-        return Err(JournalError::Busy { path: path() });
+        return Err(busy(&mut client, at));
     }
     let number = new_writer(&mut client).map_err(read)?;
     let old = aside.clone().map(|world| InPostgres { database: at.database.clone(), world });
@@ -222,7 +222,7 @@ fn come_back(at: &InPostgres, role: &Role) -> Result<Client, JournalError> {
         if had.map_err(|error| failed(at, "opened", &error))? {
             Ok(client)
         } else {
-            Err(JournalError::Busy { path: shown(&Address::Postgres(at.clone())) })
+            Err(JournalError::Busy { path: shown(&Address::Postgres(at.clone())), writer: None })
         }
     };
     back.retry(ConstantBuilder::default().with_delay(BETWEEN).with_max_times(TRIES)).call()
@@ -480,6 +480,12 @@ impl Log for Store {
         self.write_fenced(head.seq, |db, world| {
             db.execute("UPDATE worlds SET served_at = $2 WHERE world = $1", &[&world, &url])?;
             Ok(())
+        })
+    }
+
+    fn is_gone(&self) -> Result<bool, JournalError> {
+        self.read("worlds", |client, world| {
+            Ok(client.query_opt("SELECT 1 FROM worlds WHERE world = $1", &[&world])?.is_none())
         })
     }
 

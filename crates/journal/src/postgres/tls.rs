@@ -68,9 +68,9 @@ fn trusted(from: &Roots) -> Result<Trusted, String> {
             }
             Vec::new()
         }
-        Roots::File(file) => {
+        Roots::File { file, named_by } => {
             let unread = |problem: &dyn std::fmt::Display| {
-                format!("the certificates of `{}` (sslrootcert) can't be read: {problem}", file.display())
+                format!("the certificates of `{}` ({named_by}) can't be read: {problem}", file.display())
             };
             let text = std::fs::read(file).map_err(|error| unread(&error))?;
             let named = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();

@@ -1,6 +1,6 @@
 //! The writer of a world: each has a number, and the advisory lock of it for as long as its connection lives.
 
-use postgres::{Client, GenericClient, error::SqlState};
+use postgres::{Client, GenericClient};
 
 use super::enter::{failed, shown};
 use crate::{
@@ -50,16 +50,30 @@ pub(super) fn house_of(
 /// Takes the row of a world that nobody writes to, for as long as a transaction lasts; says whether there is one. A
 /// writer that stands still in the midst of a commit has that row, and is not waited for.
 pub(super) fn take(taking: &mut postgres::Transaction<'_>, at: &InPostgres) -> Result<bool, JournalError> {
-    let busy = || JournalError::Busy { path: shown(&Address::Postgres(at.clone())) };
-    let write = |error: postgres::Error| match error.code() {
-        Some(&SqlState::LOCK_NOT_AVAILABLE) => busy(),
-        _ => failed(at, "written", &error),
+    let write = |error: postgres::Error| failed(at, "written", &error);
+    let sql = "SELECT writer FROM worlds WHERE world = $1 FOR UPDATE SKIP LOCKED";
+    let Some(row) = taking.query_opt(sql, &[&at.world]).map_err(write)? else {
+        let sql = "SELECT EXISTS (SELECT 1 FROM worlds WHERE world = $1)";
+        let is_there = taking.query_one(sql, &[&at.world]).and_then(|row| row.try_get(0)).map_err(write)?;
+        return if is_there { Err(busy(taking, at)) } else { Ok(false) };
     };
-    let sql = "SELECT writer FROM worlds WHERE world = $1 FOR UPDATE NOWAIT";
-    let Some(row) = taking.query_opt(sql, &[&at.world]).map_err(write)? else { return Ok(false) };
     match row.try_get::<_, Option<i64>>(0).map_err(write)? {
-        Some(writer) if is_held(taking, writer).map_err(write)? => Err(busy()),
+        Some(writer) if is_held(taking, writer).map_err(write)? => Err(busy(taking, at)),
         _ => Ok(true),
+    }
+}
+
+/// The fault of a world that somebody writes to, with the words for that one as far as it has said who it is.
+pub(super) fn busy(client: &mut impl GenericClient, at: &InPostgres) -> JournalError {
+    let sql = "SELECT writer_name, served_at FROM worlds WHERE world = $1";
+    let row = client.query_opt(sql, &[&at.world]).ok().flatten();
+    let text =
+        |column: usize| row.as_ref().and_then(|row| row.try_get::<_, Option<String>>(column).ok().flatten());
+    let served = text(1).map(|url| format!("it serves it at {url}"));
+    let words: Vec<String> = text(0).into_iter().chain(served).collect();
+    JournalError::Busy {
+        path: shown(&Address::Postgres(at.clone())),
+        writer: Some(words.join("; ")).filter(|words| !words.is_empty()),
     }
 }
 
