@@ -235,6 +235,7 @@ pub(crate) fn shown(error: &RunError) -> String {
             JournalError::Corrupt { .. }
             | JournalError::TooLarge { .. }
             | JournalError::Encode(_)
+            | JournalError::Stopped
             | JournalError::Poisoned => error.to_string(),
         },
         RunError::Config(error) => {

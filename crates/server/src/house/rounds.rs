@@ -7,8 +7,8 @@ use std::{
 };
 
 use oikos_runner::{
-    Ending, Holder, JournalError, Motion, Resident, Residing, RunError, Speed, Stands, Stop, Survey, Why,
-    kernel::time::Time, machine_now,
+    Ending, Holder, JournalError, Motion, News, Resident, Residing, RunError, Speed, Stands, Stop, Survey,
+    Trouble, Why, kernel::time::Time, machine_now,
 };
 use tokio::{
     sync::oneshot,
@@ -18,7 +18,7 @@ use tokio::{
 use super::{
     House,
     share::{aim, asleep_until, has_to_do},
-    world::{Failing, Here, State, Trouble, root_of},
+    world::{Failing, Flaw, Here, State, root_of},
 };
 use crate::{
     door::{Door, DoorSetup},
@@ -40,18 +40,20 @@ const SOON: Duration = Duration::from_secs(2);
 /// Goes on with the rounds for as long as the house is open.
 pub(super) async fn run(house: Arc<House>) {
     let mut ending = house.ending.subscribe();
-    let mut told: Option<String> = None;
+    let mut trouble = Trouble::default();
     let mut settled = Instant::now();
     while !*ending.borrow_and_update() {
         // Worlds that are loaded go on while the database is away, as each of them can.
-        let problem = house.round(settled <= Instant::now()).await.err().map(|error| error.to_string());
-        if let Some(problem) = problem.as_ref().filter(|problem| told.as_ref() != Some(problem)) {
-            (house.setup.tell)(&format!("{problem}; it is tried again"));
+        let news = match house.round(settled <= Instant::now()).await {
+            Ok(()) => trouble.over(|| "worlds are shared out again".into()),
+            Err(error) => {
+                settled = Instant::now() + SETTLED_AFTER;
+                trouble.problem(error.to_string())
+            }
+        };
+        if let Some(news) = news {
+            (house.setup.tell)(&news.to_string());
         }
-        if problem.is_some() {
-            settled = Instant::now() + SETTLED_AFTER;
-        }
-        told = problem;
         tokio::select! {
             _ = ending.changed() => return,
             () = sleep(ROUND) => {}
@@ -198,9 +200,13 @@ impl House {
         drop(place);
         match loaded {
             Ok((here, gone)) => {
+                let mut is_over = false;
                 if let Some(entry) = self.worlds().get_mut(&name) {
                     entry.state = State::Here(Arc::clone(&here));
-                    entry.failing = None;
+                    is_over = entry.failing.take().is_some();
+                }
+                if is_over {
+                    (self.setup.tell)(&format!("{name}: {}", News::Over("it is open again".into())));
                 }
                 if self.is_ending() {
                     here.stop.ask(Why::Steered);
@@ -357,7 +363,7 @@ impl House {
     }
 
     /// A world can't go on: that is told once, and it is tried again later. Others go on.
-    fn fail(&self, name: &str, why: Trouble, after: Duration) {
+    fn fail(&self, name: &str, why: Flaw, after: Duration) {
         let mut is_new = true;
         if let Some(entry) = self.worlds().get_mut(name) {
             is_new = entry.failing.as_ref().is_none_or(|failing| failing.why != why);
@@ -380,7 +386,7 @@ enum Unloaded {
     /// Another house has it by now, or somebody else writes to it.
     NotOurs,
     /// For a reason, and when it is tried again.
-    Failed(Trouble, Duration),
+    Failed(Flaw, Duration),
 }
 
 impl Unloaded {

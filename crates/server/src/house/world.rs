@@ -49,14 +49,14 @@ pub(super) enum State {
 
 /// Why a world can't be loaded.
 pub(super) struct Failing {
-    pub(super) why: Trouble,
+    pub(super) why: Flaw,
     /// When it is tried again.
     pub(super) again: Instant,
 }
 
 /// A fault of a world: for the owner of the house, and for those outside, who learn of no database.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Trouble {
+pub(super) struct Flaw {
     pub(super) told: String,
     pub(super) shown: String,
 }
@@ -130,13 +130,13 @@ impl Entry {
     }
 }
 
-impl From<&RunError> for Trouble {
+impl From<&RunError> for Flaw {
     fn from(error: &RunError) -> Self {
         Self { told: error.to_string(), shown: shown(error) }
     }
 }
 
-impl From<&str> for Trouble {
+impl From<&str> for Flaw {
     /// Words that name no place.
     fn from(words: &str) -> Self {
         Self { told: words.into(), shown: words.into() }
