@@ -405,7 +405,7 @@ mod tests {
             JournalError::Missing { path: path() },
             JournalError::NotAWorld { path: path(), problem: problem() },
             JournalError::Version { path: path(), found: 9, known: 7 },
-            JournalError::Busy { path: path() },
+            JournalError::Busy { path: path(), writer: Some("127.0.0.1, backend 7".into()) },
             JournalError::Empty { path: path() },
             JournalError::Failed {
                 file: format!("`{}`", path().display()),
