@@ -25,7 +25,7 @@ use tokio::{
     runtime::{Builder, Runtime},
     sync::{Semaphore, oneshot, watch},
     task::JoinSet,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -46,6 +46,8 @@ use crate::{
 
 /// How long answers that are under way may take when the door closes.
 pub(crate) const CLOSES_WITHIN: Duration = Duration::from_secs(5);
+/// How long one who was let in may take to ask something when the door closes.
+const ASKS_WITHIN: Duration = Duration::from_millis(100);
 /// How long the last events may take to be published then.
 pub(crate) const PUBLISHES_WITHIN: Duration = Duration::from_secs(2);
 /// Threads that answer; what takes long is done on others.
@@ -208,7 +210,7 @@ pub(crate) async fn accept(
                 });
             }
             // There are no more files for now; those that are open go on.
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(_) => sleep(Duration::from_millis(50)).await,
         }
     }
     drop((listener, takes));
@@ -218,6 +220,13 @@ pub(crate) async fn accept(
 async fn connection(stream: TcpStream, router: Router, mut closing: watch::Receiver<bool>) {
     // Small answers leave at once.
     let _ = stream.set_nodelay(true);
+    // One who was let in is answered, also where the door closes before the request has come.
+    let mut first = [0];
+    tokio::select! {
+        biased;
+        _ = stream.peek(&mut first) => {}
+        () = asks_no_more(&mut closing) => return,
+    }
     let service = TowerToHyperService::new(router);
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -227,10 +236,21 @@ async fn connection(stream: TcpStream, router: Router, mut closing: watch::Recei
     let mut served = std::pin::pin!(served);
     // A connection that breaks is its client's affair.
     tokio::select! {
+        biased;
         _ = served.as_mut() => return,
         _ = closing.wait_for(|is_closing| *is_closing) => served.as_mut().graceful_shutdown(),
     }
     let _ = served.await;
+}
+
+/// Waits until one who has asked nothing yet is not waited for any longer.
+async fn asks_no_more(closing: &mut watch::Receiver<bool>) {
+    let closed = async {
+        let _ = closing.wait_for(|is_closing| *is_closing).await;
+        sleep(ASKS_WITHIN).await;
+    };
+    // A door that stays open waits as long as for the head of any request.
+    let _ = timeout(HEADER_WITHIN, closed).await;
 }
 
 /// The ways through a door.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{
     Base, good, refused, report, run_at,
     served::{SHOP, Served, serve_at},
-    small::{COMMAND, Small, example, oikos, signal_to},
+    small::{COMMAND, Small, example, oikos, run, signal_to},
 };
 
 /// How long something may take before a test says that it never comes.
@@ -137,11 +137,31 @@ fn copying(folder: &Small, from: &str, to: &str) -> Child {
     copy.stderr(Stdio::piped()).spawn().expect("the binary runs")
 }
 
+/// Sends a signal to a copy that waits, and lets it go on once it may have heard of that.
+fn ended(copy: Child, signal: &str, round: u32, go_on: impl FnOnce()) -> Output {
+    signal_to(&copy, signal);
+    std::thread::sleep(Duration::from_millis(20 << round));
+    go_on();
+    copy.wait_with_output().expect("it ends")
+}
+
+/// Ends copies until one has heard of its signal before it was done.
+fn ended_amid(signal: &str, code: i32, mut copy: impl FnMut(u32) -> Output) {
+    for round in 0..9 {
+        let output = copy(round);
+        if !output.status.success() {
+            return refused(&output, code, &["nothing is left of the copy"]);
+        }
+    }
+    panic!("no copy heard of {signal}");
+}
+
 /// Nothing is left of a copy that a signal ended, in a folder or in a database.
 pub(crate) fn leaves_no_half_of_a_copy(base: &mut Base) {
     let small = Small::new();
     let url = base.world("w");
-    small.run("a.oikos", &[]);
+    // One with a tape, which is copied after the journal.
+    run(&example("interview"), &small.path("a.oikos"), &[]);
     good(&oikos(["copy", small.path("a.oikos").to_str().expect("UTF-8"), &url]));
     let beside = || {
         let names = std::fs::read_dir(small.folder.path()).expect("a folder");
@@ -151,20 +171,24 @@ pub(crate) fn leaves_no_half_of_a_copy(base: &mut Base) {
             })
             .count()
     };
-    // Each copy waits for a table amid its work.
-    base.client.batch_execute("BEGIN; LOCK TABLE tape IN ACCESS EXCLUSIVE MODE").expect("a lock");
-    let copy = copying(&small, &url, "b.oikos");
-    until("a place for the copy", || beside() == 1);
-    signal_to(&copy, "INT");
-    base.client.batch_execute("ROLLBACK").expect("it ends");
-    refused(&copy.wait_with_output().expect("it ends"), 130, &["nothing is left of the copy"]);
-    assert_eq!((beside(), small.path("b.oikos").exists()), (0, false));
     let mut other = super::client(&base.url);
-    other.batch_execute("BEGIN; LOCK TABLE snapshots IN EXCLUSIVE MODE").expect("a lock");
-    let copy = copying(&small, "a.oikos", &base.world("c"));
-    until("a part of the copy", || !rows(base, "c+making").is_empty());
-    signal_to(&copy, "TERM");
-    other.batch_execute("ROLLBACK").expect("it ends");
-    refused(&copy.wait_with_output().expect("it ends"), 143, &["nothing is left of the copy"]);
-    assert_eq!((rows(base, "c+making"), rows(base, "c")), (vec![], vec![]));
+    // Each copy waits for a table amid its work.
+    ended_amid("INT", 130, |round| {
+        other.batch_execute("BEGIN; LOCK TABLE tape IN ACCESS EXCLUSIVE MODE").expect("a lock");
+        let name = format!("b{round}.oikos");
+        let copy = copying(&small, &url, &name);
+        until("a place for the copy", || beside() == 1);
+        let output = ended(copy, "INT", round, || other.batch_execute("ROLLBACK").expect("it ends"));
+        assert_eq!((beside(), small.path(&name).exists()), (0, output.status.success()));
+        output
+    });
+    ended_amid("TERM", 143, |round| {
+        other.batch_execute("BEGIN; LOCK TABLE tape IN EXCLUSIVE MODE").expect("a lock");
+        let (name, making) = (format!("c{round}"), format!("c{round}+making"));
+        let copy = copying(&small, "a.oikos", &base.world(&name));
+        until("a part of the copy", || !rows(base, &making).is_empty());
+        let output = ended(copy, "TERM", round, || other.batch_execute("ROLLBACK").expect("it ends"));
+        assert_eq!((rows(base, &making), rows(base, &name).is_empty()), (vec![], !output.status.success()));
+        output
+    });
 }
