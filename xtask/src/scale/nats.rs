@@ -99,7 +99,7 @@ pub(super) fn prove(binary: &Path, folder: &Path, target: &Path, rounds: u32) ->
     settled(&again, METRICS)?;
     let (took, count) = (begun.elapsed(), empty.count("oikos.w.>")?);
     eprintln!("{count} events published in {took:.1?}: {:.0} a second", count as f64 / took.as_secs_f64());
-    of_houses(binary, &folder, &empty)
+    of_houses(binary, &folder, &server)
 }
 
 /// Worlds of a database, published by one process that serves them all and is killed, and by the next.
