@@ -84,9 +84,13 @@ fn followers_that_die_or_stand_still_over_a_thought_change_nothing() {
     let mut writer: Child =
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
     // One is killed over a thought, one is stopped over one, one goes on; the writer is killed over its own.
-    until(|| base.count("SELECT count(*) FROM shards WHERE state = 'taken'") >= 2);
+    until("a part that is taken", || {
+        (base.count("SELECT count(*) FROM shards WHERE state = 'taken'") >= 2).then_some(())
+    });
     drop(followers.remove(0).kill());
-    until(|| base.count("SELECT count(*) FROM shards WHERE state = 'taken'") >= 1);
+    until("a part that is taken", || {
+        (base.count("SELECT count(*) FROM shards WHERE state = 'taken'") >= 1).then_some(())
+    });
     signal_to(&followers[0].child, "STOP");
     base.wait(&mut writer, "dying", 60);
     writer.kill().expect("it can be killed");

@@ -19,9 +19,24 @@ use serde_json::Value;
 
 use super::small::{oikos, talk};
 
+/// How long something may take before a test says that it never comes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub(crate) const WHY: &str = "cargo xtask postgres says where a server is";
 /// One of these restarts the server: nothing else goes on then.
 pub(crate) static SERVER: RwLock<()> = RwLock::new(());
+
+/// Asks until the answer is the one that is waited for.
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let since = Instant::now();
+    loop {
+        if let Some(found) = ask() {
+            return found;
+        }
+        assert!(since.elapsed() < PATIENCE, "it never comes: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
 
 /// A database of a test.
 pub(crate) struct Base {

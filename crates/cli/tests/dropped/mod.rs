@@ -4,19 +4,18 @@
 
 use std::{
     process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
-
-use serde_json::Value;
 
 use super::{
-    Base, good, refused, report, run_at,
+    Base, good,
+    houses::{listed, wait_for},
+    refused, report, run_at,
     served::{SHOP, Served, serve_at},
     small::{COMMAND, Small, example, oikos, run, signal_to},
+    until,
 };
 
-/// How long something may take before a test says that it never comes.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// All tables in which a world has rows.
 const TABLES: [&str; 10] = [
     "worlds",
@@ -30,14 +29,6 @@ const TABLES: [&str; 10] = [
     "shards",
     "followers",
 ];
-
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let since = Instant::now();
-    while !is_so() {
-        assert!(since.elapsed() < PATIENCE, "it never comes: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 fn dropped(url: &str) -> Output {
     oikos(["pg", "drop", url, "--yes"])
@@ -93,7 +84,7 @@ pub(crate) fn is_left_to_its_writer(base: &mut Base) {
     refused(&dropped(&url), 3, &["another process is writing", "127.0.0.1, backend ", &at]);
     let mut follower = writer.beside(&["--follow"]);
     drop(writer.kill());
-    until("nobody writes to it", || oikos(["pg", "drop", &url]).status.code() == Some(2));
+    until("nobody writes to it", || (oikos(["pg", "drop", &url]).status.code() == Some(2)).then_some(()));
     base.client.batch_execute("BEGIN; SELECT 1 FROM worlds WHERE world = 'w' FOR SHARE").expect("a row");
     refused(&dropped(&url), 3, &["another process is writing"]);
     base.client.batch_execute("ROLLBACK").expect("it ends");
@@ -110,13 +101,8 @@ pub(crate) fn is_forgotten_by_houses(base: &mut Base) {
     run_at(&small.file(), &base.world("goes"), &[]);
     good(&oikos(["copy", &base.world("goes"), &base.world("stays")]));
     let mut house = Served::of_all(&base.url, small.folder.path(), &["--idle", "300ms"]);
-    let place = |house: &Served, world: &str| -> Value {
-        let all = house.get(&house.observer, "/api/v1/worlds").json();
-        let found = all["worlds"].as_array().expect("a list").iter().find(|row| row["world"] == world);
-        found.map_or(Value::Null, |row| row["place"].clone())
-    };
     for world in ["goes", "stays"] {
-        until("it is unloaded", || place(&house, world) == "unloaded");
+        wait_for(&house, world, "unloaded");
     }
     // A feed that is open keeps a world loaded.
     let mut feed = house.feed(&house.observer, "/w/stays/api/v1/events?since=0", None);
@@ -124,9 +110,9 @@ pub(crate) fn is_forgotten_by_houses(base: &mut Base) {
     let at = format!("http://{}/w/stays", house.address);
     refused(&dropped(&base.world("stays")), 3, &["another process is writing", &at]);
     good(&dropped(&base.world("goes")));
-    until("it is forgotten", || place(&house, "goes").is_null());
+    until("it is forgotten", || listed(&house, "goes").is_null().then_some(()));
     assert_eq!(house.get(&house.observer, "/w/goes/api/v1/world").status, 404);
-    assert_eq!(place(&house, "stays"), "loaded");
+    assert_eq!(listed(&house, "stays")["place"], "loaded");
     signal_to(&house.child, "TERM");
     assert_eq!(house.child.wait().expect("it ends").code(), Some(143), "{}", house.talk());
 }
@@ -177,7 +163,7 @@ pub(crate) fn leaves_no_half_of_a_copy(base: &mut Base) {
         other.batch_execute("BEGIN; LOCK TABLE tape IN ACCESS EXCLUSIVE MODE").expect("a lock");
         let name = format!("b{round}.oikos");
         let copy = copying(&small, &url, &name);
-        until("a place for the copy", || beside() == 1);
+        until("a place for the copy", || (beside() == 1).then_some(()));
         let output = ended(copy, "INT", round, || other.batch_execute("ROLLBACK").expect("it ends"));
         assert_eq!((beside(), small.path(&name).exists()), (0, output.status.success()));
         output
@@ -186,7 +172,7 @@ pub(crate) fn leaves_no_half_of_a_copy(base: &mut Base) {
         other.batch_execute("BEGIN; LOCK TABLE tape IN EXCLUSIVE MODE").expect("a lock");
         let (name, making) = (format!("c{round}"), format!("c{round}+making"));
         let copy = copying(&small, "a.oikos", &base.world(&name));
-        until("a part of the copy", || !rows(base, &making).is_empty());
+        until("a part of the copy", || (!rows(base, &making).is_empty()).then_some(()));
         let output = ended(copy, "TERM", round, || other.batch_execute("ROLLBACK").expect("it ends"));
         assert_eq!((rows(base, &making), rows(base, &name).is_empty()), (vec![], !output.status.success()));
         output

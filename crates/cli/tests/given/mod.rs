@@ -7,10 +7,7 @@
     reason = "each test uses its part, and fails by panicking"
 )]
 
-use std::{
-    process::{Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::process::{Command, Stdio};
 
 use super::{
     base::*,
@@ -33,14 +30,6 @@ pub(crate) fn thoughts(follower: &Served) -> u64 {
     line.expect("a metric").parse().expect("a number")
 }
 
-pub(crate) fn until(mut holds: impl FnMut() -> bool) {
-    let since = Instant::now();
-    while !holds() {
-        assert!(since.elapsed() < Duration::from_secs(60), "it never comes");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 /// Begins a world in a database, so that it can be followed.
 pub(crate) fn begun(base: &Base, name: &str, file: &str, short: &str) -> String {
     let db = base.world(name);
@@ -50,7 +39,9 @@ pub(crate) fn begun(base: &Base, name: &str, file: &str, short: &str) -> String 
 
 /// Waits until so many followers take work.
 pub(crate) fn ready(base: &mut Base, followers: i64) {
-    until(|| base.count("SELECT count(DISTINCT number) FROM followers") >= followers);
+    until("followers", || {
+        (base.count("SELECT count(DISTINCT number) FROM followers") >= followers).then_some(())
+    });
 }
 
 /// Models of so many agents are asked by two followers, one of which dies over a request.
@@ -92,7 +83,7 @@ scrip = 100
     command.args(["run", &small.file(), "--json", "--db", &db]);
     let writer = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
     let enough = agents / 5;
-    until(|| followers.iter().all(|follower| thoughts(follower) >= enough));
+    until("thoughts", || followers.iter().all(|follower| thoughts(follower) >= enough).then_some(()));
     // One of them dies over requests, which are sent again.
     let killed = thoughts(&followers[0]);
     drop(followers.remove(0).kill());

@@ -12,8 +12,9 @@ use super::{
         Base, good, refused, report,
         served::{Answer, SHOP, Served, oikos as command, serve_at},
         small::oikos,
+        until,
     },
-    found, listed, terminate, token, until, wait_for,
+    found, listed, terminate, token, wait_for,
 };
 
 /// A token of all worlds of a database.

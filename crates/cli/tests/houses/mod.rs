@@ -8,7 +8,6 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     path::Path,
     process::{Child, Stdio},
-    time::{Duration, Instant},
 };
 
 use oikos_server::{Answers, ROUTES, Verb};
@@ -19,25 +18,12 @@ use super::{
     Base, good, report,
     served::{Answer, SHOP, Served, serve_at, transfer},
     small::{example, oikos, signal_to},
+    until,
 };
 
-/// How long something may take before a test says that it never comes.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// A world in which nothing happens for some seconds, again and again.
 const SLOW: &str = "[world]\nname = 'slow'\nclock = 'wall'\n[execution]\nmode = 'autonomous'\nduration = '1h'\n\
     pace = '5s'\n[[agents]]\nid = 'ann'\ncode = 'def step(observation): return None'\n";
-
-/// Asks until the answer is the one that is waited for.
-fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let since = Instant::now();
-    loop {
-        if let Some(found) = ask() {
-            return found;
-        }
-        assert!(since.elapsed() < PATIENCE, "it never comes: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 /// Puts a world file's world into a database, under names.
 fn found(base: &Base, folder: &Path, world: &str, names: &[&str]) {
@@ -55,13 +41,13 @@ fn token(base: &Base, folder: &Path, world: &str, whom: &[&str]) -> String {
 }
 
 /// A world as a house lists it.
-fn listed(house: &Served, world: &str) -> Value {
+pub(crate) fn listed(house: &Served, world: &str) -> Value {
     let all = house.get(&house.observer, "/api/v1/worlds").json();
     let found = all["worlds"].as_array().expect("a list").iter().find(|row| row["world"] == world);
     found.cloned().unwrap_or(Value::Null)
 }
 
-fn wait_for(house: &Served, world: &str, place: &str) -> Value {
+pub(crate) fn wait_for(house: &Served, world: &str, place: &str) -> Value {
     until(&format!("{world} {place}"), || {
         Some(listed(house, world)).filter(|row| row["place"].as_str() == Some(place))
     })
