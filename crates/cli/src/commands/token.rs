@@ -25,25 +25,15 @@ pub(super) enum Wanted {
 }
 
 pub(super) fn token(at: &Served, wanted: Wanted, printer: Printer) -> Result<ExitStatus> {
-    match at {
-        Served::World(world) => of_world(world, wanted, printer),
-        Served::Database(database) => of_all(database, wanted, printer),
-    }
-}
-
-/// Tokens that are good at all worlds of a database, where one process serves them.
-fn of_all(database: &Database, wanted: Wanted, printer: Printer) -> Result<ExitStatus> {
-    if let Wanted::Add { role: Role::Principal(id), .. } = &wanted {
-        let shown: String = id.chars().take(128).collect();
-        bail!(Usage(format!(
-            "--as {shown} goes with one world, and `{database}` names none: oikos token {} --as {shown}\n  = help: \
-             --observer and --operator go with all worlds of a database",
-            quoted(&database.with_world("NAME"))
-        )));
-    }
+    let principal = match &wanted {
+        Wanted::Add { role, .. } => role.principal(),
+        Wanted::List | Wanted::Revoke(_) => None,
+    };
     // Tokens stand beside worlds, and beside nothing else.
-    pg_check(database).map_err(RunError::from)?;
-    let file = TokenFile::of_all(database).map_err(Usage)?;
+    let file = match at {
+        Served::World(world) => of_world(world, principal)?,
+        Served::Database(database) => of_all(database, principal)?,
+    };
     match wanted {
         Wanted::Add { role, label, expires_ms } => add(&file, role, label, expires_ms, printer),
         Wanted::List => list(&file, printer),
@@ -51,23 +41,30 @@ fn of_all(database: &Database, wanted: Wanted, printer: Printer) -> Result<ExitS
     }
 }
 
-fn of_world(world: &Address, wanted: Wanted, printer: Printer) -> Result<ExitStatus> {
-    // Tokens stand beside a world, and beside nothing else.
-    let journal = reading(world)?;
-    let file = TokenFile::of(&world.beside());
-    match wanted {
-        Wanted::Add { role, label, expires_ms } => {
-            if let Role::Principal(id) = &role {
-                let state = oikos_runner::state(&journal)?;
-                if Reader::principal(&state, id).is_none() {
-                    bail!(Usage(unknown(&state, id)));
-                }
-            }
-            add(&file, role, label, expires_ms, printer)
-        }
-        Wanted::List => list(&file, printer),
-        Wanted::Revoke(name) => revoke(&file, &name, printer),
+/// The file of tokens that are good at all worlds of a database, where one process serves them.
+fn of_all(database: &Database, principal: Option<&str>) -> Result<TokenFile> {
+    if let Some(id) = principal {
+        let shown: String = id.chars().take(128).collect();
+        bail!(Usage(format!(
+            "--as {shown} goes with one world, and `{database}` names none: oikos token {} --as {shown}\n  = help: \
+             --observer and --operator go with all worlds of a database",
+            quoted(&database.with_world("NAME"))
+        )));
     }
+    pg_check(database).map_err(RunError::from)?;
+    Ok(TokenFile::of_all(database).map_err(Usage)?)
+}
+
+/// The file of a world's tokens; a principal that gets one has to be there.
+fn of_world(world: &Address, principal: Option<&str>) -> Result<TokenFile> {
+    let journal = reading(world)?;
+    if let Some(id) = principal {
+        let state = oikos_runner::state(&journal)?;
+        if Reader::principal(&state, id).is_none() {
+            bail!(Usage(unknown(&state, id)));
+        }
+    }
+    Ok(TokenFile::of(&world.beside()))
 }
 
 fn unknown(world: &oikos_runner::kernel::world::World, id: &str) -> String {
