@@ -23,7 +23,11 @@ use oikos_runner::{
     Address, Come, Cursor, FeedLine, Filtered, News, Trouble, kernel::world::wire::Viewer, lines_of,
 };
 use serde_json::Value;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
 use crate::{
     door::Door,
@@ -48,6 +52,8 @@ const BYTES_UNDER_WAY_MAX: usize = 4 << 20;
 const HEAD_BYTES_MAX: usize = 4 << 10;
 /// Bytes of that hash.
 const FOUNDING_BYTES: usize = 16;
+/// How long the last events may take to be told when the door closes.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
 /// How long one waits before a server is tried again.
 const AGAIN_MIN: Duration = Duration::from_millis(200);
 const AGAIN_MAX: Duration = Duration::from_secs(5);
@@ -173,8 +179,25 @@ struct Told {
     last: Option<Cursor>,
 }
 
+/// A stream that is told of all events, until the door closes.
+#[derive(Debug)]
+pub(crate) struct Publishing(JoinHandle<()>);
+
+impl Publishing {
+    /// Begins to tell a stream, where tasks can be begun.
+    pub(crate) fn begin(door: &Arc<Door>, nats: Nats, tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(tokio::spawn(run(Arc::clone(door), nats, tell)))
+    }
+
+    /// Waits until the last events are told of a door that closes, and no longer than is worth it.
+    pub(crate) async fn end(self) {
+        // The next who publishes goes on where the stream ends.
+        drop(timeout(ENDS_WITHIN, self.0).await);
+    }
+}
+
 /// Tells a stream of all events, until the door closes; each problem is told once, and its end.
-pub(crate) async fn run(door: Arc<Door>, nats: Nats, tell: impl Fn(&str) + Send + Sync + 'static) {
+async fn run(door: Arc<Door>, nats: Nats, tell: impl Fn(&str) + Send + Sync + 'static) {
     let Some(at) = door.front.address() else { return };
     let mut publisher = Publisher {
         names: Names::of(&name_of(at)),

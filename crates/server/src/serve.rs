@@ -39,7 +39,7 @@ use crate::{
     nats::Nats,
     pages::is_browser,
     problem::{Problem, Teller},
-    publish,
+    publish::Publishing,
     routes::{Answers, Handler, ROUTES, Rank, Route, Verb},
     tokens::Token,
 };
@@ -48,8 +48,6 @@ use crate::{
 pub(crate) const CLOSES_WITHIN: Duration = Duration::from_secs(5);
 /// How long one who was let in may take to ask something when the door closes.
 const ASKS_WITHIN: Duration = Duration::from_millis(100);
-/// How long the last events may take to be published then.
-pub(crate) const PUBLISHES_WITHIN: Duration = Duration::from_secs(2);
 /// Threads that answer; what takes long is done on others.
 const THREADS: usize = 2;
 /// Stack of each thread: values may nest as deep as a world has them.
@@ -69,7 +67,7 @@ pub struct Server {
     accepting: tokio::task::JoinHandle<()>,
     /// Ends when no connection is taken any more.
     taking: oneshot::Receiver<()>,
-    publishing: Option<tokio::task::JoinHandle<()>>,
+    publishing: Option<Publishing>,
 }
 
 struct DoorHandle(Arc<Door>);
@@ -142,8 +140,8 @@ impl Server {
 
     /// Publishes all events to a stream of NATS; problems on the way are told, and tried again.
     pub fn publish(&mut self, nats: Nats, tell: impl Fn(&str) + Send + Sync + 'static) {
-        let door = Arc::clone(&self.door.0);
-        self.publishing = Some(self.runtime.spawn(publish::run(door, nats, tell)));
+        let _inside = self.runtime.enter();
+        self.publishing = Some(Publishing::begin(&self.door.0, nats, tell));
     }
 
     /// Takes no more connections: those who come from here on are for whoever listens next.
@@ -157,9 +155,7 @@ impl Server {
     pub fn close(self) {
         self.door.0.closing.send_replace(true);
         if let Some(publishing) = self.publishing {
-            let published = self.runtime.block_on(async { timeout(PUBLISHES_WITHIN, publishing).await });
-            // The next who publishes goes on where the stream ends.
-            drop(published);
+            self.runtime.block_on(publishing.end());
         }
         let ended = self.runtime.block_on(async { timeout(CLOSES_WITHIN, self.accepting).await });
         // Answers that are under way still are cut off.

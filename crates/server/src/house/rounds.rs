@@ -10,10 +10,7 @@ use oikos_runner::{
     Ending, Holder, JournalError, Motion, News, Resident, Residing, RunError, Speed, Stands, Stop, Survey,
     Trouble, Why, kernel::time::Time, machine_now,
 };
-use tokio::{
-    sync::oneshot,
-    time::{sleep, timeout},
-};
+use tokio::{sync::oneshot, time::sleep};
 
 use super::{
     House,
@@ -22,8 +19,8 @@ use super::{
 };
 use crate::{
     door::{Door, DoorSetup},
-    publish,
-    serve::{PUBLISHES_WITHIN, attended},
+    publish::Publishing,
+    serve::attended,
     tokens::{TokenFile, Tokens},
 };
 
@@ -221,8 +218,7 @@ impl House {
                 }
                 here.door.closing.send_replace(true);
                 if let Some(publishing) = publishing {
-                    // The next who publishes goes on where the stream ends.
-                    drop(timeout(PUBLISHES_WITHIN, publishing).await);
+                    publishing.end().await;
                 }
                 self.ended(&name, &here, ending);
             }
@@ -231,10 +227,10 @@ impl House {
     }
 
     /// Begins to publish the events of a world, until its door closes.
-    fn publish(&self, name: &str, door: &Arc<Door>) -> Option<tokio::task::JoinHandle<()>> {
+    fn publish(&self, name: &str, door: &Arc<Door>) -> Option<Publishing> {
         let nats = self.setup.publish.clone()?;
         let (tell, name) = (self.setup.tell, name.to_owned());
-        Some(tokio::spawn(publish::run(Arc::clone(door), nats, move |note| tell(&format!("{name}: {note}")))))
+        Some(Publishing::begin(door, nats, move |note| tell(&format!("{name}: {note}"))))
     }
 
     fn wake_next(self: &Arc<Self>) {
