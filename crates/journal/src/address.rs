@@ -74,8 +74,7 @@ impl Address {
         let Some(url) = url else { return Ok(Self::File(text)) };
         let (rest, world) = without_world(&url)?;
         let Some(world) = world else {
-            let sign = if url.contains('?') { '&' } else { '?' };
-            return Err(format!("it names no world; write {url}{sign}world=NAME"));
+            return Err(format!("it names no world; write {}", with_world(&url, "NAME")));
         };
         check_name(&world)?;
         Ok(Self::Postgres(InPostgres { database: Database::read(&rest)?, world }))
@@ -272,8 +271,7 @@ impl Database {
     /// The address of one of its worlds, in words that are filled in.
     #[must_use]
     pub fn with_world(&self, name: &str) -> String {
-        let sign = if self.url.contains('?') { '&' } else { '?' };
-        format!("{}{sign}world={name}", self.url)
+        with_world(&self.url, name)
     }
 
     /// One of its worlds.
@@ -302,6 +300,12 @@ fn check_name(name: &str) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// An address with a world's name, where it has none.
+fn with_world(url: &str, name: &str) -> String {
+    let sign = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{sign}{}={name}", words::WORLD)
 }
 
 /// An address without its `world=NAME`, and that name. All its words are known.

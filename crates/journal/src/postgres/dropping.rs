@@ -55,7 +55,6 @@ fn held(at: &InPostgres, is_dropped: bool) -> Result<Holding, JournalError> {
         journal_hash: Head::from_bytes(&head).map(|head| head.journal_hash),
     };
     if is_dropped {
-        taking.execute("DELETE FROM followers WHERE world = $1", &[&at.world]).map_err(write)?;
         remove(&mut taking, &at.world).map_err(write)?;
         taking.commit().map_err(write)?;
     }

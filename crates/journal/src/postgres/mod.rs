@@ -1,8 +1,8 @@
 //! Worlds in a database of PostgreSQL: the same tables as in a file, with the world's name in front.
 //!
 //! In reading order: the way in, and faults on it; proxies before it; how it is encrypted; who writes; rows as they
-//! stand in tables; the store; work that is given away; worlds that are being made,
-//! and those that end; processes that serve many.
+//! stand in tables; the store; work that is given away; worlds that are being made, and those that end; processes that
+//! serve many.
 
 mod enter;
 mod poolers;

@@ -206,6 +206,8 @@ pub(super) fn is_lost(error: &postgres::Error) -> bool {
 
 /// Removes a world with all that is its own.
 pub(super) fn remove(db: &mut impl GenericClient, world: &str) -> Result<(), postgres::Error> {
+    // All other rows hang on that of the world; followers have their own.
+    db.execute("DELETE FROM followers WHERE world = $1", &[&world])?;
     db.execute("DELETE FROM worlds WHERE world = $1", &[&world]).map(drop)
 }
 
