@@ -162,6 +162,11 @@ impl Served {
         }
     }
 
+    /// The metrics at a path.
+    pub(crate) fn metrics(&self, path: &str) -> Result<Metrics> {
+        self.ask(self.observer(), "GET", path, "").map(|(_, text)| Metrics(text))
+    }
+
     /// Runs a command of the binary on the world, and gives its output.
     pub(crate) fn oikos(&self, words: &[&str]) -> Result<String> {
         let (command, options) = words.split_first().context("a command")?;
@@ -175,6 +180,16 @@ impl Served {
             bail!("oikos {}: {}", words.join(" "), String::from_utf8_lossy(&told.stderr));
         }
         Ok(String::from_utf8(told.stdout)?)
+    }
+}
+
+/// Metrics, as Prometheus reads them.
+pub(crate) struct Metrics(String);
+
+impl Metrics {
+    /// A whole number, where there is one of that name.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        self.0.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 }
 

@@ -141,9 +141,7 @@ fn elsewhere() {
 
 /// Lines that all readers were told.
 fn lines_told(served: &Served) -> Result<u64> {
-    let (_, text) = served.ask(served.observer(), "GET", "/metrics", "")?;
-    let count = text.lines().find_map(|line| line.strip_prefix("oikos_feed_lines_total ")?.parse().ok());
-    count.context("the lines are counted")
+    served.metrics("/metrics")?.number("oikos_feed_lines_total").context("the lines are counted")
 }
 
 /// The last record that is on disk.

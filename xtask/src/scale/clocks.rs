@@ -70,8 +70,7 @@ pub(super) fn prove(binary: &Path, folder: &Path) -> Result<()> {
 fn written(world: &Served, enough: u64) -> Result<u64> {
     let begun = Instant::now();
     loop {
-        let (_, text) = world.ask(world.observer(), "GET", "/metrics", "")?;
-        let seq = text.lines().find_map(|line| line.strip_prefix("oikos_world_seq ")?.parse().ok());
+        let seq = world.metrics("/metrics")?.number("oikos_world_seq");
         if let Some(seq) = seq.filter(|seq| *seq >= enough) {
             return Ok(seq);
         }

@@ -32,7 +32,7 @@ pub(super) fn prove(binary: &Path, folder: &Path, root: &Path) -> Result<()> {
     let mut different = Vec::new();
     for file in worlds(root)? {
         let name = file.file_stem().and_then(OsStr::to_str).context("a world has a name")?;
-        let in_file = place.hashes(&mut place.run(&file, &format!("{name}.oikos"), &[]))?;
+        let in_file = hashes(place.run(&file, &format!("{name}.oikos"), &[]).output()?)?;
         for count in FOLLOWERS {
             let told = place.followed(&file, name, count, &in_file)?;
             eprintln!(
@@ -88,11 +88,6 @@ impl Place<'_> {
         command
     }
 
-    /// The hashes of a world that a command runs to its end.
-    fn hashes(&self, command: &mut Command) -> Result<[Value; 2]> {
-        hashes(command.output()?)
-    }
-
     fn follow(&self, db: &str) -> Result<Served> {
         let mut serve = self.command();
         serve.args(["--json", "serve", "--listen", "127.0.0.1:0", "--follow", db]);
@@ -113,7 +108,7 @@ impl Place<'_> {
             fs::read_to_string(file)?.lines().any(|line| line.replace(' ', "") == "mode=\"autonomous\"");
         let short = if is_autonomous { "execution.duration=1ms" } else { "execution.ticks=0" };
         // Begun, so that it can be followed.
-        self.hashes(&mut self.run(file, &db, &["--set", short]))?;
+        hashes(self.run(file, &db, &["--set", short]).output()?)?;
         let mut followers = (0..count).map(|_| self.follow(&db)).collect::<Result<Vec<_>>>()?;
         let begun = Instant::now();
         let mut writer = self.run(file, &db, &GIVES).spawn()?;
@@ -153,7 +148,6 @@ fn hashes(output: std::process::Output) -> Result<[Value; 2]> {
 
 /// How many thoughts and answers a follower has had for the writer.
 pub(super) fn thoughts_of(follower: &Served) -> Result<u64> {
-    let (_, metrics) = follower.ask(follower.observer(), "GET", "/metrics", "")?;
-    let line = metrics.lines().find_map(|line| line.strip_prefix("oikos_thoughts_for_writer "));
-    Ok(line.context("a follower tells how many thoughts it had")?.parse()?)
+    let had = follower.metrics("/metrics")?.number("oikos_thoughts_for_writer");
+    had.context("a follower tells how many thoughts it had")
 }

@@ -193,13 +193,9 @@ fn is_told_apart(binary: &Path, file: &Path, db: &Path, options: &[&str]) -> Res
 fn settled(world: &Served, metrics: &str) -> Result<()> {
     let begun = Instant::now();
     loop {
-        let (_, text) = world.ask(world.observer(), "GET", metrics, "")?;
-        let number = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            line.and_then(|number| number.parse::<u64>().ok())
-        };
-        let (running, behind) = (number("oikos_world_running"), number("oikos_published_behind"));
-        if (running, behind) == (Some(0), Some(0)) && number("oikos_published_seq") > Some(0) {
+        let told = world.metrics(metrics)?;
+        let (running, behind) = (told.number("oikos_world_running"), told.number("oikos_published_behind"));
+        if (running, behind) == (Some(0), Some(0)) && told.number("oikos_published_seq") > Some(0) {
             return Ok(());
         }
         if begun.elapsed() > PATIENCE {
